@@ -1,0 +1,545 @@
+"""Core metadata: bytes out of an archive become a value, or every reason why not.
+
+The fields and their rules are those of the core metadata specification, versions 1.0 to 2.5:
+PEP 241, 314, 345, 566, 643, 685, 639 and 794. What an index demands beyond it stands here too.
+"""
+
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import cast
+from urllib.parse import urlsplit
+
+from packaging.licenses import canonicalize_license_expression
+from packaging.metadata import InvalidMetadata, Metadata, RawMetadata, parse_email
+from packaging.requirements import InvalidRequirement, Requirement
+from packaging.specifiers import InvalidSpecifier, SpecifierSet
+from packaging.utils import InvalidName, canonicalize_name
+from packaging.version import InvalidVersion, Version
+from trove_classifiers import classifiers as known_classifiers
+from trove_classifiers import deprecated_classifiers
+
+from greenroom.distributions.description import (
+    RESTRUCTUREDTEXT,
+    parse_content_type,
+    restructuredtext_problem,
+)
+from greenroom.distributions.errors import InvalidDistribution, quoted
+
+METADATA_VERSIONS = ("1.0", "1.1", "1.2", "2.1", "2.2", "2.3", "2.4", "2.5")
+
+MAX_METADATA = 8 * 1024 * 1024
+"""Bytes of one METADATA or PKG-INFO file."""
+
+MAX_FIELDS = 20_000
+MAX_FIELD_NAMES = 200
+"""Different names among them. With `MAX_FIELDS` it bounds the time that parsing takes."""
+
+MAX_SUMMARY = 512
+MAX_LABEL = 32
+MAX_VALUE = 4096
+"""Characters of a name, version, requirement, specifier, license expression, URL or classifier."""
+
+_ADDED_IN = {
+    "supported_platforms": "1.1",
+    "download_url": "1.1",
+    "classifiers": "1.1",
+    "requires": "1.1",
+    "provides": "1.1",
+    "obsoletes": "1.1",
+    "maintainer": "1.2",
+    "maintainer_email": "1.2",
+    "requires_dist": "1.2",
+    "provides_dist": "1.2",
+    "obsoletes_dist": "1.2",
+    "requires_python": "1.2",
+    "requires_external": "1.2",
+    "project_urls": "1.2",
+    "description_content_type": "2.1",
+    "provides_extra": "2.1",
+    "dynamic": "2.2",
+    "license_expression": "2.4",
+    "import_names": "2.5",
+    "import_namespaces": "2.5",
+}
+"""License-File is missing here on purpose: setuptools wrote it long before 2.4 defined it."""
+
+_FIELD_NAMES = {
+    "classifiers": "Classifier",
+    "platforms": "Platform",
+    "supported_platforms": "Supported-Platform",
+    "project_urls": "Project-URL",
+    "license_files": "License-File",
+    "import_names": "Import-Name",
+    "import_namespaces": "Import-Namespace",
+}
+
+_IN_ORDER = tuple(RawMetadata.__annotations__)
+"""packaging finds fields in an order that changes from one process to the next."""
+
+_FIXED_FIELDS = frozenset({"name", "version", "metadata-version"})
+_LINE_END = re.compile(r"\r\n|\r|\n")
+_END_OF_FIELDS = re.compile(r"\r?\n\r?\n|\r\r")
+_MAIL_HEADERS = frozenset({"content-type", "content-transfer-encoding"})
+"""These make the email package decode the body or look for messages within messages."""
+
+_PRIVATE_CLASSIFIER = "Private ::"
+_LICENSE_CLASSIFIER = "License ::"
+
+JSONValue = str | list[str] | dict[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class CoreMetadata:
+    """The core metadata of a distribution, checked.
+
+    Fields that were absent, empty or `UNKNOWN` are None or empty.
+    """
+
+    raw: dict[str, JSONValue]
+    """All known fields under the keys of `packaging.metadata.RawMetadata`; fit for JSON."""
+
+    metadata_version: str
+    name: str
+    """As the maintainer spells it, not normalized."""
+    version: Version
+    summary: str | None
+    description: str | None
+    description_content_type: str | None
+    keywords: tuple[str, ...]
+    home_page: str | None
+    download_url: str | None
+    project_urls: tuple[tuple[str, str], ...]
+    """Label and URL, in the order of the file."""
+    author: str | None
+    author_email: str | None
+    maintainer: str | None
+    maintainer_email: str | None
+    license: str | None
+    license_expression: str | None
+    """In the canonical form of PEP 639."""
+    license_files: tuple[str, ...]
+    classifiers: tuple[str, ...]
+    platforms: tuple[str, ...]
+    supported_platforms: tuple[str, ...]
+    requires_python: str | None
+    requires_dist: tuple[str, ...]
+    requires_external: tuple[str, ...]
+    provides_extra: tuple[str, ...]
+    provides_dist: tuple[str, ...]
+    obsoletes_dist: tuple[str, ...]
+    dynamic: tuple[str, ...]
+    """Names of fields in lower case (PEP 643)."""
+    import_names: tuple[str, ...]
+    import_namespaces: tuple[str, ...]
+
+    @property
+    def normalized_name(self) -> str:
+        """The name under which the project is found (PEP 503)."""
+        return canonicalize_name(self.name)
+
+
+def parse_metadata(content: bytes, *, private: bool = False) -> CoreMetadata:
+    """Parse and check the content of a METADATA or PKG-INFO file.
+
+    `private` lets through what only an index of one's own may have: local versions, direct
+    references, classifiers that begin with `Private ::`. Unknown fields are ignored, an unknown
+    metadata version is not. Raises `InvalidDistribution` with every reason.
+    """
+    raw = _parse(content)
+    problems = [problem for check in _CHECKS for problem in check(raw, private)]
+    if problems:
+        raise InvalidDistribution(*problems)
+    return _core_metadata(raw)
+
+
+# --- from bytes to fields -------------------------------------------------------------------------
+
+
+def _parse(content: bytes) -> RawMetadata:
+    head = _checked_head(content)
+    try:
+        raw, unparsed = parse_email(content)
+    except Exception:
+        # The email package was made for mail and raises what it likes at what never was mail.
+        raise InvalidDistribution("The metadata cannot be parsed.") from None
+    problems = list(_unparsed_problems(unparsed))
+    if problems:
+        raise InvalidDistribution(*problems)
+    _unfold_description(raw, head)
+    return _without_unknown(raw)
+
+
+def _checked_head(content: bytes) -> list[str]:
+    """The lines before the body; refuses what must not reach the parser."""
+    if len(content) > MAX_METADATA:
+        raise InvalidDistribution(f"The metadata is longer than {MAX_METADATA} bytes.")
+    if b"\0" in content:
+        raise InvalidDistribution("The metadata has NUL characters in it.")
+    try:
+        content.decode()
+    except UnicodeDecodeError:
+        raise InvalidDistribution("The metadata is not encoded in UTF-8.") from None
+    head = _END_OF_FIELDS.split(content.decode(), maxsplit=1)[0]
+    fields = [line for line in _LINE_END.split(head) if not line.startswith((" ", "\t"))]
+    names = {line.partition(":")[0] for line in fields}
+    if len(fields) > MAX_FIELDS or len(names) > MAX_FIELD_NAMES:
+        raise InvalidDistribution("The metadata has too many fields.")
+    for name in sorted(names):
+        if name.strip().lower() in _MAIL_HEADERS:
+            raise InvalidDistribution(
+                f"The metadata has the mail header {quoted(name)}, which would hide what follows."
+            )
+    return fields
+
+
+def _unparsed_problems(unparsed: dict[str, list[str]]) -> Iterator[str]:
+    for field in sorted(unparsed.keys() & _KNOWN_FIELDS):
+        if field == "project-url":
+            yield "The metadata has two Project-URL with the same label."
+        elif len(unparsed[field]) > 1:
+            yield f"The metadata field {_title(field)} is given more than once."
+        else:
+            yield f"The metadata field {_title(field)} cannot be read."
+
+
+def _unfold_description(raw: RawMetadata, head: list[str]) -> None:
+    """Take away the indentation that a description has which is a field, not the body (PEP 314)."""
+    if "description" in raw and any(line.lower().startswith("description:") for line in head):
+        raw["description"] = re.sub(r"\n(?: {7}[ |]|\t)", "\n", raw["description"])
+
+
+def _without_unknown(raw: RawMetadata) -> RawMetadata:
+    """Without fields that say nothing; older build backends write UNKNOWN for these."""
+    fields = cast("dict[str, JSONValue]", raw)
+    kept = ((key, _without_unknown_items(fields[key])) for key in _IN_ORDER if key in fields)
+    return cast("RawMetadata", {key: value for key, value in kept if _says_something(value)})
+
+
+def _without_unknown_items(value: JSONValue) -> JSONValue:
+    if isinstance(value, list):
+        return [item for item in value if _says_something(item)]
+    return value
+
+
+def _says_something(value: JSONValue) -> bool:
+    if isinstance(value, str):
+        return value.strip() not in ("", "UNKNOWN")
+    return bool(value)
+
+
+# --- checks: each yields a sentence for everything that is wrong ----------------------------------
+
+_Check = Callable[[RawMetadata, bool], Iterator[str]]
+
+
+def _check_metadata_version(raw: RawMetadata, private: bool) -> Iterator[str]:
+    version = raw.get("metadata_version")
+    if version is None:
+        yield "The metadata has no Metadata-Version."
+    elif version not in METADATA_VERSIONS:
+        yield (
+            f"The metadata has Metadata-Version {quoted(version)}; this index knows "
+            f"{', '.join(METADATA_VERSIONS)}."
+        )
+
+
+def _check_age_of_fields(raw: RawMetadata, private: bool) -> Iterator[str]:
+    version = raw.get("metadata_version")
+    if version not in METADATA_VERSIONS:
+        return
+    for key in raw:
+        added = _ADDED_IN.get(key, "1.0")
+        if METADATA_VERSIONS.index(added) > METADATA_VERSIONS.index(version):
+            yield (
+                f"The metadata field {_title(key)} came with metadata version {added}, but the "
+                f"metadata says that its version is {version}."
+            )
+
+
+def _check_name(raw: RawMetadata, private: bool) -> Iterator[str]:
+    name = raw.get("name")
+    if name is None:
+        yield "The metadata has no Name."
+        return
+    try:
+        canonicalize_name(name, validate=True)
+    except InvalidName:
+        yield (
+            f"The Name {quoted(name)} in the metadata is not valid: letters, digits and - _ . are "
+            "allowed, with a letter or digit at both ends."
+        )
+
+
+def _check_version(raw: RawMetadata, private: bool) -> Iterator[str]:
+    text = raw.get("version")
+    if text is None:
+        yield "The metadata has no Version."
+        return
+    version = _version(text)
+    if version is None:
+        yield f"The Version {quoted(text)} in the metadata is not valid (PEP 440)."
+    elif version.local is not None and not private:
+        yield (
+            f"The Version {quoted(text)} in the metadata has a local part ('+'), which is not "
+            "allowed on a public index (PEP 440)."
+        )
+
+
+def _check_summary(raw: RawMetadata, private: bool) -> Iterator[str]:
+    summary = raw.get("summary", "")
+    if len(summary) > MAX_SUMMARY:
+        yield f"The Summary in the metadata is longer than {MAX_SUMMARY} characters."
+    if len(summary.splitlines()) > 1:
+        yield "The Summary in the metadata has more than one line."
+
+
+def _check_classifiers(raw: RawMetadata, private: bool) -> Iterator[str]:
+    for classifier in raw.get("classifiers", []):
+        if classifier in known_classifiers:
+            continue
+        if classifier.startswith(_PRIVATE_CLASSIFIER):
+            if not private:
+                yield (
+                    f"The Classifier {quoted(classifier)} marks a project that is not for a public "
+                    "index."
+                )
+        elif classifier in deprecated_classifiers:
+            yield _deprecated_classifier(classifier)
+        else:
+            yield f"The Classifier {quoted(classifier)} in the metadata is not known."
+
+
+def _deprecated_classifier(classifier: str) -> str:
+    successors = deprecated_classifiers[classifier]
+    advice = f"use {' or '.join(map(quoted, successors))}" if successors else "leave it out"
+    return f"The Classifier {quoted(classifier)} in the metadata is deprecated; {advice}."
+
+
+def _check_urls(raw: RawMetadata, private: bool) -> Iterator[str]:
+    for title, url in (
+        ("Home-Page", raw.get("home_page")),
+        ("Download-URL", raw.get("download_url")),
+    ):
+        if url is not None and not _is_web_address(url):
+            yield f"The {title} {quoted(url)} in the metadata is not a valid http or https URL."
+    for label, url in raw.get("project_urls", {}).items():
+        if not label or len(label) > MAX_LABEL:
+            yield (
+                f"The Project-URL label {quoted(label)} in the metadata must have 1 to {MAX_LABEL} "
+                "characters."
+            )
+        if not _is_web_address(url):
+            yield (
+                f"The Project-URL {quoted(label)} in the metadata has {quoted(url)}, which is not "
+                "a valid http or https URL."
+            )
+
+
+def _check_license(raw: RawMetadata, private: bool) -> Iterator[str]:
+    expression = raw.get("license_expression")
+    if expression is None:
+        return
+    if _canonical_license(expression) is None:
+        yield (
+            f"The License-Expression {quoted(expression)} in the metadata is not valid; it is made "
+            "of SPDX identifiers with AND, OR and WITH (PEP 639)."
+        )
+    for classifier in raw.get("classifiers", []):
+        if classifier.startswith(_LICENSE_CLASSIFIER):
+            yield (
+                f"The metadata has a License-Expression and the Classifier {quoted(classifier)}; "
+                "remove the classifier (PEP 639)."
+            )
+    if "license" in raw:
+        yield "The metadata has both License and License-Expression; remove License (PEP 639)."
+
+
+def _check_license_files(raw: RawMetadata, private: bool) -> Iterator[str]:
+    for path in raw.get("license_files", []):
+        if not _accepts("license_files", [path]):
+            yield (
+                f"The License-File {quoted(path)} in the metadata is not a relative path with / "
+                "and without .. or * in it (PEP 639)."
+            )
+
+
+def _check_requirements(raw: RawMetadata, private: bool) -> Iterator[str]:
+    for text in raw.get("requires_dist", []):
+        requirement = _requirement(text)
+        if requirement is None:
+            yield f"The Requires-Dist {quoted(text)} in the metadata is not valid (PEP 508)."
+        elif requirement.url is not None and not private:
+            yield (
+                f"The Requires-Dist {quoted(text)} in the metadata refers to a URL, which is not "
+                "allowed on a public index; depend on a published version instead."
+            )
+
+
+def _check_requires_python(raw: RawMetadata, private: bool) -> Iterator[str]:
+    text = raw.get("requires_python")
+    if text is None:
+        return
+    try:
+        SpecifierSet(_short(text))
+    except InvalidSpecifier:
+        yield f"The Requires-Python {quoted(text)} in the metadata is not valid (PEP 440)."
+
+
+def _check_extras(raw: RawMetadata, private: bool) -> Iterator[str]:
+    for extra in raw.get("provides_extra", []):
+        try:
+            canonicalize_name(extra, validate=True)
+        except InvalidName:
+            yield f"The Provides-Extra {quoted(extra)} in the metadata is not a valid name."
+
+
+def _check_dynamic(raw: RawMetadata, private: bool) -> Iterator[str]:
+    for field in raw.get("dynamic", []):
+        if field.lower() not in _KNOWN_FIELDS - _FIXED_FIELDS:
+            yield (
+                f"The Dynamic {quoted(field)} in the metadata is no field that may be dynamic "
+                "(PEP 643)."
+            )
+
+
+def _check_imports(raw: RawMetadata, private: bool) -> Iterator[str]:
+    for name in raw.get("import_names", []):
+        if not _accepts("import_names", [name]):
+            yield f"The Import-Name {quoted(name)} in the metadata is not valid (PEP 794)."
+    for name in raw.get("import_namespaces", []):
+        if not _accepts("import_namespaces", [name]):
+            yield f"The Import-Namespace {quoted(name)} in the metadata is not valid (PEP 794)."
+
+
+def _check_description(raw: RawMetadata, private: bool) -> Iterator[str]:
+    content_type = raw.get("description_content_type")
+    if content_type is None:
+        return
+    kind, _ = parse_content_type(content_type)
+    if kind is None:
+        yield (
+            f"The Description-Content-Type {quoted(content_type)} in the metadata is not known; "
+            "use text/markdown, text/x-rst or text/plain, in UTF-8."
+        )
+    if kind == RESTRUCTUREDTEXT and (
+        problem := restructuredtext_problem(raw.get("description", ""))
+    ):
+        yield problem
+
+
+_CHECKS: tuple[_Check, ...] = (
+    _check_metadata_version,
+    _check_age_of_fields,
+    _check_name,
+    _check_version,
+    _check_summary,
+    _check_classifiers,
+    _check_urls,
+    _check_license,
+    _check_license_files,
+    _check_requirements,
+    _check_requires_python,
+    _check_extras,
+    _check_dynamic,
+    _check_imports,
+    _check_description,
+)
+
+
+# --- what the checks ask --------------------------------------------------------------------------
+
+
+def _short(text: str) -> str:
+    """The text, or nothing valid when it is so long that parsing it could take its time."""
+    return text if len(text) <= MAX_VALUE else "too long"
+
+
+def _version(text: str) -> Version | None:
+    try:
+        return Version(_short(text))
+    except InvalidVersion:
+        return None
+
+
+def _requirement(text: str) -> Requirement | None:
+    try:
+        return Requirement(_short(text))
+    except (InvalidRequirement, RecursionError):
+        return None
+
+
+def _canonical_license(expression: str) -> str | None:
+    try:
+        return canonicalize_license_expression(_short(expression))
+    except (ValueError, RecursionError, MemoryError):
+        # Parentheses in parentheses exhaust the parser of Python, which does the work.
+        return None
+
+
+def _accepts(field: str, value: list[str]) -> bool:
+    """Whether packaging finds nothing wrong with the value of a field."""
+    raw = cast("RawMetadata", {field: value})
+    try:
+        getattr(Metadata.from_raw(raw, validate=False), field)
+    except InvalidMetadata:
+        return False
+    return True
+
+
+def _is_web_address(url: str) -> bool:
+    if len(url) > MAX_VALUE or " " in url or not url.isprintable():
+        return False
+    try:
+        parts = urlsplit(url)
+        return parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        return False
+
+
+def _title(field: str) -> str:
+    """The name of a field as it stands in metadata files."""
+    known = _FIELD_NAMES.get(field)
+    return known or "-".join(part.title() for part in re.split("[-_]", field))
+
+
+_KNOWN_FIELDS = frozenset(_title(key).lower() for key in (*_IN_ORDER, *_ADDED_IN, "license_files"))
+
+
+# --- from fields to the value ---------------------------------------------------------------------
+
+
+def _core_metadata(raw: RawMetadata) -> CoreMetadata:
+    expression = raw.get("license_expression")
+    return CoreMetadata(
+        raw=cast("dict[str, JSONValue]", raw),
+        metadata_version=raw["metadata_version"],
+        name=raw["name"],
+        version=Version(raw["version"]),
+        summary=raw.get("summary"),
+        description=raw.get("description"),
+        description_content_type=raw.get("description_content_type"),
+        keywords=tuple(raw.get("keywords", ())),
+        home_page=raw.get("home_page"),
+        download_url=raw.get("download_url"),
+        project_urls=tuple(raw.get("project_urls", {}).items()),
+        author=raw.get("author"),
+        author_email=raw.get("author_email"),
+        maintainer=raw.get("maintainer"),
+        maintainer_email=raw.get("maintainer_email"),
+        license=raw.get("license"),
+        license_expression=None if expression is None else _canonical_license(expression),
+        license_files=tuple(raw.get("license_files", ())),
+        classifiers=tuple(raw.get("classifiers", ())),
+        platforms=tuple(raw.get("platforms", ())),
+        supported_platforms=tuple(raw.get("supported_platforms", ())),
+        requires_python=raw.get("requires_python"),
+        requires_dist=tuple(raw.get("requires_dist", ())),
+        requires_external=tuple(raw.get("requires_external", ())),
+        provides_extra=tuple(raw.get("provides_extra", ())),
+        provides_dist=tuple(raw.get("provides_dist", ())),
+        obsoletes_dist=tuple(raw.get("obsoletes_dist", ())),
+        dynamic=tuple(field.lower() for field in raw.get("dynamic", ())),
+        import_names=tuple(raw.get("import_names", ())),
+        import_namespaces=tuple(raw.get("import_namespaces", ())),
+    )
