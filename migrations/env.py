@@ -1,0 +1,45 @@
+"""Run migrations, on an engine made here or on the one that ``greenroom.database`` hands in."""
+
+import alembic.context
+from sqlalchemy import Connection, Engine
+
+from greenroom.database import Database
+from greenroom.models import Base
+from greenroom.settings import load_settings
+
+context = alembic.context
+
+
+def engine() -> Engine:
+    """The caller's engine, or one for the settings when ``alembic`` itself was called."""
+    given = context.config.attributes.get("engine")
+    return given if isinstance(given, Engine) else Database(load_settings().sqlalchemy_url).engine
+
+
+def run(connection: Connection) -> None:
+    """Migrate in one transaction, on both databases."""
+    context.configure(connection=connection, target_metadata=Base.metadata, render_as_batch=True)
+    with context.begin_transaction():
+        if connection.dialect.name == "postgresql":
+            # Two processes that upgrade at once: the second waits, then finds nothing to do.
+            connection.exec_driver_sql("SELECT pg_advisory_xact_lock(727204519)")
+        context.run_migrations()
+
+
+def enforce_foreign_keys(connection: Connection, state: str) -> None:
+    """On SQLite a table is altered by replacing it; dropping the old one must not cascade."""
+    if connection.dialect.name == "sqlite":
+        # Outside any transaction, where alone SQLite heeds it.
+        cursor = connection.connection.cursor()
+        cursor.execute(f"PRAGMA foreign_keys = {state}")
+        cursor.close()
+
+
+with engine().execution_options(greenroom_writes=True).connect() as connection:
+    enforce_foreign_keys(connection, "OFF")
+    try:
+        run(connection)
+        connection.commit()
+    finally:
+        connection.rollback()
+        enforce_foreign_keys(connection, "ON")

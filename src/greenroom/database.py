@@ -1,0 +1,117 @@
+"""The engine, the sessions and the state of the schema.
+
+Two kinds of session: one that only reads and one that may write. On PostgreSQL a reading session
+sees one snapshot for as long as it lives (REPEATABLE READ), so that a page never shows half of a
+publication however many queries it makes. On SQLite a writing session takes the write lock when it
+begins, so that it can never fail half-way because another writer was faster.
+"""
+
+import hashlib
+from pathlib import Path
+
+import alembic.command
+import alembic.config
+import alembic.runtime.migration
+import alembic.script
+import sqlalchemy
+from sqlalchemy import URL, Connection, Engine, event, text
+from sqlalchemy.orm import Session, sessionmaker
+from sqlalchemy.pool import ConnectionPoolEntry
+
+from greenroom import paths
+
+_BUSY_TIMEOUT_MS = 60_000
+_WRITES = "greenroom_writes"
+
+
+class Database:
+    """A database: ``reading`` and ``writing`` make sessions of the two kinds.
+
+    Nothing is connected before the first session needs it.
+    """
+
+    def __init__(self, url: str) -> None:
+        """``url`` is SQLAlchemy's, for SQLite or PostgreSQL through psycopg2."""
+        self.engine = _engine(sqlalchemy.make_url(url))
+        self.is_sqlite = self.engine.dialect.name == "sqlite"
+        self.reading: sessionmaker[Session] = sessionmaker(
+            self.engine
+            if self.is_sqlite
+            else self.engine.execution_options(
+                isolation_level="REPEATABLE READ", postgresql_readonly=True
+            )
+        )
+        self.writing: sessionmaker[Session] = sessionmaker(
+            self.engine.execution_options(**{_WRITES: True})
+        )
+
+    def upgrade(self) -> None:
+        """Bring the schema to the newest revision."""
+        alembic.command.upgrade(self._alembic(), "head")
+
+    def is_current(self) -> bool:
+        """Whether the schema is at the newest revision."""
+        script = alembic.script.ScriptDirectory.from_config(self._alembic())
+        with self.engine.connect() as connection:
+            context = alembic.runtime.migration.MigrationContext.configure(connection)
+            return set(context.get_current_heads()) == set(script.get_heads())
+
+    def close(self) -> None:
+        """Close every pooled connection."""
+        self.engine.dispose()
+
+    def _alembic(self) -> alembic.config.Config:
+        config = alembic.config.Config()
+        config.set_main_option("script_location", str(paths.MIGRATIONS).replace("%", "%%"))
+        config.attributes["engine"] = self.engine
+        return config
+
+
+def lock(session: Session, name: str) -> None:
+    """Wait until no other transaction holds the lock of this name, and hold it until this one ends.
+
+    On PostgreSQL it is a transaction-level advisory lock. A writing transaction on SQLite already
+    excludes every other, so there is nothing to do.
+    """
+    if session.get_bind().dialect.name == "postgresql":
+        key = int.from_bytes(hashlib.sha256(name.encode()).digest()[:8], signed=True)
+        session.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": key})
+
+
+def _engine(url: URL) -> Engine:
+    if url.get_backend_name() == "postgresql":
+        # Which driver a plain postgresql:// means depends on the version of SQLAlchemy.
+        url = url.set(drivername="postgresql+psycopg2")
+    if url.get_backend_name() != "sqlite":
+        # Whoever has waited for a lock must see what its last holder did, whatever the server's
+        # default is.
+        return sqlalchemy.create_engine(
+            url,
+            isolation_level="READ COMMITTED",
+            pool_pre_ping=True,
+            pool_size=8,
+            max_overflow=56,
+        )
+    if url.database:
+        Path(url.database).parent.mkdir(parents=True, exist_ok=True)
+    engine = sqlalchemy.create_engine(
+        url, pool_size=8, max_overflow=56, connect_args={"timeout": _BUSY_TIMEOUT_MS / 1000}
+    )
+    event.listen(engine, "connect", _prepare_sqlite)
+    event.listen(engine, "begin", _begin_sqlite)
+    return engine
+
+
+def _prepare_sqlite(connection: object, _entry: ConnectionPoolEntry) -> None:
+    # The driver must not begin transactions on its own: _begin_sqlite does.
+    connection.isolation_level = None  # type: ignore[attr-defined]
+    cursor = connection.cursor()  # type: ignore[attr-defined]
+    cursor.execute("PRAGMA foreign_keys = ON")
+    cursor.execute("PRAGMA journal_mode = WAL")
+    cursor.execute("PRAGMA synchronous = FULL")
+    cursor.close()
+
+
+def _begin_sqlite(connection: Connection) -> None:
+    writes = connection.get_execution_options().get(_WRITES)
+    connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")

@@ -1,0 +1,54 @@
+"""What every table shares: the base class, constraint names, and the types of columns."""
+
+from datetime import UTC, datetime
+from types import MappingProxyType
+from typing import Annotated
+
+from sqlalchemy import JSON, DateTime, Dialect, MetaData, String, Text, TypeDecorator
+from sqlalchemy.orm import DeclarativeBase, mapped_column
+
+
+class UTCDateTime(TypeDecorator[datetime]):
+    """A moment: aware, in UTC, also where the database does not keep zones (SQLite)."""
+
+    impl = DateTime(timezone=True)
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        """Refuse a naive moment: nobody knows when it was."""
+        if value is None:
+            return None
+        if value.tzinfo is None:
+            raise ValueError("a moment needs a time zone")
+        return value.astimezone(UTC)
+
+    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        """Give the zone back that SQLite forgot."""
+        if value is None:
+            return None
+        return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
+
+
+JSONObject = dict[str, object]
+
+PrimaryKey = Annotated[int, mapped_column(primary_key=True)]
+Name = Annotated[str, mapped_column(String(255))]
+LongText = Annotated[str, mapped_column(Text)]
+Digest = Annotated[str, mapped_column(String(64))]
+
+
+class Base(DeclarativeBase):
+    """The declarative base. Constraints have predictable names, for migrations to name them."""
+
+    metadata = MetaData(
+        naming_convention={
+            "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+            "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+            "ck": "ck_%(table_name)s_%(constraint_name)s",
+            "fk": "fk_%(table_name)s_%(column_0_N_name)s_%(referred_table_name)s",
+            "pk": "pk_%(table_name)s",
+        }
+    )
+    type_annotation_map = MappingProxyType(
+        {datetime: UTCDateTime, JSONObject: JSON, list[str]: JSON}
+    )

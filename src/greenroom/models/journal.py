@@ -1,0 +1,20 @@
+"""The journal that mirrors follow."""
+
+from datetime import datetime
+
+from sqlalchemy.orm import Mapped, mapped_column
+
+from greenroom.models.base import Base, LongText, Name
+
+
+class JournalEntry(Base):
+    """One public change. ``id`` is the serial; ``registry/journal.py`` gives it out."""
+
+    __tablename__ = "journal"
+
+    id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    project_name: Mapped[Name] = mapped_column(index=True)
+    version: Mapped[Name | None]
+    action: Mapped[LongText]
+    at: Mapped[datetime]
+    by: Mapped[Name]

@@ -1,0 +1,67 @@
+"""Projects and who works on them."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from enum import StrEnum
+
+from sqlalchemy import CheckConstraint, ForeignKey, UniqueConstraint
+from sqlalchemy.orm import Mapped, mapped_column, relationship
+
+from greenroom.models.accounts import User
+from greenroom.models.base import Base, Name, PrimaryKey
+
+
+class RoleName(StrEnum):
+    """What a role is called, on the command line and in the database."""
+
+    OWNER = "owner"
+    MAINTAINER = "maintainer"
+
+
+class Project(Base):
+    """A name. ``registered`` is when it became the project's for good.
+
+    ``NULL`` means that only drafts of a first release hold the name: it is reserved while one of
+    them lives. ``last_serial`` is the serial of the newest journal entry, 0 before the first.
+    ``confusable_name`` is the name with look-alike characters folded (``registry/names.py``).
+    """
+
+    __tablename__ = "projects"
+
+    id: Mapped[PrimaryKey]
+    name: Mapped[Name]
+    normalized_name: Mapped[Name] = mapped_column(unique=True)
+    confusable_name: Mapped[Name] = mapped_column(index=True)
+    created: Mapped[datetime]
+    registered: Mapped[datetime | None]
+    last_serial: Mapped[int] = mapped_column(default=0)
+    auto_publish_releases: Mapped[bool] = mapped_column(default=True)
+    created_by_id: Mapped[int | None] = mapped_column(
+        ForeignKey("users.id", ondelete="SET NULL"), index=True
+    )
+
+    roles: Mapped[list[Role]] = relationship(
+        back_populates="project",
+        cascade="all, delete-orphan",
+        passive_deletes=True,
+        order_by="Role.id",
+    )
+
+
+class Role(Base):
+    """A person's part in a project: at most one."""
+
+    __tablename__ = "roles"
+    __table_args__ = (
+        UniqueConstraint("project_id", "user_id"),
+        CheckConstraint("name IN ('owner', 'maintainer')", name="name"),
+    )
+
+    id: Mapped[PrimaryKey]
+    project_id: Mapped[int] = mapped_column(ForeignKey("projects.id", ondelete="CASCADE"))
+    user_id: Mapped[int] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"), index=True)
+    name: Mapped[Name]
+
+    project: Mapped[Project] = relationship(back_populates="roles")
+    user: Mapped[User] = relationship(lazy="joined", innerjoin=True)

@@ -1,0 +1,109 @@
+"""Releases and their files."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, Index, UniqueConstraint, column
+from sqlalchemy.orm import Mapped, mapped_column, relationship
+
+from greenroom.models.accounts import User
+from greenroom.models.base import Base, Digest, JSONObject, LongText, Name, PrimaryKey
+from greenroom.models.projects import Project
+
+if TYPE_CHECKING:
+    from greenroom.models.drafts import Draft
+
+
+class Release(Base):
+    """A project at a version.
+
+    ``published`` is the moment the release became public; ``NULL`` means never. ``version`` is the
+    version as the first artifact spelled it, normalized; ``canonical_version`` also drops trailing
+    zeros, so that 1.0 and 1.0.0 are one release. ``core_metadata`` is what the describing artifact
+    says, in the form of :class:`packaging.metadata.RawMetadata`.
+    """
+
+    __tablename__ = "releases"
+    __table_args__ = (UniqueConstraint("project_id", "canonical_version"),)
+
+    id: Mapped[PrimaryKey]
+    project_id: Mapped[int] = mapped_column(ForeignKey("projects.id", ondelete="CASCADE"))
+    version: Mapped[Name]
+    canonical_version: Mapped[Name]
+    created: Mapped[datetime]
+    published: Mapped[datetime | None] = mapped_column(index=True)
+    yanked: Mapped[bool] = mapped_column(default=False)
+    yanked_reason: Mapped[LongText] = mapped_column(default="")
+    summary: Mapped[LongText] = mapped_column(default="")
+    requires_python: Mapped[LongText | None]
+    core_metadata: Mapped[JSONObject] = mapped_column(default=dict, deferred=True)
+    description_html: Mapped[LongText] = mapped_column(default="", deferred=True)
+
+    project: Mapped[Project] = relationship()
+    files: Mapped[list[File]] = relationship(
+        back_populates="release", passive_deletes=True, cascade="all, delete-orphan"
+    )
+
+
+class File(Base):
+    """A distribution. ``draft_id`` is set while it is staged and ``NULL`` once it is published.
+
+    ``published`` is the moment it became public, ``created`` the moment it arrived. ``sha256`` is
+    also the key of its bytes in the storage, as ``metadata_sha256`` is that of its metadata file
+    (PEP 658).
+    """
+
+    __tablename__ = "files"
+    __table_args__ = (
+        Index(
+            "uq_files_published_filename",
+            "filename",
+            unique=True,
+            sqlite_where=column("draft_id").is_(None),
+            postgresql_where=column("draft_id").is_(None),
+        ),
+        UniqueConstraint("draft_id", "filename"),
+        CheckConstraint("(draft_id IS NULL) = (published IS NOT NULL)", name="staged_or_published"),
+        CheckConstraint("packagetype IN ('sdist', 'bdist_wheel')", name="packagetype"),
+    )
+
+    id: Mapped[PrimaryKey]
+    release_id: Mapped[int] = mapped_column(
+        ForeignKey("releases.id", ondelete="CASCADE"), index=True
+    )
+    draft_id: Mapped[int | None] = mapped_column(ForeignKey("drafts.id", ondelete="CASCADE"))
+    filename: Mapped[Name]
+    packagetype: Mapped[Name]
+    python_tag: Mapped[Name]
+    requires_python: Mapped[LongText | None]
+    size: Mapped[int] = mapped_column(BigInteger)
+    sha256: Mapped[Digest] = mapped_column(index=True)
+    md5: Mapped[Digest]
+    blake2_256: Mapped[Digest]
+    metadata_sha256: Mapped[Digest] = mapped_column(index=True)
+    core_metadata: Mapped[JSONObject] = mapped_column(deferred=True)
+    created: Mapped[datetime]
+    published: Mapped[datetime | None]
+    uploaded_by_id: Mapped[int | None] = mapped_column(
+        ForeignKey("users.id", ondelete="SET NULL"), index=True
+    )
+
+    release: Mapped[Release] = relationship(back_populates="files")
+    draft: Mapped[Draft | None] = relationship(back_populates="files")
+    uploaded_by: Mapped[User | None] = relationship()
+
+    @property
+    def is_sdist(self) -> bool:
+        """Whether it is a source distribution, not a wheel."""
+        return self.packagetype == "sdist"
+
+
+class PublishedName(Base):
+    """A file name that was published once, for ever: also after the file is deleted."""
+
+    __tablename__ = "published_names"
+
+    filename: Mapped[Name] = mapped_column(primary_key=True)
+    sha256: Mapped[Digest]

@@ -1,0 +1,230 @@
+"""The settings: environment variables that start with ``GREENROOM_``, each with a default.
+
+``docs/operating.md`` has the table for people; a test keeps the two equal.
+"""
+
+import os
+import re
+import secrets
+import sys
+from collections.abc import Mapping
+from datetime import timedelta
+from ipaddress import IPv4Network, IPv6Network, ip_network
+from pathlib import Path
+from typing import Annotated, Literal, Self
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
+
+PREFIX = "GREENROOM_"
+
+_DURATION = re.compile(r"(\d{1,9})\s*([smhd])", re.ASCII)
+_DURATION_UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
+_SIZE = re.compile(r"(\d{1,15})\s*(|B|[KMGT]i?B?)", re.IGNORECASE | re.ASCII)
+_SIZE_FACTORS = {"": 1, "K": 2**10, "M": 2**20, "G": 2**30, "T": 2**40}
+
+
+class BadSettings(Exception):
+    """A setting does not parse. The text is one sentence a person can act on."""
+
+
+def parse_duration(text: str) -> timedelta:
+    """A duration such as ``90s``, ``15m``, ``12h`` or ``14d``.
+
+    Raises:
+        ValueError: it is written otherwise, or longer than ten years.
+    """
+    match = _DURATION.fullmatch(text.strip())
+    if match is None:
+        raise ValueError("a whole number followed by s, m, h or d, such as 14d")
+    length = timedelta(**{_DURATION_UNITS[match[2]]: int(match[1])})
+    if length > timedelta(days=3653):
+        raise ValueError("a duration of at most 3653d")
+    return length
+
+
+def parse_size(text: str) -> int:
+    """A size in bytes, such as ``500MiB``, ``1GiB`` or ``1048576``; units are powers of 1024.
+
+    Raises:
+        ValueError: it is written otherwise.
+    """
+    match = _SIZE.fullmatch(text.strip())
+    if match is None:
+        raise ValueError("a whole number with an optional KiB, MiB, GiB or TiB, such as 1GiB")
+    return int(match[1]) * _SIZE_FACTORS[match[2][:1].upper().replace("B", "")]
+
+
+def _duration(value: object) -> object:
+    return parse_duration(value) if isinstance(value, str) else value
+
+
+def _size(value: object) -> object:
+    return parse_size(value) if isinstance(value, str) else value
+
+
+def _networks(value: object) -> object:
+    if not isinstance(value, str):
+        return value
+    try:
+        return tuple(ip_network(part) for part in value.replace(",", " ").split())
+    except ValueError as error:
+        raise ValueError("networks such as 10.0.0.0/8, separated by commas") from error
+
+
+def _base_url(value: object) -> object:
+    if not isinstance(value, str):
+        return value
+    if re.fullmatch(r"https?://[^\s/?#]+(/[^\s?#]*)?", value) is None:
+        raise ValueError("an http or https URL without query, such as https://index.example")
+    return value.rstrip("/")
+
+
+Duration = Annotated[timedelta, BeforeValidator(_duration), Field(gt=timedelta(0))]
+Size = Annotated[int, BeforeValidator(_size), Field(gt=0)]
+Count = Annotated[int, Field(ge=0, le=10**9)]
+Networks = Annotated[tuple[IPv4Network | IPv6Network, ...], BeforeValidator(_networks)]
+BaseUrl = Annotated[str, BeforeValidator(_base_url)]
+
+
+class Settings(BaseModel):
+    """Everything that can be set, parsed. Field names are the variables' without the prefix."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    data: Path = Path("data")
+    database_url: str | None = None
+    storage_url: str | None = None
+    s3_endpoint: str | None = None
+    url: BaseUrl | None = None
+    secret_key: Annotated[str, Field(min_length=16)] | None = None
+    registration: Literal["closed", "open"] = "closed"
+    policy: Literal["public", "private"] = "public"
+    max_file_size: Size = 2**30
+    max_project_size: Size = 10 * 2**30
+    new_projects_per_hour: Count = 20
+    uploads_per_hour: Count = 0
+    trusted_proxies: Networks = ()
+    draft_lifetime: Duration = timedelta(days=14)
+    draft_lifetime_max: Duration = timedelta(days=60)
+    release_open_days: Annotated[int, Field(ge=0, le=36500)] = 14
+    purge_url: BaseUrl | None = None
+    purge_token: str | None = None
+    log_format: Literal["text", "json"] = "json"
+
+    @model_validator(mode="after")
+    def _lifetime_below_its_maximum(self) -> Self:
+        if self.draft_lifetime > self.draft_lifetime_max:
+            raise ValueError(
+                "GREENROOM_DRAFT_LIFETIME is longer than GREENROOM_DRAFT_LIFETIME_MAX: "
+                "it accepts at most that maximum."
+            )
+        return self
+
+    @property
+    def private(self) -> bool:
+        """Whether this index takes what only makes sense inside a company."""
+        return self.policy == "private"
+
+    @property
+    def embedded(self) -> bool:
+        """Whether the database is the SQLite file that ``serve`` looks after by itself."""
+        return self.database_url is None
+
+    @property
+    def sqlalchemy_url(self) -> str:
+        """The database's URL, in SQLAlchemy's form."""
+        return self.database_url or f"sqlite:///{self.data.absolute() / 'greenroom.sqlite'}"
+
+    @property
+    def files(self) -> Path:
+        """The folder of the embedded storage, and of files that are still arriving."""
+        return self.data.absolute() / "files"
+
+
+_ACCEPTS = {
+    "registration": "closed or open",
+    "policy": "public or private",
+    "log_format": "text or json",
+    "secret_key": "at least 16 characters",
+    "new_projects_per_hour": "a whole number, 0 for no limit",
+    "uploads_per_hour": "a whole number, 0 for no limit",
+    "release_open_days": "a whole number of days, 0 for ever",
+    "max_file_size": "a whole number with an optional KiB, MiB, GiB or TiB, such as 1GiB",
+    "max_project_size": "a whole number with an optional KiB, MiB, GiB or TiB, such as 10GiB",
+    "draft_lifetime": "a whole number followed by s, m, h or d, such as 14d",
+    "draft_lifetime_max": "a whole number followed by s, m, h or d, such as 60d",
+    "trusted_proxies": "networks such as 10.0.0.0/8, separated by commas",
+    "url": "an http or https URL without query, such as https://index.example",
+    "purge_url": "an http or https URL without query, such as https://cache.example/purge",
+}
+
+
+def load_settings(environ: Mapping[str, str] = os.environ) -> Settings:
+    """Read the settings from environment variables; an empty variable counts as not set.
+
+    Raises:
+        BadSettings: one does not parse; the sentence has its name and what it accepts.
+    """
+    values: dict[str, object] = {
+        field: environ[PREFIX + field.upper()]
+        for field in Settings.model_fields
+        if environ.get(PREFIX + field.upper())
+    }
+    values.setdefault("log_format", "text" if sys.stderr.isatty() else "json")
+    try:
+        settings = Settings.model_validate(values)
+    except ValidationError as error:
+        raise BadSettings(_sentence(error)) from None
+    _check_database_url(settings)
+    return settings
+
+
+def _sentence(error: ValidationError) -> str:
+    first = error.errors()[0]
+    if not first["loc"]:
+        return str(first["ctx"]["error"])
+    field = str(first["loc"][0])
+    # This sentence ends up in logs.
+    given = "not understood" if field == "secret_key" else repr(first["input"])
+    return f"{PREFIX}{field.upper()} is {given}: it accepts {_ACCEPTS[field]}."
+
+
+def _check_database_url(settings: Settings) -> None:
+    url = settings.database_url
+    if url is not None and not url.startswith(
+        ("postgresql+psycopg2://", "postgresql://", "sqlite:///")
+    ):
+        raise BadSettings(
+            "GREENROOM_DATABASE_URL is not understood: it accepts "
+            "postgresql+psycopg2://user:password@host/database or sqlite:///path."
+        )
+
+
+def secret_key(settings: Settings) -> str:
+    """The key that signs session cookies: the setting, or one that is made once and then kept.
+
+    It is kept in the data folder, with mode 0600. Two processes that start at the same moment agree
+    on one key.
+    """
+    if settings.secret_key is not None:
+        return settings.secret_key
+    path = settings.data.absolute() / "secret-key"
+    try:
+        return path.read_text("ascii")
+    except FileNotFoundError:
+        pass
+    path.parent.mkdir(parents=True, exist_ok=True)
+    aside = path.with_name(f"secret-key.{secrets.token_hex(8)}")
+    descriptor = os.open(aside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with os.fdopen(descriptor, "w", encoding="ascii") as file:
+        file.write(secrets.token_urlsafe(48))
+        file.flush()
+        os.fsync(file.fileno())
+    try:
+        # A link, unlike a rename, fails when another process was first: then its key is the key.
+        os.link(aside, path)
+    except FileExistsError:
+        pass
+    finally:
+        aside.unlink()
+    return path.read_text("ascii")
