@@ -196,9 +196,15 @@ def test_malformed_wheel_names_are_refused(filename: str) -> None:
     ],
 )
 def test_unsafe_characters_are_refused(filename: str) -> None:
-    with pytest.raises(InvalidFilename) as refusal:
+    with pytest.raises(InvalidFilename, match=r"characters") as refusal:
         parse_filename(filename)
     assert str(refusal.value).isascii()
+
+
+@pytest.mark.parametrize("filename", ["example-1.0", "example.tar.gz", "example-1.0.zip"])
+def test_malformed_sdist_names_are_refused(filename: str) -> None:
+    with pytest.raises(InvalidFilename, match="PEP 625"):
+        parse_sdist_filename(filename)
 
 
 def test_a_name_of_255_characters_is_not_too_long() -> None:

@@ -278,7 +278,7 @@ def test_the_dist_info_folder_is_named_after_the_wheel(tmp_path: Path, folder: s
         ({"{dist_info}/licenses/a": b""}, "is not listed in RECORD"),
         ({"{dist_info}/WHEEL": b"Wheel-Version: 2.0\n"}, "WHEEL"),
         ({"{dist_info}/METADATA": b"\xff"}, "UTF-8"),
-        ({"{dist_info}/entry_points.txt": b"nonsense"}, "entry_points.txt"),
+        ({"{dist_info}/entry_points.txt": b"nonsense"}, "entry_points.txt cannot be parsed"),
         ({"{dist_info}/RECORD": b"\xff"}, "RECORD is not encoded"),
         ({"{dist_info}/RECORD": b"example-1.0.dist-info/RECORD,sha256=a,\n"}, "hash of itself"),
     ],

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from greenroom.distributions import tarballs
+from greenroom.distributions import archives, tarballs
 from greenroom.distributions.errors import InvalidDistribution
 from greenroom.distributions.tarballs import Tarball, read_tarball
 
@@ -157,6 +157,14 @@ def test_an_archive_ends_with_zeros(tmp_path: Path, zeros: int) -> None:
 )
 def test_nothing_may_follow_the_gzip_stream(tmp_path: Path, suffix: bytes, reason: str) -> None:
     assert reason in refusal(tmp_path, zipped(member()) + suffix)
+
+
+def test_nothing_may_follow_the_gzip_stream_wherever_it_is_read_in_two(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    content = zipped(member())
+    monkeypatch.setattr(archives, "CHUNK", len(content))
+    assert "after the end of its gzip" in refusal(tmp_path, content + b"hidden")
 
 
 def test_a_file_that_is_a_zip_and_a_tarball_is_refused(tmp_path: Path) -> None:
