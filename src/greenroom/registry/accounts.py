@@ -1,0 +1,374 @@
+"""People: accounts, passwords, signing in; and their API tokens."""
+
+import hashlib
+import hmac
+import secrets
+from collections.abc import Iterable
+from datetime import timedelta
+from functools import cache
+from string import ascii_letters, digits
+
+import argon2
+from sqlalchemy import delete, func, select
+from sqlalchemy.orm import Session, selectinload
+
+from greenroom.models import FailedSignIn, Project, Token, User
+from greenroom.registry import projects
+from greenroom.registry.errors import (
+    InvalidRequest,
+    NotAllowed,
+    NotAuthenticated,
+    NotFound,
+    TooMany,
+)
+from greenroom.registry.index import Index
+from greenroom.registry.names import is_username
+from greenroom.registry.permissions import TOKEN_PERMISSIONS, Actor, is_administrator
+
+SHORTEST_PASSWORD = 10
+LONGEST_PASSWORD = 1000
+LONGEST_LABEL = 100
+
+TOKEN_START = "gr_"  # noqa: S105 (what tokens look like, not one of them)
+_PREFIX_LENGTH = len(TOKEN_START) + 8
+
+# Sign-in: failures that are allowed, and for how long they count.
+FAILURES_PER_ACCOUNT_AND_ADDRESS = 10
+FAILURES_PER_ADDRESS = 50
+FAILURES_COUNT_FOR = timedelta(minutes=5)
+
+_LAST_USED_PRECISION = timedelta(minutes=1)
+_WRONG = "Invalid or non-existent authentication information."
+
+
+def create_user(
+    index: Index,
+    username: str,
+    email: str,
+    password: str,
+    *,
+    administrator: bool = False,
+    verified: bool = False,
+) -> User:
+    """A new account.
+
+    Raises:
+        InvalidRequest: name, address or password do not do, or the name is taken.
+    """
+    problems = [
+        *_username_problems(username),
+        *_email_problems(email),
+        *password_problems(password),
+    ]
+    if problems:
+        raise InvalidRequest(problems[0], problems)
+    index.lock("users")
+    if find_user(index.session, username) is not None:
+        raise InvalidRequest(f"The user name {username!r} is taken: choose another one.")
+    user = User(
+        username=username,
+        normalized_username=username.lower(),
+        email=email,
+        email_verified=verified,
+        password_hash=_hasher().hash(password),
+        is_administrator=administrator,
+        created=index.now,
+    )
+    index.session.add(user)
+    index.session.flush()
+    return user
+
+
+def create_first_administrator(index: Index, username: str, email: str, password: str) -> User:
+    """The first account, an administrator's; possible for as long as there is no other account.
+
+    Raises:
+        NotFound: there is one.
+        InvalidRequest: name, address or password do not do.
+    """
+    index.lock("users")
+    if not is_empty(index.session):
+        raise NotFound("This index has an administrator: sign in instead.")
+    return create_user(index, username, email, password, administrator=True, verified=True)
+
+
+def is_empty(session: Session) -> bool:
+    """Whether there is no account yet."""
+    return session.scalar(select(User.id).limit(1)) is None
+
+
+def find_user(session: Session, username: str) -> User | None:
+    """The account of this name, in any letter case."""
+    if not is_username(username):
+        return None
+    return session.scalar(select(User).where(User.normalized_username == username.lower()))
+
+
+def get_user(session: Session, username: str) -> User:
+    """The account of this name.
+
+    Raises:
+        NotFound: there is none.
+    """
+    user = find_user(session, username)
+    if user is None:
+        raise NotFound(f"There is no user {username!r}.")
+    return user
+
+
+def users(session: Session, *, start: int, count: int) -> list[User]:
+    """Some of the accounts: those who wait to be verified first, then the newest."""
+    return list(
+        session.scalars(
+            select(User).order_by(User.email_verified, User.id.desc()).offset(start).limit(count)
+        )
+    )
+
+
+def count_users(session: Session) -> int:
+    """How many accounts there are."""
+    return session.scalar(select(func.count()).select_from(User)) or 0
+
+
+def verify_user(index: Index, actor: Actor, user_id: int) -> User:
+    """Vouch for a user, who may then register project names. To do it again changes nothing.
+
+    Raises:
+        NotAllowed: the actor is no administrator.
+        NotFound: there is no such user.
+    """
+    if not is_administrator(actor):
+        raise NotAllowed("Only administrators of this index verify users.")
+    user = index.session.get(User, user_id)
+    if user is None:
+        raise NotFound("There is no such user.")
+    user.email_verified = True
+    index.session.flush()
+    return user
+
+
+def sign_in(index: Index, username: str, password: str, address: str) -> User | None:
+    """The account that name and password open, or None, which is counted against the address.
+
+    It takes the same time whether or not the account exists.
+
+    Raises:
+        TooMany: too many failures from this address, or for this account from this address.
+    """
+    account = username.lower() if is_username(username) else ""
+    # One after the other, or many attempts at once would all be made before one is counted.
+    index.lock(f"sign-in:{address}")
+    _check_failures(index, account, address)
+    user = find_user(index.session, username)
+    if user is not None and _is_password(user, password):
+        if _hasher().check_needs_rehash(user.password_hash):
+            user.password_hash = _hasher().hash(password)
+        return user
+    if user is None:
+        _verify(_dummy_hash(), password)
+    index.session.add(FailedSignIn(account=account, address=address, at=index.now))
+    index.session.flush()
+    return None
+
+
+def change_password(index: Index, user: User, current: str, new: str) -> None:
+    """Another password; every session of the account but the one that asked ends with the old one.
+
+    Raises:
+        InvalidRequest: the current one is wrong, or the new one does not do.
+    """
+    if not _is_password(user, current):
+        raise InvalidRequest("The current password is wrong.")
+    problems = password_problems(new)
+    if problems:
+        raise InvalidRequest(problems[0], problems)
+    user.password_hash = _hasher().hash(new)
+    index.session.flush()
+
+
+def session_stamp(user: User) -> str:
+    """What a session cookie carries to prove that the password has not changed since."""
+    return hashlib.sha256(user.password_hash.encode()).hexdigest()[:32]
+
+
+def password_problems(password: str) -> list[str]:
+    """Why a password does not do, empty when it does."""
+    if len(password) < SHORTEST_PASSWORD:
+        return [f"The password is too short: use at least {SHORTEST_PASSWORD} characters."]
+    if len(password) > LONGEST_PASSWORD:
+        return [f"The password is too long: use at most {LONGEST_PASSWORD} characters."]
+    return []
+
+
+def create_token(
+    index: Index,
+    user: User,
+    label: str,
+    *,
+    project: Project | None = None,
+    permissions: Iterable[str],
+    expires_in: timedelta | None = None,
+) -> tuple[Token, str]:
+    """A new API token, and its text, which nobody can show again.
+
+    Raises:
+        InvalidRequest: the label, the permissions or the time do not do.
+        NotFound: the user has no part in the project.
+    """
+    wanted = set(permissions)
+    chosen = [act.value for act in TOKEN_PERMISSIONS if act in wanted]
+    if not chosen or not wanted <= set(TOKEN_PERMISSIONS):
+        names = ", ".join(TOKEN_PERMISSIONS)
+        raise InvalidRequest(f"A token needs one or more of the permissions {names}.")
+    if not label.strip() or len(label) > LONGEST_LABEL or not label.isprintable():
+        raise InvalidRequest(f"A token needs a name of 1 to {LONGEST_LABEL} characters.")
+    if expires_in is not None and expires_in <= timedelta(0):
+        raise InvalidRequest("A token's lifetime is longer than zero.")
+    if project is not None:
+        projects.lock_and_reload(index, project)
+        if all(role.user_id != user.id for role in project.roles):
+            raise NotFound(
+                f"The user {user.username!r} has no role in the project {project.name!r}."
+            )
+    text = TOKEN_START + random_text(48)
+    token = Token(
+        user=user,
+        project_id=project.id if project is not None else None,
+        label=label.strip(),
+        prefix=text[:_PREFIX_LENGTH],
+        digest=_token_digest(text),
+        permissions=chosen,
+        created=index.now,
+        expires=index.now + expires_in if expires_in is not None else None,
+    )
+    index.session.add(token)
+    index.session.flush()
+    return token, text
+
+
+def tokens_of(session: Session, user: User) -> list[Token]:
+    """The user's tokens that are not revoked, newest first."""
+    return list(
+        session.scalars(
+            select(Token)
+            .where(Token.user_id == user.id, Token.revoked.is_(None))
+            .options(selectinload(Token.project))
+            .order_by(Token.id.desc())
+        )
+    )
+
+
+def revoke_token(index: Index, user: User, token_id: int) -> Token:
+    """End a token of this user at once.
+
+    Raises:
+        NotFound: the user has no such token, or it is revoked.
+    """
+    token = index.session.get(Token, token_id)
+    if token is None or token.user_id != user.id or token.revoked is not None:
+        raise NotFound("There is no such token.")
+    token.revoked = index.now
+    index.session.flush()
+    return token
+
+
+def actor_of_token(index: Index, text: str) -> Actor:
+    """The actor that a token's text stands for.
+
+    Raises:
+        NotAuthenticated: it is no token, or it is revoked or has expired. The sentence is the same
+            in each case.
+    """
+    prefix = text[:_PREFIX_LENGTH] if text.isascii() and text.isprintable() else ""
+    token = index.session.scalar(
+        select(Token).where(Token.prefix == prefix).options(selectinload(Token.user))
+    )
+    # Compared also when there is no such token, so that both take the same time.
+    expected = token.digest if token is not None else "0" * 64
+    proven = hmac.compare_digest(_token_digest(text), expected)
+    if token is None or not proven or token.revoked is not None:
+        raise NotAuthenticated(_WRONG)
+    if token.expires is not None and token.expires <= index.now:
+        raise NotAuthenticated(_WRONG)
+    return Actor(token.user, token)
+
+
+def note_use(index: Index, token: Token) -> None:
+    """Remember when a token was last used, to the minute, so that most uses write nothing."""
+    if token.last_used is None or index.now - token.last_used >= _LAST_USED_PRECISION:
+        token.last_used = index.now
+
+
+def forget_old_failures(index: Index) -> int:
+    """Delete failed sign-ins that no longer count, and say how many there were."""
+    deleted = index.session.execute(
+        delete(FailedSignIn)
+        .where(FailedSignIn.at <= index.now - FAILURES_COUNT_FOR)
+        .returning(FailedSignIn.id)
+    )
+    return len(deleted.all())
+
+
+def random_text(length: int) -> str:
+    """Letters and digits from the operating system's source of secrets."""
+    return "".join(secrets.choice(ascii_letters + digits) for _ in range(length))
+
+
+def _token_digest(text: str) -> str:
+    # 48 random letters and digits cannot be guessed, so that a fast hash is enough.
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
+
+
+@cache
+def _hasher() -> argon2.PasswordHasher:
+    return argon2.PasswordHasher()
+
+
+@cache
+def _dummy_hash() -> str:
+    return _hasher().hash(secrets.token_hex())
+
+
+def _is_password(user: User, password: str) -> bool:
+    return _verify(user.password_hash, password)
+
+
+def _verify(password_hash: str, password: str) -> bool:
+    if len(password) > LONGEST_PASSWORD:
+        return False
+    try:
+        return _hasher().verify(password_hash, password)
+    except argon2.exceptions.Argon2Error:
+        return False
+
+
+def _username_problems(username: str) -> list[str]:
+    if is_username(username):
+        return []
+    return [
+        "A user name has 1 to 50 ASCII letters and digits, and '.', '_' or '-' between them; "
+        f"{username[:60]!r} has not."
+    ]
+
+
+def _email_problems(email: str) -> list[str]:
+    name, _, domain = email.rpartition("@")
+    fine = name and domain and len(email) <= 254 and email.isprintable() and " " not in email
+    return [] if fine else [f"{email[:60]!r} is not an e-mail address."]
+
+
+def _check_failures(index: Index, account: str, address: str) -> None:
+    since = index.now - FAILURES_COUNT_FOR
+    recent = (FailedSignIn.address == address, FailedSignIn.at > since)
+    of_address, of_account, oldest = index.session.execute(
+        select(
+            func.count(),
+            func.count().filter(FailedSignIn.account == account),
+            func.min(FailedSignIn.at),
+        ).where(*recent)
+    ).one()
+    if of_address >= FAILURES_PER_ADDRESS or of_account >= FAILURES_PER_ACCOUNT_AND_ADDRESS:
+        raise TooMany(
+            "Too many failed sign-ins: wait a few minutes before you try again.",
+            max(oldest - since, timedelta(seconds=1)),
+        )

@@ -1,0 +1,143 @@
+"""Why something is refused: one hierarchy, rendered by every face in its own way.
+
+``str()`` of a refusal is one sentence that tells a maintainer what to do; ``code`` is stable and
+meant for programs; ``details`` lists further reasons where there is more than one.
+"""
+
+from collections.abc import Sequence
+from datetime import timedelta
+from typing import ClassVar
+
+
+class Refusal(Exception):
+    """The index does not do what was asked, and nothing has changed."""
+
+    code: ClassVar[str] = "refused"
+    title: ClassVar[str] = "Refused"
+
+    def __init__(self, sentence: str, details: Sequence[str] = ()) -> None:
+        super().__init__(sentence)
+        self.details = tuple(details) or (sentence,)
+
+
+class NotAuthenticated(Refusal):
+    """There are no credentials, or they are not (or no longer) valid."""
+
+    code = "not-authenticated"
+    title = "Authentication failed"
+
+
+class NotAllowed(Refusal):
+    """The actor is known, and may not do this."""
+
+    code = "not-allowed"
+    title = "Not allowed"
+
+
+class NotFound(Refusal):
+    """There is no such thing, or the actor may not know of it."""
+
+    code = "not-found"
+    title = "Not found"
+
+
+class Ended(Refusal):
+    """The draft was here and has ended."""
+
+    code = "draft-ended"
+    title = "Draft ended"
+
+
+class InvalidRequest(Refusal):
+    """The request's values do not make sense."""
+
+    code = "invalid-request"
+    title = "Invalid request"
+
+
+class InvalidMetadata(InvalidRequest):
+    """Name, version or another declared field does not follow the specifications."""
+
+    code = "invalid-metadata"
+    title = "Invalid metadata"
+
+
+class InvalidFile(Refusal):
+    """The distribution itself is not acceptable."""
+
+    code = "invalid-distribution"
+    title = "Invalid distribution file"
+
+
+class WrongDigest(Refusal):
+    """The bytes that arrived are not those that were announced."""
+
+    code = "wrong-digest"
+    title = "Digest mismatch"
+
+
+class NameNotAvailable(Refusal):
+    """The project name cannot be registered."""
+
+    code = "name-not-available"
+    title = "Project name not available"
+
+
+class FileExists(Refusal):
+    """The file name, or the very content, is published. The only refusal that says "already"."""
+
+    code = "file-exists"
+    title = "File already exists"
+
+
+class DraftIsOpen(Refusal):
+    """A draft of this version is open, and the request does not say that it knows."""
+
+    code = "draft-open"
+    title = "A draft is open"
+
+
+class DraftsOnly(Refusal):
+    """The project publishes through drafts only."""
+
+    code = "drafts-only"
+    title = "Drafts only"
+
+
+class ReleaseClosed(Refusal):
+    """The release takes no more files."""
+
+    code = "release-closed"
+    title = "Release closed"
+
+
+class SecondSdist(Refusal):
+    """A release has one source distribution at most."""
+
+    code = "second-sdist"
+    title = "Second source distribution"
+
+
+class TooLarge(Refusal):
+    """The file, or the project with it, is larger than this index takes."""
+
+    code = "too-large"
+    title = "Too large"
+
+
+class CannotPublish(Refusal):
+    """A draft is not fit to be published; ``details`` has every reason."""
+
+    code = "cannot-publish"
+    title = "The draft cannot be published"
+
+
+class TooMany(Refusal):
+    """A rate limit; ``retry_after`` says how long to wait."""
+
+    code = "too-many-requests"
+    title = "Too many requests"
+
+    def __init__(self, sentence: str, retry_after: timedelta) -> None:
+        super().__init__(sentence)
+        self.retry_after = retry_after

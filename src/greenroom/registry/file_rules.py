@@ -1,0 +1,111 @@
+"""What a file must fulfil to come into a release: each rule once, to upload and to publish."""
+
+from datetime import timedelta
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from greenroom.models import File, Project, PublishedName, Release
+from greenroom.registry import catalogue, projects
+from greenroom.registry.errors import FileExists, ReleaseClosed, SecondSdist, TooLarge
+from greenroom.registry.index import Index
+
+
+def check_file_size(index: Index, size: int) -> None:
+    """Refuse a file of ``size`` bytes that is larger than the index takes.
+
+    Raises:
+        TooLarge: it is.
+    """
+    limit = index.settings.max_file_size
+    if size > limit:
+        raise TooLarge(file_too_large(limit))
+
+
+def file_too_large(limit: int) -> str:
+    """The sentence for a file that is larger than ``limit`` bytes."""
+    return f"File too large. This index takes files of at most {_readable(limit)}."
+
+
+def check_project_size(index: Index, project: Project | None, more: int) -> None:
+    """Refuse ``more`` bytes that would bring a project above its quota. Staged files count.
+
+    Raises:
+        TooLarge: they would.
+    """
+    limit = index.settings.max_project_size
+    present = projects.size(index, project) if project is not None else 0
+    if present + more > limit:
+        raise TooLarge(
+            f"Project size too large. All files of a project together, staged ones too, may have "
+            f"{_readable(limit)}; this would make {_readable(present + more)}. Remove files that "
+            "nobody needs."
+        )
+
+
+def check_not_published(session: Session, filename: str, sha256: str) -> None:
+    """Refuse a file whose name, or whose content under another name, was ever published.
+
+    Raises:
+        FileExists: it was.
+    """
+    if session.get(PublishedName, filename, populate_existing=True) is not None:
+        if catalogue.file(session, filename) is None:
+            raise FileExists("This filename has already been used, use a different version.")
+        raise FileExists(
+            f"File already exists: {filename!r} is published with other content, and a published "
+            "file is never replaced. Use a different version."
+        )
+    same = catalogue.file_of_content(session, sha256)
+    if same is not None:
+        raise FileExists(
+            f"File already exists: the same content is published under the name {same.filename!r}."
+        )
+
+
+def check_release_open(index: Index, release: Release) -> None:
+    """Refuse files for a release that was published too long ago.
+
+    Raises:
+        ReleaseClosed: it was.
+    """
+    days = index.settings.release_open_days
+    if days == 0 or release.published is None:
+        return
+    if index.now > release.published + timedelta(days=days):
+        raise ReleaseClosed(
+            f"The release {release.version} takes no more files: it was published on "
+            f"{release.published:%Y-%m-%d}, more than {days} days ago. Use a new version."
+        )
+
+
+def check_single_sdist(index: Index, release: Release, sdist: str | None) -> None:
+    """Refuse a second source distribution; ``sdist`` is the name of one that is to be added.
+
+    Raises:
+        SecondSdist: there would be two.
+    """
+    names = set(
+        index.session.scalars(
+            select(File.filename).where(
+                File.release_id == release.id,
+                File.packagetype == "sdist",
+                projects.is_present(index),
+            )
+        )
+    )
+    others = sorted(names - {sdist}) if sdist is not None else sorted(names)[1:]
+    if others:
+        raise SecondSdist(
+            f"Only one source distribution per release: {release.version} has {others[0]!r}. "
+            "Remove it from the draft first, or use a different version."
+        )
+
+
+def _readable(size: int) -> str:
+    amount = float(size)
+    for unit in ("bytes", "KiB", "MiB", "GiB"):
+        if amount < 1024:
+            return f"{amount:.4g} {unit}"
+        amount /= 1024
+    return f"{amount:.4g} TiB"

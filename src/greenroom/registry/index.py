@@ -1,0 +1,67 @@
+"""What a registry function works on."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+
+from sqlalchemy.orm import Session
+
+from greenroom import database
+from greenroom.database import Database
+from greenroom.settings import Settings
+from greenroom.storage import Storage
+
+Clock = Callable[[], datetime]
+
+
+def utc_now() -> datetime:
+    """The present moment, aware, in UTC."""
+    return datetime.now(UTC)
+
+
+@dataclass(frozen=True, slots=True)
+class Index:
+    """One unit of work: a session, where bytes are kept, the settings, and one moment.
+
+    All that happens in a unit of work happens at ``now``: the files of a release are published at
+    the same instant. ``changed`` collects the surrogate keys of public data that it changes; the
+    face that commits purges them afterwards.
+    """
+
+    session: Session
+    storage: Storage
+    settings: Settings
+    now: datetime
+    changed: set[str] = field(default_factory=set)
+
+    def lock(self, name: str) -> None:
+        """Hold the lock of this name until the transaction ends (see :func:`database.lock`)."""
+        database.lock(self.session, name)
+
+
+@dataclass(frozen=True, slots=True)
+class Premises:
+    """What outlives a unit of work: the database, the storage, the settings and the clock."""
+
+    database: Database
+    storage: Storage
+    settings: Settings
+    clock: Clock = utc_now
+    purge: Callable[[frozenset[str]], None] = lambda keys: None
+
+    @contextmanager
+    def reading(self) -> Iterator[Index]:
+        """A unit of work that changes nothing, on one snapshot of the data."""
+        with self.database.reading() as session:
+            yield Index(session, self.storage, self.settings, self.clock())
+
+    @contextmanager
+    def writing(self) -> Iterator[Index]:
+        """A unit of work that is committed at the end, or undone when an exception leaves it."""
+        with self.database.writing() as session:
+            index = Index(session, self.storage, self.settings, self.clock())
+            yield index
+            session.commit()
+        if index.changed:
+            self.purge(frozenset(index.changed))

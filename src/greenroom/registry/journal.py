@@ -1,0 +1,42 @@
+"""The journal: one append-only list of public changes, whose numbers mirrors follow."""
+
+from collections.abc import Sequence
+
+from sqlalchemy import func, select
+from sqlalchemy.orm import Session
+
+from greenroom.models import JournalEntry, Project
+from greenroom.registry.index import Index
+
+
+def append(
+    index: Index, project: Project, version: str | None, actions: Sequence[str], by: str
+) -> None:
+    """Write entries about a project, one for each action, in this order.
+
+    Serials become visible in commit order and without gaps: whoever writes waits until the last
+    writer has committed, and counts on from there. A sequence would hand numbers out earlier, and
+    lose those of transactions that fail, which would show that they happened. It is the last lock
+    that a unit of work takes, so that two never wait for each other.
+    """
+    index.lock("journal")
+    before = last_serial(index.session)
+    for serial, action in enumerate(actions, before + 1):
+        index.session.add(
+            JournalEntry(
+                id=serial,
+                project_name=project.name,
+                version=version,
+                action=action,
+                at=index.now,
+                by=by,
+            )
+        )
+    project.last_serial = before + len(actions)
+    index.session.flush()
+    index.changed.update({f"project/{project.normalized_name}", "all-projects"})
+
+
+def last_serial(session: Session) -> int:
+    """The newest serial, 0 when nothing was ever published."""
+    return session.scalar(select(func.max(JournalEntry.id))) or 0

@@ -1,0 +1,104 @@
+"""Project and user names: what they look like, and which must not be taken."""
+
+import re
+import sys
+
+from packaging.utils import NormalizedName, canonicalize_name
+from packaging.version import InvalidVersion, Version
+
+from greenroom.registry.errors import InvalidMetadata, NameNotAvailable
+
+_PROJECT_NAME = re.compile(r"[A-Z0-9]|[A-Z0-9][A-Z0-9._-]*[A-Z0-9]", re.IGNORECASE | re.ASCII)
+_LOOK_ALIKES = str.maketrans({"1": "l", "i": "l", "0": "o", "-": None})
+_LONGEST_NAME = 200
+_LONGEST_VERSION = 100
+
+# People who type `pip install json` mean the module they already have.
+_PROHIBITED = frozenset(
+    canonicalize_name(module) for module in sys.stdlib_module_names if not module.startswith("_")
+) | {"main", "requirements-txt", "rrequirements-txt"}
+
+
+def check_project_name(name: str) -> NormalizedName:
+    """The normalized form of a project name (PEP 503 and the packaging name rule).
+
+    Raises:
+        InvalidMetadata: it is not a valid name.
+    """
+    if len(name) > _LONGEST_NAME or _PROJECT_NAME.fullmatch(name) is None:
+        raise InvalidMetadata(
+            f"{name[:_LONGEST_NAME]!r} is an invalid value for Name. It must start and end with an "
+            "ASCII letter or digit, and contain nothing but letters, digits, '.', '_' and '-'."
+        )
+    return canonicalize_name(name)
+
+
+def lookup_name(name: str) -> str:
+    """What a project of this name is kept under; for a text that is no name, what none is.
+
+    Addresses bring any text, and PostgreSQL refuses to be asked for some.
+    """
+    return canonicalize_name(name) if _PROJECT_NAME.fullmatch(name) is not None else ""
+
+
+def check_version(text: str, *, private: bool) -> Version:
+    """The version that a text stands for (PEP 440).
+
+    Raises:
+        InvalidMetadata: it is no version, or a local one on a public index.
+    """
+    try:
+        version = Version(text) if len(text) <= _LONGEST_VERSION and text.isascii() else None
+    except InvalidVersion:
+        version = None
+    if version is None:
+        raise InvalidMetadata(
+            f"{text[:_LONGEST_VERSION]!r} is an invalid value for Version. "
+            "See PEP 440: 1.0, 2.1rc1."
+        )
+    if version.local is not None and not private:
+        raise InvalidMetadata(
+            f"The version {text!r} is a local version (it has a '+'), which a public index does "
+            "not take: drop the part from '+' on."
+        )
+    return version
+
+
+def canonical_version(version: Version) -> str:
+    """The form under which versions that compare equal are the same text: 1.0 and 1.0.0 are 1."""
+    if version.local is not None:
+        return f"{canonical_version(Version(version.public))}+{version.local}"
+    release = list(version.release)
+    while len(release) > 1 and release[-1] == 0:
+        release.pop()
+    epoch = f"{version.epoch}!" if version.epoch else ""
+    pre = "".join(map(str, version.pre)) if version.pre else ""
+    post = f".post{version.post}" if version.post is not None else ""
+    dev = f".dev{version.dev}" if version.dev is not None else ""
+    return epoch + ".".join(map(str, release)) + pre + post + dev
+
+
+def confusable_form(normalized: str) -> str:
+    """The name with look-alike characters folded and separators dropped."""
+    return normalized.translate(_LOOK_ALIKES)
+
+
+def check_not_prohibited(name: str, normalized: str) -> None:
+    """Refuse names that are not given to anyone.
+
+    Raises:
+        NameNotAvailable: it is the name of a standard library module or the like.
+    """
+    if normalized in _PROHIBITED:
+        raise NameNotAvailable(
+            f"The name {name!r} isn't allowed: it is that of a module of Python's standard "
+            "library, or invites mistakes. Choose another name."
+        )
+
+
+_USERNAME = re.compile(r"[a-z0-9]([a-z0-9._-]{0,48}[a-z0-9])?", re.IGNORECASE | re.ASCII)
+
+
+def is_username(text: str) -> bool:
+    """Whether it can be a user name: 1 to 50 ASCII letters, digits, inner ``.``, ``_``, ``-``."""
+    return _USERNAME.fullmatch(text) is not None

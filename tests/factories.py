@@ -1,0 +1,184 @@
+"""Arranging what a test needs: people, tokens, files on their way in, drafts, releases."""
+
+import hashlib
+import threading
+from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
+from pathlib import Path
+from typing import TypeVar
+
+from packaging.version import Version
+from sqlalchemy import select
+
+from greenroom.distributions.filenames import parse_filename
+from greenroom.models import Base, Draft, File, JournalEntry, Project, RoleName, User
+from greenroom.registry import accounts, catalogue, drafts, projects, uploads
+from greenroom.registry.artifacts import Artifact, Claims
+from greenroom.registry.index import Index
+from greenroom.registry.permissions import (
+    DEFAULT_TOKEN_PERMISSIONS,
+    OPERATOR,
+    Actor,
+)
+from greenroom.registry.uploads import Accepted
+
+PASSWORD = "correct horse battery staple"
+
+_T = TypeVar("_T")
+
+
+def make_user(
+    index: Index, username: str = "ada", *, administrator: bool = False, verified: bool = True
+) -> User:
+    return accounts.create_user(
+        index,
+        username,
+        f"{username}@index.example",
+        PASSWORD,
+        administrator=administrator,
+        verified=verified,
+    )
+
+
+def make_token(
+    index: Index,
+    user: User,
+    *,
+    project: Project | None = None,
+    permissions: Iterable[str] = DEFAULT_TOKEN_PERMISSIONS,
+    expires_in: timedelta | None = None,
+    label: str = "test",
+) -> str:
+    _, text = accounts.create_token(
+        index, user, label, project=project, permissions=permissions, expires_in=expires_in
+    )
+    return text
+
+
+def artifact_of(path: Path, filename: str | None = None) -> Artifact:
+    content = path.read_bytes()
+    return Artifact(
+        path=path,
+        filename=filename or path.name,
+        size=len(content),
+        sha256=hashlib.sha256(content).hexdigest(),
+        md5=hashlib.md5(content).hexdigest(),
+        blake2_256=hashlib.blake2b(content, digest_size=32).hexdigest(),
+    )
+
+
+def claims_of(path: Path) -> Claims:
+    """What a truthful uploader says of the file."""
+    named = parse_filename(path.name, private=True)
+    return Claims(
+        name=named.name,
+        version=named.version,
+        packagetype=named.packagetype,
+        python_tag=named.python_tag,
+        digests={"sha256": hashlib.sha256(path.read_bytes()).hexdigest()},
+    )
+
+
+def upload(index: Index, actor: Actor | User, path: Path, *, staged: bool) -> Accepted:
+    """A whole upload in one unit of work, as a face would do it."""
+    actor = Actor(actor) if isinstance(actor, User) else actor
+    artifact, claims = artifact_of(path), claims_of(path)
+    nothing_to_do = uploads.check(index, actor, artifact, claims, staged=staged)
+    if nothing_to_do is not None:
+        return nothing_to_do
+    distribution = uploads.examine(index.settings, artifact, claims)
+    uploads.keep(index.storage, artifact, distribution)
+    return uploads.accept(index, actor, artifact, claims, distribution, staged=staged)
+
+
+def stage(index: Index, actor: Actor | User, *paths: Path) -> Draft:
+    """The draft that these files are in after they were staged."""
+    draft = None
+    for path in paths:
+        draft = upload(index, actor, path, staged=True).draft
+    assert draft is not None
+    return draft
+
+
+def release(index: Index, actor: Actor | User, *paths: Path) -> Project:
+    """The project after these files were uploaded directly."""
+    for path in paths:
+        upload(index, actor, path, staged=False)
+    project = projects.find(index, claims_of(paths[0]).name)
+    assert project is not None
+    return project
+
+
+def add_role(index: Index, project: Project, user: User, name: RoleName) -> None:
+    projects.add_role(index, OPERATOR, project, user.username, name)
+
+
+def find_draft(index: Index, name: str, version: str) -> Draft | None:
+    project = projects.find(index, name)
+    return drafts.live(index, project, Version(version)) if project is not None else None
+
+
+def public_filenames(index: Index, name: str) -> list[str]:
+    """The file names that the public sees of a project, empty when it sees no project."""
+    project = catalogue.project(index.session, name)
+    if project is None:
+        return []
+    return [file.filename for file in catalogue.listing(index.session, project).files]
+
+
+def get_draft(index: Index, draft_id: int) -> Draft:
+    return index.session.get_one(Draft, draft_id)
+
+
+def add_staged_rows(index: Index, draft: Draft, count: int) -> None:
+    """Wheels for so many platforms in a draft, of which only the rows exist."""
+    assert draft.release is not None
+    for number in range(count):
+        filename = f"example-{draft.version}-py3-none-macosx_{number + 10}_0_arm64.whl"
+        index.session.add(
+            File(
+                release=draft.release,
+                draft=draft,
+                filename=filename,
+                packagetype="bdist_wheel",
+                python_tag="py3",
+                size=1000,
+                sha256=hashlib.sha256(filename.encode()).hexdigest(),
+                md5="0" * 32,
+                blake2_256="0" * 64,
+                metadata_sha256="0" * 64,
+                core_metadata={},
+                created=index.now,
+            )
+        )
+    index.session.flush()
+
+
+def everything(index: Index) -> dict[str, list[str]]:
+    """Every row of every table and every blob's digest: to see that an act changed nothing."""
+    index.session.flush()
+    rows = {
+        table.name: sorted(map(repr, index.session.execute(select(table))))
+        for table in Base.metadata.sorted_tables
+    }
+    return rows | {"storage": sorted(index.storage.digests())}
+
+
+def journal_of(index: Index) -> list[tuple[int, str | None, str]]:
+    """Serial, version and action of every journal entry."""
+    entries = index.session.scalars(select(JournalEntry).order_by(JournalEntry.id))
+    return [(entry.id, entry.version, entry.action) for entry in entries]
+
+
+def at_once(*acts: Callable[[], _T]) -> list[_T]:
+    """What these acts give when they begin at the same moment, each in a thread of its own."""
+    start = threading.Barrier(len(acts))
+
+    def run(act: Callable[[], _T]) -> _T:
+        start.wait()
+        return act()
+
+    with ThreadPoolExecutor(len(acts)) as executor:
+        running = [executor.submit(run, act) for act in acts]
+    return [act.result() for act in running]

@@ -1,0 +1,143 @@
+"""What a file must fulfil to come into a release."""
+
+from dataclasses import replace
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from packaging.version import Version
+
+from greenroom.models import Project, Release, User
+from greenroom.registry import drafts, file_rules
+from greenroom.registry.errors import FileExists, ReleaseClosed, SecondSdist, TooLarge
+from greenroom.registry.index import Index
+from tests import factories
+from tests.artifacts import make_sdist, make_wheel
+
+
+def with_settings(index: Index, **settings: int) -> Index:
+    return replace(index, settings=index.settings.model_copy(update=settings))
+
+
+@pytest.fixture
+def ada(index: Index) -> User:
+    return factories.make_user(index, "ada")
+
+
+@pytest.fixture
+def wheel(tmp_path: Path) -> Path:
+    return make_wheel(tmp_path)
+
+
+@pytest.fixture
+def project(index: Index, ada: User, wheel: Path) -> Project:
+    return factories.release(index, ada, wheel)
+
+
+@pytest.fixture
+def release(index: Index, project: Project) -> Release:
+    found = drafts.find_release(index.session, project, Version("1.0"))
+    assert found is not None
+    return found
+
+
+def test_a_file_may_be_as_large_as_the_limit(index: Index) -> None:
+    limited = with_settings(index, max_file_size=1024)
+    file_rules.check_file_size(limited, 1024)
+    with pytest.raises(TooLarge, match=r"File too large\. This index takes files of at most 1 KiB"):
+        file_rules.check_file_size(limited, 1025)
+
+
+@pytest.mark.parametrize(
+    ("size", "text"),
+    [(500, "500 bytes"), (1536, "1.5 KiB"), (2**20, "1 MiB"), (2**30, "1 GiB"), (2**42, "4 TiB")],
+)
+def test_sizes_can_be_read(size: int, text: str) -> None:
+    assert text in file_rules.file_too_large(size)
+
+
+def test_a_project_may_be_as_large_as_its_quota(
+    index: Index, project: Project, wheel: Path
+) -> None:
+    size = wheel.stat().st_size
+    limited = with_settings(index, max_project_size=size + 10)
+    file_rules.check_project_size(limited, project, 10)
+    with pytest.raises(TooLarge, match="Project size too large"):
+        file_rules.check_project_size(limited, project, 11)
+
+
+def test_a_new_project_has_a_quota_too(index: Index) -> None:
+    with pytest.raises(TooLarge, match="Project size too large"):
+        file_rules.check_project_size(with_settings(index, max_project_size=10), None, 11)
+
+
+def test_a_new_file_is_not_published(index: Index, project: Project) -> None:
+    file_rules.check_not_published(index.session, "example-1.0.tar.gz", "0" * 64)
+
+
+def test_a_published_name_is_taken(index: Index, project: Project, wheel: Path) -> None:
+    with pytest.raises(FileExists, match=r"File already exists: .* with other content"):
+        file_rules.check_not_published(index.session, wheel.name, "0" * 64)
+
+
+def test_published_content_is_taken(index: Index, project: Project, wheel: Path) -> None:
+    digest = factories.artifact_of(wheel).sha256
+    with pytest.raises(FileExists, match="File already exists: the same content"):
+        file_rules.check_not_published(index.session, "example-1.0-1-py3-none-any.whl", digest)
+
+
+def test_the_name_of_a_deleted_file_stays_taken(
+    index: Index, project: Project, release: Release, wheel: Path
+) -> None:
+    index.session.delete(release)
+    digest = factories.artifact_of(wheel).sha256
+    for content in (digest, "0" * 64):
+        with pytest.raises(FileExists) as caught:
+            file_rules.check_not_published(index.session, wheel.name, content)
+        assert str(caught.value) == (
+            "This filename has already been used, use a different version."
+        )
+
+
+@pytest.mark.parametrize("days", [1, 14])
+def test_a_release_is_open_for_some_days(index: Index, release: Release, days: int) -> None:
+    limited = with_settings(index, release_open_days=days)
+    last = index.now + timedelta(days=days)
+    file_rules.check_release_open(replace(limited, now=last), release)
+    with pytest.raises(ReleaseClosed, match=rf"1\.0 takes no more files: .* 2026-06-01, .*{days}"):
+        file_rules.check_release_open(
+            replace(limited, now=last + timedelta(microseconds=1)), release
+        )
+
+
+def test_a_release_may_be_open_for_ever(index: Index, release: Release) -> None:
+    limited = with_settings(index, release_open_days=0)
+    file_rules.check_release_open(replace(limited, now=index.now + timedelta(days=9999)), release)
+
+
+def test_the_days_count_from_publication(index: Index, ada: User, tmp_path: Path) -> None:
+    draft = factories.stage(index, ada, make_wheel(tmp_path))
+    assert draft.release is not None
+    late = replace(index, now=index.now + timedelta(days=100))
+    file_rules.check_release_open(late, draft.release)
+
+
+def test_a_release_has_one_source_distribution(
+    index: Index, ada: User, project: Project, release: Release, tmp_path: Path
+) -> None:
+    file_rules.check_single_sdist(index, release, "example-1.0.tar.gz")
+    factories.stage(index, ada, make_sdist(tmp_path))
+    file_rules.check_single_sdist(index, release, "example-1.0.tar.gz")
+    file_rules.check_single_sdist(index, release, None)
+    with pytest.raises(SecondSdist, match=r"1\.0 has 'example-1\.0\.tar\.gz'"):
+        file_rules.check_single_sdist(index, release, "example-1.0.0.tar.gz")
+
+
+def test_files_of_a_draft_that_fell_due_count_no_more(
+    index: Index, ada: User, project: Project, release: Release, wheel: Path, tmp_path: Path
+) -> None:
+    draft = factories.stage(index, ada, make_sdist(tmp_path))
+    late = replace(index, now=draft.expires)
+    file_rules.check_single_sdist(late, release, "example-1.0.0.tar.gz")
+    limited = with_settings(late, max_project_size=wheel.stat().st_size)
+    file_rules.check_project_size(limited, project, 0)

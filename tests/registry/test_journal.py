@@ -1,0 +1,164 @@
+"""The journal: serials without gaps, visible in the order of commits."""
+
+import threading
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from greenroom.models import JournalEntry, Project
+from greenroom.registry import accounts, drafts, journal, projects
+from greenroom.registry.index import Index, Premises
+from greenroom.registry.permissions import Actor
+from tests import factories
+from tests.artifacts import make_sdist, make_wheel
+
+ON_POSTGRESQL = pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
+
+
+@pytest.fixture
+def project(index: Index) -> Project:
+    return projects.create(index, Actor(factories.make_user(index)), "example")
+
+
+def test_an_index_without_history_is_at_serial_zero(index: Index) -> None:
+    assert journal.last_serial(index.session) == 0
+
+
+def test_entries_are_numbered_one_by_one(index: Index, project: Project) -> None:
+    journal.append(index, project, None, ["create", "add Owner ada"], "ada")
+    assert project.last_serial == 2
+    journal.append(index, project, "1.0", ["new release"], "ada")
+    assert factories.journal_of(index) == [
+        (1, None, "create"),
+        (2, None, "add Owner ada"),
+        (3, "1.0", "new release"),
+    ]
+    assert project.last_serial == journal.last_serial(index.session) == 3
+
+
+def test_an_entry_says_what_of_whom_and_when(index: Index, project: Project) -> None:
+    journal.append(index, project, "1.0", ["new release"], "ada")
+    entry = index.session.get_one(JournalEntry, 1)
+    assert (entry.project_name, entry.version, entry.by) == ("example", "1.0", "ada")
+    assert entry.at == index.now
+
+
+def test_an_entry_about_the_longest_file_name_fits(index: Index, project: Project) -> None:
+    action = "add py2.py3 file " + "x" * 255
+    journal.append(index, project, "1.0", [action], "ada")
+    index.session.expire_all()
+    assert index.session.get_one(JournalEntry, 1).action == action
+
+
+def test_what_changes_publicly_is_to_be_purged(index: Index, project: Project) -> None:
+    journal.append(index, project, "1.0", ["new release"], "ada")
+    assert index.changed == {"project/example", "all-projects"}
+
+
+def test_work_on_drafts_is_not_in_the_journal(index: Index, tmp_path: Path) -> None:
+    ada = factories.make_user(index)
+    actor = Actor(ada)
+    wheel, sdist = make_wheel(tmp_path), make_sdist(tmp_path)
+    draft = factories.stage(index, ada, wheel, sdist, make_wheel(tmp_path, salt="other"))
+    drafts.remove_file(index, actor, draft, sdist.name)
+    drafts.rotate(index, actor, draft)
+    later = Index(
+        index.session,
+        index.storage,
+        index.settings,
+        index.now + timedelta(days=1),
+        index.changed,
+    )
+    drafts.extend(later, actor, draft)
+    drafts.discard(later, actor, draft)
+    due = factories.stage(index, ada, make_wheel(tmp_path, version="2.0"))
+    later = Index(index.session, index.storage, index.settings, due.expires, index.changed)
+    assert drafts.expire(later, due)
+    assert factories.journal_of(index) == []
+    assert index.changed == set()
+
+
+def append(premises: Premises, action: str) -> int:
+    with premises.writing() as index:
+        project = projects.get(index, "example")
+        journal.append(index, project, None, [action], "ada")
+        return project.last_serial
+
+
+@pytest.fixture
+def registered(premises: Premises) -> Premises:
+    with premises.writing() as index:
+        made = projects.create(index, Actor(factories.make_user(index)), "example")
+        made.registered = index.now
+    return premises
+
+
+@ON_POSTGRESQL
+def test_a_second_writer_waits_for_the_first(registered: Premises) -> None:
+    second_has_begun = threading.Event()
+    second: list[int] = []
+
+    def write() -> None:
+        second_has_begun.set()
+        second.append(append(registered, "second"))
+
+    thread = threading.Thread(target=write)
+    with registered.writing() as index:
+        journal.append(index, projects.get(index, "example"), None, ["first"], "ada")
+        thread.start()
+        second_has_begun.wait()
+        assert second == []
+        with registered.reading() as reader:
+            assert journal.last_serial(reader.session) == 0
+    thread.join()
+    assert second == [2]
+    with registered.reading() as reader:
+        assert factories.journal_of(reader) == [(1, None, "first"), (2, None, "second")]
+
+
+@ON_POSTGRESQL
+def test_a_writer_that_fails_leaves_no_gap(registered: Premises) -> None:
+    second: list[int] = []
+    thread = threading.Thread(target=lambda: second.append(append(registered, "second")))
+
+    def fail() -> None:
+        with registered.writing() as index:
+            journal.append(index, projects.get(index, "example"), None, ["first"], "ada")
+            thread.start()
+            raise RuntimeError
+
+    with pytest.raises(RuntimeError):
+        fail()
+    thread.join()
+    assert second == [1]
+
+
+def test_serials_of_many_writers_have_no_gaps_and_become_visible_in_order(
+    registered: Premises, tmp_path: Path
+) -> None:
+    done = threading.Event()
+    seen: list[list[int]] = []
+
+    def watch() -> int:
+        while not done.is_set():
+            with registered.reading() as index:
+                seen.append([serial for serial, _, _ in factories.journal_of(index)])
+        return 0
+
+    def write(number: int) -> None:
+        wheel = make_wheel(tmp_path, f"project{number}")
+        with registered.writing() as index:
+            factories.release(index, accounts.get_user(index.session, "ada"), wheel)
+
+    watcher = threading.Thread(target=watch)
+    watcher.start()
+    try:
+        factories.at_once(*(lambda n=n: write(n) for n in range(8)))
+    finally:
+        done.set()
+        watcher.join()
+    with registered.reading() as index:
+        serials = [serial for serial, _, _ in factories.journal_of(index)]
+    assert serials == list(range(1, 8 * 4 + 1))
+    assert all(at_a_time == serials[: len(at_a_time)] for at_a_time in seen)

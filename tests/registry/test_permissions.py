@@ -1,0 +1,290 @@
+"""The permission rule as a table, spelled out: who, with what, may do which."""
+
+import pytest
+
+from greenroom.models import RoleName, Token, User
+from greenroom.registry import accounts, projects
+from greenroom.registry.errors import NotAllowed, NotAuthenticated, Refusal
+from greenroom.registry.index import Index
+from greenroom.registry.permissions import (
+    ANONYMOUS,
+    DEFAULT_TOKEN_PERMISSIONS,
+    OPERATOR,
+    TOKEN_PERMISSIONS,
+    Act,
+    Actor,
+    may,
+    require,
+    require_upload,
+)
+from tests import factories
+
+# `token` is what the token may do, `-` for no token; `scope` is the project that it is limited to,
+# or what became of it. `staged` and `direct` are the two ways to upload the first file of a name
+# that nobody has. `401` is an answer that knows of no such token.
+TABLE = """
+    who            token    scope    see  stage  publish  discard  manage  staged  direct
+    anonymous      -        -        -    -      -        -        -       -       -
+    stranger       -        -        -    -      -        -        -       yes     yes
+    maintainer     -        -        yes  yes    yes      yes      -       yes     yes
+    owner          -        -        yes  yes    yes      yes      yes     yes     yes
+    administrator  -        -        yes  -      -        yes      yes     yes     yes
+    operator       -        -        yes  -      yes      yes      yes     -       -
+    owner          stage    any      yes  yes    -        -        -       yes     -
+    owner          publish  any      -    -      yes      -        -       -       -
+    owner          discard  any      -    -      -        yes      -       -       -
+    owner          manage   any      -    -      -        -        yes     -       -
+    owner          default  any      yes  yes    yes      yes      -       yes     yes
+    owner          all      any      yes  yes    yes      yes      yes     yes     yes
+    owner          stage    this     yes  yes    -        -        -       -       -
+    owner          publish  this     -    -      yes      -        -       -       -
+    owner          discard  this     -    -      -        yes      -       -       -
+    owner          manage   this     -    -      -        -        yes     -       -
+    owner          default  this     yes  yes    yes      yes      -       -       -
+    owner          all      this     yes  yes    yes      yes      yes     -       -
+    owner          stage    other    -    -      -        -        -       -       -
+    owner          publish  other    -    -      -        -        -       -       -
+    owner          discard  other    -    -      -        -        -       -       -
+    owner          manage   other    -    -      -        -        -       -       -
+    owner          default  other    -    -      -        -        -       -       -
+    owner          all      other    -    -      -        -        -       -       -
+    owner          all      expired  401  401    401      401      401     401     401
+    owner          all      revoked  401  401    401      401      401     401     401
+    maintainer     stage    any      yes  yes    -        -        -       yes     -
+    maintainer     publish  any      -    -      yes      -        -       -       -
+    maintainer     discard  any      -    -      -        yes      -       -       -
+    maintainer     manage   any      -    -      -        -        -       -       -
+    maintainer     default  any      yes  yes    yes      yes      -       yes     yes
+    maintainer     all      any      yes  yes    yes      yes      -       yes     yes
+    maintainer     stage    this     yes  yes    -        -        -       -       -
+    maintainer     publish  this     -    -      yes      -        -       -       -
+    maintainer     discard  this     -    -      -        yes      -       -       -
+    maintainer     manage   this     -    -      -        -        -       -       -
+    maintainer     default  this     yes  yes    yes      yes      -       -       -
+    maintainer     all      this     yes  yes    yes      yes      -       -       -
+    maintainer     stage    other    -    -      -        -        -       -       -
+    maintainer     publish  other    -    -      -        -        -       -       -
+    maintainer     discard  other    -    -      -        -        -       -       -
+    maintainer     manage   other    -    -      -        -        -       -       -
+    maintainer     default  other    -    -      -        -        -       -       -
+    maintainer     all      other    -    -      -        -        -       -       -
+    maintainer     all      expired  401  401    401      401      401     401     401
+    maintainer     all      revoked  401  401    401      401      401     401     401
+    stranger       stage    any      -    -      -        -        -       yes     -
+    stranger       publish  any      -    -      -        -        -       -       -
+    stranger       discard  any      -    -      -        -        -       -       -
+    stranger       manage   any      -    -      -        -        -       -       -
+    stranger       default  any      -    -      -        -        -       yes     yes
+    stranger       all      any      -    -      -        -        -       yes     yes
+    stranger       stage    this     -    -      -        -        -       -       -
+    stranger       publish  this     -    -      -        -        -       -       -
+    stranger       discard  this     -    -      -        -        -       -       -
+    stranger       manage   this     -    -      -        -        -       -       -
+    stranger       default  this     -    -      -        -        -       -       -
+    stranger       all      this     -    -      -        -        -       -       -
+    stranger       stage    other    -    -      -        -        -       -       -
+    stranger       publish  other    -    -      -        -        -       -       -
+    stranger       discard  other    -    -      -        -        -       -       -
+    stranger       manage   other    -    -      -        -        -       -       -
+    stranger       default  other    -    -      -        -        -       -       -
+    stranger       all      other    -    -      -        -        -       -       -
+    stranger       all      expired  401  401    401      401      401     401     401
+    stranger       all      revoked  401  401    401      401      401     401     401
+    administrator  stage    any      -    -      -        -        -       yes     -
+    administrator  publish  any      -    -      -        -        -       -       -
+    administrator  discard  any      -    -      -        -        -       -       -
+    administrator  manage   any      -    -      -        -        -       -       -
+    administrator  default  any      -    -      -        -        -       yes     yes
+    administrator  all      any      -    -      -        -        -       yes     yes
+    administrator  stage    this     -    -      -        -        -       -       -
+    administrator  publish  this     -    -      -        -        -       -       -
+    administrator  discard  this     -    -      -        -        -       -       -
+    administrator  manage   this     -    -      -        -        -       -       -
+    administrator  default  this     -    -      -        -        -       -       -
+    administrator  all      this     -    -      -        -        -       -       -
+    administrator  stage    other    -    -      -        -        -       -       -
+    administrator  publish  other    -    -      -        -        -       -       -
+    administrator  discard  other    -    -      -        -        -       -       -
+    administrator  manage   other    -    -      -        -        -       -       -
+    administrator  default  other    -    -      -        -        -       -       -
+    administrator  all      other    -    -      -        -        -       -       -
+    administrator  all      expired  401  401    401      401      401     401     401
+    administrator  all      revoked  401  401    401      401      401     401     401
+"""
+
+ROWS = [tuple(line.split()) for line in TABLE.strip().splitlines()[1:]]
+COLUMNS = tuple(TABLE.strip().splitlines()[0].split())[3:]
+
+PERMISSIONS = {
+    "default": DEFAULT_TOKEN_PERMISSIONS,
+    "all": TOKEN_PERMISSIONS,
+    "stage": ("stage",),
+    "publish": ("publish",),
+    "discard": ("discard",),
+    "manage": ("manage",),
+}
+
+
+class World:
+    """Two projects, and people who have the same part in both."""
+
+    def __init__(self, index: Index) -> None:
+        self.index = index
+        self.users = {
+            name: factories.make_user(index, name, administrator=name == "administrator")
+            for name in ("owner", "maintainer", "stranger", "administrator")
+        }
+        owner = Actor(self.users["owner"])
+        self.this = projects.create(index, owner, "this")
+        self.other = projects.create(index, owner, "other")
+        for project in (self.this, self.other):
+            project.registered = index.now
+            factories.add_role(index, project, self.users["maintainer"], RoleName.MAINTAINER)
+
+    def actor(self, who: str, token: str, scope: str) -> Actor:
+        """The one who asks.
+
+        Raises:
+            NotAuthenticated: the token is not valid (any more).
+        """
+        if who == "anonymous":
+            return ANONYMOUS
+        if who == "operator":
+            return OPERATOR
+        user = self.users[who]
+        return Actor(user) if token == "-" else self._by_token(user, token, scope)
+
+    def _by_token(self, user: User, token: str, scope: str) -> Actor:
+        project = {"this": self.this, "other": self.other}.get(scope)
+        # Who has no part in a project gets no token for it, but may have had a part once.
+        had_part = project is None or user.username in ("owner", "maintainer")
+        if not had_part and project is not None:
+            factories.add_role(self.index, project, user, RoleName.OWNER)
+        text = factories.make_token(
+            self.index, user, project=project, permissions=PERMISSIONS[token]
+        )
+        if not had_part and project is not None:
+            projects.remove_role(self.index, OPERATOR, project, user.username)
+        made = accounts.actor_of_token(self.index, text).token
+        assert made is not None
+        self._end(user, made, scope)
+        return accounts.actor_of_token(self.index, text)
+
+    def _end(self, user: User, token: Token, scope: str) -> None:
+        if scope == "revoked":
+            accounts.revoke_token(self.index, user, token.id)
+        if scope == "expired":
+            token.expires = self.index.now
+
+    def outcome(self, actor: Actor, column: str) -> str:
+        """What the table should have in this column."""
+        try:
+            if column in ("staged", "direct"):
+                projects.check_can_register(
+                    self.index, actor, "unheard-of", staged=column == "staged"
+                )
+            else:
+                assert may(actor, Act(column), self.this) == _passes(actor, column, self)
+                require(actor, Act(column), self.this)
+        except NotAllowed:
+            return "-"
+        return "yes"
+
+
+def _passes(actor: Actor, column: str, world: World) -> bool:
+    try:
+        require(actor, Act(column), world.this)
+    except Refusal:
+        return False
+    return True
+
+
+@pytest.fixture
+def world(index: Index) -> World:
+    return World(index)
+
+
+def test_everybody_may_do_what_the_table_says(world: World) -> None:
+    found = []
+    for who, token, scope, *expected in ROWS:
+        try:
+            actor = world.actor(who, token, scope)
+            outcomes = [world.outcome(actor, column) for column in COLUMNS]
+        except NotAuthenticated:
+            outcomes = ["401"] * len(COLUMNS)
+        if outcomes != expected:
+            found.append((who, token, scope, dict(zip(COLUMNS, outcomes, strict=True))))
+    assert found == []
+
+
+def test_the_table_has_a_row_for_everyone() -> None:
+    tokens = {
+        (who, token, scope)
+        for who in ("owner", "maintainer", "stranger", "administrator")
+        for token in PERMISSIONS
+        for scope in ("any", "this", "other")
+    }
+    ended = {
+        (who, "all", scope)
+        for who in ("owner", "maintainer", "stranger", "administrator")
+        for scope in ("expired", "revoked")
+    }
+    people = {
+        (who, "-", "-")
+        for who in ("anonymous", "stranger", "maintainer", "owner", "administrator", "operator")
+    }
+    assert {row[:3] for row in ROWS} == tokens | ended | people
+    assert len(ROWS) == len(tokens | ended | people)
+    assert set(COLUMNS) == {*Act, "staged", "direct"}
+
+
+def test_a_direct_upload_needs_both_stage_and_publish(world: World) -> None:
+    may_stage_only = world.actor("owner", "stage", "any")
+    may_publish_only = world.actor("owner", "publish", "any")
+    require_upload(may_stage_only, world.this, staged=True)
+    with pytest.raises(NotAllowed, match=r"may stage but not publish\. Add \?staged=true"):
+        require_upload(may_stage_only, world.this, staged=False)
+    for staged in (True, False):
+        with pytest.raises(NotAllowed, match="This API token of the user 'owner' isn't allowed"):
+            require_upload(may_publish_only, world.this, staged=staged)
+
+
+def test_a_stranger_reads_the_sentence_that_upload_clients_know(world: World) -> None:
+    for token in ("-", "all"):
+        actor = world.actor("stranger", token, "any")
+        with pytest.raises(
+            NotAllowed, match=r"The user 'stranger' isn't allowed to upload to project 'this'\."
+        ):
+            require_upload(actor, world.this, staged=True)
+
+
+def test_a_refusal_says_whether_the_token_or_the_user_is_the_limit(world: World) -> None:
+    with pytest.raises(NotAllowed, match="This API token may not publish in project 'this'"):
+        require(world.actor("owner", "stage", "any"), Act.PUBLISH, world.this)
+    with pytest.raises(NotAllowed, match="The user 'maintainer' may not manage"):
+        require(world.actor("maintainer", "all", "any"), Act.MANAGE, world.this)
+
+
+def test_a_role_that_was_taken_away_is_gone_at_once(world: World) -> None:
+    maintainer = world.actor("maintainer", "-", "-")
+    projects.remove_role(world.index, OPERATOR, world.this, "maintainer")
+    assert not may(maintainer, Act.SEE, world.this)
+
+
+def test_an_unverified_person_registers_nothing(index: Index) -> None:
+    nobody = Actor(factories.make_user(index, "new", verified=False))
+    with pytest.raises(NotAllowed, match="no verified e-mail address"):
+        projects.check_can_register(index, nobody, "unheard-of", staged=True)
+
+
+@pytest.mark.parametrize(
+    ("actor", "name"), [(ANONYMOUS, "anonymous"), (OPERATOR, "operator")], ids=lambda v: str(v)[:9]
+)
+def test_logs_call_those_without_an_account_by_a_word(actor: Actor, name: str) -> None:
+    assert actor.name == name
+
+
+def test_no_user_can_have_the_name_that_stands_for_the_operator(index: Index) -> None:
+    user = factories.make_user(index, "ada")
+    assert Actor(user).name == "ada"
+    assert Actor(user).operator is False

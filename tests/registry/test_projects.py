@@ -1,0 +1,366 @@
+"""Projects: finding them, registering names, roles and settings."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from greenroom.models import Project, RoleName, User
+from greenroom.registry import accounts, catalogue, drafts, projects
+from greenroom.registry.errors import (
+    InvalidMetadata,
+    InvalidRequest,
+    NameNotAvailable,
+    NotAllowed,
+    NotFound,
+    Refusal,
+    TooMany,
+)
+from greenroom.registry.index import Index, Premises
+from greenroom.registry.permissions import ANONYMOUS, OPERATOR, Actor
+from greenroom.registry.projects import ProjectSettings
+from tests import factories
+from tests.artifacts import make_sdist, make_wheel
+from tests.conftest import FakeClock
+
+ON_POSTGRESQL = pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
+
+
+@pytest.fixture
+def ada(index: Index) -> User:
+    return factories.make_user(index, "ada")
+
+
+@pytest.fixture
+def eve(index: Index) -> User:
+    return factories.make_user(index, "eve")
+
+
+@pytest.fixture
+def published(index: Index, ada: User, tmp_path: Path) -> Project:
+    return factories.release(index, ada, make_wheel(tmp_path, "zope.example"))
+
+
+@pytest.mark.parametrize("name", ["zope.example", "Zope_Example", "zope--example"])
+def test_a_project_is_found_in_any_spelling(index: Index, published: Project, name: str) -> None:
+    assert projects.find(index, name) is published
+    assert projects.get(index, name) is published
+
+
+@pytest.mark.parametrize("name", ["zopeexample", "", "-zope.example", "a\0", "\udcff"])
+def test_there_is_no_project_that_nobody_registered(
+    index: Index, published: Project, name: str
+) -> None:
+    assert projects.find(index, name) is None
+    with pytest.raises(NotFound, match="There is no project"):
+        projects.get(index, name)
+
+
+def test_a_persons_projects_are_those_with_a_role(
+    index: Index, ada: User, eve: User, published: Project, tmp_path: Path
+) -> None:
+    factories.release(index, eve, make_wheel(tmp_path, "another"))
+    draft = factories.stage(index, ada, make_wheel(tmp_path, "awaited"))
+    assert projects.of_user(index, ada) == [draft.project, published]
+
+
+def test_the_size_of_a_project_is_that_of_all_its_files(
+    index: Index, ada: User, published: Project, tmp_path: Path
+) -> None:
+    one = tmp_path / "zope_example-1.0-py3-none-any.whl"
+    two = make_sdist(tmp_path, "zope.example", "2.0")
+    factories.stage(index, ada, two)
+    assert projects.size(index, published) == one.stat().st_size + two.stat().st_size
+    assert type(projects.size(index, published)) is int
+
+
+def test_a_project_without_files_has_no_size(index: Index, ada: User) -> None:
+    assert projects.size(index, projects.create(index, Actor(ada), "empty")) == 0
+
+
+# Registering
+
+
+def can_register(index: Index, actor: Actor, name: str) -> None:
+    projects.check_can_register(index, actor, name, staged=False)
+
+
+@pytest.mark.parametrize(
+    ("name", "kind", "about"),
+    [
+        ("-x-", InvalidMetadata, "invalid value for Name"),
+        ("json", NameNotAvailable, "standard library"),
+        ("z0pe-examp1e", NameNotAvailable, "too similar"),
+        ("zopeexample", NameNotAvailable, "too similar"),
+    ],
+)
+def test_names_that_nobody_can_register(
+    index: Index, eve: User, published: Project, name: str, kind: type[Refusal], about: str
+) -> None:
+    with pytest.raises(kind, match=about):
+        can_register(index, Actor(eve), name)
+
+
+def test_a_new_name_can_be_registered(index: Index, eve: User, published: Project) -> None:
+    can_register(index, Actor(eve), "zope.examples")
+
+
+@pytest.mark.parametrize("actor", [ANONYMOUS, OPERATOR], ids=["anonymous", "operator"])
+def test_it_takes_a_person_to_register_a_name(index: Index, actor: Actor) -> None:
+    with pytest.raises(NotAllowed):
+        can_register(index, actor, "example")
+
+
+def test_names_per_hour_are_limited(index: Index, ada: User, eve: User) -> None:
+    limited = replace(
+        index, settings=index.settings.model_copy(update={"new_projects_per_hour": 2})
+    )
+    for name in ("one", "two"):
+        projects.create(index, Actor(ada), name)
+    with pytest.raises(TooMany, match="registered 2 project names within an hour") as caught:
+        can_register(limited, Actor(ada), "three")
+    assert caught.value.retry_after == timedelta(hours=1)
+    can_register(limited, Actor(eve), "three")
+    can_register(replace(limited, now=index.now + timedelta(hours=1)), Actor(ada), "three")
+    unlimited = index.settings.model_copy(update={"new_projects_per_hour": 0})
+    can_register(replace(index, settings=unlimited), Actor(ada), "three")
+
+
+def test_who_creates_a_project_owns_it(index: Index, ada: User) -> None:
+    project = projects.create(index, Actor(ada), "Zope.Example")
+    assert (project.name, project.normalized_name) == ("Zope.Example", "zope-example")
+    assert [(role.user, role.name) for role in project.roles] == [(ada, RoleName.OWNER)]
+    assert project.registered is None
+
+
+@pytest.mark.parametrize(
+    ("one", "other"), [("flask-x", "flask-x"), ("flask-x", "f1ask.x"), ("flask-x", "FlaskX")]
+)
+def test_of_two_who_want_names_that_look_alike_one_gets_it(
+    premises: Premises, tmp_path: Path, one: str, other: str
+) -> None:
+    with premises.writing() as index:
+        for username in ("ada", "eve"):
+            factories.make_user(index, username)
+
+    def register(username: str, name: str) -> Callable[[], bool]:
+        wheel = make_wheel(tmp_path / username, name)
+
+        def act() -> bool:
+            try:
+                with premises.writing() as index:
+                    user = accounts.get_user(index.session, username)
+                    factories.upload(index, Actor(user), wheel, staged=False)
+            except (NameNotAvailable, NotAllowed):
+                return False
+            return True
+
+        return act
+
+    outcomes = factories.at_once(register("ada", one), register("eve", other))
+    assert sorted(outcomes) == [False, True]
+    with premises.reading() as index:
+        assert len(catalogue.projects(index.session)) == 1
+
+
+# Roles
+
+
+def roles(project: Project) -> list[tuple[str, str]]:
+    return [(role.user.username, role.name) for role in project.roles]
+
+
+def test_an_owner_gives_and_takes_roles(
+    index: Index, ada: User, eve: User, published: Project
+) -> None:
+    owner = Actor(ada)
+    projects.add_role(index, owner, published, "EVE", RoleName.MAINTAINER)
+    assert roles(published) == [("ada", "owner"), ("eve", "maintainer")]
+    projects.add_role(index, owner, published, "eve", RoleName.OWNER)
+    assert roles(published) == [("ada", "owner"), ("eve", "owner")]
+    projects.remove_role(index, owner, published, "Ada")
+    assert roles(published) == [("eve", "owner")]
+    written = [action for _, _, action in factories.journal_of(index)]
+    assert written[-3:] == ["add Maintainer eve", "add Owner eve", "remove Owner ada"]
+    assert published.last_serial == len(written)
+
+
+def test_roles_of_a_name_that_is_only_reserved_are_not_in_the_journal(
+    index: Index, ada: User, eve: User, tmp_path: Path
+) -> None:
+    draft = factories.stage(index, ada, make_wheel(tmp_path))
+    project = projects.get(index, "example")
+    factories.add_role(index, project, eve, RoleName.MAINTAINER)
+    assert factories.journal_of(index) == []
+    drafts.publish(index, Actor(ada), draft)
+    assert [action for _, _, action in factories.journal_of(index)] == [
+        "create",
+        "add Owner ada",
+        "add Maintainer eve",
+        "new release",
+        "add py3 file example-1.0-py3-none-any.whl",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("username", "name", "kind", "about"),
+    [
+        ("ada", RoleName.OWNER, InvalidRequest, "as before"),
+        ("ada", RoleName.MAINTAINER, InvalidRequest, "last owner"),
+        ("bob", RoleName.OWNER, NotFound, "no user"),
+        ("a\0", RoleName.OWNER, NotFound, "no user"),
+    ],
+)
+def test_roles_that_cannot_be_given(
+    index: Index,
+    ada: User,
+    published: Project,
+    username: str,
+    name: RoleName,
+    kind: type[Refusal],
+    about: str,
+) -> None:
+    before = factories.everything(index)
+    with pytest.raises(kind, match=about):
+        projects.add_role(index, Actor(ada), published, username, name)
+    assert factories.everything(index) == before
+
+
+@pytest.mark.parametrize(
+    ("username", "kind", "about"),
+    [("ada", InvalidRequest, "last owner"), ("eve", NotFound, "no role"), ("\0", NotFound, "no r")],
+)
+def test_roles_that_cannot_be_taken(
+    index: Index,
+    ada: User,
+    eve: User,
+    published: Project,
+    username: str,
+    kind: type[Refusal],
+    about: str,
+) -> None:
+    before = factories.everything(index)
+    with pytest.raises(kind, match=about):
+        projects.remove_role(index, Actor(ada), published, username)
+    assert factories.everything(index) == before
+
+
+def test_a_maintainer_does_not_manage(
+    index: Index, ada: User, eve: User, published: Project
+) -> None:
+    factories.add_role(index, published, eve, RoleName.MAINTAINER)
+    maintainer = Actor(eve)
+    before = factories.everything(index)
+    with pytest.raises(NotAllowed):
+        projects.add_role(index, maintainer, published, "eve", RoleName.OWNER)
+    with pytest.raises(NotAllowed):
+        projects.remove_role(index, maintainer, published, "ada")
+    with pytest.raises(NotAllowed):
+        projects.change_settings(index, maintainer, published, ProjectSettings(False))
+    assert factories.everything(index) == before
+
+
+def test_an_owner_may_want_drafts_only(index: Index, ada: User, published: Project) -> None:
+    before = factories.journal_of(index)
+    projects.change_settings(index, Actor(ada), published, ProjectSettings(False))
+    assert projects.get(index, "zope.example").auto_publish_releases is False
+    assert factories.journal_of(index) == before
+
+
+# What happens between looking and acting, which on SQLite nothing can
+
+
+@ON_POSTGRESQL
+def test_a_role_given_while_the_project_is_published_is_in_the_journal(
+    premises: Premises, tmp_path: Path
+) -> None:
+    with premises.writing() as index:
+        ada, _ = factories.make_user(index, "ada"), factories.make_user(index, "eve")
+        slug = factories.stage(index, ada, make_wheel(tmp_path)).slug
+    with premises.writing() as slow:
+        owner = Actor(accounts.get_user(slow.session, "ada"))
+        project = projects.get(slow, "example")
+        with premises.writing() as index:
+            draft = drafts.by_slug(index.session, slug)
+            assert draft is not None
+            drafts.publish(index, Actor(accounts.get_user(index.session, "ada")), draft)
+        projects.add_role(slow, owner, project, "eve", RoleName.MAINTAINER)
+        assert factories.journal_of(slow)[-1][2] == "add Maintainer eve"
+
+
+@ON_POSTGRESQL
+@pytest.mark.parametrize("demoted", [False, True], ids=["removed", "demoted"])
+def test_who_is_no_owner_any_more_manages_no_more(premises: Premises, demoted: bool) -> None:
+    with premises.writing() as index:
+        ada = factories.make_user(index, "ada")
+        made = projects.create(index, Actor(ada), "example")
+        made.registered = index.now
+        factories.add_role(index, made, factories.make_user(index, "eve"), RoleName.OWNER)
+    with premises.writing() as slow:
+        eve = Actor(accounts.get_user(slow.session, "eve"))
+        project = projects.get(slow, "example")
+        with premises.writing() as index:
+            same = projects.get(index, "example")
+            if demoted:
+                projects.add_role(index, OPERATOR, same, "eve", RoleName.MAINTAINER)
+            else:
+                projects.remove_role(index, OPERATOR, same, "eve")
+        with pytest.raises(NotAllowed):
+            projects.remove_role(slow, eve, project, "ada")
+
+
+@ON_POSTGRESQL
+def test_a_project_that_goes_meanwhile_is_not_found(premises: Premises, tmp_path: Path) -> None:
+    with premises.writing() as index:
+        ada, _ = factories.make_user(index, "ada"), factories.make_user(index, "eve")
+        slug = factories.stage(index, ada, make_wheel(tmp_path)).slug
+    with premises.writing() as slow:
+        owner = Actor(accounts.get_user(slow.session, "ada"))
+        project = projects.get(slow, "example")
+        with premises.writing() as index:
+            draft = drafts.by_slug(index.session, slug)
+            assert draft is not None
+            drafts.discard(index, OPERATOR, draft)
+        with pytest.raises(NotFound, match="There is no project 'example'"):
+            projects.add_role(slow, owner, project, "eve", RoleName.MAINTAINER)
+
+
+def test_of_two_owners_who_remove_each_other_one_stays(premises: Premises) -> None:
+    with premises.writing() as index:
+        made = projects.create(index, Actor(factories.make_user(index, "ada")), "example")
+        made.registered = index.now
+        factories.add_role(index, made, factories.make_user(index, "eve"), RoleName.OWNER)
+
+    def remove(username: str, other: str) -> Callable[[], bool]:
+        def act() -> bool:
+            try:
+                with premises.writing() as index:
+                    actor = Actor(accounts.get_user(index.session, username))
+                    projects.remove_role(index, actor, projects.get(index, "example"), other)
+            except (NotAllowed, InvalidRequest):
+                return False
+            return True
+
+        return act
+
+    assert sorted(factories.at_once(remove("ada", "eve"), remove("eve", "ada"))) == [False, True]
+
+
+def test_a_reserved_name_is_free_from_the_second_it_falls_due(
+    premises: Premises, clock: FakeClock, tmp_path: Path
+) -> None:
+    with premises.writing() as index:
+        ada, _ = factories.make_user(index, "ada"), factories.make_user(index, "eve")
+        draft = factories.stage(index, ada, make_wheel(tmp_path))
+        left = draft.expires - clock.now
+    clock.advance(left - timedelta(microseconds=1))
+    with premises.reading() as index:
+        assert projects.find(index, "example") is not None
+    clock.advance(timedelta(microseconds=1))
+    with premises.reading() as index:
+        assert projects.find(index, "example") is None
+        assert projects.of_user(index, accounts.get_user(index.session, "ada")) == []
+        eve = Actor(accounts.get_user(index.session, "eve"))
+        projects.check_can_register(index, eve, "examp1e", staged=False)
