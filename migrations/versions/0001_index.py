@@ -90,7 +90,7 @@ def upgrade() -> None:
         sa.Column("core_metadata", sa.JSON(), nullable=False),
         sa.Column("created", sa.DateTime(timezone=True), nullable=False),
         sa.Column("uploaded_by_id", sa.Integer(), nullable=True),
-        sa.CheckConstraint("packagetype IN ('sdist', 'bdist_wheel')", name="ck_files_packagetype"),
+        sa.CheckConstraint("packagetype IN ('sdist', 'bdist_wheel')", name="packagetype"),
         sa.ForeignKeyConstraint(
             ["release_id"], ["releases.id"], name="fk_files_release_id_releases", ondelete="CASCADE"
         ),
@@ -114,7 +114,7 @@ def upgrade() -> None:
         sa.Column("project_id", sa.Integer(), nullable=False),
         sa.Column("user_id", sa.Integer(), nullable=False),
         sa.Column("name", sa.String(length=255), nullable=False),
-        sa.CheckConstraint("name IN ('owner', 'maintainer')", name="ck_roles_name"),
+        sa.CheckConstraint("name IN ('owner', 'maintainer')", name="name"),
         sa.ForeignKeyConstraint(
             ["project_id"], ["projects.id"], name="fk_roles_project_id_projects", ondelete="CASCADE"
         ),

@@ -30,11 +30,9 @@ def upgrade() -> None:
         sa.Column("ended", sa.DateTime(timezone=True), nullable=True),
         sa.CheckConstraint(
             "state <> 'open' OR (project_id IS NOT NULL AND release_id IS NOT NULL)",
-            name="ck_drafts_open_has_a_release",
+            name="open_has_a_release",
         ),
-        sa.CheckConstraint(
-            "state IN ('open', 'published', 'discarded', 'expired')", name="ck_drafts_state"
-        ),
+        sa.CheckConstraint("state IN ('open', 'published', 'discarded', 'expired')", name="state"),
         sa.ForeignKeyConstraint(
             ["project_id"],
             ["projects.id"],
@@ -118,6 +116,8 @@ def upgrade() -> None:
 def downgrade() -> None:
     # Staged files have no place in a schema that knows no drafts.
     op.execute("DELETE FROM files WHERE draft_id IS NOT NULL")
+    op.execute("DELETE FROM draft_events")
+    op.execute("DELETE FROM drafts")
     op.execute("DELETE FROM releases WHERE published IS NULL")
     # SQLite does not cascade while tables are replaced, and gives the numbers of rows out again:
     # a role that was left behind would be one in somebody else's project.

@@ -1,0 +1,197 @@
+"""Sessions: snapshots to read, locks to write, on both databases."""
+
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import sqlalchemy
+import sqlalchemy.exc
+from sqlalchemy import func, select, text
+
+from greenroom.database import Database, lock
+from greenroom.models import User
+from greenroom.registry.index import Premises
+from tests import factories
+
+ON_POSTGRESQL = pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
+ON_SQLITE = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+
+
+@pytest.fixture
+def database(database_url: str) -> Iterator[Database]:
+    made = Database(database_url)
+    yield made
+    made.close()
+
+
+def users(session: sqlalchemy.orm.Session) -> int:
+    return session.scalar(select(func.count(User.id))) or 0
+
+
+def add_user(premises: Premises, name: str) -> None:
+    with premises.writing() as index:
+        factories.make_user(index, name)
+
+
+def test_nothing_is_connected_before_a_session_needs_it(tmp_path: Path) -> None:
+    Database("postgresql://nobody@nowhere.invalid/nothing").close()
+    Database(f"sqlite:///{tmp_path / 'new' / 'index.sqlite'}").close()
+    assert list((tmp_path / "new").iterdir()) == []
+
+
+@pytest.mark.parametrize("scheme", ["postgresql", "postgresql+psycopg2"])
+def test_postgresql_is_spoken_to_through_one_driver(scheme: str) -> None:
+    database = Database(f"{scheme}://u:p@nowhere.invalid/x")
+    assert database.engine.dialect.driver == "psycopg2"
+    assert not database.is_sqlite
+
+
+def test_a_reading_session_sees_one_snapshot(premises: Premises) -> None:
+    add_user(premises, "ada")
+    with premises.database.reading() as session:
+        assert users(session) == 1
+        add_user(premises, "eve")
+        assert users(session) == 1
+    with premises.database.reading() as session:
+        assert users(session) == 2
+
+
+@ON_POSTGRESQL
+def test_a_writing_session_sees_what_others_committed(premises: Premises) -> None:
+    with premises.database.writing() as session:
+        assert users(session) == 0
+        add_user(premises, "ada")
+        assert users(session) == 1
+
+
+@ON_POSTGRESQL
+def test_so_it_does_where_the_server_would_have_it_otherwise(premises: Premises) -> None:
+    """Whoever has waited for a lock must see what its last holder did."""
+    url = premises.database.engine.url
+    setting = "default_transaction_isolation"
+    with premises.database.engine.begin() as connection:
+        connection.exec_driver_sql(f"ALTER DATABASE {url.database} SET {setting} = 'serializable'")
+    other = Database(url.render_as_string(hide_password=False))
+    try:
+        with other.writing() as session:
+            isolation = session.scalar(text("SHOW transaction_isolation"))
+            assert isolation == "read committed"
+    finally:
+        other.close()
+        with premises.database.engine.begin() as connection:
+            connection.exec_driver_sql(f"ALTER DATABASE {url.database} RESET {setting}")
+
+
+@ON_POSTGRESQL
+def test_a_reading_session_cannot_write(database: Database) -> None:
+    with (
+        database.reading() as session,
+        pytest.raises(sqlalchemy.exc.InternalError, match="read-only transaction"),
+    ):
+        session.execute(text("DELETE FROM users"))
+    with database.writing() as session:
+        session.execute(text("DELETE FROM users"))
+
+
+@ON_SQLITE
+def test_a_writing_session_has_the_write_lock_when_it_begins(database: Database) -> None:
+    impatient = sqlalchemy.create_engine(database.engine.url, connect_args={"timeout": 0})
+    with database.writing() as session:
+        session.connection()
+        with impatient.connect() as connection, pytest.raises(sqlalchemy.exc.OperationalError):
+            connection.exec_driver_sql("BEGIN IMMEDIATE")
+    with impatient.connect() as connection:
+        connection.exec_driver_sql("BEGIN IMMEDIATE")
+        connection.exec_driver_sql("ROLLBACK")
+    impatient.dispose()
+
+
+@ON_SQLITE
+def test_readers_do_not_wait_for_a_writer(database: Database) -> None:
+    with database.writing() as writer:
+        writer.execute(text("DELETE FROM users"))
+        with database.reading() as reader:
+            assert users(reader) == 0
+
+
+@ON_SQLITE
+def test_an_embedded_database_is_safe(database: Database) -> None:
+    with database.engine.connect() as connection:
+        pragmas = ("foreign_keys", "journal_mode", "synchronous")
+        values = [connection.exec_driver_sql(f"PRAGMA {name}").scalar() for name in pragmas]
+    assert values == [1, "wal", 2]
+
+
+class Second:
+    """A second writer, who wants a lock while the first has one."""
+
+    def __init__(self, database: Database, name: str) -> None:
+        self.database, self.name = database, name
+        self.has_it = threading.Event()
+        self._thread = threading.Thread(target=self._run)
+        self._thread.start()
+
+    def _run(self) -> None:
+        with self.database.writing() as session:
+            lock(session, self.name)
+            session.connection()
+            self.has_it.set()
+
+    def join(self) -> None:
+        self._thread.join()
+
+
+def test_writers_exclude_each_other_by_the_name_of_a_lock(database: Database) -> None:
+    with database.writing() as session:
+        session.connection()
+        lock(session, "project:example")
+        second = Second(database, "project:example")
+        assert not second.has_it.wait(0.2)
+    second.join()
+    assert second.has_it.is_set()
+
+
+def test_a_lock_ends_with_a_transaction_that_fails(database: Database) -> None:
+    with database.writing() as session:
+        session.connection()
+        lock(session, "project:example")
+        lock(session, "project:example")
+        session.rollback()
+        second = Second(database, "project:example")
+        second.join()
+    assert second.has_it.is_set()
+
+
+@ON_POSTGRESQL
+def test_writers_with_different_locks_do_not_wait(database: Database) -> None:
+    with database.writing() as session:
+        lock(session, "project:example")
+        second = Second(database, "project:another")
+        second.join()
+        assert second.has_it.is_set()
+
+
+def test_the_counter_of_many_writers_is_right(premises: Premises) -> None:
+    add_user(premises, "0")
+
+    def count() -> None:
+        for _ in range(5):
+            with premises.writing() as index:
+                index.lock("counter")
+                user = index.session.scalars(select(User)).one()
+                user.username = str(int(user.username) + 1)
+
+    factories.at_once(*[count] * 4)
+    with premises.reading() as index:
+        assert index.session.scalars(select(User.username)).one() == "20"
+
+
+def test_a_schema_is_current_once_it_is_upgraded(tmp_path: Path) -> None:
+    database = Database(f"sqlite:///{tmp_path / 'new.sqlite'}")
+    assert not database.is_current()
+    database.upgrade()
+    assert database.is_current()
+    database.upgrade()
+    assert database.is_current()
+    database.close()

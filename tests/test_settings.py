@@ -1,0 +1,187 @@
+"""Settings: what each variable accepts, and what is said of one that does not parse."""
+
+from datetime import timedelta
+from ipaddress import ip_network
+from pathlib import Path
+
+import pytest
+
+from greenroom.settings import (
+    BadSettings,
+    Settings,
+    load_settings,
+    parse_duration,
+    parse_size,
+    secret_key,
+)
+from tests.factories import at_once
+
+
+def test_everything_has_a_default() -> None:
+    settings = load_settings({})
+    assert settings == Settings(log_format=settings.log_format)
+    assert settings.data == Path("data")
+    assert settings.embedded
+    assert settings.sqlalchemy_url.startswith("sqlite:////")
+    assert settings.registration == "closed"
+    assert not settings.private
+    assert (settings.max_file_size, settings.max_project_size) == (2**30, 10 * 2**30)
+    assert (settings.new_projects_per_hour, settings.uploads_per_hour) == (20, 0)
+    assert settings.draft_lifetime == timedelta(days=14)
+    assert settings.draft_lifetime_max == timedelta(days=60)
+    assert settings.release_open_days == 14
+    assert settings.trusted_proxies == ()
+
+
+def test_an_empty_variable_is_not_set() -> None:
+    assert load_settings({"GREENROOM_POLICY": ""}).policy == "public"
+
+
+def test_other_variables_are_of_no_interest() -> None:
+    assert load_settings({"POLICY": "x", "GREENROOM_": "x", "GREENROOM_OTHER": "x"}).data == Path(
+        "data"
+    )
+
+
+@pytest.mark.parametrize(
+    ("variable", "text", "value"),
+    [
+        ("DATA", "/srv/index", Path("/srv/index")),
+        ("DATABASE_URL", "postgresql+psycopg2://u:p@db/x", "postgresql+psycopg2://u:p@db/x"),
+        ("DATABASE_URL", "postgresql://u:p@db/x", "postgresql://u:p@db/x"),
+        ("DATABASE_URL", "sqlite:///x.sqlite", "sqlite:///x.sqlite"),
+        ("STORAGE_URL", "s3://bucket/prefix", "s3://bucket/prefix"),
+        ("URL", "https://index.example/", "https://index.example"),
+        ("REGISTRATION", "open", "open"),
+        ("POLICY", "private", "private"),
+        ("MAX_FILE_SIZE", "500MiB", 500 * 2**20),
+        ("NEW_PROJECTS_PER_HOUR", "0", 0),
+        (
+            "TRUSTED_PROXIES",
+            "10.0.0.0/8, fd00::/8 192.0.2.1",
+            (ip_network("10.0.0.0/8"), ip_network("fd00::/8"), ip_network("192.0.2.1")),
+        ),
+        ("DRAFT_LIFETIME", "90s", timedelta(seconds=90)),
+        ("RELEASE_OPEN_DAYS", "0", 0),
+        ("PURGE_URL", "https://cache.example/purge", "https://cache.example/purge"),
+        ("LOG_FORMAT", "json", "json"),
+    ],
+)
+def test_variables_are_parsed(variable: str, text: str, value: object) -> None:
+    settings = load_settings({f"GREENROOM_{variable}": text})
+    assert getattr(settings, variable.lower()) == value
+
+
+@pytest.mark.parametrize(
+    ("variable", "text", "accepts"),
+    [
+        ("REGISTRATION", "yes", "closed or open"),
+        ("POLICY", "Private", "public or private"),
+        ("LOG_FORMAT", "xml", "text or json"),
+        ("MAX_FILE_SIZE", "big", "GiB"),
+        ("MAX_FILE_SIZE", "0", "GiB"),
+        ("MAX_PROJECT_SIZE", "-1", "GiB"),
+        ("NEW_PROJECTS_PER_HOUR", "-1", "0 for no limit"),
+        ("UPLOADS_PER_HOUR", "many", "0 for no limit"),
+        ("TRUSTED_PROXIES", "10.0.0.1/8", "networks such as"),
+        ("DRAFT_LIFETIME", "14", "such as 14d"),
+        ("DRAFT_LIFETIME", "0d", "such as 14d"),
+        ("DRAFT_LIFETIME_MAX", "two weeks", "such as 60d"),
+        ("RELEASE_OPEN_DAYS", "-1", "0 for ever"),
+        ("URL", "index.example", "http or https URL"),
+        ("URL", "https://index.example/?x", "http or https URL"),
+        ("PURGE_URL", "ftp://cache.example", "http or https URL"),
+        ("DATABASE_URL", "mysql://db/x", "postgresql"),
+        ("DATABASE_URL", "sqlite://", "sqlite:///path"),
+        ("SECRET_KEY", "short", "at least 16 characters"),
+    ],
+)
+def test_what_does_not_parse_is_told_with_what_would(
+    variable: str, text: str, accepts: str
+) -> None:
+    with pytest.raises(BadSettings) as caught:
+        load_settings({f"GREENROOM_{variable}": text})
+    assert f"GREENROOM_{variable} is" in str(caught.value)
+    assert accepts in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_secret_is_not_repeated() -> None:
+    with pytest.raises(BadSettings) as key:
+        load_settings({"GREENROOM_SECRET_KEY": "hunter2"})
+    with pytest.raises(BadSettings) as url:
+        load_settings({"GREENROOM_DATABASE_URL": "mysql://u:hunter2@db/x"})
+    assert "hunter2" not in str(key.value) + str(url.value)
+
+
+def test_a_lifetime_is_not_above_its_maximum() -> None:
+    with pytest.raises(BadSettings, match=r"GREENROOM_DRAFT_LIFETIME .*accepts at most"):
+        load_settings({"GREENROOM_DRAFT_LIFETIME": "61d"})
+    fitting = {"GREENROOM_DRAFT_LIFETIME": "61d", "GREENROOM_DRAFT_LIFETIME_MAX": "61d"}
+    assert load_settings(fitting).draft_lifetime == timedelta(days=61)
+
+
+@pytest.mark.parametrize(
+    ("text", "length"),
+    [
+        ("90s", timedelta(seconds=90)),
+        ("15m", timedelta(minutes=15)),
+        ("12h", timedelta(hours=12)),
+        (" 14 d ", timedelta(days=14)),
+        ("3653d", timedelta(days=3653)),
+    ],
+)
+def test_durations(text: str, length: timedelta) -> None:
+    assert parse_duration(text) == length
+
+
+@pytest.mark.parametrize(
+    "text", ["", "14", "d", "1.5d", "-1d", "1w", "\u0661d", "3654d", "9999999999s"]
+)
+def test_what_is_no_duration(text: str) -> None:
+    with pytest.raises(ValueError, match=r"such as 14d|at most 3653d"):
+        parse_duration(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "size"),
+    [
+        ("0", 0),
+        ("1048576", 2**20),
+        ("5B", 5),
+        ("1KiB", 2**10),
+        ("1 kb", 2**10),
+        ("500MiB", 500 * 2**20),
+        ("2G", 2 * 2**30),
+        ("1TiB", 2**40),
+    ],
+)
+def test_sizes(text: str, size: int) -> None:
+    assert parse_size(text) == size
+
+
+@pytest.mark.parametrize("text", ["", "MiB", "1.5GiB", "-1", "1PiB", "1 000", "\u0663"])
+def test_what_is_no_size(text: str) -> None:
+    with pytest.raises(ValueError, match="such as 1GiB"):
+        parse_size(text)
+
+
+def test_the_key_is_the_setting(tmp_path: Path) -> None:
+    settings = Settings(data=tmp_path, secret_key="a key of one's own")
+    assert secret_key(settings) == "a key of one's own"
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_key_is_made_once_and_kept_for_the_owner_alone(tmp_path: Path) -> None:
+    settings = Settings(data=tmp_path / "new")
+    made = secret_key(settings)
+    assert len(made) >= 48
+    assert secret_key(settings) == made
+    (file,) = settings.data.iterdir()
+    assert file.stat().st_mode & 0o777 == 0o600
+
+
+def test_processes_that_start_at_once_agree_on_a_key(tmp_path: Path) -> None:
+    settings = Settings(data=tmp_path / "new")
+    assert len(set(at_once(*[lambda: secret_key(settings)] * 8))) == 1
+    assert len(list(settings.data.iterdir())) == 1
