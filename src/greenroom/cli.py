@@ -1,0 +1,367 @@
+"""The command line. Like every face it parses, asks the registry, and prints.
+
+Exit status 0, 1 for a refusal, 2 for wrong usage; errors are one sentence on standard error.
+"""
+
+import json
+import random
+import sys
+import threading
+from collections.abc import Callable
+from datetime import timedelta
+from functools import wraps
+from typing import Concatenate, NoReturn, ParamSpec
+
+import click
+import sqlalchemy.exc
+import structlog
+from rich.console import Console
+from rich.table import Table
+
+from greenroom import __version__, logs
+from greenroom.models import Draft, RoleName
+from greenroom.registry import accounts, drafts, housekeeping, projects
+from greenroom.registry.errors import NotFound, Refusal
+from greenroom.registry.index import Index, Premises
+from greenroom.registry.permissions import (
+    DEFAULT_TOKEN_PERMISSIONS,
+    OPERATOR,
+    TOKEN_PERMISSIONS,
+)
+from greenroom.server import serve as serve_wsgi
+from greenroom.settings import (
+    BadSettings,
+    Settings,
+    load_settings,
+    parse_duration,
+    secret_key,
+)
+from greenroom.storage import StorageUnavailable
+from greenroom.web import security
+from greenroom.web.application import make_app, open_premises
+
+_WIDE = 400
+HOUSEKEEPING_EVERY = timedelta(minutes=5)
+
+P = ParamSpec("P")
+
+
+class _Duration(click.ParamType[timedelta]):
+    name = "duration"
+
+    def convert(
+        self, value: object, param: click.Parameter | None, ctx: click.Context | None
+    ) -> timedelta:
+        if isinstance(value, timedelta):
+            return value
+        try:
+            return parse_duration(str(value))
+        except ValueError as error:
+            self.fail(f"{value!r} is not {error}.", param, ctx)
+
+
+def main() -> None:
+    """Run the command line; what the index refuses is a sentence and exit status 1."""
+    try:
+        greenroom(standalone_mode=True)
+    except (Refusal, BadSettings, StorageUnavailable, ValueError) as error:
+        _fail(str(error))
+    except sqlalchemy.exc.OperationalError as error:
+        _fail(f"The database does not answer: {str(error.orig).strip().splitlines()[0]}")
+    except PermissionError as error:
+        _fail(f"No permission for {error.filename}.")
+
+
+def _fail(sentence: str) -> NoReturn:
+    click.echo(f"Error: {sentence}", err=True)
+    sys.exit(1)
+
+
+def with_premises(
+    command: Callable[Concatenate[Premises, P], None],
+) -> Callable[P, None]:
+    """Give a command the premises of the settings, with a database that is up to date.
+
+    The embedded database is created and migrated on the way.
+    """
+
+    @wraps(command)
+    def run(*args: P.args, **kwargs: P.kwargs) -> None:
+        settings = load_settings()
+        logs.configure(settings)
+        premises = open_premises(settings)
+        _prepare_database(premises)
+        command(premises, *args, **kwargs)
+
+    return run
+
+
+def _prepare_database(premises: Premises) -> None:
+    if premises.settings.embedded:
+        premises.database.upgrade()
+    elif not premises.database.is_current():
+        raise BadSettings(
+            "The database has an old schema, or none: run 'greenroom db upgrade' first."
+        )
+
+
+@click.group()
+@click.version_option(__version__, prog_name="greenroom", message="%(prog)s %(version)s")
+def greenroom() -> None:
+    """A Python package index whose releases can wait unseen until they are published.
+
+    Settings are environment variables that start with GREENROOM_; see docs/operating.md.
+    """
+
+
+@greenroom.command()
+@click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
+@click.option("--port", default=6543, show_default=True, type=click.IntRange(0, 65535))
+@click.option("--workers", default=2, show_default=True, type=click.IntRange(1, 256))
+@with_premises
+def serve(premises: Premises, host: str, port: int, workers: int) -> None:
+    """Run the index until SIGTERM or SIGINT, which let what is in flight finish."""
+    settings = premises.settings
+    secret_key(settings)  # made before the workers start, so that they agree on it
+    with premises.reading() as index:
+        is_new = accounts.is_empty(index.session)
+    premises.database.close()  # connections do not survive the fork of the workers
+
+    def announce(url: str) -> None:
+        base = settings.url or url
+        click.echo(f"Greenroom {__version__} is at {base}/")
+        click.echo(f"Data: {settings.data.absolute()}")
+        if is_new:
+            key = security.first_administrator_key(secret_key(settings))
+            click.echo(
+                "There is no user yet. Create the first administrator at\n"
+                f"  {base}/account/first-administrator?key={key}"
+            )
+        sys.stdout.flush()
+
+    serve_wsgi(
+        lambda: make_app(settings),
+        host=host,
+        port=port,
+        workers=workers,
+        on_ready=announce,
+        background=lambda stop: _keep_house_regularly(settings, stop),
+    )
+
+
+def _keep_house_regularly(settings: Settings, stop: threading.Event) -> None:
+    """Housekeeping every few minutes, at a random moment, so that workers rarely do it at once."""
+    premises = open_premises(settings)
+    log = structlog.get_logger("greenroom.housekeeping")
+    seconds = HOUSEKEEPING_EVERY.total_seconds()
+    while not stop.wait(random.uniform(seconds / 2, seconds * 3 / 2)):  # noqa: S311
+        try:
+            report = housekeeping.keep_house(premises)
+        except (sqlalchemy.exc.SQLAlchemyError, StorageUnavailable, OSError) as error:
+            log.warning("housekeeping failed, and will be tried again", reason=str(error))
+        else:
+            log.info("housekeeping", expired=report.drafts_expired, freed=report.blobs_freed)
+    premises.database.close()
+
+
+@greenroom.group()
+def db() -> None:
+    """The database's schema."""
+
+
+@db.command("upgrade")
+def db_upgrade() -> None:
+    """Bring the schema to the newest revision."""
+    premises = open_premises(load_settings())
+    premises.database.upgrade()
+    click.echo("The database is up to date.")
+
+
+@db.command("check")
+def db_check() -> None:
+    """Say whether the schema is at the newest revision; exit status 1 when it is behind."""
+    premises = open_premises(load_settings())
+    if not premises.database.is_current():
+        raise BadSettings("The database is behind: run 'greenroom db upgrade'.")
+    click.echo("The database is up to date.")
+
+
+@greenroom.group()
+def user() -> None:
+    """Accounts."""
+
+
+@user.command("create")
+@click.argument("name")
+@click.option("--email", required=True, metavar="E", help="The person's e-mail address.")
+@click.option("--admin", is_flag=True, help="Make the person an administrator.")
+@click.option(
+    "--password-stdin",
+    is_flag=True,
+    required=True,
+    help="Read the password from standard input.",
+)
+@with_premises
+def user_create(
+    premises: Premises, name: str, email: str, admin: bool, password_stdin: bool
+) -> None:
+    """Create the user NAME; the address counts as verified."""
+    password = sys.stdin.readline().rstrip("\r\n")
+    with premises.writing() as index:
+        accounts.create_user(index, name, email, password, administrator=admin, verified=True)
+    click.echo(f"Created the user {name}.")
+
+
+@greenroom.group()
+def token() -> None:
+    """API tokens."""
+
+
+@token.command("create")
+@click.option("--user", "username", required=True, metavar="NAME", help="Whose token it is.")
+@click.option("--name", "label", default="made on the command line", metavar="LABEL")
+@click.option("--project", metavar="P", help="Limit the token to this project.")
+@click.option(
+    "--permission",
+    "permissions",
+    multiple=True,
+    type=click.Choice([act.value for act in TOKEN_PERMISSIONS]),
+    help="What the token may do; may be repeated. By default: stage, publish and discard.",
+)
+@click.option("--expires-in", type=_Duration(), metavar="30d", help="How long the token is valid.")
+@with_premises
+def token_create(
+    premises: Premises,
+    username: str,
+    label: str,
+    project: str | None,
+    permissions: tuple[str, ...],
+    expires_in: timedelta | None,
+) -> None:
+    """Create an API token and print it, alone; nobody can show it again."""
+    with premises.writing() as index:
+        _, text = accounts.create_token(
+            index,
+            accounts.get_user(index.session, username),
+            label,
+            project=projects.get(index, project) if project is not None else None,
+            permissions=permissions or DEFAULT_TOKEN_PERMISSIONS,
+            expires_in=expires_in,
+        )
+    click.echo(text)
+
+
+@greenroom.group()
+def role() -> None:
+    """Who works on a project."""
+
+
+@role.command("add")
+@click.argument("project")
+@click.argument("user")
+@click.argument(
+    "name", metavar="[owner|maintainer]", type=click.Choice([r.value for r in RoleName])
+)
+@with_premises
+def role_add(premises: Premises, project: str, user: str, name: str) -> None:
+    """Make USER an owner or a maintainer of PROJECT."""
+    with premises.writing() as index:
+        found = projects.get(index, project)
+        projects.add_role(index, OPERATOR, found, user, RoleName(name))
+    click.echo(f"{user} is {name} of {project}.")
+
+
+@role.command("remove")
+@click.argument("project")
+@click.argument("user")
+@with_premises
+def role_remove(premises: Premises, project: str, user: str) -> None:
+    """Take USER's role in PROJECT away; never the last owner's."""
+    with premises.writing() as index:
+        projects.remove_role(index, OPERATOR, projects.get(index, project), user)
+    click.echo(f"{user} has no role in {project} any more.")
+
+
+@greenroom.group()
+def draft() -> None:
+    """The operator's view of drafts."""
+
+
+@draft.command("list")
+@click.option("--json", "as_json", is_flag=True, help="One JSON array, for scripts.")
+@with_premises
+def draft_list(premises: Premises, as_json: bool) -> None:
+    """List every live draft, with its whole slug."""
+    with premises.reading() as index:
+        live = drafts.all_live(index)
+        if as_json:
+            click.echo(json.dumps([_draft_as_json(draft) for draft in live], indent=2))
+        else:
+            _print_drafts(live)
+
+
+def _draft_as_json(draft: Draft) -> dict[str, object]:
+    return {
+        "slug": draft.slug,
+        "project": draft.project_name,
+        "version": draft.version,
+        "files": sorted(file.filename for file in draft.files),
+        "opened": draft.opened.strftime("%Y-%m-%dT%H:%M:%SZ"),
+        "expires": draft.expires.strftime("%Y-%m-%dT%H:%M:%SZ"),
+    }
+
+
+def _print_drafts(live: list[Draft]) -> None:
+    if not live:
+        click.echo("There are no drafts.")
+        return
+    table = Table(box=None, pad_edge=False)
+    for title in ("Slug", "Project", "Version", "Files", "Expires (UTC)"):
+        table.add_column(title, no_wrap=True, justify="right" if title == "Files" else "left")
+    for draft in live:
+        files = str(len(draft.files))
+        expires = f"{draft.expires:%Y-%m-%d %H:%M}"
+        table.add_row(draft.slug, draft.project_name, draft.version, files, expires)
+    # Wide enough for everything also on a narrow terminal, which wraps: a slug is never cut short.
+    Console(width=_WIDE).print(table)
+
+
+@draft.command("publish")
+@click.argument("slug")
+@with_premises
+def draft_publish(premises: Premises, slug: str) -> None:
+    """Publish the draft with this SLUG."""
+    with premises.writing() as index:
+        draft = drafts.publish(index, OPERATOR, _draft(index, slug))
+        sentence = f"Published {draft.project_name} {draft.version}."
+    click.echo(sentence)
+
+
+@draft.command("discard")
+@click.argument("slug")
+@with_premises
+def draft_discard(premises: Premises, slug: str) -> None:
+    """Discard the draft with this SLUG, with its files."""
+    with premises.writing() as index:
+        draft = _draft(index, slug)
+        drafts.discard(index, OPERATOR, draft)
+        sentence = f"Discarded the draft of {draft.project_name} {draft.version}."
+    click.echo(sentence)
+
+
+def _draft(index: Index, slug: str) -> Draft:
+    draft = drafts.by_slug(index.session, slug)
+    if draft is None:
+        raise NotFound("There is no draft with this slug: see 'greenroom draft list'.")
+    return draft
+
+
+@greenroom.command("housekeeping")
+@with_premises
+def keep_house(premises: Premises) -> None:
+    """Expire drafts and free what nobody refers to; safe to run at any time, by many at once."""
+    report = housekeeping.keep_house(premises, click.echo)
+    click.echo(
+        f"Drafts expired: {report.drafts_expired}. Blobs freed: {report.blobs_freed}. "
+        f"Stale uploads removed: {report.stale_files_removed}."
+    )

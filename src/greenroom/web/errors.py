@@ -1,0 +1,151 @@
+"""How a refusal is answered: the status of each kind, and a page or a sentence to go with it."""
+
+import structlog
+from pyramid.config import Configurator
+from pyramid.exceptions import BadCSRFToken, PredicateMismatch, URLDecodeError
+from pyramid.httpexceptions import HTTPException, HTTPNotFound
+from pyramid.renderers import render
+from pyramid.response import Response
+
+from greenroom import logs
+from greenroom.registry import errors
+from greenroom.storage import StorageUnavailable
+from greenroom.web.addresses import segments
+from greenroom.web.request import Request
+
+STATUS: dict[type[errors.Refusal], int] = {
+    errors.Refusal: 400,
+    errors.NotAuthenticated: 401,
+    errors.NotAllowed: 403,
+    errors.NotFound: 404,
+    errors.Ended: 410,
+    errors.CannotPublish: 409,
+    errors.TooMany: 429,
+}
+
+# Addresses that programs ask: they get a line of text instead of a page.
+_FOR_PROGRAMS = ("simple", "packages", "legacy", "api")
+
+
+def includeme(config: Configurator) -> None:
+    """Render whatever leaves a view as an exception."""
+    config.add_exception_view(refused, context=errors.Refusal)
+    config.add_exception_view(http_error, context=HTTPException)
+    config.add_exception_view(bad_csrf, context=BadCSRFToken)
+    config.add_exception_view(undecodable, context=URLDecodeError)
+    config.add_exception_view(storage_unavailable, context=StorageUnavailable)
+    config.add_exception_view(unexpected, context=Exception)
+    config.add_notfound_view(not_found)
+
+
+def status(refusal: errors.Refusal) -> int:
+    """The HTTP status of a refusal, where the dialect has no other."""
+    return next(STATUS[kind] for kind in type(refusal).__mro__ if kind in STATUS)
+
+
+def refused(refusal: errors.Refusal, request: Request) -> Response:
+    """A refusal that no view has rendered itself."""
+    response = message(request, status(refusal), refusal.title, refusal.details)
+    if isinstance(refusal, errors.NotAuthenticated):
+        response.www_authenticate = 'Basic realm="greenroom"'
+    if isinstance(refusal, errors.TooMany):
+        response.retry_after = max(1, int(refusal.retry_after.total_seconds()))
+    return response
+
+
+def not_found(error: HTTPNotFound, request: Request) -> Response:
+    """The same answer for what is not there and for what may not be known of.
+
+    Where something is there that other methods reach, the answer names these (405).
+    """
+    allowed = _allowed_methods(request) if isinstance(error, PredicateMismatch) else []
+    if allowed and request.method not in allowed:
+        sentence = f"This address answers to {' and '.join(allowed)} only."
+        response = message(request, 405, "Method not allowed", [sentence])
+        response.allow = allowed
+        return response
+    return message(request, 404, "Not found", ["There is nothing at this address."])
+
+
+def http_error(error: HTTPException, request: Request) -> Response:
+    """Redirects as they are; every other status with a page."""
+    if error.status_int < 400 or error.status_int == 304:
+        return error
+    response = message(request, error.status_int, error.title, [error.detail or error.explanation])
+    for name in ("Allow", "Location", "Retry-After"):
+        if name in error.headers:
+            response.headers[name] = error.headers[name]
+    return response
+
+
+def bad_csrf(error: BadCSRFToken, request: Request) -> Response:
+    """A form that was not made for this session."""
+    sentence = "This form has expired, or it is not ours: go back, reload the page and try again."
+    return message(request, 400, "Form expired", [sentence])
+
+
+def undecodable(error: URLDecodeError, request: Request) -> Response:
+    """An address that is no UTF-8 names nothing."""
+    return Response("Not found: the address is not UTF-8.\n", 404, content_type="text/plain")
+
+
+def storage_unavailable(error: StorageUnavailable, request: Request) -> Response:
+    """The service that keeps the bytes does not answer; that is nobody's bad input."""
+    structlog.get_logger("greenroom").error("storage unavailable", reason=str(error))
+    response = message(
+        request, 503, "Not available", ["The storage of this index does not answer: try again."]
+    )
+    response.retry_after = 30
+    return response
+
+
+def unexpected(error: Exception, request: Request) -> Response:
+    """A bug of ours. The log has the traceback, the answer says nothing of it."""
+    structlog.get_logger("greenroom").error(
+        "unexpected error",
+        method=request.method,
+        path=logs.without_secrets(request.path),
+        exc_info=error,
+    )
+    return Response(
+        "Something went wrong in this index, and its operator can see what. Try again later.\n",
+        500,
+        content_type="text/plain",
+    )
+
+
+def message(request: Request, status: int, title: str, sentences: object) -> Response:
+    """A page for people, a line of text for programs."""
+    if _is_for_programs(request):
+        lines = sentences if isinstance(sentences, list | tuple) else [sentences]
+        body = "\n".join(str(line) for line in lines)
+        return Response(f"{body}\n", status, content_type="text/plain")
+    page = render("error.jinja2", {"title": title, "sentences": sentences}, request)
+    return Response(page, status, content_type="text/html")
+
+
+def _is_for_programs(request: Request) -> bool:
+    match segments(request):
+        case ("draft", _, _, *_):
+            return True
+        case (first, *_):
+            return first in _FOR_PROGRAMS
+    return False
+
+
+def _allowed_methods(request: Request) -> list[str]:
+    """The methods that views of this resource, under this name, answer to."""
+    methods: set[str] = set()
+    for view in request.registry.introspector.get_category("views"):
+        found = view["introspectable"]
+        context, method = found["context"], found["request_methods"]
+        if (
+            isinstance(method, str)
+            and isinstance(context, type)
+            and isinstance(request.context, context)
+            and found["name"] == request.view_name
+        ):
+            methods.add(method)
+    if "GET" in methods:
+        methods.add("HEAD")
+    return sorted(methods)

@@ -1,0 +1,40 @@
+"""``/packages/…``: published files and their metadata. They never change."""
+
+from pyramid.response import Response
+from pyramid.view import view_config
+
+from greenroom.web import file_responses
+from greenroom.web.request import Request
+from greenroom.web.resources import PublishedFile, PublishedMetadata
+
+_CACHE_CONTROL = "public, max-age=365000000, immutable"
+
+
+@view_config(context=PublishedFile, request_method="GET")
+def content(context: PublishedFile, request: Request) -> Response:
+    """The file itself."""
+    file = context.file
+    kind = file_responses.SDIST if file.is_sdist else file_responses.WHEEL
+    return _immutable(
+        file_responses.send(request, file.sha256, content_type=kind, filename=file.filename)
+    )
+
+
+@view_config(context=PublishedMetadata, request_method="GET")
+def metadata(context: PublishedMetadata, request: Request) -> Response:
+    """The wheel's METADATA (PEP 658)."""
+    return _immutable(
+        file_responses.send(
+            request,
+            context.file.metadata_sha256,
+            content_type=file_responses.METADATA,
+            filename=f"{context.file.filename}.metadata",
+        )
+    )
+
+
+def _immutable(response: Response) -> Response:
+    if response.status_int < 400:
+        response.headers["Cache-Control"] = _CACHE_CONTROL
+        response.headers["Access-Control-Allow-Origin"] = "*"
+    return response

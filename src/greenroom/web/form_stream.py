@@ -1,0 +1,423 @@
+"""A multipart/form-data request body, read once: text into memory, the file to disk.
+
+An upload is one request of up to a gigabyte. Its file is written to a temporary file while it
+arrives and hashed on the way, so that memory does not grow with it and no byte is read twice.
+The grammar is that of RFC 7578, read strictly: what one reader would take for the end of a part
+and another would not has no place in an index.
+"""
+
+import contextlib
+import hashlib
+import os
+import re
+import tempfile
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import TracebackType
+from typing import BinaryIO, Protocol, Self, cast
+
+from multipart import (  # type: ignore[import-untyped]
+    MultipartError,
+    PushMultipartParser,
+    parse_options_header,
+)
+
+PIECE = 256 * 1024
+LINE_END = b"\r\n"
+HARMLESS_ENCODINGS = frozenset({"7bit", "8bit", "binary"})
+TEXT_CHARSETS = frozenset({"utf-8", "utf8", "us-ascii", "ascii"})
+
+_boundary = re.compile(r"[ -~]{0,69}[!-~]")
+"""RFC 2046 §5.1.1 allows fewer characters; there are clients that use others, such as `$`."""
+
+
+BeforeFile = Callable[[Mapping[str, Sequence[str]]], None]
+
+
+class BrokenForm(Exception):
+    """The body is not a form that this index can take.
+
+    Attributes:
+        sentence: what is wrong, for the person who sent it.
+    """
+
+    def __init__(self, sentence: str) -> None:
+        super().__init__(sentence)
+        self.sentence = sentence
+
+
+class FileTooLarge(Exception):
+    """The file is larger than the index takes.
+
+    Attributes:
+        limit: the largest size, in bytes.
+    """
+
+    def __init__(self, limit: int) -> None:
+        super().__init__(f"The file is larger than {limit} bytes.")
+        self.limit = limit
+
+
+class ReadableStream(Protocol):
+    """What a body is read from, such as `wsgi.input`."""
+
+    def read(self, size: int = ..., /) -> bytes:
+        """Return up to `size` bytes; none at the end."""
+
+
+@dataclass(frozen=True)
+class ReceivedFile:
+    """A file of a form, as it lies in a temporary file.
+
+    Attributes:
+        path: where it lies; mode 0600. Whoever wants to keep it moves it away.
+        filename: as the client named it, unchecked.
+        content_type: the media type the client gave it, in lower case and without parameters.
+        size: in bytes.
+        md5: hex digest.
+        sha256: hex digest.
+        blake2_256: hex digest of BLAKE2b with 32 bytes.
+    """
+
+    path: Path
+    filename: str
+    content_type: str | None
+    size: int
+    md5: str
+    sha256: str
+    blake2_256: str
+
+
+@dataclass(frozen=True)
+class ReceivedForm:
+    """A form that arrived whole. Leaving its context removes the temporary file.
+
+    Attributes:
+        fields: the text of each field, in the order in which it was sent.
+        file: the file, when there was one.
+    """
+
+    fields: dict[str, list[str]] = field(default_factory=dict)
+    file: ReceivedFile | None = None
+
+    def discard(self) -> None:
+        """Remove the temporary file, if it is still where it was."""
+        if self.file is not None:
+            self.file.path.unlink(missing_ok=True)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.discard()
+
+
+def receive(
+    stream: ReadableStream,
+    content_type: str | None,
+    *,
+    file_field: str,
+    folder: Path,
+    max_file_size: int,
+    max_field_size: int = 1024**2,
+    max_fields: int = 2048,
+    max_text_size: int = 16 * 1024**2,
+    before_file: BeforeFile = lambda fields: None,
+) -> ReceivedForm:
+    """Read a multipart/form-data body from `stream`.
+
+    Args:
+        stream: the body.
+        content_type: the request's Content-Type.
+        file_field: the name of the field whose file goes to disk; at most one is taken.
+        folder: an existing folder for the temporary file.
+        max_file_size: of that file, in bytes.
+        max_field_size: of each other field, in bytes.
+        max_fields: how many fields, the file among them.
+        max_text_size: of all other fields together, in bytes.
+        before_file: called with the fields so far when the file begins. What it raises ends the
+            reading, so that a refusal that is certain does not wait for a gigabyte.
+
+    Returns:
+        The form. Files of other fields, such as detached signatures, are among its fields when
+        they are text and left out when they are not.
+
+    Raises:
+        BrokenForm: the body is malformed, ends too early, or is beyond a limit.
+        FileTooLarge: as soon as more than `max_file_size` bytes of the file have arrived.
+    """
+    boundary = _boundary_of(content_type)
+    parser = cast(
+        "_Parser",
+        PushMultipartParser(boundary, max_segment_count=max_fields + 2, strict=True),
+    )
+    limits = _Limits(max_file_size, max_field_size, max_fields, max_text_size)
+    form = _FormInTheMaking(file_field, folder, limits, before_file)
+    try:
+        for event in _events(parser, stream, boundary):
+            form.take(event)
+    except BaseException:
+        form.abandon()
+        raise
+    return form.finished()
+
+
+def _boundary_of(content_type: str | None) -> str:
+    media_type, options = cast(
+        "tuple[str, dict[str, str]]", parse_options_header(content_type or "")
+    )
+    if media_type != "multipart/form-data":
+        raise BrokenForm("The request is not multipart/form-data.")
+    boundary = options.get("boundary", "")
+    if not _boundary.fullmatch(boundary):
+        raise BrokenForm("The Content-Type of the request has no valid boundary.")
+    return boundary
+
+
+class _Part(Protocol):
+    """What the parser tells at the beginning of a part."""
+
+    name: str | None
+    filename: str | None
+    content_type: str | None
+    charset: str | None
+    headerlist: list[tuple[str, str]]
+
+
+_Event = _Part | bytes | None
+
+
+class _Parser(Protocol):
+    def parse(self, chunk: bytes) -> Iterator[_Event]: ...
+
+
+def _events(parser: _Parser, stream: ReadableStream, boundary: str) -> Iterator[_Event]:
+    """Parse `stream` to its end; nothing may stand before the first boundary or after the last."""
+    start = f"--{boundary}".encode("ascii")
+    end = b"\r\n" + start + b"--"
+    head = b""
+    tail = LINE_END  # the first boundary, which may be the last, has none before it
+    try:
+        for chunk in _without_last_line_end(stream):
+            head += chunk[: len(start) - len(head)]
+            tail = (tail + chunk[-len(end) :])[-len(end) :]
+            if not start.startswith(head):
+                raise BrokenForm("The form does not begin with its boundary.")
+            yield from parser.parse(chunk)
+        yield from parser.parse(b"")
+    except MultipartError as error:
+        raise BrokenForm(_sentence(error)) from error
+    if tail != end:
+        raise BrokenForm("The form goes on after its last boundary.")
+
+
+def _without_last_line_end(stream: ReadableStream) -> Iterator[bytes]:
+    """Read `stream` in pieces.
+
+    Most clients end the body with a line end after the last boundary. It belongs to no part, and
+    the parser minds it when it arrives alone.
+    """
+    held = b""
+    while piece := _read(stream):
+        piece = held + piece
+        piece, held = piece[:-2], piece[-2:]
+        if piece:
+            yield piece
+    if held and held != LINE_END:
+        yield held
+
+
+def _read(stream: ReadableStream) -> bytes:
+    try:
+        return stream.read(PIECE)
+    except Exception as error:  # each server has its own for a connection that breaks or stalls
+        raise BrokenForm("The upload stopped before its end.") from error
+
+
+def _sentence(error: MultipartError) -> str:
+    if "Unexpected end" in str(error):
+        return "The upload stopped before its end."
+    if "Unexpected data after end" in str(error):
+        return "The form goes on after its last boundary."
+    return f"The request is not a valid form: {str(error)[:200]}."
+
+
+@dataclass(frozen=True)
+class _Limits:
+    file_size: int
+    field_size: int
+    fields: int
+    text_size: int
+
+
+class _FormInTheMaking:
+    """The parts of a form as they arrive."""
+
+    def __init__(
+        self, file_field: str, folder: Path, limits: _Limits, before_file: BeforeFile
+    ) -> None:
+        self._file_field = file_field
+        self._before_file = before_file
+        self._folder = folder
+        self._limits = limits
+        self._fields: dict[str, list[str]] = {}
+        self._file: _ArrivingFile | None = None
+        self._current: _ArrivingFile | _ArrivingText | None = None
+        self._count = 0
+        self._text_size = 0
+
+    def take(self, event: _Event) -> None:
+        """Take the beginning of a part, a piece of it, or, with None, its end."""
+        if event is None:
+            self._end()
+        elif isinstance(event, bytes):
+            self._add(event)
+        else:
+            self._current = self._begin(event)
+
+    def finished(self) -> ReceivedForm:
+        return ReceivedForm(self._fields, self._file.received() if self._file else None)
+
+    def abandon(self) -> None:
+        """Leave nothing behind."""
+        if self._file is not None:
+            self._file.remove()
+
+    def _begin(self, part: _Part) -> "_ArrivingFile | _ArrivingText":
+        name = _checked_name(part)
+        self._count += 1
+        if self._count > self._limits.fields:
+            raise BrokenForm(f"The form has more than {self._limits.fields} fields.")
+        if name != self._file_field:
+            return _ArrivingText(name, part, self._limits.field_size)
+        if not part.filename:
+            raise BrokenForm(f"The field {name!r} must be a file and have a file name.")
+        if self._file is not None:
+            raise BrokenForm(f"The form has more than one field {name!r}.")
+        self._before_file(self._fields)
+        self._file = _ArrivingFile(part, self._folder, self._limits.file_size)
+        return self._file
+
+    def _add(self, piece: bytes) -> None:
+        if isinstance(self._current, _ArrivingText):
+            self._text_size += len(piece)
+            if self._text_size > self._limits.text_size:
+                raise BrokenForm(
+                    f"The fields of the form are larger than {self._limits.text_size} bytes."
+                )
+        if self._current is not None:
+            self._current.add(piece)
+
+    def _end(self) -> None:
+        part, self._current = self._current, None
+        if isinstance(part, _ArrivingFile):
+            part.close()
+        elif part is not None:
+            text = part.text()
+            if text is not None:
+                self._fields.setdefault(part.name, []).append(text)
+
+
+class _ArrivingText:
+    """A field that is kept in memory."""
+
+    def __init__(self, name: str, part: _Part, limit: int) -> None:
+        self.name = name
+        self._is_file = part.filename is not None
+        if not self._is_file and (part.charset or "utf-8").lower() not in TEXT_CHARSETS:
+            raise BrokenForm(f"The field {_short(name)} is not UTF-8.")
+        self._limit = limit
+        self._bytes = bytearray()
+
+    def add(self, piece: bytes) -> None:
+        self._bytes += piece
+        if len(self._bytes) > self._limit:
+            raise BrokenForm(f"The field {_short(self.name)} is larger than {self._limit} bytes.")
+
+    def text(self) -> str | None:
+        """The text, or None for a file that is no text."""
+        try:
+            text = self._bytes.decode("utf-8")
+        except UnicodeDecodeError:
+            if self._is_file:
+                return None
+            raise BrokenForm(f"The field {_short(self.name)} is not UTF-8.") from None
+        if "\0" in text:
+            if self._is_file:
+                return None
+            raise BrokenForm(f"The field {_short(self.name)} contains a NUL character.")
+        return text
+
+
+class _ArrivingFile:
+    """The file, written and hashed while it arrives."""
+
+    def __init__(self, part: _Part, folder: Path, limit: int) -> None:
+        self._filename = part.filename or ""
+        self._content_type = part.content_type
+        self._limit = limit
+        self._size = 0
+        self._hashes = (
+            hashlib.md5(usedforsecurity=False),
+            hashlib.sha256(),
+            hashlib.blake2b(digest_size=32),
+        )
+        number, path = tempfile.mkstemp(prefix="upload-", dir=folder)
+        self._path = Path(path)
+        self._file: BinaryIO = os.fdopen(number, "wb", buffering=0)
+
+    def add(self, piece: bytes) -> None:
+        self._size += len(piece)
+        if self._size > self._limit:
+            raise FileTooLarge(self._limit)
+        for digest in self._hashes:
+            digest.update(piece)
+        left = memoryview(piece)
+        while left:  # a disk that is nearly full takes a part
+            left = left[self._file.write(left) :]
+
+    def close(self) -> None:
+        self._file.close()
+
+    def remove(self) -> None:
+        with contextlib.suppress(OSError):
+            self._file.close()
+        self._path.unlink(missing_ok=True)
+
+    def received(self) -> ReceivedFile:
+        md5, sha256, blake2_256 = (digest.hexdigest() for digest in self._hashes)
+        return ReceivedFile(
+            self._path,
+            self._filename,
+            self._content_type,
+            self._size,
+            md5=md5,
+            sha256=sha256,
+            blake2_256=blake2_256,
+        )
+
+
+def _checked_name(part: _Part) -> str:
+    """The name of a part whose headers can be read in one way only."""
+    names = [name for name, _ in part.headerlist]
+    if len(set(names)) < len(names):
+        raise BrokenForm("A field of the form has the same header twice.")
+    encoding = dict(part.headerlist).get("Content-Transfer-Encoding", "binary")
+    if encoding.strip().lower() not in HARMLESS_ENCODINGS:
+        raise BrokenForm("A field of the form has a Content-Transfer-Encoding.")
+    if not part.name:
+        raise BrokenForm("A field of the form has no name.")
+    if "\0" in part.name or "\0" in (part.filename or ""):
+        raise BrokenForm("The name of a field contains a NUL character.")
+    return part.name
+
+
+def _short(name: str) -> str:
+    """A client's word in a sentence of ours: quoted, printable and of bounded length."""
+    return ascii(name if len(name) <= 60 else name[:57] + "...")

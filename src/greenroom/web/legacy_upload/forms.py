@@ -1,0 +1,195 @@
+"""What an upload form says: strict parsing of its fields, and of the staged flag."""
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+
+from greenroom.registry.artifacts import Claims, PackageType
+from greenroom.registry.errors import Refusal
+from greenroom.registry.names import check_project_name, check_version
+
+Fields = Mapping[str, Sequence[str]]
+
+ACTION = "file_upload"
+_RETIRED_ACTIONS = frozenset({"submit", "submit_pkg_info", "doc_upload"})
+_DIGESTS = {"md5_digest": ("md5", 32), "sha256_digest": ("sha256", 64)}
+_DIGESTS["blake2_256_digest"] = ("blake2_256", 64)
+
+# Sent at most once. All that is not named here may be a list, or is not ours to judge.
+_SINGLE = frozenset(
+    {
+        ":action",
+        "author",
+        "author_email",
+        "description",
+        "description_content_type",
+        "download_url",
+        "draft",
+        "filetype",
+        "home_page",
+        "license",
+        "license_expression",
+        "maintainer",
+        "maintainer_email",
+        "metadata_version",
+        "name",
+        "protocol_version",
+        "pyversion",
+        "requires_python",
+        "staged",
+        "summary",
+        "version",
+        *_DIGESTS,
+    }
+)
+_FLAG_FIELDS = ("staged", "draft")
+_FLAG_HEADER = "X-PyPI-Is-Staged"
+
+
+class BadForm(Refusal):
+    """The form does not say what an upload has to say."""
+
+    code = "invalid-form"
+    title = "Invalid form"
+
+
+class MissingField(BadForm):
+    """A field that an upload has to have is not there."""
+
+
+class RetiredAction(Refusal):
+    """An ``:action`` that upload clients of old knew."""
+
+    code = "retired-action"
+    title = "Retired"
+
+
+def has_action(fields: Fields, query: Fields) -> bool:
+    """Whether form or query say what is asked for."""
+    return ":action" in fields or ":action" in query
+
+
+def check_protocol(fields: Fields, query: Fields) -> None:
+    """Nothing, if the request is an upload in the one version of the protocol.
+
+    Raises:
+        RetiredAction: it asks for something that is gone.
+        BadForm: it asks for something else.
+    """
+    action = _one({**query, **fields}, ":action")
+    if action in _RETIRED_ACTIONS:
+        raise RetiredAction(
+            f"The action {action!r} is gone: metadata is read from the files that are uploaded."
+        )
+    if action != ACTION:
+        raise BadForm(f"The :action has to be {ACTION!r}.")
+    version = _one({**query, **fields}, "protocol_version")
+    if version not in (None, "1"):
+        raise BadForm("The protocol_version has to be 1.")
+
+
+def parse_staged(fields: Fields, query: Fields, headers: Iterable[tuple[str, str]]) -> bool:
+    """Whether the upload is staged: by form field, by query parameter, or by header.
+
+    Raises:
+        BadForm: a flag is neither true nor false, or two flags disagree.
+    """
+    given = [
+        (f"The {where} {name!r}", value)
+        for where, source in (("form field", fields), ("query parameter", query))
+        for name in _FLAG_FIELDS
+        for value in source.get(name, ())
+    ]
+    given += [
+        (f"The header {_FLAG_HEADER!r}", value)
+        for name, value in headers
+        if name.lower() == _FLAG_HEADER.lower()
+    ]
+    for what, value in given:
+        if value.lower() not in ("true", "false"):
+            raise BadForm(f"{what} is {value[:40]!r}: it has to be true or false.")
+    values = {value.lower() for _, value in given}
+    if len(values) > 1:
+        raise BadForm(
+            "This upload says both that it is staged and that it is not: make the flags in form, "
+            "query and header agree."
+        )
+    return values == {"true"}
+
+
+def parse_name(fields: Fields) -> str:
+    """The project's name.
+
+    Raises:
+        MissingField: it is missing.
+        greenroom.registry.errors.InvalidMetadata: it is no valid name.
+    """
+    name = _required(fields, "name")
+    check_project_name(name)
+    return name
+
+
+def parse_claims(fields: Fields, *, private: bool) -> Claims:
+    """What the form says of the file.
+
+    Raises:
+        MissingField: a field is missing.
+        BadForm: a field is sent twice, or has a value that it cannot have.
+        greenroom.registry.errors.InvalidMetadata: name or version are not valid.
+    """
+    for name, values in fields.items():
+        if name in _SINGLE and len(values) > 1:
+            raise BadForm(f"The form field {name!r} is sent {len(values)} times; once is enough.")
+    name = parse_name(fields)
+    packagetype = _packagetype(fields)
+    python_tag = _one(fields, "pyversion") or ""
+    if packagetype == "bdist_wheel" and not python_tag:
+        raise MissingField("The form field 'pyversion' is missing: a wheel has one, such as py3.")
+    if packagetype == "sdist" and python_tag not in ("", "source"):
+        raise BadForm("The form field 'pyversion' of a source distribution has to be 'source'.")
+    digests = _digests(fields)
+    version = check_version(_required(fields, "version"), private=private)
+    return Claims(name, version, packagetype, python_tag, digests)
+
+
+def _packagetype(fields: Fields) -> PackageType:
+    value = _required(fields, "filetype")
+    if value == "sdist":
+        return "sdist"
+    if value == "bdist_wheel":
+        return "bdist_wheel"
+    raise BadForm(
+        f"The form field 'filetype' is {value[:40]!r}: this index takes 'sdist' and 'bdist_wheel'."
+    )
+
+
+def _digests(fields: Fields) -> dict[str, str]:
+    digests = {}
+    for field, (algorithm, length) in _DIGESTS.items():
+        value = _one(fields, field)
+        if value is None:
+            continue
+        if re.fullmatch(rf"[0-9a-fA-F]{{{length}}}", value) is None:
+            raise BadForm(f"The form field {field!r} has to be {length} hexadecimal digits.")
+        digests[algorithm] = value
+    if not digests:
+        raise MissingField(
+            "The form has no digest of the file: send md5_digest, sha256_digest or "
+            "blake2_256_digest."
+        )
+    return digests
+
+
+def _required(fields: Fields, name: str) -> str:
+    value = _one(fields, name)
+    if value is None:
+        raise MissingField(f"The form field {name!r} is missing.")
+    return value
+
+
+def _one(fields: Fields, name: str) -> str | None:
+    """The field's value; ``UNKNOWN`` and blank text count as absent."""
+    values = fields.get(name, ())
+    if len(values) > 1:
+        raise BadForm(f"The form field {name!r} is sent {len(values)} times; once is enough.")
+    value = values[0].strip() if values else ""
+    return None if value in ("", "UNKNOWN") else value

@@ -1,0 +1,224 @@
+"""``POST /legacy/``: one file, direct or staged.
+
+The checks run in the order of ``docs/uploading.md``, and the first that fails answers. What needs
+no file is checked when the file begins to arrive, so that nobody sends a gigabyte to be told that
+the token is wrong; all of it is checked again when the whole form is there.
+"""
+
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from pyramid.response import Response
+from pyramid.view import view_config
+
+from greenroom.registry import accounts, file_rules, uploads
+from greenroom.registry.artifacts import Artifact
+from greenroom.registry.errors import FileExists, NotAuthenticated, Refusal, TooLarge, TooMany
+from greenroom.registry.index import Index
+from greenroom.registry.permissions import Actor
+from greenroom.registry.uploads import Accepted
+from greenroom.web import errors, security
+from greenroom.web.form_stream import (
+    BrokenForm,
+    FileTooLarge,
+    ReceivedFile,
+    ReceivedForm,
+    receive,
+)
+from greenroom.web.legacy_upload import forms
+from greenroom.web.legacy_upload.forms import BadForm, Fields, MissingField, RetiredAction
+from greenroom.web.request import Request
+from greenroom.web.resources import LegacyUpload
+from greenroom.web.session_body import API_VERSION, session_response
+
+# What a form may have besides its file.
+_MOST_TEXT = 16 * 1024**2
+_LONGEST_REASON = 800
+
+# Upload clients that are told to skip what is there look for these words in a refusal. Only the
+# index may say them, not a name or a value that somebody sent.
+_SKIPS = re.compile(
+    r"(already)\s+(exist)|(updating)\s+(asset)|(overwrite)\s+(artifact)|(been)\s+(taken)",
+    re.IGNORECASE,
+)
+
+# Where this dialect differs from the others.
+_STATUS: dict[type[Refusal], int] = {NotAuthenticated: 403, RetiredAction: 410}
+
+
+@view_config(context=LegacyUpload, request_method="POST", require_csrf=False)
+def upload(context: LegacyUpload, request: Request) -> Response:
+    """Take one file into the index, or say why not."""
+    try:
+        with _received(request) as form:
+            return _take(request, form)
+    except Refusal as refusal:
+        return _refused(request, refusal)
+
+
+@view_config(context=LegacyUpload, require_csrf=False)
+def not_an_upload(context: LegacyUpload, request: Request) -> Response:
+    """Uploads are sent with POST; everything else says so."""
+    response = Response(
+        "This is where upload clients send files, with POST.\n", 405, content_type="text/plain"
+    )
+    response.allow = ["POST"]
+    return response
+
+
+@contextmanager
+def _received(request: Request) -> Iterator[ReceivedForm]:
+    """The form, its file in a temporary file that is removed afterwards."""
+    settings = request.premises.settings
+
+    def before_file(fields: Fields) -> None:
+        _check_without_file(request, fields)
+        if (request.content_length or 0) > settings.max_file_size + _MOST_TEXT:
+            raise TooLarge(file_rules.file_too_large(settings.max_file_size))
+
+    try:
+        form = receive(
+            request.environ["wsgi.input"],
+            request.headers.get("Content-Type"),
+            file_field="content",
+            folder=request.premises.storage.incoming,
+            max_file_size=settings.max_file_size,
+            max_text_size=_MOST_TEXT,
+            before_file=before_file,
+        )
+    except BrokenForm as error:
+        raise BadForm(error.sentence) from None
+    except FileTooLarge as error:
+        raise TooLarge(file_rules.file_too_large(error.limit)) from None
+    with form:
+        yield form
+
+
+def _check_without_file(request: Request, fields: Fields) -> None:
+    """All that is certain when only the fields before the file have arrived.
+
+    Fields may come after the file, so that what is missing is no fault yet. The flag may come too,
+    so that no more is asked of the actor than staging needs.
+    """
+    premises, query = request.premises, _query(request)
+    if forms.has_action(fields, query):
+        forms.check_protocol(fields, query)
+    with premises.reading() as index:
+        actor = _actor(request, index)
+        forms.parse_staged(fields, query, request.headers.items())
+        try:
+            claims = forms.parse_claims(fields, private=premises.settings.private)
+        except MissingField:
+            return
+        uploads.check_actor(index, actor, claims.name, staged=True)
+
+
+def _take(request: Request, form: ReceivedForm) -> Response:
+    premises, query = request.premises, _query(request)
+    forms.check_protocol(form.fields, query)
+    with premises.reading() as index:
+        actor = _actor(request, index)
+        staged = forms.parse_staged(form.fields, query, request.headers.items())
+        claims = forms.parse_claims(form.fields, private=premises.settings.private)
+        uploads.check_actor(index, actor, claims.name, staged=staged)
+        artifact = _artifact(form.file)
+        nothing_to_do = uploads.check(index, actor, artifact, claims, staged=staged)
+        if nothing_to_do is not None:
+            return _accepted(request, index, artifact, nothing_to_do, staged=staged)
+    distribution = uploads.examine(premises.settings, artifact, claims)
+    uploads.keep(premises.storage, artifact, distribution)
+    with premises.writing() as index:
+        actor = _actor(request, index)
+        if actor.token is not None:
+            accounts.note_use(index, actor.token)
+        accepted = uploads.accept(index, actor, artifact, claims, distribution, staged=staged)
+        return _accepted(request, index, artifact, accepted, staged=staged)
+
+
+def _actor(request: Request, index: Index) -> Actor:
+    return security.token_actor(request.headers.get("Authorization"), index)
+
+
+def _query(request: Request) -> Fields:
+    try:
+        return request.GET.dict_of_lists()
+    except UnicodeDecodeError:
+        raise BadForm("The query of the upload URL is not UTF-8.") from None
+
+
+def _artifact(file: ReceivedFile | None) -> Artifact:
+    if file is None:
+        raise BadForm("The form has no file: send it in the field 'content'.")
+    if (file.content_type or "").startswith("image/"):
+        raise BadForm("The file is sent as an image: a distribution is none.")
+    if file.size == 0:
+        raise BadForm("The file is empty.")
+    return Artifact(
+        path=file.path,
+        filename=file.filename,
+        size=file.size,
+        sha256=file.sha256,
+        md5=file.md5,
+        blake2_256=file.blake2_256,
+    )
+
+
+def _accepted(
+    request: Request, index: Index, artifact: Artifact, accepted: Accepted, *, staged: bool
+) -> Response:
+    """Nothing to say after a direct upload; after a staged one, the draft that the file is in."""
+    if not staged:
+        return Response(content_type="text/plain")
+    notices = []
+    if accepted.published:
+        notices.append(
+            f"{artifact.filename} is published with this very content: nothing was staged."
+        )
+    elif not accepted.changed:
+        notices.append(f"{artifact.filename} is in the draft with this very content.")
+    if accepted.draft is None:
+        response = Response(json_body={"meta": {"api-version": API_VERSION}, "notices": notices})
+        response.headers["Cache-Control"] = "private, no-store"
+        return response
+    return session_response(
+        request, index, accepted.draft, status=201 if accepted.opened else 200, notices=notices
+    )
+
+
+def _refused(request: Request, refusal: Refusal) -> Response:
+    """The sentence in the status line, which twine prints, and in the body, which others do."""
+    status = _STATUS.get(type(refusal)) or errors.status(refusal)
+    sentence, *errors_ = [_said(refusal, text) for text in (str(refusal), *refusal.details)]
+    if _wants_json(request):
+        response = Response(
+            json_body={"message": sentence, "code": refusal.code, "errors": errors_}
+        )
+    else:
+        response = Response(f"{status} {sentence}\n", content_type="text/plain")
+    response.status = f"{status} {_one_line(sentence)}"
+    response.headers["Cache-Control"] = "no-store"
+    if isinstance(refusal, TooMany):
+        response.retry_after = max(1, round(refusal.retry_after.total_seconds()))
+    return response
+
+
+def _said(refusal: Refusal, sentence: str) -> str:
+    if isinstance(refusal, FileExists):
+        return sentence
+    return _SKIPS.sub(lambda found: "-".join(filter(None, found.groups())), sentence)
+
+
+def _wants_json(request: Request) -> bool:
+    if not request.headers.get("Accept"):
+        return False
+    offers = request.accept.acceptable_offers(["text/plain", "application/json"])
+    return bool(offers) and offers[0][0] == "application/json"
+
+
+def _one_line(sentence: str) -> str:
+    """What can stand in a status line (RFC 9112, section 4): printable ASCII, not endless."""
+    printable = "".join(c if " " <= c <= "~" else " " if c.isspace() else "?" for c in sentence)
+    if len(printable) <= _LONGEST_REASON:
+        return printable
+    return printable[: _LONGEST_REASON - 3] + "..."

@@ -1,0 +1,56 @@
+"""The forms of the manage pages. What they ask for is judged by the registry."""
+
+from wtforms import BooleanField, Form, IntegerField, SelectField, StringField
+from wtforms.validators import InputRequired, Length, NumberRange, ValidationError
+
+from greenroom.models import RoleName
+
+_LARGEST_ID = 2**31 - 1
+_AS_TYPED = {"autocomplete": "off", "autocapitalize": "none", "spellcheck": "false"}
+
+
+class RoleForm(Form):
+    """A person, and what the person is to be."""
+
+    username = StringField(
+        "User name", [InputRequired("Enter a user name."), Length(max=255)], render_kw=_AS_TYPED
+    )
+    role = SelectField("Role", choices=list(RoleName))
+
+
+class SettingsForm(Form):
+    """What an owner can set."""
+
+    auto_publish_releases = BooleanField("Publish uploads directly")
+
+
+class ConfirmForm(Form):
+    """Something that has to be typed before it is done. ``expected`` is what."""
+
+    typed = StringField(
+        "", [InputRequired("Type it to confirm."), Length(max=255)], render_kw=_AS_TYPED
+    )
+    expected = ""
+
+    def validate_typed(self, field: StringField) -> None:
+        """Compare what was typed, in any letter case."""
+        if (field.data or "").strip().lower() != self.expected.lower():
+            raise ValidationError(f"That is not {self.expected}: nothing was done.")
+
+
+class RemoveRoleForm(ConfirmForm):
+    """Whose role, and the name typed."""
+
+    user = StringField("User", [InputRequired(), Length(max=255)])
+
+
+class RemoveFileForm(Form):
+    """Which file."""
+
+    filename = StringField("File", [InputRequired(), Length(max=255)])
+
+
+class VerifyForm(Form):
+    """Which user."""
+
+    user = IntegerField("User", [InputRequired(), NumberRange(1, _LARGEST_ID)])

@@ -1,0 +1,62 @@
+"""``/simple/`` and ``/simple/<project>/``."""
+
+from functools import partial
+
+from pyramid.response import Response
+from pyramid.view import view_config
+
+from greenroom.registry import catalogue, journal
+from greenroom.registry.catalogue import ListedFile
+from greenroom.web import simple_rendering
+from greenroom.web.file_addresses import published_file_path
+from greenroom.web.request import Request
+from greenroom.web.resources import SimpleIndex, SimpleProject
+from greenroom.web.simple_negotiation import answer, preflight
+
+# Installers ask again each time; a shared cache that is purged may answer for a minute.
+_CACHE_CONTROL = "public, max-age=0, s-maxage=60"
+
+
+@view_config(context=SimpleIndex, request_method="GET")
+def projects(context: SimpleIndex, request: Request) -> Response:
+    """Every public project."""
+    session = request.index.session
+    listed = catalogue.projects(session)
+    serial = journal.last_serial(session)
+    response = answer(
+        request,
+        html=partial(simple_rendering.projects_html, listed, serial),
+        json=partial(simple_rendering.projects_json, listed, serial),
+        serial=serial,
+    )
+    return _cached(response, "all-projects")
+
+
+@view_config(context=SimpleProject, request_method="GET")
+def project(context: SimpleProject, request: Request) -> Response:
+    """Every published file of one project."""
+    listing = catalogue.listing(request.index.session, context.project)
+    response = answer(
+        request,
+        html=partial(simple_rendering.project_html, listing, _link),
+        json=partial(simple_rendering.project_json, listing, _link),
+        serial=listing.last_serial,
+    )
+    return _cached(response, f"project/{listing.name}")
+
+
+@view_config(context=SimpleIndex, request_method="OPTIONS")
+@view_config(context=SimpleProject, request_method="OPTIONS")
+def options(context: SimpleIndex | SimpleProject, request: Request) -> Response:
+    """What scripts of other origins may do."""
+    return preflight()
+
+
+def _link(file: ListedFile) -> str:
+    return f"../../{published_file_path(file.sha256, file.filename)}"
+
+
+def _cached(response: Response, keys: str) -> Response:
+    response.headers["Cache-Control"] = _CACHE_CONTROL
+    response.headers["Surrogate-Key"] = keys
+    return response

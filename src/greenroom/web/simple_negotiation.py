@@ -1,0 +1,72 @@
+"""Answers of a simple index: which form is wanted, and the headers that go with it (PEP 691)."""
+
+import hashlib
+from collections.abc import Callable
+
+from pyramid.response import Response
+
+from greenroom.web.request import Request
+
+HTML = "text/html"
+HTML_V1 = "application/vnd.pypi.simple.v1+html"
+JSON_V1 = "application/vnd.pypi.simple.v1+json"
+
+# What is offered, the first being preferred among equals, and the content type that it comes as.
+_OFFERS = {
+    HTML: HTML,
+    HTML_V1: HTML_V1,
+    JSON_V1: JSON_V1,
+    "application/vnd.pypi.simple.latest+html": HTML_V1,
+    "application/vnd.pypi.simple.latest+json": JSON_V1,
+}
+
+Render = Callable[[], bytes]
+
+
+def answer(request: Request, *, html: Render, json: Render, serial: int) -> Response:
+    """The page in the form that the request prefers, or 406 when it accepts none of them."""
+    content_type = preferred(request)
+    if content_type is None:
+        response = Response(
+            "Not acceptable: this index offers " + ", ".join(_OFFERS) + ".\n",
+            406,
+            content_type="text/plain",
+        )
+    else:
+        body = json() if content_type == JSON_V1 else html()
+        # The same bytes as another type are another representation.
+        etag = hashlib.sha256(content_type.encode() + b"\n" + body).hexdigest()[:32]
+        if etag in request.if_none_match:
+            response = Response(status=304)
+        else:
+            response = Response(body, content_type=content_type)
+            response.charset = "utf-8" if content_type == HTML else None
+        response.etag = etag
+        response.headers["X-PyPI-Last-Serial"] = str(serial)
+    response.vary = ["Accept"]
+    return _open_to_all_origins(response)
+
+
+def preflight() -> Response:
+    """What a browser asks before a script of another origin may ask conditionally (CORS)."""
+    response = Response(status=204)
+    response.allow = ["GET", "HEAD", "OPTIONS"]
+    return _open_to_all_origins(response)
+
+
+def _open_to_all_origins(response: Response) -> Response:
+    response.headers["Access-Control-Allow-Origin"] = "*"
+    response.headers["Access-Control-Allow-Headers"] = (
+        "Content-Type, If-Match, If-Modified-Since, If-None-Match, If-Unmodified-Since"
+    )
+    response.headers["Access-Control-Allow-Methods"] = "GET"
+    response.headers["Access-Control-Expose-Headers"] = "X-PyPI-Last-Serial"
+    return response
+
+
+def preferred(request: Request) -> str | None:
+    """The content type to answer with; HTML when the request states no preference."""
+    if not request.accept.parsed:  # no such header, one that cannot be read, or an empty one
+        return HTML
+    acceptable = request.accept.acceptable_offers(list(_OFFERS))
+    return _OFFERS[acceptable[0][0]] if acceptable else None

@@ -1,0 +1,38 @@
+// Copy buttons. Nothing on these pages needs a script: without it the buttons stay hidden.
+"use strict";
+
+const RESET_AFTER = 2000;
+
+function announce(button, text) {
+  const label = button.dataset.label ?? (button.dataset.label = button.textContent);
+  button.textContent = text;
+  window.clearTimeout(Number(button.dataset.timer));
+  button.dataset.timer = String(
+    window.setTimeout(() => {
+      button.textContent = label;
+    }, RESET_AFTER),
+  );
+}
+
+function select(element) {
+  const range = document.createRange();
+  range.selectNodeContents(element);
+  const selection = window.getSelection();
+  selection.removeAllRanges();
+  selection.addRange(range);
+}
+
+for (const button of document.querySelectorAll("button.copy")) {
+  const source = button.parentElement.querySelector("code");
+  button.hidden = false;
+  button.addEventListener("click", async () => {
+    try {
+      await navigator.clipboard.writeText(source.textContent);
+      announce(button, "Copied");
+    } catch {
+      // Not over plain HTTP, and not everywhere: then it is at least selected.
+      select(source);
+      announce(button, "Selected");
+    }
+  });
+}

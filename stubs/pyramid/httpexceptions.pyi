@@ -1,0 +1,26 @@
+from collections.abc import Mapping
+
+from pyramid.response import Response
+
+class HTTPException(Response, Exception):
+    code: int
+    title: str
+    explanation: str
+    detail: str | None
+    def __init__(
+        self,
+        detail: str | None = ...,
+        headers: Mapping[str, str] | None = ...,
+        comment: str | None = ...,
+        body_template: str | None = ...,
+        *,
+        location: str = ...,
+    ) -> None: ...
+
+class HTTPMovedPermanently(HTTPException): ...
+class HTTPSeeOther(HTTPException): ...
+class HTTPPermanentRedirect(HTTPException): ...
+class HTTPBadRequest(HTTPException): ...
+class HTTPForbidden(HTTPException): ...
+class HTTPNotFound(HTTPException): ...
+class HTTPMethodNotAllowed(HTTPException): ...

@@ -1,0 +1,3 @@
+from webob.response import Response as WebObResponse
+
+class Response(WebObResponse): ...

@@ -1,0 +1,26 @@
+from collections.abc import Callable
+
+class JSONSerializer: ...
+
+class Session(dict[str, object]):
+    """What the signed cookie holds: JSON."""
+
+    def invalidate(self) -> None: ...
+    def new_csrf_token(self) -> str: ...
+    def get_csrf_token(self) -> str: ...
+    def flash(self, msg: str, queue: str = ...) -> None: ...
+    def pop_flash(self, queue: str = ...) -> list[str]: ...
+    def peek_flash(self, queue: str = ...) -> list[str]: ...
+
+def SignedCookieSessionFactory(
+    secret: str,
+    *,
+    cookie_name: str,
+    max_age: int,
+    secure: bool,
+    httponly: bool,
+    samesite: str,
+    timeout: int,
+    reissue_time: int,
+    serializer: JSONSerializer,
+) -> Callable[..., Session]: ...

@@ -1,0 +1,129 @@
+"""The index over HTTP: WebTest around the real application, with real commits."""
+
+import base64
+import hashlib
+from collections.abc import Iterable, Iterator
+from datetime import timedelta
+from pathlib import Path
+from typing import TypeAlias
+
+import pytest
+import webtest
+
+from greenroom.distributions.filenames import parse_filename
+from greenroom.models import RoleName
+from greenroom.registry import accounts, projects
+from greenroom.registry.index import Premises
+from greenroom.registry.permissions import DEFAULT_TOKEN_PERMISSIONS, OPERATOR
+from greenroom.web.application import make_app
+from tests import factories
+from tests.conftest import FakeClock
+from tests.factories import PASSWORD
+
+Response: TypeAlias = webtest.TestResponse
+
+
+def authorization(token: str, user: str = "__token__") -> dict[str, str]:
+    """The Authorization header that twine sends."""
+    return {"Authorization": "Basic " + base64.b64encode(f"{user}:{token}".encode()).decode()}
+
+
+class Site:
+    """A running index: ``app`` is an anonymous browser of it."""
+
+    def __init__(self, premises: Premises, clock: FakeClock) -> None:
+        self.premises = premises
+        self.clock = clock
+        self.wsgi = make_app(premises.settings, premises=premises)
+        self.app = self.browser()
+
+    def browser(self) -> webtest.TestApp:
+        """A new browser, without cookies."""
+        # Asked for by name, so that cookies come back: the index moves requests to its own address.
+        return webtest.TestApp(self.wsgi, extra_environ={"HTTP_HOST": "index.example"})
+
+    def user(self, username: str = "ada", **options: bool) -> str:
+        """A new account; gives its name."""
+        with self.premises.writing() as index:
+            return factories.make_user(index, username, **options).username
+
+    def token(
+        self,
+        username: str = "ada",
+        *,
+        project: str | None = None,
+        permissions: Iterable[str] = DEFAULT_TOKEN_PERMISSIONS,
+        expires_in: timedelta | None = None,
+    ) -> str:
+        """A new API token of an account."""
+        with self.premises.writing() as index:
+            user = accounts.get_user(index.session, username)
+            scope = projects.get(index, project) if project is not None else None
+            return factories.make_token(
+                index, user, project=scope, permissions=permissions, expires_in=expires_in
+            )
+
+    def role(self, project: str, username: str, name: RoleName) -> None:
+        """A role in a project, given by the operator."""
+        with self.premises.writing() as index:
+            projects.add_role(index, OPERATOR, projects.get(index, project), username, name)
+
+    def sign_in(self, username: str = "ada") -> webtest.TestApp:
+        """A browser in which this person is signed in."""
+        browser = self.browser()
+        form = browser.get("/account/login").forms["login"]
+        form["username"] = username
+        form["password"] = PASSWORD
+        form.submit().follow()
+        return browser
+
+    def upload(
+        self,
+        path: Path,
+        token: str,
+        *,
+        url: str = "/legacy/",
+        staged: bool = False,
+        filename: str | None = None,
+        headers: dict[str, str] | None = None,
+        fields: dict[str, str | list[str] | None] | None = None,
+        status: object = "*",
+    ) -> Response:
+        """Upload a file as twine does; ``fields`` replaces or, with None, removes form fields."""
+        form = form_fields(path)
+        if staged:
+            form["staged"] = "true"
+        form.update(fields or {})
+        pairs = [
+            (name, value)
+            for name, given in form.items()
+            if given is not None
+            for value in (given if isinstance(given, list) else [given])
+        ]
+        return self.app.post(
+            url,
+            pairs,
+            headers=authorization(token) | (headers or {}),
+            upload_files=[("content", filename or path.name, path.read_bytes())],
+            status=status,
+        )
+
+
+def form_fields(path: Path) -> dict[str, str | list[str] | None]:
+    """The form that a truthful uploader sends along with a file."""
+    named = parse_filename(path.name, private=True)
+    return {
+        ":action": "file_upload",
+        "protocol_version": "1",
+        "metadata_version": "2.1",
+        "name": named.name,
+        "version": str(named.version),
+        "filetype": named.packagetype,
+        "pyversion": named.python_tag,
+        "sha256_digest": hashlib.sha256(path.read_bytes()).hexdigest(),
+    }
+
+
+@pytest.fixture
+def site(premises: Premises, clock: FakeClock) -> Site:
+    return Site(premises, clock)

@@ -1,0 +1,49 @@
+"""What a person reads on a page, and what it cost to make."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import webtest
+from sqlalchemy import event
+
+from tests.web.conftest import Site
+
+
+def text(response: webtest.TestResponse) -> str:
+    """The words of the page's main part, with single spaces."""
+    return " ".join(response.html.main.get_text(" ").split())
+
+
+def heading(response: webtest.TestResponse) -> str:
+    """The words of the page's title."""
+    return " ".join(response.html.main.h1.get_text(" ").split())
+
+
+def banner(response: webtest.TestResponse) -> str:
+    """The words of the banners, empty where there is none."""
+    found = response.html.main.select(".banner")
+    return " ".join(" ".join(part.get_text(" ").split()) for part in found)
+
+
+def commands(response: webtest.TestResponse) -> list[str]:
+    """The lines that the page offers to copy."""
+    return [code.get_text() for code in response.html.select(".command code")]
+
+
+def links(response: webtest.TestResponse) -> list[str]:
+    """Where the page's main part links to."""
+    return [anchor["href"] for anchor in response.html.main.select("a[href]")]
+
+
+@contextmanager
+def counted_statements(site: Site) -> Iterator[list[str]]:
+    """The statements that the database is sent meanwhile."""
+    statements: list[str] = []
+
+    def note(*arguments: object) -> None:
+        statements.append(str(arguments[2]))
+
+    engine = site.premises.database.engine
+    event.listen(engine, "before_cursor_execute", note)
+    yield statements
+    event.remove(engine, "before_cursor_execute", note)

@@ -1,0 +1,197 @@
+"""An index that the tests of a module share, because none of them changes it."""
+
+import dataclasses
+import io
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from datetime import timedelta
+from pathlib import Path
+from urllib.parse import unquote_to_bytes
+
+import pytest
+import webob
+from sqlalchemy import select
+from webob.request import BaseRequest
+
+from greenroom.database import Database
+from greenroom.models import Base
+from greenroom.registry import accounts, drafts, projects
+from greenroom.registry.index import Premises
+from greenroom.registry.permissions import Actor
+from greenroom.settings import Settings
+from greenroom.storage import open_storage
+from tests import factories
+from tests.artifacts import make_sdist, make_wheel
+from tests.conftest import SECRET_KEY, FakeClock, MakeDatabase
+from tests.web.conftest import Site
+
+KINDS = ("sqlite", "postgresql")
+
+Rows = list[tuple[object, ...]]
+
+
+@contextmanager
+def standing_site(request: pytest.FixtureRequest, folder: Path, kind: str) -> Iterator[Site]:
+    """An empty index on a database of its own, of one of the ``KINDS``."""
+    settings = Settings(
+        data=folder / "data",
+        database_url=_database_url(request, folder, kind),
+        secret_key=SECRET_KEY,
+        url="http://index.example",
+    )
+    clock = FakeClock()
+    database = Database(settings.sqlalchemy_url)
+    premises = Premises(database, open_storage(None, settings.files), settings, clock)
+    yield Site(premises, clock)
+    database.close()
+
+
+def _database_url(request: pytest.FixtureRequest, folder: Path, kind: str) -> str:
+    if kind == "sqlite":
+        path = folder / "standing.sqlite"
+        migrated: Path = request.getfixturevalue("migrated_sqlite")
+        path.write_bytes(migrated.read_bytes())
+        return f"sqlite:///{path}"
+    make: MakeDatabase = request.getfixturevalue("new_postgresql_database")
+    url = make()
+    database = Database(url)
+    database.upgrade()
+    database.close()
+    return url
+
+
+@dataclasses.dataclass(frozen=True)
+class House:
+    """An index with something in every room; :func:`furnish` says what.
+
+    ``slugs`` has the address of a draft in each state, ``files`` paths by file name.
+    """
+
+    site: Site
+    token: str
+    slugs: dict[str, str]
+    files: dict[str, Path]
+
+
+@contextmanager
+def furnished_site(request: pytest.FixtureRequest, folder: Path, kind: str) -> Iterator[House]:
+    """An index to look at: no test that shares it may change anything."""
+    with standing_site(request, folder, kind) as site:
+        yield furnish(site, folder / "dist")
+
+
+def furnish(site: Site, folder: Path) -> House:
+    """Ada has published ``example`` 1.0 and 2.0rc1, and has a draft of 3.0.
+
+    ``hidden`` has an open draft and nothing else. Drafts of ``released``, ``discarded``,
+    ``expired`` and ``swept`` have ended in different ways; ``rotated`` is an address that the
+    draft of 3.0 had once.
+    """
+    site.user("ada")
+    files = [
+        make_sdist(folder, "Example", "1.0", requires_python=">=3.9"),
+        make_wheel(folder, "Example", "1.0", requires_python=">=3.9"),
+        make_wheel(folder, "Example", "2.0rc1", tag="cp312-cp312-manylinux_2_17_x86_64"),
+        make_sdist(folder, "Example", "3.0", requires_python=">=3.11"),
+        make_wheel(folder, "Example", "3.0", requires_python=">=3.11"),
+    ]
+    slugs = {}
+    with site.premises.writing() as index:
+        ada = Actor(accounts.get_user(index.session, "ada"))
+        for name in ("expired", "swept"):
+            slugs[name] = factories.stage(index, ada, make_wheel(folder, name)).slug
+    site.clock.advance(timedelta(days=14))
+    with site.premises.writing() as index:
+        swept = drafts.by_slug(index.session, slugs["swept"])
+        assert swept is not None
+        drafts.expire(index, swept)
+    with site.premises.writing() as index:
+        ada = Actor(accounts.get_user(index.session, "ada"))
+        factories.release(index, ada, *files[:3])
+        draft = factories.stage(index, ada, *files[3:])
+        slugs["rotated"] = draft.slug
+        drafts.rotate(index, ada, draft)
+        slugs["open"] = draft.slug
+        for name, end in (("released", drafts.publish), ("discarded", drafts.discard)):
+            ended = factories.stage(index, ada, make_wheel(folder, name))
+            end(index, ada, ended)
+            slugs[name] = ended.slug
+        slugs["hidden"] = factories.stage(index, ada, make_wheel(folder, "hidden")).slug
+        assert projects.find(index, "expired") is None
+    return House(site, site.token(), slugs, {path.name: path for path in folder.iterdir()})
+
+
+def with_settings(site: Site, **changes: object) -> Site:
+    """The same index, on the same data, with other settings."""
+    settings = site.premises.settings.model_validate(site.premises.settings.model_dump() | changes)
+    return Site(dataclasses.replace(site.premises, settings=settings), site.clock)
+
+
+def fetch(
+    site: Site,
+    path: str,
+    *,
+    method: str = "GET",
+    headers: Mapping[str, str] | None = None,
+    body: bytes = b"",
+    environ: Mapping[str, object] | None = None,
+) -> webob.Response:
+    """An answer to any request, also to one that no sane client would send.
+
+    ``path`` may have a query; it reaches the application as a server would hand it over.
+    """
+    quoted, _, query = path.partition("?")
+    made: dict[str, object] = {
+        "REQUEST_METHOD": method,
+        "SCRIPT_NAME": "",
+        "PATH_INFO": unquote_to_bytes(quoted).decode("latin-1"),
+        "QUERY_STRING": query,
+        "SERVER_NAME": "localhost",
+        "SERVER_PORT": "80",
+        "SERVER_PROTOCOL": "HTTP/1.1",
+        "HTTP_HOST": "localhost:80",
+        "REMOTE_ADDR": "192.0.2.1",
+        "wsgi.version": (1, 0),
+        "wsgi.url_scheme": "http",
+        "wsgi.input": io.BytesIO(body),
+        "wsgi.errors": io.StringIO(),
+        "wsgi.multithread": True,
+        "wsgi.multiprocess": False,
+        "wsgi.run_once": False,
+    }
+    if body:
+        made["CONTENT_LENGTH"] = str(len(body))
+    for name, value in (headers or {}).items():
+        key = name.upper().replace("-", "_")
+        made[key if key in ("CONTENT_TYPE", "CONTENT_LENGTH") else f"HTTP_{key}"] = value
+    made |= environ or {}
+    made = {name: value for name, value in made.items() if value is not None}
+    response: webob.Response = BaseRequest(made).send(site.wsgi)
+    _ = response.body  # read it to its end and close it, as a server does
+    return response
+
+
+@dataclasses.dataclass(frozen=True)
+class State:
+    """Everything that a request could have changed."""
+
+    tables: dict[str, Rows]
+    blobs: list[str]
+    incoming: list[str]
+
+
+def state(site: Site) -> State:
+    """All rows but for the last use of tokens, and all blobs: all that any answer is made of."""
+    tables: dict[str, Rows] = {}
+    with site.premises.database.engine.connect() as connection:
+        for table in Base.metadata.sorted_tables:
+            columns = [c for c in table.columns if c.key != "last_used"]
+            rows = connection.execute(select(*columns)).all()
+            tables[table.name] = sorted((tuple(row) for row in rows), key=repr)
+        connection.rollback()
+    storage = site.premises.storage
+    return State(
+        tables=tables,
+        blobs=sorted(storage.digests()),
+        incoming=sorted(path.name for path in storage.incoming.iterdir()),
+    )

@@ -1,0 +1,167 @@
+"""Reads do a fixed number of queries, whatever the size of the project and of the index."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+from sqlalchemy import event, select
+from sqlalchemy.orm import Session
+
+from greenroom.database import Database
+from greenroom.models import Draft, File, Project, Release
+from greenroom.registry import accounts
+from greenroom.registry.permissions import Actor
+from tests import factories
+from tests.artifacts import make_sdist, make_wheel
+from tests.web.conftest import Site, authorization
+from tests.web.standing import KINDS, fetch, standing_site
+
+MANY = 20
+# A snapshot begins, and SQLite is told how; neither is a query of ours.
+_NO_QUERY = ("BEGIN", "COMMIT", "ROLLBACK", "PRAGMA")
+JSON = {"Accept": "application/vnd.pypi.simple.v1+json"}
+
+
+class Index:
+    """An index with one project, or with many, of one or of many releases and files."""
+
+    def __init__(self, site: Site, folder: Path, count: int) -> None:
+        self.site = site
+        site.user("ada")
+        with site.premises.writing() as index:
+            ada = Actor(accounts.get_user(index.session, "ada"))
+            wheel, metadata = make_wheel(folder, "big", "1.0"), make_sdist(folder, "big", "1.0")
+            big = factories.release(index, ada, wheel, metadata)
+            self.wheel = wheel
+            draft = factories.stage(index, ada, make_wheel(folder, "big", "2.0"))
+            self.slug = draft.slug
+            for number in range(1, count):
+                factories.release(index, ada, make_wheel(folder, f"project-{number}"))
+                _multiply(index.session, big, draft, number)
+        self.token = site.token()
+
+    def address(self, template: str) -> str:
+        digest = factories.artifact_of(self.wheel).sha256
+        file = f"/packages/{digest[:2]}/{digest[2:4]}/{digest[4:]}/{self.wheel.name}"
+        return template.format(file=file, slug=self.slug)
+
+
+def _multiply(session: Session, project: Project, draft: Draft, number: int) -> None:
+    """One more release with a file, one more file in the first release, one in the draft.
+
+    Rows are enough: what is counted is queries. The bytes are those of the first files.
+    """
+    published = _any_file(session, draft=False)
+    staged = _any_file(session, draft=True)
+    release = Release(
+        project=project,
+        version=f"1.{number}",
+        canonical_version=f"1.{number}",
+        created=published.created,
+        published=published.published,
+        core_metadata={},
+    )
+    session.add(release)
+    session.flush()
+    session.add(_copy(published, release.id, None, f"big-1.{number}-py3-none-any.whl"))
+    session.add(_copy(published, published.release_id, None, f"big-1.0-{number}-py3-none-any.whl"))
+    session.add(_copy(staged, staged.release_id, draft.id, f"big-2.0-{number}-py3-none-any.whl"))
+    session.flush()
+
+
+def _any_file(session: Session, *, draft: bool) -> File:
+    wanted = File.draft_id.is_not(None) if draft else File.draft_id.is_(None)
+    found = session.scalars(
+        select(File).where(wanted, File.packagetype == "bdist_wheel").order_by(File.id)
+    ).first()
+    assert found is not None
+    return found
+
+
+def _copy(file: File, release_id: int, draft_id: int | None, filename: str) -> File:
+    kept = {
+        column.key: getattr(file, column.key)
+        for column in File.__table__.columns
+        if column.key not in ("id", "release_id", "draft_id", "filename")
+    }
+    return File(release_id=release_id, draft_id=draft_id, filename=filename, **kept)
+
+
+@contextmanager
+def statements(database: Database) -> Iterator[list[str]]:
+    """The queries that are sent to the database meanwhile."""
+    seen: list[str] = []
+
+    def listen(connection: object, cursor: object, statement: str, *rest: object) -> None:
+        if not statement.lstrip().upper().startswith(_NO_QUERY):
+            seen.append(statement)
+
+    event.listen(database.engine, "before_cursor_execute", listen)
+    yield seen
+    event.remove(database.engine, "before_cursor_execute", listen)
+
+
+@pytest.fixture(scope="module", params=KINDS)
+def indexes(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[tuple[Index, Index]]:
+    """Two indexes: one with one of everything, one with many."""
+    small, large = tmp_path_factory.mktemp("small"), tmp_path_factory.mktemp("large")
+    with (
+        standing_site(request, small, request.param) as one,
+        standing_site(request, large, request.param) as many,
+    ):
+        yield Index(one, small / "dist", 1), Index(many, large / "dist", MANY)
+
+
+@pytest.mark.parametrize(
+    ("path", "most"),
+    [
+        ("/simple/", 2),  # the projects, the serial
+        ("/simple/big/", 3),  # the project, its roles, its files
+        ("{file}", 1),
+        ("{file}.metadata", 1),
+        ("/draft/{slug}/simple/", 2),  # the draft with its project and release, its files
+        ("/draft/{slug}/simple/big/", 2),
+        ("/draft/{slug}/files/big-2.0-py3-none-any.whl", 2),
+        ("/draft/{slug}/files/big-2.0-py3-none-any.whl.metadata", 3),
+        ("/api/drafts/big/2.0", 7),  # token, user, project, roles, draft, files, uploaders
+        ("/simple/nothing/", 1),
+        ("/draft/nothing/", 0),
+        ("/draft/AAAAAAAAAAAAAAAAAAAAAA/", 1),
+        ("/legacy/", 0),
+    ],
+)
+@pytest.mark.parametrize("headers", [{}, JSON], ids=["html", "json"])
+def test_a_read_does_as_many_queries_on_a_large_index_as_on_a_small_one(
+    indexes: tuple[Index, Index], path: str, most: int, headers: dict[str, str]
+) -> None:
+    counts = []
+    for index in indexes:
+        credentials = authorization(index.token) if path.startswith("/api") else {}
+        with statements(index.site.premises.database) as seen:
+            fetch(index.site, index.address(path), headers=headers | credentials)
+        counts.append(len(seen))
+
+    assert counts[0] == counts[1], "\n".join(seen)
+    assert counts[0] <= most, "\n".join(seen)
+
+
+@pytest.mark.parametrize("path", ["/simple/", "/simple/big/", "/draft/{slug}/simple/big/"])
+def test_the_large_index_is_large(indexes: tuple[Index, Index], path: str) -> None:
+    one, many = indexes
+
+    assert fetch(one.site, one.address(path)).text.count("<a ") <= 2
+    assert fetch(many.site, many.address(path)).text.count("<a ") >= MANY
+
+
+def test_no_read_writes(indexes: tuple[Index, Index]) -> None:
+    _, index = indexes
+    with statements(index.site.premises.database) as seen:
+        for path in ("/simple/", "/simple/big/", "{file}", "/draft/{slug}/simple/big/"):
+            fetch(index.site, index.address(path))
+            fetch(index.site, index.address(path), method="HEAD")
+        fetch(index.site, "/api/drafts/big/2.0", headers=authorization(index.token))
+
+    assert all(statement.startswith("SELECT") for statement in seen)
