@@ -1,0 +1,110 @@
+"""A maintainer looks a draft over and publishes it, with a mouse, a keyboard, or a phone."""
+
+import pytest
+from playwright.sync_api import Browser, Page, expect
+
+from tests.factories import PASSWORD
+from tests.serving import Server
+
+
+def sign_in(page: Page, server: Server) -> None:
+    page.goto(f"{server.url}/account/login")
+    page.get_by_label("User name").fill("ada")
+    page.get_by_label("Password").fill(PASSWORD)
+    page.get_by_role("button", name="Sign in").click()
+
+
+def open_draft(page: Page, server: Server) -> None:
+    sign_in(page, server)
+    page.goto(f"{server.url}/manage/")
+    page.get_by_role("link", name="1.0").first.click()
+    expect(page.get_by_role("heading", level=1).first).to_contain_text("thing 1.0")
+
+
+def test_a_maintainer_signs_in_opens_the_draft_and_publishes_it(page: Page, server: Server) -> None:
+    open_draft(page, server)
+    expect(page.get_by_text("pip install --extra-index-url")).to_be_visible()
+    expect(page.get_by_text("thing-1.0-py3-none-any.whl").first).to_be_visible()
+
+    page.get_by_role("button", name="Publish…").click()
+    page.get_by_role("button", name="Publish", exact=True).click()
+
+    expect(page).to_have_url(f"{server.url}/project/thing/1.0/")
+    expect(page.get_by_role("heading", name="Thing", exact=True)).to_be_visible()
+    assert server.get("/simple/thing/").status == 200
+
+
+def test_a_discarded_draft_is_gone_after_its_version_was_typed(page: Page, server: Server) -> None:
+    open_draft(page, server)
+    page.get_by_role("button", name="Discard…").click()
+
+    page.get_by_role("textbox").fill("1.0")
+    page.get_by_role("button", name="Discard", exact=True).click()
+
+    assert server.greenroom("draft", "list").strip() == "There are no drafts."
+
+
+def test_the_public_page_of_a_release_needs_no_signing_in(page: Page, server: Server) -> None:
+    [slug] = [
+        line.split()[0]
+        for line in server.greenroom("draft", "list").splitlines()
+        if " thing " in line
+    ]
+    server.greenroom("draft", "publish", slug)
+
+    page.goto(f"{server.url}/project/thing/")
+
+    expect(page.get_by_text("pip install thing").first).to_be_visible()
+    expect(page.get_by_role("heading", name="Thing", exact=True)).to_be_visible()
+
+
+def test_the_whole_way_can_be_gone_by_keyboard(page: Page, server: Server) -> None:
+    page.goto(f"{server.url}/account/login")
+    page.get_by_label("User name").focus()
+    page.keyboard.type("ada")
+    page.keyboard.press("Tab")
+    page.keyboard.type(PASSWORD)
+    page.keyboard.press("Enter")
+    page.goto(f"{server.url}/manage/project/thing/draft/1.0/publish")
+
+    tab_to(page, "Publish")
+    page.keyboard.press("Enter")
+
+    expect(page).to_have_url(f"{server.url}/project/thing/1.0/")
+
+
+def tab_to(page: Page, label: str) -> None:
+    """Press Tab until the button with this label has the focus."""
+    button = page.get_by_role("button", name=label, exact=True)
+    for _ in range(40):
+        page.keyboard.press("Tab")
+        if button.evaluate("element => element === document.activeElement"):
+            return
+    pytest.fail(f"The button {label!r} cannot be reached by Tab.")
+
+
+def test_the_copy_button_copies_the_command(browser: Browser, server: Server) -> None:
+    context = browser.new_context(permissions=["clipboard-read", "clipboard-write"])
+    page = context.new_page()
+    open_draft(page, server)
+
+    line = page.locator("code", has_text="pip install --extra-index-url").first
+    line.locator("xpath=..").get_by_role("button").click()
+
+    assert page.evaluate("navigator.clipboard.readText()") == line.text_content()
+    context.close()
+
+
+@pytest.mark.parametrize(
+    "path", ["/", "/manage/", "/manage/project/thing/", "/manage/project/thing/draft/1.0/",
+             "/account/", "/account/tokens/"]
+)  # fmt: skip
+def test_a_page_fits_the_width_of_a_phone(browser: Browser, server: Server, path: str) -> None:
+    context = browser.new_context(viewport={"width": 390, "height": 800})
+    page = context.new_page()
+    sign_in(page, server)
+
+    page.goto(f"{server.url}{path}")
+
+    assert page.evaluate("document.documentElement.scrollWidth") <= 390
+    context.close()

@@ -1,0 +1,98 @@
+"""Readers of a real server never see part of a release."""
+
+import json
+import threading
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from packaging.version import Version
+
+from greenroom.database import Database
+from greenroom.registry import accounts, drafts, projects
+from greenroom.registry.index import Premises
+from greenroom.registry.permissions import Actor
+from greenroom.settings import Settings
+from greenroom.storage import open_storage
+from tests import factories
+from tests.artifacts import make_wheel
+from tests.serving import Server
+
+RELEASES = 50
+FILES = 40
+READERS = 3
+SIMPLE_JSON = "application/vnd.pypi.simple.v1+json"
+
+
+@pytest.fixture
+def beside(server: Server) -> Iterator[Premises]:
+    """The premises of the server, in this process too."""
+    settings = Settings(
+        data=Path(server.environment["GREENROOM_DATA"]),
+        database_url=server.environment.get("GREENROOM_DATABASE_URL"),
+    )
+    database = Database(settings.sqlalchemy_url)
+    yield Premises(database, open_storage(None, settings.files), settings)
+    database.close()
+
+
+class Reader(threading.Thread):
+    """Reads the project's page again and again, and remembers how many files each release had."""
+
+    def __init__(self, server: Server, stop: threading.Event) -> None:
+        super().__init__()
+        self.server = server
+        self.stop = stop
+        self.counts: set[int] = set()
+        self.pages = 0
+        self.serials: list[int] = []
+
+    def run(self) -> None:
+        while not self.stop.is_set():
+            answer = self.server.get("/simple/example/", SIMPLE_JSON)
+            page = json.loads(answer.body)
+            versions = Counter(file["filename"].split("-")[1] for file in page["files"])
+            del versions["0.0"]
+            self.counts |= set(versions.values())
+            self.serials.append(page["meta"]["_last-serial"])
+            # One snapshot: the serial is that of the files that are listed.
+            assert page["meta"]["_last-serial"] == 4 + len(versions) * (FILES + 1)
+            self.pages += 1
+
+
+def stage_and_publish(beside: Premises, version: str) -> None:
+    with beside.writing() as index:
+        actor = Actor(accounts.get_user(index.session, "ada"))
+        project = projects.get(index, "example")
+        draft = drafts.open_draft(index, actor, project, Version(version))
+        factories.add_staged_rows(index, draft, FILES)
+        draft_id = draft.id
+    with beside.writing() as index:
+        actor = Actor(accounts.get_user(index.session, "ada"))
+        drafts.publish(index, actor, factories.get_draft(index, draft_id))
+
+
+def test_no_reader_sees_part_of_a_release(server: Server, beside: Premises, tmp_path: Path) -> None:
+    server.user("ada")
+    with beside.writing() as index:
+        ada = accounts.get_user(index.session, "ada")
+        factories.release(index, ada, make_wheel(tmp_path, version="0.0"))
+    stop = threading.Event()
+    readers = [Reader(server, stop) for _ in range(READERS)]
+    for reader in readers:
+        reader.start()
+    try:
+        for number in range(RELEASES):
+            stage_and_publish(beside, f"1.{number}")
+    finally:
+        stop.set()
+        for reader in readers:
+            reader.join()
+
+    for reader in readers:
+        assert reader.pages > 0
+        assert reader.counts <= {FILES}
+        assert reader.serials == sorted(reader.serials)
+    with beside.reading() as index:
+        assert len(factories.public_filenames(index, "example")) == RELEASES * FILES + 1

@@ -1,0 +1,190 @@
+"""Real processes: ``greenroom serve`` on loopback, the command line, and clients of the index."""
+
+import os
+import signal
+import subprocess
+import sys
+import urllib.request
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from urllib.error import HTTPError
+
+from tests.conftest import SECRET_KEY
+from tests.factories import PASSWORD
+
+_OUTSIDE = ("PIP_", "UV_", "TWINE_", "GREENROOM_")
+_PROXIES = ("http_proxy", "https_proxy", "all_proxy", "no_proxy")
+_STARTS_WITHIN_SECONDS = 60
+
+
+def plain_environment(home: Path) -> dict[str, str]:
+    """This environment without any configuration of clients: no index but the one that is named."""
+    home.mkdir(parents=True, exist_ok=True)
+    environment = {
+        name: value
+        for name, value in os.environ.items()
+        if not name.startswith(_OUTSIDE) and name.lower() not in _PROXIES
+    }
+    return environment | {
+        "HOME": str(home),
+        "PIP_CONFIG_FILE": os.devnull,
+        "PIP_DISABLE_PIP_VERSION_CHECK": "1",
+        "PIP_NO_INPUT": "1",
+        "PYTHON_KEYRING_BACKEND": "keyring.backends.null.Keyring",
+        "UV_CACHE_DIR": str(home / "uv-cache"),
+        "UV_NO_CONFIG": "1",
+        "UV_PYTHON_DOWNLOADS": "never",
+        "XDG_CONFIG_HOME": str(home / "config"),
+        "NO_PROXY": "*",
+        "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
+    }
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What a GET got: status, headers without the date, body."""
+
+    status: int
+    headers: tuple[tuple[str, str], ...]
+    body: bytes
+
+
+@dataclass
+class Server:
+    """A running index: its address and its settings."""
+
+    url: str
+    environment: Mapping[str, str]
+    home: Path
+    process: subprocess.Popen[str]
+    greeting: list[str] = field(default_factory=list)
+
+    def greenroom(self, *arguments: str, stdin: str = "") -> str:
+        """Run the command line beside the server; gives what it prints."""
+        return greenroom(self.environment, *arguments, stdin=stdin)
+
+    def user(self, name: str) -> str:
+        self.greenroom(
+            "user",
+            "create",
+            name,
+            "--email",
+            f"{name}@index.example",
+            "--password-stdin",
+            stdin=PASSWORD,
+        )
+        return name
+
+    def token(self, user: str, *options: str) -> str:
+        return self.greenroom("token", "create", "--user", user, *options).strip()
+
+    def get(self, path: str, accept: str = "*/*", token: str | None = None) -> Answer:
+        """A GET; ``path`` may be a whole address of this server."""
+        url = path if path.startswith("http") else f"{self.url}{path}"
+        request = urllib.request.Request(url, headers={"Accept": accept})
+        if token is not None:
+            request.add_header("Authorization", f"Bearer {token}")
+        opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+        try:
+            with opener.open(request, timeout=30) as response:
+                return _answer(response.status, response.headers.items(), response.read())
+        except HTTPError as error:
+            with error:
+                return _answer(error.code, error.headers.items(), error.read())
+
+    def run(
+        self, *command: str, environment: Mapping[str, str] | None = None, check: bool = True
+    ) -> subprocess.CompletedProcess[str]:
+        """Run a client as a person would, with no configuration but ``environment``."""
+        result = subprocess.run(
+            command,
+            env=plain_environment(self.home) | dict(environment or {}),
+            cwd=self.home,
+            text=True,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            stdin=subprocess.DEVNULL,
+            timeout=180,
+        )
+        assert not check or result.returncode == 0, result.stdout
+        return result
+
+
+def _answer(status: int, headers: Iterable[tuple[str, str]], body: bytes) -> Answer:
+    kept = [(n, v) for n, v in headers if n.lower() not in ("date", "connection")]
+    return Answer(status, tuple(sorted(kept)), body)
+
+
+def greenroom(environment: Mapping[str, str], *arguments: str, stdin: str = "") -> str:
+    """Run ``greenroom`` with these settings; gives its standard output."""
+    result = subprocess.run(
+        [sys.executable, "-m", "greenroom", *arguments],
+        env=dict(environment),
+        input=stdin,
+        text=True,
+        capture_output=True,
+        timeout=120,
+    )
+    assert result.returncode == 0, result.stderr
+    return result.stdout
+
+
+@contextmanager
+def serving(
+    folder: Path,
+    database_url: str | None = None,
+    *,
+    settings: Mapping[str, str] | None = None,
+    workers: int = 2,
+) -> Iterator[Server]:
+    """``greenroom serve`` on a free port, with its data below ``folder``."""
+    home = folder / "home"
+    environment = plain_environment(home) | {
+        "GREENROOM_DATA": str(folder / "data"),
+        "GREENROOM_SECRET_KEY": SECRET_KEY,
+        **(settings or {}),
+    }
+    if database_url is not None:
+        environment["GREENROOM_DATABASE_URL"] = database_url
+    log = folder / "serve.log"
+    with log.open("a") as stderr:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "greenroom", "serve", "--port", "0", "--workers", str(workers)],
+            env=environment,
+            text=True,
+            stdout=subprocess.PIPE,
+            stderr=stderr,
+            # A group of its own, so that a test can kill the server with all its workers.
+            start_new_session=True,
+        )
+    try:
+        url, greeting = _greeting(process, log)
+        yield Server(url, environment, home, process, greeting)
+    finally:
+        stop(process)
+
+
+def stop(process: subprocess.Popen[str]) -> None:
+    """Stop a server as an operator does, and see that it goes."""
+    if process.poll() is None:
+        process.send_signal(signal.SIGTERM)
+        try:
+            process.wait(timeout=90)
+        except subprocess.TimeoutExpired:
+            os.killpg(process.pid, signal.SIGKILL)
+            raise
+    if process.stdout is not None:
+        process.stdout.close()
+
+
+def _greeting(process: subprocess.Popen[str], log: Path) -> tuple[str, list[str]]:
+    assert process.stdout is not None
+    lines: list[str] = []
+    for line in process.stdout:
+        lines.append(line.rstrip("\n"))
+        if line.startswith("Data:"):
+            break
+    assert lines, f"the server did not start: {log.read_text()}"
+    return lines[0].rpartition(" ")[2].rstrip("/"), lines
