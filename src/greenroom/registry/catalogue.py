@@ -74,6 +74,14 @@ def listing(session: Session, project: Project) -> Listing:
     return _listing(session, project, select(File).where(_is_public_file()))
 
 
+def draft_projects(draft: Draft) -> list[ListedProject]:
+    """The projects that the draft's own simple index lists: the one that the draft is of."""
+    project = draft.project
+    if project is None:
+        return []
+    return [ListedProject(project.normalized_name, project.last_serial)]
+
+
 def draft_listing(session: Session, draft: Draft) -> Listing:
     """What the draft's own simple index says: its staged files and nothing else."""
     if draft.project is None:

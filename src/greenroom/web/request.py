@@ -30,9 +30,7 @@ class Request(PyramidRequest):
         premises = self.premises
         reads = self.method in SAFE_METHODS
         session = premises.database.reading() if reads else premises.database.writing()
-        zope.sqlalchemy.register(
-            session, initial_state=STATUS_CHANGED, transaction_manager=self.tm
-        )
+        zope.sqlalchemy.register(session, initial_state=STATUS_CHANGED, transaction_manager=self.tm)
         index = Index(session, premises.storage, premises.settings, premises.clock())
 
         def purge(committed: bool) -> None:

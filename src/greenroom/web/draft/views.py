@@ -7,7 +7,7 @@ from pyramid.response import Response
 from pyramid.view import view_config
 
 from greenroom.registry import catalogue
-from greenroom.registry.catalogue import ListedFile, ListedProject
+from greenroom.registry.catalogue import ListedFile
 from greenroom.web import file_responses, simple_rendering
 from greenroom.web.request import Request
 from greenroom.web.resources import (
@@ -22,9 +22,8 @@ from greenroom.web.simple_negotiation import answer, preflight
 @view_config(context=DraftSimpleIndex, request_method="GET")
 def projects(context: DraftSimpleIndex, request: Request) -> Response:
     """The one project that the draft is of."""
-    listing = catalogue.draft_listing(request.index.session, context.draft)
-    listed = [ListedProject(listing.name, listing.last_serial)]
-    serial = listing.last_serial
+    listed = catalogue.draft_projects(context.draft)
+    serial = max((project.last_serial for project in listed), default=0)
     return answer(
         request,
         html=partial(simple_rendering.projects_html, listed, serial),
