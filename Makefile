@@ -18,7 +18,7 @@ serve: $(VENV)/.serve
 	$(BIN)/greenroom serve $(ARGS)
 
 test: $(VENV)/.test
-	$(BIN)/python -m pytest $(if $(ARGS),$(ARGS),--numprocesses auto)
+	$(BIN)/python -m pytest $(if $(ARGS),$(ARGS),--numprocesses auto --dist worksteal)
 
 lint: $(VENV)/.test
 	$(BIN)/ruff check
