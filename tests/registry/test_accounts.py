@@ -386,13 +386,3 @@ def test_slugs_and_tokens_are_random_letters_and_digits() -> None:
     made = {accounts.random_text(22) for _ in range(100)}
     assert len(made) == 100
     assert all(len(text) == 22 and text.isascii() and text.isalnum() for text in made)
-
-
-def test_every_refusal_has_a_code_and_a_title() -> None:
-    kinds: list[type[Refusal]] = [Refusal, *_below(Refusal)]
-    assert len({kind.code for kind in kinds}) == len(kinds)
-    assert all(kind.title and kind.code == kind.code.lower() for kind in kinds)
-
-
-def _below(kind: type[Refusal]) -> list[type[Refusal]]:
-    return [below for child in kind.__subclasses__() for below in (child, *_below(child))]

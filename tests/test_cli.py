@@ -1,0 +1,229 @@
+"""The command line: what it prints, its exit status, and that it never shows a traceback."""
+
+import json
+import subprocess
+import sys
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+import pytest
+
+from greenroom.registry import accounts
+from greenroom.registry.index import Premises
+from greenroom.settings import Settings
+from tests import factories
+from tests.artifacts import make_wheel
+from tests.conftest import MakeDatabase
+from tests.factories import PASSWORD
+from tests.serving import plain_environment, serving
+
+Run = Callable[..., subprocess.CompletedProcess[str]]
+
+
+@pytest.fixture
+def environment(settings: Settings, tmp_path: Path) -> dict[str, str]:
+    return plain_environment(tmp_path / "home") | {
+        "GREENROOM_DATA": str(settings.data),
+        "GREENROOM_DATABASE_URL": settings.sqlalchemy_url,
+    }
+
+
+@pytest.fixture
+def run(environment: dict[str, str]) -> Run:
+    """Runs ``greenroom`` and gives what came of it."""
+
+    def run(*arguments: str, stdin: str = "", **changed: str) -> subprocess.CompletedProcess[str]:
+        return greenroom(environment | changed, *arguments, stdin=stdin)
+
+    return run
+
+
+@pytest.fixture
+def run_embedded(tmp_path: Path) -> Run:
+    """Runs ``greenroom`` with the embedded database, for what no database matters to."""
+    environment = plain_environment(tmp_path / "home") | {"GREENROOM_DATA": str(tmp_path / "data")}
+
+    def run(*arguments: str, stdin: str = "", **changed: str) -> subprocess.CompletedProcess[str]:
+        return greenroom(environment | changed, *arguments, stdin=stdin)
+
+    return run
+
+
+def greenroom(
+    environment: Mapping[str, str], *arguments: str, stdin: str = ""
+) -> subprocess.CompletedProcess[str]:
+    result = subprocess.run(
+        [sys.executable, "-m", "greenroom", *arguments],
+        env=dict(environment),
+        input=stdin,
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert "Traceback" not in result.stderr
+    return result
+
+
+def create_user(run: Run, name: str) -> None:
+    arguments = ("user", "create", name, "--email", f"{name}@index.example", "--password-stdin")
+    assert run(*arguments, stdin=PASSWORD).returncode == 0
+
+
+def test_an_operator_makes_users_tokens_and_roles(
+    run: Run, premises: Premises, tmp_path: Path
+) -> None:
+    for name in ("ada", "bob"):
+        create_user(run, name)
+    with premises.writing() as index:
+        ada = accounts.get_user(index.session, "ada")
+        factories.release(index, ada, make_wheel(tmp_path))
+
+    token = run("token", "create", "--user", "ada", "--project", "example", "--permission", "stage")
+    added = run("role", "add", "example", "bob", "owner")
+    removed = run("role", "remove", "example", "ada")
+    last = run("role", "remove", "example", "bob")
+
+    assert (added.returncode, removed.returncode) == (0, 0)
+    assert (last.returncode, last.stdout) == (1, "")
+    assert last.stderr.startswith("Error: 'bob' is the last owner")
+    with premises.reading() as index:
+        actor = accounts.actor_of_token(index, token.stdout.removesuffix("\n"))
+        assert actor.token is not None
+        assert actor.token.permissions == ["stage"]
+        assert actor.user is not None
+        assert actor.user.email_verified
+
+
+def test_drafts_are_listed_with_their_whole_slugs(tmp_path: Path) -> None:
+    """On a running index, by the real clock."""
+    with serving(tmp_path) as server:
+        token = server.token(server.user("ada"))
+        for version in ("1.0", "2.0"):
+            wheel = make_wheel(tmp_path / "dist", version=version)
+            server.run(
+                "twine", "upload", "--repository-url", f"{server.url}/legacy/?staged=true",
+                "--username", "__token__", "--password", token, str(wheel),
+            )  # fmt: skip
+        second, first = json.loads(server.greenroom("draft", "list", "--json"))
+        table = server.greenroom("draft", "list")
+
+        server.greenroom("draft", "publish", first["slug"])
+        again = server.greenroom("draft", "publish", first["slug"])
+        server.greenroom("draft", "discard", second["slug"])
+
+        assert {first["version"], second["version"]} == {"1.0", "2.0"}
+        assert all(draft["slug"] in table and len(draft["slug"]) == 22 for draft in (first, second))
+        assert again == "Published example 1.0.\n"
+        assert server.greenroom("draft", "list", "--json").strip() == "[]"
+        assert server.get("/simple/example/").status == 200
+        assert server.get(f"/draft/{second['slug']}/").status == 410
+
+
+@pytest.mark.parametrize(
+    ("arguments", "status", "words"),
+    [
+        (["draft", "publish", "x" * 22], 1, "There is no draft with this slug"),
+        (["draft", "discard", "x"], 1, "There is no draft with this slug"),
+        (["role", "add", "nothing", "ada", "owner"], 1, "There is no project 'nothing'"),
+        (["role", "add", "nothing", "ada", "king"], 2, "Invalid value"),
+        (["token", "create", "--user", "nobody"], 1, "There is no user 'nobody'"),
+        (["token", "create"], 2, "Missing option"),
+        (["token", "create", "--user", "a", "--expires-in", "soon"], 2, "such as 14d"),
+        (["user", "create", "ada", "--email", "a@index.example"], 2, "Missing option"),
+        (["serve", "--port", "70000"], 2, "Invalid value"),
+        (["nonsense"], 2, "No such command"),
+    ],
+)
+def test_a_refusal_is_one_sentence_and_an_exit_status(
+    run_embedded: Run, arguments: list[str], status: int, words: str
+) -> None:
+    result = run_embedded(*arguments)
+
+    assert result.returncode == status
+    assert words in result.stderr
+    assert status == 2 or len(result.stderr.splitlines()) == 1
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "words"),
+    [
+        ("GREENROOM_POLICY", "secret", "public or private"),
+        ("GREENROOM_MAX_FILE_SIZE", "large", "1GiB"),
+        ("GREENROOM_DRAFT_LIFETIME", "90d", "GREENROOM_DRAFT_LIFETIME_MAX"),
+        ("GREENROOM_STORAGE_URL", "ftp://x", "s3://"),
+        ("GREENROOM_DATABASE_URL", "mysql://x", "postgresql+psycopg2://"),
+        ("GREENROOM_TRUSTED_PROXIES", "everyone", "10.0.0.0/8"),
+    ],
+)
+def test_a_setting_that_does_not_parse_stops_the_start(
+    run_embedded: Run, name: str, value: str, words: str
+) -> None:
+    result = run_embedded("serve", **{name: value})
+
+    assert result.returncode == 1
+    assert name in result.stderr
+    assert words in result.stderr
+    assert len(result.stderr.splitlines()) == 1
+
+
+def test_a_short_password_is_refused(run_embedded: Run) -> None:
+    result = run_embedded(
+        "user", "create", "ada", "--email", "a@b.example", "--password-stdin", stdin="x\n"
+    )
+
+    assert result.returncode == 1
+    assert "at least 10 characters" in result.stderr
+
+
+def test_postgresql_with_an_old_schema_is_refused_until_it_is_upgraded(
+    new_postgresql_database: MakeDatabase, tmp_path: Path
+) -> None:
+    environment = plain_environment(tmp_path / "home") | {
+        "GREENROOM_DATA": str(tmp_path / "data"),
+        "GREENROOM_DATABASE_URL": new_postgresql_database(),
+    }
+
+    behind = greenroom(environment, "db", "check")
+    refused = greenroom(environment, "serve", "--port", "0")
+    upgraded = greenroom(environment, "db", "upgrade")
+    current = greenroom(environment, "db", "check")
+
+    assert (behind.returncode, upgraded.returncode, current.returncode) == (1, 0, 0)
+    assert refused.returncode == 1
+    assert "greenroom db upgrade" in refused.stderr
+
+
+def test_a_database_that_does_not_answer_is_one_sentence(run_embedded: Run) -> None:
+    result = run_embedded(
+        "db", "check", GREENROOM_DATABASE_URL="postgresql+psycopg2://a@127.0.0.1:1/b"
+    )
+
+    assert result.returncode == 1
+    assert result.stderr.startswith("Error: The database does not answer:")
+    assert len(result.stderr.splitlines()) == 1
+
+
+def test_housekeeping_says_what_it_did(run: Run, premises: Premises, tmp_path: Path) -> None:
+    with premises.writing() as index:
+        factories.stage(index, factories.make_user(index), make_wheel(tmp_path))
+
+    first, second = run("housekeeping"), run("housekeeping")
+
+    assert first.stdout.splitlines() == [
+        "The draft of example 1.0 has expired.",
+        "Drafts expired: 1. Blobs freed: 2. Stale uploads removed: 0.",
+    ]
+    assert second.stdout.startswith("Drafts expired: 0. Blobs freed: 0.")
+
+
+def test_a_new_index_prints_a_link_that_makes_the_first_administrator(tmp_path: Path) -> None:
+    with serving(tmp_path) as server:
+        assert server.process.stdout is not None
+        lines = [server.process.stdout.readline().strip() for _ in range(2)]
+        link = lines[1]
+        assert lines[0].startswith("There is no user yet.")
+        assert server.get(link).status == 200
+
+        server.user("ada")
+
+        assert server.get(link).status == 404
