@@ -15,6 +15,8 @@ from tests.conftest import SECRET_KEY
 from tests.factories import PASSWORD
 
 _OUTSIDE = ("PIP_", "UV_", "TWINE_", "GREENROOM_")
+# Without compiled modules every start of a process takes seconds.
+_SLOW = ("PYTHONDONTWRITEBYTECODE",)
 _PROXIES = ("http_proxy", "https_proxy", "all_proxy", "no_proxy")
 _STARTS_WITHIN_SECONDS = 60
 
@@ -25,7 +27,7 @@ def plain_environment(home: Path) -> dict[str, str]:
     environment = {
         name: value
         for name, value in os.environ.items()
-        if not name.startswith(_OUTSIDE) and name.lower() not in _PROXIES
+        if not name.startswith(_OUTSIDE) and name.lower() not in _PROXIES and name not in _SLOW
     }
     return environment | {
         "HOME": str(home),
