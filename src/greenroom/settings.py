@@ -1,6 +1,6 @@
 """The settings: environment variables that start with ``GREENROOM_``, each with a default.
 
-``docs/operating.md`` has the table for people; a test keeps the two equal.
+``docs/operating.md`` has the table for people; ``tests/test_docs.py`` keeps the two equal.
 """
 
 import os

@@ -1,0 +1,56 @@
+"""The documentation says what the code does."""
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import click
+import pytest
+
+from greenroom.cli import greenroom
+from greenroom.settings import PREFIX, Settings, load_settings
+
+CHECKOUT = Path(__file__).resolve().parent.parent
+OPERATING = (CHECKOUT / "docs" / "operating.md").read_text()
+PAGES = [CHECKOUT / "README.md", *sorted((CHECKOUT / "docs").glob("*.md"))]
+
+_SETTING = re.compile(r"^\| `(GREENROOM_\w+)` \| (?:`([^`]*)`|([^|]*)) \|", re.MULTILINE)
+
+
+def test_operating_lists_every_setting_and_no_other() -> None:
+    listed = {match[1] for match in _SETTING.finditer(OPERATING)}
+
+    assert listed == {PREFIX + field.upper() for field in Settings.model_fields}
+
+
+def test_the_defaults_that_operating_names_are_the_defaults() -> None:
+    named = {match[1]: match[2] for match in _SETTING.finditer(OPERATING) if match[2]}
+
+    assert len(named) >= 10
+    assert load_settings(named | {"GREENROOM_LOG_FORMAT": "text"}) == load_settings(
+        {"GREENROOM_LOG_FORMAT": "text"}
+    )
+
+
+def commands(group: click.Group, path: str = "") -> Iterator[str]:
+    for name, command in group.commands.items():
+        if isinstance(command, click.Group):
+            yield from commands(command, f"{path}{name} ")
+        else:
+            yield f"{path}{name}"
+
+
+@pytest.mark.parametrize("command", list(commands(greenroom)))
+def test_operating_names_every_command(command: str) -> None:
+    group, _, name = command.rpartition(" ")
+
+    lines = [line for line in OPERATING.splitlines() if line.startswith("| `greenroom ")]
+    assert any(f"`greenroom {group}".rstrip() in line and name in line for line in lines)
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_links_lead_somewhere(page: Path) -> None:
+    targets = re.findall(r"\]\(([^)#]+)[^)]*\)", page.read_text())
+    local = [target for target in targets if "://" not in target]
+
+    assert [target for target in local if not (page.parent / target).exists()] == []
