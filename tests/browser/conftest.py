@@ -1,5 +1,6 @@
 """A real server and a real browser: the system's Chromium, headless, with nothing from outside."""
 
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,7 @@ from playwright.sync_api import Browser, Page
 from tests.artifacts import make_sdist, make_wheel
 from tests.serving import Server, serving
 
+_NAMES = ("chromium", "chromium-browser", "google-chrome")
 _QUIET = [
     "--disable-background-networking",
     "--disable-component-update",
@@ -23,8 +25,11 @@ _QUIET = [
 
 @pytest.fixture(scope="session")
 def browser_type_launch_args() -> dict[str, Any]:
-    """Chromium from the distribution: no download of another one."""
-    return {"executable_path": "/usr/bin/chromium", "args": _QUIET}
+    """The system's Chromium: no download of another one."""
+    found = next(filter(None, map(shutil.which, _NAMES)), None)
+    if found is None:
+        pytest.skip("Chromium is not installed.")
+    return {"executable_path": found, "args": _QUIET}
 
 
 @pytest.fixture

@@ -1,6 +1,6 @@
 """The hierarchy of refusals."""
 
-import greenroom.web.application  # noqa: F401  (brings the refusals of faces with it)
+import greenroom.web.legacy_upload.forms  # noqa: F401  (it has refusals of its own)
 from greenroom.registry.errors import Refusal
 
 

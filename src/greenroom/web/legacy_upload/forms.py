@@ -55,6 +55,9 @@ class BadForm(Refusal):
 class MissingField(BadForm):
     """A field that an upload has to have is not there."""
 
+    code = "missing-field"
+    title = "Missing field"
+
 
 class RetiredAction(Refusal):
     """An ``:action`` that upload clients of old knew."""
