@@ -24,7 +24,7 @@ from hypothesis.stateful import (
 )
 
 from greenroom.database import Database
-from greenroom.models import RoleName
+from greenroom.models import Draft, RoleName
 from greenroom.registry import accounts, drafts, housekeeping, projects
 from greenroom.registry.errors import Refusal
 from greenroom.registry.index import Index, Premises
@@ -214,49 +214,43 @@ class TwoIndexes(RuleBasedStateMachine):
         with refusals_undone(self.seeing) as index:
             path = files()[name, version][number]
             factories.upload(index, actor(index, person), path, staged=True)
+        self.clock.advance(timedelta(minutes=1))
 
     @rule(
-        person=st.sampled_from(PEOPLE),
-        name=st.sampled_from(NAMES),
-        version=st.sampled_from(VERSIONS),
+        which=st.integers(0, 3),
+        who=st.integers(0, 3),
         act=st.sampled_from(["discard", "rotate", "extend", "remove"]),
     )
-    def change_draft(self, person: str, name: str, version: str, act: str) -> None:
+    def change_draft(self, which: int, who: int, act: str) -> None:
         with refusals_undone(self.seeing) as index:
-            draft = factories.find_draft(index, name, version)
+            draft = self._one_of_the_drafts(index, which)
             if draft is None:
                 return
-            who = actor(index, person)
+            person = actor(index, self._somebody(index, draft, who))
             if act == "remove":
                 staged = drafts.files(index.session, draft)
                 if staged:
-                    drafts.remove_file(index, who, draft, staged[0].filename)
+                    drafts.remove_file(index, person, draft, staged[0].filename)
             else:
                 {"discard": drafts.discard, "rotate": drafts.rotate, "extend": drafts.extend}[act](
-                    index, who, draft
+                    index, person, draft
                 )
 
-    @rule(
-        person=st.sampled_from(PEOPLE),
-        name=st.sampled_from(NAMES),
-        version=st.sampled_from(VERSIONS),
-    )
-    def publish(self, person: str, name: str, version: str) -> None:
+    @rule(which=st.integers(0, 3), who=st.integers(0, 3))
+    def publish(self, which: int, who: int) -> None:
         """Where nobody saw the draft, its files arrive and are published in one breath."""
         with refusals_undone(self.seeing) as index:
-            draft = factories.find_draft(index, name, version)
+            draft = self._one_of_the_drafts(index, which)
             if draft is None:
                 return
+            name, version = draft.project_name, draft.version
+            person = self._somebody(index, draft, who)
             staged = [file.sha256 for file in drafts.files(index.session, draft)]
             roles = self._roles(index, name)
             drafts.publish(index, actor(index, person), draft)
-            by_content = {
-                factories.artifact_of(path).sha256: path for path in files()[name, version]
-            }
+            paths = {factories.artifact_of(path).sha256: path for path in files()[name, version]}
             with self.unseeing.premises.writing() as other:
-                self._publish_unseen(
-                    other, person, name, roles, [by_content[digest] for digest in staged]
-                )
+                self._publish_unseen(other, person, name, roles, [paths[one] for one in staged])
 
     @rule()
     def keep_house(self) -> None:
@@ -291,6 +285,15 @@ class TwoIndexes(RuleBasedStateMachine):
         else:
             draft = factories.stage(index, actor(index, person), *paths)
         drafts.publish(index, actor(index, person), draft)
+
+    def _one_of_the_drafts(self, index: Index, which: int) -> Draft | None:
+        live = drafts.all_live(index)
+        return live[which % len(live)] if live else None
+
+    def _somebody(self, index: Index, draft: Draft, who: int) -> str:
+        """One of those who work on the project, or now and then a stranger."""
+        people = [*self._roles(index, draft.project_name), PEOPLE[who % len(PEOPLE)]]
+        return people[who % len(people)]
 
     def _roles(self, index: Index, name: str) -> dict[str, str]:
         project = projects.get(index, name)
