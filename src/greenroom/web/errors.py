@@ -1,5 +1,7 @@
 """How a refusal is answered: the status of each kind, and a page or a sentence to go with it."""
 
+from collections.abc import Sequence
+
 import structlog
 from pyramid.config import Configurator
 from pyramid.exceptions import BadCSRFToken, PredicateMismatch, URLDecodeError
@@ -114,12 +116,11 @@ def unexpected(error: Exception, request: Request) -> Response:
     )
 
 
-def message(request: Request, status: int, title: str, sentences: object) -> Response:
-    """A page for people, a line of text for programs."""
+def message(request: Request, status: int, title: str, sentences: Sequence[str]) -> Response:
+    """A page for people, lines of text for programs."""
     if _is_for_programs(request):
-        lines = sentences if isinstance(sentences, list | tuple) else [sentences]
-        body = "\n".join(str(line) for line in lines)
-        return Response(f"{body}\n", status, content_type="text/plain")
+        body = "".join(f"{sentence}\n" for sentence in sentences)
+        return Response(body, status, content_type="text/plain")
     page = render("error.jinja2", {"title": title, "sentences": sentences}, request)
     return Response(page, status, content_type="text/html")
 
