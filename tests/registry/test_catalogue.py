@@ -176,6 +176,10 @@ def test_a_listed_file_says_what_installers_need(
         yanked=False,
         yanked_reason="",
         metadata_sha256=file.metadata_sha256,
+        packagetype="bdist_wheel",
+        python_tag="py3",
+        md5=wheel.md5,
+        blake2_256=wheel.blake2_256,
     )
 
 

@@ -7,8 +7,9 @@ import pytest
 import webob
 
 from greenroom.web import simple_rendering
+from greenroom.web.program_answers import preflight
 from greenroom.web.request import Request
-from greenroom.web.simple_negotiation import answer, preferred, preflight
+from greenroom.web.simple_negotiation import answer, preferred
 
 HTML = "text/html"
 HTML_V1 = "application/vnd.pypi.simple.v1+html"

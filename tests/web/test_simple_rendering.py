@@ -1,6 +1,7 @@
 """The bytes of a simple index: a pure function of what it lists. PEP 833 freezes the HTML."""
 
 import json
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
@@ -21,6 +22,10 @@ SDIST = ListedFile(
     yanked=False,
     yanked_reason="",
     metadata_sha256=None,
+    packagetype="sdist",
+    python_tag="source",
+    md5="0" * 32,
+    blake2_256="0" * 64,
 )
 WHEEL = ListedFile(
     filename="example-1.0-py3-none-any.whl",
@@ -32,6 +37,10 @@ WHEEL = ListedFile(
     yanked=False,
     yanked_reason="",
     metadata_sha256="cc" * 32,
+    packagetype="bdist_wheel",
+    python_tag="py3",
+    md5="0" * 32,
+    blake2_256="0" * 64,
 )
 YANKED = ListedFile(
     filename="example-1!2.0-py3-none-any.whl",
@@ -43,6 +52,10 @@ YANKED = ListedFile(
     yanked=True,
     yanked_reason='breaks "it" & <b>that\'s</b>',
     metadata_sha256="ee" * 32,
+    packagetype="bdist_wheel",
+    python_tag="py3",
+    md5="0" * 32,
+    blake2_256="0" * 64,
 )
 YANKED_SILENTLY = ListedFile(
     filename="example-1!3.0.tar.gz",
@@ -54,6 +67,10 @@ YANKED_SILENTLY = ListedFile(
     yanked=True,
     yanked_reason="",
     metadata_sha256=None,
+    packagetype="sdist",
+    python_tag="source",
+    md5="0" * 32,
+    blake2_256="0" * 64,
 )
 LISTING = Listing(
     name="example",
@@ -215,7 +232,7 @@ def test_a_link_ends_in_the_file_name_that_installers_parse() -> None:
 
 @pytest.mark.parametrize("text", ['"><script>', "--><!--", "a\nb", "café", "\U0001d518"])
 def test_nobody_s_text_leaves_its_place(text: str) -> None:
-    file = ListedFile("a-1.tar.gz", "1", "0" * 64, 1, SDIST.upload_time, text, True, text, None)
+    file = replace(SDIST, requires_python=text, yanked=True, yanked_reason=text)
     listing = Listing("a", 1, ("1",), (file,))
 
     html = simple_rendering.project_html(listing, link).decode()

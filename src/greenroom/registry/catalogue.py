@@ -10,10 +10,10 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from packaging.version import Version
-from sqlalchemy import ColumnElement, Select, exists, select
-from sqlalchemy.orm import Session, selectinload, undefer
+from sqlalchemy import ColumnElement, Select, exists, func, select
+from sqlalchemy.orm import Session, contains_eager, selectinload, undefer
 
-from greenroom.models import Draft, File, Project, Release, Role, User
+from greenroom.models import Draft, File, JournalEntry, Project, Release, Role, RoleName, User
 from greenroom.registry.names import canonical_version, lookup_name
 
 
@@ -27,7 +27,7 @@ class ListedProject:
 
 @dataclass(frozen=True, slots=True)
 class ListedFile:
-    """What a simple index says of one file. ``metadata_sha256`` is set for wheels (PEP 658)."""
+    """What indexes say of one file. ``metadata_sha256`` is set for wheels (PEP 658)."""
 
     filename: str
     version: str
@@ -38,6 +38,10 @@ class ListedFile:
     yanked: bool
     yanked_reason: str
     metadata_sha256: str | None
+    packagetype: str
+    python_tag: str
+    md5: str
+    blake2_256: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +54,14 @@ class Listing:
     files: tuple[ListedFile, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class ChangedProject:
+    """A project, as it spells itself, and when anything public about it last changed."""
+
+    name: str
+    changed: datetime
+
+
 def projects(session: Session) -> list[ListedProject]:
     """The public projects, by normalized name."""
     rows = session.execute(
@@ -58,6 +70,43 @@ def projects(session: Session) -> list[ListedProject]:
         .order_by(Project.normalized_name)
     )
     return sorted((ListedProject(name, serial) for name, serial in rows), key=lambda row: row.name)
+
+
+def project_serials(session: Session) -> dict[str, int]:
+    """The newest serial of each public project, by the name that the project spells itself."""
+    rows = session.execute(select(Project.name, Project.last_serial).where(_is_public_project()))
+    return dict(sorted((name, serial) for name, serial in rows))
+
+
+def changed_projects(session: Session, *, start: int, count: int) -> list[ChangedProject]:
+    """Some of the public projects, by name."""
+    rows = session.execute(
+        select(Project.name, JournalEntry.at)
+        .join(JournalEntry, JournalEntry.id == Project.last_serial)
+        .where(_is_public_project())
+        .order_by(Project.normalized_name)
+        .offset(start)
+        .limit(count)
+    )
+    return [ChangedProject(name, at) for name, at in rows]
+
+
+def count_projects(session: Session) -> int:
+    """How many public projects there are."""
+    counted = select(func.count()).select_from(Project).where(_is_public_project())
+    return session.scalar(counted) or 0
+
+
+def newest_projects(session: Session, count: int) -> list[Project]:
+    """The public projects that were registered last, the newest first."""
+    return list(
+        session.scalars(
+            select(Project)
+            .where(_is_public_project())
+            .order_by(Project.registered.desc(), Project.normalized_name)
+            .limit(count)
+        )
+    )
 
 
 def project(session: Session, name: str) -> Project | None:
@@ -72,6 +121,12 @@ def project(session: Session, name: str) -> Project | None:
 def listing(session: Session, project: Project) -> Listing:
     """What the simple index says of a public project."""
     return _listing(session, project, select(File).where(_is_public_file()))
+
+
+def release_listing(session: Session, project: Project, release: Release) -> Listing:
+    """The part of the listing that is of one public release."""
+    of_release = File.release_id == release.id
+    return _listing(session, project, select(File).where(of_release, _is_public_file()))
 
 
 def draft_projects(draft: Draft) -> list[ListedProject]:
@@ -165,17 +220,34 @@ def file_of_content(session: Session, sha256: str) -> File | None:
     )
 
 
-def newest_releases(session: Session, count: int) -> list[Release]:
-    """The releases that became public last, the newest first, with their projects."""
-    return list(
-        session.scalars(
-            select(Release)
-            .where(_is_public_release())
-            .options(selectinload(Release.project))
-            .order_by(Release.published.desc(), Release.id.desc())
-            .limit(count)
+def newest_releases(session: Session, count: int, project: Project | None = None) -> list[Release]:
+    """The releases that became public last, the newest first, with their projects.
+
+    Those that became public at the same instant come by name, not by the order of their rows:
+    rows are older where a release has waited in a draft.
+    """
+    query = (
+        select(Release)
+        .join(Project, Project.id == Release.project_id)
+        .where(_is_public_release())
+        .options(contains_eager(Release.project))
+        .order_by(
+            Release.published.desc(), Project.normalized_name, Release.canonical_version.desc()
         )
+        .limit(count)
     )
+    if project is not None:
+        query = query.where(Release.project_id == project.id)
+    return list(session.scalars(query))
+
+
+def author_emails(session: Session, releases: Sequence[Release]) -> dict[int, str]:
+    """What the metadata of these releases has as ``Author-email``, by release id, where it has."""
+    field = Release.core_metadata["author_email"].as_string()
+    rows = session.execute(
+        select(Release.id, field).where(Release.id.in_([release.id for release in releases]))
+    )
+    return {key: text for key, text in rows if text}
 
 
 def projects_of(session: Session, user: User) -> list[Project]:
@@ -188,6 +260,28 @@ def projects_of(session: Session, user: User) -> list[Project]:
             .order_by(Project.normalized_name)
         )
     )
+
+
+def roles_of(session: Session, user: User) -> list[tuple[str, str]]:
+    """Role and project of everything public that the user works on, what is owned first, by name.
+
+    The project's name is as it spells itself.
+    """
+    rows = session.execute(
+        select(Role.name, Project.name)
+        .join(Project, Role.project_id == Project.id)
+        .where(Role.user_id == user.id, _is_public_project())
+    )
+    return sorted(((role, name) for role, name in rows), key=lambda row: (_rank(row[0]), row[1]))
+
+
+def people(project: Project) -> list[Role]:
+    """Who works on a public project: owners first, by name."""
+    return sorted(project.roles, key=lambda role: (_rank(role.name), role.user.username))
+
+
+def _rank(role: str) -> int:
+    return [RoleName.OWNER, RoleName.MAINTAINER].index(RoleName(role))
 
 
 def _highest_first(releases: Iterable[Release]) -> list[Release]:
@@ -219,8 +313,11 @@ def _listing(session: Session, project: Project, files: Select[File]) -> Listing
         .where(Release.project_id == project.id)
         .with_only_columns(
             File.filename,
+            File.python_tag,
             Release.version,
             File.sha256,
+            File.md5,
+            File.blake2_256,
             File.size,
             File.published,
             File.created,
@@ -244,6 +341,10 @@ def _listing(session: Session, project: Project, files: Select[File]) -> Listing
                 yanked=row.yanked,
                 yanked_reason=row.yanked_reason,
                 metadata_sha256=row.metadata_sha256 if row.packagetype == "bdist_wheel" else None,
+                packagetype=row.packagetype,
+                python_tag=row.python_tag,
+                md5=row.md5,
+                blake2_256=row.blake2_256,
             )
             for row in rows
         ),

@@ -8,6 +8,8 @@ from sqlalchemy.orm import Session
 from greenroom.models import JournalEntry, Project
 from greenroom.registry.index import Index
 
+_NEVER_REACHED = 2**31
+
 
 def append(
     index: Index, project: Project, version: str | None, actions: Sequence[str], by: str
@@ -35,6 +37,20 @@ def append(
     project.last_serial = before + len(actions)
     index.session.flush()
     index.changed.update({f"project/{project.normalized_name}", "all-projects"})
+
+
+def entries_since(session: Session, serial: int, most: int) -> list[JournalEntry]:
+    """The entries after this serial, which may be any number, in order; no more than ``most``."""
+    if serial >= _NEVER_REACHED:  # what databases cannot be asked for
+        return []
+    return list(
+        session.scalars(
+            select(JournalEntry)
+            .where(JournalEntry.id > max(serial, 0))
+            .order_by(JournalEntry.id)
+            .limit(most)
+        )
+    )
 
 
 def last_serial(session: Session) -> int:

@@ -18,10 +18,12 @@ FACES = (
     "api",
     "draft",
     "files",
+    "json_api",
     "legacy_upload",
     "manage",
     "project",
     "simple",
+    "xmlrpc",
 )
 
 

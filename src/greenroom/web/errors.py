@@ -13,6 +13,7 @@ from greenroom import logs
 from greenroom.registry import errors
 from greenroom.storage import StorageUnavailable
 from greenroom.web.addresses import segments
+from greenroom.web.program_answers import open_to_all_origins
 from greenroom.web.request import Request
 
 STATUS: dict[type[errors.Refusal], int] = {
@@ -27,6 +28,10 @@ STATUS: dict[type[errors.Refusal], int] = {
 
 # Addresses that programs ask: they get a line of text instead of a page.
 _FOR_PROGRAMS = ("simple", "packages", "legacy", "api")
+# Addresses of the JSON API: they get JSON.
+_IN_JSON = "pypi"
+# Addresses that scripts of other origins ask; a browser shows them no answer that does not say so.
+_OPEN = ("simple", "pypi")
 
 
 def includeme(config: Configurator) -> None:
@@ -72,7 +77,7 @@ def not_found(error: HTTPNotFound, request: Request) -> Response:
 def http_error(error: HTTPException, request: Request) -> Response:
     """Redirects as they are; every other status with a page."""
     if error.status_int < 400 or error.status_int == 304:
-        return error
+        return _opened(request, error)
     response = message(request, error.status_int, error.title, [error.detail or error.explanation])
     for name in ("Allow", "Location", "Retry-After"):
         if name in error.headers:
@@ -88,6 +93,8 @@ def bad_csrf(error: BadCSRFToken, request: Request) -> Response:
 
 def undecodable(error: URLDecodeError, request: Request) -> Response:
     """An address that is no UTF-8 names nothing."""
+    if _is_in_json(request):
+        return _json_message(request, 404, [])
     return Response("Not found: the address is not UTF-8.\n", 404, content_type="text/plain")
 
 
@@ -117,10 +124,12 @@ def unexpected(error: Exception, request: Request) -> Response:
 
 
 def message(request: Request, status: int, title: str, sentences: Sequence[str]) -> Response:
-    """A page for people, lines of text for programs."""
+    """A page for people, lines of text for programs, JSON below the JSON API."""
+    if _is_in_json(request):
+        return _json_message(request, status, sentences)
     if _is_for_programs(request):
         body = "".join(f"{sentence}\n" for sentence in sentences)
-        return Response(body, status, content_type="text/plain")
+        return _opened(request, Response(body, status, content_type="text/plain"))
     page = render("error.jinja2", {"title": title, "sentences": sentences}, request)
     return Response(page, status, content_type="text/html")
 
@@ -132,6 +141,20 @@ def _is_for_programs(request: Request) -> bool:
         case (first, *_):
             return first in _FOR_PROGRAMS
     return False
+
+
+def _is_in_json(request: Request) -> bool:
+    return segments(request)[:1] == (_IN_JSON,)
+
+
+def _json_message(request: Request, status: int, sentences: Sequence[str]) -> Response:
+    text = "Not Found" if status == 404 else " ".join(sentences)
+    return _opened(request, Response(json_body={"message": text}, status=status))
+
+
+def _opened(request: Request, response: Response) -> Response:
+    is_open = any(segments(request)[:1] == (name,) for name in _OPEN)
+    return open_to_all_origins(response) if is_open else response
 
 
 def _allowed_methods(request: Request) -> list[str]:

@@ -70,6 +70,44 @@ class SimpleProject(Node):
         self.project = project
 
 
+# The JSON API and XML-RPC
+
+
+class Pypi(Node):
+    """``/pypi``: XML-RPC, whose clients follow no redirects; below it is the JSON API."""
+
+    is_leaf = True
+
+    def __getitem__(self, name: str) -> PypiProject:
+        project = catalogue.project(self.request.index.session, name)
+        if project is None:
+            raise KeyError(name)
+        return PypiProject(self.request, project, self)
+
+
+class PypiProject(Node):
+    """``/pypi/<name>/``, which has the JSON of a project below it; the name is normalized."""
+
+    def __init__(self, request: Request, project: Project, parent: Node) -> None:
+        super().__init__(request, project.normalized_name, parent)
+        self.project = project
+
+    def __getitem__(self, text: str) -> PypiRelease:
+        release = catalogue.release(self.request.index.session, self.project, text)
+        if release is None:
+            raise KeyError(text)
+        return PypiRelease(self.request, self.project, release, self)
+
+
+class PypiRelease(Node):
+    """``/pypi/<name>/<version>/``, which has the JSON of a release below it."""
+
+    def __init__(self, request: Request, project: Project, release: Release, parent: Node) -> None:
+        super().__init__(request, release.version, parent)
+        self.project = project
+        self.release = release
+
+
 # How many digits the next segment of an address has, by how many there are before it.
 _DIGITS_BELOW = {0: 2, 2: 2, 4: 60}
 
@@ -422,6 +460,7 @@ _FACES: dict[str, type[Node]] = {
     "manage": Manage,
     "packages": Packages,
     "project": Projects,
+    "pypi": Pypi,
     "simple": SimpleIndex,
     "user": Users,
 }

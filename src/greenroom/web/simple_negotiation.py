@@ -1,10 +1,10 @@
 """Answers of a simple index: which form is wanted, and the headers that go with it (PEP 691)."""
 
-import hashlib
 from collections.abc import Callable
 
 from pyramid.response import Response
 
+from greenroom.web.program_answers import SERIAL_HEADER, conditional, open_to_all_origins
 from greenroom.web.request import Request
 
 HTML = "text/html"
@@ -34,34 +34,10 @@ def answer(request: Request, *, html: Render, json: Render, serial: int) -> Resp
         )
     else:
         body = json() if content_type == JSON_V1 else html()
-        # The same bytes as another type are another representation.
-        etag = hashlib.sha256(content_type.encode() + b"\n" + body).hexdigest()[:32]
-        if etag in request.if_none_match:
-            response = Response(status=304)
-        else:
-            response = Response(body, content_type=content_type)
-            response.charset = "utf-8" if content_type == HTML else None
-        response.etag = etag
-        response.headers["X-PyPI-Last-Serial"] = str(serial)
+        response = conditional(request, body, content_type)
+        response.headers[SERIAL_HEADER] = str(serial)
     response.vary = ["Accept"]
-    return _open_to_all_origins(response)
-
-
-def preflight() -> Response:
-    """What a browser asks before a script of another origin may ask conditionally (CORS)."""
-    response = Response(status=204)
-    response.allow = ["GET", "HEAD", "OPTIONS"]
-    return _open_to_all_origins(response)
-
-
-def _open_to_all_origins(response: Response) -> Response:
-    response.headers["Access-Control-Allow-Origin"] = "*"
-    response.headers["Access-Control-Allow-Headers"] = (
-        "Content-Type, If-Match, If-Modified-Since, If-None-Match, If-Unmodified-Since"
-    )
-    response.headers["Access-Control-Allow-Methods"] = "GET"
-    response.headers["Access-Control-Expose-Headers"] = "X-PyPI-Last-Serial"
-    return response
+    return open_to_all_origins(response)
 
 
 def preferred(request: Request) -> str | None:

@@ -4,12 +4,11 @@ PEP 503 (HTML), 592 (yanking), 629 (version), 658 and 714 (metadata files), 691 
 times, versions), 792 (status). PEP 833 freezes the HTML form: what is new goes into JSON only.
 """
 
-import json
 from collections.abc import Callable, Sequence
-from datetime import datetime
 from html import escape
 
 from greenroom.registry.catalogue import ListedFile, ListedProject, Listing
+from greenroom.web.json_rendering import precise_time, to_json
 
 API_VERSION = "1.4"
 STATUS = "active"
@@ -25,7 +24,7 @@ def projects_html(projects: Sequence[ListedProject], serial: int) -> bytes:
 
 def projects_json(projects: Sequence[ListedProject], serial: int) -> bytes:
     """The list of projects in JSON."""
-    return _json(
+    return to_json(
         {
             "meta": {"_last-serial": serial, "api-version": API_VERSION},
             "projects": [
@@ -44,7 +43,7 @@ def project_html(listing: Listing, link: Link) -> bytes:
 
 def project_json(listing: Listing, link: Link) -> bytes:
     """A project's files in JSON; ``link`` gives the address of each, absolute or relative."""
-    return _json(
+    return to_json(
         {
             "files": [_file(file, link) for file in listing.files],
             "meta": {"_last-serial": listing.last_serial, "api-version": API_VERSION},
@@ -98,15 +97,7 @@ def _file(file: ListedFile, link: Link) -> dict[str, object]:
         "hashes": {"sha256": file.sha256},
         "requires-python": file.requires_python or None,
         "size": file.size,
-        "upload-time": _time(file.upload_time),
+        "upload-time": precise_time(file.upload_time),
         "url": link(file),
         "yanked": (file.yanked_reason or True) if file.yanked else False,
     }
-
-
-def _time(moment: datetime) -> str:
-    return moment.strftime("%Y-%m-%dT%H:%M:%S.%fZ")
-
-
-def _json(value: object) -> bytes:
-    return json.dumps(value, separators=(",", ":"), ensure_ascii=False).encode()

@@ -9,6 +9,7 @@ from pyramid.view import view_config
 from greenroom.registry import catalogue
 from greenroom.registry.catalogue import ListedFile
 from greenroom.web import file_responses, simple_rendering
+from greenroom.web.program_answers import preflight
 from greenroom.web.request import Request
 from greenroom.web.resources import (
     DraftSimpleIndex,
@@ -16,7 +17,7 @@ from greenroom.web.resources import (
     StagedFile,
     StagedMetadata,
 )
-from greenroom.web.simple_negotiation import answer, preflight
+from greenroom.web.simple_negotiation import answer
 
 
 @view_config(context=DraftSimpleIndex, request_method="GET")

@@ -9,12 +9,10 @@ from greenroom.registry import catalogue, journal
 from greenroom.registry.catalogue import ListedFile
 from greenroom.web import simple_rendering
 from greenroom.web.file_addresses import published_file_path
+from greenroom.web.program_answers import cached, preflight
 from greenroom.web.request import Request
 from greenroom.web.resources import SimpleIndex, SimpleProject
-from greenroom.web.simple_negotiation import answer, preflight
-
-# Installers ask again each time; a shared cache that is purged may answer for a minute.
-_CACHE_CONTROL = "public, max-age=0, s-maxage=60"
+from greenroom.web.simple_negotiation import answer
 
 
 @view_config(context=SimpleIndex, request_method="GET")
@@ -29,7 +27,7 @@ def projects(context: SimpleIndex, request: Request) -> Response:
         json=partial(simple_rendering.projects_json, listed, serial),
         serial=serial,
     )
-    return _cached(response, "all-projects")
+    return cached(response, "all-projects")
 
 
 @view_config(context=SimpleProject, request_method="GET")
@@ -42,7 +40,7 @@ def project(context: SimpleProject, request: Request) -> Response:
         json=partial(simple_rendering.project_json, listing, _link),
         serial=listing.last_serial,
     )
-    return _cached(response, f"project/{listing.name}")
+    return cached(response, f"project/{listing.name}")
 
 
 @view_config(context=SimpleIndex, request_method="OPTIONS")
@@ -54,9 +52,3 @@ def options(context: SimpleIndex | SimpleProject, request: Request) -> Response:
 
 def _link(file: ListedFile) -> str:
     return f"../../{published_file_path(file.sha256, file.filename)}"
-
-
-def _cached(response: Response, keys: str) -> Response:
-    response.headers["Cache-Control"] = _CACHE_CONTROL
-    response.headers["Surrogate-Key"] = keys
-    return response
