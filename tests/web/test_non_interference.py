@@ -7,9 +7,11 @@ import contextlib
 import functools
 import shutil
 import tempfile
+import xmlrpc.client
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import hypothesis.strategies as st
 import pytest
@@ -49,6 +51,13 @@ PUBLIC_VIEWS = {
     (resources.Root, ""): ["/"],
     (resources.Root, "_health"): ["/_health"],
     (resources.Root, "robots.txt"): ["/robots.txt"],
+    (resources.Root, "sitemap.xml"): ["/sitemap.xml", "/sitemap.xml?page=1"],
+    (resources.Feeds, "updates.xml"): ["/rss/updates.xml"],
+    (resources.Feeds, "packages.xml"): ["/rss/packages.xml"],
+    (resources.ProjectFeeds, "releases.xml"): [f"/rss/project/{n}/releases.xml" for n in NAMES],
+    (resources.Pypi, ""): ["/pypi"],
+    (resources.PypiProject, "json"): [f"/pypi/{name}/json" for name in NAMES],
+    (resources.PypiRelease, "json"): [f"/pypi/{n}/{v}/json" for n in NAMES for v in VERSIONS],
     (resources.LegacyUpload, ""): ["/legacy/"],
     (resources.SimpleIndex, ""): ["/simple/"],
     (resources.SimpleProject, ""): [f"/simple/{name}/" for name in NAMES],
@@ -65,6 +74,14 @@ PUBLIC_VIEWS = {
         f"/manage/project/{n}/draft/{v}/" for n in NAMES for v in VERSIONS
     ],
 }
+# What the public can call at /pypi.
+CALLS: list[tuple[str, tuple[Any, ...]]] = [
+    ("changelog_last_serial", ()),
+    ("changelog_since_serial", (0,)),
+    ("list_packages_with_serial", ()),
+    *(("package_roles", (name,)) for name in NAMES),
+    *(("user_packages", (name,)) for name in PEOPLE),
+]
 PRIVATE_CONTEXTS = (
     resources.Account,
     resources.Admin,
@@ -95,6 +112,10 @@ class World:
     def answer(self, path: str, accept: str) -> tuple[str, list[tuple[str, str]], bytes]:
         got = self.app.get(path, headers={"Accept": accept}, status="*")
         return got.status, sorted(got.headers.items()), got.body
+
+    def call(self, method: str, parameters: tuple[Any, ...]) -> bytes:
+        body = xmlrpc.client.dumps(parameters, method).encode()
+        return self.app.post("/pypi", body, content_type="text/xml", status=200).body
 
     def close(self) -> None:
         self.premises.database.close()
@@ -271,6 +292,8 @@ class TwoIndexes(RuleBasedStateMachine):
             return
         for path, accept in addresses():
             assert self.seeing.answer(path, accept) == self.unseeing.answer(path, accept), path
+        for call in CALLS:
+            assert self.seeing.call(*call) == self.unseeing.call(*call), call
 
     def _publish_unseen(
         self, index: Index, person: str, name: str, roles: dict[str, str], paths: list[Path]

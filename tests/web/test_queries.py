@@ -1,5 +1,6 @@
 """Reads do a fixed number of queries, whatever the size of the project and of the index."""
 
+import xmlrpc.client
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -122,6 +123,13 @@ def indexes(
         ("/simple/big/", 3),  # the project, its roles, its files
         ("{file}", 1),
         ("{file}.metadata", 1),
+        ("/pypi/big/json", 5),  # the project, its roles, releases, files, metadata
+        ("/pypi/big/1.0/json", 5),
+        ("/rss/updates.xml", 2),  # the releases, their authors
+        ("/rss/packages.xml", 3),  # the projects, their releases, their authors
+        ("/rss/project/big/releases.xml", 4),  # the project, its roles, releases, their authors
+        ("/sitemap.xml", 1),
+        ("/sitemap.xml?page=1", 2),
         ("/draft/{slug}/simple/", 2),  # the draft with its project and release, its files
         ("/draft/{slug}/simple/big/", 2),
         ("/draft/{slug}/files/big-2.0-py3-none-any.whl", 2),
@@ -146,6 +154,30 @@ def test_a_read_does_as_many_queries_on_a_large_index_as_on_a_small_one(
 
     assert counts[0] == counts[1], "\n".join(seen)
     assert counts[0] <= most, "\n".join(seen)
+
+
+@pytest.mark.parametrize(
+    ("method", "parameters", "most"),
+    [
+        ("changelog_last_serial", (), 1),
+        ("changelog_since_serial", (0,), 1),
+        ("list_packages_with_serial", (), 1),
+        ("package_roles", ("big",), 2),  # the project, its roles
+        ("user_packages", ("ada",), 2),  # the user, the roles
+    ],
+)
+def test_a_call_does_as_many_queries_on_a_large_index_as_on_a_small_one(
+    indexes: tuple[Index, Index], method: str, parameters: tuple[int | str, ...], most: int
+) -> None:
+    counts = []
+    body = xmlrpc.client.dumps(parameters, method).encode()
+    xml = {"Content-Type": "text/xml"}
+    for index in indexes:
+        with statements(index.site.premises.database) as seen:
+            fetch(index.site, "/pypi", method="POST", headers=xml, body=body)
+        counts.append(len(seen))
+
+    assert counts[0] == counts[1] == most, "\n".join(seen)
 
 
 @pytest.mark.parametrize("path", ["/simple/", "/simple/big/", "/draft/{slug}/simple/big/"])

@@ -17,6 +17,7 @@ FACES = (
     "account",
     "api",
     "draft",
+    "feeds",
     "files",
     "json_api",
     "legacy_upload",

@@ -27,7 +27,7 @@ STATUS: dict[type[errors.Refusal], int] = {
 }
 
 # Addresses that programs ask: they get a line of text instead of a page.
-_FOR_PROGRAMS = ("simple", "packages", "legacy", "api")
+_FOR_PROGRAMS = ("simple", "packages", "legacy", "api", "rss", "sitemap.xml")
 # Addresses of the JSON API: they get JSON.
 _IN_JSON = "pypi"
 # Addresses that scripts of other origins ask; a browser shows them no answer that does not say so.

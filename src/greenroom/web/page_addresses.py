@@ -24,7 +24,19 @@ class PageAddresses:
 
     def project(self, project: Project) -> str:
         """The project's public page."""
-        return self._path("project", project.name)
+        return self.project_named(project.name)
+
+    def project_named(self, name: str) -> str:
+        """The public page of the project that spells itself like this."""
+        return self._path("project", name)
+
+    def feed(self, name: str) -> str:
+        """A feed of the whole index: ``updates`` or ``packages``."""
+        return f"{self._path('rss')}{name}.xml"
+
+    def project_feed(self, project: Project) -> str:
+        """The feed of the project's releases."""
+        return f"{self._path('rss', 'project', project.normalized_name)}releases.xml"
 
     def release(self, project: Project, release: Release) -> str:
         """The release's public page, where those who may see its draft find that."""

@@ -6,7 +6,7 @@ two are the same 404.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Self
 
 from packaging.utils import canonicalize_name
 from packaging.version import Version
@@ -45,6 +45,22 @@ class Root(Node):
         return _FACES[name](self.request, name, self)
 
 
+class PublicProject(Node):
+    """A public project, for programs: its normalized name is the only one without a redirect."""
+
+    def __init__(self, request: Request, project: Project, parent: Node) -> None:
+        super().__init__(request, project.normalized_name, parent)
+        self.project = project
+
+    @classmethod
+    def find(cls, request: Request, name: str, parent: Node) -> Self:
+        """The project of this name, in any spelling."""
+        project = catalogue.project(request.index.session, name)
+        if project is None:
+            raise KeyError(name)
+        return cls(request, project, parent)
+
+
 class LegacyUpload(Node):
     """``/legacy/``: where upload clients send files."""
 
@@ -56,18 +72,11 @@ class SimpleIndex(Node):
     """``/simple/``"""
 
     def __getitem__(self, name: str) -> SimpleProject:
-        project = catalogue.project(self.request.index.session, name)
-        if project is None:
-            raise KeyError(name)
-        return SimpleProject(self.request, project, self)
+        return SimpleProject.find(self.request, name, self)
 
 
-class SimpleProject(Node):
-    """``/simple/<project>/``; the normalized name is the only one that needs no redirect."""
-
-    def __init__(self, request: Request, project: Project, parent: Node) -> None:
-        super().__init__(request, project.normalized_name, parent)
-        self.project = project
+class SimpleProject(PublicProject):
+    """``/simple/<project>/``."""
 
 
 # The JSON API and XML-RPC
@@ -79,18 +88,11 @@ class Pypi(Node):
     is_leaf = True
 
     def __getitem__(self, name: str) -> PypiProject:
-        project = catalogue.project(self.request.index.session, name)
-        if project is None:
-            raise KeyError(name)
-        return PypiProject(self.request, project, self)
+        return PypiProject.find(self.request, name, self)
 
 
-class PypiProject(Node):
-    """``/pypi/<name>/``, which has the JSON of a project below it; the name is normalized."""
-
-    def __init__(self, request: Request, project: Project, parent: Node) -> None:
-        super().__init__(request, project.normalized_name, parent)
-        self.project = project
+class PypiProject(PublicProject):
+    """``/pypi/<name>/``, which has the JSON of a project below it."""
 
     def __getitem__(self, text: str) -> PypiRelease:
         release = catalogue.release(self.request.index.session, self.project, text)
@@ -332,6 +334,29 @@ class StagedMetadata(StagedFile):
     """``/draft/<slug>/files/<filename>.metadata`` (PEP 658)"""
 
 
+# Feeds
+
+
+class Feeds(Node):
+    """``/rss/``"""
+
+    def __getitem__(self, name: str) -> FeedsOfProjects:
+        if name != "project":
+            raise KeyError(name)
+        return FeedsOfProjects(self.request, name, self)
+
+
+class FeedsOfProjects(Node):
+    """``/rss/project/``; it lists nothing."""
+
+    def __getitem__(self, name: str) -> ProjectFeeds:
+        return ProjectFeeds.find(self.request, name, self)
+
+
+class ProjectFeeds(PublicProject):
+    """``/rss/project/<name>/``."""
+
+
 # For people who are signed in
 
 
@@ -461,6 +486,7 @@ _FACES: dict[str, type[Node]] = {
     "packages": Packages,
     "project": Projects,
     "pypi": Pypi,
+    "rss": Feeds,
     "simple": SimpleIndex,
     "user": Users,
 }

@@ -29,7 +29,8 @@ def home(context: Root, request: Request) -> dict[str, object]:
 @view_config(context=Root, name="robots.txt", request_method="GET")
 def robots(context: Root, request: Request) -> Response:
     """Everything may be visited. What must not be indexed says so itself, and is not named here."""
-    response = Response("User-agent: *\nDisallow:\n", content_type="text/plain")
+    lines = ["User-agent: *", "Disallow:", f"Sitemap: {request.application_url}/sitemap.xml"]
+    response = Response("\n".join([*lines, ""]), content_type="text/plain")
     response.headers["Cache-Control"] = "public, max-age=86400"
     return response
 

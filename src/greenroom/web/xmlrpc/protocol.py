@@ -42,7 +42,7 @@ def parse_call(document: bytes) -> Call:
     except Exception:
         # The library was made for what servers answer, and raises what it likes at what is no call.
         raise Fault(NOT_WELL_FORMED, "The request is no XML-RPC call.") from None
-    if method is None:
+    if not method:
         raise Fault(NOT_WELL_FORMED, "The request names no method.")
     return Call(method, parameters)
 
