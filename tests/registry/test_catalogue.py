@@ -8,9 +8,9 @@ import pytest
 from packaging.version import Version
 from sqlalchemy.orm import Session
 
-from greenroom.models import Draft, Project, Release, User
+from greenroom.models import Draft, Project, Release, RoleName, User
 from greenroom.registry import accounts, catalogue, drafts, journal, projects
-from greenroom.registry.catalogue import ListedFile, ListedProject, Listing
+from greenroom.registry.catalogue import ChangedProject, ListedFile, ListedProject, Listing
 from greenroom.registry.index import Index, Premises
 from greenroom.registry.permissions import Actor
 from tests import factories
@@ -42,6 +42,11 @@ def all_answers(index: Index) -> dict[str, object]:
         "projects": catalogue.projects(session),
         "of ada": [project.name for project in catalogue.projects_of(session, ada)],
         "newest": [(r.project.name, r.version) for r in catalogue.newest_releases(session, 100)],
+        "registered": [project.name for project in catalogue.newest_projects(session, 100)],
+        "serials": catalogue.project_serials(session),
+        "changed": catalogue.changed_projects(session, start=0, count=100),
+        "count": catalogue.count_projects(session),
+        "roles of ada": catalogue.roles_of(session, ada),
         "serial": journal.last_serial(session),
     }
     for name in ("zope.example", "new"):
@@ -68,7 +73,8 @@ def project_answers(session: Session, project: Project) -> object:
 def release_answers(session: Session, release: Release) -> object:
     detailed = catalogue.load_details(session, release)
     files = [(file.filename, file.published) for file in catalogue.files(session, release)]
-    return detailed.core_metadata, detailed.description_html, detailed.summary, files
+    listing = catalogue.release_listing(session, detailed.project, detailed)
+    return detailed.core_metadata, detailed.description_html, detailed.summary, files, listing
 
 
 VERSIONS = ("1.0", "1.0.0", "2.0", "3.0")
@@ -259,6 +265,108 @@ def test_the_newest_releases_are_those_published_last(
     drafts.publish(last, Actor(ada), early)
     newest = catalogue.newest_releases(index.session, 2)
     assert [release.version for release in newest] == ["3.0", "2.0"]
+
+
+def test_releases_of_one_instant_come_by_name_not_by_the_age_of_their_rows(
+    index: Index, ada: User, tmp_path: Path
+) -> None:
+    waited = factories.stage(index, ada, make_wheel(tmp_path, "beta"))
+    factories.release(index, ada, make_wheel(tmp_path, "alpha"), make_wheel(tmp_path, "gamma"))
+    drafts.publish(index, Actor(ada), waited)
+
+    newest = catalogue.newest_releases(index.session, 10)
+    registered = catalogue.newest_projects(index.session, 10)
+
+    assert [release.project.name for release in newest] == ["alpha", "beta", "gamma"]
+    assert [project.name for project in registered] == ["alpha", "beta", "gamma"]
+
+
+def test_the_newest_releases_can_be_those_of_one_project(
+    index: Index, ada: User, project: Project, tmp_path: Path
+) -> None:
+    later = replace(index, now=index.now + timedelta(hours=1))
+    factories.release(later, ada, make_wheel(tmp_path, "Zope.Example", "0.5"))
+    factories.release(later, ada, make_wheel(tmp_path, "another"))
+
+    newest = catalogue.newest_releases(index.session, 10, project)
+
+    assert [release.project.name for release in newest] == ["Zope.Example"] * 4
+    assert newest[0].version == "0.5"
+
+
+def test_the_newest_projects_are_those_registered_last(
+    index: Index, ada: User, project: Project, tmp_path: Path
+) -> None:
+    later = replace(index, now=index.now + timedelta(hours=1))
+    factories.release(later, ada, make_wheel(tmp_path, "another"))
+    factories.stage(later, ada, make_wheel(tmp_path, "hidden"))
+
+    newest = catalogue.newest_projects(index.session, 10)
+
+    assert [project.name for project in newest] == ["another", "Zope.Example"]
+    assert catalogue.newest_projects(index.session, 1) == newest[:1]
+
+
+def test_projects_are_told_by_the_name_they_spell_themselves(
+    index: Index, ada: User, project: Project, tmp_path: Path
+) -> None:
+    later = replace(index, now=index.now + timedelta(hours=1))
+    factories.release(later, ada, make_wheel(tmp_path, "another"))
+    changed = [
+        ChangedProject("another", later.now),
+        ChangedProject("Zope.Example", index.now),
+    ]
+
+    assert catalogue.project_serials(index.session) == {"Zope.Example": 9, "another": 13}
+    assert catalogue.changed_projects(index.session, start=0, count=9) == changed
+    assert catalogue.changed_projects(index.session, start=1, count=1) == changed[1:]
+    assert catalogue.count_projects(index.session) == 2
+
+
+def test_author_emails_are_those_of_the_metadata(index: Index, ada: User, tmp_path: Path) -> None:
+    email = "Ada <ada@index.example>"
+    written = make_wheel(tmp_path, version="1.0", metadata_extra=[("Author-email", email)])
+    project = factories.release(index, ada, written, make_wheel(tmp_path, version="2.0"))
+    without, with_email = catalogue.releases(index.session, project)
+
+    assert catalogue.author_emails(index.session, [with_email, without]) == {with_email.id: email}
+    assert catalogue.author_emails(index.session, []) == {}
+
+
+def test_people_are_named_owners_first(index: Index, ada: User, project: Project) -> None:
+    for username, role in (("zoe", RoleName.OWNER), ("bob", RoleName.MAINTAINER)):
+        factories.add_role(index, project, factories.make_user(index, username), role)
+
+    names = [role.user.username for role in catalogue.people(project)]
+
+    assert names == ["ada", "zoe", "bob"]
+
+
+def test_what_a_user_owns_is_told_before_what_a_user_maintains(
+    index: Index, ada: User, project: Project, tmp_path: Path
+) -> None:
+    bob = factories.make_user(index, "bob")
+    factories.release(index, bob, make_wheel(tmp_path, "another"))
+    factories.release(index, bob, make_wheel(tmp_path, "third"))
+    factories.stage(index, bob, make_wheel(tmp_path, "hidden"))
+    factories.add_role(index, project, bob, RoleName.MAINTAINER)
+
+    assert catalogue.roles_of(index.session, bob) == [
+        ("owner", "another"),
+        ("owner", "third"),
+        ("maintainer", "Zope.Example"),
+    ]
+
+
+def test_the_listing_of_a_release_is_the_part_that_is_of_it(index: Index, project: Project) -> None:
+    release = catalogue.release(index.session, project, "1.0")
+    assert release is not None
+
+    whole = catalogue.listing(index.session, project)
+    part = catalogue.release_listing(index.session, project, release)
+
+    assert part.files == tuple(file for file in whole.files if file.version == "1.0")
+    assert (part.versions, part.last_serial) == (("1.0",), whole.last_serial)
 
 
 def test_upload_time_is_the_moment_of_publication(index: Index, ada: User, tmp_path: Path) -> None:

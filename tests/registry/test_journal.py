@@ -37,6 +37,29 @@ def test_entries_are_numbered_one_by_one(index: Index, project: Project) -> None
     assert project.last_serial == journal.last_serial(index.session) == 3
 
 
+@pytest.mark.parametrize(
+    ("serial", "most", "found"),
+    [
+        (0, 10, [1, 2, 3]),
+        (1, 10, [2, 3]),
+        (0, 2, [1, 2]),
+        (3, 10, []),
+        (-(10**30), 10, [1, 2, 3]),
+        (2**31, 10, []),
+        (10**30, 10, []),
+    ],
+)
+def test_entries_are_read_from_any_serial_on(
+    index: Index, project: Project, serial: int, most: int, found: list[int]
+) -> None:
+    journal.append(index, project, None, ["create", "add Owner ada"], "ada")
+    journal.append(index, project, "1.0", ["new release"], "ada")
+
+    entries = journal.entries_since(index.session, serial, most)
+
+    assert [entry.id for entry in entries] == found
+
+
 def test_an_entry_says_what_of_whom_and_when(index: Index, project: Project) -> None:
     journal.append(index, project, "1.0", ["new release"], "ada")
     entry = index.session.get_one(JournalEntry, 1)

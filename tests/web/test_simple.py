@@ -173,3 +173,16 @@ def set_yanked(house: House, *, yanked: bool, reason: str) -> None:
             .where(Release.project.has(name="released"))
             .values(yanked=yanked, yanked_reason=reason)
         )
+
+
+@pytest.mark.parametrize(
+    ("path", "status"),
+    [("/simple/Example/", 301), ("/simple/nothing/", 404), ("/simple/Example", 301)],
+)
+def test_scripts_of_other_origins_read_what_is_no_page_as_well(
+    house: House, path: str, status: int
+) -> None:
+    response = fetch(house.site, path)
+
+    assert response.status_int == status
+    assert response.headers["Access-Control-Allow-Origin"] == "*"
