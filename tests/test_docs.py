@@ -9,9 +9,11 @@ import pytest
 
 from greenroom.cli import greenroom
 from greenroom.settings import PREFIX, Settings, load_settings
+from greenroom.web.xmlrpc.methods import METHODS
 
 CHECKOUT = Path(__file__).resolve().parent.parent
 OPERATING = (CHECKOUT / "docs" / "operating.md").read_text()
+HTTP = (CHECKOUT / "docs" / "http.md").read_text()
 PAGES = [CHECKOUT / "README.md", *sorted((CHECKOUT / "docs").glob("*.md"))]
 
 _SETTING = re.compile(r"^\| `(GREENROOM_\w+)` \| (?:`([^`]*)`|([^|]*)) \|", re.MULTILINE)
@@ -46,6 +48,12 @@ def test_operating_names_every_command(command: str) -> None:
 
     lines = [line for line in OPERATING.splitlines() if line.startswith("| `greenroom ")]
     assert any(f"`greenroom {group}".rstrip() in line and name in line for line in lines)
+
+
+def test_the_http_reference_lists_every_call_with_what_it_takes() -> None:
+    listed = re.findall(r"^\| `(\w+)\(([^)]*)\)` \|", HTTP, re.MULTILINE)
+
+    assert dict(listed) == {name: ", ".join(call.parameters) for name, call in METHODS.items()}
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)

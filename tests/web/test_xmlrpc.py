@@ -138,9 +138,7 @@ def test_everything_happened_after_a_negative_serial(house: House, serial: int) 
     assert rows == client(house.site).changelog_since_serial(0) != []
 
 
-def test_no_more_than_fifty_thousand_entries_come_at_once(
-    published: Site, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_no_more_than_fifty_thousand_entries_come_at_once(published: Site) -> None:
     with published.premises.writing() as index:
         index.session.add_all(
             JournalEntry(id=serial, project_name="other", action="create", at=index.now, by="ada")

@@ -54,7 +54,11 @@ class PublicProject(Node):
 
     @classmethod
     def find(cls, request: Request, name: str, parent: Node) -> Self:
-        """The project of this name, in any spelling."""
+        """The project of this name, in any spelling.
+
+        Raises:
+            KeyError: there is none that is public.
+        """
         project = catalogue.project(request.index.session, name)
         if project is None:
             raise KeyError(name)
