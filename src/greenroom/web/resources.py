@@ -106,7 +106,7 @@ class PublishedMetadata(PublishedFile):
 def _published_file(request: Request, digest: str, name: str, parent: Node) -> PublishedFile:
     session = request.index.session
     filename = name.removesuffix(".metadata")
-    file = catalogue.file(session, filename)
+    file = catalogue.offered_file(session, filename)
     if file is None or file.sha256 != digest:
         raise KeyError(name)
     if filename == name:
@@ -270,6 +270,8 @@ class DraftFiles(DraftNode):
     """``/draft/<slug>/files/``; it lists nothing."""
 
     def __getitem__(self, name: str) -> StagedFile:
+        if self.draft.project is None or self.draft.project.quarantined:
+            raise KeyError(name)
         session = self.request.index.session
         file = drafts.find_file(session, self.draft, name)
         if file is not None:
