@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from greenroom.models import Release
-from greenroom.registry import accounts, drafts
-from greenroom.registry.permissions import Actor
+from greenroom.registry import accounts, drafts, projects
+from greenroom.registry.permissions import OPERATOR, Actor
 from greenroom.web.feeds import rss
 from greenroom.web.feeds.rss import Channel, Item
 from tests import factories
@@ -135,6 +135,15 @@ def test_a_draft_is_news_when_it_is_published(published: Site) -> None:
     )
     after = [fetch(published, path).body for path in FEEDS]
     assert all(new != old for new, old in zip(after, before, strict=True))
+
+
+def test_a_project_in_quarantine_is_no_news(published: Site) -> None:
+    with published.premises.writing() as index:
+        projects.quarantine(index, OPERATOR, projects.get(index, "zope.example"))
+
+    assert [item["title"] for item in items_of(published, UPDATES)] == ["other 1.0"]
+    assert [item["title"] for item in items_of(published, PACKAGES)] == ["other added"]
+    assert items_of(published, PROJECT) == []
 
 
 @pytest.mark.parametrize(("path", "most"), [(UPDATES, 100), (PROJECT, 40)])

@@ -2,14 +2,16 @@
 
 import json
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import delete, update
 
-from greenroom.models import File, Release, RoleName
-from greenroom.registry import accounts
+from greenroom.models import Project, RoleName
+from greenroom.registry import accounts, projects, removal, yanking
+from greenroom.registry.index import Index
+from greenroom.registry.permissions import OPERATOR
 from tests import factories
 from tests.artifacts import make_sdist, make_wheel
 from tests.web.conftest import Site
@@ -37,6 +39,13 @@ def read(site: Site, path: str) -> Any:
 def publish(site: Site, *paths: Path) -> None:
     with site.premises.writing() as index:
         factories.release(index, factories.make_user(index), *paths)
+
+
+@contextmanager
+def acting(site: Site) -> Iterator[tuple[Index, Project]]:
+    """A unit of work on the project that was published."""
+    with site.premises.writing() as index:
+        yield index, projects.get(index, "example")
 
 
 def test_a_project_is_described_by_its_latest_release(house: House) -> None:
@@ -190,22 +199,57 @@ def test_a_yanked_release_says_so_and_does_not_stand_for_the_project(
     site: Site, tmp_path: Path
 ) -> None:
     publish(site, make_wheel(tmp_path, version="1.0"), make_wheel(tmp_path, version="2.0"))
-    with site.premises.writing() as index:
-        yank = update(Release).where(Release.version == "2.0")
-        index.session.execute(yank.values(yanked=True, yanked_reason="broken"))
+    with acting(site) as (index, project):
+        yanking.yank_release(index, OPERATOR, project, "2.0", "broken")
 
     assert read(site, PROJECT)["info"]["version"] == "1.0"
-    yanked = read(site, "/pypi/example/2.0/json")["info"]
-    assert (yanked["yanked"], yanked["yanked_reason"]) == (True, "broken")
+    found = read(site, "/pypi/example/2.0/json")
+    for yanked in (found["info"], found["urls"][0]):
+        assert (yanked["yanked"], yanked["yanked_reason"]) == (True, "broken")
+
+
+def test_a_yanked_file_says_so_alone(site: Site, tmp_path: Path) -> None:
+    publish(site, make_wheel(tmp_path), make_sdist(tmp_path))
+    with acting(site) as (index, project):
+        yanking.yank_file(index, OPERATOR, project, "example-1.0.tar.gz", "broken")
+
+    found = read(site, PROJECT)
+    assert found["info"]["yanked"] is False
+    assert [(file["yanked"], file["yanked_reason"]) for file in found["urls"]] == [
+        (False, None),
+        (True, "broken"),
+    ]
 
 
 def test_a_release_without_files_is_an_empty_list(site: Site, tmp_path: Path) -> None:
     publish(site, make_wheel(tmp_path, version="1.0"), make_wheel(tmp_path, version="2.0"))
-    with site.premises.writing() as index:
-        wheel = "example-1.0-py3-none-any.whl"
-        index.session.execute(delete(File).where(File.filename == wheel))
+    with acting(site) as (index, project):
+        removal.remove_file(index, OPERATOR, project, "example-1.0-py3-none-any.whl")
 
     assert read(site, PROJECT)["releases"]["1.0"] == []
+    assert read(site, "/pypi/example/1.0/json")["urls"] == []
+
+
+def test_a_deleted_release_and_a_deleted_project_are_not_there(site: Site, tmp_path: Path) -> None:
+    publish(site, make_wheel(tmp_path, version="1.0"), make_wheel(tmp_path, version="2.0"))
+    with acting(site) as (index, project):
+        removal.remove_release(index, OPERATOR, project, "2.0")
+    assert list(read(site, PROJECT)["releases"]) == ["1.0"]
+    assert fetch(site, "/pypi/example/2.0/json").status_int == 404
+
+    with acting(site) as (index, project):
+        removal.remove_project(index, OPERATOR, project)
+
+    assert fetch(site, PROJECT).status_int == 404
+
+
+def test_a_project_in_quarantine_is_described_without_its_files(site: Site, tmp_path: Path) -> None:
+    publish(site, make_wheel(tmp_path))
+    with acting(site) as (index, project):
+        projects.quarantine(index, OPERATOR, project, "malware")
+
+    found = read(site, PROJECT)
+    assert (found["info"]["version"], found["urls"], found["releases"]) == ("1.0", [], {"1.0": []})
     assert read(site, "/pypi/example/1.0/json")["urls"] == []
 
 

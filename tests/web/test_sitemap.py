@@ -7,6 +7,8 @@ import pytest
 from sqlalchemy import insert
 
 from greenroom.models import JournalEntry, Project, Release
+from greenroom.registry import projects
+from greenroom.registry.permissions import OPERATOR
 from greenroom.web.feeds import views
 from tests import factories
 from tests.artifacts import make_wheel
@@ -86,6 +88,15 @@ def test_a_part_has_public_projects_and_when_they_changed(published: Site) -> No
         ("http://index.example/project/another/", "2026-06-01T12:00:00Z"),
         ("http://index.example/project/Zope.Example/", "2026-06-01T12:00:00Z"),
     ]
+
+
+def test_a_project_in_quarantine_is_left_out(published: Site) -> None:
+    with published.premises.writing() as index:
+        projects.quarantine(index, OPERATOR, projects.get(index, "zope.example"))
+
+    urls = [url for url, _ in entries(published, "/sitemap.xml?page=1", "url")]
+
+    assert urls == ["http://index.example/", "http://index.example/project/another/"]
 
 
 def test_every_address_leads_to_a_page(published: Site) -> None:

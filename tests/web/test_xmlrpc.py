@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from greenroom.models import JournalEntry, RoleName
-from greenroom.registry import accounts
+from greenroom.registry import accounts, projects, removal
+from greenroom.registry.permissions import OPERATOR
 from tests import factories
 from tests.artifacts import make_sdist, make_wheel
 from tests.web.conftest import Response, Site
@@ -174,6 +175,33 @@ def test_a_user_s_public_projects_are_told_with_the_role(published: Site) -> Non
 def test_of_what_is_not_public_nothing_is_told(house: House, name: str) -> None:
     assert client(house.site).package_roles(name) == []
     assert client(house.site).user_packages(name) == []
+
+
+def test_what_the_journal_says_of_a_deleted_project_stays(published: Site) -> None:
+    with published.premises.writing() as index:
+        removal.remove_project(index, OPERATOR, projects.get(index, "other"))
+
+    rows = client(published).changelog_since_serial(4)
+
+    assert [(name, action) for name, _, _, action, _ in rows if name == "other"] == [
+        ("other", "create"),
+        ("other", "add Owner ada"),
+        ("other", "new release"),
+        ("other", "add source file other-1.0.tar.gz"),
+        ("other", "remove project"),
+    ]
+    assert client(published).list_packages_with_serial() == {"Zope.Example": 9}
+    assert client(published).package_roles("other") == []
+    assert client(published).user_packages("ada") == [["Owner", "Zope.Example"]]
+
+
+def test_a_project_in_quarantine_is_listed_but_nobody_s_merit(published: Site) -> None:
+    with published.premises.writing() as index:
+        projects.quarantine(index, OPERATOR, projects.get(index, "other"))
+
+    assert client(published).list_packages_with_serial() == {"Zope.Example": 9, "other": 10}
+    assert client(published).package_roles("other") == [["Owner", "ada"]]
+    assert client(published).user_packages("ada") == [["Owner", "Zope.Example"]]
 
 
 def test_a_call_neither_waits_for_writers_nor_writes(published: Site) -> None:
