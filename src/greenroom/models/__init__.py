@@ -6,6 +6,7 @@ from greenroom.models.drafts import Draft, DraftEvent, DraftState
 from greenroom.models.journal import JournalEntry
 from greenroom.models.projects import Project, Role, RoleName
 from greenroom.models.releases import File, PublishedName, Release
+from greenroom.models.search import SearchDocument
 
 __all__ = [
     "Base",
@@ -20,6 +21,7 @@ __all__ = [
     "Release",
     "Role",
     "RoleName",
+    "SearchDocument",
     "Token",
     "User",
 ]

@@ -11,7 +11,7 @@ from datetime import datetime
 
 from packaging.version import Version
 from sqlalchemy import ColumnElement, Select, exists, select
-from sqlalchemy.orm import Session, selectinload, undefer
+from sqlalchemy.orm import Session, joinedload, selectinload, undefer
 
 from greenroom.models import Draft, File, Project, Release, Role, User
 from greenroom.registry.names import canonical_version, lookup_name
@@ -133,6 +133,24 @@ def release(session: Session, project: Project, version: str) -> Release | None:
             _is_public_release(),
         )
     )
+
+
+def releases_by_id(session: Session, ids: Sequence[int]) -> list[Release]:
+    """The public ones of these releases, in the order of the numbers, with their projects."""
+    found = {
+        release.id: release
+        for release in session.scalars(
+            select(Release)
+            .where(Release.id.in_(ids), _is_public_release())
+            .options(joinedload(Release.project, innerjoin=True))
+        )
+    }
+    return [found[number] for number in ids if number in found]
+
+
+def is_public_project() -> ColumnElement[bool]:
+    """Whether a project is public: a condition for queries of other modules that join projects."""
+    return _is_public_project()
 
 
 def load_details(session: Session, release: Release) -> Release:
