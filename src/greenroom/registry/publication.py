@@ -13,8 +13,8 @@ def make_public(
 ) -> None:
     """Register the project, publish the release and these files of it, and write the journal.
 
-    From then on search finds it. What is registered or published already stays as it is. Every check was made before, under the
-    project's lock, which the caller holds.
+    From then on search finds it. What is registered or published already stays as it is. Every
+    check was made before, under the project's lock, which the caller holds.
     """
     registering = []
     if project.registered is None:

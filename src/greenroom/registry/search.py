@@ -35,6 +35,7 @@ LONGEST_QUERY = 200
 _MOST_WORDS = 10
 # To put this many projects in order takes some milliseconds. Where more match, only names count.
 _MOST_MATCHES = 10_000
+_FAR = 1000
 
 
 class Breadth(IntEnum):
@@ -80,9 +81,9 @@ def find(session: Session, query: str, start: int, count: int) -> Found:
     """The public projects that have all words of the query, from the hit with the number ``start``.
 
     Each word stands for all that begin with it, and words side by side also for the one word that
-    they make. First comes the project of this very name, then one whose name differs in separators,
-    then names that begin so, the shorter first, then what fits best: a word counts most in a name,
-    less in keywords, least in a summary.
+    they make. First comes the project of this name, in whatever spelling, then names that begin so,
+    the shorter first, then what fits best: a word counts most in a name, less in keywords, least in
+    a summary.
 
     Raises:
         InvalidRequest: the query is too long, or has too many words.
@@ -121,14 +122,11 @@ def _joined(words: Sequence[str]) -> str:
 
 
 def _distance(words: Sequence[str]) -> ColumnElement[int]:
-    """How far a name is from the query, as far as the order of its letters tells."""
+    """How far a name that begins with the query is from it; all others are far."""
     name, joined = func.replace(SearchDocument.name, " ", ""), _joined(words)
-    return case(
-        (SearchDocument.name == " ".join(words), 0),
-        (name == joined, 1),
-        (func.substr(name, 1, len(joined)) == joined, func.length(name)),
-        else_=1000,
-    )
+    # The very name is the shortest that begins so.
+    begins = func.substr(name, 1, len(joined)) == joined
+    return case((begins, func.length(name)), else_=_FAR)
 
 
 class _Engine(Protocol):

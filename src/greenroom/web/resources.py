@@ -183,6 +183,10 @@ class DraftedReleasePage(ReleasePage):
     """``/project/<name>/<version>/`` of a release that was never published; not for everyone."""
 
 
+class Search(Node):
+    """``/search/``"""
+
+
 class Users(Node):
     """``/user/``"""
 
@@ -422,6 +426,7 @@ _FACES: dict[str, type[Node]] = {
     "manage": Manage,
     "packages": Packages,
     "project": Projects,
+    "search": Search,
     "simple": SimpleIndex,
     "user": Users,
 }
