@@ -11,15 +11,17 @@ import alembic.command
 import alembic.runtime.migration
 import pytest
 import sqlalchemy
+from click.testing import CliRunner
 from sqlalchemy import Connection
 
-from greenroom.database import Database
-from greenroom.models import Base
+from greenroom.cli import greenroom
+from greenroom.database import Database, UnusableDatabase
+from greenroom.models import Base, SearchDocument
 from greenroom.models.search import FULL_TEXT
-from greenroom.registry import catalogue, drafts
+from greenroom.registry import catalogue, drafts, search
 from greenroom.registry.index import Index
 from greenroom.registry.permissions import Actor
-from greenroom.settings import Settings
+from greenroom.settings import Settings, load_settings
 from greenroom.storage import open_storage
 from tests import factories
 from tests.artifacts import make_sdist, make_wheel
@@ -255,6 +257,57 @@ def test_the_public_sees_it_after_the_upgrade(filled: Database) -> None:
         assert project is not None
         (file,) = catalogue.listing(session, project).files
         assert (file.filename, file.upload_time) == ("example-1.0.tar.gz", CREATED)
+
+
+def test_what_is_published_already_is_found_after_the_upgrade(
+    database: Database, tmp_path: Path
+) -> None:
+    database.upgrade()
+    storage, settings = open_storage(None, tmp_path / "files"), Settings(data=tmp_path)
+    with database.writing() as session:
+        index = Index(session, storage, settings, CREATED)
+        ada = factories.make_user(index, "ada")
+        factories.release(index, ada, make_wheel(tmp_path, "two-words", summary="Old."))
+        keywords = [("Keywords", "counting,sheep")]
+        newer = make_wheel(
+            tmp_path, "two-words", "1.10", summary="Größer.", metadata_extra=keywords
+        )
+        factories.release(index, ada, newer, make_wheel(tmp_path, "two-words", "1.9"))
+        factories.stage(index, ada, make_wheel(tmp_path, "two-words", "2.0", summary="Secret."))
+        factories.stage(index, ada, make_wheel(tmp_path, "hidden"))
+        session.commit()
+    documents = sqlalchemy.select(SearchDocument.__table__)
+    with database.reading() as session:
+        by_publication = session.execute(documents).all()
+
+    downgrade(database, "0002")
+    database.upgrade()
+
+    with database.reading() as session:
+        assert session.execute(documents).all() == by_publication
+        assert [row.name for row in by_publication] == ["two words"]
+        for query, count in {"grösser": 1, "sheep two": 1, "twowords": 1, "old": 0}.items():
+            assert search.find(session, query, 0, 10).total == count
+        assert search.find(session, "secret", 0, 10).total == 0
+        assert search.find(session, "hidden", 0, 10).total == 0
+    assert_sound(database)
+
+
+def test_sqlite_without_full_text_search_is_refused_with_a_reason(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("GREENROOM_DATA", str(tmp_path))
+    # No SQLite without it is at hand: the list of its modules is hidden by a table.
+    database = Database(load_settings().sqlalchemy_url)
+    with database.writing() as session:
+        session.connection().exec_driver_sql("CREATE TABLE pragma_module_list (name TEXT)")
+        session.commit()
+    database.close()
+
+    result = CliRunner().invoke(greenroom, ["db", "upgrade"])
+
+    assert isinstance(result.exception, UnusableDatabase)
+    assert "FTS5" in str(result.exception)
 
 
 def test_a_step_down_removes_what_is_staged_and_keeps_what_is_published(

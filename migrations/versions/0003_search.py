@@ -60,6 +60,8 @@ def upgrade() -> None:
             "The SQLite of this Python has no full-text search: use one that is compiled with "
             "FTS5, or PostgreSQL."
         )
+    # Whether a project is public is asked of every one that matches.
+    op.create_index("ix_releases_project_id_published", "releases", ["project_id", "published"])
     documents = op.create_table(
         "search_documents",
         sa.Column("project_id", sa.Integer(), autoincrement=False, nullable=False),
@@ -142,6 +144,7 @@ def _fill(connection: sa.Connection, documents: sa.Table) -> None:
 
 
 def downgrade() -> None:
+    op.drop_index("ix_releases_project_id_published", "releases")
     op.drop_table("search_documents")
     if op.get_bind().dialect.name == "sqlite":
         op.execute("DROP TABLE search_words")

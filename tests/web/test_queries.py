@@ -126,8 +126,8 @@ def indexes(
         ("/draft/{slug}/simple/big/", 2),
         ("/draft/{slug}/files/big-2.0-py3-none-any.whl", 2),
         ("/draft/{slug}/files/big-2.0-py3-none-any.whl.metadata", 3),
-        ("/search/?q=big", 4),  # how broad, how many, which, their releases with projects
-        ("/search/?q=project", 4),
+        ("/search/?q=big", 3),  # how broad, which in what order, their releases with projects
+        ("/search/?q=project", 3),
         ("/search/", 0),
         ("/api/drafts/big/2.0", 7),  # token, user, project, roles, draft, files, uploaders
         ("/simple/nothing/", 1),

@@ -34,7 +34,7 @@ from greenroom.registry.index import Index
 LONGEST_QUERY = 200
 _MOST_WORDS = 10
 # To put this many projects in order takes some milliseconds. Where more match, only names count.
-_MOST_MATCHES = 10_000
+_MOST_MATCHES = 5000
 _FAR = 1000
 
 
@@ -93,19 +93,16 @@ def find(session: Session, query: str, start: int, count: int) -> Found:
         return Found([], 0)
     engine = _engine(session)
     breadth = _breadth(session, engine, words)
-    matching = (
+    # All that match have to be put in order, whichever of them are asked for; these are not many.
+    standing = session.scalars(
         engine.documents(words, breadth)
+        .with_only_columns(SearchDocument.release_id)
         .join(Project, Project.id == SearchDocument.project_id)
         .where(catalogue.is_public_project())
-    )
-    total = session.scalar(matching.with_only_columns(func.count())) or 0
-    standing = session.scalars(
-        matching.with_only_columns(SearchDocument.release_id)
         .order_by(_distance(words), engine.rank(words), SearchDocument.name)
-        .offset(start)
-        .limit(count)
     ).all()
-    return Found(catalogue.releases_by_id(session, standing), total, breadth)
+    releases = catalogue.releases_by_id(session, standing[start : start + count])
+    return Found(releases, len(standing), breadth)
 
 
 def _words(query: str) -> list[str]:
@@ -119,6 +116,12 @@ def _words(query: str) -> list[str]:
 
 def _joined(words: Sequence[str]) -> str:
     return "".join(words)[: search_words.LONGEST_WORD]
+
+
+def _expression(words: Sequence[str], term: str, both: str, either: str) -> str:
+    """In an engine's language: all of these words, or the one that they make."""
+    ways = [words, [_joined(words)]] if len(words) > 1 else [words]
+    return either.join(f"({both.join(map(term.format, way))})" for way in ways)
 
 
 def _distance(words: Sequence[str]) -> ColumnElement[int]:
@@ -164,13 +167,9 @@ class _FTS5:
         return func.bm25(literal_column(FULL_TEXT), *map(literal, self._weights), type_=Float)
 
     def _match(self, words: Sequence[str], breadth: Breadth) -> ColumnElement[bool]:
-        if breadth is Breadth.WHOLE_IN_NAME:
-            terms, joined = [f'"{word}"' for word in words], f'"{_joined(words)}"'
-        else:
-            # A word itself counts for more than one that begins with it.
-            terms = [f'("{word}"* OR "{word}")' for word in words]
-            joined = f'"{_joined(words)}"*'
-        expression = f"({' AND '.join(terms)}) OR {joined}"
+        # A word itself counts for more than one that begins with it.
+        term = '"{0}"' if breadth is Breadth.WHOLE_IN_NAME else '("{0}"* OR "{0}")'
+        expression = _expression(words, term, " AND ", " OR ")
         if breadth is not Breadth.ANYWHERE:
             expression = f"{{name joined}} : ({expression})"
         return literal_column(FULL_TEXT).bool_op("MATCH")(expression)
@@ -187,10 +186,8 @@ class _TSVector:
         return self.documents(words, breadth)
 
     def documents(self, words: Sequence[str], breadth: Breadth) -> Select[int]:
-        suffix = {Breadth.ANYWHERE: ":*", Breadth.IN_NAME: ":*A", Breadth.WHOLE_IN_NAME: ":A"}
-        terms = [f"'{word}'{suffix[breadth]}" for word in words]
-        joined = f"'{_joined(words)}'{suffix[breadth]}"
-        expression = f"({' & '.join(terms)}) | {joined}"
+        mark = {Breadth.ANYWHERE: "*", Breadth.IN_NAME: "*A", Breadth.WHOLE_IN_NAME: "A"}[breadth]
+        expression = _expression(words, f"'{{0}}':{mark}", " & ", " | ")
         matching = self._words.bool_op("@@")(cast(expression, TSQUERY))
         return select(SearchDocument.project_id).where(matching)
 
