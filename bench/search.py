@@ -57,7 +57,7 @@ SYLLABLES = [a + b for a in "bdfghklmnprstvz" for b in "aeiou"]
 # What is asked: a name that is there, and words that many, some, or none have.
 QUERIES = {
     "exact name": "http-client",
-    "a rare word": "zubalo",
+    "a rare word": "zuba",
     "one common word": "python",
     "a word of all texts": "a",
     "one letter": "p",

@@ -11,17 +11,15 @@ import alembic.command
 import alembic.runtime.migration
 import pytest
 import sqlalchemy
-from click.testing import CliRunner
 from sqlalchemy import Connection
 
-from greenroom.cli import greenroom
-from greenroom.database import Database, UnusableDatabase
+from greenroom.database import Database
 from greenroom.models import Base, SearchDocument
 from greenroom.models.search import FULL_TEXT
 from greenroom.registry import catalogue, drafts, search
 from greenroom.registry.index import Index
 from greenroom.registry.permissions import Actor
-from greenroom.settings import Settings, load_settings
+from greenroom.settings import Settings
 from greenroom.storage import open_storage
 from tests import factories
 from tests.artifacts import make_sdist, make_wheel
@@ -291,23 +289,6 @@ def test_what_is_published_already_is_found_after_the_upgrade(
         assert search.find(session, "secret", 0, 10).total == 0
         assert search.find(session, "hidden", 0, 10).total == 0
     assert_sound(database)
-
-
-def test_sqlite_without_full_text_search_is_refused_with_a_reason(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("GREENROOM_DATA", str(tmp_path))
-    # No SQLite without it is at hand: the list of its modules is hidden by a table.
-    database = Database(load_settings().sqlalchemy_url)
-    with database.writing() as session:
-        session.connection().exec_driver_sql("CREATE TABLE pragma_module_list (name TEXT)")
-        session.commit()
-    database.close()
-
-    result = CliRunner().invoke(greenroom, ["db", "upgrade"])
-
-    assert isinstance(result.exception, UnusableDatabase)
-    assert "FTS5" in str(result.exception)
 
 
 def test_a_step_down_removes_what_is_staged_and_keeps_what_is_published(

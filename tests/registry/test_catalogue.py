@@ -257,6 +257,19 @@ def test_the_newest_releases_are_those_published_last(
     assert [release.version for release in newest] == ["3.0", "2.0"]
 
 
+def test_what_was_published_at_one_moment_does_not_tell_what_was_staged_first(
+    index: Index, ada: User, tmp_path: Path
+) -> None:
+    first, second = (factories.stage(index, ada, make_wheel(tmp_path, name)) for name in "ba")
+    drafts.publish(index, Actor(ada), first)
+    drafts.publish(index, Actor(ada), second)
+
+    newest = catalogue.newest_releases(index.session, 2)
+
+    assert [release.project.name for release in newest] == ["a", "b"]
+    assert first.release_id < second.release_id
+
+
 def test_upload_time_is_the_moment_of_publication(index: Index, ada: User, tmp_path: Path) -> None:
     draft = factories.stage(index, ada, make_wheel(tmp_path))
     last = replace(index, now=index.now + timedelta(days=5))

@@ -11,7 +11,7 @@ from datetime import datetime
 
 from packaging.version import Version
 from sqlalchemy import ColumnElement, Select, exists, select
-from sqlalchemy.orm import Session, joinedload, selectinload, undefer
+from sqlalchemy.orm import Session, contains_eager, joinedload, selectinload, undefer
 
 from greenroom.models import Draft, File, Project, Release, Role, User
 from greenroom.registry.names import canonical_version, lookup_name
@@ -184,13 +184,19 @@ def file_of_content(session: Session, sha256: str) -> File | None:
 
 
 def newest_releases(session: Session, count: int) -> list[Release]:
-    """The releases that became public last, the newest first, with their projects."""
+    """The releases that became public last, the newest first, with their projects.
+
+    Their numbers do not count where moments are equal: they tell what was staged first.
+    """
     return list(
         session.scalars(
             select(Release)
+            .join(Release.project)
             .where(_is_public_release())
-            .options(selectinload(Release.project))
-            .order_by(Release.published.desc(), Release.id.desc())
+            .options(contains_eager(Release.project))
+            .order_by(
+                Release.published.desc(), Project.normalized_name, Release.canonical_version.desc()
+            )
             .limit(count)
         )
     )
