@@ -8,11 +8,10 @@ import pytest
 from hypothesis import HealthCheck, given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
-from packaging.version import Version
 from sqlalchemy import select
 
 from greenroom.models import Project, SearchDocument, User
-from greenroom.registry import drafts, projects, search
+from greenroom.registry import drafts, projects, removal, search, yanking
 from greenroom.registry.errors import InvalidRequest
 from greenroom.registry.index import Index
 from greenroom.registry.permissions import Actor
@@ -316,40 +315,49 @@ def test_a_lower_version_changes_nothing(index: Index, shelf: Shelf) -> None:
     assert names(index, "new") == ["example"]
 
 
-def test_a_yanked_release_gives_way_to_the_next(index: Index, shelf: Shelf) -> None:
+def test_a_yanked_release_gives_way_to_the_next(index: Index, ada: User, shelf: Shelf) -> None:
     shelf("example", "Good words.", version="1.0")
     project = shelf("example", "Bad words.", version="2.0")
-    bad = drafts.find_release(index.session, project, Version("2.0"))
-    assert bad is not None
-    bad.yanked = True
 
-    search.update(index, project)
+    yanking.yank_release(index, Actor(ada), project, "2.0")
+    yanked = names(index, "bad"), names(index, "good")
+    yanking.unyank_release(index, Actor(ada), project, "2.0")
 
-    assert names(index, "bad") == []
-    (found,) = search.find(index.session, "good", 0, 10).releases
-    assert found.version == "1.0"
+    assert yanked == ([], ["example"])
+    assert (names(index, "bad"), names(index, "good")) == (["example"], [])
 
 
-def test_a_project_without_any_public_release_is_not_found(index: Index, shelf: Shelf) -> None:
-    project = shelf("example")
-    release = drafts.find_release(index.session, project, Version("1.0"))
-    index.session.delete(release)
+def test_a_deleted_release_gives_way_to_the_next(index: Index, ada: User, shelf: Shelf) -> None:
+    shelf("example", "Good words.", version="1.0")
+    project = shelf("example", "Bad words.", version="2.0")
 
-    search.update(index, project)
+    removal.remove_release(index, Actor(ada), project, "2.0")
+    deleted = names(index, "bad"), names(index, "good")
+    removal.remove_release(index, Actor(ada), project, "1.0")
 
-    assert index.session.scalars(select(SearchDocument)).all() == []
+    assert deleted == ([], ["example"])
     assert names(index, "example") == []
+    assert index.session.scalars(select(SearchDocument)).all() == []
 
 
-def test_what_is_deleted_is_forgotten_with_it(index: Index, shelf: Shelf) -> None:
-    index.session.delete(shelf("example", "Counts sheep."))
-    index.session.flush()
-
-    again = shelf("other", "Counts cows.")
+def test_a_deleted_project_is_forgotten(index: Index, ada: User, shelf: Shelf) -> None:
+    removal.remove_project(index, Actor(ada), shelf("example", "Counts sheep."))
+    shelf("other", "Counts cows.")
 
     assert names(index, "sheep") == []
     assert names(index, "cows") == ["other"]
-    assert projects.find(index, "other") is again
+
+
+def test_a_project_in_quarantine_is_not_found(index: Index, shelf: Shelf) -> None:
+    project = shelf("example")
+    administrator = Actor(factories.make_user(index, "root", administrator=True))
+
+    projects.quarantine(index, administrator, project)
+    quarantined = names(index, "example")
+    projects.lift_quarantine(index, administrator, project)
+
+    assert quarantined == []
+    assert names(index, "example") == ["example"]
 
 
 def test_what_is_not_public_is_not_found_even_by_a_document_that_was_left(

@@ -16,7 +16,9 @@ from sqlalchemy import (
     case,
     cast,
     column,
+    delete,
     func,
+    insert,
     literal,
     literal_column,
     select,
@@ -63,18 +65,15 @@ def update(index: Index, project: Project) -> None:
 
     To be called under the project's lock by whatever changes which release stands for it.
     """
-    index.session.flush()
-    standing = catalogue.latest(catalogue.releases(index.session, project))
-    known = index.session.get(SearchDocument, project.id)
-    if standing is None:
-        if known is not None:
-            index.session.delete(known)
-    else:
-        columns = search_words.document(project.name, standing.summary, standing.core_metadata)
-        index.session.merge(
-            SearchDocument(project_id=project.id, release_id=standing.id, **columns)
+    session = index.session
+    session.flush()
+    session.execute(delete(SearchDocument).where(SearchDocument.project_id == project.id))
+    standing = catalogue.latest(catalogue.releases(session, project))
+    if standing is not None:
+        words = search_words.document(project.name, standing.summary, standing.core_metadata)
+        session.execute(
+            insert(SearchDocument).values(project_id=project.id, release_id=standing.id, **words)
         )
-    index.session.flush()
 
 
 def find(session: Session, query: str, start: int, count: int) -> Found:
@@ -98,7 +97,7 @@ def find(session: Session, query: str, start: int, count: int) -> Found:
         engine.documents(words, breadth)
         .with_only_columns(SearchDocument.release_id)
         .join(Project, Project.id == SearchDocument.project_id)
-        .where(catalogue.is_public_project())
+        .where(catalogue.is_recommended())
         .order_by(_distance(words), engine.rank(words), SearchDocument.name)
     ).all()
     releases = catalogue.releases_by_id(session, standing[start : start + count])
