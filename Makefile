@@ -32,6 +32,7 @@ format: $(VENV)/.test
 bench: $(VENV)/.test
 	$(BIN)/python -m bench.memory $(ARGS)
 	$(BIN)/python -m bench.request_rate $(ARGS)
+	$(BIN)/python -m bench.search
 
 lock: $(VENV)/.test
 	$(LOCK) --group build --output-file requirements/serve.txt

@@ -1,9 +1,11 @@
 """The command line: what it prints, its exit status, and that it never shows a traceback."""
 
 import json
+import sqlite3
 import subprocess
 import sys
 from collections.abc import Callable, Mapping
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -173,6 +175,21 @@ def test_a_short_password_is_refused(run_embedded: Run) -> None:
 
     assert result.returncode == 1
     assert "at least 10 characters" in result.stderr
+
+
+def test_an_sqlite_without_full_text_search_is_refused_with_a_reason(
+    run_embedded: Run, tmp_path: Path
+) -> None:
+    # One that was compiled without it is not at hand: a table hides its list of modules.
+    (tmp_path / "data").mkdir()
+    with closing(sqlite3.connect(tmp_path / "data" / "greenroom.sqlite")) as connection:
+        connection.execute("CREATE TABLE pragma_module_list (name TEXT)")
+
+    result = run_embedded("db", "upgrade")
+
+    assert result.returncode == 1
+    assert "FTS5" in result.stderr
+    assert len(result.stderr.splitlines()) == 1
 
 
 def test_postgresql_with_an_old_schema_is_refused_until_it_is_upgraded(

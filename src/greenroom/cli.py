@@ -19,6 +19,7 @@ from rich.console import Console
 from rich.table import Table
 
 from greenroom import __version__, logs
+from greenroom.database import UnusableDatabase
 from greenroom.models import Draft, RoleName
 from greenroom.registry import accounts, drafts, housekeeping, projects
 from greenroom.registry.errors import NotFound, Refusal
@@ -64,7 +65,7 @@ def main() -> None:
     """Run the command line; what the index refuses is a sentence and exit status 1."""
     try:
         greenroom(standalone_mode=True)
-    except (Refusal, BadSettings, StorageUnavailable, ValueError) as error:
+    except (Refusal, BadSettings, StorageUnavailable, UnusableDatabase, ValueError) as error:
         _fail(str(error))
     except sqlalchemy.exc.OperationalError as error:
         _fail(f"The database does not answer: {str(error.orig).strip().splitlines()[0]}")

@@ -24,6 +24,10 @@ _BUSY_TIMEOUT_MS = 60_000
 _WRITES = "greenroom_writes"
 
 
+class UnusableDatabase(Exception):
+    """The database lacks something that the index needs. The text is one sentence."""
+
+
 class Database:
     """A database: ``reading`` and ``writing`` make sessions of the two kinds.
 
@@ -46,7 +50,11 @@ class Database:
         )
 
     def upgrade(self) -> None:
-        """Bring the schema to the newest revision."""
+        """Bring the schema to the newest revision.
+
+        Raises:
+            UnusableDatabase: the database lacks something that the schema needs.
+        """
         alembic.command.upgrade(self._alembic(), "head")
 
     def is_current(self) -> bool:

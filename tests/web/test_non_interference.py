@@ -67,6 +67,10 @@ PUBLIC_VIEWS = {
     (resources.UnpublishedProject, ""): [],
     (resources.ReleasePage, ""): [f"/project/{n}/{v}/" for n in NAMES for v in VERSIONS],
     (resources.DraftedReleasePage, ""): [],
+    (resources.Search, ""): [
+        "/search/",
+        *[f"/search/?q={query}" for query in (*NAMES, "a", "S", "W+other", "Sother", "1")],
+    ],
     (resources.UserPage, ""): [f"/user/{name}/" for name in PEOPLE],
     (resources.ApiDraft, ""): [f"/api/drafts/{n}/{v}" for n in NAMES for v in VERSIONS],
     (resources.ManagedProject, ""): [f"/manage/project/{name}/" for name in NAMES],

@@ -17,6 +17,7 @@ from tests.web.reading import heading, text
 from tests.web.standing import KINDS, standing_site
 
 ANONYMOUS = ["/", "/account/login", "/user/ada/", "/project/example/", "/nothing/"]
+ANONYMOUS += ["/search/", "/search/?q=example"]
 SIGNED_IN = [
     "/account/",
     "/account/tokens/",

@@ -134,6 +134,9 @@ def indexes(
         ("/draft/{slug}/simple/big/", 2),
         ("/draft/{slug}/files/big-2.0-py3-none-any.whl", 2),
         ("/draft/{slug}/files/big-2.0-py3-none-any.whl.metadata", 3),
+        ("/search/?q=big", 3),  # how broad, which in what order, their releases with projects
+        ("/search/?q=project", 3),
+        ("/search/", 0),
         ("/api/drafts/big/2.0", 7),  # token, user, project, roles, draft, files, uploaders
         ("/simple/nothing/", 1),
         ("/draft/nothing/", 0),

@@ -6,6 +6,7 @@ from greenroom.models.drafts import Draft, DraftEvent, DraftState
 from greenroom.models.journal import JournalEntry
 from greenroom.models.projects import Project, ProjectStatus, RetiredName, Role, RoleName
 from greenroom.models.releases import File, PublishedName, Release
+from greenroom.models.search import SearchDocument
 
 __all__ = [
     "Base",
@@ -22,6 +23,7 @@ __all__ = [
     "RetiredName",
     "Role",
     "RoleName",
+    "SearchDocument",
     "Token",
     "User",
 ]

@@ -26,7 +26,11 @@ class Release(Base):
     """
 
     __tablename__ = "releases"
-    __table_args__ = (UniqueConstraint("project_id", "canonical_version"),)
+    __table_args__ = (
+        UniqueConstraint("project_id", "canonical_version"),
+        # Answers which projects are public, without a look at the rows, which are long.
+        Index(None, "project_id", "published"),
+    )
 
     id: Mapped[PrimaryKey]
     project_id: Mapped[int] = mapped_column(ForeignKey("projects.id", ondelete="CASCADE"))

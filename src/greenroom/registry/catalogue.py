@@ -14,7 +14,7 @@ from datetime import datetime
 
 from packaging.version import Version
 from sqlalchemy import ColumnElement, exists, func, select
-from sqlalchemy.orm import Session, contains_eager, selectinload, undefer
+from sqlalchemy.orm import Session, contains_eager, joinedload, selectinload, undefer
 
 from greenroom.models import (
     Draft,
@@ -204,6 +204,24 @@ def release(session: Session, project: Project, version: str) -> Release | None:
             _is_public_release(),
         )
     )
+
+
+def releases_by_id(session: Session, ids: Sequence[int]) -> list[Release]:
+    """The public ones of these releases, in the order of the numbers, with their projects."""
+    found = {
+        release.id: release
+        for release in session.scalars(
+            select(Release)
+            .where(Release.id.in_(ids), _is_public_release())
+            .options(joinedload(Release.project, innerjoin=True))
+        )
+    }
+    return [found[number] for number in ids if number in found]
+
+
+def is_recommended() -> ColumnElement[bool]:
+    """Whether a project may be found by who does not know it: for queries that join projects."""
+    return _is_public_project() & _is_recommended()
 
 
 def load_details(session: Session, release: Release) -> Release:

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from greenroom.models import File, Project, PublishedName, Release
-from greenroom.registry import journal
+from greenroom.registry import journal, search
 from greenroom.registry.index import Index
 from greenroom.registry.permissions import Actor
 
@@ -13,8 +13,8 @@ def make_public(
 ) -> None:
     """Register the project, publish the release and these files of it, and write the journal.
 
-    What is registered or published already stays as it is. Every check was made before, under the
-    project's lock, which the caller holds.
+    From then on search finds it. What is registered or published already stays as it is. Every
+    check was made before, under the project's lock, which the caller holds.
     """
     registering = []
     if project.registered is None:
@@ -31,7 +31,7 @@ def make_public(
         file.published = index.now
         index.session.add(PublishedName(filename=file.filename, sha256=file.sha256))
         releasing.append(f"add {file.python_tag} file {file.filename}")
-    index.session.flush()
+    search.update(index, project)
     if registering:
         journal.append(index, project, None, registering, actor.name)
     if releasing:

@@ -7,7 +7,7 @@ of a file that people have installed, nor another project under a name that they
 from packaging.version import Version
 
 from greenroom.models import Project, RetiredName
-from greenroom.registry import catalogue, drafts, journal, projects
+from greenroom.registry import catalogue, drafts, journal, projects, search
 from greenroom.registry.errors import InvalidRequest, NotFound
 from greenroom.registry.index import Index
 from greenroom.registry.permissions import Act, Actor
@@ -49,7 +49,7 @@ def remove_release(index: Index, actor: Actor, project: Project, version: str) -
         )
     drafts.expire_due(index, project.name)
     index.session.delete(release)
-    index.session.flush()
+    search.update(index, project)
     _journal(index, actor, project, release.version, "remove release")
 
 

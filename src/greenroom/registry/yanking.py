@@ -5,7 +5,7 @@ can be taken back.
 """
 
 from greenroom.models import File, Project, Release
-from greenroom.registry import catalogue, journal, projects
+from greenroom.registry import catalogue, journal, projects, search
 from greenroom.registry.errors import NotFound
 from greenroom.registry.index import Index
 from greenroom.registry.permissions import Act, Actor
@@ -83,6 +83,7 @@ def _set_release(
 ) -> Release:
     if (release.yanked, release.yanked_reason) != (yanked, reason):
         release.yanked, release.yanked_reason = yanked, reason
+        search.update(index, release.project)
         act = "yank release" if yanked else "unyank release"
         _journal(index, actor, release, act)
     return release

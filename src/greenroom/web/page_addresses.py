@@ -22,6 +22,10 @@ class PageAddresses:
         """The first page."""
         return self._path()
 
+    def search(self) -> str:
+        """Where projects are found."""
+        return self._path("search")
+
     def project(self, project: Project) -> str:
         """The project's public page."""
         return self.project_named(project.name)

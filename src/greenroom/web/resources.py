@@ -227,6 +227,10 @@ class DraftedReleasePage(ReleasePage):
     """``/project/<name>/<version>/`` of a release that was never published; not for everyone."""
 
 
+class Search(Node):
+    """``/search/``"""
+
+
 class Users(Node):
     """``/user/``"""
 
@@ -526,6 +530,7 @@ _FACES: dict[str, type[Node]] = {
     "project": Projects,
     "pypi": Pypi,
     "rss": Feeds,
+    "search": Search,
     "simple": SimpleIndex,
     "user": Users,
 }

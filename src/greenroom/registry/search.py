@@ -1,0 +1,214 @@
+"""Search: by what words a project is found, and in what order.
+
+Each kind of database has an engine of its own for this: FTS5 in SQLite, ``tsvector`` in PostgreSQL.
+This module and the migrations are the only ones that know of them.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import IntEnum
+from typing import Protocol
+
+from sqlalchemy import (
+    ColumnElement,
+    Float,
+    Select,
+    case,
+    cast,
+    column,
+    delete,
+    func,
+    insert,
+    literal,
+    literal_column,
+    select,
+    table,
+)
+from sqlalchemy.dialects.postgresql import TSQUERY
+from sqlalchemy.orm import Session
+
+from greenroom.models import Project, Release, SearchDocument
+from greenroom.models.search import FULL_TEXT
+from greenroom.registry import catalogue, search_words
+from greenroom.registry.errors import InvalidRequest
+from greenroom.registry.index import Index
+
+LONGEST_QUERY = 200
+_MOST_WORDS = 10
+# To put this many projects in order takes some milliseconds. Where more match, only names count.
+_MOST_MATCHES = 5000
+_FAR = 1000
+
+
+class Breadth(IntEnum):
+    """Where the words of a query must be for a project to be found."""
+
+    ANYWHERE = 0
+    IN_NAME = 1
+    WHOLE_IN_NAME = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """Some of the projects that were found: the standing release of each, and how many there are.
+
+    ``breadth`` is narrow where too many projects have the words somewhere.
+    """
+
+    releases: Sequence[Release]
+    total: int
+    breadth: Breadth = Breadth.ANYWHERE
+
+
+def update(index: Index, project: Project) -> None:
+    """Let the project be found by what is public of it now; by nothing, where nothing is.
+
+    To be called under the project's lock by whatever changes which release stands for it.
+    """
+    session = index.session
+    session.flush()
+    session.execute(delete(SearchDocument).where(SearchDocument.project_id == project.id))
+    standing = catalogue.latest(catalogue.releases(session, project))
+    if standing is not None:
+        words = search_words.document(project.name, standing.summary, standing.core_metadata)
+        session.execute(
+            insert(SearchDocument).values(project_id=project.id, release_id=standing.id, **words)
+        )
+
+
+def find(session: Session, query: str, start: int, count: int) -> Found:
+    """The public projects that have all words of the query, from the hit with the number ``start``.
+
+    Each word stands for all that begin with it, and words side by side also for the one word that
+    they make. First comes the project of this name, in whatever spelling, then names that begin so,
+    the shorter first, then what fits best: a word counts most in a name, less in keywords, least in
+    a summary.
+
+    Raises:
+        InvalidRequest: the query is too long, or has too many words.
+    """
+    words = _words(query)
+    if not words:
+        return Found([], 0)
+    engine = _engine(session)
+    breadth = _breadth(session, engine, words)
+    # All that match have to be put in order, whichever of them are asked for; these are not many.
+    standing = session.scalars(
+        engine.documents(words, breadth)
+        .with_only_columns(SearchDocument.release_id)
+        .join(Project, Project.id == SearchDocument.project_id)
+        .where(catalogue.is_recommended())
+        .order_by(_distance(words), engine.rank(words), SearchDocument.name)
+    ).all()
+    releases = catalogue.releases_by_id(session, standing[start : start + count])
+    return Found(releases, len(standing), breadth)
+
+
+def _words(query: str) -> list[str]:
+    if len(query) > LONGEST_QUERY:
+        raise InvalidRequest(f"Search for {LONGEST_QUERY} characters at most.")
+    words = search_words.words(query)
+    if len(words) > _MOST_WORDS:
+        raise InvalidRequest(f"Search for {_MOST_WORDS} words at most.")
+    return words
+
+
+def _joined(words: Sequence[str]) -> str:
+    return "".join(words)[: search_words.LONGEST_WORD]
+
+
+def _expression(words: Sequence[str], term: str, both: str, either: str) -> str:
+    """In an engine's language: all of these words, or the one that they make."""
+    ways = [words, [_joined(words)]] if len(words) > 1 else [words]
+    return either.join(f"({both.join(map(term.format, way))})" for way in ways)
+
+
+def _distance(words: Sequence[str]) -> ColumnElement[int]:
+    """How far a name that begins with the query is from it; all others are far."""
+    name, joined = func.replace(SearchDocument.name, " ", ""), _joined(words)
+    # The very name is the shortest that begins so.
+    begins = func.substr(name, 1, len(joined)) == joined
+    return case((begins, func.length(name)), else_=_FAR)
+
+
+class _Engine(Protocol):
+    """What a database searches with."""
+
+    def matches(self, words: Sequence[str], breadth: Breadth) -> Select[int]:
+        """A number for each document that matches."""
+
+    def documents(self, words: Sequence[str], breadth: Breadth) -> Select[int]:
+        """The documents that match, to be asked for more."""
+
+    def rank(self, words: Sequence[str]) -> ColumnElement[float]:
+        """How badly a document fits that matches."""
+
+
+class _FTS5:
+    """SQLite's full-text search. https://sqlite.org/fts5.html"""
+
+    _words = table(FULL_TEXT, column("rowid"))
+    # Of name, joined, keywords, summary.
+    _weights = (10.0, 5.0, 3.0, 1.0)
+
+    def matches(self, words: Sequence[str], breadth: Breadth) -> Select[int]:
+        return select(literal(1)).select_from(self._words).where(self._match(words, breadth))
+
+    def documents(self, words: Sequence[str], breadth: Breadth) -> Select[int]:
+        return (
+            select(SearchDocument.project_id)
+            .select_from(self._words)
+            .join(SearchDocument, SearchDocument.project_id == self._words.c.rowid)
+            .where(self._match(words, breadth))
+        )
+
+    def rank(self, words: Sequence[str]) -> ColumnElement[float]:
+        return func.bm25(literal_column(FULL_TEXT), *map(literal, self._weights), type_=Float)
+
+    def _match(self, words: Sequence[str], breadth: Breadth) -> ColumnElement[bool]:
+        # A word itself counts for more than one that begins with it.
+        term = '"{0}"' if breadth is Breadth.WHOLE_IN_NAME else '("{0}"* OR "{0}")'
+        expression = _expression(words, term, " AND ", " OR ")
+        if breadth is not Breadth.ANYWHERE:
+            expression = f"{{name joined}} : ({expression})"
+        return literal_column(FULL_TEXT).bool_op("MATCH")(expression)
+
+
+class _TSVector:
+    """PostgreSQL's. https://www.postgresql.org/docs/current/textsearch.html"""
+
+    _words: ColumnElement[object] = literal_column(f"search_documents.{FULL_TEXT}")
+    # Of the classes D (which is not used), C: summary, B: keywords, A: name.
+    _weights = "{0, 0.1, 0.3, 1}"
+
+    def matches(self, words: Sequence[str], breadth: Breadth) -> Select[int]:
+        return self.documents(words, breadth)
+
+    def documents(self, words: Sequence[str], breadth: Breadth) -> Select[int]:
+        mark = {Breadth.ANYWHERE: "*", Breadth.IN_NAME: "*A", Breadth.WHOLE_IN_NAME: "A"}[breadth]
+        expression = _expression(words, f"'{{0}}':{mark}", " & ", " | ")
+        matching = self._words.bool_op("@@")(cast(expression, TSQUERY))
+        return select(SearchDocument.project_id).where(matching)
+
+    def rank(self, words: Sequence[str]) -> ColumnElement[float]:
+        # A word itself counts for more than one that begins with it.
+        return -(self._rank([f"'{word}':*" for word in words]) + self._rank(words))
+
+    def _rank(self, terms: Sequence[str]) -> ColumnElement[float]:
+        query = cast(" | ".join(terms), TSQUERY)
+        return func.ts_rank(self._weights, self._words, query, type_=Float)
+
+
+def _engine(session: Session) -> _Engine:
+    return _FTS5() if session.get_bind().dialect.name == "sqlite" else _TSVector()
+
+
+def _breadth(session: Session, engine: _Engine, words: Sequence[str]) -> Breadth:
+    """The widest in which not too many documents match."""
+    narrower = []
+    for breadth in (Breadth.ANYWHERE, Breadth.IN_NAME):
+        some = engine.matches(words, breadth).limit(_MOST_MATCHES + 1).subquery()
+        matches = select(func.count()).select_from(some).scalar_subquery()
+        narrower.append((matches <= _MOST_MATCHES, int(breadth)))
+    chosen = session.scalar(select(case(*narrower, else_=int(Breadth.WHOLE_IN_NAME))))
+    return Breadth(chosen if chosen is not None else Breadth.ANYWHERE)

@@ -1,0 +1,394 @@
+"""Search: what is found by which words, and in what order."""
+
+from dataclasses import replace
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, given
+from hypothesis import settings as hypothesis_settings
+from hypothesis import strategies as st
+from sqlalchemy import select
+
+from greenroom.models import Project, SearchDocument, User
+from greenroom.registry import drafts, projects, removal, search, yanking
+from greenroom.registry.errors import InvalidRequest
+from greenroom.registry.index import Index
+from greenroom.registry.permissions import Actor
+from greenroom.registry.search import Breadth
+from tests import factories
+from tests.artifacts import make_wheel
+
+
+@pytest.fixture
+def ada(index: Index) -> User:
+    return factories.make_user(index, "ada")
+
+
+class Shelf:
+    """Publishes projects that differ in their words."""
+
+    def __init__(self, index: Index, ada: User, folder: Path) -> None:
+        self.index, self.ada, self.folder = index, ada, folder
+
+    def __call__(
+        self, name: str, summary: str = "", keywords: str = "", version: str = "1.0"
+    ) -> Project:
+        return factories.release(self.index, self.ada, self.wheel(name, summary, keywords, version))
+
+    def wheel(self, name: str, summary: str = "", keywords: str = "", version: str = "1.0") -> Path:
+        extra = [("Keywords", keywords)] if keywords else []
+        return make_wheel(self.folder, name, version, summary=summary or None, metadata_extra=extra)
+
+
+@pytest.fixture
+def shelf(index: Index, ada: User, tmp_path: Path) -> Shelf:
+    limitless = replace(
+        index, settings=index.settings.model_copy(update={"new_projects_per_hour": 0})
+    )
+    return Shelf(limitless, ada, tmp_path)
+
+
+def names(index: Index, query: str) -> list[str]:
+    """The names of what is found, in order."""
+    found = search.find(index.session, query, 0, 50)
+    assert found.total == len(found.releases)
+    return [release.project.name for release in found.releases]
+
+
+# What is found
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        "django-rest-framework",
+        "django",
+        "rest",
+        "framework",
+        "rest framework",
+        "rest-framework",
+        "restframework",
+        "djangorestframework",
+        "djangorest framework",
+        "Django_REST",
+        "frame rest",
+        "djan",
+        "  REST  ",
+        "web",
+        "apis",
+        "framework web",
+        "toolkit",
+        "building",
+    ],
+)
+def test_a_project_is_found_by_words_of_its_name_summary_and_keywords(
+    index: Index, shelf: Shelf, query: str
+) -> None:
+    shelf("Django.rest_framework", "Web APIs, easy.", "toolkit,building")
+
+    assert names(index, query) == ["Django.rest_framework"]
+
+
+@pytest.mark.parametrize("query", ["jango", "rest nothing", "est", "frameworks", "easyy"])
+def test_every_word_has_to_begin_one(index: Index, shelf: Shelf, query: str) -> None:
+    shelf("Django.rest_framework", "Web APIs, easy.")
+
+    assert names(index, query) == []
+
+
+def test_words_side_by_side_also_find_the_word_they_make(index: Index, shelf: Shelf) -> None:
+    shelf("djangorestframework")
+
+    assert names(index, "django rest") == ["djangorestframework"]
+
+
+@pytest.mark.parametrize(
+    ("summary", "query"),
+    [
+        ("Schöne Größen", "grössen"),
+        ("Schöne Größen", "GRÖSSEN"),
+        ("Schöne Größen", "scho\u0308ne"),
+        ("\uff46\uff55\uff4c\uff4c width", "full"),
+        ("ﬁles", "files"),
+        ("Быстрая сортировка", "сорт"),
+        ("हिन्दी पाठ", "हिन्दी"),
+        ("快速排序", "快速"),
+        ("snake_case and kebab-case", "kebab case snake"),
+        ("for Python 3.11", "3.11"),
+        ("I ❤️ C++", "c++"),
+    ],
+)
+def test_a_word_is_the_same_in_every_spelling(
+    index: Index, shelf: Shelf, summary: str, query: str
+) -> None:
+    shelf("example", summary)
+    shelf("other", "Nothing of it.")
+
+    assert names(index, query) == ["example"]
+
+
+@pytest.mark.parametrize("query", ["", " ", "\t", "---", "\0", "❤️", "\u0301", "+*:()\"'"])
+def test_no_words_find_nothing(index: Index, shelf: Shelf, query: str) -> None:
+    shelf("example")
+
+    assert names(index, query) == []
+
+
+def test_too_long_a_query_is_refused(index: Index) -> None:
+    with pytest.raises(InvalidRequest, match="200 characters"):
+        search.find(index.session, "a" * 201, 0, 10)
+    with pytest.raises(InvalidRequest, match="10 words"):
+        search.find(index.session, "a b c d e f g h i j k", 0, 10)
+
+
+HOSTILE = [
+    '"',
+    "'",
+    '"a" OR "b"',
+    "a* OR b*",
+    "NEAR(a b)",
+    "name:example",
+    "{name} : example",
+    "^example",
+    "a & | ! <-> b:*A",
+    "example':*",
+    "example\\",
+    "NOT",
+    "AND OR NOT",
+    "a\0b",
+    "%_",
+    "-example",
+    "\ud800",
+    "\ufdfa" * 2,
+    "\U0001d7d8" * 200,
+    "é" * 200,
+    "a" * 200,
+    "\u0300" * 200,
+]
+
+
+@pytest.mark.parametrize("query", HOSTILE)
+def test_a_query_is_nothing_but_words(index: Index, shelf: Shelf, query: str) -> None:
+    shelf("example")
+
+    found = search.find(index.session, query, 0, 10)
+
+    assert [release.project.name for release in found.releases] in ([], ["example"])
+
+
+@hypothesis_settings(
+    max_examples=150,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
+)
+@given(query=st.text(max_size=200))
+def test_no_text_breaks_search(index: Index, query: str) -> None:
+    try:
+        found = search.find(index.session, query, 0, 10)
+    except InvalidRequest:
+        return
+    assert found.total == 0
+
+
+def test_no_metadata_breaks_search(index: Index, shelf: Shelf) -> None:
+    shelf("a" * 100 + "-b" * 50, "x'\\:1A " * 60, "\U0001d7d8" * 5000 + ", ''\\ :* |" * 500)
+
+    assert len(names(index, "x")) == 1
+    assert len(names(index, "b-b-b-b")) == 1
+
+
+# In what order
+
+
+@pytest.mark.parametrize("query", ["Rest_Framework", "rest framework", "restframework"])
+def test_the_very_name_comes_first(index: Index, shelf: Shelf, query: str) -> None:
+    shelf("restframework-extras", "A rest framework: rest framework.", "rest,framework")
+    shelf("a-rest-framework", "A rest framework.")
+    shelf("rest-framework-auth")
+    shelf("rest-framework")
+    shelf("thing", "A rest framework, or restframework.")
+
+    assert names(index, query) == [
+        "rest-framework",
+        "rest-framework-auth",
+        "restframework-extras",
+        "a-rest-framework",
+        "thing",
+    ]
+
+
+def test_a_word_counts_most_in_a_name_and_least_in_a_summary(index: Index, shelf: Shelf) -> None:
+    shelf("one", "Clients for sheep.")
+    shelf("two", "For sheep.", "clients")
+    shelf("sheep-clients", "For sheep.")
+
+    assert names(index, "clients") == ["sheep-clients", "two", "one"]
+
+
+def test_the_word_itself_comes_before_words_that_begin_with_it(index: Index, shelf: Shelf) -> None:
+    shelf("aaa", "Restaurants near you.")
+    shelf("bbb", "Needing a rest today.")
+
+    assert names(index, "rest") == ["bbb", "aaa"]
+
+
+def test_what_is_equally_good_comes_by_name(index: Index, shelf: Shelf) -> None:
+    for name in ("ccc", "aaa", "bbb"):
+        shelf(name, "Counts sheep.")
+
+    assert names(index, "sheep") == ["aaa", "bbb", "ccc"]
+
+
+def test_hits_come_a_page_at_a_time(index: Index, shelf: Shelf) -> None:
+    for number in range(5):
+        shelf(f"thing-{number}")
+
+    pages = [search.find(index.session, "thing", start, 2) for start in (0, 2, 4, 6)]
+
+    assert [page.total for page in pages] == [5, 5, 5, 5]
+    assert [[r.project.name for r in page.releases] for page in pages] == [
+        ["thing-0", "thing-1"],
+        ["thing-2", "thing-3"],
+        ["thing-4"],
+        [],
+    ]
+
+
+def test_where_too_many_match_only_names_count(
+    index: Index, shelf: Shelf, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(search, "_MOST_MATCHES", 2)
+    shelf("fast")
+    shelf("fastest")
+    shelf("slow", "Not fast.")
+
+    anywhere = search.find(index.session, "slow", 0, 10)
+    in_names = search.find(index.session, "fast", 0, 10)
+    shelf("fasting")
+    whole = search.find(index.session, "fast", 0, 10)
+
+    assert anywhere.breadth is Breadth.ANYWHERE
+    assert in_names.breadth is Breadth.IN_NAME
+    assert [release.project.name for release in in_names.releases] == ["fast", "fastest"]
+    assert whole.breadth is Breadth.WHOLE_IN_NAME
+    assert [release.project.name for release in whole.releases] == ["fast"]
+    assert whole.total == 1
+
+
+# What is public, and nothing else
+
+
+def test_a_draft_is_not_found(index: Index, ada: User, shelf: Shelf) -> None:
+    shelf("example", "Old words.")
+    factories.stage(index, ada, shelf.wheel("hidden", "Secret words."))
+    factories.stage(index, ada, shelf.wheel("example", "New words.", version="2.0"))
+
+    assert names(index, "hidden") == []
+    assert names(index, "secret") == []
+    assert names(index, "new") == []
+    assert names(index, "words") == ["example"]
+
+
+def test_what_is_published_is_found_from_then_on(index: Index, ada: User, shelf: Shelf) -> None:
+    shelf("example", "Old words.")
+    draft = factories.stage(index, ada, shelf.wheel("example", "New words.", version="2.0"))
+    reserving = factories.stage(index, ada, shelf.wheel("hidden", "Secret words."))
+
+    drafts.publish(index, Actor(ada), draft)
+    drafts.publish(index, Actor(ada), reserving)
+
+    assert names(index, "old") == []
+    assert names(index, "new") == ["example"]
+    assert names(index, "secret") == ["hidden"]
+    (found,) = search.find(index.session, "example", 0, 10).releases
+    assert (found.version, found.summary) == ("2.0", "New words.")
+
+
+def test_a_lower_version_changes_nothing(index: Index, shelf: Shelf) -> None:
+    shelf("example", "New words.", version="2.0")
+    shelf("example", "Old words.", version="1.0")
+    shelf("example", "Coming words.", version="3.0rc1")
+
+    assert names(index, "old") == []
+    assert names(index, "coming") == []
+    assert names(index, "new") == ["example"]
+
+
+def test_a_yanked_release_gives_way_to_the_next(index: Index, ada: User, shelf: Shelf) -> None:
+    shelf("example", "Good words.", version="1.0")
+    project = shelf("example", "Bad words.", version="2.0")
+
+    yanking.yank_release(index, Actor(ada), project, "2.0")
+    yanked = names(index, "bad"), names(index, "good")
+    yanking.unyank_release(index, Actor(ada), project, "2.0")
+
+    assert yanked == ([], ["example"])
+    assert (names(index, "bad"), names(index, "good")) == (["example"], [])
+
+
+def test_a_deleted_release_gives_way_to_the_next(index: Index, ada: User, shelf: Shelf) -> None:
+    shelf("example", "Good words.", version="1.0")
+    project = shelf("example", "Bad words.", version="2.0")
+
+    removal.remove_release(index, Actor(ada), project, "2.0")
+    deleted = names(index, "bad"), names(index, "good")
+    removal.remove_release(index, Actor(ada), project, "1.0")
+
+    assert deleted == ([], ["example"])
+    assert names(index, "example") == []
+    assert index.session.scalars(select(SearchDocument)).all() == []
+
+
+def test_a_deleted_project_is_forgotten(index: Index, ada: User, shelf: Shelf) -> None:
+    removal.remove_project(index, Actor(ada), shelf("example", "Counts sheep."))
+    shelf("other", "Counts cows.")
+
+    assert names(index, "sheep") == []
+    assert names(index, "cows") == ["other"]
+
+
+def test_a_project_in_quarantine_is_not_found(index: Index, shelf: Shelf) -> None:
+    project = shelf("example")
+    administrator = Actor(factories.make_user(index, "root", administrator=True))
+
+    projects.quarantine(index, administrator, project)
+    quarantined = names(index, "example")
+    projects.lift_quarantine(index, administrator, project)
+
+    assert quarantined == []
+    assert names(index, "example") == ["example"]
+
+
+def test_what_is_not_public_is_not_found_even_by_a_document_that_was_left(
+    index: Index, ada: User, shelf: Shelf
+) -> None:
+    draft = factories.stage(index, ada, shelf.wheel("hidden"))
+    index.session.add(
+        SearchDocument(
+            project_id=draft.project_id,
+            release_id=draft.release_id,
+            name="hidden",
+            joined="",
+            keywords="",
+            summary="",
+        )
+    )
+    index.session.flush()
+
+    assert names(index, "hidden") == []
+
+
+def test_the_words_that_are_searched_are_those_of_the_documents(index: Index, shelf: Shelf) -> None:
+    """FTS5 keeps an index beside the documents, which triggers keep up with them."""
+    for version in ("1.0", "2.0", "3.0"):
+        shelf("example", f"Summary of {version}.", version=version)
+    later = replace(index, now=index.now + timedelta(days=1))
+    search.update(later, shelf("other", "Anything."))
+
+    if index.session.get_bind().dialect.name == "sqlite":
+        index.session.connection().exec_driver_sql(
+            "INSERT INTO search_words (search_words, rank) VALUES ('integrity-check', 1)"
+        )
+    assert names(index, "2 0") == []
+    assert names(index, "summary 3 0") == ["example"]
