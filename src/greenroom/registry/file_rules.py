@@ -7,8 +7,20 @@ from sqlalchemy.orm import Session
 
 from greenroom.models import File, Project, PublishedName, Release
 from greenroom.registry import catalogue, projects
-from greenroom.registry.errors import FileExists, ReleaseClosed, SecondSdist, TooLarge
+from greenroom.registry.errors import FileExists, InvalidFile, ReleaseClosed, SecondSdist, TooLarge
 from greenroom.registry.index import Index
+
+
+def check_content(size: int, content_type: str | None) -> None:
+    """Refuse what cannot be a distribution, whatever is in it.
+
+    Raises:
+        InvalidFile: it is empty, or its uploader calls it an image.
+    """
+    if (content_type or "").lower().startswith("image/"):
+        raise InvalidFile("The file is sent as an image: a distribution is none.")
+    if size == 0:
+        raise InvalidFile("The file is empty.")
 
 
 def check_file_size(index: Index, size: int) -> None:

@@ -153,10 +153,7 @@ def _query(request: Request) -> Fields:
 def _artifact(file: ReceivedFile | None) -> Artifact:
     if file is None:
         raise BadForm("The form has no file: send it in the field 'content'.")
-    if (file.content_type or "").startswith("image/"):
-        raise BadForm("The file is sent as an image: a distribution is none.")
-    if file.size == 0:
-        raise BadForm("The file is empty.")
+    file_rules.check_content(file.size, file.content_type)
     return Artifact(
         path=file.path,
         filename=file.filename,
