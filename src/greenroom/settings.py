@@ -87,8 +87,8 @@ Duration = Annotated[timedelta, BeforeValidator(_duration), Field(gt=timedelta(0
 Size = Annotated[int, BeforeValidator(_size), Field(gt=0)]
 Count = Annotated[int, Field(ge=0, le=10**9)]
 Networks = Annotated[tuple[IPv4Network | IPv6Network, ...], BeforeValidator(_networks)]
-Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?$")]
-Names = Annotated[tuple[Name, ...], BeforeValidator(_names)]
+ProjectName = Annotated[str, Field(pattern=r"^[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?$")]
+ProjectNames = Annotated[tuple[ProjectName, ...], BeforeValidator(_names)]
 BaseUrl = Annotated[str, BeforeValidator(_base_url)]
 
 
@@ -107,7 +107,7 @@ class Settings(BaseModel):
     policy: Literal["public", "private"] = "public"
     max_file_size: Size = 2**30
     max_project_size: Size = 10 * 2**30
-    prohibited_names: Names = ()
+    prohibited_names: ProjectNames = ()
     new_projects_per_hour: Count = 20
     new_projects_per_day: Count = 0
     uploads_per_hour: Count = 0

@@ -23,10 +23,12 @@ def waiting_time(
     if limit == 0:
         return None
     since = index.now - within
-    latest = list(
-        index.session.scalars(
-            select(moments).where(*of, moments > since).order_by(moments.desc()).limit(limit)
-        )
-    )
     # The first of the latest so many stands in the way.
-    return latest[-1] - since if len(latest) == limit else None
+    hindrance = index.session.scalar(
+        select(moments)
+        .where(*of, moments > since)
+        .order_by(moments.desc())
+        .offset(limit - 1)
+        .limit(1)
+    )
+    return hindrance - since if hindrance is not None else None
