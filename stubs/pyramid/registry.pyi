@@ -1,9 +1,18 @@
-from collections.abc import Mapping
+from collections.abc import Sequence
+from typing import TypedDict
 
 from greenroom.registry.index import Premises
 
+class View(TypedDict):
+    context: object
+    name: str
+    request_methods: str | Sequence[str] | None
+
+class Introspected(TypedDict):
+    introspectable: View
+
 class Introspector:
-    def get_category(self, name: str) -> list[Mapping[str, Mapping[str, object]]]: ...
+    def get_category(self, name: str) -> list[Introspected]: ...
 
 class Registry:
     introspector: Introspector

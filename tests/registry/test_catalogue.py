@@ -8,7 +8,7 @@ import pytest
 from packaging.version import Version
 from sqlalchemy.orm import Session
 
-from greenroom.models import Draft, Project, Release, User
+from greenroom.models import Draft, Project, ProjectStatus, Release, User
 from greenroom.registry import accounts, catalogue, drafts, journal, projects
 from greenroom.registry.catalogue import ListedFile, ListedProject, Listing
 from greenroom.registry.index import Index, Premises
@@ -199,7 +199,9 @@ def test_a_draft_lists_its_own_files_only(
 def test_a_draft_that_is_gone_lists_nothing(index: Index, ada: User, tmp_path: Path) -> None:
     draft: Draft = factories.stage(index, ada, make_wheel(tmp_path, "Gone"))
     drafts.discard(index, Actor(ada), draft)
-    assert catalogue.draft_listing(index.session, draft) == Listing("gone", 0, (), ())
+    assert catalogue.draft_listing(index.session, draft) == Listing(
+        "gone", 0, ProjectStatus.ACTIVE, "", (), ()
+    )
 
 
 def test_releases_come_highest_first(index: Index, project: Project) -> None:

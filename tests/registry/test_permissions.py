@@ -23,93 +23,93 @@ from tests import factories
 # or what became of it. `staged` and `direct` are the two ways to upload the first file of a name
 # that nobody has. `401` is an answer that knows of no such token.
 TABLE = """
-    who            token    scope    see  stage  publish  discard  manage  staged  direct
-    anonymous      -        -        -    -      -        -        -       -       -
-    stranger       -        -        -    -      -        -        -       yes     yes
-    maintainer     -        -        yes  yes    yes      yes      -       yes     yes
-    owner          -        -        yes  yes    yes      yes      yes     yes     yes
-    administrator  -        -        yes  -      -        yes      yes     yes     yes
-    operator       -        -        yes  -      yes      yes      yes     -       -
-    owner          stage    any      yes  yes    -        -        -       yes     -
-    owner          publish  any      -    -      yes      -        -       -       -
-    owner          discard  any      -    -      -        yes      -       -       -
-    owner          manage   any      -    -      -        -        yes     -       -
-    owner          default  any      yes  yes    yes      yes      -       yes     yes
-    owner          all      any      yes  yes    yes      yes      yes     yes     yes
-    owner          stage    this     yes  yes    -        -        -       -       -
-    owner          publish  this     -    -      yes      -        -       -       -
-    owner          discard  this     -    -      -        yes      -       -       -
-    owner          manage   this     -    -      -        -        yes     -       -
-    owner          default  this     yes  yes    yes      yes      -       -       -
-    owner          all      this     yes  yes    yes      yes      yes     -       -
-    owner          stage    other    -    -      -        -        -       -       -
-    owner          publish  other    -    -      -        -        -       -       -
-    owner          discard  other    -    -      -        -        -       -       -
-    owner          manage   other    -    -      -        -        -       -       -
-    owner          default  other    -    -      -        -        -       -       -
-    owner          all      other    -    -      -        -        -       -       -
-    owner          all      expired  401  401    401      401      401     401     401
-    owner          all      revoked  401  401    401      401      401     401     401
-    maintainer     stage    any      yes  yes    -        -        -       yes     -
-    maintainer     publish  any      -    -      yes      -        -       -       -
-    maintainer     discard  any      -    -      -        yes      -       -       -
-    maintainer     manage   any      -    -      -        -        -       -       -
-    maintainer     default  any      yes  yes    yes      yes      -       yes     yes
-    maintainer     all      any      yes  yes    yes      yes      -       yes     yes
-    maintainer     stage    this     yes  yes    -        -        -       -       -
-    maintainer     publish  this     -    -      yes      -        -       -       -
-    maintainer     discard  this     -    -      -        yes      -       -       -
-    maintainer     manage   this     -    -      -        -        -       -       -
-    maintainer     default  this     yes  yes    yes      yes      -       -       -
-    maintainer     all      this     yes  yes    yes      yes      -       -       -
-    maintainer     stage    other    -    -      -        -        -       -       -
-    maintainer     publish  other    -    -      -        -        -       -       -
-    maintainer     discard  other    -    -      -        -        -       -       -
-    maintainer     manage   other    -    -      -        -        -       -       -
-    maintainer     default  other    -    -      -        -        -       -       -
-    maintainer     all      other    -    -      -        -        -       -       -
-    maintainer     all      expired  401  401    401      401      401     401     401
-    maintainer     all      revoked  401  401    401      401      401     401     401
-    stranger       stage    any      -    -      -        -        -       yes     -
-    stranger       publish  any      -    -      -        -        -       -       -
-    stranger       discard  any      -    -      -        -        -       -       -
-    stranger       manage   any      -    -      -        -        -       -       -
-    stranger       default  any      -    -      -        -        -       yes     yes
-    stranger       all      any      -    -      -        -        -       yes     yes
-    stranger       stage    this     -    -      -        -        -       -       -
-    stranger       publish  this     -    -      -        -        -       -       -
-    stranger       discard  this     -    -      -        -        -       -       -
-    stranger       manage   this     -    -      -        -        -       -       -
-    stranger       default  this     -    -      -        -        -       -       -
-    stranger       all      this     -    -      -        -        -       -       -
-    stranger       stage    other    -    -      -        -        -       -       -
-    stranger       publish  other    -    -      -        -        -       -       -
-    stranger       discard  other    -    -      -        -        -       -       -
-    stranger       manage   other    -    -      -        -        -       -       -
-    stranger       default  other    -    -      -        -        -       -       -
-    stranger       all      other    -    -      -        -        -       -       -
-    stranger       all      expired  401  401    401      401      401     401     401
-    stranger       all      revoked  401  401    401      401      401     401     401
-    administrator  stage    any      -    -      -        -        -       yes     -
-    administrator  publish  any      -    -      -        -        -       -       -
-    administrator  discard  any      -    -      -        -        -       -       -
-    administrator  manage   any      -    -      -        -        -       -       -
-    administrator  default  any      -    -      -        -        -       yes     yes
-    administrator  all      any      -    -      -        -        -       yes     yes
-    administrator  stage    this     -    -      -        -        -       -       -
-    administrator  publish  this     -    -      -        -        -       -       -
-    administrator  discard  this     -    -      -        -        -       -       -
-    administrator  manage   this     -    -      -        -        -       -       -
-    administrator  default  this     -    -      -        -        -       -       -
-    administrator  all      this     -    -      -        -        -       -       -
-    administrator  stage    other    -    -      -        -        -       -       -
-    administrator  publish  other    -    -      -        -        -       -       -
-    administrator  discard  other    -    -      -        -        -       -       -
-    administrator  manage   other    -    -      -        -        -       -       -
-    administrator  default  other    -    -      -        -        -       -       -
-    administrator  all      other    -    -      -        -        -       -       -
-    administrator  all      expired  401  401    401      401      401     401     401
-    administrator  all      revoked  401  401    401      401      401     401     401
+    who            token   scope    see  stage  publish  discard  manage  quarantine  staged  direct
+    anonymous      -       -        -    -      -        -        -       -           -       -
+    stranger       -       -        -    -      -        -        -       -           yes     yes
+    maintainer     -       -        yes  yes    yes      yes      -       -           yes     yes
+    owner          -       -        yes  yes    yes      yes      yes     -           yes     yes
+    administrator  -       -        yes  -      -        yes      yes     yes         yes     yes
+    operator       -       -        yes  -      yes      yes      yes     yes         -       -
+    owner          stage   any      yes  yes    -        -        -       -           yes     -
+    owner          publish any      -    -      yes      -        -       -           -       -
+    owner          discard any      -    -      -        yes      -       -           -       -
+    owner          manage  any      -    -      -        -        yes     -           -       -
+    owner          default any      yes  yes    yes      yes      -       -           yes     yes
+    owner          all     any      yes  yes    yes      yes      yes     -           yes     yes
+    owner          stage   this     yes  yes    -        -        -       -           -       -
+    owner          publish this     -    -      yes      -        -       -           -       -
+    owner          discard this     -    -      -        yes      -       -           -       -
+    owner          manage  this     -    -      -        -        yes     -           -       -
+    owner          default this     yes  yes    yes      yes      -       -           -       -
+    owner          all     this     yes  yes    yes      yes      yes     -           -       -
+    owner          stage   other    -    -      -        -        -       -           -       -
+    owner          publish other    -    -      -        -        -       -           -       -
+    owner          discard other    -    -      -        -        -       -           -       -
+    owner          manage  other    -    -      -        -        -       -           -       -
+    owner          default other    -    -      -        -        -       -           -       -
+    owner          all     other    -    -      -        -        -       -           -       -
+    owner          all     expired  401  401    401      401      401     401         401     401
+    owner          all     revoked  401  401    401      401      401     401         401     401
+    maintainer     stage   any      yes  yes    -        -        -       -           yes     -
+    maintainer     publish any      -    -      yes      -        -       -           -       -
+    maintainer     discard any      -    -      -        yes      -       -           -       -
+    maintainer     manage  any      -    -      -        -        -       -           -       -
+    maintainer     default any      yes  yes    yes      yes      -       -           yes     yes
+    maintainer     all     any      yes  yes    yes      yes      -       -           yes     yes
+    maintainer     stage   this     yes  yes    -        -        -       -           -       -
+    maintainer     publish this     -    -      yes      -        -       -           -       -
+    maintainer     discard this     -    -      -        yes      -       -           -       -
+    maintainer     manage  this     -    -      -        -        -       -           -       -
+    maintainer     default this     yes  yes    yes      yes      -       -           -       -
+    maintainer     all     this     yes  yes    yes      yes      -       -           -       -
+    maintainer     stage   other    -    -      -        -        -       -           -       -
+    maintainer     publish other    -    -      -        -        -       -           -       -
+    maintainer     discard other    -    -      -        -        -       -           -       -
+    maintainer     manage  other    -    -      -        -        -       -           -       -
+    maintainer     default other    -    -      -        -        -       -           -       -
+    maintainer     all     other    -    -      -        -        -       -           -       -
+    maintainer     all     expired  401  401    401      401      401     401         401     401
+    maintainer     all     revoked  401  401    401      401      401     401         401     401
+    stranger       stage   any      -    -      -        -        -       -           yes     -
+    stranger       publish any      -    -      -        -        -       -           -       -
+    stranger       discard any      -    -      -        -        -       -           -       -
+    stranger       manage  any      -    -      -        -        -       -           -       -
+    stranger       default any      -    -      -        -        -       -           yes     yes
+    stranger       all     any      -    -      -        -        -       -           yes     yes
+    stranger       stage   this     -    -      -        -        -       -           -       -
+    stranger       publish this     -    -      -        -        -       -           -       -
+    stranger       discard this     -    -      -        -        -       -           -       -
+    stranger       manage  this     -    -      -        -        -       -           -       -
+    stranger       default this     -    -      -        -        -       -           -       -
+    stranger       all     this     -    -      -        -        -       -           -       -
+    stranger       stage   other    -    -      -        -        -       -           -       -
+    stranger       publish other    -    -      -        -        -       -           -       -
+    stranger       discard other    -    -      -        -        -       -           -       -
+    stranger       manage  other    -    -      -        -        -       -           -       -
+    stranger       default other    -    -      -        -        -       -           -       -
+    stranger       all     other    -    -      -        -        -       -           -       -
+    stranger       all     expired  401  401    401      401      401     401         401     401
+    stranger       all     revoked  401  401    401      401      401     401         401     401
+    administrator  stage   any      -    -      -        -        -       -           yes     -
+    administrator  publish any      -    -      -        -        -       -           -       -
+    administrator  discard any      -    -      -        -        -       -           -       -
+    administrator  manage  any      -    -      -        -        -       -           -       -
+    administrator  default any      -    -      -        -        -       -           yes     yes
+    administrator  all     any      -    -      -        -        -       -           yes     yes
+    administrator  stage   this     -    -      -        -        -       -           -       -
+    administrator  publish this     -    -      -        -        -       -           -       -
+    administrator  discard this     -    -      -        -        -       -           -       -
+    administrator  manage  this     -    -      -        -        -       -           -       -
+    administrator  default this     -    -      -        -        -       -           -       -
+    administrator  all     this     -    -      -        -        -       -           -       -
+    administrator  stage   other    -    -      -        -        -       -           -       -
+    administrator  publish other    -    -      -        -        -       -           -       -
+    administrator  discard other    -    -      -        -        -       -           -       -
+    administrator  manage  other    -    -      -        -        -       -           -       -
+    administrator  default other    -    -      -        -        -       -           -       -
+    administrator  all     other    -    -      -        -        -       -           -       -
+    administrator  all     expired  401  401    401      401      401     401         401     401
+    administrator  all     revoked  401  401    401      401      401     401         401     401
 """
 
 ROWS = [tuple(line.split()) for line in TABLE.strip().splitlines()[1:]]
@@ -236,6 +236,41 @@ def test_the_table_has_a_row_for_everyone() -> None:
     assert {row[:3] for row in ROWS} == tokens | ended | people
     assert len(ROWS) == len(tokens | ended | people)
     assert set(COLUMNS) == {*Act, "staged", "direct"}
+
+
+# What is left while the project is in quarantine.
+QUARANTINED = """
+    who            token    scope    see  stage  publish  discard  manage  quarantine
+    anonymous      -        -        -    -      -        -        -       -
+    stranger       -        -        -    -      -        -        -       -
+    maintainer     -        -        yes  -      -        -        -       -
+    owner          -        -        yes  -      -        -        -       -
+    administrator  -        -        yes  -      -        yes      yes     yes
+    operator       -        -        yes  -      yes      yes      yes     yes
+    owner          all      any      yes  -      -        -        -       -
+    owner          manage   this     -    -      -        -        -       -
+    maintainer     all      this     yes  -      -        -        -       -
+    stranger       all      any      -    -      -        -        -       -
+    administrator  all      any      -    -      -        -        -       -
+"""
+
+
+def test_in_quarantine_a_projects_people_can_only_look(world: World) -> None:
+    world.this.quarantined = True
+    head, *rows = [tuple(line.split()) for line in QUARANTINED.strip().splitlines()]
+
+    for who, token, scope, *expected in rows:
+        actor = world.actor(who, token, scope)
+        assert [world.outcome(actor, column) for column in head[3:]] == expected, (who, token)
+
+
+def test_whoever_sees_a_project_is_told_of_its_quarantine(world: World) -> None:
+    world.this.quarantined = True
+
+    with pytest.raises(NotAllowed, match="'this' is in quarantine: until an administrator"):
+        require(world.actor("owner", "-", "-"), Act.PUBLISH, world.this)
+    with pytest.raises(NotAllowed, match="The user 'stranger' may not publish"):
+        require(world.actor("stranger", "-", "-"), Act.PUBLISH, world.this)
 
 
 def test_a_direct_upload_needs_both_stage_and_publish(world: World) -> None:

@@ -7,14 +7,16 @@ from pathlib import Path
 
 import pytest
 
-from greenroom.models import Project, RoleName, User
+from greenroom.models import Project, ProjectStatus, RoleName, User
 from greenroom.registry import accounts, catalogue, drafts, projects
 from greenroom.registry.errors import (
+    CannotPublish,
     InvalidMetadata,
     InvalidRequest,
     NameNotAvailable,
     NotAllowed,
     NotFound,
+    ProjectClosed,
     Refusal,
     TooMany,
 )
@@ -407,3 +409,153 @@ def test_a_reserved_name_is_free_from_the_second_it_falls_due(
         assert projects.of_user(index, accounts.get_user(index.session, "ada")) == []
         eve = Actor(accounts.get_user(index.session, "eve"))
         projects.check_can_register(index, eve, "examp1e", staged=False)
+
+
+# Status (PEP 792)
+
+StatusAct = Callable[[Index, Actor, Project], None]
+STATUS_ACTS: list[StatusAct] = [
+    projects.archive,
+    projects.unarchive,
+    projects.quarantine,
+    projects.lift_quarantine,
+]
+
+
+def test_an_archived_project_is_there_and_takes_nothing(
+    index: Index, ada: User, published: Project, tmp_path: Path
+) -> None:
+    projects.archive(index, Actor(ada), published, "use zope.other instead")
+
+    listing = catalogue.listing(index.session, published)
+    assert (listing.status, listing.status_reason) == ("archived", "use zope.other instead")
+    assert [file.version for file in listing.files] == ["1.0"]
+    before = factories.everything(index)
+    for staged in (True, False):
+        with pytest.raises(ProjectClosed, match="is archived and takes no files") as refusal:
+            factories.upload(index, ada, make_wheel(tmp_path, "zope.example", "2.0"), staged=staged)
+        assert "use zope.other instead" in str(refusal.value)
+    assert factories.everything(index) == before
+
+
+def test_a_quarantined_project_offers_nothing(
+    index: Index, ada: User, published: Project, tmp_path: Path
+) -> None:
+    draft = factories.stage(index, ada, make_wheel(tmp_path, "zope.example", "2.0"))
+    projects.quarantine(index, OPERATOR, published, "malware")
+
+    session = index.session
+    [release] = catalogue.releases(session, published)
+    listing = catalogue.listing(session, published)
+    assert (listing.status, listing.status_reason) == ("quarantined", "malware")
+    assert (listing.versions, listing.files) == (("1.0",), ())
+    assert catalogue.draft_listing(session, draft).files == ()
+    assert catalogue.offered_files(session, published, release) == []
+    [file] = catalogue.files(session, release)
+    assert catalogue.offered_file(session, file.filename) is None
+    assert catalogue.file(session, file.filename) is file
+    assert catalogue.newest_releases(session, 10) == []
+    assert catalogue.projects_of(session, ada) == []
+    assert catalogue.project(session, "zope.example") is published
+    for staged in (True, False):
+        with pytest.raises(ProjectClosed, match="is in quarantine and takes no files"):
+            factories.upload(index, ada, make_wheel(tmp_path, "zope.example", "3.0"), staged=staged)
+
+
+def test_nobody_else_is_told_the_status_of_what_they_may_not_touch(
+    index: Index, ada: User, eve: User, published: Project, tmp_path: Path
+) -> None:
+    projects.archive(index, Actor(ada), published)
+
+    with pytest.raises(NotAllowed, match="The user 'eve' isn't allowed to upload"):
+        factories.upload(index, eve, make_wheel(tmp_path, "zope.example", "2.0"), staged=True)
+
+
+@pytest.mark.parametrize("close", [projects.archive, projects.quarantine])
+def test_a_draft_of_a_closed_project_is_not_published(
+    index: Index, ada: User, published: Project, tmp_path: Path, close: StatusAct
+) -> None:
+    draft = factories.stage(index, ada, make_wheel(tmp_path, "zope.example", "2.0"))
+    close(index, OPERATOR, published)
+
+    with pytest.raises(CannotPublish, match="takes no files"):
+        drafts.publish(index, OPERATOR, draft)
+
+    assert drafts.is_live(index, draft)
+
+
+def test_a_project_comes_back_from_each_as_it_was(
+    index: Index, ada: User, published: Project, tmp_path: Path
+) -> None:
+    projects.archive(index, Actor(ada), published, "done")
+    projects.quarantine(index, OPERATOR, published)
+    assert published.status is ProjectStatus.QUARANTINED
+    projects.lift_quarantine(index, OPERATOR, published)
+    assert (published.status, published.status_reason) == (ProjectStatus.ARCHIVED, "done")
+    projects.unarchive(index, Actor(ada), published)
+    assert (published.status, published.status_reason) == (ProjectStatus.ACTIVE, "")
+
+    factories.release(index, ada, make_wheel(tmp_path, "zope.example", "2.0"))
+
+
+def test_every_change_of_status_is_in_the_journal_once(index: Index, published: Project) -> None:
+    before = len(factories.journal_of(index))
+
+    for act in STATUS_ACTS:
+        act(index, OPERATOR, published)
+        act(index, OPERATOR, published)
+
+    acts = [act for _, _, act in factories.journal_of(index)[before:]]
+    assert acts == [
+        "archive project",
+        "unarchive project",
+        "quarantine project",
+        "unquarantine project",
+    ]
+    assert index.changed == {"project/zope-example", "all-projects", "files/zope-example"}
+
+
+@pytest.mark.parametrize(
+    ("act", "who", "outcome"),
+    [
+        (act, who, "allowed" if who in allowed else "refused")
+        for act, allowed in [
+            (projects.archive, {"owner", "administrator"}),
+            (projects.unarchive, {"owner", "administrator"}),
+            (projects.quarantine, {"administrator"}),
+            (projects.lift_quarantine, {"administrator"}),
+        ]
+        for who in ("owner", "maintainer", "stranger", "administrator")
+    ],
+)
+def test_who_sets_the_status(
+    index: Index, ada: User, published: Project, act: StatusAct, who: str, outcome: str
+) -> None:
+    person = ada
+    if who != "owner":
+        person = factories.make_user(index, who, administrator=who == "administrator")
+    if who == "maintainer":
+        factories.add_role(index, published, person, RoleName.MAINTAINER)
+
+    if outcome == "allowed":
+        act(index, Actor(person), published)
+    else:
+        with pytest.raises(NotAllowed):
+            act(index, Actor(person), published)
+
+
+@pytest.mark.parametrize("act", STATUS_ACTS)
+def test_a_reserved_name_has_no_status(
+    index: Index, ada: User, tmp_path: Path, act: StatusAct
+) -> None:
+    draft = factories.stage(index, ada, make_wheel(tmp_path, "reserved"))
+    assert draft.project is not None
+
+    with pytest.raises(InvalidRequest, match="Nothing of 'reserved' is public"):
+        act(index, OPERATOR, draft.project)
+
+
+def test_administrators_see_what_is_in_quarantine(index: Index, published: Project) -> None:
+    assert projects.in_quarantine(index.session) == []
+    projects.quarantine(index, OPERATOR, published)
+    assert projects.in_quarantine(index.session) == [published]

@@ -68,6 +68,16 @@ class Site:
         with self.premises.writing() as index:
             projects.add_role(index, OPERATOR, projects.get(index, project), username, name)
 
+    def release(self, *paths: Path, by: str = "ada") -> None:
+        """Publish each file by a direct upload."""
+        with self.premises.writing() as index:
+            factories.release(index, accounts.get_user(index.session, by), *paths)
+
+    def stage(self, *paths: Path, by: str = "ada") -> str:
+        """Put files into a draft; gives its slug."""
+        with self.premises.writing() as index:
+            return factories.stage(index, accounts.get_user(index.session, by), *paths).slug
+
     def sign_in(self, username: str = "ada") -> webtest.TestApp:
         """A browser in which this person is signed in."""
         browser = self.browser()

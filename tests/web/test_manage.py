@@ -24,18 +24,6 @@ def ada(site: Site) -> str:
     return site.user()
 
 
-def stage(site: Site, *paths: Path, by: str = "ada") -> str:
-    """Files in a draft; gives its slug."""
-    with site.premises.writing() as index:
-        return factories.stage(index, accounts.get_user(index.session, by), *paths).slug
-
-
-def publish(site: Site, *paths: Path, by: str = "ada") -> None:
-    """Each file by a direct upload."""
-    with site.premises.writing() as index:
-        factories.release(index, accounts.get_user(index.session, by), *paths)
-
-
 def do(site: Site, act: Callable[..., object], *arguments: object) -> None:
     """An act of ada's on the draft of example 1.0."""
     with site.premises.writing() as index:
@@ -80,8 +68,8 @@ def test_newcomers_are_told_how_to_begin(site: Site) -> None:
 
 
 def test_drafts_stand_above_the_projects(site: Site, tmp_path: Path) -> None:
-    publish(site, make_wheel(tmp_path))
-    stage(site, make_wheel(tmp_path, version="2.0"))
+    site.release(make_wheel(tmp_path))
+    site.stage(make_wheel(tmp_path, version="2.0"))
 
     page = site.sign_in().get("/manage/")
 
@@ -92,7 +80,7 @@ def test_drafts_stand_above_the_projects(site: Site, tmp_path: Path) -> None:
 
 
 def test_nobody_sees_the_projects_of_others(site: Site, tmp_path: Path) -> None:
-    stage(site, make_wheel(tmp_path))
+    site.stage(make_wheel(tmp_path))
     site.user("eve")
 
     assert "example" not in text(site.sign_in("eve").get("/manage/")).replace("index.example", "")
@@ -100,7 +88,7 @@ def test_nobody_sees_the_projects_of_others(site: Site, tmp_path: Path) -> None:
 
 def test_many_projects_have_pages(site: Site, tmp_path: Path) -> None:
     for word in ("apples", "pears"):
-        publish(site, *(make_wheel(tmp_path, f"{word}-{letter}") for letter in "abcdefghkmnpq"))
+        site.release(*(make_wheel(tmp_path, f"{word}-{letter}") for letter in "abcdefghkmnpq"))
         site.clock.advance(timedelta(hours=2))
     browser = site.sign_in()
 
@@ -112,19 +100,19 @@ def test_many_projects_have_pages(site: Site, tmp_path: Path) -> None:
 
 
 def test_a_project_is_managed_on_one_page(site: Site, tmp_path: Path) -> None:
-    publish(site, make_wheel(tmp_path))
-    stage(site, make_wheel(tmp_path, version="2.0"))
+    site.release(make_wheel(tmp_path))
+    site.stage(make_wheel(tmp_path, version="2.0"))
 
     page = site.sign_in().get(PROJECT)
 
     assert heading(page) == "example"
     assert "/manage/project/example/draft/2.0/" in links(page)
-    assert "/project/example/1.0/" in links(page)
+    assert "/manage/project/example/release/1.0/" in links(page)
     assert "ada owner" in text(page)
 
 
 def test_a_project_without_releases_is_marked(site: Site, tmp_path: Path) -> None:
-    stage(site, make_wheel(tmp_path))
+    site.stage(make_wheel(tmp_path))
 
     page = site.sign_in().get(PROJECT)
 
@@ -147,7 +135,7 @@ def test_a_project_without_releases_is_marked(site: Site, tmp_path: Path) -> Non
 def test_strangers_find_nothing_there(
     site: Site, tmp_path: Path, path: str, who: str | None
 ) -> None:
-    stage(site, make_wheel(tmp_path))
+    site.stage(make_wheel(tmp_path))
     if who:
         site.user(who)
     browser = site.sign_in(who) if who else site.app
@@ -172,7 +160,7 @@ def test_strangers_find_nothing_there(
     ],
 )
 def test_strangers_cannot_act(site: Site, tmp_path: Path, path: str) -> None:
-    slug = stage(site, make_wheel(tmp_path))
+    slug = site.stage(make_wheel(tmp_path))
     site.user("eve")
     eve = site.sign_in("eve")
     fields = {
@@ -208,7 +196,7 @@ def test_strangers_cannot_act(site: Site, tmp_path: Path, path: str) -> None:
 def test_no_act_is_done_without_the_form_of_this_session(
     site: Site, tmp_path: Path, path: str
 ) -> None:
-    slug = stage(site, make_wheel(tmp_path))
+    slug = site.stage(make_wheel(tmp_path))
     site.user("grace")
     fields = {
         "typed": "1.0",
@@ -232,7 +220,7 @@ def test_no_act_is_done_without_the_form_of_this_session(
 
 
 def test_an_owner_gives_a_role(site: Site, tmp_path: Path) -> None:
-    stage(site, make_wheel(tmp_path))
+    site.stage(make_wheel(tmp_path))
     site.user("grace")
     form = site.sign_in().get(PROJECT).forms["add-role"]
     form["username"], form["role"] = "Grace", "maintainer"
@@ -258,7 +246,7 @@ def test_an_owner_gives_a_role(site: Site, tmp_path: Path) -> None:
 def test_a_role_that_cannot_be_is_refused_with_the_reason(
     site: Site, tmp_path: Path, username: str, role: str, sentence: str
 ) -> None:
-    stage(site, make_wheel(tmp_path))
+    site.stage(make_wheel(tmp_path))
     site.user("grace")
     form = site.sign_in().get(PROJECT).forms["add-role"]
     form["username"] = username
@@ -272,7 +260,7 @@ def test_a_role_that_cannot_be_is_refused_with_the_reason(
 
 
 def test_a_role_goes_when_the_name_is_typed(site: Site, tmp_path: Path) -> None:
-    stage(site, make_wheel(tmp_path))
+    site.stage(make_wheel(tmp_path))
     site.user("grace")
     site.role("example", "grace", RoleName.MAINTAINER)
     question = site.sign_in().get(f"{PROJECT}remove-role?user=grace")
@@ -287,7 +275,7 @@ def test_a_role_goes_when_the_name_is_typed(site: Site, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("typed", ["", "ada", "grac"])
 def test_a_role_stays_when_something_else_is_typed(site: Site, tmp_path: Path, typed: str) -> None:
-    stage(site, make_wheel(tmp_path))
+    site.stage(make_wheel(tmp_path))
     site.user("grace")
     site.role("example", "grace", RoleName.MAINTAINER)
     form = site.sign_in().get(f"{PROJECT}remove-role?user=grace").forms["confirm"]
@@ -299,7 +287,7 @@ def test_a_role_stays_when_something_else_is_typed(site: Site, tmp_path: Path, t
 
 
 def test_the_last_owner_stays(site: Site, tmp_path: Path) -> None:
-    stage(site, make_wheel(tmp_path))
+    site.stage(make_wheel(tmp_path))
     form = site.sign_in().get(f"{PROJECT}remove-role?user=ada").forms["confirm"]
     form["typed"] = "ada"
 
@@ -311,7 +299,7 @@ def test_the_last_owner_stays(site: Site, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("user", ["nobody", "", "%00"])
 def test_nobody_can_be_removed_who_has_no_role(site: Site, tmp_path: Path, user: str) -> None:
-    stage(site, make_wheel(tmp_path))
+    site.stage(make_wheel(tmp_path))
 
     site.sign_in().get(f"{PROJECT}remove-role?user={user}", status="4*")
 
@@ -319,7 +307,7 @@ def test_nobody_can_be_removed_who_has_no_role(site: Site, tmp_path: Path, user:
 def test_a_maintainer_is_offered_neither_roles_nor_settings_and_cannot_change_them(
     site: Site, tmp_path: Path
 ) -> None:
-    stage(site, make_wheel(tmp_path))
+    site.stage(make_wheel(tmp_path))
     site.user("grace")
     site.role("example", "grace", RoleName.MAINTAINER)
     grace = site.sign_in("grace")
@@ -337,7 +325,7 @@ def test_a_maintainer_is_offered_neither_roles_nor_settings_and_cannot_change_th
 
 
 def test_a_project_can_be_set_to_publish_through_drafts_only(site: Site, tmp_path: Path) -> None:
-    publish(site, make_wheel(tmp_path))
+    site.release(make_wheel(tmp_path))
     form = site.sign_in().get(PROJECT).forms["change-settings"]
     assert form["auto_publish_releases"].checked
     form["auto_publish_releases"].checked = False
@@ -362,7 +350,7 @@ def test_the_manage_page_has_all_that_one_needs_to_know_of_a_draft(
         description="One, *two*.",
         description_content_type="text/markdown",
     )
-    slug = stage(site, make_sdist(tmp_path, summary="Counts sheep."), wheel)
+    slug = site.stage(make_sdist(tmp_path, summary="Counts sheep."), wheel)
     site.clock.advance(timedelta(hours=1))
 
     page = site.sign_in().get(DRAFT)
@@ -387,7 +375,7 @@ def test_the_manage_page_has_all_that_one_needs_to_know_of_a_draft(
 
 
 def test_the_log_of_a_busy_draft_has_pages(site: Site, tmp_path: Path) -> None:
-    stage(site, *(make_wheel(tmp_path, tag=f"cp3{n}-cp3{n}-win32") for n in range(1, 25)))
+    site.stage(*(make_wheel(tmp_path, tag=f"cp3{n}-cp3{n}-win32") for n in range(1, 25)))
     browser = site.sign_in()
 
     assert "ada opened the draft" not in text(browser.get(DRAFT))
@@ -396,7 +384,7 @@ def test_the_log_of_a_busy_draft_has_pages(site: Site, tmp_path: Path) -> None:
 
 def test_what_replaced_what_is_in_the_log(site: Site, tmp_path: Path) -> None:
     before, after = make_wheel(tmp_path / "a"), make_wheel(tmp_path / "b", salt="x")
-    stage(site, before, after)
+    site.stage(before, after)
 
     page = site.sign_in().get(DRAFT)
 
@@ -405,7 +393,7 @@ def test_what_replaced_what_is_in_the_log(site: Site, tmp_path: Path) -> None:
 
 
 def test_the_version_has_one_spelling(site: Site, tmp_path: Path) -> None:
-    stage(site, make_wheel(tmp_path))
+    site.stage(make_wheel(tmp_path))
 
     answer = site.sign_in().get("/manage/project/EXAMPLE/draft/1.0.0", status=301)
 
@@ -416,7 +404,7 @@ def test_the_version_has_one_spelling(site: Site, tmp_path: Path) -> None:
 
 
 def test_publishing_first_lists_what_becomes_public(site: Site, tmp_path: Path) -> None:
-    stage(site, make_sdist(tmp_path), make_wheel(tmp_path))
+    site.stage(make_sdist(tmp_path), make_wheel(tmp_path))
 
     page = site.sign_in().get(DRAFT).click("Publish…")
 
@@ -431,8 +419,8 @@ def test_publishing_first_lists_what_becomes_public(site: Site, tmp_path: Path) 
 
 
 def test_files_for_a_public_release_are_all_that_is_listed(site: Site, tmp_path: Path) -> None:
-    publish(site, make_wheel(tmp_path))
-    stage(site, make_wheel(tmp_path, tag="cp312-cp312-win32"))
+    site.release(make_wheel(tmp_path))
+    site.stage(make_wheel(tmp_path, tag="cp312-cp312-win32"))
 
     page = site.sign_in().get(f"{DRAFT}publish")
 
@@ -440,7 +428,7 @@ def test_files_for_a_public_release_are_all_that_is_listed(site: Site, tmp_path:
 
 
 def test_publishing_leads_to_the_public_page(site: Site, tmp_path: Path) -> None:
-    stage(site, make_wheel(tmp_path))
+    site.stage(make_wheel(tmp_path))
     form = site.sign_in().get(f"{DRAFT}publish").forms["publish"]
 
     answer = form.submit()
@@ -454,7 +442,7 @@ def test_publishing_leads_to_the_public_page(site: Site, tmp_path: Path) -> None
 
 
 def test_publishing_twice_answers_twice_alike(site: Site, tmp_path: Path) -> None:
-    stage(site, make_wheel(tmp_path))
+    site.stage(make_wheel(tmp_path))
     form = site.sign_in().get(f"{DRAFT}publish").forms["publish"]
     first = form.submit()
 
@@ -465,7 +453,7 @@ def test_publishing_twice_answers_twice_alike(site: Site, tmp_path: Path) -> Non
 
 
 def test_what_is_published_leaves_a_tombstone_with_its_log(site: Site, tmp_path: Path) -> None:
-    stage(site, make_wheel(tmp_path))
+    site.stage(make_wheel(tmp_path))
     do(site, drafts.publish)
     browser = site.sign_in()
 
@@ -480,7 +468,7 @@ def test_what_is_published_leaves_a_tombstone_with_its_log(site: Site, tmp_path:
 
 
 def test_an_empty_draft_is_not_published_and_says_why(site: Site, tmp_path: Path) -> None:
-    stage(site, make_wheel(tmp_path))
+    site.stage(make_wheel(tmp_path))
     do(site, drafts.remove_file, "example-1.0-py3-none-any.whl")
     form = site.sign_in().get(f"{DRAFT}publish").forms["publish"]
 
@@ -492,8 +480,8 @@ def test_an_empty_draft_is_not_published_and_says_why(site: Site, tmp_path: Path
 
 
 def test_every_reason_against_publishing_is_listed(site: Site, tmp_path: Path) -> None:
-    publish(site, make_wheel(tmp_path))
-    stage(site, make_wheel(tmp_path, tag="cp312-cp312-win32"))
+    site.release(make_wheel(tmp_path))
+    site.stage(make_wheel(tmp_path, tag="cp312-cp312-win32"))
     for _ in range(2):  # the draft lives, while the release closes
         site.clock.advance(timedelta(days=10))
         do(site, drafts.extend)
@@ -509,7 +497,7 @@ def test_every_reason_against_publishing_is_listed(site: Site, tmp_path: Path) -
 
 
 def test_a_draft_that_fell_due_is_not_there_to_be_published(site: Site, tmp_path: Path) -> None:
-    stage(site, make_wheel(tmp_path))
+    site.stage(make_wheel(tmp_path))
     form = site.sign_in().get(f"{DRAFT}publish").forms["publish"]
     site.clock.advance(timedelta(days=14))
 
@@ -522,8 +510,8 @@ def test_a_draft_that_fell_due_is_not_there_to_be_published(site: Site, tmp_path
 
 
 def test_a_draft_goes_when_its_version_is_typed(site: Site, tmp_path: Path) -> None:
-    publish(site, make_wheel(tmp_path, version="0.9"))
-    stage(site, make_wheel(tmp_path))
+    site.release(make_wheel(tmp_path, version="0.9"))
+    site.stage(make_wheel(tmp_path))
     form = site.sign_in().get(DRAFT).click("Discard…").forms["confirm"]
     form["typed"] = " 1.0 "
 
@@ -535,7 +523,7 @@ def test_a_draft_goes_when_its_version_is_typed(site: Site, tmp_path: Path) -> N
 
 
 def test_a_project_that_was_only_reserved_goes_with_its_draft(site: Site, tmp_path: Path) -> None:
-    stage(site, make_wheel(tmp_path))
+    site.stage(make_wheel(tmp_path))
     form = site.sign_in().get(f"{DRAFT}discard").forms["confirm"]
     form["typed"] = "1.0"
 
@@ -547,7 +535,7 @@ def test_a_project_that_was_only_reserved_goes_with_its_draft(site: Site, tmp_pa
 
 @pytest.mark.parametrize("typed", ["", "1.1", "example", "x" * 300])
 def test_a_draft_stays_when_something_else_is_typed(site: Site, tmp_path: Path, typed: str) -> None:
-    stage(site, make_wheel(tmp_path))
+    site.stage(make_wheel(tmp_path))
     form = site.sign_in().get(f"{DRAFT}discard").forms["confirm"]
     form["typed"] = typed
 
@@ -560,7 +548,7 @@ def test_a_draft_stays_when_something_else_is_typed(site: Site, tmp_path: Path, 
 
 
 def test_a_file_is_removed_after_a_question(site: Site, tmp_path: Path) -> None:
-    stage(site, make_sdist(tmp_path), make_wheel(tmp_path))
+    site.stage(make_sdist(tmp_path), make_wheel(tmp_path))
     question = site.sign_in().get(f"{DRAFT}remove?filename=example-1.0.tar.gz")
     assert "example-1.0.tar.gz" in text(question)
 
@@ -573,7 +561,7 @@ def test_a_file_is_removed_after_a_question(site: Site, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", ["nothing.whl", "", "../../etc/passwd", "x" * 300])
 def test_a_file_that_is_not_there_cannot_be_removed(site: Site, tmp_path: Path, name: str) -> None:
-    stage(site, make_wheel(tmp_path))
+    site.stage(make_wheel(tmp_path))
     browser = site.sign_in()
 
     browser.get(f"{DRAFT}remove", {"filename": name}, status=404)
@@ -583,7 +571,7 @@ def test_a_file_that_is_not_there_cannot_be_removed(site: Site, tmp_path: Path, 
 
 
 def test_the_time_can_be_extended(site: Site, tmp_path: Path) -> None:
-    stage(site, make_wheel(tmp_path))
+    site.stage(make_wheel(tmp_path))
     site.clock.advance(timedelta(days=10))
 
     page = site.sign_in().get(DRAFT).forms["extend"].submit().follow()
@@ -593,7 +581,7 @@ def test_the_time_can_be_extended(site: Site, tmp_path: Path) -> None:
 
 
 def test_the_time_cannot_be_extended_for_nothing(site: Site, tmp_path: Path) -> None:
-    stage(site, make_wheel(tmp_path))
+    site.stage(make_wheel(tmp_path))
 
     answer = site.sign_in().get(DRAFT).forms["extend"].submit(status=400)
 
@@ -601,7 +589,7 @@ def test_the_time_cannot_be_extended_for_nothing(site: Site, tmp_path: Path) -> 
 
 
 def test_a_new_address_ends_the_old_one(site: Site, tmp_path: Path) -> None:
-    slug = stage(site, make_wheel(tmp_path))
+    slug = site.stage(make_wheel(tmp_path))
     question = site.sign_in().get(DRAFT).click("Change the address…")
     assert "The old one is dead at once" in text(question)
 
@@ -619,7 +607,7 @@ def test_a_new_address_ends_the_old_one(site: Site, tmp_path: Path) -> None:
 
 
 def test_a_maintainer_may_do_everything_with_a_draft(site: Site, tmp_path: Path) -> None:
-    stage(site, make_wheel(tmp_path))
+    site.stage(make_wheel(tmp_path))
     site.user("grace")
     site.role("example", "grace", RoleName.MAINTAINER)
 
@@ -634,7 +622,7 @@ def test_a_maintainer_may_do_everything_with_a_draft(site: Site, tmp_path: Path)
 def test_an_administrator_is_offered_to_discard_and_not_to_release(
     site: Site, tmp_path: Path
 ) -> None:
-    stage(site, make_wheel(tmp_path))
+    site.stage(make_wheel(tmp_path))
     site.user("root", administrator=True)
     root = site.sign_in("root")
 
@@ -659,14 +647,14 @@ def test_an_administrator_is_offered_to_discard_and_not_to_release(
 def test_a_page_of_a_draft_asks_the_database_as_often_for_many_files_as_for_one(
     site: Site, tmp_path: Path, path: str
 ) -> None:
-    stage(site, make_wheel(tmp_path))
+    site.stage(make_wheel(tmp_path))
     browser = site.sign_in()
     with counted_statements(site) as for_one:
         browser.get(f"{DRAFT}{path}")
     for number in range(1, 20):
         name = site.user(f"user{number}")
         site.role("example", name, RoleName.MAINTAINER)
-        stage(site, make_wheel(tmp_path, tag=f"cp3{number}-cp3{number}-win32"), by=name)
+        site.stage(make_wheel(tmp_path, tag=f"cp3{number}-cp3{number}-win32"), by=name)
 
     with counted_statements(site) as for_many:
         browser.get(f"{DRAFT}{path}")
@@ -679,17 +667,17 @@ def test_lists_ask_the_database_as_often_for_many_as_for_one(
     site: Site, tmp_path: Path, path: str
 ) -> None:
     site.user("root", administrator=True)
-    publish(site, make_wheel(tmp_path, "other"), by="root")
-    stage(site, make_wheel(tmp_path, "other", "2.0"), by="root")
+    site.release(make_wheel(tmp_path, "other"), by="root")
+    site.stage(make_wheel(tmp_path, "other", "2.0"), by="root")
     browser = site.sign_in("root")
     with counted_statements(site) as for_one:
         browser.get(path)
     for letter in "abcdefghkm":
         name = site.user(letter)
         site.role("other", name, RoleName.MAINTAINER)
-        publish(site, make_wheel(tmp_path, f"more-{letter}"), by="root")
-        publish(site, make_wheel(tmp_path, "other", f"1.{ord(letter)}"), by=name)
-        stage(site, make_wheel(tmp_path, "other", f"2.{ord(letter)}"), by=name)
+        site.release(make_wheel(tmp_path, f"more-{letter}"), by="root")
+        site.release(make_wheel(tmp_path, "other", f"1.{ord(letter)}"), by=name)
+        site.stage(make_wheel(tmp_path, "other", f"2.{ord(letter)}"), by=name)
 
     with counted_statements(site) as for_many:
         browser.get(path)
@@ -702,7 +690,7 @@ def test_lists_ask_the_database_as_often_for_many_as_for_one(
 
 def test_administrators_see_every_user_and_every_draft(site: Site, tmp_path: Path) -> None:
     site.user("root", administrator=True)
-    stage(site, make_wheel(tmp_path))
+    site.stage(make_wheel(tmp_path))
 
     page = site.sign_in("root").get("/admin/")
 
@@ -729,7 +717,7 @@ def test_an_administrator_verifies_a_user(site: Site, tmp_path: Path) -> None:
     answer = form.submit().follow()
 
     assert "newcomer is verified" in text(answer)
-    stage(site, make_wheel(tmp_path), by="newcomer")
+    site.stage(make_wheel(tmp_path), by="newcomer")
 
 
 def test_nobody_else_verifies_anybody(site: Site) -> None:
@@ -755,8 +743,8 @@ def test_redirects_of_a_signed_in_person_are_kept_by_no_shared_cache(
     site: Site, tmp_path: Path
 ) -> None:
     """A public 404 must not become a redirect because somebody who may know asked first."""
-    publish(site, make_wheel(tmp_path))
-    stage(site, make_wheel(tmp_path, version="2.0"))
+    site.release(make_wheel(tmp_path))
+    site.stage(make_wheel(tmp_path, version="2.0"))
 
     answer = site.sign_in().get("/project/example/2.0.0/", status=301)
 

@@ -7,7 +7,7 @@ import contextlib
 import functools
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import timedelta
 from pathlib import Path
 
@@ -24,8 +24,8 @@ from hypothesis.stateful import (
 )
 
 from greenroom.database import Database
-from greenroom.models import Draft, RoleName
-from greenroom.registry import accounts, drafts, housekeeping, projects
+from greenroom.models import Draft, Project, RoleName
+from greenroom.registry import accounts, drafts, housekeeping, projects, removal, yanking
 from greenroom.registry.errors import Refusal
 from greenroom.registry.index import Index, Premises
 from greenroom.registry.permissions import OPERATOR, Actor
@@ -72,8 +72,22 @@ PRIVATE_CONTEXTS = (
     resources.Manage,
     resources.ManagedDraft,
     resources.ManagedProject,
+    resources.ManagedProjectPart,
     resources.Tokens,
 )
+
+
+# What the operator does to what is published: yanking, deleting, closing.
+UPKEEP: dict[str, Callable[[Index, Project, str], object]] = {
+    "archive": lambda index, project, _: projects.archive(index, OPERATOR, project, "done"),
+    "unarchive": lambda index, project, _: projects.unarchive(index, OPERATOR, project),
+    "quarantine": lambda index, project, _: projects.quarantine(index, OPERATOR, project),
+    "lift quarantine": lambda index, project, _: projects.lift_quarantine(index, OPERATOR, project),
+    "yank": lambda index, project, v: yanking.yank_release(index, OPERATOR, project, v, "why"),
+    "unyank": lambda index, project, v: yanking.unyank_release(index, OPERATOR, project, v),
+    "remove release": lambda index, project, v: removal.remove_release(index, OPERATOR, project, v),
+    "remove project": lambda index, project, _: removal.remove_project(index, OPERATOR, project),
+}
 
 
 class World:
@@ -197,6 +211,18 @@ class TwoIndexes(RuleBasedStateMachine):
             if project.registered is not None:
                 with self.unseeing.premises.writing() as other:
                     self._set_role(other, name, person, role)
+
+    @rule(
+        name=st.sampled_from(NAMES),
+        version=st.sampled_from(VERSIONS),
+        act=st.sampled_from(sorted(UPKEEP)),
+    )
+    def keep_up(self, name: str, version: str, act: str) -> None:
+        """Beside drafts it may be refused; what is done there is done where there are none."""
+        with refusals_undone(self.seeing) as index:
+            UPKEEP[act](index, projects.get(index, name), version)
+            with self.unseeing.premises.writing() as other:
+                UPKEEP[act](other, projects.get(other, name), version)
 
     @rule(hours=st.sampled_from([1, 24, 24 * 8, 24 * 20]))
     def wait(self, hours: int) -> None:

@@ -7,6 +7,7 @@ import pytest
 from packaging.utils import parse_sdist_filename, parse_wheel_filename
 from pypi_simple import ProjectPage
 
+from greenroom.models import ProjectStatus
 from greenroom.registry.catalogue import ListedFile, ListedProject, Listing
 from greenroom.web import simple_rendering
 from greenroom.web.file_addresses import published_file_path
@@ -58,6 +59,8 @@ YANKED_SILENTLY = ListedFile(
 LISTING = Listing(
     name="example",
     last_serial=42,
+    status=ProjectStatus.ACTIVE,
+    status_reason="",
     versions=("1.0", "1!2.0", "1!3.0"),
     files=(WHEEL, SDIST, YANKED, YANKED_SILENTLY),
 )
@@ -216,14 +219,17 @@ def test_a_link_ends_in_the_file_name_that_installers_parse() -> None:
 @pytest.mark.parametrize("text", ['"><script>', "--><!--", "a\nb", "café", "\U0001d518"])
 def test_nobody_s_text_leaves_its_place(text: str) -> None:
     file = ListedFile("a-1.tar.gz", "1", "0" * 64, 1, SDIST.upload_time, text, True, text, None)
-    listing = Listing("a", 1, ("1",), (file,))
+    listing = Listing("a", 1, ProjectStatus.ARCHIVED, text, ("1",), (file,))
 
     html = simple_rendering.project_html(listing, link).decode()
     page = ProjectPage.from_html("a", html, base_url="https://index.example/simple/a/")
     assert page.packages[0].yanked_reason == text
     assert page.packages[0].requires_python == text
-    found = json.loads(simple_rendering.project_json(listing, link))["files"][0]
+    assert page.status_reason == text
+    page_json = json.loads(simple_rendering.project_json(listing, link))
+    found = page_json["files"][0]
     assert (found["yanked"], found["requires-python"]) == (text, text)
+    assert page_json["project-status"] == {"status": "archived", "reason": text}
 
 
 def parsed(form: str) -> ProjectPage:

@@ -4,7 +4,7 @@ from greenroom.models.accounts import Attempt, Token, User
 from greenroom.models.base import Base
 from greenroom.models.drafts import Draft, DraftEvent, DraftState
 from greenroom.models.journal import JournalEntry
-from greenroom.models.projects import Project, Role, RoleName
+from greenroom.models.projects import Project, ProjectStatus, RetiredName, Role, RoleName
 from greenroom.models.releases import File, PublishedName, Release
 
 __all__ = [
@@ -16,8 +16,10 @@ __all__ = [
     "File",
     "JournalEntry",
     "Project",
+    "ProjectStatus",
     "PublishedName",
     "Release",
+    "RetiredName",
     "Role",
     "RoleName",
     "Token",

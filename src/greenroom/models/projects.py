@@ -9,7 +9,7 @@ from sqlalchemy import CheckConstraint, ForeignKey, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from greenroom.models.accounts import User
-from greenroom.models.base import Base, Name, PrimaryKey
+from greenroom.models.base import Base, LongText, Name, PrimaryKey
 
 
 class RoleName(StrEnum):
@@ -19,12 +19,21 @@ class RoleName(StrEnum):
     MAINTAINER = "maintainer"
 
 
+class ProjectStatus(StrEnum):
+    """What installers are told of a project (PEP 792)."""
+
+    ACTIVE = "active"
+    ARCHIVED = "archived"
+    QUARANTINED = "quarantined"
+
+
 class Project(Base):
     """A name. ``registered`` is when it became the project's for good.
 
     ``NULL`` means that only drafts of a first release hold the name: it is reserved while one of
     them lives. ``last_serial`` is the serial of the newest journal entry, 0 before the first.
     ``confusable_name`` is the name with look-alike characters folded (``registry/names.py``).
+    An owner archives a project, an administrator quarantines it; it can be both.
     """
 
     __tablename__ = "projects"
@@ -37,6 +46,10 @@ class Project(Base):
     registered: Mapped[datetime | None]
     last_serial: Mapped[int] = mapped_column(default=0)
     auto_publish_releases: Mapped[bool] = mapped_column(default=True)
+    archived: Mapped[bool] = mapped_column(default=False)
+    archived_reason: Mapped[LongText] = mapped_column(default="")
+    quarantined: Mapped[bool] = mapped_column(default=False)
+    quarantined_reason: Mapped[LongText] = mapped_column(default="")
     created_by_id: Mapped[int | None] = mapped_column(
         ForeignKey("users.id", ondelete="SET NULL"), index=True
     )
@@ -47,6 +60,31 @@ class Project(Base):
         passive_deletes=True,
         order_by="Role.id",
     )
+
+    @property
+    def status(self) -> ProjectStatus:
+        """The one status that the project has to the world: a quarantine outweighs the rest."""
+        if self.quarantined:
+            return ProjectStatus.QUARANTINED
+        return ProjectStatus.ARCHIVED if self.archived else ProjectStatus.ACTIVE
+
+    @property
+    def status_reason(self) -> str:
+        """Why it has that status, in the words of whoever gave it; empty where nothing was said."""
+        if self.quarantined:
+            return self.quarantined_reason
+        return self.archived_reason if self.archived else ""
+
+
+class RetiredName(Base):
+    """The name of a project that was deleted. Nobody gets it again, nor one that looks like it."""
+
+    __tablename__ = "retired_names"
+
+    normalized_name: Mapped[Name] = mapped_column(primary_key=True)
+    confusable_name: Mapped[Name] = mapped_column(index=True)
+    at: Mapped[datetime]
+    by: Mapped[Name]
 
 
 class Role(Base):

@@ -52,7 +52,7 @@ class File(Base):
 
     ``published`` is the moment it became public, ``created`` the moment it arrived. ``sha256`` is
     also the key of its bytes in the storage, as ``metadata_sha256`` is that of its metadata file
-    (PEP 658).
+    (PEP 658). A file is yanked by itself or with its release.
     """
 
     __tablename__ = "files"
@@ -86,6 +86,8 @@ class File(Base):
     core_metadata: Mapped[JSONObject] = mapped_column(deferred=True)
     created: Mapped[datetime]
     published: Mapped[datetime | None]
+    yanked: Mapped[bool] = mapped_column(default=False)
+    yanked_reason: Mapped[LongText] = mapped_column(default="")
     uploaded_by_id: Mapped[int | None] = mapped_column(
         ForeignKey("users.id", ondelete="SET NULL"), index=True
     )

@@ -3,6 +3,9 @@
 A file is public when it was published, a release when it was, a project when one of its releases
 was. No other module asks the database for ``published``. What a draft's address shows is here too,
 because it is the same listing made of other files.
+
+A project in quarantine is still there, with its status and its history, so that people learn why;
+but none of its files is offered to anyone, and no list recommends it (PEP 792).
 """
 
 from collections.abc import Iterable, Sequence
@@ -10,10 +13,10 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from packaging.version import Version
-from sqlalchemy import ColumnElement, Select, exists, select
-from sqlalchemy.orm import Session, selectinload, undefer
+from sqlalchemy import ColumnElement, exists, select
+from sqlalchemy.orm import Session, contains_eager, selectinload, undefer
 
-from greenroom.models import Draft, File, Project, Release, Role, User
+from greenroom.models import Draft, File, Project, ProjectStatus, Release, Role, User
 from greenroom.registry.names import canonical_version, lookup_name
 
 
@@ -46,6 +49,8 @@ class Listing:
 
     name: str
     last_serial: int
+    status: ProjectStatus
+    status_reason: str
     versions: tuple[str, ...]
     files: tuple[ListedFile, ...]
 
@@ -70,8 +75,8 @@ def project(session: Session, name: str) -> Project | None:
 
 
 def listing(session: Session, project: Project) -> Listing:
-    """What the simple index says of a public project."""
-    return _listing(session, project, select(File).where(_is_public_file()))
+    """What the simple index says of a public project. Releases may have lost all their files."""
+    return _listing(session, project, _is_public_release(), _is_public_file())
 
 
 def draft_projects(draft: Draft) -> list[ListedProject]:
@@ -85,8 +90,10 @@ def draft_projects(draft: Draft) -> list[ListedProject]:
 def draft_listing(session: Session, draft: Draft) -> Listing:
     """What the draft's own simple index says: its staged files and nothing else."""
     if draft.project is None:
-        return Listing(lookup_name(draft.project_name), last_serial=0, versions=(), files=())
-    return _listing(session, draft.project, select(File).where(File.draft_id == draft.id))
+        name = lookup_name(draft.project_name)
+        return Listing(name, 0, ProjectStatus.ACTIVE, "", versions=(), files=())
+    is_staged = File.draft_id == draft.id
+    return _listing(session, draft.project, is_staged, is_staged)
 
 
 def releases(session: Session, project: Project) -> list[Release]:
@@ -151,11 +158,41 @@ def files(session: Session, release: Release) -> list[File]:
     return sorted(rows, key=lambda file: (not file.is_sdist, file.filename))
 
 
+def offered_files(session: Session, project: Project, release: Release) -> list[File]:
+    """Those of its public files that anyone may have: none while the project is in quarantine."""
+    return [] if project.quarantined else files(session, release)
+
+
 def file(session: Session, filename: str) -> File | None:
     """The public file of this name."""
-    if not (filename.isascii() and filename.isprintable()):  # PostgreSQL refuses some of those
+    if not _is_searchable(filename):
         return None
     return session.scalar(select(File).where(File.filename == filename, _is_public_file()))
+
+
+def file_of(session: Session, project: Project, filename: str) -> File | None:
+    """The public file of this name, if it is the project's, with its release."""
+    if not _is_searchable(filename):
+        return None
+    return session.scalar(
+        select(File)
+        .join(File.release)
+        .options(contains_eager(File.release))
+        .where(File.filename == filename, Release.project_id == project.id, _is_public_file())
+    )
+
+
+def offered_file(session: Session, filename: str) -> File | None:
+    """The public file of this name, if anyone may have it, with its release and project."""
+    if not _is_searchable(filename):
+        return None
+    return session.scalar(
+        select(File)
+        .join(File.release)
+        .join(Release.project)
+        .options(contains_eager(File.release).contains_eager(Release.project))
+        .where(File.filename == filename, _is_public_file(), Project.quarantined.is_(False))
+    )
 
 
 def file_of_content(session: Session, sha256: str) -> File | None:
@@ -170,8 +207,9 @@ def newest_releases(session: Session, count: int) -> list[Release]:
     return list(
         session.scalars(
             select(Release)
-            .where(_is_public_release())
-            .options(selectinload(Release.project))
+            .join(Release.project)
+            .where(_is_public_release(), _is_recommended())
+            .options(contains_eager(Release.project))
             .order_by(Release.published.desc(), Release.id.desc())
             .limit(count)
         )
@@ -184,10 +222,15 @@ def projects_of(session: Session, user: User) -> list[Project]:
         session.scalars(
             select(Project)
             .join(Role, Role.project_id == Project.id)
-            .where(Role.user_id == user.id, _is_public_project())
+            .where(Role.user_id == user.id, _is_public_project(), _is_recommended())
             .order_by(Project.normalized_name)
         )
     )
+
+
+def _is_searchable(filename: str) -> bool:
+    """Whether there can be such a file. PostgreSQL refuses to be asked for some texts."""
+    return filename.isascii() and filename.isprintable()
 
 
 def _highest_first(releases: Iterable[Release]) -> list[Release]:
@@ -206,6 +249,10 @@ def _is_public_project() -> ColumnElement[bool]:
     return exists().where(Release.project_id == Project.id, _is_public_release())
 
 
+def _is_recommended() -> ColumnElement[bool]:
+    return Project.quarantined.is_(False)
+
+
 def _canonical(version: str) -> str | None:
     try:
         return canonical_version(Version(version))
@@ -213,23 +260,31 @@ def _canonical(version: str) -> str | None:
         return None
 
 
-def _listing(session: Session, project: Project, files: Select[File]) -> Listing:
+def _listing(
+    session: Session,
+    project: Project,
+    is_listed: ColumnElement[bool],
+    is_offered: ColumnElement[bool],
+) -> Listing:
+    """Of these releases of a project, these files."""
     rows = session.execute(
-        files.join(Release, Release.id == File.release_id)
-        .where(Release.project_id == project.id)
-        .with_only_columns(
-            File.filename,
+        select(
             Release.version,
+            Release.yanked,
+            Release.yanked_reason,
+            File.filename,
             File.sha256,
             File.size,
             File.published,
             File.created,
             File.requires_python,
-            Release.yanked,
-            Release.yanked_reason,
+            File.yanked.label("file_yanked"),
+            File.yanked_reason.label("file_yanked_reason"),
             File.packagetype,
             File.metadata_sha256,
         )
+        .outerjoin(File, (File.release_id == Release.id) & is_offered)
+        .where(Release.project_id == project.id, is_listed)
     ).all()
     order = {version: Version(version) for version in {row.version for row in rows}}
     listed = sorted(
@@ -241,17 +296,20 @@ def _listing(session: Session, project: Project, files: Select[File]) -> Listing
                 size=row.size,
                 upload_time=row.published or row.created,
                 requires_python=row.requires_python,
-                yanked=row.yanked,
-                yanked_reason=row.yanked_reason,
+                yanked=row.file_yanked or row.yanked,
+                yanked_reason=row.file_yanked_reason or row.yanked_reason,
                 metadata_sha256=row.metadata_sha256 if row.packagetype == "bdist_wheel" else None,
             )
             for row in rows
+            if row.filename is not None and not project.quarantined
         ),
         key=lambda file: (order[file.version], file.filename),
     )
     return Listing(
         name=project.normalized_name,
         last_serial=project.last_serial,
+        status=project.status,
+        status_reason=project.status_reason,
         versions=tuple(sorted(order, key=order.__getitem__)),
         files=tuple(listed),
     )

@@ -469,6 +469,7 @@ def _obstacles(
         yield InvalidRequest("It has no files: upload one first.")
     session = index.session
     checks = [
+        partial(file_rules.check_project_open, project),
         partial(file_rules.check_release_open, index, release),
         partial(file_rules.check_project_size, index, project, 0),
         partial(file_rules.check_single_sdist, index, release, None),

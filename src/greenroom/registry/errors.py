@@ -104,6 +104,13 @@ class DraftsOnly(Refusal):
     title = "Drafts only"
 
 
+class ProjectClosed(Refusal):
+    """The project is archived or in quarantine, and takes nothing."""
+
+    code = "project-closed"
+    title = "Project closed"
+
+
 class ReleaseClosed(Refusal):
     """The release takes no more files."""
 

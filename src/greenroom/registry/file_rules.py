@@ -5,10 +5,36 @@ from datetime import timedelta
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from greenroom.models import File, Project, PublishedName, Release
+from greenroom.models import File, Project, ProjectStatus, PublishedName, Release
 from greenroom.registry import catalogue, projects
-from greenroom.registry.errors import FileExists, InvalidFile, ReleaseClosed, SecondSdist, TooLarge
+from greenroom.registry.errors import (
+    FileExists,
+    InvalidFile,
+    ProjectClosed,
+    ReleaseClosed,
+    SecondSdist,
+    TooLarge,
+)
 from greenroom.registry.index import Index
+
+
+def check_project_open(project: Project) -> None:
+    """Refuse files for a project that takes none (PEP 792).
+
+    Raises:
+        ProjectClosed: it is archived or in quarantine.
+    """
+    reason = f" The reason: {project.status_reason}" if project.status_reason else ""
+    if project.status is ProjectStatus.QUARANTINED:
+        raise ProjectClosed(
+            f"The project {project.name!r} is in quarantine and takes no files: ask an "
+            f"administrator of this index.{reason}"
+        )
+    if project.status is ProjectStatus.ARCHIVED:
+        raise ProjectClosed(
+            f"The project {project.name!r} is archived and takes no files: an owner can take it "
+            f"out of the archive on its manage page.{reason}"
+        )
 
 
 def check_content(size: int, content_type: str | None) -> None:

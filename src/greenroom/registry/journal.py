@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from sqlalchemy import func, select
+from sqlalchemy import ColumnElement, func, select
 from sqlalchemy.orm import Session
 
 from greenroom.models import JournalEntry, Project
@@ -35,6 +35,32 @@ def append(
     project.last_serial = before + len(actions)
     index.session.flush()
     index.changed.update({f"project/{project.normalized_name}", "all-projects"})
+
+
+def of_project(session: Session, project: Project, *, start: int, count: int) -> list[JournalEntry]:
+    """Some of the entries about a project, the newest first."""
+    return list(
+        session.scalars(
+            select(JournalEntry)
+            .where(_is_about(project))
+            .order_by(JournalEntry.id.desc())
+            .offset(start)
+            .limit(count)
+        )
+    )
+
+
+def count_of_project(session: Session, project: Project) -> int:
+    """How many entries there are about a project."""
+    return (
+        session.scalar(select(func.count()).select_from(JournalEntry).where(_is_about(project)))
+        or 0
+    )
+
+
+def _is_about(project: Project) -> ColumnElement[bool]:
+    # The name of a deleted project is never given out again, so that no entry is another's.
+    return JournalEntry.project_name == project.name
 
 
 def last_serial(session: Session) -> int:

@@ -17,7 +17,8 @@ class Act(StrEnum):
     STAGE = "stage"  # open a draft, add and remove its files, extend it, rotate its address
     PUBLISH = "publish"
     DISCARD = "discard"
-    MANAGE = "manage"  # roles and settings
+    MANAGE = "manage"  # roles and settings; yank, delete, archive
+    QUARANTINE = "quarantine"
 
 
 # What a token can be limited to. Whoever may stage may also see what is staged.
@@ -25,12 +26,14 @@ TOKEN_PERMISSIONS = (Act.STAGE, Act.PUBLISH, Act.DISCARD, Act.MANAGE)
 DEFAULT_TOKEN_PERMISSIONS = (Act.STAGE, Act.PUBLISH, Act.DISCARD)
 
 _OF_ROLE = {
-    RoleName.OWNER: frozenset(Act),
+    RoleName.OWNER: frozenset(Act) - {Act.QUARANTINE},
     RoleName.MAINTAINER: frozenset({Act.SEE, Act.STAGE, Act.PUBLISH, Act.DISCARD}),
 }
 # An administrator keeps order, and does not release other people's software.
-_OF_ADMINISTRATOR = frozenset({Act.SEE, Act.DISCARD, Act.MANAGE})
-_OF_OPERATOR = frozenset({Act.SEE, Act.PUBLISH, Act.DISCARD, Act.MANAGE})
+_OF_ADMINISTRATOR = frozenset({Act.SEE, Act.DISCARD, Act.MANAGE, Act.QUARANTINE})
+_OF_OPERATOR = frozenset({Act.SEE, Act.PUBLISH, Act.DISCARD, Act.MANAGE, Act.QUARANTINE})
+# What is left of every role while a project is in quarantine.
+_IN_QUARANTINE = frozenset({Act.SEE})
 _NOTHING: frozenset[Act] = frozenset()
 
 
@@ -83,6 +86,11 @@ def require(actor: Actor, act: Act, project: Project) -> None:
     """
     if may(actor, act, project):
         return
+    if project.quarantined and may(actor, Act.SEE, project):
+        raise NotAllowed(
+            f"The project {project.name!r} is in quarantine: until an administrator of this index "
+            "lifts it, its people can look at it and nothing else."
+        )
     if actor.token is not None and act in _by_role_of(actor, project):
         raise NotAllowed(
             f"This API token may not {act} in project {project.name!r}, though its user may: "
@@ -134,7 +142,8 @@ def may_register(actor: Actor, *, staged: bool) -> bool:
 def _by_role(user: User, project: Project) -> frozenset[Act]:
     for role in project.roles:
         if role.user_id == user.id:
-            return _OF_ROLE[RoleName(role.name)]
+            acts = _OF_ROLE[RoleName(role.name)]
+            return acts & _IN_QUARANTINE if project.quarantined else acts
     return _NOTHING
 
 

@@ -1,4 +1,4 @@
-"""Projects: finding, registering, roles and settings."""
+"""Projects: finding, registering, roles, settings and status."""
 
 from dataclasses import dataclass
 from datetime import timedelta
@@ -7,7 +7,17 @@ from packaging.utils import NormalizedName
 from sqlalchemy import ColumnElement, exists, func, select
 from sqlalchemy.orm import Session, selectinload
 
-from greenroom.models import Draft, DraftState, File, Project, Release, Role, RoleName, User
+from greenroom.models import (
+    Draft,
+    DraftState,
+    File,
+    Project,
+    Release,
+    RetiredName,
+    Role,
+    RoleName,
+    User,
+)
 from greenroom.registry import journal
 from greenroom.registry.errors import (
     InvalidRequest,
@@ -26,6 +36,8 @@ from greenroom.registry.names import (
 )
 from greenroom.registry.permissions import Act, Actor, may_register, require
 from greenroom.registry.rate_limits import waiting_time
+
+LONGEST_REASON = 500
 
 
 def find(index: Index, name: str) -> Project | None:
@@ -85,6 +97,23 @@ def lock_and_reload(index: Index, project: Project) -> None:
         raise NotFound(f"There is no project {project.name!r}.")
 
 
+def lock_registered(index: Index, actor: Actor, act: Act, project: Project) -> None:
+    """Hold the lock of a project that is more than a reserved name, to do this to it.
+
+    Raises:
+        NotAllowed: the actor may not.
+        InvalidRequest: only drafts hold the name.
+        NotFound: it has gone meanwhile.
+    """
+    lock_and_reload(index, project)
+    require(actor, act, project)
+    if project.registered is None:
+        raise InvalidRequest(
+            f"Nothing of {project.name!r} is public: its name is reserved by drafts, and free when "
+            "they are discarded."
+        )
+
+
 def reload(index: Index, project: Project) -> None:
     """See the project and its roles as they are in the database now."""
     index.session.scalars(
@@ -100,12 +129,13 @@ def check_can_register(index: Index, actor: Actor, name: str, *, staged: bool) -
 
     Raises:
         InvalidMetadata: it is no valid name.
-        NameNotAvailable: it is prohibited or confusingly similar to another one.
+        NameNotAvailable: it is prohibited, was deleted, or is confusingly similar to another one.
         NotAllowed: the actor may not register names.
         TooMany: the actor registered too many of late.
     """
     normalized = check_project_name(name)
     check_not_prohibited(name, normalized, index.settings.prohibited_names)
+    _check_not_retired(index, name, normalized)
     _check_not_confusable(index, name, normalized)
     if actor.user is None or not may_register(actor, staged=staged):
         raise NotAllowed(
@@ -224,6 +254,87 @@ def change_settings(
     index.session.flush()
 
 
+def archive(index: Index, actor: Actor, project: Project, reason: str = "") -> None:
+    """Say that the project is finished: it takes no files until it is taken out again (PEP 792).
+
+    Raises:
+        NotAllowed: the actor may not manage the project.
+        InvalidRequest: nothing of it is public, or the reason does not do.
+    """
+    lock_registered(index, actor, Act.MANAGE, project)
+    reason = check_reason(reason)
+    if (project.archived, project.archived_reason) != (True, reason):
+        project.archived, project.archived_reason = True, reason
+        _journal_status(index, actor, project, "archive project")
+
+
+def unarchive(index: Index, actor: Actor, project: Project) -> None:
+    """Let the project go on.
+
+    Raises:
+        NotAllowed: the actor may not manage the project.
+    """
+    lock_registered(index, actor, Act.MANAGE, project)
+    if project.archived:
+        project.archived, project.archived_reason = False, ""
+        _journal_status(index, actor, project, "unarchive project")
+
+
+def quarantine(index: Index, actor: Actor, project: Project, reason: str = "") -> None:
+    """Keep the project away from everyone: it offers no files and takes none (PEP 792).
+
+    Raises:
+        NotAllowed: the actor is no administrator.
+        InvalidRequest: nothing of it is public, or the reason does not do.
+    """
+    lock_registered(index, actor, Act.QUARANTINE, project)
+    reason = check_reason(reason)
+    if (project.quarantined, project.quarantined_reason) != (True, reason):
+        project.quarantined, project.quarantined_reason = True, reason
+        _journal_status(index, actor, project, "quarantine project")
+
+
+def lift_quarantine(index: Index, actor: Actor, project: Project) -> None:
+    """Give the project back as it was.
+
+    Raises:
+        NotAllowed: the actor is no administrator.
+    """
+    lock_registered(index, actor, Act.QUARANTINE, project)
+    if project.quarantined:
+        project.quarantined, project.quarantined_reason = False, ""
+        _journal_status(index, actor, project, "unquarantine project")
+
+
+def in_quarantine(session: Session) -> list[Project]:
+    """The projects in quarantine, by name: for administrators."""
+    return list(
+        session.scalars(
+            select(Project).where(Project.quarantined).order_by(Project.normalized_name)
+        )
+    )
+
+
+def check_reason(text: str) -> str:
+    """A reason that everybody will read: one line, which may be empty.
+
+    Raises:
+        InvalidRequest: it is longer, or has characters that cannot be shown.
+    """
+    reason = text.strip()
+    if len(reason) > LONGEST_REASON or not reason.isprintable():
+        raise InvalidRequest(
+            f"A reason is one line of at most {LONGEST_REASON} characters that can be printed."
+        )
+    return reason
+
+
+def _journal_status(index: Index, actor: Actor, project: Project, action: str) -> None:
+    index.session.flush()
+    journal.append(index, project, None, [action], actor.name)
+    index.changed.add(f"files/{project.normalized_name}")
+
+
 def _is_taken(index: Index) -> ColumnElement[bool]:
     reserved = exists().where(Draft.project_id == Project.id, _is_live_draft(index))
     return Project.registered.is_not(None) | reserved
@@ -274,6 +385,21 @@ def _check_not_confusable(index: Index, name: str, normalized: NormalizedName) -
         raise NameNotAvailable(
             f"The name {name!r} is too similar to that of an existing project: "
             "choose one that nobody can mistake for another."
+        )
+
+
+def _check_not_retired(index: Index, name: str, normalized: NormalizedName) -> None:
+    retired = index.session.scalar(
+        select(RetiredName.normalized_name)
+        .where(RetiredName.confusable_name == confusable_form(normalized))
+        .order_by(RetiredName.normalized_name)
+        .limit(1)
+    )
+    if retired is not None:
+        raise NameNotAvailable(
+            f"The name {name!r} is that of a project that was deleted, or looks like it. The name "
+            "of a deleted project is not given out again, so that nobody takes over its users: "
+            "choose another one."
         )
 
 

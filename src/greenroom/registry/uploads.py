@@ -27,7 +27,7 @@ from greenroom.registry.errors import (
     WrongDigest,
 )
 from greenroom.registry.index import Index
-from greenroom.registry.permissions import Actor, require_upload
+from greenroom.registry.permissions import Act, Actor, may, require_upload
 from greenroom.registry.rate_limits import waiting_time
 from greenroom.settings import Settings
 from greenroom.storage import Storage
@@ -61,11 +61,14 @@ def check_actor(index: Index, actor: Actor, name: str, *, staged: bool) -> Proje
 
     Raises:
         NotAllowed, InvalidMetadata, NameNotAvailable, TooMany: the actor may not.
+        ProjectClosed: nobody may.
     """
     project = projects.find(index, name)
     if project is None:
         projects.check_can_register(index, actor, name, staged=staged)
     else:
+        if may(actor, Act.SEE, project):  # nobody else is told how it stands
+            file_rules.check_project_open(project)
         require_upload(actor, project, staged=staged)
     _check_rate(index, actor)
     return project

@@ -145,14 +145,14 @@ def _allowed_methods(request: Request) -> list[str]:
     methods: set[str] = set()
     for view in request.registry.introspector.get_category("views"):
         found = view["introspectable"]
-        context, method = found["context"], found["request_methods"]
+        context = found["context"]
         if (
-            isinstance(method, str)
-            and isinstance(context, type)
+            isinstance(context, type)
             and isinstance(request.context, context)
             and found["name"] == request.view_name
         ):
-            methods.add(method)
+            named = found["request_methods"]
+            methods.update([named] if isinstance(named, str) else named or ())
     if "GET" in methods:
         methods.add("HEAD")
     return sorted(methods)

@@ -70,6 +70,17 @@ class PageAddresses:
         """The project's manage page, or an act on the project."""
         return _with_query(self._path("manage", "project", project.name) + act, query)
 
+    def managed_history(self, project: Project) -> str:
+        """What the journal says of the project."""
+        return self._path("manage", "project", project.name, "history")
+
+    def managed_release(
+        self, project: Project, release: Release, act: str = "", **query: str
+    ) -> str:
+        """The manage page of a published release, or an act on it or on one of its files."""
+        path = self._path("manage", "project", project.name, "release", release.version)
+        return _with_query(path + act, query)
+
     def managed_draft(self, draft: Draft, act: str = "", **query: str) -> str:
         """The draft's manage page, or an act on the draft."""
         path = self._path("manage", "project", draft.project_name, "draft", draft.version)

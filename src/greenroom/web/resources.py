@@ -106,7 +106,7 @@ class PublishedMetadata(PublishedFile):
 def _published_file(request: Request, digest: str, name: str, parent: Node) -> PublishedFile:
     session = request.index.session
     filename = name.removesuffix(".metadata")
-    file = catalogue.file(session, filename)
+    file = catalogue.offered_file(session, filename)
     if file is None or file.sha256 != digest:
         raise KeyError(name)
     if filename == name:
@@ -270,6 +270,8 @@ class DraftFiles(DraftNode):
     """``/draft/<slug>/files/``; it lists nothing."""
 
     def __getitem__(self, name: str) -> StagedFile:
+        if self.draft.project is None or self.draft.project.quarantined:
+            raise KeyError(name)
         session = self.request.index.session
         file = drafts.find_file(session, self.draft, name)
         if file is not None:
@@ -323,18 +325,44 @@ class ManagedProject(Node):
         super().__init__(request, project.name, parent)
         self.project = project
 
-    def __getitem__(self, name: str) -> ManagedDrafts:
-        if name != "draft":
-            raise KeyError(name)
-        return ManagedDrafts(self.request, name, self, self.project)
+    def __getitem__(self, name: str) -> Node:
+        return _OF_MANAGED_PROJECT[name](self.request, name, self, self.project)
 
 
-class ManagedDrafts(Node):
-    """``/manage/project/<name>/draft/``; it lists nothing."""
+class ManagedProjectPart(Node):
+    """Something below ``/manage/project/<name>/``."""
 
     def __init__(self, request: Request, name: str, parent: Node, project: Project) -> None:
         super().__init__(request, name, parent)
         self.project = project
+
+
+class ManagedHistory(ManagedProjectPart):
+    """``/manage/project/<name>/history/``: what the journal says of the project."""
+
+
+class ManagedReleases(ManagedProjectPart):
+    """``/manage/project/<name>/release/``; it lists nothing."""
+
+    def __getitem__(self, text: str) -> ManagedRelease:
+        release = catalogue.release(self.request.index.session, self.project, text)
+        if release is None:
+            raise KeyError(text)
+        return ManagedRelease(self.request, release.version, self, self.project, release)
+
+
+class ManagedRelease(ManagedProjectPart):
+    """``/manage/project/<name>/release/<version>/``: a published release."""
+
+    def __init__(
+        self, request: Request, name: str, parent: Node, project: Project, release: Release
+    ) -> None:
+        super().__init__(request, name, parent, project)
+        self.release = release
+
+
+class ManagedDrafts(ManagedProjectPart):
+    """``/manage/project/<name>/draft/``; it lists nothing."""
 
     def __getitem__(self, text: str) -> ManagedDraft:
         version = _version(text)
@@ -355,6 +383,13 @@ class ManagedDraft(Node):
         super().__init__(request, draft.version, parent)
         self.project = project
         self.draft = draft
+
+
+_OF_MANAGED_PROJECT: dict[str, type[ManagedProjectPart]] = {
+    "draft": ManagedDrafts,
+    "history": ManagedHistory,
+    "release": ManagedReleases,
+}
 
 
 class Account(Node):

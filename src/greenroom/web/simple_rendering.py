@@ -5,14 +5,16 @@ times, versions), 792 (status). PEP 833 freezes the HTML form: what is new goes 
 """
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from html import escape
+from types import MappingProxyType
 
 from greenroom.registry.catalogue import ListedFile, ListedProject, Listing
 
 API_VERSION = "1.4"
-STATUS = "active"
+
+_STATUS_MARKERS = {"status": "pypi:project-status", "reason": "pypi:project-status-reason"}
 
 Link = Callable[[ListedFile], str]
 
@@ -39,7 +41,7 @@ def project_html(listing: Listing, link: Link) -> bytes:
     """A project's files in HTML; ``link`` gives the address of each, absolute or relative."""
     title = f"Links for {listing.name}"
     lines = [f"<h1>{title}</h1>", *(_anchor(file, link) for file in listing.files)]
-    return _page(title, lines, listing.last_serial, status=True)
+    return _page(title, lines, listing.last_serial, _status(listing))
 
 
 def project_json(listing: Listing, link: Link) -> bytes:
@@ -49,14 +51,24 @@ def project_json(listing: Listing, link: Link) -> bytes:
             "files": [_file(file, link) for file in listing.files],
             "meta": {"_last-serial": listing.last_serial, "api-version": API_VERSION},
             "name": listing.name,
-            "project-status": {"status": STATUS},
+            "project-status": _status(listing),
             "versions": listing.versions,
         }
     )
 
 
-def _page(title: str, lines: list[str], serial: int, *, status: bool = False) -> bytes:
-    marker = [f'<meta name="pypi:project-status" content="{STATUS}">'] if status else []
+def _status(listing: Listing) -> dict[str, str]:
+    status = {"status": listing.status.value}
+    return status | {"reason": listing.status_reason} if listing.status_reason else status
+
+
+def _page(
+    title: str, lines: list[str], serial: int, status: Mapping[str, str] = MappingProxyType({})
+) -> bytes:
+    markers = [
+        f'<meta name="{_STATUS_MARKERS[key]}" content="{escape(value)}">'
+        for key, value in status.items()
+    ]
     return "\n".join(
         [
             "<!DOCTYPE html>",
@@ -64,7 +76,7 @@ def _page(title: str, lines: list[str], serial: int, *, status: bool = False) ->
             "<head>",
             '<meta charset="utf-8">',
             f'<meta name="pypi:repository-version" content="{API_VERSION}">',
-            *marker,
+            *markers,
             f"<title>{title}</title>",
             "</head>",
             "<body>",

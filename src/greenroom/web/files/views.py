@@ -3,6 +3,7 @@
 from pyramid.response import Response
 from pyramid.view import view_config
 
+from greenroom.models import File
 from greenroom.web import file_responses
 from greenroom.web.request import Request
 from greenroom.web.resources import PublishedFile, PublishedMetadata
@@ -16,7 +17,7 @@ def content(context: PublishedFile, request: Request) -> Response:
     file = context.file
     kind = file_responses.SDIST if file.is_sdist else file_responses.WHEEL
     return _immutable(
-        file_responses.send(request, file.sha256, content_type=kind, filename=file.filename)
+        file_responses.send(request, file.sha256, content_type=kind, filename=file.filename), file
     )
 
 
@@ -29,12 +30,15 @@ def metadata(context: PublishedMetadata, request: Request) -> Response:
             context.file.metadata_sha256,
             content_type=file_responses.METADATA,
             filename=f"{context.file.filename}.metadata",
-        )
+        ),
+        context.file,
     )
 
 
-def _immutable(response: Response) -> Response:
+def _immutable(response: Response, file: File) -> Response:
     if response.status_int < 400:
         response.headers["Cache-Control"] = _CACHE_CONTROL
+        # They do not change, but they can be taken away.
+        response.headers["Surrogate-Key"] = f"files/{file.release.project.normalized_name}"
         response.headers["Access-Control-Allow-Origin"] = "*"
     return response

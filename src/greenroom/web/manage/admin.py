@@ -1,9 +1,9 @@
-"""``/admin/``: every user and every live draft, for administrators; nothing for anyone else."""
+"""``/admin/``: every user, draft and project, for administrators; nothing for anyone else."""
 
 from pyramid.httpexceptions import HTTPNotFound, HTTPSeeOther
 from pyramid.view import view_config
 
-from greenroom.registry import accounts, drafts
+from greenroom.registry import accounts, drafts, projects
 from greenroom.registry.errors import NotFound
 from greenroom.registry.permissions import is_administrator
 from greenroom.web.manage.forms import VerifyForm
@@ -12,23 +12,33 @@ from greenroom.web.page_caching import never_cache
 from greenroom.web.paging import page_from, page_number, page_of
 from greenroom.web.request import Request
 from greenroom.web.resources import Admin
+from greenroom.web.submitted import query_value
 
 _USERS_ON_A_PAGE = 50
 _DRAFTS_ON_A_PAGE = 50
+_PROJECTS_ON_A_PAGE = 50
 
 
 @view_config(context=Admin, request_method="GET", renderer="manage/admin.jinja2")
 def admin(context: Admin, request: Request) -> dict[str, object]:
-    """Who is here, and what is in the making."""
+    """Who is here, what is in the making and what in quarantine, and a way to every project."""
     _check_administrator(request)
     never_cache(request)
     session = request.index.session
+    wanted = query_value(request, "project")
+    found = projects.find(request.index, wanted) if wanted else None
+    if found is not None:
+        raise see_other(request, PageAddresses(request).managed_project(found))
     number = page_number(request, "users")
     users = accounts.users(session, start=(number - 1) * _USERS_ON_A_PAGE, count=_USERS_ON_A_PAGE)
     total = accounts.count_users(session)
     return {
         "users": page_from(users, number, _USERS_ON_A_PAGE, total, "users"),
         "drafts": page_of(request, drafts.all_live(request.index), _DRAFTS_ON_A_PAGE, "drafts"),
+        "quarantined": page_of(
+            request, projects.in_quarantine(session), _PROJECTS_ON_A_PAGE, "quarantined"
+        ),
+        "wanted": wanted,
         "now": request.index.now,
     }
 

@@ -12,7 +12,7 @@ from greenroom.registry.permissions import Act, permitted, require
 from greenroom.web import client_commands, draft_addresses, errors
 from greenroom.web.draft_details import draft_details
 from greenroom.web.form_answers import invalid
-from greenroom.web.manage.forms import ConfirmForm, RemoveFileForm
+from greenroom.web.manage.forms import ConfirmForm, FileForm
 from greenroom.web.page_addresses import PageAddresses, see_other
 from greenroom.web.page_caching import never_cache
 from greenroom.web.paging import page_of
@@ -114,7 +114,7 @@ def confirm_removing(context: ManagedDraft, request: Request) -> Page:
 @view_config(context=ManagedDraft, name="remove", request_method="POST")
 def remove(context: ManagedDraft, request: Request) -> HTTPSeeOther:
     """Take a file out of the draft."""
-    form = RemoveFileForm(request.POST)
+    form = FileForm(request.POST)
     if not form.validate():
         raise NotFound("The draft has no file of that name.")
     filename = form.filename.data or ""

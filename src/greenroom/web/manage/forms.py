@@ -4,6 +4,7 @@ from wtforms import BooleanField, Form, IntegerField, SelectField, StringField
 from wtforms.validators import InputRequired, Length, NumberRange, ValidationError
 
 from greenroom.models import RoleName
+from greenroom.registry.projects import LONGEST_REASON
 
 _LARGEST_ID = 2**31 - 1
 _AS_TYPED = {"autocomplete": "off", "autocapitalize": "none", "spellcheck": "false"}
@@ -44,10 +45,28 @@ class RemoveRoleForm(ConfirmForm):
     user = StringField("User", [InputRequired(), Length(max=255)])
 
 
-class RemoveFileForm(Form):
+class ReasonForm(ConfirmForm):
+    """Why, and something typed."""
+
+    reason = StringField(
+        "Reason",
+        [Length(max=LONGEST_REASON)],
+        description="One line that everybody can read. It may stay empty.",
+    )
+
+
+class FileForm(Form):
     """Which file."""
 
     filename = StringField("File", [InputRequired(), Length(max=255)])
+
+
+class ConfirmFileForm(ConfirmForm, FileForm):
+    """Which file, and its name typed."""
+
+
+class YankFileForm(ReasonForm, FileForm):
+    """Which file, why, and its name typed."""
 
 
 class VerifyForm(Form):

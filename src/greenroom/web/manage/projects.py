@@ -1,29 +1,27 @@
 """``/manage/`` and ``/manage/project/<name>/``: your projects, their roles and settings."""
 
-from typing import TypeAlias
-
 from pyramid.httpexceptions import HTTPSeeOther
 from pyramid.view import view_config
 
 from greenroom.models import Project, Role, RoleName
-from greenroom.registry import catalogue, drafts, projects
+from greenroom.registry import catalogue, drafts, journal, projects
 from greenroom.registry.errors import InvalidRequest, NotFound
 from greenroom.registry.permissions import Act, permitted, require
 from greenroom.registry.projects import ProjectSettings
 from greenroom.web import client_commands
 from greenroom.web.form_answers import invalid, refused
+from greenroom.web.manage.confirmation import View, confirmed
 from greenroom.web.manage.forms import RemoveRoleForm, RoleForm, SettingsForm
 from greenroom.web.page_addresses import PageAddresses, see_other, user_or_sign_in
 from greenroom.web.page_caching import never_cache
-from greenroom.web.paging import page_of
-from greenroom.web.request import Request
-from greenroom.web.resources import Manage, ManagedProject
+from greenroom.web.paging import page_from, page_number, page_of
+from greenroom.web.request import SAFE_METHODS, Request
+from greenroom.web.resources import Manage, ManagedHistory, ManagedProject
 from greenroom.web.submitted import query_value
-
-View: TypeAlias = dict[str, object] | HTTPSeeOther
 
 _PROJECTS_ON_A_PAGE = 25
 _RELEASES_ON_A_PAGE = 20
+_ENTRIES_ON_A_PAGE = 50
 
 
 @view_config(context=Manage, request_method="GET", renderer="manage/projects.jinja2")
@@ -75,37 +73,22 @@ def add_role(context: ManagedProject, request: Request) -> View:
 @view_config(
     context=ManagedProject,
     name="remove-role",
-    request_method="GET",
-    renderer="manage/remove_role.jinja2",
-)
-def confirm_removing_role(context: ManagedProject, request: Request) -> View:
-    """Ask for the name to be typed of who is to leave the project."""
-    require(request.person, Act.MANAGE, context.project)
-    role = _role(context.project, query_value(request, "user"))
-    return _removal(request, context.project, role, RemoveRoleForm())
-
-
-@view_config(
-    context=ManagedProject,
-    name="remove-role",
-    request_method="POST",
+    request_method=("GET", "POST"),
     renderer="manage/remove_role.jinja2",
 )
 def remove_role(context: ManagedProject, request: Request) -> View:
-    """Take a person's part in the project away."""
-    project = context.project
-    require(request.person, Act.MANAGE, project)
-    form = RemoveRoleForm(request.POST)
-    role = _role(project, form.user.data)
-    form.expected = role.user.username
-    if not form.validate():
-        return invalid(request, _removal(request, project, role, form))
-    username = role.user.username
-    try:
+    """Ask for the name to be typed of who is to leave the project; then take the part away."""
+    project, form = context.project, RemoveRoleForm(request.POST)
+    asked = request.method in SAFE_METHODS
+    role = _role(project, query_value(request, "user") if asked else form.user.data)
+    username = form.expected = role.user.username
+
+    def do() -> tuple[str, str]:
         projects.remove_role(request.index, request.person, project, username)
-    except InvalidRequest as refusal:
-        return refused(request, _removal(request, project, role, form), form, refusal)
-    return _back(request, project, f"{username} has no role in {project.name} any more.")
+        notice = f"{username} has no role in {project.name} any more."
+        return PageAddresses(request).managed_project(project), notice
+
+    return confirmed(request, project, form, {"role": role}, do)
 
 
 @view_config(context=ManagedProject, name="settings", request_method="POST")
@@ -115,6 +98,20 @@ def change_settings(context: ManagedProject, request: Request) -> View:
     settings = ProjectSettings(auto_publish_releases=bool(form.auto_publish_releases.data))
     projects.change_settings(request.index, request.person, context.project, settings)
     return _back(request, context.project, "The settings are saved.")
+
+
+@view_config(context=ManagedHistory, request_method="GET", renderer="manage/history.jinja2")
+def history(context: ManagedHistory, request: Request) -> View:
+    """What the journal says of the project, the newest first."""
+    never_cache(request)
+    session, number = request.index.session, page_number(request)
+    start = (number - 1) * _ENTRIES_ON_A_PAGE
+    entries = journal.of_project(session, context.project, start=start, count=_ENTRIES_ON_A_PAGE)
+    total = journal.count_of_project(session, context.project)
+    return {
+        "project": context.project,
+        "entries": page_from(entries, number, _ENTRIES_ON_A_PAGE, total),
+    }
 
 
 def _page(request: Request, project: Project, form: RoleForm) -> dict[str, object]:
@@ -132,13 +129,6 @@ def _page(request: Request, project: Project, form: RoleForm) -> dict[str, objec
         "upload_command": client_commands.staged_upload_command(request),
         "now": request.index.now,
     }
-
-
-def _removal(
-    request: Request, project: Project, role: Role, form: RemoveRoleForm
-) -> dict[str, object]:
-    never_cache(request)
-    return {"project": project, "role": role, "form": form}
 
 
 def _role(project: Project, username: str | None) -> Role:

@@ -94,7 +94,7 @@ def _published(
 ) -> dict[str, object]:
     cache_publicly(request, f"project/{project.normalized_name}")
     return _page(request, project, release, releases) | {
-        "files": catalogue.files(request.index.session, release),
+        "files": catalogue.offered_files(request.index.session, project, release),
         "install_command": client_commands.install_command(request, project, release),
     }
 
