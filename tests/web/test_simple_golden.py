@@ -20,11 +20,9 @@ from pathlib import Path
 
 import pytest
 from pypi_simple import DistributionPackage, IndexPage, ProjectPage
-from sqlalchemy import update
 
-from greenroom.models import Release
-from greenroom.registry import accounts
-from greenroom.registry.permissions import Actor
+from greenroom.registry import accounts, projects, yanking
+from greenroom.registry.permissions import OPERATOR, Actor
 from tests import factories
 from tests.artifacts import make_sdist, make_wheel
 from tests.web.conftest import Site
@@ -38,6 +36,10 @@ PAGES = {
     "list.json": ("/simple/", "application/vnd.pypi.simple.v1+json"),
     "project.html": ("/simple/odd-name-x/", "text/html"),
     "project.json": ("/simple/odd-name-x/", "application/vnd.pypi.simple.v1+json"),
+    "archived.html": ("/simple/aardvark/", "text/html"),
+    "archived.json": ("/simple/aardvark/", "application/vnd.pypi.simple.v1+json"),
+    "quarantined.html": ("/simple/suspect/", "text/html"),
+    "quarantined.json": ("/simple/suspect/", "application/vnd.pypi.simple.v1+json"),
 }
 
 
@@ -51,6 +53,8 @@ class Published:
     requires_python: str | None = None
     yanked: str | None = None
     """The reason, which may be empty."""
+    by_itself: bool = False
+    """Whether it was yanked without its release."""
 
     @property
     def version(self) -> str:
@@ -63,7 +67,9 @@ class Published:
 
 FILES = (
     Published("odd_name_x-1.9-cp312-cp312-musllinux_1_2_x86_64.whl", 2, ">=3.9,<4,!=3.10.*"),
-    Published("odd_name_x-1.9-py3-none-any.whl", 2, ">=3.9,<4,!=3.10.*"),
+    Published(
+        "odd_name_x-1.9-py3-none-any.whl", 2, ">=3.9,<4,!=3.10.*", "was built badly", by_itself=True
+    ),
     Published("odd_name_x-1.9.tar.gz", 2, ">=3.9,<4,!=3.10.*"),
     Published("odd_name_x-1.10.dev1.tar.gz", 3),
     Published("odd_name_x-1.10a1.tar.gz", 3),
@@ -73,6 +79,7 @@ FILES = (
     Published("odd_name_x-2.0.tar.gz", 1, yanked=""),
     Published("odd_name_x-1!0.1-py3-none-any.whl", 5),
 )
+ARCHIVED = 'Use "Odd.Name_X" & be <i>happy</i>.'
 FIRST_DAY = datetime(2026, 6, 1, 12, 0, 0, 250_000, tzinfo=UTC)
 
 
@@ -97,6 +104,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
         assert made.name == file.filename
     make_sdist(folder, "Aardvark")
     make_wheel(folder, "hidden")
+    make_wheel(folder, "suspect")
     for path in folder.iterdir():
         path.write_bytes(uncompressed(path))
     return folder
@@ -131,14 +139,16 @@ def site(
                     factories.stage(index, ada, folder / "hidden-1.0-py3-none-any.whl")
             site.clock.advance(timedelta(days=1))
         with site.premises.writing() as index:
+            ada = Actor(accounts.get_user(index.session, "ada"))
+            project = projects.get(index, "odd-name-x")
             for file in FILES:
-                if file.yanked is not None:
-                    index.session.execute(
-                        update(Release)
-                        .where(Release.version == file.version)
-                        .where(Release.project.has(normalized_name="odd-name-x"))
-                        .values(yanked=True, yanked_reason=file.yanked)
-                    )
+                if file.by_itself:
+                    yanking.yank_file(index, ada, project, file.filename, file.yanked or "")
+                elif file.yanked is not None:
+                    yanking.yank_release(index, ada, project, file.version, file.yanked)
+            projects.archive(index, ada, projects.get(index, "aardvark"), ARCHIVED)
+            suspect = factories.release(index, ada, folder / "suspect-1.0-py3-none-any.whl")
+            projects.quarantine(index, OPERATOR, suspect)
         yield site
 
 
@@ -177,7 +187,7 @@ def test_others_read_the_list_of_projects_out_of_it(form: str) -> None:
         else IndexPage.from_json_data(json.loads(content))
     )
 
-    assert page.projects == ["aardvark", "odd-name-x"]
+    assert page.projects == ["aardvark", "odd-name-x", "suspect"]
     assert page.repository_version == "1.4"
 
 
@@ -213,6 +223,17 @@ def test_others_read_out_of_json_what_html_has_not(folder: Path) -> None:
         assert package.upload_time == FIRST_DAY + timedelta(days=file.day)
 
 
+@pytest.mark.parametrize("form", ["html", "json"])
+def test_others_read_out_of_it_how_a_project_stands(form: str) -> None:
+    archived = read_page(f"archived.{form}", "aardvark")
+    quarantined = read_page(f"quarantined.{form}", "suspect")
+
+    assert (str(archived.status), archived.status_reason) == ("archived", ARCHIVED)
+    assert [package.filename for package in archived.packages] == ["aardvark-1.0.tar.gz"]
+    assert (str(quarantined.status), quarantined.status_reason) == ("quarantined", None)
+    assert quarantined.packages == []
+
+
 def test_json_has_these_fields_and_no_other() -> None:
     listed = json.loads((GOLDEN / "list.json").read_bytes())
     project = json.loads((GOLDEN / "project.json").read_bytes())
@@ -237,6 +258,7 @@ def test_json_has_these_fields_and_no_other() -> None:
         for file in project["files"]
     )
     assert [file["yanked"] for file in project["files"] if file["yanked"]] == [
+        "was built badly",
         'breaks <b>"it"</b> & that\'s bad',
         True,
     ]
@@ -249,11 +271,14 @@ def test_the_links_of_the_page_lead_to_the_files(site: Site, folder: Path) -> No
 
 
 def project_page(form: str) -> ProjectPage:
-    content = (GOLDEN / f"project.{form}").read_text()
-    base = f"{BASE}odd-name-x/"
-    if form == "html":
-        return ProjectPage.from_html("odd-name-x", content, base_url=base)
-    return ProjectPage.from_json_data(json.loads(content), base_url=base)
+    return read_page(f"project.{form}", "odd-name-x")
+
+
+def read_page(name: str, project: str) -> ProjectPage:
+    content = (GOLDEN / name).read_text()
+    if name.endswith(".html"):
+        return ProjectPage.from_html(project, content, base_url=f"{BASE}{project}/")
+    return ProjectPage.from_json_data(json.loads(content), base_url=f"{BASE}{project}/")
 
 
 def metadata_digest(package: DistributionPackage) -> str | None:

@@ -95,8 +95,8 @@ def with_password_of(user: str) -> Case:
     return lambda stage: stage.wheel().but(token="", headers=headers)
 
 
-def new(name: str, who: str = "good") -> Case:
-    """The project does not exist yet."""
+def of_project(name: str, who: str = "good") -> Case:
+    """It is for the project of this name, which may not exist yet."""
     return lambda stage: stage.wheel(name, "1.0").but(token=stage.tokens[who])
 
 
@@ -203,7 +203,12 @@ FORM, MISSING, METADATA, FILE = (
     "invalid-metadata",
     "invalid-distribution",
 )
-NO_NAME, LARGE, EXISTS = "name-not-available", "too-large", "file-exists"
+NO_NAME, CLOSED, LARGE, EXISTS = (
+    "name-not-available",
+    "project-closed",
+    "too-large",
+    "file-exists",
+)
 MANY, FORBIDDEN, UNKNOWN = "too-many-requests", "not-allowed", "not-authenticated"
 
 PROTOCOL_CLAUSES = [
@@ -501,12 +506,14 @@ METADATA_CLAUSES = [
 ]
 
 NEW_PROJECT_CLAUSES = [
-    Clause(5, "standard library", new("json"), 400, "The name 'json' isn't allowed: it", NO_NAME),
-    Clause(5, "any spelling", new("AsyncIO"), 400, "The name 'asyncio'", NO_NAME),
+    Clause(
+        5, "standard library", of_project("json"), 400, "The name 'json' isn't allowed: it", NO_NAME
+    ),
+    Clause(5, "any spelling", of_project("AsyncIO"), 400, "The name 'asyncio'", NO_NAME),
     Clause(
         5,
         "configured",
-        new("acme-core"),
+        of_project("acme-core"),
         400,
         "The name 'acme-core' isn't allowed on this index.",
         NO_NAME,
@@ -516,17 +523,28 @@ NEW_PROJECT_CLAUSES = [
         Clause(
             5,
             f"similar {name}",
-            new(name),
+            of_project(name),
             400,
             f"The name '{name}' is too similar to that of an existing project",
             NO_NAME,
         )
         for name in ("examp1e", "exampie", "c1osed", "cl0sed", "exam-ple", "reserve-d")
     ),
+    *(
+        Clause(
+            5,
+            f"deleted {name}",
+            of_project(name),
+            400,
+            f"The name '{name}' is that of a project that was deleted, or looks like it.",
+            NO_NAME,
+        )
+        for name in ("departed", "de-parted")
+    ),
     Clause(
         5,
         "unverified address",
-        new("fresh", "newcomer"),
+        of_project("fresh", "newcomer"),
         403,
         "The user 'newcomer' has no verified e-mail address",
         FORBIDDEN,
@@ -534,7 +552,7 @@ NEW_PROJECT_CLAUSES = [
     Clause(
         5,
         "token of a project",
-        new("fresh", "of another project"),
+        of_project("fresh", "of another project"),
         403,
         "This API token may not register the new project 'fresh'",
         FORBIDDEN,
@@ -542,7 +560,7 @@ NEW_PROJECT_CLAUSES = [
     Clause(
         5,
         "token that may not publish",
-        new("fresh", "stage only"),
+        of_project("fresh", "stage only"),
         403,
         "This API token may not register the new project 'fresh'",
         FORBIDDEN,
@@ -551,7 +569,7 @@ NEW_PROJECT_CLAUSES = [
     Clause(
         5,
         "names per hour",
-        new("fresh"),
+        of_project("fresh"),
         429,
         "The user 'ada' registered 1 project names within an hour",
         MANY,
@@ -560,7 +578,7 @@ NEW_PROJECT_CLAUSES = [
     Clause(
         5,
         "names per day",
-        new("fresh"),
+        of_project("fresh"),
         429,
         "The user 'ada' registered 2 project names within a day",
         MANY,
@@ -569,7 +587,7 @@ NEW_PROJECT_CLAUSES = [
     Clause(
         5,
         "uploads per hour",
-        new("fresh"),
+        of_project("fresh"),
         429,
         "The user 'ada' uploaded 1 files within an hour",
         MANY,
@@ -580,18 +598,37 @@ NEW_PROJECT_CLAUSES = [
 PERMISSION_CLAUSES = [
     Clause(
         6,
+        "archived",
+        of_project("shelved"),
+        400,
+        "The project 'shelved' is archived and takes no files: an owner can take it out",
+        CLOSED,
+    ),
+    Clause(
+        6,
+        "in quarantine",
+        of_project("suspect"),
+        400,
+        "The project 'suspect' is in quarantine and takes no files: ask an administrator",
+        CLOSED,
+    ),
+    *(
+        Clause(
+            6,
+            f"stranger, {name}",
+            of_project(name, "eve"),
+            403,
+            f"The user 'eve' isn't allowed to upload to project '{name}'. Ask an owner",
+            FORBIDDEN,
+        )
+        for name in ("shelved", "suspect", "strict", "reserved")
+    ),
+    Clause(
+        6,
         "stranger",
         sent_by("eve"),
         403,
         "The user 'eve' isn't allowed to upload to project 'example'. Ask an owner",
-        FORBIDDEN,
-    ),
-    Clause(
-        6,
-        "stranger, reserved name",
-        new("reserved", "eve"),
-        403,
-        "The user 'eve' isn't allowed to upload to project 'reserved'. Ask an owner",
         FORBIDDEN,
     ),
     *(

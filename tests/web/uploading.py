@@ -16,9 +16,9 @@ from twine.commands.upload import skip_upload
 from twine.package import PackageFile
 
 from greenroom.models import Project, PublishedName, Token
-from greenroom.registry import accounts
+from greenroom.registry import accounts, projects, removal
 from greenroom.registry.index import Index
-from greenroom.registry.permissions import Actor
+from greenroom.registry.permissions import OPERATOR, Actor
 from tests import factories
 from tests.artifacts import make_sdist, make_wheel
 from tests.web.conftest import Site, authorization, form_fields
@@ -107,7 +107,8 @@ class Stage:
 
     ``past`` and ``closed`` were published long ago; ``closed`` has an open draft all the same.
     ``example`` 1.0 is published, 0.9 was deleted, 2.0 is in a draft. ``strict`` takes drafts only.
-    ``reserved`` has a draft and nothing else.
+    ``reserved`` has a draft and nothing else. ``shelved`` is archived, ``suspect`` in quarantine,
+    and ``departed`` was deleted.
     """
 
     def __init__(self, site: Site, folder: Path) -> None:
@@ -137,6 +138,12 @@ class Stage:
                 PublishedName(filename="example-0.9-py3-none-any.whl", sha256="0" * 64)
             )
             factories.stage(index, ada, make_wheel(folder, "reserved"))
+            shelved = factories.release(index, ada, make_wheel(folder, "shelved"))
+            projects.archive(index, ada, shelved, "Use another one.")
+            suspect = factories.release(index, ada, make_wheel(folder, "suspect"))
+            projects.quarantine(index, OPERATOR, suspect)
+            departed = factories.release(index, ada, make_wheel(folder, "departed"))
+            removal.remove_project(index, ada, departed)
         self.tokens = {
             "good": site.token("ada"),
             "eve": site.token("eve"),
