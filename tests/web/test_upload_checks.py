@@ -509,7 +509,14 @@ NEW_PROJECT_CLAUSES = [
     Clause(
         5, "standard library", of_project("json"), 400, "The name 'json' isn't allowed: it", NO_NAME
     ),
-    Clause(5, "any spelling", of_project("AsyncIO"), 400, "The name 'asyncio'", NO_NAME),
+    Clause(
+        5,
+        "any spelling",
+        saying(name="AsyncIO"),
+        400,
+        "The name 'AsyncIO' isn't allowed: it",
+        NO_NAME,
+    ),
     Clause(
         5,
         "configured",
