@@ -71,6 +71,10 @@ def _networks(value: object) -> object:
         raise ValueError("networks such as 10.0.0.0/8, separated by commas") from error
 
 
+def _names(value: object) -> object:
+    return tuple(value.replace(",", " ").split()) if isinstance(value, str) else value
+
+
 def _base_url(value: object) -> object:
     if not isinstance(value, str):
         return value
@@ -83,6 +87,8 @@ Duration = Annotated[timedelta, BeforeValidator(_duration), Field(gt=timedelta(0
 Size = Annotated[int, BeforeValidator(_size), Field(gt=0)]
 Count = Annotated[int, Field(ge=0, le=10**9)]
 Networks = Annotated[tuple[IPv4Network | IPv6Network, ...], BeforeValidator(_networks)]
+ProjectName = Annotated[str, Field(pattern=r"^[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?$")]
+ProjectNames = Annotated[tuple[ProjectName, ...], BeforeValidator(_names)]
 BaseUrl = Annotated[str, BeforeValidator(_base_url)]
 
 
@@ -101,7 +107,9 @@ class Settings(BaseModel):
     policy: Literal["public", "private"] = "public"
     max_file_size: Size = 2**30
     max_project_size: Size = 10 * 2**30
+    prohibited_names: ProjectNames = ()
     new_projects_per_hour: Count = 20
+    new_projects_per_day: Count = 0
     uploads_per_hour: Count = 0
     trusted_proxies: Networks = ()
     draft_lifetime: Duration = timedelta(days=14)
@@ -146,7 +154,9 @@ _ACCEPTS = {
     "policy": "public or private",
     "log_format": "text or json",
     "secret_key": "at least 16 characters",
+    "prohibited_names": "project names, separated by commas",
     "new_projects_per_hour": "a whole number, 0 for no limit",
+    "new_projects_per_day": "a whole number, 0 for no limit",
     "uploads_per_hour": "a whole number, 0 for no limit",
     "release_open_days": "a whole number of days, 0 for ever",
     "max_file_size": "a whole number with an optional KiB, MiB, GiB or TiB, such as 1GiB",

@@ -334,15 +334,19 @@ def test_values_that_are_in_use_are_accepted(field: str, value: str) -> None:
     assert parsed((field, value)).name == "example"
 
 
-def test_a_description_that_is_declared_as_restructuredtext_must_render() -> None:
+@pytest.mark.parametrize("declared", ["text/x-rst", None])
+def test_a_description_that_is_restructuredtext_must_render(declared: str | None) -> None:
+    content = make_metadata(description=":nope:`x`", description_content_type=declared)
+
     with pytest.raises(InvalidDistribution, match="reStructuredText"):
-        parse_metadata(
-            make_metadata(description=":nope:`x`", description_content_type="text/x-rst")
-        )
+        parse_metadata(content)
 
 
-def test_a_description_that_is_declared_as_nothing_need_not_render() -> None:
-    assert parse_metadata(make_metadata(description=":nope:`x`")).description == ":nope:`x`"
+@pytest.mark.parametrize("declared", ["text/markdown", "text/plain"])
+def test_a_description_that_is_something_else_always_renders(declared: str) -> None:
+    content = make_metadata(description=":nope:`x`", description_content_type=declared)
+
+    assert parse_metadata(content).description == ":nope:`x`"
 
 
 def test_a_description_in_a_field_loses_its_indentation() -> None:

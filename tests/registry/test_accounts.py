@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import select
 
-from greenroom.models import FailedSignIn, RoleName, Token
+from greenroom.models import Attempt, RoleName, Token
 from greenroom.registry import accounts, drafts, projects
 from greenroom.registry.errors import (
     InvalidRequest,
@@ -143,7 +143,7 @@ def test_name_and_password_open_an_account(index: Index) -> None:
 def test_what_opens_no_account_is_counted(index: Index, username: str, password: str) -> None:
     factories.make_user(index)
     assert accounts.sign_in(index, username, password, HOME) is None
-    assert len(index.session.scalars(select(FailedSignIn)).all()) == 1
+    assert len(index.session.scalars(select(Attempt)).all()) == 1
 
 
 def fail(index: Index, times: int, account: str = "ada", address: str = HOME) -> None:
@@ -181,8 +181,55 @@ def test_failures_are_forgotten_after_five_minutes(premises: Premises, clock: Fa
     clock.advance(accounts.FAILURES_COUNT_FOR)
     with premises.writing() as index:
         assert accounts.sign_in(index, "ada", PASSWORD, HOME) is not None
-        assert accounts.forget_old_failures(index) == 10
-        assert accounts.forget_old_failures(index) == 0
+        assert accounts.forget_old_attempts(index) == 10
+        assert accounts.forget_old_attempts(index) == 0
+
+
+def test_an_address_registers_ten_accounts_within_an_hour(
+    premises: Premises, clock: FakeClock
+) -> None:
+    with premises.writing() as index:
+        register(index, 10, HOME)
+    clock.advance(timedelta(minutes=20))
+    with premises.writing() as index:
+        with pytest.raises(TooMany, match="10 accounts were registered") as caught:
+            accounts.register(index, "late", "late@index.example", PASSWORD, HOME)
+        assert caught.value.retry_after == timedelta(minutes=40)
+        register(index, 1, ELSEWHERE)
+    clock.advance(timedelta(minutes=40))
+    with premises.writing() as index:
+        assert accounts.register(index, "late", "late@index.example", PASSWORD, HOME)
+
+
+def test_what_does_not_do_for_an_account_does_not_count_as_one(index: Index) -> None:
+    for _ in range(11):
+        with pytest.raises(InvalidRequest):
+            accounts.register(index, "ada", "ada@index.example", "short", HOME)
+
+
+def test_registrations_are_no_failures_to_sign_in(index: Index) -> None:
+    register(index, 10, HOME)
+
+    fail(index, 9)
+
+    assert accounts.sign_in(index, "user-1", PASSWORD, HOME) is not None
+
+
+def test_registrations_are_forgotten_after_an_hour(premises: Premises, clock: FakeClock) -> None:
+    with premises.writing() as index:
+        register(index, 1, HOME)
+    clock.advance(accounts.FAILURES_COUNT_FOR)
+    with premises.writing() as index:
+        assert accounts.forget_old_attempts(index) == 0
+    clock.advance(accounts.REGISTRATIONS_COUNT_FOR)
+    with premises.writing() as index:
+        assert accounts.forget_old_attempts(index) == 1
+
+
+def register(index: Index, count: int, address: str) -> None:
+    for number in range(count):
+        name = f"user-{number}" if address == HOME else f"guest-{number}"
+        accounts.register(index, name, f"{name}@index.example", PASSWORD, address)
 
 
 def test_many_attempts_at_once_are_counted_like_many_in_a_row(premises: Premises) -> None:

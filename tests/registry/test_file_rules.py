@@ -9,7 +9,7 @@ from packaging.version import Version
 
 from greenroom.models import Project, Release, User
 from greenroom.registry import drafts, file_rules
-from greenroom.registry.errors import FileExists, ReleaseClosed, SecondSdist, TooLarge
+from greenroom.registry.errors import FileExists, InvalidFile, ReleaseClosed, SecondSdist, TooLarge
 from greenroom.registry.index import Index
 from tests import factories
 from tests.artifacts import make_sdist, make_wheel
@@ -39,6 +39,19 @@ def release(index: Index, project: Project) -> Release:
     found = drafts.find_release(index.session, project, Version("1.0"))
     assert found is not None
     return found
+
+
+def test_a_file_has_content() -> None:
+    file_rules.check_content(1, None)
+    file_rules.check_content(1, "application/octet-stream")
+    with pytest.raises(InvalidFile, match="empty"):
+        file_rules.check_content(0, None)
+
+
+@pytest.mark.parametrize("content_type", ["image/png", "IMAGE/svg+xml"])
+def test_an_image_is_no_distribution(content_type: str) -> None:
+    with pytest.raises(InvalidFile, match="sent as an image"):
+        file_rules.check_content(1, content_type)
 
 
 def test_a_file_may_be_as_large_as_the_limit(index: Index) -> None:

@@ -8,7 +8,7 @@ import pytest
 from packaging.version import Version
 from sqlalchemy import select
 
-from greenroom.models import DraftState, FailedSignIn, File, Project
+from greenroom.models import Attempt, DraftState, File, Project
 from greenroom.registry import accounts, drafts, projects
 from greenroom.registry.housekeeping import STALE_AFTER, Report, keep_house
 from greenroom.registry.index import Premises
@@ -167,7 +167,7 @@ def test_old_failures_to_sign_in_are_forgotten(premises: Premises, clock: FakeCl
     clock.advance(accounts.FAILURES_COUNT_FOR)
     keep_house(premises)
     with premises.reading() as index:
-        assert index.session.scalars(select(FailedSignIn)).all() == []
+        assert index.session.scalars(select(Attempt)).all() == []
 
 
 # Many at once

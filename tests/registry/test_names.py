@@ -69,8 +69,14 @@ def test_nobody_gets_the_name_of_a_standard_module(name: str) -> None:
         check_not_prohibited(name, check_project_name(name))
 
 
+@pytest.mark.parametrize("prohibited", ["acme-core", "Acme.Core", "ACME__core"])
+def test_nobody_gets_a_name_that_the_operator_prohibits(prohibited: str) -> None:
+    with pytest.raises(NameNotAvailable, match="isn't allowed on this index"):
+        check_not_prohibited("Acme_Core", "acme-core", ["other", prohibited])
+
+
 def test_another_name_is_not_prohibited() -> None:
-    check_not_prohibited("example", "example")
+    check_not_prohibited("example", "example", ["examples", "xample"])
 
 
 @pytest.mark.parametrize(

@@ -130,6 +130,49 @@ def test_names_per_hour_are_limited(index: Index, ada: User, eve: User) -> None:
     can_register(replace(index, settings=unlimited), Actor(ada), "three")
 
 
+def test_names_per_day_are_limited(index: Index, ada: User, eve: User) -> None:
+    limited = replace(index, settings=index.settings.model_copy(update={"new_projects_per_day": 2}))
+    projects.create(index, Actor(ada), "one")
+    projects.create(replace(index, now=index.now + timedelta(hours=9)), Actor(ada), "two")
+    noon = replace(limited, now=index.now + timedelta(hours=20))
+
+    with pytest.raises(TooMany, match="registered 2 project names within a day") as caught:
+        can_register(noon, Actor(ada), "three")
+
+    assert caught.value.retry_after == timedelta(hours=4)
+    can_register(noon, Actor(eve), "three")
+    can_register(replace(limited, now=index.now + timedelta(days=1)), Actor(ada), "three")
+
+
+def test_both_limits_of_names_hold(index: Index, ada: User) -> None:
+    limits = {"new_projects_per_hour": 1, "new_projects_per_day": 2}
+    limited = replace(index, settings=index.settings.model_copy(update=limits))
+    projects.create(index, Actor(ada), "one")
+    with pytest.raises(TooMany, match="within an hour"):
+        can_register(limited, Actor(ada), "two")
+    later = replace(limited, now=index.now + timedelta(hours=1))
+    projects.create(later, Actor(ada), "two")
+
+    with pytest.raises(TooMany, match="within a day"):
+        can_register(replace(later, now=later.now + timedelta(hours=1)), Actor(ada), "three")
+
+
+def test_a_limit_that_was_lowered_tells_when_there_is_room(index: Index, ada: User) -> None:
+    for minutes in (0, 10, 20):
+        earlier = replace(index, now=index.now + timedelta(minutes=minutes))
+        projects.create(earlier, Actor(ada), f"name-{minutes}")
+    lowered = index.settings.model_copy(update={"new_projects_per_hour": 1})
+
+    with pytest.raises(TooMany) as caught:
+        can_register(
+            replace(index, settings=lowered, now=index.now + timedelta(minutes=30)),
+            Actor(ada),
+            "another",
+        )
+
+    assert caught.value.retry_after == timedelta(minutes=50)
+
+
 def test_who_creates_a_project_owns_it(index: Index, ada: User) -> None:
     project = projects.create(index, Actor(ada), "Zope.Example")
     assert (project.name, project.normalized_name) == ("Zope.Example", "zope-example")

@@ -218,6 +218,26 @@ def test_an_account_that_does_not_do_is_refused_with_the_reason(
     open_site.app.get("/user/grace/", status=404)
 
 
+def test_an_address_that_registers_too_many_accounts_has_to_wait(open_site: Site) -> None:
+    for number in range(10):
+        assert register(open_site, f"user-{number}").status_int == 303
+
+    refused = register(open_site, "one-more")
+
+    assert refused.status_int == 429
+    assert "wait before you register the next one" in text(refused)
+    assert refused.headers["Retry-After"] == "3600"
+    open_site.clock.advance(timedelta(hours=1))
+    assert register(open_site, "one-more").status_int == 303
+
+
+def register(site: Site, username: str) -> webtest.TestResponse:
+    form = site.browser().get("/account/register").forms["register"]
+    form["username"], form["email"] = username, f"{username}@index.example"
+    form["password"] = PASSWORD
+    return form.submit(status="*")
+
+
 def test_nobody_registers_where_that_is_closed(site: Site) -> None:
     site.app.get("/account/register", status=404)
     assert "Register" not in site.app.get("/").text

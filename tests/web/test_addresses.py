@@ -120,6 +120,8 @@ def test_an_upload_is_redirected_with_its_body(house: House, path: str) -> None:
     [
         "/simple/nothing",
         "/simple/hidden",
+        "/simple/Hidden/",
+        "/simple/Nothing/",
         "/nothing",
         "/simple/example/1.0",
         "/legacy/x",

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from requests_toolbelt import MultipartEncoder  # type: ignore[import-untyped]
 from urllib3.filepost import encode_multipart_formdata
 
-from greenroom.web.form_stream import BrokenForm, FileTooLarge, ReceivedForm, receive
+from greenroom.web.form_stream import BeforeFile, BrokenForm, FileTooLarge, ReceivedForm, receive
 
 BOUNDARY = "b0undary"
 CONTENT_TYPE = f"multipart/form-data; boundary={BOUNDARY}"
@@ -64,6 +64,8 @@ def take(
     max_field_size: int = 1000,
     max_fields: int = 100,
     max_text_size: int = 10_000,
+    ignored_files: Sequence[str] = (),
+    before_file: BeforeFile = lambda fields, problems: None,
 ) -> ReceivedForm:
     return receive(
         Trickle(content),
@@ -74,6 +76,8 @@ def take(
         max_field_size=max_field_size,
         max_fields=max_fields,
         max_text_size=max_text_size,
+        ignored_files=ignored_files,
+        before_file=before_file,
     )
 
 
@@ -116,15 +120,37 @@ def test_text_is_utf8(tmp_path: Path) -> None:
     assert form.fields == {"summary": ["grün"]}
 
 
-def test_a_signature_sent_as_a_file_is_a_field_when_it_is_text(tmp_path: Path) -> None:
-    form = take(
-        body(
-            part('name="gpg_signature"; filename="a.asc"', b"-----BEGIN"),
-            part('name="other"; filename="a.bin"', b"\xff\xfe"),
+def test_a_file_that_nobody_wants_is_thrown_away(tmp_path: Path) -> None:
+    signature = part('name="gpg_signature"; filename="a.asc"', b"\xff\xfe")
+    form = take(body(signature), tmp_path, ignored_files=["gpg_signature"])
+    assert form == ReceivedForm()
+
+
+@pytest.mark.parametrize(
+    ("field", "problem"),
+    [
+        (part('name="a"', b"\xe9"), "The field 'a' is not UTF-8."),
+        (
+            part('name="a"', b"x", "Content-Type: text/plain; charset=latin-1"),
+            "The field 'a' is not UTF-8.",
         ),
+        (part('name="a"', b"a\0b"), "The field 'a' contains a NUL character."),
+        (part('name="a"; filename="f"'), "The field 'a' must be text, and is sent as a file."),
+        (part('name="a"; filename=""'), "The field 'a' must be text, and is sent as a file."),
+    ],
+)
+def test_a_field_that_is_no_text_is_told_and_left_out(
+    tmp_path: Path, field: bytes, problem: str
+) -> None:
+    told: list[str] = []
+    with take(
+        body(field, part('name="b"'), FILE),
         tmp_path,
-    )
-    assert form.fields == {"gpg_signature": ["-----BEGIN"]}
+        before_file=lambda fields, problems: told.extend(problems),
+    ) as form:
+        assert form.problems == (problem,)
+        assert list(form.fields) == ["b"]
+    assert told == [problem]
 
 
 def test_a_form_may_have_no_fields_at_all(tmp_path: Path) -> None:
@@ -156,7 +182,7 @@ def test_a_file_beyond_the_limit_is_refused_while_it_arrives(tmp_path: Path) -> 
 def test_a_refusal_by_the_fields_does_not_wait_for_the_file(tmp_path: Path) -> None:
     before: dict[str, Sequence[str]] = {}
 
-    def refuse(fields: Mapping[str, Sequence[str]]) -> None:
+    def refuse(fields: Mapping[str, Sequence[str]], problems: Sequence[str]) -> None:
         before.update(fields)
         raise PermissionError
 
@@ -182,12 +208,6 @@ REFUSED = {
     ),
     "no name": (body(part('filename="x"')), "Missing name"),
     "an empty name": (body(part('name=""')), "has no name"),
-    "text that is not UTF-8": (body(part('name="a"', b"\xe9")), "'a' is not UTF-8"),
-    "text said not to be UTF-8": (
-        body(part('name="a"', b"x", "Content-Type: text/plain; charset=latin-1")),
-        "'a' is not UTF-8",
-    ),
-    "NUL in text": (body(part('name="a"', b"a\0b")), "'a' contains a NUL character"),
     "NUL in a name": (body(part('name="a\0"')), "contains a NUL character"),
     "NUL in a file name": (body(part('name="content"; filename="a\0"')), "NUL character"),
     "an encoded part": (

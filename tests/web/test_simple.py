@@ -108,6 +108,29 @@ def test_a_client_that_has_the_page_gets_304(house: House, path: str, method: st
     }
 
 
+@pytest.mark.parametrize("path", ["/simple/", "/simple/example/"])
+@pytest.mark.parametrize("method", ["GET", "HEAD"])
+def test_a_form_that_there_is_not_is_not_acceptable(house: House, path: str, method: str) -> None:
+    response = fetch(house.site, path, method=method, headers={"Accept": "text/plain"})
+
+    assert response.status_int == 406
+    assert response.content_type == "text/plain"
+    assert response.headers["Vary"] == "Accept"
+
+
+@pytest.mark.parametrize(
+    ("path", "address"),
+    [("/simple/Example/", "/simple/example/"), ("/simple/example", "/simple/example/")],
+)
+def test_another_spelling_leads_to_the_page_whatever_form_is_wanted(
+    house: House, path: str, address: str
+) -> None:
+    for accept in ("text/html", "application/vnd.pypi.simple.v1+json", "text/plain"):
+        response = fetch(house.site, path, headers={"Accept": accept})
+        assert response.status_int == 301
+        assert response.location == f"http://index.example{address}"
+
+
 @pytest.mark.parametrize(
     "value", ["bytes=0-4", "bytes=-", "bytes=-0", "bytes=99999999-", "bytes=" + "9" * 5000 + "-"]
 )

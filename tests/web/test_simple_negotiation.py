@@ -70,6 +70,15 @@ def answered(request: Request, serial: int = 7) -> webob.Response:
         (f"{HTML};q=0, */*", HTML_V1),
         (f"{HTML};q=0, {HTML_V1};q=0, */*;q=0.1", JSON_V1),
         (f"application/vnd.pypi.simple.v2+json, {HTML};q=0.1", HTML),
+        (f"{JSON_V1};q=0.5, {HTML};q=0.5", HTML),
+        (f"{LATEST_HTML};q=0.9, {JSON_V1};q=0.8", HTML_V1),
+        (f"{JSON_V1};q=0.8, {LATEST_JSON};q=0.9, {HTML};q=0.85", JSON_V1),
+        ("text/*;q=0.5, application/*;q=0.6", HTML_V1),
+        (f"*/*;q=0.5, {HTML};q=0.4", HTML_V1),
+        (f"{JSON_V1};q=1.000, {HTML};q=0.999", JSON_V1),
+        (f"{HTML};charset=utf-8", HTML),
+        (f"{HTML}; charset=UTF-8, {JSON_V1};q=0.9", HTML),
+        ("text/html, image/gif, image/jpeg, *; q=.2, */*; q=.2", HTML),  # urllib of Java
     ],
 )
 def test_the_most_wanted_form_is_sent(accept: str | None, content_type: str) -> None:
@@ -84,6 +93,7 @@ def test_the_most_wanted_form_is_sent(accept: str | None, content_type: str) -> 
         "image/*",
         "text/plain",
         f"{HTML};q=0",
+        f"{HTML};charset=latin-1",
         "*/*;q=0",
         f"*/*;q=0, {HTML};q=0.0",
     ],

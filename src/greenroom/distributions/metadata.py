@@ -414,14 +414,13 @@ def _check_imports(raw: RawMetadata, private: bool) -> Iterator[str]:
 
 def _check_description(raw: RawMetadata, private: bool) -> Iterator[str]:
     content_type = raw.get("description_content_type")
-    if content_type is None:
-        return
     kind, _ = parse_content_type(content_type)
     if kind is None:
         yield (
-            f"The Description-Content-Type {quoted(content_type)} in the metadata is not known; "
-            "use text/markdown, text/x-rst or text/plain, in UTF-8."
+            f"The Description-Content-Type {quoted(content_type or '')} in the metadata is not "
+            "known; use text/markdown, text/x-rst or text/plain, in UTF-8."
         )
+    # What declares nothing is reStructuredText too, as all was before there was a declaration.
     if kind == RESTRUCTUREDTEXT and (
         problem := restructuredtext_problem(raw.get("description", ""))
     ):

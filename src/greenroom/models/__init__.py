@@ -1,6 +1,6 @@
 """What exists: the tables. Importing this package makes all of them known to SQLAlchemy."""
 
-from greenroom.models.accounts import FailedSignIn, Token, User
+from greenroom.models.accounts import Attempt, Token, User
 from greenroom.models.base import Base
 from greenroom.models.drafts import Draft, DraftEvent, DraftState
 from greenroom.models.journal import JournalEntry
@@ -9,11 +9,11 @@ from greenroom.models.releases import File, PublishedName, Release
 from greenroom.models.search import SearchDocument
 
 __all__ = [
+    "Attempt",
     "Base",
     "Draft",
     "DraftEvent",
     "DraftState",
-    "FailedSignIn",
     "File",
     "JournalEntry",
     "Project",

@@ -56,8 +56,11 @@ class Token(Base):
     project: Mapped[Project | None] = relationship()
 
 
-class FailedSignIn(Base):
-    """A sign-in that failed, kept for as long as the rate limit looks back."""
+class Attempt(Base):
+    """What counts against an address, kept for as long as a rate limit looks back.
+
+    A sign-in that failed, for an ``account``; or a registration, whose ``account`` is no name.
+    """
 
     __tablename__ = "failed_sign_ins"
     __table_args__ = (

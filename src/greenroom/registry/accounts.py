@@ -12,7 +12,7 @@ import argon2
 from sqlalchemy import delete, func, select
 from sqlalchemy.orm import Session, selectinload
 
-from greenroom.models import FailedSignIn, Project, Token, User
+from greenroom.models import Attempt, Project, Token, User
 from greenroom.registry import projects
 from greenroom.registry.errors import (
     InvalidRequest,
@@ -24,6 +24,7 @@ from greenroom.registry.errors import (
 from greenroom.registry.index import Index
 from greenroom.registry.names import is_username
 from greenroom.registry.permissions import TOKEN_PERMISSIONS, Actor, is_administrator
+from greenroom.registry.rate_limits import waiting_time
 
 SHORTEST_PASSWORD = 10
 LONGEST_PASSWORD = 1000
@@ -36,6 +37,11 @@ _PREFIX_LENGTH = len(TOKEN_START) + 8
 FAILURES_PER_ACCOUNT_AND_ADDRESS = 10
 FAILURES_PER_ADDRESS = 50
 FAILURES_COUNT_FOR = timedelta(minutes=5)
+
+# Registering, where anyone may: new accounts from one address, and for how long they count.
+REGISTRATIONS_PER_ADDRESS = 10
+REGISTRATIONS_COUNT_FOR = timedelta(hours=1)
+_REGISTRATION = "(registration)"  # stands where failed sign-ins have the name of an account
 
 _LAST_USED_PRECISION = timedelta(minutes=1)
 _WRONG = "Invalid or non-existent authentication information."
@@ -75,6 +81,34 @@ def create_user(
         created=index.now,
     )
     index.session.add(user)
+    index.session.flush()
+    return user
+
+
+def register(index: Index, username: str, email: str, password: str, address: str) -> User:
+    """A new account of somebody who comes from this address.
+
+    Raises:
+        TooMany: too many accounts were registered from there of late.
+        InvalidRequest: name, address or password do not do, or the name is taken.
+    """
+    index.lock(f"registration:{address}")
+    wait = waiting_time(
+        index,
+        Attempt.at,
+        Attempt.address == address,
+        Attempt.account == _REGISTRATION,
+        limit=REGISTRATIONS_PER_ADDRESS,
+        within=REGISTRATIONS_COUNT_FOR,
+    )
+    if wait is not None:
+        raise TooMany(
+            f"{REGISTRATIONS_PER_ADDRESS} accounts were registered from your address within an "
+            "hour, as many as this index allows: wait before you register the next one.",
+            wait,
+        )
+    user = create_user(index, username, email, password)
+    index.session.add(Attempt(account=_REGISTRATION, address=address, at=index.now))
     index.session.flush()
     return user
 
@@ -166,7 +200,7 @@ def sign_in(index: Index, username: str, password: str, address: str) -> User | 
         return user
     if user is None:
         _verify(_dummy_hash(), password)
-    index.session.add(FailedSignIn(account=account, address=address, at=index.now))
+    index.session.add(Attempt(account=account, address=address, at=index.now))
     index.session.flush()
     return None
 
@@ -299,13 +333,11 @@ def note_use(index: Index, token: Token) -> None:
         token.last_used = index.now
 
 
-def forget_old_failures(index: Index) -> int:
-    """Delete failed sign-ins that no longer count, and say how many there were."""
-    deleted = index.session.execute(
-        delete(FailedSignIn)
-        .where(FailedSignIn.at <= index.now - FAILURES_COUNT_FOR)
-        .returning(FailedSignIn.id)
-    )
+def forget_old_attempts(index: Index) -> int:
+    """Delete failed sign-ins and registrations that no longer count; say how many there were."""
+    failed = (Attempt.account != _REGISTRATION) & (Attempt.at <= index.now - FAILURES_COUNT_FOR)
+    old = Attempt.at <= index.now - REGISTRATIONS_COUNT_FOR
+    deleted = index.session.execute(delete(Attempt).where(failed | old).returning(Attempt.id))
     return len(deleted.all())
 
 
@@ -359,12 +391,16 @@ def _email_problems(email: str) -> list[str]:
 
 def _check_failures(index: Index, account: str, address: str) -> None:
     since = index.now - FAILURES_COUNT_FOR
-    recent = (FailedSignIn.address == address, FailedSignIn.at > since)
+    recent = (
+        Attempt.address == address,
+        Attempt.at > since,
+        Attempt.account != _REGISTRATION,
+    )
     of_address, of_account, oldest = index.session.execute(
         select(
             func.count(),
-            func.count().filter(FailedSignIn.account == account),
-            func.min(FailedSignIn.at),
+            func.count().filter(Attempt.account == account),
+            func.min(Attempt.at),
         ).where(*recent)
     ).one()
     if of_address >= FAILURES_PER_ADDRESS or of_account >= FAILURES_PER_ACCOUNT_AND_ADDRESS:

@@ -9,6 +9,7 @@ from greenroom.models import File, Project, ProjectStatus, PublishedName, Releas
 from greenroom.registry import catalogue, projects
 from greenroom.registry.errors import (
     FileExists,
+    InvalidFile,
     ProjectClosed,
     ReleaseClosed,
     SecondSdist,
@@ -34,6 +35,18 @@ def check_project_open(project: Project) -> None:
             f"The project {project.name!r} is archived and takes no files: an owner can take it "
             f"out of the archive on its manage page.{reason}"
         )
+
+
+def check_content(size: int, content_type: str | None) -> None:
+    """Refuse what cannot be a distribution, whatever is in it.
+
+    Raises:
+        InvalidFile: it is empty, or its uploader calls it an image.
+    """
+    if (content_type or "").lower().startswith("image/"):
+        raise InvalidFile("The file is sent as an image: a distribution is none.")
+    if size == 0:
+        raise InvalidFile("The file is empty.")
 
 
 def check_file_size(index: Index, size: int) -> None:

@@ -35,7 +35,7 @@ def keep_house(premises: Premises, progress: Callable[[str], None] = lambda line
     expired = _expire_drafts(premises, progress)
     freed = _free_blobs(premises)
     with premises.writing() as index:
-        accounts.forget_old_failures(index)
+        accounts.forget_old_attempts(index)
     stale = premises.storage.remove_stale_incoming(STALE_AFTER)
     return Report(expired, freed, stale)
 

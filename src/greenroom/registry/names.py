@@ -2,6 +2,7 @@
 
 import re
 import sys
+from collections.abc import Iterable
 
 from packaging.utils import NormalizedName, canonicalize_name
 from packaging.version import InvalidVersion, Version
@@ -83,16 +84,23 @@ def confusable_form(normalized: str) -> str:
     return normalized.translate(_LOOK_ALIKES)
 
 
-def check_not_prohibited(name: str, normalized: str) -> None:
+def check_not_prohibited(name: str, normalized: str, prohibited: Iterable[str] = ()) -> None:
     """Refuse names that are not given to anyone.
 
+    ``prohibited`` are further names, in any spelling, that this index does not give.
+
     Raises:
-        NameNotAvailable: it is the name of a standard library module or the like.
+        NameNotAvailable: it is one of them, or that of a standard library module or the like.
     """
     if normalized in _PROHIBITED:
         raise NameNotAvailable(
             f"The name {name!r} isn't allowed: it is that of a module of Python's standard "
             "library, or invites mistakes. Choose another name."
+        )
+    if any(normalized == canonicalize_name(other) for other in prohibited):
+        raise NameNotAvailable(
+            f"The name {name!r} isn't allowed on this index. Choose another name, or ask its "
+            "operator."
         )
 
 

@@ -35,6 +35,7 @@ from greenroom.registry.names import (
     lookup_name,
 )
 from greenroom.registry.permissions import Act, Actor, may_register, require
+from greenroom.registry.rate_limits import waiting_time
 
 LONGEST_REASON = 500
 
@@ -133,6 +134,9 @@ def check_can_register(index: Index, actor: Actor, name: str, *, staged: bool) -
         TooMany: the actor registered too many of late.
     """
     normalized = check_project_name(name)
+    check_not_prohibited(name, normalized, index.settings.prohibited_names)
+    _check_not_retired(index, name, normalized)
+    _check_not_confusable(index, name, normalized)
     if actor.user is None or not may_register(actor, staged=staged):
         raise NotAllowed(
             f"This API token may not register the new project {name!r}: use a token that is not "
@@ -143,10 +147,9 @@ def check_can_register(index: Index, actor: Actor, name: str, *, staged: bool) -
             f"The user {actor.name!r} has no verified e-mail address, which it takes to register "
             "the name of a project. Ask an administrator of this index."
         )
-    check_not_prohibited(name, normalized)
-    _check_not_retired(index, name, normalized)
-    _check_not_confusable(index, name, normalized)
-    _check_rate(index, actor.user)
+    settings = index.settings
+    _check_rate(index, actor.user, settings.new_projects_per_hour, timedelta(hours=1), "an hour")
+    _check_rate(index, actor.user, settings.new_projects_per_day, timedelta(days=1), "a day")
 
 
 def create(index: Index, actor: Actor, name: str) -> Project:
@@ -400,19 +403,13 @@ def _check_not_retired(index: Index, name: str, normalized: NormalizedName) -> N
         )
 
 
-def _check_rate(index: Index, user: User) -> None:
-    limit = index.settings.new_projects_per_hour
-    if limit == 0:
-        return
-    hour = timedelta(hours=1)
-    count, oldest = index.session.execute(
-        select(func.count(), func.min(Project.created)).where(
-            Project.created_by_id == user.id, Project.created > index.now - hour
-        )
-    ).one()
-    if count >= limit:
+def _check_rate(index: Index, user: User, limit: int, within: timedelta, length: str) -> None:
+    wait = waiting_time(
+        index, Project.created, Project.created_by_id == user.id, limit=limit, within=within
+    )
+    if wait is not None:
         raise TooMany(
-            f"The user {user.username!r} registered {count} project names within an hour, as many "
+            f"The user {user.username!r} registered {limit} project names within {length}, as many "
             "as this index allows: wait before you register the next one.",
-            oldest + hour - index.now,
+            wait,
         )

@@ -12,7 +12,6 @@ from pathlib import Path
 
 from packaging.utils import canonicalize_name
 from packaging.version import Version
-from sqlalchemy import func, select
 
 from greenroom.distributions.errors import InvalidDistribution
 from greenroom.distributions.inspect import Distribution, inspect
@@ -29,6 +28,7 @@ from greenroom.registry.errors import (
 )
 from greenroom.registry.index import Index
 from greenroom.registry.permissions import Act, Actor, may, require_upload
+from greenroom.registry.rate_limits import waiting_time
 from greenroom.settings import Settings
 from greenroom.storage import Storage
 
@@ -205,20 +205,16 @@ def _check_direct(project: Project | None, draft: Draft | None) -> None:
 
 
 def _check_rate(index: Index, actor: Actor) -> None:
-    limit = index.settings.uploads_per_hour
-    if limit == 0 or actor.user is None:
+    if actor.user is None:
         return
-    hour = timedelta(hours=1)
-    count, oldest = index.session.execute(
-        select(func.count(), func.min(File.created)).where(
-            File.uploaded_by_id == actor.user.id, File.created > index.now - hour
-        )
-    ).one()
-    if count >= limit:
+    limit = index.settings.uploads_per_hour
+    by_user = File.uploaded_by_id == actor.user.id
+    wait = waiting_time(index, File.created, by_user, limit=limit, within=timedelta(hours=1))
+    if wait is not None:
         raise TooMany(
-            f"The user {actor.name!r} uploaded {count} files within an hour, as many as this index "
+            f"The user {actor.name!r} uploaded {limit} files within an hour, as many as this index "
             "allows: wait before you upload the next one.",
-            oldest + hour - index.now,
+            wait,
         )
 
 

@@ -1,5 +1,6 @@
 """How a refusal is answered: the status of each kind, and a page or a sentence to go with it."""
 
+import math
 from collections.abc import Sequence
 
 import structlog
@@ -56,8 +57,13 @@ def refused(refusal: errors.Refusal, request: Request) -> Response:
     if isinstance(refusal, errors.NotAuthenticated):
         response.www_authenticate = 'Basic realm="greenroom"'
     if isinstance(refusal, errors.TooMany):
-        response.retry_after = max(1, int(refusal.retry_after.total_seconds()))
+        response.retry_after = retry_after(refusal)
     return response
+
+
+def retry_after(refusal: errors.TooMany) -> int:
+    """The whole seconds after which a request that was refused is not refused again."""
+    return max(1, math.ceil(refusal.retry_after.total_seconds()))
 
 
 def not_found(error: HTTPNotFound, request: Request) -> Response:

@@ -11,7 +11,7 @@ import hashlib
 import os
 import re
 import tempfile
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
@@ -32,7 +32,7 @@ _boundary = re.compile(r"[ -~]{0,69}[!-~]")
 """RFC 2046 §5.1.1 allows fewer characters; there are clients that use others, such as `$`."""
 
 
-BeforeFile = Callable[[Mapping[str, Sequence[str]]], None]
+BeforeFile = Callable[[Mapping[str, Sequence[str]], Sequence[str]], None]
 
 
 class BrokenForm(Exception):
@@ -96,10 +96,12 @@ class ReceivedForm:
     Attributes:
         fields: the text of each field, in the order in which it was sent.
         file: the file, when there was one.
+        problems: a sentence for each field that is left out because it is no text.
     """
 
     fields: dict[str, list[str]] = field(default_factory=dict)
     file: ReceivedFile | None = None
+    problems: tuple[str, ...] = ()
 
     def discard(self) -> None:
         """Remove the temporary file, if it is still where it was."""
@@ -123,12 +125,13 @@ def receive(
     content_type: str | None,
     *,
     file_field: str,
+    ignored_files: Collection[str] = (),
     folder: Path,
     max_file_size: int,
     max_field_size: int = 1024**2,
     max_fields: int = 2048,
     max_text_size: int = 16 * 1024**2,
-    before_file: BeforeFile = lambda fields: None,
+    before_file: BeforeFile = lambda fields, problems: None,
 ) -> ReceivedForm:
     """Read a multipart/form-data body from `stream`.
 
@@ -136,17 +139,18 @@ def receive(
         stream: the body.
         content_type: the request's Content-Type.
         file_field: the name of the field whose file goes to disk; at most one is taken.
+        ignored_files: names of fields that may have a file too, which is thrown away.
         folder: an existing folder for the temporary file.
         max_file_size: of that file, in bytes.
         max_field_size: of each other field, in bytes.
         max_fields: how many fields, the file among them.
         max_text_size: of all other fields together, in bytes.
-        before_file: called with the fields so far when the file begins. What it raises ends the
-            reading, so that a refusal that is certain does not wait for a gigabyte.
+        before_file: called with the fields and problems so far when the file begins. What it
+            raises ends the reading, so that a refusal that is certain does not wait for a gigabyte.
 
     Returns:
-        The form. Files of other fields, such as detached signatures, are among its fields when
-        they are text and left out when they are not.
+        The form. What is wrong with the text of a field is told there, and not raised, so that
+        the caller can first answer what it checks first.
 
     Raises:
         BrokenForm: the body is malformed, ends too early, or is beyond a limit.
@@ -158,7 +162,7 @@ def receive(
         PushMultipartParser(boundary, max_segment_count=max_fields + 2, strict=True),
     )
     limits = _Limits(max_file_size, max_field_size, max_fields, max_text_size)
-    form = _FormInTheMaking(file_field, folder, limits, before_file)
+    form = _FormInTheMaking(file_field, ignored_files, folder, limits, before_file)
     try:
         for event in _events(parser, stream, boundary):
             form.take(event)
@@ -260,13 +264,20 @@ class _FormInTheMaking:
     """The parts of a form as they arrive."""
 
     def __init__(
-        self, file_field: str, folder: Path, limits: _Limits, before_file: BeforeFile
+        self,
+        file_field: str,
+        ignored_files: Collection[str],
+        folder: Path,
+        limits: _Limits,
+        before_file: BeforeFile,
     ) -> None:
         self._file_field = file_field
+        self._ignored_files = ignored_files
         self._before_file = before_file
         self._folder = folder
         self._limits = limits
         self._fields: dict[str, list[str]] = {}
+        self._problems: list[str] = []
         self._file: _ArrivingFile | None = None
         self._current: _ArrivingFile | _ArrivingText | None = None
         self._count = 0
@@ -282,7 +293,8 @@ class _FormInTheMaking:
             self._current = self._begin(event)
 
     def finished(self) -> ReceivedForm:
-        return ReceivedForm(self._fields, self._file.received() if self._file else None)
+        file = self._file.received() if self._file else None
+        return ReceivedForm(self._fields, file, tuple(self._problems))
 
     def abandon(self) -> None:
         """Leave nothing behind."""
@@ -296,11 +308,11 @@ class _FormInTheMaking:
             raise BrokenForm(f"The form has more than {self._limits.fields} fields.")
         if name != self._file_field:
             return _ArrivingText(name, part, self._limits.field_size)
-        if not part.filename:
-            raise BrokenForm(f"The field {name!r} must be a file and have a file name.")
         if self._file is not None:
             raise BrokenForm(f"The form has more than one field {name!r}.")
-        self._before_file(self._fields)
+        self._before_file(self._fields, self._problems)
+        if not part.filename:
+            raise BrokenForm(f"The field {name!r} must be a file and have a file name.")
         self._file = _ArrivingFile(part, self._folder, self._limits.file_size)
         return self._file
 
@@ -318,10 +330,12 @@ class _FormInTheMaking:
         part, self._current = self._current, None
         if isinstance(part, _ArrivingFile):
             part.close()
-        elif part is not None:
-            text = part.text()
-            if text is not None:
-                self._fields.setdefault(part.name, []).append(text)
+        elif part is not None and not (part.is_file and part.name in self._ignored_files):
+            problem = part.problem()
+            if problem is not None:
+                self._problems.append(problem)
+            else:
+                self._fields.setdefault(part.name, []).append(part.text())
 
 
 class _ArrivingText:
@@ -329,9 +343,8 @@ class _ArrivingText:
 
     def __init__(self, name: str, part: _Part, limit: int) -> None:
         self.name = name
-        self._is_file = part.filename is not None
-        if not self._is_file and (part.charset or "utf-8").lower() not in TEXT_CHARSETS:
-            raise BrokenForm(f"The field {_short(name)} is not UTF-8.")
+        self.is_file = part.filename is not None
+        self._charset = (part.charset or "utf-8").lower()
         self._limit = limit
         self._bytes = bytearray()
 
@@ -340,19 +353,25 @@ class _ArrivingText:
         if len(self._bytes) > self._limit:
             raise BrokenForm(f"The field {_short(self.name)} is larger than {self._limit} bytes.")
 
-    def text(self) -> str | None:
-        """The text, or None for a file that is no text."""
+    def problem(self) -> str | None:
+        """Why this is no text, if it is none."""
+        if self.is_file:
+            return f"The field {_short(self.name)} must be text, and is sent as a file."
         try:
-            text = self._bytes.decode("utf-8")
+            text = self.text()
         except UnicodeDecodeError:
-            if self._is_file:
-                return None
-            raise BrokenForm(f"The field {_short(self.name)} is not UTF-8.") from None
-        if "\0" in text:
-            if self._is_file:
-                return None
-            raise BrokenForm(f"The field {_short(self.name)} contains a NUL character.")
-        return text
+            return f"The field {_short(self.name)} is not UTF-8."
+        if self._charset not in TEXT_CHARSETS:
+            return f"The field {_short(self.name)} is not UTF-8."
+        return f"The field {_short(self.name)} contains a NUL character." if "\0" in text else None
+
+    def text(self) -> str:
+        """The text.
+
+        Raises:
+            UnicodeDecodeError: it is none.
+        """
+        return self._bytes.decode("utf-8")
 
 
 class _ArrivingFile:

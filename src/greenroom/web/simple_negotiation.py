@@ -14,11 +14,15 @@ JSON_V1 = "application/vnd.pypi.simple.v1+json"
 # What is offered, the first being preferred among equals, and the content type that it comes as.
 _OFFERS = {
     HTML: HTML,
+    f"{HTML};charset=utf-8": HTML,
+    f"{HTML};charset=UTF-8": HTML,
     HTML_V1: HTML_V1,
     JSON_V1: JSON_V1,
     "application/vnd.pypi.simple.latest+html": HTML_V1,
     "application/vnd.pypi.simple.latest+json": JSON_V1,
 }
+
+_TYPES = tuple(offer for offer in _OFFERS if ";" not in offer)
 
 Render = Callable[[], bytes]
 
@@ -28,7 +32,7 @@ def answer(request: Request, *, html: Render, json: Render, serial: int) -> Resp
     content_type = preferred(request)
     if content_type is None:
         response = Response(
-            "Not acceptable: this index offers " + ", ".join(_OFFERS) + ".\n",
+            f"Not acceptable: this index offers {', '.join(_TYPES)}.\n",
             406,
             content_type="text/plain",
         )

@@ -71,7 +71,7 @@ def sign_in(context: Account, request: Request) -> View:
         request.index,
         form.username.data or "",
         form.password.data or "",
-        request.remote_addr or "unknown",
+        _address(request),
     )
     if user is None:
         form.form_errors.append(_WRONG)
@@ -108,7 +108,7 @@ def register(context: Account, request: Request) -> View:
     if not form.validate():
         return invalid(request, {"form": form})
     try:
-        user = accounts.create_user(request.index, *_chosen(form))
+        user = accounts.register(request.index, *_chosen(form), _address(request))
     except InvalidRequest as refusal:
         return refused(request, {"form": form}, form, refusal)
     security.sign_in(request, user)
@@ -156,6 +156,10 @@ def _next(request: Request) -> str:
     if path is None or not is_local(path):
         return PageAddresses(request).managed_projects()
     return path
+
+
+def _address(request: Request) -> str:
+    return request.remote_addr or "unknown"
 
 
 def _chosen(form: RegisterForm) -> tuple[str, str, str]:

@@ -119,6 +119,16 @@ def parse_staged(fields: Fields, query: Fields, headers: Iterable[tuple[str, str
     return values == {"true"}
 
 
+def check_text(problems: Sequence[str]) -> None:
+    """Nothing, if every text field arrived as text; ``problems`` says what did not.
+
+    Raises:
+        BadForm: one did not.
+    """
+    if problems:
+        raise BadForm(problems[0])
+
+
 def parse_name(fields: Fields) -> str:
     """The project's name.
 

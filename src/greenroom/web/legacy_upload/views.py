@@ -6,7 +6,7 @@ the token is wrong; all of it is checked again when the whole form is there.
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 from pyramid.response import Response
@@ -72,8 +72,8 @@ def _received(request: Request) -> Iterator[ReceivedForm]:
     """The form, its file in a temporary file that is removed afterwards."""
     settings = request.premises.settings
 
-    def before_file(fields: Fields) -> None:
-        _check_without_file(request, fields)
+    def before_file(fields: Fields, problems: Sequence[str]) -> None:
+        _check_without_file(request, fields, problems)
         if (request.content_length or 0) > settings.max_file_size + _MOST_TEXT:
             raise TooLarge(file_rules.file_too_large(settings.max_file_size))
 
@@ -82,6 +82,7 @@ def _received(request: Request) -> Iterator[ReceivedForm]:
             request.environ["wsgi.input"],
             request.headers.get("Content-Type"),
             file_field="content",
+            ignored_files=("gpg_signature",),
             folder=request.premises.storage.incoming,
             max_file_size=settings.max_file_size,
             max_text_size=_MOST_TEXT,
@@ -95,7 +96,7 @@ def _received(request: Request) -> Iterator[ReceivedForm]:
         yield form
 
 
-def _check_without_file(request: Request, fields: Fields) -> None:
+def _check_without_file(request: Request, fields: Fields, problems: Sequence[str]) -> None:
     """All that is certain when only the fields before the file have arrived.
 
     Fields may come after the file, so that what is missing is no fault yet. The flag may come too,
@@ -107,6 +108,7 @@ def _check_without_file(request: Request, fields: Fields) -> None:
     with premises.reading() as index:
         actor = _actor(request, index)
         forms.parse_staged(fields, query, request.headers.items())
+        forms.check_text(problems)
         try:
             claims = forms.parse_claims(fields, private=premises.settings.private)
         except MissingField:
@@ -120,6 +122,7 @@ def _take(request: Request, form: ReceivedForm) -> Response:
     with premises.reading() as index:
         actor = _actor(request, index)
         staged = forms.parse_staged(form.fields, query, request.headers.items())
+        forms.check_text(form.problems)
         claims = forms.parse_claims(form.fields, private=premises.settings.private)
         uploads.check_actor(index, actor, claims.name, staged=staged)
         artifact = _artifact(form.file)
@@ -150,10 +153,7 @@ def _query(request: Request) -> Fields:
 def _artifact(file: ReceivedFile | None) -> Artifact:
     if file is None:
         raise BadForm("The form has no file: send it in the field 'content'.")
-    if (file.content_type or "").startswith("image/"):
-        raise BadForm("The file is sent as an image: a distribution is none.")
-    if file.size == 0:
-        raise BadForm("The file is empty.")
+    file_rules.check_content(file.size, file.content_type)
     return Artifact(
         path=file.path,
         filename=file.filename,
@@ -199,7 +199,7 @@ def _refused(request: Request, refusal: Refusal) -> Response:
     response.status = f"{status} {_one_line(sentence)}"
     response.headers["Cache-Control"] = "no-store"
     if isinstance(refusal, TooMany):
-        response.retry_after = max(1, round(refusal.retry_after.total_seconds()))
+        response.retry_after = errors.retry_after(refusal)
     return response
 
 

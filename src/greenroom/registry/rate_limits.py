@@ -1,0 +1,34 @@
+"""How often something may be done: so many times within a length of time, and how long to wait."""
+
+from datetime import datetime, timedelta
+
+from sqlalchemy import ColumnElement, select
+from sqlalchemy.orm import InstrumentedAttribute
+
+from greenroom.registry.index import Index
+
+
+def waiting_time(
+    index: Index,
+    moments: InstrumentedAttribute[datetime],
+    *of: ColumnElement[bool],
+    limit: int,
+    within: timedelta,
+) -> timedelta | None:
+    """How long until there is room for one more, None when there is room now.
+
+    ``moments`` is the column that says when it was done, ``of`` which rows of it count. A limit of
+    0 is none.
+    """
+    if limit == 0:
+        return None
+    since = index.now - within
+    # The first of the latest so many stands in the way.
+    hindrance = index.session.scalar(
+        select(moments)
+        .where(*of, moments > since)
+        .order_by(moments.desc())
+        .offset(limit - 1)
+        .limit(1)
+    )
+    return hindrance - since if hindrance is not None else None
