@@ -29,6 +29,8 @@ def upgrade() -> None:
                 batch.alter_column(state, server_default=None)
                 batch.alter_column(f"{state}_reason", server_default=None)
 
+    op.create_index("ix_projects_registered", "projects", ["registered"], unique=False)
+
     op.create_table(
         "retired_names",
         sa.Column("normalized_name", sa.String(length=255), nullable=False),
@@ -44,6 +46,7 @@ def upgrade() -> None:
 
 def downgrade() -> None:
     op.drop_table("retired_names")
+    op.drop_index("ix_projects_registered", "projects")
     for table, states in STATES.items():
         with op.batch_alter_table(table) as batch:
             for state in states:

@@ -43,7 +43,7 @@ class Project(Base):
     normalized_name: Mapped[Name] = mapped_column(unique=True)
     confusable_name: Mapped[Name] = mapped_column(index=True)
     created: Mapped[datetime]
-    registered: Mapped[datetime | None]
+    registered: Mapped[datetime | None] = mapped_column(index=True)
     last_serial: Mapped[int] = mapped_column(default=0)
     auto_publish_releases: Mapped[bool] = mapped_column(default=True)
     archived: Mapped[bool] = mapped_column(default=False)
