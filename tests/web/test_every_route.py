@@ -1,0 +1,136 @@
+"""Every view that is registered, asked with every method it answers to: by nobody, and signed in.
+
+``ADDRESSES`` has an address of each kind of resource. A new kind has to be put in; a new view of a
+kind that is there is asked without further ado.
+"""
+
+from collections.abc import Iterator
+
+import pytest
+
+from greenroom.web import resources
+from greenroom.web.file_addresses import published_file_path
+from greenroom.web.resources import Node
+from tests import factories
+from tests.web.conftest import Site
+from tests.web.standing import KINDS, House, fetch, furnished_site, state
+
+PROJECT = "/manage/project/Example/"
+
+ADDRESSES: dict[type[Node], str] = {
+    resources.Root: "/",
+    resources.Account: "/account/",
+    resources.Admin: "/admin/",
+    resources.ApiDraft: "/api/drafts/example/3.0",
+    resources.DraftFiles: "/draft/{open}/files/",
+    resources.DraftPage: "/draft/{open}/",
+    resources.DraftSimpleIndex: "/draft/{open}/simple/",
+    resources.DraftSimpleProject: "/draft/{open}/simple/example/",
+    resources.DraftedReleasePage: "/project/Example/3.0/",
+    resources.EndedDraft: "/draft/{discarded}/simple/",
+    resources.Feeds: "/rss/",
+    resources.LegacyUpload: "/legacy/",
+    resources.Manage: "/manage/",
+    resources.ManagedDraft: f"{PROJECT}draft/3.0/",
+    resources.ManagedHistory: f"{PROJECT}history/",
+    resources.ManagedProject: PROJECT,
+    resources.ManagedRelease: f"{PROJECT}release/1.0/",
+    resources.ProjectFeeds: "/rss/project/example/",
+    resources.ProjectPage: "/project/Example/",
+    resources.PublishedFile: "{file}",
+    resources.PublishedMetadata: "{file}.metadata",
+    resources.Pypi: "/pypi",
+    resources.PypiProject: "/pypi/example/",
+    resources.PypiRelease: "/pypi/example/1.0/",
+    resources.ReleasePage: "/project/Example/1.0/",
+    resources.Search: "/search/",
+    resources.SimpleIndex: "/simple/",
+    resources.SimpleProject: "/simple/example/",
+    resources.StagedFile: "/draft/{open}/files/example-3.0.tar.gz",
+    resources.StagedMetadata: "/draft/{open}/files/example-3.0-py3-none-any.whl.metadata",
+    resources.Tokens: "/account/tokens/",
+    resources.UnpublishedProject: "/project/hidden/",
+    resources.UserPage: "/user/ada/",
+}
+EVERYWHERE = {
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",
+    "Cross-Origin-Opener-Policy": "same-origin",
+}
+
+
+@pytest.fixture(scope="module", params=KINDS)
+def house(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[House]:
+    with furnished_site(request, tmp_path_factory.mktemp("house"), request.param) as house:
+        yield house
+
+
+def routes(site: Site) -> list[tuple[type[Node], str, str]]:
+    """Context, name and method of every view of ours."""
+    found = []
+    for entry in site.wsgi.registry.introspector.get_category("views"):
+        view = entry["introspectable"]
+        context, methods = view["context"], view["request_methods"]
+        if isinstance(context, type) and issubclass(context, Node):
+            named = [methods] if isinstance(methods, str) else methods or ["GET", "PUT"]
+            found += [(context, view["name"], method) for method in named]
+    return found
+
+
+def address(house: House, context: type[Node], name: str) -> str:
+    wheel = next(
+        path for file, path in house.files.items() if file == "example-1.0-py3-none-any.whl"
+    )
+    file = published_file_path(factories.artifact_of(wheel).sha256, wheel.name)
+    return ADDRESSES[context].format_map(house.slugs | {"file": f"/{file}"}) + name
+
+
+def test_there_is_an_address_for_every_view(house: House) -> None:
+    contexts = {context for context, _, _ in routes(house.site)}
+
+    assert contexts - set(ADDRESSES) == set()
+    assert len(routes(house.site)) > 60
+
+
+@pytest.mark.parametrize("signed_in", [False, True])
+def test_every_route_has_the_headers_and_none_fails(house: House, signed_in: bool) -> None:
+    cookie = {}
+    if signed_in:
+        browser = house.site.sign_in()
+        cookie = {"Cookie": "; ".join(f"{k}={v}" for k, v in browser.cookies.items())}
+    for context, name, method in routes(house.site):
+        path = address(house, context, name)
+
+        answer = fetch(house.site, path, method=method, headers=cookie)
+
+        where = (method, path, answer.status)
+        assert answer.status_int < 500, where
+        assert answer.status_int not in (301, 308), where
+        assert EVERYWHERE.items() <= dict(answer.headers).items(), where
+        policy = answer.headers["Content-Security-Policy"]
+        assert policy.startswith("default-src 'none'"), where
+        assert "frame-ancestors 'none'" in policy, where
+        assert "unsafe" not in policy, where
+        assert "Referrer-Policy" in answer.headers, where
+        if answer.status_int == 200 and answer.content_type != "text/html":
+            assert "sandbox" in policy, where
+        is_page = answer.content_type == "text/html" and not path.startswith("/simple/")
+        if signed_in and answer.status_int == 200 and is_page:
+            assert answer.headers["Cache-Control"].startswith("private"), where
+        if path.startswith("/draft/"):
+            assert answer.headers["Cache-Control"] == "private, no-store", where
+            assert answer.headers["X-Robots-Tag"] == "noindex, nofollow", where
+
+
+def test_no_route_changes_anything_for_somebody_without_credentials(house: House) -> None:
+    """None but those that begin a session, which need no more than a form of this index."""
+
+    before = state(house.site)
+    for context, name, method in routes(house.site):
+        if method not in ("GET", "HEAD", "OPTIONS"):
+            answer = fetch(house.site, address(house, context, name), method=method)
+            assert answer.status_int >= 400, (method, context, name)
+
+    assert state(house.site) == before
