@@ -276,6 +276,21 @@ def test_where_too_many_match_only_names_count(
     assert whole.total == 1
 
 
+def test_where_too_many_match_and_none_in_its_name_some_are_found(
+    index: Index, shelf: Shelf, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(search, "_MOST_MATCHES", 2)
+    for name in ("aaa", "bbb", "ccc"):
+        shelf(name, "Counts sheep.")
+
+    found = search.find(index.session, "sheep", 0, 10)
+    of_two_words = search.find(index.session, "counts sheep", 1, 10)
+
+    assert found.breadth is Breadth.SOME
+    assert found.total == 2
+    assert len(of_two_words.releases) == 1
+
+
 # What is public, and nothing else
 
 

@@ -41,11 +41,15 @@ _FAR = 1000
 
 
 class Breadth(IntEnum):
-    """Where the words of a query must be for a project to be found."""
+    """Where the words of a query must be for a project to be found.
+
+    ``SOME`` is anywhere again, where no name has them: then not all that have them are found.
+    """
 
     ANYWHERE = 0
     IN_NAME = 1
     WHOLE_IN_NAME = 2
+    SOME = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,15 +97,32 @@ def find(session: Session, query: str, start: int, count: int) -> Found:
     engine = _engine(session)
     breadth = _breadth(session, engine, words)
     # All that match have to be put in order, whichever of them are asked for; these are not many.
-    standing = session.scalars(
-        engine.documents(words, breadth)
-        .with_only_columns(SearchDocument.release_id)
-        .join(Project, Project.id == SearchDocument.project_id)
-        .where(catalogue.is_recommended())
-        .order_by(_distance(words), engine.rank(words), SearchDocument.name)
-    ).all()
+    standing = _standing(
+        session,
+        engine.documents(words, breadth).order_by(
+            _distance(words), engine.rank(words), SearchDocument.name
+        ),
+    )
+    if breadth is not Breadth.ANYWHERE and not standing:
+        breadth = Breadth.SOME
+        some = engine.documents(words, Breadth.ANYWHERE).limit(_MOST_MATCHES)
+        standing = _standing(
+            session,
+            select(SearchDocument.project_id)
+            .where(SearchDocument.project_id.in_(some))
+            .order_by(SearchDocument.name),
+        )
     releases = catalogue.releases_by_id(session, standing[start : start + count])
     return Found(releases, len(standing), breadth)
+
+
+def _standing(session: Session, documents: Select[int]) -> Sequence[int]:
+    """The standing releases of the projects that these documents are of, as far as they show."""
+    return session.scalars(
+        documents.with_only_columns(SearchDocument.release_id)
+        .join(Project, Project.id == SearchDocument.project_id)
+        .where(catalogue.is_recommended())
+    ).all()
 
 
 def _words(query: str) -> list[str]:

@@ -11,7 +11,7 @@ from greenroom.web.resources import Search
 from greenroom.web.submitted import query_value
 
 _PROJECTS_ON_A_PAGE = 20
-_NARROWED = {Breadth.IN_NAME: "begin", Breadth.WHOLE_IN_NAME: "whole"}
+_NARROWED = {Breadth.IN_NAME: "begin", Breadth.WHOLE_IN_NAME: "whole", Breadth.SOME: "some"}
 
 
 @view_config(context=Search, request_method="GET", renderer="project/search.jinja2")
