@@ -8,7 +8,7 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
-LOCK := $(BIN)/uv --quiet pip compile pyproject.toml --universal --python-version 3.11 \
+LOCK := $(BIN)/uv --quiet pip compile --universal --python-version 3.11 \
 	--generate-hashes --no-annotate --no-emit-index-url --no-emit-find-links \
 	--custom-compile-command "make lock" $(ARGS)
 
@@ -17,7 +17,7 @@ LOCK := $(BIN)/uv --quiet pip compile pyproject.toml --universal --python-versio
 serve: $(VENV)/.serve
 	$(BIN)/greenroom serve $(ARGS)
 
-test: $(VENV)/.test
+test: $(VENV)/.test $(VENV)/.clients
 	$(BIN)/python -m pytest $(if $(ARGS),$(ARGS),--numprocesses auto --dist worksteal)
 
 lint: $(VENV)/.test
@@ -35,14 +35,22 @@ bench: $(VENV)/.test
 	$(BIN)/python -m bench.search
 
 lock: $(VENV)/.test
-	$(LOCK) --group build --output-file requirements/serve.txt
-	$(LOCK) --group build --extra s3 --output-file requirements/image.txt
-	$(LOCK) --group build --extra s3 --group test --group lint --output-file requirements/test.txt
+	$(LOCK) pyproject.toml --group build --output-file requirements/serve.txt
+	$(LOCK) pyproject.toml --group build --extra s3 --output-file requirements/image.txt
+	$(LOCK) pyproject.toml --group build --extra s3 --group test --group lint \
+		--output-file requirements/test.txt
+	$(LOCK) --group clients --output-file requirements/clients.txt
 
-# The stamps $(VENV)/.serve and $(VENV)/.test say what is installed.
+# The stamps $(VENV)/.serve, $(VENV)/.test and $(VENV)/.clients say what is installed.
 $(VENV)/.%: requirements/%.txt pyproject.toml | $(BIN)/python
 	$(PIP) install --require-hashes --requirement $<
 	$(PIP) install --no-deps --no-build-isolation --editable .
+	@touch $@
+
+# Clients and this project do not agree on what they depend on.
+$(VENV)/.clients: requirements/clients.txt | $(VENV)/.test
+	$(BIN)/python -m venv --clear --without-pip $(VENV)/clients
+	$(PIP) --python $(VENV)/clients/bin/python install --require-hashes --requirement $<
 	@touch $@
 
 $(BIN)/python:

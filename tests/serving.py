@@ -14,10 +14,15 @@ from urllib.error import HTTPError
 from tests.conftest import SECRET_KEY
 from tests.factories import PASSWORD
 
-_OUTSIDE = ("PIP_", "UV_", "TWINE_", "GREENROOM_")
+_OUTSIDE = (
+    *("PIP_", "UV_", "TWINE_", "POETRY_", "PDM_", "HATCH_", "FLIT_", "DEVPI", "BANDERSNATCH"),
+    *("VIRTUAL_ENV", "VIRTUALENV_", "CONDA_", "XDG_", "GREENROOM_"),
+)
 # Without compiled modules every start of a process takes seconds.
 _SLOW = ("PYTHONDONTWRITEBYTECODE",)
 _PROXIES = ("http_proxy", "https_proxy", "all_proxy", "no_proxy")
+# The port that discards: what is not on loopback is not there, whoever asks for it.
+_NOWHERE = "http://127.0.0.1:9"
 _STARTS_WITHIN_SECONDS = 60
 
 
@@ -31,6 +36,7 @@ def plain_environment(home: Path) -> dict[str, str]:
     }
     return environment | {
         "HOME": str(home),
+        "PDM_CHECK_UPDATE": "0",
         "PIP_CONFIG_FILE": os.devnull,
         "PIP_DISABLE_PIP_VERSION_CHECK": "1",
         "PIP_NO_INPUT": "1",
@@ -38,8 +44,13 @@ def plain_environment(home: Path) -> dict[str, str]:
         "UV_CACHE_DIR": str(home / "uv-cache"),
         "UV_NO_CONFIG": "1",
         "UV_PYTHON_DOWNLOADS": "never",
+        "XDG_CACHE_HOME": str(home / "cache"),
         "XDG_CONFIG_HOME": str(home / "config"),
-        "NO_PROXY": "*",
+        "XDG_DATA_HOME": str(home / "share"),
+        "XDG_STATE_HOME": str(home / "state"),
+        "HTTP_PROXY": _NOWHERE,
+        "HTTPS_PROXY": _NOWHERE,
+        "NO_PROXY": "127.0.0.1,localhost",
         "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
     }
 
@@ -97,13 +108,17 @@ class Server:
                 return _answer(error.code, error.headers.items(), error.read())
 
     def run(
-        self, *command: str, environment: Mapping[str, str] | None = None, check: bool = True
+        self,
+        *command: str,
+        environment: Mapping[str, str] | None = None,
+        folder: Path | None = None,
+        check: bool = True,
     ) -> subprocess.CompletedProcess[str]:
         """Run a client as a person would, with no configuration but ``environment``."""
         result = subprocess.run(
             command,
             env=plain_environment(self.home) | dict(environment or {}),
-            cwd=self.home,
+            cwd=folder or self.home,
             text=True,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,

@@ -1,17 +1,20 @@
 """The documentation says what the code does."""
 
 import re
+import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 
 import click
 import pytest
+from packaging.requirements import Requirement
 
 from greenroom.cli import greenroom
 from greenroom.settings import PREFIX, Settings, load_settings
 from greenroom.web.xmlrpc.methods import METHODS
 
 CHECKOUT = Path(__file__).resolve().parent.parent
+CLIENTS = (CHECKOUT / "docs" / "clients.md").read_text()
 OPERATING = (CHECKOUT / "docs" / "operating.md").read_text()
 HTTP = (CHECKOUT / "docs" / "http.md").read_text()
 PAGES = [CHECKOUT / "README.md", *sorted((CHECKOUT / "docs").glob("*.md"))]
@@ -32,6 +35,24 @@ def test_the_defaults_that_operating_names_are_the_defaults() -> None:
     assert load_settings(named | {"GREENROOM_LOG_FORMAT": "text"}) == load_settings(
         {"GREENROOM_LOG_FORMAT": "text"}
     )
+
+
+def locked(name: str) -> set[tuple[str, str]]:
+    """The names and versions of a lock file."""
+    lines = (CHECKOUT / "requirements" / name).read_text().splitlines()
+    found = [re.match(r"([a-z0-9-]+)==([^ ;]+)", line) for line in lines]
+    return {(match[1], match[2]) for match in found if match}
+
+
+def test_the_clients_that_are_named_are_those_that_are_run_in_their_versions() -> None:
+    groups = tomllib.loads((CHECKOUT / "pyproject.toml").read_text())["dependency-groups"]
+    clients = {Requirement(line).name for line in groups["clients"]}
+    run = {pin for pin in locked("clients.txt") if pin[0] in clients}
+    run |= {pin for pin in locked("test.txt") if pin[0] in ("pip", "pypi-simple", "twine", "uv")}
+
+    named = set(re.findall(r"^\| ([a-z-]+) \| ([0-9.]+) \|", CLIENTS, re.MULTILINE))
+
+    assert named == run
 
 
 def commands(group: click.Group, path: str = "") -> Iterator[str]:

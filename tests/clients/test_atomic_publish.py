@@ -3,18 +3,13 @@
 import json
 import threading
 from collections import Counter
-from collections.abc import Iterator
 from pathlib import Path
 
-import pytest
 from packaging.version import Version
 
-from greenroom.database import Database
 from greenroom.registry import accounts, drafts, projects
 from greenroom.registry.index import Premises
 from greenroom.registry.permissions import Actor
-from greenroom.settings import Settings
-from greenroom.storage import open_storage
 from tests import factories
 from tests.artifacts import make_wheel
 from tests.serving import Server
@@ -23,18 +18,6 @@ RELEASES = 50
 FILES = 40
 READERS = 3
 SIMPLE_JSON = "application/vnd.pypi.simple.v1+json"
-
-
-@pytest.fixture
-def beside(server: Server) -> Iterator[Premises]:
-    """The premises of the server, in this process too."""
-    settings = Settings(
-        data=Path(server.environment["GREENROOM_DATA"]),
-        database_url=server.environment.get("GREENROOM_DATABASE_URL"),
-    )
-    database = Database(settings.sqlalchemy_url)
-    yield Premises(database, open_storage(None, settings.files), settings)
-    database.close()
 
 
 class Reader(threading.Thread):

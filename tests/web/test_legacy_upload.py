@@ -425,6 +425,17 @@ def test_other_bytes_replace_a_staged_file(site: Site, tmp_path: Path) -> None:
     assert fetch(site, link).body == other.read_bytes()
 
 
+@pytest.mark.parametrize(
+    "words", ["cannot be updated", "updating asset", "overwrite artifact", "already been taken"]
+)
+def test_words_for_which_poetry_and_pdm_skip_a_file_are_not_repeated(
+    stage: Stage, words: str
+) -> None:
+    said = refused(stage, stage.wheel().saying(version=words), 400, "invalid value for Version")
+
+    assert words not in said
+
+
 @pytest.mark.parametrize("staged", [False, True])
 def test_what_is_published_already_is_published_again_in_vain(
     site: Site, tmp_path: Path, staged: bool
@@ -543,8 +554,8 @@ def test_other_methods_are_told_how_uploads_are_sent(stage: Stage) -> None:
         (None, "text/plain"),
         ("", "text/plain"),
         ("*/*", "text/plain"),  # twine
-        ("application/json", "application/json"),
-        (UV["Accept"], "application/json"),
+        ("application/json", "application/problem+json"),
+        (UV["Accept"], "application/problem+json"),
         ("text/html", "text/plain"),
         ("garbage", "text/plain"),
         ("application/json;q=0", "text/plain"),

@@ -216,9 +216,11 @@ def refused(
     assert sentence in reason, reason
     assert sentence in plain.text
     assert plain.content_type == "text/plain"
-    assert as_json.content_type == "application/json"
+    assert as_json.content_type == "application/problem+json"
     body = json.loads(as_json.body)
-    assert set(body) == {"message", "code", "errors"}
+    assert set(body) == {"status", "detail", "message", "code", "errors"}
+    assert body["status"] == status
+    assert body["detail"] == body["message"]
     assert sentence in body["message"]
     assert body["errors"]
     assert code in (None, body["code"])

@@ -39,7 +39,8 @@ _LONGEST_REASON = 800
 # Upload clients that are told to skip what is there look for these words in a refusal. Only the
 # index may say them, not a name or a value that somebody sent.
 _SKIPS = re.compile(
-    r"(already)\s+(exist)|(updating)\s+(asset)|(overwrite)\s+(artifact)|(been)\s+(taken)",
+    r"(already)\s+(exist)|(updating)\s+(asset)|(overwrite)\s+(artifact)|(been)\s+(taken)"
+    r"|(cannot)\s+(be)\s+(updated)",
     re.IGNORECASE,
 )
 
@@ -191,8 +192,11 @@ def _refused(request: Request, refusal: Refusal) -> Response:
     status = _STATUS.get(type(refusal)) or errors.status(refusal)
     sentence, *errors_ = [_said(refusal, text) for text in (str(refusal), *refusal.details)]
     if _wants_json(request):
+        # uv shows the detail of a problem (RFC 9457), and nothing but the code of other JSON.
+        problem = {"status": status, "detail": sentence}
         response = Response(
-            json_body={"message": sentence, "code": refusal.code, "errors": errors_}
+            json_body=problem | {"message": sentence, "code": refusal.code, "errors": errors_},
+            content_type="application/problem+json",
         )
     else:
         response = Response(f"{status} {sentence}\n", content_type="text/plain")

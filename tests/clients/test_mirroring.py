@@ -1,0 +1,194 @@
+"""Mirrors: bandersnatch copies the whole index and then what is new; devpi-server passes it on."""
+
+import hashlib
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from urllib.error import URLError
+
+import pytest
+
+from greenroom.registry import journal
+from greenroom.registry.index import Premises
+from tests.artifacts import make_sdist, make_wheel
+from tests.clients import guide, maintainer
+from tests.clients.programs import program
+from tests.serving import Server, plain_environment
+
+
+def last_serial(beside: Premises) -> int:
+    with beside.reading() as index:
+        return journal.last_serial(index.session)
+
+
+def install(server: Server, index_url: str, requirement: str, folder: Path) -> None:
+    server.run(
+        sys.executable, "-m", "pip", "install", "--target", str(folder), requirement,
+        environment={"PIP_INDEX_URL": index_url},
+    )  # fmt: skip
+
+
+class Mirror:
+    """A copy of the index by bandersnatch, as the guide says."""
+
+    def __init__(self, server: Server, folder: Path, api: str) -> None:
+        self.server = server
+        self.folder = folder
+        section = guide.section("Mirroring", "bandersnatch", url=server.url)
+        [(name, configuration)] = section.files.items()
+        self.commands = section.commands
+        lines = [
+            configuration.replace("/srv/mirror", str(folder)),
+            "allow-non-https = true",
+            f"api-method = {api}",
+            f"diff-file = {folder / 'changed'}\n",
+        ]
+        guide.write({name: "\n".join(lines)}, home=folder, folder=folder)
+
+    def update(self) -> None:
+        """Mirror what is not there yet."""
+        guide.type_in(
+            self.server, self.commands, home=self.folder, folder=self.folder,
+            # It would use a proxy for addresses that need none, too.
+            HTTP_PROXY="",
+            HTTPS_PROXY="",
+        )  # fmt: skip
+
+    @property
+    def serial(self) -> int:
+        return int((self.folder / "status").read_text())
+
+    @property
+    def changed(self) -> set[str]:
+        """The projects of which the last run wrote something."""
+        lines = (self.folder / "changed").read_text().splitlines()
+        pages = [Path(line) for line in lines if line.endswith("index.html")]
+        return {page.parent.name for page in pages} - {"simple"}
+
+    def projects(self) -> list[str]:
+        return sorted(path.name for path in self.simple.iterdir() if path.is_dir())
+
+    @property
+    def simple(self) -> Path:
+        return self.folder / "web" / "simple"
+
+    def digests(self) -> dict[str, str]:
+        """Every copied file."""
+        files = [path for path in (self.folder / "web" / "packages").rglob("*") if path.is_file()]
+        return {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in files}
+
+
+@pytest.mark.parametrize("api", ["xmlrpc", "simple"])
+def test_bandersnatch_mirrors_everything_and_then_what_is_new(
+    server: Server, beside: Premises, tmp_path: Path, api: str
+) -> None:
+    maintainer.join(beside)
+    dist = tmp_path / "dist"
+    still = [make_sdist(dist, "still"), make_wheel(dist, "still")]
+    moving, staged = make_wheel(dist, "moving", "1.0"), make_wheel(dist, "moving", "2.0")
+    going = make_wheel(dist, "going")
+    maintainer.release(beside, *still)
+    maintainer.release(beside, moving)
+    maintainer.release(beside, going)
+    maintainer.stage(beside, staged)
+    mirror = Mirror(server, tmp_path / "mirror", api)
+
+    mirror.update()
+
+    assert mirror.projects() == ["going", "moving", "still"]
+    assert mirror.digests() == digests(*still, moving, going)
+    assert mirror.serial == last_serial(beside)
+
+    maintainer.remove(beside, "going")
+    maintainer.publish(beside, "moving", "2.0")
+    mirror.update()
+
+    assert mirror.changed == {"moving"}
+    assert mirror.digests() == digests(*still, moving, staged, going)
+    assert mirror.serial == last_serial(beside)
+    install(server, mirror.simple.as_uri(), "moving", tmp_path / "installed")
+    assert (tmp_path / "installed" / "moving-2.0.dist-info").is_dir()
+
+
+def digests(*files: Path) -> dict[str, str]:
+    return {file.name: hashlib.sha256(file.read_bytes()).hexdigest() for file in files}
+
+
+@contextmanager
+def devpi_server(server: Server, folder: Path) -> Iterator[str]:
+    """A devpi-server with one index, which mirrors ours; gives the address of its simple index."""
+    data = str(folder / "devpi")
+    server.run(program("devpi-init"), "--serverdir", data, "--no-root-pypi")
+    url = f"http://127.0.0.1:{free_port()}"
+    with (folder / "devpi.log").open("w") as log:
+        process = subprocess.Popen(
+            [
+                *(program("devpi-server"), "--serverdir", data),
+                *("--listen", url.removeprefix("http://"), "--threads", "4"),
+                # Its secrets are not worth the seconds and the half gigabyte that they cost.
+                *("--argon2-memory-cost", "1024", "--argon2-time-cost", "1"),
+            ],
+            env=plain_environment(server.home),
+            stdout=log,
+            stderr=subprocess.STDOUT,
+        )
+    try:
+        wait_for(f"{url}/+api", process)
+        devpi(server, "use", url)
+        devpi(server, "login", "root", "--password=")
+        section = guide.section("Mirroring", "devpi-server", url=server.url)
+        commands = section.commands_of("devpi")
+        guide.type_in(server, commands, home=server.home, folder=folder)
+        yield f"{url}/root/greenroom/+simple/"
+    finally:
+        process.terminate()
+        process.wait(timeout=60)
+
+
+def devpi(server: Server, *arguments: str) -> None:
+    server.run(program("devpi"), *arguments)
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    assert isinstance(port, int)
+    return port
+
+
+def wait_for(url: str, process: subprocess.Popen[bytes]) -> None:
+    """Until something answers there."""
+    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+    for _ in range(600):
+        assert process.poll() is None, "devpi-server ended"
+        try:
+            opener.open(url, timeout=5).close()
+        except URLError:
+            time.sleep(0.1)
+        else:
+            return
+    raise AssertionError("devpi-server did not start within a minute")
+
+
+def test_devpi_server_passes_on_what_is_published(
+    server: Server, beside: Premises, tmp_path: Path
+) -> None:
+    maintainer.join(beside)
+    dist = tmp_path / "dist"
+    maintainer.release(beside, make_sdist(dist, "moving", "1.0"), make_wheel(dist, "moving", "1.0"))
+    maintainer.stage(beside, make_wheel(dist, "moving", "2.0"))
+
+    with devpi_server(server, tmp_path) as simple:
+        install(server, simple, "moving", tmp_path / "before")
+        maintainer.publish(beside, "moving", "2.0")
+        devpi(server, "refresh", "moving")
+        install(server, simple, "moving", tmp_path / "after")
+
+    for folder, version in (("before", "1.0"), ("after", "2.0")):
+        assert (tmp_path / folder / f"moving-{version}.dist-info").is_dir()
