@@ -554,7 +554,7 @@ def test_other_methods_are_told_how_uploads_are_sent(stage: Stage) -> None:
         (None, "text/plain"),
         ("", "text/plain"),
         ("*/*", "text/plain"),  # twine
-        ("application/json", "application/problem+json"),
+        ("application/json", "application/json"),
         (UV["Accept"], "application/problem+json"),
         ("text/html", "text/plain"),
         ("garbage", "text/plain"),

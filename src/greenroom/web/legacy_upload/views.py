@@ -192,12 +192,12 @@ def _refused(request: Request, refusal: Refusal) -> Response:
     status = _STATUS.get(type(refusal)) or errors.status(refusal)
     sentence, *errors_ = [_said(refusal, text) for text in (str(refusal), *refusal.details)]
     if _wants_json(request):
-        # uv shows the detail of a problem (RFC 9457), and nothing but the code of other JSON.
-        problem = {"status": status, "detail": sentence}
-        response = Response(
-            json_body=problem | {"message": sentence, "code": refusal.code, "errors": errors_},
-            content_type="application/problem+json",
-        )
+        body = {"message": sentence, "code": refusal.code, "errors": errors_}
+        response = Response(json_body=body | {"status": status, "detail": sentence})
+        if request.accept.acceptable_offers(["text/plain"]):
+            # What would do with text shows it to a person: uv shows the detail of a problem
+            # (RFC 9457), and of other JSON nothing but the code.
+            response.content_type = "application/problem+json"
     else:
         response = Response(f"{status} {sentence}\n", content_type="text/plain")
     response.status = f"{status} {_one_line(sentence)}"
