@@ -219,12 +219,12 @@ def _part_headers() -> Cases:
         ),
         "content twice": behind(file(), says="more than one field 'content'"),
         "content as file and as text": behind(
-            text_part("content", "x"), says="must be a file and have a file name"
+            text_part("content", "x"), says="more than one field 'content'"
         ),
         "no content": body(lambda: form(fields()), "The form has no file"),
         "content by another name": body(
             lambda: form([*fields(), file().replace(b'"content"', b'"file"')]),
-            "The form has no file",
+            "The field 'file' must be text, and is sent as a file.",
         ),
     }
 

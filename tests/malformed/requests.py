@@ -375,6 +375,80 @@ def _forms() -> Cases:
     }
 
 
+def _faces() -> Cases:
+    call = "<methodCall><methodName>%s</methodName><params>%s</params></methodCall>"
+    value = "<param><value>%s</value></param>"
+    calls: dict[str, tuple[str | bytes, str]] = {
+        "nothing": ("", "fault"),
+        "noise": (bytes(range(256)), "fault"),
+        "no XML": ("{}", "fault"),
+        "half a call": ("<methodCall><methodName>x", "fault"),
+        "nothing it knows": (call % ("x", ""), "fault"),
+        "a method that runs": (call % ("__class__.__mro__", ""), "fault"),
+        "laughter": (
+            '<!DOCTYPE a [<!ENTITY a "x"><!ENTITY b "&a;&a;&a;&a;">]>' + call % ("&b;", ""),
+            "fault",
+        ),
+        "a file": ('<!DOCTYPE a SYSTEM "file:///etc/passwd">' + call % ("x", ""), "fault"),
+        "depth": ("<methodCall>" + "<a>" * 20_000, "fault"),
+        "deep arrays": (
+            call % ("changelog_since_serial", value % ("<array><data><value>" * 1000)),
+            "fault",
+        ),
+        "a number of endless digits": (
+            call % ("changelog_since_serial", value % f"<int>{'9' * 5000}</int>"),
+            "fault",
+        ),
+        "a number beyond all serials": (
+            call % ("changelog_since_serial", value % f"<i8>{2**70}</i8>"),
+            "",
+        ),
+        "a negative number": (call % ("changelog_since_serial", value % "<int>-1</int>"), ""),
+        "a name of control characters": (
+            call % ("package_roles", value % "<string>&#1;</string>"),
+            "fault",
+        ),
+        "a name with NUL": (call % ("user_packages", value % "<string>a\0</string>"), "fault"),
+        "many parameters": (call % ("package_roles", value % "x" * 500), "fault"),
+    }
+    searches = (
+        ("of nothing", ""),
+        ("of blanks", "%20%09"),
+        ("of quotes", "%22%22%22%27%27"),
+        ("of a syntax", "a%20AND%20(b%20OR%20NOT%20c*)%20NEAR/2%20%5Ed"),
+        ("of operators", "%26%20%7C%20!%20%3C-%3E%20:*"),
+        ("of columns", "name:x%20summary:y"),
+        ("of wildcards", "%25%25_%5C*%3F"),
+        ("of control characters", "%01%1b%7f"),
+        ("of half a surrogate in text", "%F0%9F%98%80"),
+        ("of noncharacters", "%EF%BF%BF%EF%BF%BE"),
+        ("of markup", "%3Cscript%3Ealert(1)%3C/script%3E"),
+    )
+    return {
+        **{
+            f"XML-RPC of {name}": post("/pypi", body, 200, says, "text/xml")
+            for name, (body, says) in calls.items()
+        },
+        "XML-RPC of 100 KiB": post("/pypi", "x" * 100_000, 413, "at most", "text/xml"),
+        "XML-RPC that is an upload": post("/pypi", "x", 415, "Files are uploaded to", "a/b"),
+        **{f"search {name}": get(f"/search/?q={query}", 200) for name, query in searches},
+        "search of many words": get("/search/?q=" + "a+" * 1500, 400, "200 characters at most"),
+        "search of one endless word": get("/search/?q=" + "x" * 4000, 400, "200 characters"),
+        "search not in UTF-8": get("/search/?q=%ff", 400, "is not encoded in UTF-8"),
+        "search with NUL": get("/search/?q=%00", 400, "NUL characters"),
+        "search twice": get("/search/?q=a&q=b", 400, "more than once"),
+        "search of a page that is none": get("/search/?q=a&page=%C2%B2", 400, "no page number"),
+        "search of a page too far": get("/search/?q=example&page=999999", 404),
+        "JSON of a name with NUL": get("/pypi/%00/json", 404),
+        "JSON of a version that is none": get("/pypi/example/latest/json", 404, "Not Found"),
+        "JSON of endless digits": get("/pypi/example/" + "9" * 5000 + "/json", 404, "Not Found"),
+        "JSON of a draft": get("/pypi/example/3.0/json", 404, "Not Found"),
+        "JSON not in UTF-8": get("/pypi/%ff/json", 404),
+        "a feed of a name with NUL": get("/rss/project/%00/releases.xml", 404),
+        "a feed that is not there": get("/rss/..%2fetc%2fpasswd.xml", 404),
+    }
+
+
 CASES: Cases = {
     f"{kind}: {name}": case
     for kind, group in (
@@ -383,6 +457,7 @@ CASES: Cases = {
         ("method", _methods),
         ("header", _headers),
         ("page", _forms),
+        ("face", _faces),
     )
     for name, case in group().items()
 }

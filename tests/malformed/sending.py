@@ -10,7 +10,7 @@ from tests.web.standing import House, fetch
 def values(house: House) -> dict[str, str]:
     """What stands in cases for the tokens and addresses of this index."""
     browser = house.site.sign_in("ada")
-    csrf = next(iter(browser.get("/account/").forms.values()))["csrf_token"].value
+    csrf = browser.get("/account/").forms["logout"]["csrf_token"].value
     listed = fetch(house.site, "/simple/example/").text
     wheel = next(line for line in listed.splitlines() if ".whl" in line)
     return house.slugs | {

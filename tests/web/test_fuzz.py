@@ -241,6 +241,9 @@ KNOWN = (
     "/account/tokens/", "/manage/", "/manage/project/Example/", "/admin/",
     "/manage/project/Example/draft/3.0/", "/api/drafts/example/3.0", "/static/greenroom.css",
     "/robots.txt", "/legacy/",
+    "/search/?q=example", "/pypi/example/json", "/pypi/example/1.0/json", "/rss/updates.xml",
+    "/rss/packages.xml", "/rss/project/example/releases.xml", "/sitemap.xml",
+    "/manage/project/Example/history/",
 )  # fmt: skip
 
 
@@ -258,6 +261,47 @@ def test_fuzzed_headers_are_answered(
     ground.answer("GET", filled(path, ground.values), sent)
 
     assert state(ground.site) == before
+
+
+# What is searched for, and called
+
+CALL_WORDS = (
+    "<methodCall>", "</methodCall>", "<methodName>", "</methodName>", "<params>", "</params>",
+    "<param>", "</param>", "<value>", "</value>", "<int>", "</int>", "<i8>", "<string>",
+    "</string>", "<array>", "<data>", "<struct>", "<member>", "<name>", "<nil/>", "<double>",
+    "<dateTime.iso8601>", "<base64>", "changelog_since_serial", "changelog_last_serial",
+    "package_roles", "user_packages", "list_packages_with_serial", "system.multicall", "example",
+    "1", "-1", "9" * 40, "&#0;", "&#1;", "&amp;", "&x;", "<![CDATA[", "]]>", "<?xml?>", "<!--",
+    '<?xml version="1.0" encoding="utf-16"?>', "<!DOCTYPE a>", "\0", "\xff", "é",
+)  # fmt: skip
+CALL = (
+    "<methodCall><methodName>{}</methodName><params><param><value>{}</value></param></params>"
+    "</methodCall>"
+)
+call_words = st.lists(st.sampled_from(CALL_WORDS), max_size=8).map("".join)
+
+
+@fuzzed(150)
+@given(
+    call=st.one_of(call_words, st.builds(CALL.format, st.sampled_from(CALL_WORDS), call_words)),
+    steps=st.one_of(st.just([]), steps(2)),
+)
+def test_fuzzed_calls_are_answered(ground: Ground, call: str, steps: list[Step]) -> None:
+    ground.answer("POST", "/pypi", {"Content-Type": "text/xml"}, mutated(call.encode(), steps))
+
+
+SEARCH_WORDS = (
+    "example", "exa", '"', "'", "*", "^", "(", ")", "AND", "OR", "NOT", "NEAR", ":", "-", "+", "&",
+    "|", "!", "<->", "%", "_", "\\", "\u202e", "\u0130", "\U0001f600", "\uffff", " ", "\t", "\n",
+)  # fmt: skip
+
+
+@fuzzed(150)
+@given(words=st.lists(st.one_of(st.sampled_from(SEARCH_WORDS), st.text(max_size=5)), max_size=8))
+def test_fuzzed_searches_are_answered(ground: Ground, words: list[str]) -> None:
+    query = quote("".join(words), errors="surrogatepass")
+
+    ground.answer("GET", f"/search/?q={query}", {})
 
 
 # Forms of people who are signed in
