@@ -1,6 +1,7 @@
 """How descriptions become HTML."""
 
 import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -136,6 +137,23 @@ def test_a_renderer_that_does_not_finish_is_stopped(monkeypatch: pytest.MonkeyPa
     assert render(">" * 500_000, "text/markdown") is None
     assert restructuredtext_problem("a\n b\n" * 50_000) is None
     assert time.monotonic() - begin < 5
+
+
+MEASURED = """
+import resource
+from greenroom.distributions.description import render
+table = "|a" * 2000 + "\\n" + "|-" * 2000 + "\\n" + ("|b" * 50 + "\\n") * 3000
+assert render(table, "text/markdown") is None
+print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss)
+"""
+
+
+def test_a_renderer_that_wants_too_much_memory_is_stopped() -> None:
+    used = subprocess.run(
+        [sys.executable, "-c", MEASURED], capture_output=True, text=True, check=True
+    ).stdout
+
+    assert int(used) < 256 * 1024  # KiB
 
 
 def test_a_process_that_cannot_start_renders_nothing(monkeypatch: pytest.MonkeyPatch) -> None:

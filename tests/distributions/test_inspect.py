@@ -1,8 +1,6 @@
 """What is accepted as a distribution, and with which words the rest is refused."""
 
 import contextlib
-import gzip
-import random
 import subprocess
 import sys
 import zipfile
@@ -338,47 +336,6 @@ def test_a_truncated_file_is_refused(tmp_path: Path, make: str) -> None:
     for end in range(0, len(content), 11):
         path.write_bytes(content[:end])
         assert reasons(path)
-
-
-def mutated(content: bytes, chance: random.Random) -> bytes:
-    """The content with something done to it, of what people and machines do to files."""
-    changed = bytearray(content)
-    for _ in range(chance.randint(1, 4)):
-        at = chance.randrange(len(changed) + 1)
-        action = chance.randrange(5)
-        if action == 0:
-            changed[at : at + 1] = bytes([chance.randrange(256)])
-        elif action == 1:
-            changed[at : at + 4] = chance.choice([b"\xff\xff\xff\xff", b"\0\0\0\0", b"PK\5\6"])
-        elif action == 2:
-            del changed[at : at + chance.randrange(100)]
-        elif action == 3:
-            changed[at:at] = chance.randbytes(chance.randrange(50))
-        else:
-            other = chance.randrange(len(changed) + 1)
-            changed[at:at] = changed[other : other + chance.randrange(100)]
-    return bytes(changed)
-
-
-@settings(
-    max_examples=200, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
-@given(chance=st.randoms(use_true_random=False), kind=st.sampled_from(["wheel", "sdist", "tar"]))
-def test_mutated_files_are_described_or_refused(
-    tmp_path: Path, chance: random.Random, kind: str
-) -> None:
-    if kind == "wheel":
-        path = make_wheel(tmp_path, extra_files={"{dist_info}/entry_points.txt": b"[a]\nb = c\n"})
-        path.write_bytes(mutated(path.read_bytes(), chance))
-    elif kind == "sdist":
-        path = make_sdist(tmp_path)
-        path.write_bytes(mutated(path.read_bytes(), chance))
-    else:
-        path = make_sdist(tmp_path)
-        tar = mutated(gzip.decompress(path.read_bytes()), chance)
-        path.write_bytes(gzip.compress(tar, mtime=0))
-    with contextlib.suppress(InvalidDistribution):
-        assert inspect(path, path.name).normalized_name == "example"
 
 
 @settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])

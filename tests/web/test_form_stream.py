@@ -220,6 +220,12 @@ REFUSED = {
     ),
     "a preamble": (b"hello\r\n" + body(FILE), "does not begin with its boundary"),
     "an epilogue": (body(FILE) + b"hello", "goes on after its last boundary"),
+    "two forms": (body(FILE) + body(FILE), "goes on after its last boundary"),
+    "two ends": (body(FILE) + body(), "goes on after its last boundary"),
+    "an end within the file": (
+        body(part('name="content"; filename="a"', b"\r\n" + body() + b"more")),
+        "goes on after its last boundary",
+    ),
     "nothing": (b"", "stopped before its end"),
     "something else": (b'{"name": "demo"}', "does not begin with its boundary"),
     "a huge header": (body(part('name="a"', b"x", "X: " + "x" * 9000)), "not a valid form"),

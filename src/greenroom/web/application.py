@@ -66,7 +66,7 @@ def make_app(settings: Settings, *, premises: Premises | None = None) -> Router:
     config.include("pyramid_jinja2")
     secure = (settings.url or "").startswith("https://")
     security.configure(config, secret_key(settings), secure=secure)
-    for room in ("addresses", "errors", "headers", "rendering"):
+    for room in ("addresses", "errors", "headers", "rendering", "unreadable_headers"):
         config.include(f"greenroom.web.{room}")
     for face in FACES:
         config.include(f"greenroom.web.{face}")

@@ -210,15 +210,16 @@ def _events(parser: _Parser, stream: ReadableStream, boundary: str) -> Iterator[
     try:
         for chunk in _without_last_line_end(stream):
             head += chunk[: len(start) - len(head)]
-            tail = (tail + chunk[-len(end) :])[-len(end) :]
             if not start.startswith(head):
                 raise BrokenForm("The form does not begin with its boundary.")
+            tail += chunk
+            if -1 < tail.find(end) < len(tail) - len(end):
+                raise BrokenForm("The form goes on after its last boundary.")
+            tail = tail[-len(end) :]
             yield from parser.parse(chunk)
         yield from parser.parse(b"")
     except MultipartError as error:
         raise BrokenForm(_sentence(error)) from error
-    if tail != end:
-        raise BrokenForm("The form goes on after its last boundary.")
 
 
 def _without_last_line_end(stream: ReadableStream) -> Iterator[bytes]:

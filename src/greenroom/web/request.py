@@ -11,6 +11,9 @@ from greenroom.web import security
 
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 
+LARGEST_FORM = 64 * 1024
+"""Bytes of a form that is read as a whole; uploads are not."""
+
 
 class Request(PyramidRequest):
     """A request to the index.
@@ -18,6 +21,9 @@ class Request(PyramidRequest):
     ``index`` is its unit of work, which pyramid_tm commits when the view has answered and undoes
     when an exception left the view. Requests with a safe method read one snapshot and cannot write.
     """
+
+    # Beyond it WebOb writes a body to a file, which it does not close.
+    request_body_tempfile_limit = LARGEST_FORM
 
     @property
     def premises(self) -> Premises:

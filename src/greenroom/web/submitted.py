@@ -14,10 +14,9 @@ from pyramid.config import Configurator
 from pyramid.httpexceptions import HTTPBadRequest
 from pyramid.response import Response
 
-from greenroom.web.request import SAFE_METHODS, Request
+from greenroom.web.request import LARGEST_FORM, SAFE_METHODS, Request
 from greenroom.web.resources import Node
 
-LARGEST_FORM = 64 * 1024
 LONGEST_VALUE = 4096
 _MOST_FIELDS = 200
 _FORM_TYPE = "application/x-www-form-urlencoded"
