@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 from packaging.version import Version
 
+from greenroom.distributions.description import MAX_RENDERED
 from greenroom.models import RoleName
 from greenroom.registry import accounts, drafts, projects
 from tests import factories
@@ -140,7 +141,7 @@ def test_what_the_metadata_says_is_on_the_page(site: Site, ada: str, tmp_path: P
 def test_a_description_that_cannot_be_rendered_is_shown_as_text(
     site: Site, ada: str, tmp_path: Path
 ) -> None:
-    publish(site, make_wheel(tmp_path, description="Broken\n=\n\n.. nonsense::\n\n   <b>x</b>"))
+    publish(site, make_wheel(tmp_path, description="<b>x</b>" + "x" * MAX_RENDERED))
 
     page = site.app.get("/project/example/")
 
