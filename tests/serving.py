@@ -6,13 +6,20 @@ import subprocess
 import sys
 import urllib.request
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
-from dataclasses import dataclass, field
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from urllib.error import HTTPError
 
-from tests.conftest import SECRET_KEY
-from tests.factories import PASSWORD
+import pytest
+
+from greenroom.registry import accounts
+from greenroom.registry.index import Premises
+from greenroom.registry.permissions import DEFAULT_TOKEN_PERMISSIONS
+from greenroom.settings import load_settings
+from greenroom.web.application import open_premises
+from tests import factories
+from tests.conftest import SECRET_KEY, MakeDatabase, empty
 
 _OUTSIDE = (
     *("PIP_", "UV_", "TWINE_", "POETRY_", "PDM_", "HATCH_", "FLIT_", "DEVPI", "BANDERSNATCH"),
@@ -78,20 +85,26 @@ class Server:
         """Run the command line beside the server; gives what it prints."""
         return greenroom(self.environment, *arguments, stdin=stdin)
 
-    def user(self, name: str) -> str:
-        self.greenroom(
-            "user",
-            "create",
-            name,
-            "--email",
-            f"{name}@index.example",
-            "--password-stdin",
-            stdin=PASSWORD,
-        )
-        return name
+    @contextmanager
+    def premises(self) -> Iterator[Premises]:
+        """What the server works on, in this process too."""
+        premises = open_premises(load_settings(self.environment))
+        try:
+            yield premises
+        finally:
+            premises.database.close()
 
-    def token(self, user: str, *options: str) -> str:
-        return self.greenroom("token", "create", "--user", user, *options).strip()
+    def user(self, name: str) -> str:
+        """A new account; gives its name."""
+        with self.premises() as premises, premises.writing() as index:
+            return factories.make_user(index, name).username
+
+    def token(self, user: str, *permissions: str) -> str:
+        """A new API token of an account, with the usual permissions where none are named."""
+        with self.premises() as premises, premises.writing() as index:
+            account = accounts.get_user(index.session, user)
+            wanted = permissions or DEFAULT_TOKEN_PERMISSIONS
+            return factories.make_token(index, account, permissions=wanted)
 
     def get(self, path: str, accept: str = "*/*", token: str | None = None) -> Answer:
         """A GET; ``path`` may be a whole address of this server."""
@@ -205,3 +218,45 @@ def _greeting(process: subprocess.Popen[str], log: Path) -> tuple[str, list[str]
             break
     assert lines, f"the server did not start: {log.read_text()}"
     return lines[0].rpartition(" ")[2].rstrip("/"), lines
+
+
+def new_database(
+    request: pytest.FixtureRequest, folder: Path, database: str = "sqlite"
+) -> str | None:
+    """The URL of a new database of this kind; None is the embedded one."""
+    if database == "sqlite":
+        return None
+    make: MakeDatabase = request.getfixturevalue("new_postgresql_database")
+    url = make()
+    environment = plain_environment(folder / "home") | {"GREENROOM_DATABASE_URL": url}
+    greenroom(environment, "db", "upgrade")
+    return url
+
+
+class Servers:
+    """A server on each database, begun when it is first wanted, which tests use one by one."""
+
+    def __init__(self, stack: ExitStack, folders: pytest.TempPathFactory) -> None:
+        self._stack = stack
+        self._folders = folders
+        self._running: dict[str, Server] = {}
+
+    def get(self, request: pytest.FixtureRequest, home: Path, database: str = "sqlite") -> Server:
+        """The one on this database; nobody has done anything in it. Clients are at home there."""
+        server = self._running.get(database)
+        if server is None or server.process.poll() is not None:
+            folder = self._folders.mktemp("server")
+            url = new_database(request, folder, database)
+            server = self._running[database] = self._stack.enter_context(serving(folder, url))
+        with server.premises() as premises:
+            empty(premises.settings.sqlalchemy_url)
+            for digest in list(premises.storage.digests()):
+                premises.storage.delete(digest)
+        return replace(server, home=home)
+
+
+@contextmanager
+def standing_servers(folders: pytest.TempPathFactory) -> Iterator[Servers]:
+    """For a fixture of the whole session; the servers end with it."""
+    with ExitStack() as stack:
+        yield Servers(stack, folders)

@@ -9,7 +9,7 @@ import pytest
 from playwright.sync_api import Browser, Page
 
 from tests.artifacts import make_sdist, make_wheel
-from tests.serving import Server, serving
+from tests.serving import Server, Servers, standing_servers
 
 _NAMES = ("chromium", "chromium-browser", "google-chrome")
 _QUIET = [
@@ -32,21 +32,27 @@ def browser_type_launch_args() -> dict[str, Any]:
     return {"executable_path": found, "args": _QUIET}
 
 
+@pytest.fixture(scope="session")
+def servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Servers]:
+    with standing_servers(tmp_path_factory) as servers:
+        yield servers
+
+
 @pytest.fixture
-def server(tmp_path: Path) -> Iterator[Server]:
+def server(request: pytest.FixtureRequest, servers: Servers, tmp_path: Path) -> Server:
     """An index with an account, and a draft of a release of two files."""
-    with serving(tmp_path) as running:
-        token = running.token(running.user("ada"))
-        files = [
-            make_sdist(tmp_path / "dist", "thing", description="# Thing\n\nIt *works*.",
-                       description_content_type="text/markdown"),
-            make_wheel(tmp_path / "dist", "thing"),
-        ]  # fmt: skip
-        running.run(
-            "twine", "upload", "--repository-url", f"{running.url}/legacy/?staged=true",
-            "--username", "__token__", "--password", token, *map(str, files),
-        )  # fmt: skip
-        yield running
+    running = servers.get(request, tmp_path / "home")
+    token = running.token(running.user("ada"))
+    files = [
+        make_sdist(tmp_path / "dist", "thing", description="# Thing\n\nIt *works*.",
+                   description_content_type="text/markdown"),
+        make_wheel(tmp_path / "dist", "thing"),
+    ]  # fmt: skip
+    running.run(
+        "twine", "upload", "--repository-url", f"{running.url}/legacy/?staged=true",
+        "--username", "__token__", "--password", token, *map(str, files),
+    )  # fmt: skip
+    return running
 
 
 @pytest.fixture(params=["with JavaScript", "without JavaScript"])

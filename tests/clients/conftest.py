@@ -1,34 +1,46 @@
 """A real server for real clients, on SQLite and on PostgreSQL."""
 
 from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
-from greenroom.database import Database
 from greenroom.registry.index import Premises
-from greenroom.settings import load_settings
-from greenroom.storage import open_storage
+from tests.artifacts import make_sdist, make_wheel
 from tests.clients import maintainer
-from tests.conftest import MakeDatabase
-from tests.serving import Server, greenroom, plain_environment, serving
+from tests.serving import Server, Servers, new_database, serving, standing_servers
 
 DATABASES = ["sqlite", "postgresql"]
 
 
+@pytest.fixture(scope="session")
+def servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Servers]:
+    with standing_servers(tmp_path_factory) as servers:
+        yield servers
+
+
 @pytest.fixture(params=DATABASES)
-def server(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Server]:
-    """A new index in which nobody has done anything."""
-    with serving(tmp_path, _database(request, tmp_path)) as running:
-        yield running
+def server(request: pytest.FixtureRequest, servers: Servers, tmp_path: Path) -> Server:
+    """An index in which nobody has done anything."""
+    return servers.get(request, tmp_path / "home", request.param)
+
+
+@pytest.fixture
+def release(tmp_path: Path) -> list[Path]:
+    """A release of three files that pip can install."""
+    folder = tmp_path / "dist"
+    return [
+        make_sdist(folder, "thing"),
+        make_wheel(folder, "thing"),
+        make_wheel(folder, "thing", tag="cp39-cp39-win_amd64"),
+    ]
 
 
 @pytest.fixture
 def beside(server: Server) -> Iterator[Premises]:
     """The premises of the server, in this process too."""
-    with _beside(server) as premises:
+    with server.premises() as premises:
         yield premises
 
 
@@ -49,26 +61,7 @@ def shared(
     folder = tmp_path_factory.mktemp("shared")
     settings = {"GREENROOM_NEW_PROJECTS_PER_HOUR": "0"}
     with (
-        serving(folder, _database(request, folder), settings=settings) as server,
-        _beside(server) as premises,
+        serving(folder, new_database(request, folder, request.param), settings=settings) as server,
+        server.premises() as premises,
     ):
         yield SharedServer(server, premises, maintainer.join(premises))
-
-
-def _database(request: pytest.FixtureRequest, folder: Path) -> str | None:
-    """The URL of the database that the parameter names; None is the embedded one."""
-    if request.param == "sqlite":
-        return None
-    make: MakeDatabase = request.getfixturevalue("new_postgresql_database")
-    url = make()
-    environment = plain_environment(folder / "home") | {"GREENROOM_DATABASE_URL": url}
-    greenroom(environment, "db", "upgrade")
-    return url
-
-
-@contextmanager
-def _beside(server: Server) -> Iterator[Premises]:
-    settings = load_settings(server.environment)
-    database = Database(settings.sqlalchemy_url)
-    yield Premises(database, open_storage(None, settings.files), settings)
-    database.close()

@@ -7,9 +7,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-import pytest
-
-from tests.artifacts import make_sdist, make_wheel
+from tests.artifacts import make_wheel
 from tests.serving import Answer, Server
 
 SIMPLE_JSON = "application/vnd.pypi.simple.v1+json"
@@ -30,17 +28,6 @@ PUBLIC = [
 def public_face(server: Server) -> list[Answer]:
     """Every answer that the public can get about the project."""
     return [server.get(path, accept) for path, accept in PUBLIC]
-
-
-@pytest.fixture
-def release(tmp_path: Path) -> list[Path]:
-    """A release of three files that pip can install."""
-    folder = tmp_path / "dist"
-    return [
-        make_sdist(folder, "thing"),
-        make_wheel(folder, "thing"),
-        make_wheel(folder, "thing", tag="cp39-cp39-win_amd64"),
-    ]
 
 
 def twine(server: Server, token: str, *arguments: str, check: bool = True) -> str:

@@ -6,15 +6,18 @@ from collections.abc import Iterable
 from datetime import timedelta
 from pathlib import Path
 from typing import TypeAlias
+from wsgiref.types import StartResponse, WSGIEnvironment
 
 import pytest
 import webtest
+from pyramid.router import Router
 
 from greenroom.distributions.filenames import parse_filename
 from greenroom.models import RoleName
 from greenroom.registry import accounts, projects
 from greenroom.registry.index import Premises
 from greenroom.registry.permissions import DEFAULT_TOKEN_PERMISSIONS, OPERATOR
+from greenroom.settings import Settings
 from greenroom.web.application import make_app
 from tests import factories
 from tests.conftest import FakeClock
@@ -28,13 +31,36 @@ def authorization(token: str, user: str = "__token__") -> dict[str, str]:
     return {"Authorization": "Basic " + base64.b64encode(f"{user}:{token}".encode()).decode()}
 
 
+_routers: dict[Settings, Router] = {}
+
+
+class Application:
+    """The real application on these premises, made once for all that have the same settings.
+
+    Settings that say where things are kept are of the premises only.
+    """
+
+    def __init__(self, premises: Premises) -> None:
+        assert premises.settings.secret_key is not None
+        anywhere = {"data": Path(), "database_url": None, "storage_url": None}
+        settings = premises.settings.model_copy(update=anywhere)
+        if settings not in _routers:
+            _routers[settings] = make_app(premises.settings, premises=premises)
+        self.premises = premises
+        self.router = _routers[settings]
+
+    def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        self.router.registry.premises = self.premises
+        return self.router(environ, start_response)
+
+
 class Site:
     """A running index: ``app`` is an anonymous browser of it."""
 
     def __init__(self, premises: Premises, clock: FakeClock) -> None:
         self.premises = premises
         self.clock = clock
-        self.wsgi = make_app(premises.settings, premises=premises)
+        self.wsgi = Application(premises)
         self.app = self.browser()
 
     def browser(self) -> webtest.TestApp:

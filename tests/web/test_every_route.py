@@ -70,7 +70,7 @@ def house(
 def routes(site: Site) -> list[tuple[type[Node], str, str]]:
     """Context, name and method of every view of ours."""
     found = []
-    for entry in site.wsgi.registry.introspector.get_category("views"):
+    for entry in site.wsgi.router.registry.introspector.get_category("views"):
         view = entry["introspectable"]
         context, methods = view["context"], view["request_methods"]
         if isinstance(context, type) and issubclass(context, Node):
