@@ -6,15 +6,32 @@ from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from packaging.version import Version
 from sqlalchemy import select
 
 from greenroom.distributions.filenames import parse_filename
-from greenroom.models import Base, Draft, File, JournalEntry, Project, RoleName, User
-from greenroom.registry import accounts, catalogue, drafts, projects, uploads
+from greenroom.models import (
+    Base,
+    Draft,
+    File,
+    FileUpload,
+    JournalEntry,
+    Project,
+    RoleName,
+    User,
+)
+from greenroom.registry import accounts, catalogue, drafts, file_uploads, projects, uploads
 from greenroom.registry.artifacts import Artifact, Claims
+from greenroom.registry.errors import Refusal
+from greenroom.registry.file_uploads import (
+    HTTP_POST_BYTES,
+    RESUMABLE,
+    Announcement,
+    Digester,
+    ReceivedPart,
+)
 from greenroom.registry.index import Index
 from greenroom.registry.permissions import (
     DEFAULT_TOKEN_PERMISSIONS,
@@ -82,7 +99,7 @@ def claims_of(path: Path) -> Claims:
 
 def upload(index: Index, actor: Actor | User, path: Path, *, staged: bool) -> Accepted:
     """A whole upload in one unit of work, as a face would do it."""
-    actor = Actor(actor) if isinstance(actor, User) else actor
+    actor = _actor(actor)
     artifact, claims = artifact_of(path), claims_of(path)
     nothing_to_do = uploads.check(index, actor, artifact, claims, staged=staged)
     if nothing_to_do is not None:
@@ -99,6 +116,87 @@ def stage(index: Index, actor: Actor | User, *paths: Path) -> Draft:
         draft = upload(index, actor, path, staged=True).draft
     assert draft is not None
     return draft
+
+
+def open_session(
+    index: Index, actor: Actor | User, name: str = "example", version: str = "1.0"
+) -> Draft:
+    """A new draft without files, as Upload 2.0 opens it."""
+    return drafts.open_session(index, _actor(actor), name, Version(version))
+
+
+def announce(
+    index: Index,
+    actor: Actor | User,
+    draft: Draft,
+    path: Path,
+    *,
+    mechanism: str = HTTP_POST_BYTES,
+    **saying: object,
+) -> FileUpload:
+    """The upload of a file that a truthful client announces; ``saying`` changes what it says."""
+    content = path.read_bytes()
+    said: dict[str, Any] = {
+        "filename": path.name,
+        "size": len(content),
+        "digests": {"sha256": hashlib.sha256(content).hexdigest()},
+        "mechanism": mechanism,
+    }
+    announcement = Announcement(**said | saying)
+    mechanisms = (HTTP_POST_BYTES, RESUMABLE)
+    return file_uploads.announce(index, _actor(actor), draft, announcement, mechanisms)
+
+
+def send(
+    index: Index,
+    actor: Actor | User,
+    draft: Draft,
+    upload: FileUpload,
+    content: bytes,
+    start: int = 0,
+) -> None:
+    """Let bytes of an announced file arrive, from ``start`` on."""
+    actor = _actor(actor)
+    file_uploads.check_part(index, actor, draft, upload, upload.mechanism, start)
+    digester = Digester(upload.digests)
+    digester.update(content)
+    path = index.storage.new_file()
+    path.write_bytes(content)
+    part = ReceivedPart(path, len(content), digester.hexdigests())
+    file_uploads.keep_part(index.storage, part)
+    file_uploads.add_part(index, actor, draft, upload, start, part)
+    path.unlink()
+
+
+def complete(index: Index, actor: Actor | User, draft: Draft, upload: FileUpload) -> None:
+    """Complete an upload, as a face would do it: what fails is written down, and raised."""
+    actor = _actor(actor)
+    file_uploads.begin_completion(index, actor, draft, upload)
+    try:
+        with file_uploads.assemble(index.settings, index.storage, upload) as assembled:
+            file_uploads.complete(index, actor, draft, upload, assembled)
+    except Refusal as refusal:
+        file_uploads.fail(index, upload, refusal.details)
+        raise
+
+
+def add_upload(
+    index: Index,
+    actor: Actor | User,
+    draft: Draft,
+    path: Path,
+    *,
+    mechanism: str = HTTP_POST_BYTES,
+) -> FileUpload:
+    """The completed upload of a file into a draft."""
+    made = announce(index, actor, draft, path, mechanism=mechanism)
+    send(index, actor, draft, made, path.read_bytes())
+    complete(index, actor, draft, made)
+    return made
+
+
+def _actor(actor: Actor | User) -> Actor:
+    return Actor(actor) if isinstance(actor, User) else actor
 
 
 def release(index: Index, actor: Actor | User, *paths: Path) -> Project:

@@ -68,7 +68,7 @@ def s3_server(bucket: str = "greenroom-test") -> Iterator[S3Server]:
         endpoint = process.stdout.readline().strip()
         if not endpoint:
             raise RuntimeError("The S3 server did not start; is moto[s3,server] installed?")
-        _create_bucket(endpoint, bucket)
+        put_at(f"{endpoint}/{bucket}")
         yield S3Server(endpoint, bucket)
     finally:
         process.kill()
@@ -77,12 +77,14 @@ def s3_server(bucket: str = "greenroom-test") -> Iterator[S3Server]:
         process.stdout.close()
 
 
-def _create_bucket(endpoint: str, bucket: str) -> None:
-    connection = HTTPConnection(urlsplit(endpoint).netloc)
+def put_at(url: str, content: bytes = b"") -> None:
+    """PUT something as a client does that has nothing but a URL."""
+    address = urlsplit(url)
+    connection = HTTPConnection(address.netloc, timeout=30)
     try:
-        connection.request("PUT", f"/{bucket}")
+        connection.request("PUT", f"{address.path}?{address.query}", content)
         status = connection.getresponse().status
     finally:
         connection.close()
     if status != 200:
-        raise RuntimeError(f"The S3 server answered {status} when asked for a bucket.")
+        raise RuntimeError(f"The S3 server answered {status} when {address.path} was put.")

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from greenroom.web import help_pages
 from tests.serving import plain_environment, serving
 
 CHECKOUT = Path(__file__).resolve().parent.parent
@@ -47,6 +48,13 @@ def test_the_wheel_has_the_files_that_are_not_python(wheel: Path, folder: str) -
     assert packed == files
 
 
+def test_the_wheel_has_the_pages_of_help(wheel: Path) -> None:
+    with zipfile.ZipFile(wheel) as archive:
+        packed = {name for name in archive.namelist() if name.startswith("greenroom/docs/")}
+
+    assert packed == {f"greenroom/docs/{name}.md" for name in help_pages.NAMES}
+
+
 def test_the_wheel_serves_pages_outside_the_checkout(wheel: Path, tmp_path: Path) -> None:
     installed = tmp_path / "installed"
     with zipfile.ZipFile(wheel) as archive:
@@ -61,6 +69,7 @@ def test_the_wheel_serves_pages_outside_the_checkout(wheel: Path, tmp_path: Path
 
         assert server.get("/").status == 200
         assert server.get("/account/login").status == 200
+        assert server.get("/help/errors/").status == 200
     assert loaded.stdout.split() == [
         str(installed / "greenroom" / "templates"),
         str(installed / "greenroom" / "migrations"),

@@ -6,6 +6,7 @@ import errno
 import hashlib
 import itertools
 import os
+import re
 import shutil
 import socket
 import subprocess
@@ -13,7 +14,7 @@ import sys
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from urllib.error import HTTPError
 from urllib.parse import parse_qs, urlsplit
@@ -25,12 +26,14 @@ from greenroom import storage as storage_module
 from greenroom.storage import (
     BlobMissing,
     LocalStorage,
+    PartMissing,
+    S3Parts,
     S3Storage,
     Storage,
     StorageUnavailable,
     open_storage,
 )
-from tests.s3_server import PAGE_SIZE, S3Server, s3_server
+from tests.s3_server import PAGE_SIZE, S3Server, put_at, s3_server
 
 MIB = 1024 * 1024
 CONTENT = bytes(range(256)) * 2000  # several chunks, and the last of them not full
@@ -749,6 +752,182 @@ def test_a_service_that_does_not_answer_is_unavailable(signed_in: S3Server, tmp_
             storage.open(DIGEST)
 
 
+# --- Parts that clients put --------------------------------------------------------------------
+
+SOON = timedelta(minutes=5)
+
+
+@pytest.fixture
+def parts(signed_in: S3Server, tmp_path: Path) -> S3Parts:
+    """The parts of a storage that clients reach under another address than the index does."""
+    storage = open_storage(
+        f"{signed_in.url}/{next(_prefixes)}",
+        tmp_path / "files",
+        s3_endpoint=signed_in.endpoint,
+        s3_public_endpoint=signed_in.endpoint.replace("127.0.0.1", "localhost"),
+    )
+    assert storage.parts is not None
+    return storage.parts
+
+
+def put_part(parts: S3Parts, upload: str, number: int, content: bytes) -> None:
+    url = parts.url(upload, number, size=len(content), expires_in=SOON)
+    assert url is not None
+    put_at(url, content)
+
+
+def part_content(parts: S3Parts, upload: str, number: int) -> bytes:
+    with parts.open(upload, number) as blob:
+        return b"".join(blob)
+
+
+def test_what_a_client_puts_at_the_url_of_a_part_can_be_read(parts: S3Parts) -> None:
+    put_part(parts, "up1", 1, CONTENT)
+    put_part(parts, "up1", 2, b"the rest")
+
+    assert part_content(parts, "up1", 1) == CONTENT
+    assert part_content(parts, "up1", 2) == b"the rest"
+    assert parts.sizes("up1") == {1: len(CONTENT), 2: 8}
+
+
+def test_a_part_that_is_put_again_is_replaced(parts: S3Parts) -> None:
+    put_part(parts, "up1", 1, CONTENT)
+    put_part(parts, "up1", 1, b"anew")
+
+    assert part_content(parts, "up1", 1) == b"anew"
+
+
+def test_a_part_that_nobody_put_is_missing(parts: S3Parts) -> None:
+    put_part(parts, "up1", 1, CONTENT)
+
+    with pytest.raises(PartMissing, match="part 2"):
+        parts.open("up1", 2)
+    assert parts.sizes("other") == {}
+
+
+def test_the_url_of_a_part_leads_to_its_folder_and_says_how_long_and_how_large(
+    parts: S3Parts, signed_in: S3Server
+) -> None:
+    url = parts.url("up1", 12, size=4711, expires_in=SOON)
+
+    assert url is not None
+    address, query = urlsplit(url), parse_qs(urlsplit(url).query)
+    assert address.hostname == "localhost"
+    assert re.fullmatch(rf"/{signed_in.bucket}/test/run-\d+/parts/up1/12", address.path)
+    assert query["X-Amz-Expires"] == ["300"]
+    assert query["X-Amz-SignedHeaders"] == ["content-length;host"]
+
+
+def test_the_url_of_a_part_is_signed_as_the_makers_of_the_protocol_sign_it(
+    parts: S3Parts, signed_in: S3Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from botocore import auth  # type: ignore[import-untyped]
+    from botocore.awsrequest import AWSRequest  # type: ignore[import-untyped]
+    from botocore.credentials import Credentials  # type: ignore[import-untyped]
+
+    url = parts.url("up1", 1, size=4711, expires_in=SOON)
+
+    assert url is not None
+    query = {name: values[0] for name, values in parse_qs(urlsplit(url).query).items()}
+    moment = datetime.strptime(query["X-Amz-Date"], "%Y%m%dT%H%M%SZ").replace(tzinfo=UTC)
+    monkeypatch.setattr(auth, "get_current_datetime", lambda *_, **__: moment)
+    environment = signed_in.environment
+    credentials = Credentials(
+        environment["AWS_ACCESS_KEY_ID"], environment["AWS_SECRET_ACCESS_KEY"]
+    )
+    request = AWSRequest("PUT", url.partition("?")[0], headers={"Content-Length": "4711"})
+    auth.S3SigV4QueryAuth(credentials, "s3", environment["AWS_REGION"], 300).add_auth(request)
+    theirs = {name: values[0] for name, values in parse_qs(urlsplit(request.url).query).items()}
+    assert query == theirs
+
+
+def test_the_url_of_a_part_takes_any_size_when_the_secret_is_not_at_hand(
+    parts: S3Parts, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "of-somebody-else")
+
+    url = parts.url("up1", 1, size=1, expires_in=SOON)
+
+    assert url is not None
+    assert "X-Amz-SignedHeaders=host&" in url
+    put_at(url, CONTENT)
+    assert parts.sizes("up1") == {1: len(CONTENT)}
+
+
+def test_parts_that_are_removed_are_gone_and_others_stay(parts: S3Parts) -> None:
+    for number in range(1, PAGE_SIZE + 2):
+        put_part(parts, "up1", number, b"x")
+    put_part(parts, "up10", 1, b"y")
+
+    parts.remove("up1")
+    parts.remove("never-was".replace("-", ""))
+
+    assert parts.sizes("up1") == {}
+    assert parts.sizes("up10") == {1: 1}
+
+
+def test_uploads_with_parts_are_listed_once_each(parts: S3Parts) -> None:
+    for upload, number in itertools.product(("up1", "up10", "Up2"), range(1, PAGE_SIZE)):
+        put_part(parts, upload, number, b"x")
+
+    assert sorted(parts.uploads()) == ["Up2", "up1", "up10"]
+
+
+def test_parts_are_no_blobs_and_blobs_are_no_parts(signed_in: S3Server, tmp_path: Path) -> None:
+    storage = open_storage(
+        f"{signed_in.url}/{next(_prefixes)}",
+        tmp_path,
+        s3_endpoint=signed_in.endpoint,
+        s3_public_endpoint=signed_in.endpoint,
+    )
+    assert storage.parts is not None
+    keep(storage)
+    put_part(storage.parts, DIGEST[:40], 1, CONTENT)
+
+    assert list(storage.digests()) == [DIGEST]
+    assert list(storage.parts.uploads()) == [DIGEST[:40]]
+    storage.parts.remove(DIGEST[:40])
+    assert DIGEST in storage
+
+
+@pytest.mark.parametrize(
+    ("upload", "number"), [("", 1), ("../a", 1), ("a/b", 1), ("ä", 1), ("a", 0)]
+)
+def test_a_part_of_another_form_is_refused(parts: S3Parts, upload: str, number: int) -> None:
+    with pytest.raises(ValueError, match=r"An upload is|Parts are numbered"):
+        parts.url(upload, number, size=1, expires_in=SOON)
+
+
+def test_clients_are_not_sent_to_an_endpoint_that_only_the_index_may_reach(s3: Storage) -> None:
+    assert s3.parts is not None
+    assert not s3.parts.offered
+    assert s3.parts.url("up1", 1, size=1, expires_in=SOON) is None
+
+
+def test_clients_reach_the_provider_itself(signed_in: S3Server, tmp_path: Path) -> None:
+    storage = open_storage("s3://bucket/prefix", tmp_path)
+
+    assert storage.parts is not None
+    url = storage.parts.url("up1", 1, size=1, expires_in=SOON)
+    assert url is not None
+    assert url.startswith("https://")
+
+
+def test_clients_do_not_reach_an_endpoint_of_the_environment(
+    signed_in: S3Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AWS_ENDPOINT_URL", signed_in.endpoint)
+
+    storage = open_storage("s3://bucket/prefix", tmp_path)
+
+    assert storage.parts is not None
+    assert not storage.parts.offered
+
+
+def test_a_local_folder_takes_no_parts(local: LocalStorage) -> None:
+    assert local.parts is None
+
+
 # --- Choosing ----------------------------------------------------------------------------------
 
 
@@ -793,6 +972,8 @@ def test_an_endpoint_of_another_form_is_refused_by_the_name_of_the_setting(
 ) -> None:
     with pytest.raises(ValueError, match="GREENROOM_S3_ENDPOINT accepts"):
         open_storage("s3://bucket", tmp_path, s3_endpoint=endpoint)
+    with pytest.raises(ValueError, match="GREENROOM_S3_PUBLIC_ENDPOINT accepts"):
+        open_storage("s3://bucket", tmp_path, s3_public_endpoint=endpoint)
 
 
 def test_without_the_extra_an_s3_url_names_what_to_install(

@@ -20,8 +20,8 @@ from rich.table import Table
 
 from greenroom import __version__, logs
 from greenroom.database import UnusableDatabase
-from greenroom.models import Draft, RoleName
-from greenroom.registry import accounts, drafts, housekeeping, projects
+from greenroom.models import Draft, ReviewState, RoleName
+from greenroom.registry import accounts, drafts, housekeeping, projects, reviewing
 from greenroom.registry.errors import NotFound, Refusal
 from greenroom.registry.index import Index, Premises
 from greenroom.registry.permissions import (
@@ -37,12 +37,13 @@ from greenroom.settings import (
     parse_duration,
     secret_key,
 )
-from greenroom.storage import StorageUnavailable
+from greenroom.storage import BlobMissing, StorageUnavailable
 from greenroom.web import security
 from greenroom.web.application import make_app, open_premises
 
 _WIDE = 400
 HOUSEKEEPING_EVERY = timedelta(minutes=5)
+REVIEWS_EVERY = timedelta(seconds=1)
 
 P = ParamSpec("P")
 
@@ -146,8 +147,28 @@ def serve(premises: Premises, host: str, port: int, workers: int) -> None:
         port=port,
         workers=workers,
         on_ready=announce,
-        background=lambda stop: _keep_house_regularly(settings, stop),
+        background=lambda stop: _work_in_background(settings, stop),
     )
+
+
+def _work_in_background(settings: Settings, stop: threading.Event) -> None:
+    """Housekeeping, and reviews where the operator wants them, until the worker ends."""
+    if settings.review_command is not None:
+        # A review that is still running then is begun anew by whoever finds it later.
+        threading.Thread(target=_review_regularly, args=(settings, stop), daemon=True).start()
+    _keep_house_regularly(settings, stop)
+
+
+def _review_regularly(settings: Settings, stop: threading.Event) -> None:
+    """Look every second whether a publication waits to be decided."""
+    premises = open_premises(settings)
+    log = structlog.get_logger("greenroom.review")
+    while not stop.wait(REVIEWS_EVERY.total_seconds()):
+        try:
+            reviewing.review_all(premises, log.info)
+        except (sqlalchemy.exc.SQLAlchemyError, StorageUnavailable, BlobMissing, OSError) as error:
+            log.warning("a review failed, and will be tried again", reason=str(error))
+    premises.database.close()
 
 
 def _keep_house_regularly(settings: Settings, stop: threading.Event) -> None:
@@ -335,6 +356,8 @@ def draft_publish(premises: Premises, slug: str) -> None:
     with premises.writing() as index:
         draft = drafts.publish(index, OPERATOR, _draft(index, slug))
         sentence = f"Published {draft.project_name} {draft.version}."
+        if draft.review == ReviewState.PROCESSING:
+            sentence = f"The publication of {draft.project_name} {draft.version} is being reviewed."
     click.echo(sentence)
 
 
@@ -364,5 +387,5 @@ def keep_house(premises: Premises) -> None:
     report = housekeeping.keep_house(premises, click.echo)
     click.echo(
         f"Drafts expired: {report.drafts_expired}. Blobs freed: {report.blobs_freed}. "
-        f"Stale uploads removed: {report.stale_files_removed}."
+        f"Stale uploads removed: {report.stale_files_removed + report.uploads_cleared}."
     )

@@ -1,4 +1,4 @@
-"""Where the files that are not Python lie: templates, migrations, static files.
+"""Where the files that are not Python lie: templates, migrations, docs, static files.
 
 In a wheel they are inside the package; in a checkout they stand at the top of the repository,
 where people look for them. The build (``pyproject.toml``) moves them from the one place to the
@@ -17,4 +17,5 @@ def _installed_or_checkout(name: str) -> Path:
 
 
 TEMPLATES = _installed_or_checkout("templates")
+DOCS = _installed_or_checkout("docs")
 MIGRATIONS = _installed_or_checkout("migrations")

@@ -6,6 +6,7 @@
 import os
 import re
 import secrets
+import shlex
 import sys
 from collections.abc import Mapping
 from datetime import timedelta
@@ -71,6 +72,12 @@ def _networks(value: object) -> object:
         raise ValueError("networks such as 10.0.0.0/8, separated by commas") from error
 
 
+def _command(value: object) -> object:
+    if isinstance(value, str) and not shlex.split(value):
+        raise ValueError("no command")
+    return value
+
+
 def _names(value: object) -> object:
     return tuple(value.replace(",", " ").split()) if isinstance(value, str) else value
 
@@ -90,6 +97,7 @@ Networks = Annotated[tuple[IPv4Network | IPv6Network, ...], BeforeValidator(_net
 ProjectName = Annotated[str, Field(pattern=r"^[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?$")]
 ProjectNames = Annotated[tuple[ProjectName, ...], BeforeValidator(_names)]
 BaseUrl = Annotated[str, BeforeValidator(_base_url)]
+Command = Annotated[str, BeforeValidator(_command)]
 
 
 class Settings(BaseModel):
@@ -101,6 +109,7 @@ class Settings(BaseModel):
     database_url: str | None = None
     storage_url: str | None = None
     s3_endpoint: str | None = None
+    s3_public_endpoint: str | None = None
     url: BaseUrl | None = None
     secret_key: Annotated[str, Field(min_length=16)] | None = None
     registration: Literal["closed", "open"] = "closed"
@@ -115,6 +124,8 @@ class Settings(BaseModel):
     draft_lifetime: Duration = timedelta(days=14)
     draft_lifetime_max: Duration = timedelta(days=60)
     release_open_days: Annotated[int, Field(ge=0, le=36500)] = 14
+    review_command: Command | None = None
+    review_timeout: Duration = timedelta(minutes=10)
     purge_url: BaseUrl | None = None
     purge_token: str | None = None
     log_format: Literal["text", "json"] = "json"
@@ -163,6 +174,8 @@ _ACCEPTS = {
     "max_project_size": "a whole number with an optional KiB, MiB, GiB or TiB, such as 10GiB",
     "draft_lifetime": "a whole number followed by s, m, h or d, such as 14d",
     "draft_lifetime_max": "a whole number followed by s, m, h or d, such as 60d",
+    "review_command": "a command with its arguments, quoted as in a shell",
+    "review_timeout": "a whole number followed by s, m, h or d, such as 10m",
     "trusted_proxies": "networks such as 10.0.0.0/8, separated by commas",
     "url": "an http or https URL without query, such as https://index.example",
     "purge_url": "an http or https URL without query, such as https://cache.example/purge",

@@ -4,12 +4,16 @@ A blob's key is the lower-case hexadecimal SHA-256 digest of what is in it, so a
 changes, storing it twice is storing it once, and whoever holds a digest can check what they get.
 Nothing here knows of projects, users or databases; which blobs are still wanted is for the caller
 to say. `open_storage` picks the place: a local folder, or any S3-compatible service.
+
+What clients put into a service themselves lies apart from the blobs (`S3Parts`), and is whatever
+they say it is until somebody has read it.
 """
 
 from __future__ import annotations
 
 import hashlib
 import hmac
+import itertools
 import os
 import re
 import secrets
@@ -17,11 +21,12 @@ import shutil
 import stat
 import tempfile
 import time
-from collections.abc import Generator, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Generator, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO, Protocol, Self
+from types import MappingProxyType
+from typing import TYPE_CHECKING, BinaryIO, Literal, Protocol, Self
 from urllib.parse import parse_qsl, quote, urlsplit
 
 if TYPE_CHECKING:
@@ -30,6 +35,11 @@ if TYPE_CHECKING:
 CHUNK_SIZE = 128 * 1024
 
 _DIGEST = re.compile(r"[0-9a-f]{64}")
+_UPLOAD = re.compile(r"[0-9A-Za-z]{1,40}")
+_PART = re.compile(r"[1-9][0-9]{0,9}")
+# The variables from which the driver takes an endpoint by itself.
+_ENDPOINTS = ("AWS_ENDPOINT", "AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_S3")
+_NONE: Mapping[str, str] = MappingProxyType({})
 _S3_URL = re.compile(
     r"s3://(?P<bucket>[A-Za-z0-9][A-Za-z0-9._-]{1,61}[A-Za-z0-9])"
     r"(?:/(?P<prefix>[A-Za-z0-9_-][A-Za-z0-9._-]*(?:/[A-Za-z0-9_-][A-Za-z0-9._-]*)*))?/?"
@@ -42,6 +52,14 @@ class BlobMissing(LookupError):
     def __init__(self, digest: str) -> None:
         super().__init__(f"No blob is kept under {digest}.")
         self.digest = digest
+
+
+class PartMissing(LookupError):
+    """Nobody has put this part of an upload."""
+
+    def __init__(self, upload: str, number: int) -> None:
+        super().__init__(f"Nobody has put part {number} of the upload {upload}.")
+        self.number = number
 
 
 class StorageUnavailable(Exception):
@@ -108,6 +126,11 @@ class Storage(Protocol):
         """The local folder for files that are still being received. It exists."""
         ...
 
+    @property
+    def parts(self) -> S3Parts | None:
+        """Where clients may put parts of files themselves. `None`: they cannot."""
+        ...
+
     def new_file(self) -> Path:
         """Make an empty file in `incoming`, from which `put` is cheap; the caller removes it."""
         ...
@@ -132,6 +155,13 @@ class Storage(Protocol):
         """Return `length` bytes of a blob from `offset` on, or what there is of them.
 
         Raises `BlobMissing`, and `ValueError` for a negative offset or length.
+        """
+        ...
+
+    def local(self, digest: str) -> AbstractContextManager[Path]:
+        """Have the blob as a file of this machine, which nobody writes to, while in the context.
+
+        Raises `BlobMissing`.
         """
         ...
 
@@ -160,12 +190,19 @@ class Storage(Protocol):
         ...
 
 
-def open_storage(url: str | None, folder: Path, *, s3_endpoint: str | None = None) -> Storage:
+def open_storage(
+    url: str | None,
+    folder: Path,
+    *,
+    s3_endpoint: str | None = None,
+    s3_public_endpoint: str | None = None,
+) -> Storage:
     """Return the storage that GREENROOM_STORAGE_URL asks for, without contacting any service.
 
     `None` is a local storage in `folder`; `s3://bucket` and `s3://bucket/prefix` are on a service
     found by `s3_endpoint` and the usual AWS variables, and keep only incoming files in `folder`.
-    Raises `ValueError` when the URL or the endpoint is of another form, and `StorageUnavailable`
+    `s3_public_endpoint` is where clients of the index find that service.
+    Raises `ValueError` when the URL or an endpoint is of another form, and `StorageUnavailable`
     when the driver for it is not installed.
     """
     if url is None:
@@ -177,7 +214,11 @@ def open_storage(url: str | None, folder: Path, *, s3_endpoint: str | None = Non
             "leave it unset to keep files in the data folder."
         )
     return S3Storage(
-        match["bucket"], match["prefix"] or "", folder / "incoming", endpoint=s3_endpoint
+        match["bucket"],
+        match["prefix"] or "",
+        folder / "incoming",
+        endpoint=s3_endpoint,
+        public_endpoint=s3_public_endpoint,
     )
 
 
@@ -210,6 +251,8 @@ class _Incoming:
 
 class LocalStorage(_Incoming):
     """Blobs as files in a local folder: `ab/cd/abcd…`."""
+
+    parts = None
 
     def __init__(self, folder: Path) -> None:
         """Use `folder`, and make it if it is not there."""
@@ -251,6 +294,19 @@ class LocalStorage(_Incoming):
         available = _available(size, offset, length)
         return Blob(_read(file, available), size=size, length=available, file=file)
 
+    @contextmanager
+    def local(self, digest: str) -> Iterator[Path]:
+        """See `Storage.local`: a link of its own, which stays when the blob is deleted."""
+        aside = self._incoming / f"read-{digest}-{secrets.token_hex(8)}"
+        try:
+            _link_or_copy(self._path(digest), aside)
+        except FileNotFoundError:
+            raise BlobMissing(digest) from None
+        try:
+            yield aside
+        finally:
+            aside.unlink(missing_ok=True)
+
     def url(self, digest: str, *, filename: str, expires_in: timedelta) -> str | None:
         """See `Storage.url`: always `None`."""
         _check_digest(digest)
@@ -289,12 +345,28 @@ class S3Storage(_Incoming):
     _PARTS_AT_ONCE = 2
 
     def __init__(
-        self, bucket: str, prefix: str, incoming: Path, *, endpoint: str | None = None
+        self,
+        bucket: str,
+        prefix: str,
+        incoming: Path,
+        *,
+        endpoint: str | None = None,
+        public_endpoint: str | None = None,
     ) -> None:
-        """Use `bucket`, which must be there, and the local folder `incoming`, made if need be."""
+        """Use `bucket`, which must be there, and the local folder `incoming`, made if need be.
+
+        Clients find the service at `public_endpoint`, or at the provider's own address where
+        there is no `endpoint` either.
+        """
         self._bucket = bucket
         self._prefix = prefix
         self._store = _s3_store(bucket, endpoint)
+        # Any other endpoint may be of a network that only the servers are in.
+        elsewhere = endpoint is not None or any(name in os.environ for name in _ENDPOINTS)
+        public = None if elsewhere else self._store
+        if public_endpoint is not None:
+            public = _s3_store(bucket, public_endpoint, "GREENROOM_S3_PUBLIC_ENDPOINT")
+        self.parts: S3Parts | None = S3Parts(self, public)
         super().__init__(incoming)
 
     def put(self, path: Path, digest: str) -> None:
@@ -320,12 +392,17 @@ class S3Storage(_Incoming):
         return self._get(digest, (offset, offset + available))
 
     def _get(self, digest: str, span: tuple[int, int] | None = None) -> Blob:
-        key = self._key(digest)
+        blob = self._fetch(self._key(digest), span)
+        if blob is None:
+            raise BlobMissing(digest)
+        return blob
+
+    def _fetch(self, key: str, span: tuple[int, int] | None = None) -> Blob | None:
         with self._answers():
             try:
                 found = self._store.get(key, options={"range": span} if span else None)
             except FileNotFoundError:
-                raise BlobMissing(digest) from None
+                return None
         start, end = found.range
         chunks = self._stream(found.stream(min_chunk_size=CHUNK_SIZE))
         return Blob(chunks, size=found.meta["size"], length=end - start)
@@ -333,6 +410,18 @@ class S3Storage(_Incoming):
     def _stream(self, chunks: Iterator[bytes]) -> Generator[bytes, None, None]:
         with self._answers():
             yield from chunks
+
+    @contextmanager
+    def local(self, digest: str) -> Iterator[Path]:
+        """See `Storage.local`: a copy."""
+        path = self.new_file()
+        try:
+            with self.open(digest) as blob, path.open("wb") as file:
+                for piece in blob:
+                    file.write(piece)
+            yield path
+        finally:
+            path.unlink(missing_ok=True)
 
     def url(self, digest: str, *, filename: str, expires_in: timedelta) -> str | None:
         """See `Storage.url`.
@@ -398,7 +487,91 @@ class S3Storage(_Incoming):
             raise StorageUnavailable(f"The bucket {self._bucket} refused: {reason}") from error
 
 
-def _s3_store(bucket: str, endpoint: str | None) -> S3Store:
+class S3Parts:
+    """Parts of files that clients put into the bucket themselves, with URLs made for that.
+
+    They are objects `prefix/parts/<upload>/<number>`, apart from the blobs, to which no such URL
+    leads. Whoever has the URL of a part may put it, and put it anew, until the URL expires,
+    whatever became of the upload meanwhile. An `upload` is at most 40 ASCII letters and digits,
+    and a `number` at least 1, else `ValueError`. Raises `StorageUnavailable` as `Storage` does.
+    """
+
+    def __init__(self, storage: S3Storage, public: S3Store | None) -> None:
+        """Use the bucket of `storage`, which clients know as `public`."""
+        self._storage = storage
+        self._public = public
+
+    @property
+    def offered(self) -> bool:
+        """Whether there is an address under which clients reach the service."""
+        return self._public is not None
+
+    def url(self, upload: str, number: int, *, size: int, expires_in: timedelta) -> str | None:
+        """Return a URL to which anyone can PUT the part until it expires, within 7 days.
+
+        It takes `size` bytes and no others when the credentials come from AWS_ACCESS_KEY_ID and
+        AWS_SECRET_ACCESS_KEY; with others, look at `sizes`. `None`: clients do not reach the
+        service.
+        """
+        import obstore
+
+        key = self._key(upload, number)
+        if self._public is None:
+            return None
+        with self._storage._answers():
+            url = obstore.sign(self._public, "PUT", key, expires_in)
+        return _resigned(url, "PUT", headers={"content-length": str(size)})
+
+    def sizes(self, upload: str) -> dict[int, int]:
+        """Return the size of each part that was put, in bytes, by its number."""
+        return {number: size for _, number, size in self._list(upload)}
+
+    def open(self, upload: str, number: int) -> Blob:
+        """Return the bytes of a part, as they are now. Raises `PartMissing`."""
+        blob = self._storage._fetch(self._key(upload, number))
+        if blob is None:
+            raise PartMissing(upload, number)
+        return blob
+
+    def remove(self, upload: str) -> None:
+        """Forget all parts of an upload. That there are none is no error."""
+        keys = [self._key(upload, number) for _, number, _ in self._list(upload)]
+        if keys:
+            with self._storage._answers(), suppress(FileNotFoundError):
+                self._storage._store.delete(keys)
+
+    def uploads(self) -> Iterator[str]:
+        """Yield every upload of which parts were put, while it looks."""
+        for upload, _ in itertools.groupby(self._list(), key=lambda found: found[0]):
+            yield upload
+
+    def _list(self, upload: str | None = None) -> Iterator[tuple[str, int, int]]:
+        """Upload, number and size of every part, those of one upload one after the other."""
+        folder = "parts" if upload is None else f"parts/{_checked_upload(upload)}"
+        with self._storage._answers():
+            for page in self._storage._store.list(self._storage._join(folder), chunk_size=1000):
+                for found in page:
+                    above, _, number = found["path"].rpartition("/")
+                    name = above.rpartition("/")[2]
+                    if _PART.fullmatch(number) and found["path"] == self._path(name, number):
+                        yield name, int(number), found["size"]
+
+    def _key(self, upload: str, number: int) -> str:
+        if number < 1:
+            raise ValueError("Parts are numbered from 1 on.")
+        return self._path(_checked_upload(upload), str(number))
+
+    def _path(self, upload: str, number: str) -> str:
+        return self._storage._join(f"parts/{upload}/{number}")
+
+
+def _checked_upload(upload: str) -> str:
+    if not _UPLOAD.fullmatch(upload):
+        raise ValueError(f"An upload is at most 40 ASCII letters and digits, not {upload!r}.")
+    return upload
+
+
+def _s3_store(bucket: str, endpoint: str | None, setting: str = "GREENROOM_S3_ENDPOINT") -> S3Store:
     try:
         from obstore.store import S3Store
     except ImportError as error:
@@ -418,9 +591,7 @@ def _s3_store(bucket: str, endpoint: str | None) -> S3Store:
         return S3Store(bucket, client_options=options, retry_config=retries)
     address = urlsplit(endpoint)
     if address.scheme not in ("http", "https") or not address.hostname:
-        raise ValueError(
-            "GREENROOM_S3_ENDPOINT accepts the http:// or https:// address of an S3 service."
-        )
+        raise ValueError(f"{setting} accepts the http:// or https:// address of an S3 service.")
     options["allow_http"] = address.scheme == "http"
     return S3Store(
         bucket, endpoint=endpoint.rstrip("/"), client_options=options, retry_config=retries
@@ -428,9 +599,21 @@ def _s3_store(bucket: str, endpoint: str | None) -> S3Store:
 
 
 def _named(url: str, filename: str) -> str:
-    """Add to a presigned URL the name under which a browser saves the file.
+    """Add to a presigned URL the name under which a browser saves the file."""
+    disposition = f"attachment; filename*=UTF-8''{quote(filename, safe='')}"
+    return _resigned(url, "GET", parameters={"response-content-disposition": disposition})
 
-    The driver cannot do that, and every parameter is under the signature, so this signs again:
+
+def _resigned(
+    url: str,
+    method: Literal["GET", "PUT"],
+    *,
+    parameters: Mapping[str, str] = _NONE,
+    headers: Mapping[str, str] = _NONE,
+) -> str:
+    """Add to a presigned URL parameters, and headers that whoever uses it has to send just so.
+
+    The driver cannot do that, and all is under the signature, so this signs again:
     https://docs.aws.amazon.com/AmazonS3/latest/API/sigv4-query-string-auth.html
     Without the secret at hand the URL stays as it is.
     """
@@ -438,18 +621,29 @@ def _named(url: str, filename: str) -> str:
     scope = query["X-Amz-Credential"].split("/", 1)[1]
     if query["X-Amz-Credential"] != f"{os.environ.get('AWS_ACCESS_KEY_ID')}/{scope}":
         return url
-    disposition = f"attachment; filename*=UTF-8''{quote(filename, safe='')}"
-    query["response-content-disposition"] = disposition
-    return _signed(url.partition("?")[0], query, scope, os.environ["AWS_SECRET_ACCESS_KEY"])
+    query |= parameters
+    secret = os.environ["AWS_SECRET_ACCESS_KEY"]
+    return _signed(url.partition("?")[0], query, scope, secret, method, headers)
 
 
-def _signed(address: str, query: dict[str, str], scope: str, secret: str) -> str:
+def _signed(
+    address: str,
+    query: dict[str, str],
+    scope: str,
+    secret: str,
+    method: Literal["GET", "PUT"] = "GET",
+    headers: Mapping[str, str] = _NONE,
+) -> str:
+    parts = urlsplit(address)
+    sent = {**headers, "host": parts.netloc}
+    names = ";".join(sorted(sent))
     query = {name: value for name, value in query.items() if name != "X-Amz-Signature"}
+    query["X-Amz-SignedHeaders"] = names
     parameters = "&".join(
         f"{quote(name, safe='')}={quote(value, safe='')}" for name, value in sorted(query.items())
     )
-    parts = urlsplit(address)
-    request = f"GET\n{parts.path}\n{parameters}\nhost:{parts.netloc}\n\nhost\nUNSIGNED-PAYLOAD"
+    lines = "".join(f"{name}:{value}\n" for name, value in sorted(sent.items()))
+    request = f"{method}\n{parts.path}\n{parameters}\n{lines}\n{names}\nUNSIGNED-PAYLOAD"
     request_digest = hashlib.sha256(request.encode()).hexdigest()
     key = f"AWS4{secret}".encode()
     for part in scope.split("/"):

@@ -1,9 +1,10 @@
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TypedDict
 
 from greenroom.registry.index import Premises
 
 class View(TypedDict):
+    callable: Callable[..., object]
     context: object
     name: str
     request_methods: str | Sequence[str] | None

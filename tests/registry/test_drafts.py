@@ -21,7 +21,7 @@ from greenroom.models import (
     RoleName,
     User,
 )
-from greenroom.registry import accounts, catalogue, drafts, projects, uploads
+from greenroom.registry import accounts, catalogue, drafts, file_uploads, projects, uploads
 from greenroom.registry.drafts import Staged
 from greenroom.registry.errors import (
     CannotPublish,
@@ -31,9 +31,12 @@ from greenroom.registry.errors import (
     InvalidRequest,
     NotAllowed,
     NotFound,
+    ProjectClosed,
     Refusal,
     ReleaseClosed,
     SecondSdist,
+    SessionExists,
+    UploadConflict,
 )
 from greenroom.registry.index import Index, Premises
 from greenroom.registry.permissions import ANONYMOUS, OPERATOR, Actor
@@ -572,6 +575,17 @@ def test_an_empty_draft_is_not_published(index: Index, ada: User, draft: Draft) 
     assert len(refusal.details) == 1
 
 
+def test_an_empty_session_of_a_new_project_registers_its_name(index: Index, ada: User) -> None:
+    session = drafts.open_session(index, Actor(ada), "registered", Version("0.0.0a0"))
+
+    drafts.publish(index, Actor(ada), session, registers_name=True)
+
+    project = projects.get(index, "registered")
+    assert project.registered == index.now
+    assert (session.state, session.release) == (DraftState.PUBLISHED, None)
+    assert drafts.find_release(index.session, project, Version("0.0.0a0")) is None
+
+
 def test_every_reason_against_publishing_is_told_at_once(
     index: Index, ada: User, project: Project, tmp_path: Path
 ) -> None:
@@ -1070,3 +1084,193 @@ def test_a_persons_drafts_come_last_changed_first(
     assert [file.filename for file in mine[1].files] == ["example-1.0-py3-none-any.whl"]
     factories.stage(after(index, 2 * DAY), ada, make_sdist(tmp_path))
     assert drafts.live_of_projects(index, projects.of_user(index, ada)) == [draft, second]
+
+
+# Sessions of Upload 2.0 are drafts
+
+
+def test_a_session_is_a_draft_without_files(index: Index, ada: User) -> None:
+    session = factories.open_session(index, ada)
+
+    assert names(index, session) == []
+    assert (session.state, session.expires) == ("open", index.now + LIFETIME)
+    assert log(index, session) == [("ada", "opened", None)]
+    assert factories.find_draft(index, "example", "1.0.0") is session
+
+
+def test_a_session_is_found_by_its_whole_key_alone(index: Index, draft: Draft) -> None:
+    assert drafts.by_key(index.session, draft.key) is draft
+    for key in ("", draft.key[:-1], draft.key + "A", draft.slug, "\0" * 22, "é" * 22):
+        assert drafts.by_key(index.session, key) is None
+
+
+def test_another_address_leaves_the_session_where_it_is(
+    index: Index, ada: User, draft: Draft
+) -> None:
+    key = draft.key
+
+    drafts.rotate(index, Actor(ada), draft)
+
+    assert drafts.by_key(index.session, key) is draft
+
+
+@pytest.mark.parametrize("version", ["1.0", "1", "1.0.0"])
+def test_who_may_upload_is_led_to_the_session_that_is_open(
+    index: Index, ada: User, draft: Draft, version: str
+) -> None:
+    refusal = refused(
+        index, SessionExists, lambda: factories.open_session(index, ada, "Example", version)
+    )
+    assert isinstance(refusal, SessionExists)
+    assert refusal.draft is draft
+    assert draft.slug not in str(refusal)
+
+
+def test_who_may_not_upload_does_not_learn_that_a_session_is_open(
+    index: Index, ada: User, eve: User, project: Project
+) -> None:
+    without = refused(index, NotAllowed, lambda: factories.open_session(index, eve, version="2.0"))
+    factories.open_session(index, ada, version="2.0")
+
+    beside = refused(index, NotAllowed, lambda: factories.open_session(index, eve, version="2.0"))
+    assert str(beside) == str(without)
+
+
+def test_an_archived_project_gets_no_session(index: Index, ada: User, project: Project) -> None:
+    projects.archive(index, Actor(ada), project, "Done.")
+    refused(index, ProjectClosed, lambda: factories.open_session(index, ada))
+
+
+def test_after_the_end_there_is_a_new_session_with_other_secrets(
+    index: Index, ada: User, draft: Draft
+) -> None:
+    drafts.publish(index, Actor(ada), draft)
+    second = factories.open_session(index, ada)
+    drafts.discard(index, Actor(ada), second)
+    third = factories.open_session(index, ada)
+    later = after(index, LIFETIME)
+    fourth = factories.open_session(later, ada)
+
+    sessions = [draft, second, third, fourth]
+    assert len({session.key for session in sessions}) == 4
+    assert len({session.slug for session in sessions}) == 4
+    assert [drafts.state(later, session).value for session in sessions] == [
+        "published",
+        "discarded",
+        "expired",
+        "open",
+    ]
+
+
+def test_more_time_is_as_much_as_was_asked_for(index: Index, ada: User, draft: Draft) -> None:
+    drafts.extend_for(index, Actor(ada), draft, timedelta(hours=1))
+    assert draft.expires == index.now + LIFETIME + timedelta(hours=1)
+
+    drafts.extend_for(index, Actor(ada), draft, timedelta(0))
+    assert draft.expires == index.now + LIFETIME + timedelta(hours=1)
+    assert [act for _, act, _ in log(index, draft)].count("extended") == 1
+
+
+def test_more_time_ends_with_the_longest_life(index: Index, ada: User, draft: Draft) -> None:
+    for _ in range(2):
+        drafts.extend_for(index, Actor(ada), draft, timedelta(days=3650))
+        assert draft.expires == draft.opened + LONGEST
+
+
+def test_only_who_may_stage_gives_it_more_time(
+    index: Index, ada: User, eve: User, draft: Draft
+) -> None:
+    hour = timedelta(hours=1)
+    refused(index, NotAllowed, lambda: drafts.extend_for(index, Actor(eve), draft, hour))
+    due = after(index, LIFETIME)
+    refused(due, Ended, lambda: drafts.extend_for(due, Actor(ada), draft, hour))
+
+
+def test_unfinished_uploads_stand_in_the_way_of_publication(
+    index: Index, ada: User, draft: Draft, tmp_path: Path
+) -> None:
+    pending = factories.announce(index, ada, draft, make_sdist(tmp_path))
+    failing = factories.announce(index, ada, draft, make_wheel(tmp_path, tag="py2-none-any"))
+    with pytest.raises(UploadConflict):
+        factories.complete(index, ada, draft, failing)
+
+    refusal = refused(index, CannotPublish, lambda: drafts.publish(index, Actor(ada), draft))
+    assert refusal.details == (
+        "The upload of 'example-1.0-py2-none-any.whl' is in error: delete it.",
+        "The upload of 'example-1.0.tar.gz' is pending, not completed: wait for it, or delete it.",
+    )
+    file_uploads.begin_completion(index, Actor(ada), draft, pending)
+    refusal = refused(index, CannotPublish, lambda: drafts.publish(index, Actor(ada), draft))
+    assert "'example-1.0.tar.gz' is processing" in str(refusal)
+    late = after(index, drafts.COMPLETION_LEASE)
+    refusal = refused(late, CannotPublish, lambda: drafts.publish(late, Actor(ada), draft))
+    assert "'example-1.0.tar.gz' is in error" in str(refusal)
+
+    for upload in (pending, failing):
+        file_uploads.cancel(late, Actor(ada), draft, upload)
+    assert drafts.publish(late, Actor(ada), draft).state == "published"
+
+
+def test_an_upload_that_fell_due_is_in_nobodys_way(
+    index: Index, ada: User, draft: Draft, tmp_path: Path
+) -> None:
+    factories.announce(index, ada, draft, make_sdist(tmp_path))
+    later = after(index, file_uploads.LIFETIME)
+
+    assert drafts.publish(later, Actor(ada), draft).state == "published"
+    assert factories.public_filenames(index, "example") == ["example-1.0-py3-none-any.whl"]
+
+
+def test_an_empty_session_registers_the_name_and_nothing_else(index: Index, ada: User) -> None:
+    session = factories.open_session(index, ada, "example", "0.0.0a0")
+
+    drafts.publish(index, Actor(ada), session, registers_name=True)
+
+    assert session.state == "published"
+    assert (session.project_name, session.version) == ("example", "0.0.0a0")
+    project = projects.get(index, "example")
+    assert project.registered == index.now
+    assert [role.user for role in project.roles] == [ada]
+    assert index.session.scalars(select(Release)).all() == []
+    assert factories.public_filenames(index, "example") == []
+    assert [(version, action) for _, version, action in factories.journal_of(index)] == [
+        (None, "create"),
+        (None, "add Owner ada"),
+    ]
+    drafts.publish(index, Actor(ada), session, registers_name=True)
+    assert len(factories.journal_of(index)) == 2
+
+
+def test_an_empty_session_of_a_registered_project_is_not_published(
+    index: Index, ada: User, project: Project
+) -> None:
+    session = factories.open_session(index, ada, version="2.0")
+    refused(
+        index,
+        CannotPublish,
+        lambda: drafts.publish(index, Actor(ada), session, registers_name=True),
+        "no files",
+    )
+
+
+def test_with_uploads_under_way_a_session_is_not_empty(
+    index: Index, ada: User, tmp_path: Path
+) -> None:
+    session = factories.open_session(index, ada)
+    factories.announce(index, ada, session, make_wheel(tmp_path))
+    refused(
+        index,
+        CannotPublish,
+        lambda: drafts.publish(index, Actor(ada), session, registers_name=True),
+        "is pending",
+    )
+
+
+def test_a_registered_name_outlives_other_sessions_that_held_it(index: Index, ada: User) -> None:
+    first = factories.open_session(index, ada, version="1.0")
+    second = factories.open_session(index, ada, version="2.0")
+    drafts.publish(index, Actor(ada), first, registers_name=True)
+
+    drafts.discard(index, Actor(ada), second)
+
+    assert projects.get(index, "example").registered == index.now

@@ -14,6 +14,7 @@ from greenroom.registry.permissions import (
     Act,
     Actor,
     may,
+    may_follow,
     require,
     require_upload,
 )
@@ -282,6 +283,25 @@ def test_a_direct_upload_needs_both_stage_and_publish(world: World) -> None:
     for staged in (True, False):
         with pytest.raises(NotAllowed, match="This API token of the user 'owner' isn't allowed"):
             require_upload(may_publish_only, world.this, staged=staged)
+
+
+@pytest.mark.parametrize(
+    ("who", "token", "follows"),
+    [
+        ("owner", "-", True),
+        ("maintainer", "stage", True),
+        ("maintainer", "publish", True),
+        ("maintainer", "discard", True),
+        ("owner", "manage", False),
+        ("stranger", "-", False),
+        ("stranger", "all", False),
+        ("anonymous", "-", False),
+    ],
+)
+def test_who_may_do_something_to_a_session_may_follow_it(
+    world: World, who: str, token: str, follows: bool
+) -> None:
+    assert may_follow(world.actor(who, token, "any"), world.this) is follows
 
 
 def test_a_stranger_reads_the_sentence_that_upload_clients_know(world: World) -> None:

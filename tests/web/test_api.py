@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from greenroom.models import RoleName
+from greenroom.registry import drafts
 from tests.artifacts import make_wheel
 from tests.web.conftest import Site, authorization
 from tests.web.standing import KINDS, House, fetch, furnished_site
@@ -34,9 +35,20 @@ def test_a_script_that_may_stage_gets_the_session_body(house: House) -> None:
     assert response.headers["Content-Type"] == "application/vnd.pypi.upload.v2+json"
     assert response.headers["Cache-Control"] == "private, no-store"
     assert "Location" not in response.headers
+    with house.site.premises.reading() as index:
+        found = drafts.by_slug(index.session, slug)
+        assert found is not None
+        session = f"http://index.example/upload/2.0/session/{found.key}/"
     assert json.loads(response.body) == {
         "meta": {"api-version": "2.0"},
-        "links": {"stage": f"{draft}simple/"},
+        "links": {
+            "session": session,
+            "upload": f"{session}upload",
+            "publish": f"{session}publish",
+            "extend": f"{session}extend",
+            "stage": f"{draft}simple/",
+        },
+        "mechanisms": ["http-post-bytes", "vnd-greenroom-resumable-v1"],
         "session-token": slug,
         "expires-at": "2026-06-29T12:00:00Z",
         "status": "open",
@@ -164,7 +176,8 @@ def test_wrong_credentials_are_401_also_where_a_session_would_do(house: House, v
 
     response = browser.get("/api/drafts/example/3.0", headers={"Authorization": value}, status=401)
 
-    assert response.headers["WWW-Authenticate"] == 'Basic realm="greenroom"'
+    challenge = 'Basic realm="greenroom", Bearer realm="greenroom"'
+    assert response.headers["WWW-Authenticate"] == challenge
     assert "authentication information" in response.text
 
 

@@ -1,11 +1,14 @@
 """The page of a draft, for whoever holds the address, and what is left of it."""
 
+from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
+from greenroom.models import Draft
 from greenroom.registry import accounts, drafts
+from greenroom.registry.index import Index
 from greenroom.registry.permissions import OPERATOR, Actor
 from tests import factories
 from tests.artifacts import make_sdist, make_wheel
@@ -32,7 +35,11 @@ def end(site: Site, slug: str, how: str) -> None:
     with site.premises.writing() as index:
         draft = drafts.by_slug(index.session, slug)
         assert draft is not None
-        {"publish": drafts.publish, "discard": drafts.discard}[how](index, OPERATOR, draft)
+        acts: dict[str, Callable[[Index, Actor, Draft], object]] = {
+            "publish": drafts.publish,
+            "discard": drafts.discard,
+        }
+        acts[how](index, OPERATOR, draft)
 
 
 def test_whoever_has_the_address_sees_what_will_be_published(site: Site, tmp_path: Path) -> None:

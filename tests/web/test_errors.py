@@ -9,10 +9,12 @@ from hypothesis import HealthCheck, example, given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
+from greenroom.registry import drafts
 from greenroom.registry import errors as refusals
 from greenroom.registry.errors import Refusal
 from greenroom.storage import StorageUnavailable
 from greenroom.web import errors
+from greenroom.web.session_body import CONTENT_TYPE
 from tests.web.conftest import authorization
 from tests.web.standing import KINDS, House, fetch, furnished_site, state, with_settings
 
@@ -128,6 +130,26 @@ def test_a_storage_that_does_not_answer_is_not_the_client_s_fault(
     assert response.headers["Retry-After"] == "30"
     assert response.headers["Cache-Control"] == "private, no-store"
     assert "no answer" not in response.text
+
+
+def test_a_bug_is_told_in_the_form_of_the_api_that_was_asked(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(*_: object) -> None:
+        raise RuntimeError("a secret of the house")
+
+    monkeypatch.setattr(drafts, "open_session", broken)
+
+    response = house.site.app.post_json(
+        "/upload/2.0/",
+        {"meta": {"api-version": "2.0"}, "name": "example", "version": "9.0"},
+        headers=authorization(house.site.token()) | {"Content-Type": CONTENT_TYPE},
+        status=500,
+    )
+
+    assert response.content_type == "application/problem+json"
+    assert response.json["status"] == 500
+    assert "secret" not in response.text
 
 
 # Garbage

@@ -8,6 +8,9 @@ from collections.abc import Iterator
 
 import pytest
 
+from greenroom.registry import accounts, drafts, file_uploads
+from greenroom.registry.file_uploads import HTTP_POST_BYTES, Announcement
+from greenroom.registry.permissions import Actor
 from greenroom.web import resources
 from greenroom.web.file_addresses import published_file_path
 from greenroom.web.resources import Node
@@ -28,7 +31,10 @@ ADDRESSES: dict[type[Node], str] = {
     resources.DraftSimpleProject: "/draft/{open}/simple/example/",
     resources.DraftedReleasePage: "/project/Example/3.0/",
     resources.EndedDraft: "/draft/{discarded}/simple/",
+    resources.ArrivingFile: "/draft/{open}/files/example-3.0-py2-none-any.whl",
     resources.Feeds: "/rss/",
+    resources.Help: "/help/",
+    resources.HelpPage: "/help/errors/",
     resources.LegacyUpload: "/legacy/",
     resources.Manage: "/manage/",
     resources.ManagedDraft: f"{PROJECT}draft/3.0/",
@@ -50,6 +56,9 @@ ADDRESSES: dict[type[Node], str] = {
     resources.StagedMetadata: "/draft/{open}/files/example-3.0-py3-none-any.whl.metadata",
     resources.Tokens: "/account/tokens/",
     resources.UnpublishedProject: "/project/hidden/",
+    resources.UploadRoot: "/upload/2.0/",
+    resources.UploadSession: "/upload/2.0/session/{session}/",
+    resources.UploadedFile: "/upload/2.0/session/{session}/file/{upload}/",
     resources.UserPage: "/user/ada/",
 }
 EVERYWHERE = {
@@ -64,6 +73,19 @@ def house(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[House]:
     with furnished_site(request, tmp_path_factory.mktemp("house"), request.param) as house:
+        with house.site.premises.writing() as index:
+            draft = drafts.by_slug(index.session, house.slugs["open"])
+            assert draft is not None
+            upload = file_uploads.announce(
+                index,
+                Actor(accounts.get_user(index.session, "ada")),
+                draft,
+                Announcement(
+                    "example-3.0-py2-none-any.whl", 10, {"sha256": "0" * 64}, HTTP_POST_BYTES
+                ),
+                (HTTP_POST_BYTES,),
+            )
+            house.slugs.update(session=draft.key, upload=upload.key)
         yield house
 
 

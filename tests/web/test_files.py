@@ -246,8 +246,11 @@ def test_what_the_client_has_of_another_file_does_not_count(house: House, given:
 def test_files_are_only_read(house: House, name: str, method: str) -> None:
     response = fetch(house.site, address(house, name), method=method)
 
-    assert response.status_int == 405
-    assert set(response.allow or ()) == {"GET", "HEAD"}
+    if name in STAGED and method == "DELETE":
+        assert response.status_int == 401  # it takes credentials to take a file out of a draft
+    else:
+        assert response.status_int == 405
+        assert {"GET", "HEAD"} <= set(response.allow or ()) <= {"GET", "HEAD", "DELETE"}
 
 
 @pytest.mark.parametrize("name", [SDIST + METADATA, WHEEL + METADATA + METADATA, METADATA, "x.whl"])

@@ -356,15 +356,23 @@ def test_the_answer_that_opens_a_draft_says_everything(site: Site, tmp_path: Pat
     body = json.loads(response.body)
     slug = body["session-token"]
     draft = f"http://index.example/draft/{slug}/"
+    session = response.headers["Location"]
     assert response.status_int == 201
     assert response.headers["Content-Type"] == SESSION_BODY
-    assert response.headers["Location"] == draft
+    assert session.startswith("http://index.example/upload/2.0/session/")
     assert response.headers["Cache-Control"] == "private, no-store"
     assert len(slug) == 22
     assert slug.isalnum()
     assert body == {
         "meta": {"api-version": "2.0"},
-        "links": {"stage": f"{draft}simple/"},
+        "links": {
+            "session": session,
+            "upload": f"{session}upload",
+            "publish": f"{session}publish",
+            "extend": f"{session}extend",
+            "stage": f"{draft}simple/",
+        },
+        "mechanisms": ["http-post-bytes", "vnd-greenroom-resumable-v1"],
         "session-token": slug,
         "expires-at": "2026-06-15T12:00:00Z",
         "status": "open",
@@ -376,9 +384,9 @@ def test_the_answer_that_opens_a_draft_says_everything(site: Site, tmp_path: Pat
             "Publish it: http://index.example/manage/project/Example.Project/draft/1.0/",
         ],
     }
-    links = [body["links"]["stage"], response.headers["Location"], body["files"][path.name]["link"]]
-    for link in links:
+    for link in (body["links"]["stage"], draft, body["files"][path.name]["link"]):
         assert fetch(site, link.removeprefix("http://index.example")).status_int == 200
+    assert fetch(site, session.removeprefix("http://index.example")).status_int == 401
 
 
 def test_later_uploads_join_the_draft(site: Site, tmp_path: Path) -> None:

@@ -59,6 +59,10 @@ PUBLIC_VIEWS = {
     (resources.PypiProject, "json"): [f"/pypi/{name}/json" for name in NAMES],
     (resources.PypiRelease, "json"): [f"/pypi/{n}/{v}/json" for n in NAMES for v in VERSIONS],
     (resources.LegacyUpload, ""): ["/legacy/"],
+    (resources.Help, ""): ["/help/"],
+    (resources.HelpPage, ""): ["/help/errors/", "/help/upload-2.0/"],
+    (resources.UploadRoot, ""): ["/upload/2.0/"],
+    (resources.UploadRoot, "openapi.json"): ["/upload/2.0/openapi.json"],
     (resources.SimpleIndex, ""): ["/simple/"],
     (resources.SimpleProject, ""): [f"/simple/{name}/" for name in NAMES],
     (resources.PublishedFile, ""): ["{file}"],
@@ -95,6 +99,8 @@ PRIVATE_CONTEXTS = (
     resources.ManagedProject,
     resources.ManagedProjectPart,
     resources.Tokens,
+    resources.UploadSession,
+    resources.UploadedFile,
 )
 
 

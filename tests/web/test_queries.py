@@ -137,7 +137,11 @@ def indexes(
         ("/search/?q=big", 3),  # how broad, which in what order, their releases with projects
         ("/search/?q=project", 3),
         ("/search/", 0),
-        ("/api/drafts/big/2.0", 7),  # token, user, project, roles, draft, files, uploaders
+        # token, user, project, roles, draft, files, uploaders, uploads
+        ("/api/drafts/big/2.0", 8),
+        ("/help/", 0),
+        ("/help/errors/", 0),
+        ("/upload/2.0/openapi.json", 0),
         ("/simple/nothing/", 1),
         ("/draft/nothing/", 0),
         ("/draft/AAAAAAAAAAAAAAAAAAAAAA/", 1),

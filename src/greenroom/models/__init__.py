@@ -2,11 +2,12 @@
 
 from greenroom.models.accounts import Attempt, Token, User
 from greenroom.models.base import Base
-from greenroom.models.drafts import Draft, DraftEvent, DraftState
+from greenroom.models.drafts import Draft, DraftEvent, DraftState, ReviewState
 from greenroom.models.journal import JournalEntry
 from greenroom.models.projects import Project, ProjectStatus, RetiredName, Role, RoleName
 from greenroom.models.releases import File, PublishedName, Release
 from greenroom.models.search import SearchDocument
+from greenroom.models.uploads import FileUpload, UploadPart, UploadState
 
 __all__ = [
     "Attempt",
@@ -15,15 +16,19 @@ __all__ = [
     "DraftEvent",
     "DraftState",
     "File",
+    "FileUpload",
     "JournalEntry",
     "Project",
     "ProjectStatus",
     "PublishedName",
     "Release",
     "RetiredName",
+    "ReviewState",
     "Role",
     "RoleName",
     "SearchDocument",
     "Token",
+    "UploadPart",
+    "UploadState",
     "User",
 ]

@@ -30,6 +30,7 @@ class UTCDateTime(TypeDecorator[datetime]):
 
 
 JSONObject = dict[str, object]
+TextMap = dict[str, str]
 
 PrimaryKey = Annotated[int, mapped_column(primary_key=True)]
 Name = Annotated[str, mapped_column(String(255))]
@@ -50,5 +51,5 @@ class Base(DeclarativeBase):
         }
     )
     type_annotation_map = MappingProxyType(
-        {datetime: UTCDateTime, JSONObject: JSON, list[str]: JSON}
+        {datetime: UTCDateTime, JSONObject: JSON, TextMap: JSON, list[str]: JSON}
     )

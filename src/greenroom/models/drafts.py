@@ -4,13 +4,18 @@ from __future__ import annotations
 
 from datetime import datetime
 from enum import StrEnum
+from typing import TYPE_CHECKING
 
 from sqlalchemy import CheckConstraint, ForeignKey, Index, String, column
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
+from greenroom.models.accounts import User
 from greenroom.models.base import Base, LongText, Name, PrimaryKey
 from greenroom.models.projects import Project
 from greenroom.models.releases import File, Release
+
+if TYPE_CHECKING:
+    from greenroom.models.uploads import FileUpload
 
 
 class DraftState(StrEnum):
@@ -22,12 +27,24 @@ class DraftState(StrEnum):
     EXPIRED = "expired"
 
 
+class ReviewState(StrEnum):
+    """What a review that is not passed came to; it keeps a draft from being public so far."""
+
+    PROCESSING = "processing"
+    ERROR = "error"
+
+
 class Draft(Base):
     """The workspace in which the files of one release are staged.
 
-    ``slug`` is the secret of its address. A draft that has ended stays as a tombstone: project name
-    and version are kept as text, because what the foreign keys name may go. ``changed`` is the last
-    change of its files; the expiry counts from there.
+    ``slug`` is the secret of its address; ``key`` is in the session's address (PEP 694), which says
+    nothing to whoever has no credentials, and stays the same for good. A draft that has ended stays
+    as a tombstone: project name and version are kept as text, because what the foreign keys name
+    may go. ``changed`` is the last change of its files; the expiry counts from there.
+
+    ``review`` is set while publication is being decided, and after it was refused, for the reasons
+    in ``review_notices``. ``review_by`` asked for it (the operator, where it is nobody);
+    ``review_due`` is set once somebody is at it, who has decided by then or is gone.
     """
 
     __tablename__ = "drafts"
@@ -42,6 +59,7 @@ class Draft(Base):
         ),
         Index(None, "state", "expires"),
         CheckConstraint("state IN ('open', 'published', 'discarded', 'expired')", name="state"),
+        CheckConstraint("review IN ('processing', 'error')", name="review"),
         CheckConstraint(
             "state <> 'open' OR (project_id IS NOT NULL AND release_id IS NOT NULL)",
             name="open_has_a_release",
@@ -50,6 +68,7 @@ class Draft(Base):
 
     id: Mapped[PrimaryKey]
     slug: Mapped[str] = mapped_column(String(22), unique=True)
+    key: Mapped[str] = mapped_column(String(22), unique=True)
     state: Mapped[Name] = mapped_column(default=DraftState.OPEN)
     project_id: Mapped[int | None] = mapped_column(
         ForeignKey("projects.id", ondelete="SET NULL"), index=True
@@ -64,11 +83,21 @@ class Draft(Base):
     changed: Mapped[datetime]
     expires: Mapped[datetime]
     ended: Mapped[datetime | None]
+    review: Mapped[Name | None]
+    review_notices: Mapped[list[str]] = mapped_column(default=list)
+    review_by_id: Mapped[int | None] = mapped_column(
+        ForeignKey("users.id", ondelete="SET NULL"), index=True
+    )
+    review_due: Mapped[datetime | None]
 
     project: Mapped[Project | None] = relationship(lazy="joined")
     release: Mapped[Release | None] = relationship(lazy="joined")
+    review_by: Mapped[User | None] = relationship()
     files: Mapped[list[File]] = relationship(
         back_populates="draft", order_by="File.id", passive_deletes=True
+    )
+    uploads: Mapped[list[FileUpload]] = relationship(
+        back_populates="draft", order_by="FileUpload.id", passive_deletes=True
     )
     events: Mapped[list[DraftEvent]] = relationship(
         back_populates="draft",

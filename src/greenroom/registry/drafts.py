@@ -7,12 +7,13 @@ Whatever changes a draft holds the lock of its project (:func:`projects.lock`), 
 one project happen one after the other.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from datetime import timedelta
 from enum import StrEnum
 from functools import lru_cache, partial
 
 from packaging.version import Version
-from sqlalchemy import Select, select
+from sqlalchemy import ColumnElement, Select, delete, select, update
 from sqlalchemy.orm import Session, selectinload, undefer
 
 from greenroom.distributions import description
@@ -22,24 +23,35 @@ from greenroom.models import (
     DraftEvent,
     DraftState,
     File,
+    FileUpload,
     Project,
     Release,
+    ReviewState,
+    UploadPart,
+    UploadState,
 )
 from greenroom.registry import file_rules, projects, publication
 from greenroom.registry.accounts import random_text
 from greenroom.registry.artifacts import Artifact
 from greenroom.registry.errors import (
+    BeingReviewed,
     CannotPublish,
     Ended,
+    FileReserved,
     InvalidRequest,
+    NotAllowed,
     NotFound,
     Refusal,
+    SessionExists,
+    UploadConflict,
 )
 from greenroom.registry.index import Index
 from greenroom.registry.names import canonical_version, lookup_name
-from greenroom.registry.permissions import Act, Actor, may, require
+from greenroom.registry.permissions import OPERATOR, Act, Actor, may, require, require_upload
 
 SLUG_LENGTH = 22
+# A file's completion that has not come back after this was interrupted: the server was killed.
+COMPLETION_LEASE = timedelta(minutes=15)
 
 
 class Staged(StrEnum):
@@ -58,6 +70,13 @@ def by_slug(session: Session, slug: str) -> Draft | None:
     if len(slug) != SLUG_LENGTH or not (slug.isascii() and slug.isalnum()):
         return None
     return session.scalar(select(Draft).where(Draft.slug == slug))
+
+
+def by_key(session: Session, key: str) -> Draft | None:
+    """The draft, live or ended, whose session has this key (PEP 694)."""
+    if len(key) != SLUG_LENGTH or not (key.isascii() and key.isalnum()):
+        return None
+    return session.scalar(select(Draft).where(Draft.key == key))
 
 
 def live(index: Index, project: Project, version: Version) -> Draft | None:
@@ -134,6 +153,16 @@ def events(session: Session, draft: Draft) -> list[DraftEvent]:
     )
 
 
+def opened_by(session: Session, draft: Draft) -> str | None:
+    """What the log calls whoever opened the draft."""
+    return session.scalar(
+        select(DraftEvent.by)
+        .where(DraftEvent.draft_id == draft.id, DraftEvent.act == "opened")
+        .order_by(DraftEvent.id)
+        .limit(1)
+    )
+
+
 def files(session: Session, draft: Draft) -> list[File]:
     """The staged files with their uploaders: the source distribution first, then wheels by name."""
     staged = session.scalars(
@@ -170,7 +199,55 @@ def ended_sentence(index: Index, draft: Draft) -> str:
             return f"{what} is open."
 
 
+def upload_state(index: Index, upload: FileUpload) -> UploadState:
+    """Where the upload of a file stands now.
+
+    One that was never completed is canceled from the second it falls due, and one whose completion
+    was interrupted has failed.
+    """
+    if upload.state == UploadState.PENDING and upload.expires <= index.now:
+        return UploadState.CANCELED
+    if upload.state == UploadState.PROCESSING and upload.changed + COMPLETION_LEASE <= index.now:
+        return UploadState.ERROR
+    return UploadState(upload.state)
+
+
+def is_unfinished() -> ColumnElement[bool]:
+    """Whether a file upload stands in the way of publication: it is under way, or failed."""
+    unfinished = [UploadState.PENDING, UploadState.PROCESSING, UploadState.ERROR]
+    return FileUpload.state.in_(unfinished)
+
+
 # Opening
+
+
+def open_session(index: Index, actor: Actor, project_name: str, version: Version) -> Draft:
+    """A new draft of a version that has none (PEP 694, a publishing session).
+
+    Raises:
+        NotAllowed, NameNotAvailable, InvalidMetadata, TooMany: the actor may not upload to the
+            project, or not register it.
+        ProjectClosed, ReleaseClosed: nobody may.
+        SessionExists: there is one, which the actor may use.
+    """
+    projects.lock(index, project_name)
+    expire_due(index, project_name)
+    project = projects.find(index, project_name)
+    if project is None:
+        projects.check_can_register(index, actor, project_name, staged=True)
+        project = projects.create(index, actor, project_name)
+    else:
+        if may(actor, Act.SEE, project):
+            file_rules.check_project_open(project)
+        require_upload(actor, project, staged=True)
+    draft = live(index, project, version)
+    if draft is not None:
+        raise SessionExists(
+            f"A session of {draft.project_name} {draft.version} is open: use that one, or cancel "
+            "it first.",
+            draft,
+        )
+    return open_draft(index, actor, project, version)
 
 
 def open_draft(index: Index, actor: Actor, project: Project, version: Version) -> Draft:
@@ -193,6 +270,7 @@ def open_draft(index: Index, actor: Actor, project: Project, version: Version) -
     lifetime = index.settings.draft_lifetime
     draft = Draft(
         slug=random_text(SLUG_LENGTH),
+        key=random_text(SLUG_LENGTH),
         project=project,
         release=release,
         project_name=project.name,
@@ -249,14 +327,14 @@ def add_file(
     release = draft.release
     if release is None or not is_live(index, draft):
         raise Ended(ended_sentence(index, draft))
+    _check_not_in_review(draft)
     former = find_file(index.session, draft, artifact.filename)
     if former is not None and former.sha256 == artifact.sha256:
         return Staged.UNCHANGED
     detail = f"sha256 {artifact.sha256}"
     if former is not None:
         detail = f"sha256 {former.sha256} became {artifact.sha256}"
-        index.session.delete(former)
-        index.session.flush()
+        _remove(index, former)
     file = new_file(index, actor, release, artifact, distribution)
     file.draft_id = draft.id
     index.session.add(file)
@@ -296,12 +374,11 @@ def remove_file(index: Index, actor: Actor, draft: Draft, filename: str) -> None
         Ended: the draft is not open any more.
         NotFound: it has no such file.
     """
-    _begin(index, actor, Act.STAGE, draft)
+    begin(index, actor, Act.STAGE, draft)
     file = find_file(index.session, draft, filename)
     if file is None:
         raise NotFound(f"The draft has no file {filename!r}.")
-    index.session.delete(file)
-    index.session.flush()
+    _remove(index, file)
     _log(index, draft, actor, "removed", filename, f"sha256 {file.sha256}")
     _touch(index, draft)
     _describe(index, draft)
@@ -323,7 +400,7 @@ def extend(index: Index, actor: Actor, draft: Draft) -> None:
         Ended: the draft is not open any more.
         InvalidRequest: it cannot live longer than it does.
     """
-    _begin(index, actor, Act.STAGE, draft)
+    begin(index, actor, Act.STAGE, draft)
     before = draft.expires
     _prolong(index, draft)
     if draft.expires == before:
@@ -335,6 +412,21 @@ def extend(index: Index, actor: Actor, draft: Draft) -> None:
     index.session.flush()
 
 
+def extend_for(index: Index, actor: Actor, draft: Draft, length: timedelta) -> None:
+    """Let the draft live as much of ``length`` longer as its longest life allows (PEP 694).
+
+    Raises:
+        NotAllowed, Ended, BeingReviewed: the actor may not stage, or not now.
+    """
+    begin(index, actor, Act.STAGE, draft)
+    latest = draft.opened + index.settings.draft_lifetime_max
+    before = draft.expires
+    draft.expires = max(before, min(before + length, latest))
+    if draft.expires != before:
+        _log(index, draft, actor, "extended", detail=f"until {draft.expires:%Y-%m-%d %H:%M:%S} UTC")
+    index.session.flush()
+
+
 def rotate(index: Index, actor: Actor, draft: Draft) -> None:
     """Give the draft another secret address; the old one is unknown at once.
 
@@ -342,7 +434,7 @@ def rotate(index: Index, actor: Actor, draft: Draft) -> None:
         NotAllowed: the actor may not stage.
         Ended: the draft is not open any more.
     """
-    _begin(index, actor, Act.STAGE, draft)
+    begin(index, actor, Act.STAGE, draft)
     draft.slug = random_text(SLUG_LENGTH)
     _log(index, draft, actor, "rotated the address")
     index.session.flush()
@@ -351,11 +443,13 @@ def rotate(index: Index, actor: Actor, draft: Draft) -> None:
 # Ending
 
 
-def publish(index: Index, actor: Actor, draft: Draft) -> Draft:
+def publish(index: Index, actor: Actor, draft: Draft, *, registers_name: bool = False) -> Draft:
     """Make every file of the draft public, in this transaction, at this moment.
 
     To publish a published draft again changes nothing and answers as the first time did. No bytes
-    are copied and none are read: the cost does not depend on the size of the files.
+    are copied and none are read: the cost does not depend on the size of the files. With
+    ``registers_name`` a draft without files registers the name of a new project, and nothing else.
+    Where the operator has publications reviewed, this only asks for the review.
 
     Raises:
         NotAllowed: the actor may not publish now.
@@ -369,19 +463,102 @@ def publish(index: Index, actor: Actor, draft: Draft) -> Draft:
     require(actor, Act.PUBLISH, project)
     if draft.state == DraftState.PUBLISHED:
         return draft
+    if draft.review == ReviewState.PROCESSING and index.settings.review_command is not None:
+        return draft
     if release is None:
         raise Ended(ended_sentence(index, draft))
     staged = files(index.session, draft)
-    reasons = [str(refusal) for refusal in _obstacles(index, project, release, staged)]
-    if reasons:
-        raise CannotPublish(
-            f"The draft of {draft.project_name} {draft.version} cannot be published: "
-            + " ".join(reasons),
-            reasons,
-        )
-    publication.make_public(index, actor, project, release, staged)
-    _end(index, actor, draft, DraftState.PUBLISHED)
+    may_be_empty = registers_name and project.registered is None
+    _check_obstacles(index, draft, project, release, staged, may_be_empty=may_be_empty)
+    if index.settings.review_command is not None:
+        _ask_for_review(index, actor, draft)
+    else:
+        draft.review, draft.review_notices = None, []
+        _make_public(index, actor.name, draft, project, release, staged)
     return draft
+
+
+def finish_review(index: Index, draft: Draft, *, passed: bool, notices: Sequence[str]) -> None:
+    """Publish a draft that passed its review, or give it back with the reasons.
+
+    Whatever stands in the way by now is a reason too, and whoever asked must still be allowed to.
+    A draft that is not (any more) in review stays as it is.
+    """
+    _lock_and_reload(index, draft)
+    project, release = draft.project, draft.release
+    if not _is_in_review(index, draft) or project is None or release is None:
+        return
+    reasons = list(notices) or ["The review did not accept it."]
+    if passed:
+        asked_by = Actor(draft.review_by) if draft.review_by is not None else OPERATOR
+        staged = files(index.session, draft)
+        try:
+            require(asked_by, Act.PUBLISH, project)
+            may_be_empty = project.registered is None  # otherwise it was not accepted without files
+            _check_obstacles(index, draft, project, release, staged, may_be_empty=may_be_empty)
+        except (NotAllowed, CannotPublish) as refusal:
+            reasons = list(refusal.details)
+        else:
+            draft.review, draft.review_notices = None, list(notices)
+            _make_public(index, asked_by.name, draft, project, release, staged)
+            return
+    draft.review, draft.review_notices = ReviewState.ERROR, reasons
+    draft.review_due = None
+    _log_as(index, draft, "review", "refused", detail=" ".join(reasons))
+    index.session.flush()
+
+
+def in_review(index: Index) -> list[Draft]:
+    """The drafts whose publication is being decided, the oldest request first."""
+    return list(
+        index.session.scalars(
+            select(Draft)
+            .where(Draft.state == DraftState.OPEN, Draft.review == ReviewState.PROCESSING)
+            .order_by(Draft.review_due, Draft.id)
+        )
+    )
+
+
+def take_review(index: Index, draft: Draft) -> bool:
+    """Whether the caller is to review the draft: nobody else is at it, or they are gone."""
+    _lock_and_reload(index, draft)
+    if not _is_in_review(index, draft):
+        return False
+    if draft.review_due is not None and draft.review_due > index.now:
+        return False
+    # Besides its own time it has to collect the files, and to say what came of it.
+    draft.review_due = index.now + 2 * index.settings.review_timeout
+    draft.expires = max(draft.expires, draft.review_due)
+    index.session.flush()
+    return True
+
+
+def _is_in_review(index: Index, draft: Draft) -> bool:
+    return draft.review == ReviewState.PROCESSING and is_live(index, draft)
+
+
+def _ask_for_review(index: Index, actor: Actor, draft: Draft) -> None:
+    draft.review, draft.review_notices = ReviewState.PROCESSING, []
+    draft.review_by = actor.user
+    draft.review_due = None
+    # It must not fall due while it waits for somebody to begin.
+    draft.expires = max(draft.expires, index.now + timedelta(days=1))
+    _log(index, draft, actor, "asked for publication")
+    index.session.flush()
+
+
+def _make_public(
+    index: Index, by: str, draft: Draft, project: Project, release: Release, staged: list[File]
+) -> None:
+    publication.make_public(index, by, project, release if staged else None, staged)
+    draft.state = DraftState.PUBLISHED
+    draft.ended = index.now
+    if not staged and release.published is None:
+        draft.release = None
+        index.session.flush()
+        index.session.delete(release)
+    _log_as(index, draft, by, DraftState.PUBLISHED.value)
+    index.session.flush()
 
 
 def discard(index: Index, actor: Actor, draft: Draft) -> None:
@@ -394,7 +571,7 @@ def discard(index: Index, actor: Actor, draft: Draft) -> None:
     _lock_and_reload(index, draft)
     if draft.state == DraftState.DISCARDED:
         return
-    _require_live(index, actor, Act.DISCARD, draft)
+    check_change(index, actor, Act.DISCARD, draft)
     _clear(index, actor.name, draft, DraftState.DISCARDED)
 
 
@@ -439,9 +616,55 @@ def _due(index: Index) -> Select[Draft]:
     )
 
 
-def _begin(index: Index, actor: Actor, act: Act, draft: Draft) -> None:
+def begin(index: Index, actor: Actor, act: Act, draft: Draft) -> None:
+    """Hold the lock of the project, to do this to its draft as the last holder left it.
+
+    Raises:
+        NotAllowed, Ended, BeingReviewed: the actor may not do that, or not now.
+    """
     _lock_and_reload(index, draft)
+    check_change(index, actor, act, draft)
+
+
+def check_change(index: Index, actor: Actor, act: Act, draft: Draft) -> None:
+    """Nothing, if the actor may do this to the draft now.
+
+    Raises:
+        NotAllowed, Ended, BeingReviewed: the actor may not do that, or not now.
+    """
     _require_live(index, actor, act, draft)
+    _check_not_in_review(draft)
+
+
+def check_not_reserved(session: Session, draft: Draft, filename: str) -> None:
+    """Refuse a file whose name is in a draft that is just being decided on (PEP 694).
+
+    Raises:
+        FileReserved: it is.
+    """
+    if draft.review == ReviewState.PROCESSING and find_file(session, draft, filename) is not None:
+        raise FileReserved(
+            f"File already exists: {filename!r} is in the draft of {draft.project_name} "
+            f"{draft.version}, whose publication is being decided. Wait for the outcome."
+        )
+
+
+def _check_not_in_review(draft: Draft) -> None:
+    if draft.review == ReviewState.PROCESSING:
+        raise BeingReviewed(
+            f"The publication of {draft.project_name} {draft.version} is being decided, and the "
+            "draft takes no changes meanwhile: wait for the outcome."
+        )
+
+
+def _remove(index: Index, file: File) -> None:
+    index.session.execute(
+        update(FileUpload)
+        .where(FileUpload.file_id == file.id)
+        .values(state=UploadState.CANCELED, changed=index.now, file_id=None)
+    )
+    index.session.delete(file)
+    index.session.flush()
 
 
 def _require_live(index: Index, actor: Actor, act: Act, draft: Draft) -> None:
@@ -461,13 +684,52 @@ def _lock_and_reload(index: Index, draft: Draft) -> None:
         index.session.refresh(draft.release)
 
 
+def _check_obstacles(
+    index: Index,
+    draft: Draft,
+    project: Project,
+    release: Release,
+    staged: list[File],
+    *,
+    may_be_empty: bool,
+) -> None:
+    """Nothing, if the draft can be published now; else every reason why it cannot."""
+    obstacles = list(_obstacles(index, draft, project, release, staged, may_be_empty=may_be_empty))
+    if obstacles:
+        reasons = [str(refusal) for refusal in obstacles]
+        raise CannotPublish(
+            f"The draft of {draft.project_name} {draft.version} cannot be published: "
+            + " ".join(reasons),
+            reasons,
+        )
+
+
 def _obstacles(
-    index: Index, project: Project, release: Release, staged: list[File]
+    index: Index,
+    draft: Draft,
+    project: Project,
+    release: Release,
+    staged: list[File],
+    *,
+    may_be_empty: bool,
 ) -> Iterator[Refusal]:
-    """Every reason why the draft cannot be published now."""
-    if not staged:
-        yield InvalidRequest("It has no files: upload one first.")
     session = index.session
+    unfinished = session.scalars(
+        select(FileUpload)
+        .where(FileUpload.draft_id == draft.id, is_unfinished())
+        .order_by(FileUpload.filename)
+    ).all()
+    for upload in unfinished:
+        stands = upload_state(index, upload)
+        if stands is UploadState.ERROR:
+            yield UploadConflict(f"The upload of {upload.filename!r} is in error: delete it.")
+        elif stands is not UploadState.CANCELED:
+            yield UploadConflict(
+                f"The upload of {upload.filename!r} is {stands}, not completed: wait for it, or "
+                "delete it."
+            )
+    if not staged and not unfinished and not may_be_empty:
+        yield InvalidRequest("It has no files: upload one first.")
     checks = [
         partial(file_rules.check_project_open, project),
         partial(file_rules.check_release_open, index, release),
@@ -530,20 +792,15 @@ def _rendered(text: str, content_type: str | None) -> str:
     return description.render(text, content_type) or ""
 
 
-def _end(index: Index, actor: Actor, draft: Draft, ended: DraftState) -> None:
-    draft.state = ended
-    draft.ended = index.now
-    _log(index, draft, actor, ended.value)
-    index.session.flush()
-
-
 def _clear(index: Index, by: str, draft: Draft, ended: DraftState) -> None:
     """Remove all that only the draft held; its row stays as a tombstone."""
     session, project, release = index.session, draft.project, draft.release
     for file in session.scalars(select(File).where(File.draft_id == draft.id)):
         session.delete(file)
+    _end_uploads(index, draft)
     draft.state = ended
     draft.ended = index.now
+    draft.review = None
     draft.release = None
     draft.project = None
     _log_as(index, draft, by, ended.value)
@@ -554,6 +811,17 @@ def _clear(index: Index, by: str, draft: Draft, ended: DraftState) -> None:
     if project is not None and project.registered is None and not _has_open_draft(session, project):
         session.delete(project)
         session.flush()
+
+
+def _end_uploads(index: Index, draft: Draft) -> None:
+    """All uploads into the draft are canceled with it; what has arrived of them is not needed."""
+    of_draft = select(FileUpload.id).where(FileUpload.draft_id == draft.id)
+    index.session.execute(delete(UploadPart).where(UploadPart.upload_id.in_(of_draft)))
+    index.session.execute(
+        update(FileUpload)
+        .where(FileUpload.draft_id == draft.id)
+        .values(state=UploadState.CANCELED, changed=index.now, file_id=None)
+    )
 
 
 def _has_open_draft(session: Session, project: Project) -> bool:

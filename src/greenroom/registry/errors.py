@@ -4,9 +4,14 @@
 meant for programs; ``details`` lists further reasons where there is more than one.
 """
 
+from __future__ import annotations
+
 from collections.abc import Sequence
 from datetime import timedelta
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
+
+if TYPE_CHECKING:
+    from greenroom.models import Draft
 
 
 class Refusal(Exception):
@@ -84,7 +89,10 @@ class NameNotAvailable(Refusal):
 
 
 class FileExists(Refusal):
-    """The file name, or the very content, is published. The only refusal that says "already"."""
+    """The file name, or the very content, is published.
+
+    This and :class:`FileReserved` are the only refusals that say "already".
+    """
 
     code = "file-exists"
     title = "File already exists"
@@ -130,6 +138,56 @@ class TooLarge(Refusal):
 
     code = "too-large"
     title = "Too large"
+
+
+class SessionExists(Refusal):
+    """A draft of this version is open; ``draft`` is it. Only those who may see it are told."""
+
+    code = "session-exists"
+    title = "Session exists"
+
+    def __init__(self, sentence: str, draft: Draft) -> None:
+        super().__init__(sentence)
+        self.draft = draft
+
+
+class BeingReviewed(Refusal):
+    """Publication of the draft is being decided, and it takes no changes meanwhile."""
+
+    code = "being-reviewed"
+    title = "Being reviewed"
+
+
+class FileReserved(BeingReviewed):
+    """A file of this name is in a draft that is being decided on: it is as good as public."""
+
+    code = "file-reserved"
+    title = "File name reserved"
+
+
+class UnknownMechanism(Refusal):
+    """A file is to come in a way that the index does not offer."""
+
+    code = "unknown-mechanism"
+    title = "Unknown upload mechanism"
+
+
+class UploadConflict(Refusal):
+    """The upload of a file does not stand where this could be done to it."""
+
+    code = "upload-conflict"
+    title = "Upload conflict"
+
+
+class WrongOffset(UploadConflict):
+    """The bytes do not go on where the last ones ended; ``received`` is how many there are."""
+
+    code = "wrong-offset"
+    title = "Wrong offset"
+
+    def __init__(self, sentence: str, received: int) -> None:
+        super().__init__(sentence)
+        self.received = received
 
 
 class CannotPublish(Refusal):

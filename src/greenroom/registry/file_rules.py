@@ -88,8 +88,11 @@ def check_not_published(session: Session, filename: str, sha256: str) -> None:
         FileExists: it was.
     """
     if session.get(PublishedName, filename, populate_existing=True) is not None:
-        if catalogue.file(session, filename) is None:
+        published = catalogue.file(session, filename)
+        if published is None:
             raise FileExists("This filename has already been used, use a different version.")
+        if published.sha256 == sha256:
+            raise FileExists(f"File already exists: {filename!r} is published, with this content.")
         raise FileExists(
             f"File already exists: {filename!r} is published with other content, and a published "
             "file is never replaced. Use a different version."

@@ -12,8 +12,8 @@ from itertools import islice
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from greenroom.models import Draft, File
-from greenroom.registry import accounts, drafts
+from greenroom.models import Draft, File, FileUpload, UploadPart
+from greenroom.registry import accounts, drafts, file_uploads
 from greenroom.registry.index import Index, Premises
 
 # No upload takes longer than this; what is older was left behind by a process that died.
@@ -28,16 +28,18 @@ class Report:
     drafts_expired: int
     blobs_freed: int
     stale_files_removed: int
+    uploads_cleared: int = 0
 
 
 def keep_house(premises: Premises, progress: Callable[[str], None] = lambda line: None) -> Report:
     """Do everything that is due, telling ``progress`` of each draft that expires."""
     expired = _expire_drafts(premises, progress)
+    _settle_uploads(premises)
     freed = _free_blobs(premises)
     with premises.writing() as index:
         accounts.forget_old_attempts(index)
     stale = premises.storage.remove_stale_incoming(STALE_AFTER)
-    return Report(expired, freed, stale)
+    return Report(expired, freed, stale, _clear_uploads(premises))
 
 
 def _expire_drafts(premises: Premises, progress: Callable[[str], None]) -> int:
@@ -51,6 +53,16 @@ def _expire_drafts(premises: Premises, progress: Callable[[str], None]) -> int:
                 expired += 1
                 progress(f"The draft of {draft.project_name} {draft.version} has expired.")
     return expired
+
+
+def _settle_uploads(premises: Premises) -> None:
+    with premises.reading() as index:
+        due = [upload.id for upload in file_uploads.due(index)]
+    for upload_id in due:
+        with premises.writing() as index:
+            upload = index.session.get(FileUpload, upload_id)
+            if upload is not None:
+                file_uploads.settle(index, upload)
 
 
 def _free_blobs(premises: Premises) -> int:
@@ -77,14 +89,33 @@ def _free(index: Index, digest: str) -> bool:
     return True
 
 
+def _clear_uploads(premises: Premises) -> int:
+    """Remove parts that clients put into the storage for uploads that have ended since.
+
+    An upload is known before anybody can put its parts, and one that has ended stays so. A part
+    that is put even after this, while its URL is valid, goes the next time.
+    """
+    parts, cleared = premises.storage.parts, 0
+    if parts is None:
+        return cleared
+    for uploads in _batches(parts.uploads()):
+        with premises.reading() as index:
+            ended = set(uploads) - file_uploads.arriving(index, uploads)
+        for upload in sorted(ended):
+            parts.remove(upload)
+            cleared += 1
+    return cleared
+
+
 def _referenced(session: Session, digests: Iterable[str]) -> set[str]:
     wanted = list(digests)
     contents = session.scalars(select(File.sha256).where(File.sha256.in_(wanted)))
     metadata = session.scalars(select(File.metadata_sha256).where(File.metadata_sha256.in_(wanted)))
-    return {*contents, *metadata}
+    arriving = session.scalars(select(UploadPart.sha256).where(UploadPart.sha256.in_(wanted)))
+    return {*contents, *metadata, *arriving}
 
 
-def _batches(digests: Iterable[str]) -> Iterator[tuple[str, ...]]:
-    remaining = iter(digests)
+def _batches(keys: Iterable[str]) -> Iterator[tuple[str, ...]]:
+    remaining = iter(keys)
     while batch := tuple(islice(remaining, _BATCH)):
         yield batch

@@ -1,7 +1,7 @@
 """What a registry function works on."""
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 from greenroom import database
 from greenroom.database import Database
 from greenroom.settings import Settings
-from greenroom.storage import Storage
+from greenroom.storage import Storage, StorageUnavailable
 
 Clock = Callable[[], datetime]
 
@@ -25,8 +25,9 @@ class Index:
     """One unit of work: a session, where bytes are kept, the settings, and one moment.
 
     All that happens in a unit of work happens at ``now``: the files of a release are published at
-    the same instant. ``changed`` collects the surrogate keys of public data that it changes; the
-    face that commits purges them afterwards.
+    the same instant. ``changed`` collects the surrogate keys of public data that it changes, and
+    ``ended`` the keys of uploads whose parts in the storage are of no use any more; the face that
+    commits calls :meth:`Premises.follow_up` afterwards.
     """
 
     session: Session
@@ -34,6 +35,7 @@ class Index:
     settings: Settings
     now: datetime
     changed: set[str] = field(default_factory=set)
+    ended: set[str] = field(default_factory=set)
 
     def lock(self, name: str) -> None:
         """Hold the lock of this name until the transaction ends (see :func:`database.lock`)."""
@@ -63,5 +65,13 @@ class Premises:
             index = Index(session, self.storage, self.settings, self.clock())
             yield index
             session.commit()
+        self.follow_up(index)
+
+    def follow_up(self, index: Index) -> None:
+        """What comes after a commit: caches are purged, and parts of uploads that ended removed."""
         if index.changed:
             self.purge(frozenset(index.changed))
+        if self.storage.parts is not None:
+            with suppress(StorageUnavailable):  # housekeeping will remove them
+                for upload in index.ended:
+                    self.storage.parts.remove(upload)

@@ -122,6 +122,14 @@ def require_upload(actor: Actor, project: Project, *, staged: bool) -> None:
         )
 
 
+def may_follow(actor: Actor, project: Project) -> bool:
+    """Whether the actor may know how a publishing session of the project stands (PEP 694).
+
+    A token that only publishes or discards has to learn what it does that to, and what came of it.
+    """
+    return bool(permitted(actor, project) & {Act.SEE, Act.PUBLISH, Act.DISCARD})
+
+
 def is_administrator(actor: Actor) -> bool:
     """Whether the actor is an administrator in person, or the operator: no token carries that."""
     if actor.operator:

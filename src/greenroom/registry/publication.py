@@ -5,14 +5,14 @@ from collections.abc import Sequence
 from greenroom.models import File, Project, PublishedName, Release
 from greenroom.registry import journal, search
 from greenroom.registry.index import Index
-from greenroom.registry.permissions import Actor
 
 
 def make_public(
-    index: Index, actor: Actor, project: Project, release: Release, files: Sequence[File]
+    index: Index, by: str, project: Project, release: Release | None, files: Sequence[File]
 ) -> None:
     """Register the project, publish the release and these files of it, and write the journal.
 
+    ``by`` is what the journal calls whoever did it; without a release only the name is registered.
     From then on search finds it. What is registered or published already stays as it is. Every
     check was made before, under the project's lock, which the caller holds.
     """
@@ -22,7 +22,7 @@ def make_public(
         registering = ["create"]
         registering += [f"add {role.name.title()} {role.user.username}" for role in project.roles]
     releasing = []
-    if release.published is None:
+    if release is not None and release.published is None:
         release.published = index.now
         releasing = ["new release"]
     for file in files:
@@ -33,6 +33,6 @@ def make_public(
         releasing.append(f"add {file.python_tag} file {file.filename}")
     search.update(index, project)
     if registering:
-        journal.append(index, project, None, registering, actor.name)
-    if releasing:
-        journal.append(index, project, release.version, releasing, actor.name)
+        journal.append(index, project, None, registering, by)
+    if release is not None and releasing:
+        journal.append(index, project, release.version, releasing, by)

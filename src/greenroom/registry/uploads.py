@@ -92,8 +92,10 @@ def check(
     if published is not None and published.sha256 == artifact.sha256:
         return Accepted(place.draft, opened=False, published=True, changed=False)
     file_rules.check_not_published(index.session, artifact.filename, artifact.sha256)
+    if place.draft is not None:
+        drafts.check_not_reserved(index.session, place.draft, artifact.filename)
     if not staged:
-        _check_direct(project, place.draft)
+        _check_direct(index.settings, project, place.draft)
     if place.release is not None:
         file_rules.check_release_open(index, place.release)
         if claims.packagetype == "sdist":
@@ -189,13 +191,18 @@ def _check_digests(artifact: Artifact, claims: Claims) -> None:
             )
 
 
-def _check_direct(project: Project | None, draft: Draft | None) -> None:
+def _check_direct(settings: Settings, project: Project | None, draft: Draft | None) -> None:
     if draft is not None:
         raise DraftIsOpen(
             f"A draft of {draft.project_name} {draft.version} is open, and this upload does not "
             "say that it belongs to it. Add the file to the draft (put ?staged=true behind the "
             "upload URL), or publish or discard the draft first: "
             f"/manage/project/{draft.project_name}/draft/{draft.version}/"
+        )
+    if settings.review_command is not None:
+        raise DraftsOnly(
+            "This index reviews what is published. Upload this file as a draft (put ?staged=true "
+            "behind the upload URL), then publish the draft."
         )
     if project is not None and not project.auto_publish_releases:
         raise DraftsOnly(
@@ -273,5 +280,5 @@ def _publish(
         release = drafts.add_release(index, project, distribution.version)
         drafts.describe_release(release, dict(distribution.metadata.raw))
     file = drafts.new_file(index, actor, release, artifact, distribution)
-    publication.make_public(index, actor, project, release, [file])
+    publication.make_public(index, actor.name, project, release, [file])
     return Accepted(None, opened=False, published=True, changed=True)

@@ -19,11 +19,13 @@ FACES = (
     "draft",
     "feeds",
     "files",
+    "help",
     "json_api",
     "legacy_upload",
     "manage",
     "project",
     "simple",
+    "upload_api",
     "xmlrpc",
 )
 
@@ -38,7 +40,10 @@ def open_premises(settings: Settings, clock: Clock = utc_now) -> Premises:
     return Premises(
         database=Database(settings.sqlalchemy_url),
         storage=open_storage(
-            settings.storage_url, settings.files, s3_endpoint=settings.s3_endpoint
+            settings.storage_url,
+            settings.files,
+            s3_endpoint=settings.s3_endpoint,
+            s3_public_endpoint=settings.s3_public_endpoint,
         ),
         settings=settings,
         clock=clock,

@@ -17,6 +17,11 @@ def stage_url(request: Request, draft: Draft) -> str:
     return f"{draft_url(request, draft, 'simple')}/"
 
 
+def session_url(request: Request, draft: Draft) -> str:
+    """The draft as a publishing session of Upload 2.0; it takes credentials."""
+    return f"{request.application_url}/upload/2.0/session/{draft.key}/"
+
+
 def install_command(request: Request, draft: Draft) -> str:
     """The line that installs the draft with pip."""
     requirement = f"{draft.project_name}=={draft.version}"

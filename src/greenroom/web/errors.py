@@ -14,6 +14,7 @@ from greenroom import logs
 from greenroom.registry import errors
 from greenroom.storage import StorageUnavailable
 from greenroom.web.addresses import segments
+from greenroom.web.problems import problem
 from greenroom.web.program_answers import open_to_all_origins
 from greenroom.web.request import Request
 
@@ -24,6 +25,10 @@ STATUS: dict[type[errors.Refusal], int] = {
     errors.NotFound: 404,
     errors.Ended: 410,
     errors.CannotPublish: 409,
+    errors.SessionExists: 409,
+    errors.FileReserved: 409,
+    errors.UploadConflict: 409,
+    errors.UnknownMechanism: 422,
     errors.TooMany: 429,
 }
 
@@ -33,6 +38,17 @@ _FOR_PROGRAMS = ("simple", "packages", "legacy", "api", "rss", "sitemap.xml")
 _IN_JSON = "pypi"
 # Addresses that scripts of other origins ask; a browser shows them no answer that does not say so.
 _OPEN = ("simple", "pypi")
+
+# Upload 2.0 has statuses of its own for what other dialects call a bad request.
+_STATUS_IN_UPLOADS: dict[type[errors.Refusal], int] = {
+    errors.BeingReviewed: 409,
+    errors.FileExists: 409,
+    errors.NameNotAvailable: 403,
+    errors.ProjectClosed: 409,
+    errors.ReleaseClosed: 409,
+    errors.SecondSdist: 409,
+    errors.TooLarge: 409,
+}
 
 
 def includeme(config: Configurator) -> None:
@@ -51,11 +67,21 @@ def status(refusal: errors.Refusal) -> int:
     return next(STATUS[kind] for kind in type(refusal).__mro__ if kind in STATUS)
 
 
+def status_in_uploads(kind: type[errors.Refusal]) -> int:
+    """The HTTP status that a kind of refusal has in Upload 2.0."""
+    general = next(STATUS[each] for each in kind.__mro__ if each in STATUS)
+    return _STATUS_IN_UPLOADS.get(kind, general)
+
+
 def refused(refusal: errors.Refusal, request: Request) -> Response:
     """A refusal that no view has rendered itself."""
-    response = message(request, status(refusal), refusal.title, refusal.details)
+    if _is_upload_api(request):
+        number = status_in_uploads(type(refusal))
+        response = problem(request, number, refusal.code, refusal.title, refusal.details)
+    else:
+        response = message(request, status(refusal), refusal.title, refusal.details)
     if isinstance(refusal, errors.NotAuthenticated):
-        response.www_authenticate = 'Basic realm="greenroom"'
+        response.www_authenticate = 'Basic realm="greenroom", Bearer realm="greenroom"'
     if isinstance(refusal, errors.TooMany):
         response.retry_after = retry_after(refusal)
     return response
@@ -99,6 +125,8 @@ def bad_csrf(error: BadCSRFToken, request: Request) -> Response:
 
 def undecodable(error: URLDecodeError, request: Request) -> Response:
     """An address that is no UTF-8 names nothing."""
+    if _is_upload_api(request):
+        return problem(request, 404, "not-found", "Not found", ["The address is not UTF-8."])
     if _is_in_json(request):
         return _json_message(request, 404, [])
     return Response("Not found: the address is not UTF-8.\n", 404, content_type="text/plain")
@@ -122,6 +150,13 @@ def unexpected(error: Exception, request: Request) -> Response:
         path=logs.without_secrets(request.path),
         exc_info=error,
     )
+    if _is_upload_api(request):
+        return message(
+            request,
+            500,
+            "Internal error",
+            ["Something went wrong in this index, and its operator can see what."],
+        )
     return Response(
         "Something went wrong in this index, and its operator can see what. Try again later.\n",
         500,
@@ -130,7 +165,9 @@ def unexpected(error: Exception, request: Request) -> Response:
 
 
 def message(request: Request, status: int, title: str, sentences: Sequence[str]) -> Response:
-    """A page for people, lines of text for programs, JSON below the JSON API."""
+    """A page for people; for programs lines of text, JSON, or problem details in Upload 2.0."""
+    if _is_upload_api(request):
+        return problem(request, status, _code(title), title, sentences)
     if _is_in_json(request):
         return _json_message(request, status, sentences)
     if _is_for_programs(request):
@@ -138,6 +175,20 @@ def message(request: Request, status: int, title: str, sentences: Sequence[str])
         return _opened(request, Response(body, status, content_type="text/plain"))
     page = render("error.jinja2", {"title": title, "sentences": sentences}, request)
     return Response(page, status, content_type="text/html")
+
+
+def _is_upload_api(request: Request) -> bool:
+    """Whether Upload 2.0 is asked; to delete a file of a draft at its link is a part of it."""
+    match segments(request):
+        case ("upload", *_):
+            return True
+        case ("draft", _, "files", _):
+            return request.method == "DELETE"
+    return False
+
+
+def _code(title: str) -> str:
+    return title.lower().replace(" ", "-")
 
 
 def _is_for_programs(request: Request) -> bool:

@@ -26,6 +26,10 @@ class PageAddresses:
         """Where projects are found."""
         return self._path("search")
 
+    def help(self, name: str = "") -> str:
+        """The pages of help, or the one of this name."""
+        return self._path("help", *filter(None, [name]))
+
     def project(self, project: Project) -> str:
         """The project's public page."""
         return self.project_named(project.name)

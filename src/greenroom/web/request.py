@@ -39,11 +39,11 @@ class Request(PyramidRequest):
         zope.sqlalchemy.register(session, initial_state=STATUS_CHANGED, transaction_manager=self.tm)
         index = Index(session, premises.storage, premises.settings, premises.clock())
 
-        def purge(committed: bool) -> None:
-            if committed and index.changed:
-                premises.purge(frozenset(index.changed))
+        def follow_up(committed: bool) -> None:
+            if committed:
+                premises.follow_up(index)
 
-        self.tm.get().addAfterCommitHook(purge)
+        self.tm.get().addAfterCommitHook(follow_up)
         return index
 
     @reify
@@ -59,3 +59,21 @@ class Request(PyramidRequest):
     def person(self) -> Actor:
         """Who is signed in, for pages; tokens do not open pages."""
         return security.signed_in(self, self.index)
+
+    def give_up_unit_of_work(self) -> None:
+        """End the unit of work without a change, so that what takes long holds nobody up.
+
+        What is asked for afterwards begins another one.
+        """
+        self.tm.abort()
+        self._begin_anew()
+
+    def commit_unit_of_work(self) -> None:
+        """End the unit of work with what it has changed; the view goes on with another one."""
+        self.tm.commit()
+        self._begin_anew()
+
+    def _begin_anew(self) -> None:
+        self.tm.begin()
+        for name in ("index", "actor", "person"):
+            self.__dict__.pop(name, None)

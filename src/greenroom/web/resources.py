@@ -11,10 +11,11 @@ from typing import TYPE_CHECKING, Self
 from packaging.utils import canonicalize_name
 from packaging.version import Version
 
-from greenroom.models import Draft, File, Project, Release, User
-from greenroom.registry import accounts, catalogue, drafts, projects
+from greenroom.models import Draft, File, FileUpload, Project, Release, User
+from greenroom.registry import accounts, catalogue, drafts, file_uploads, projects
 from greenroom.registry.errors import Refusal
 from greenroom.registry.permissions import Act, may
+from greenroom.web import help_pages
 
 if TYPE_CHECKING:
     from greenroom.web.request import Request
@@ -158,6 +159,22 @@ def _published_file(request: Request, digest: str, name: str, parent: Node) -> P
     if file.is_sdist:
         raise KeyError(name)
     return PublishedMetadata(request, name, file, parent)
+
+
+# Help
+
+
+class Help(Node):
+    """``/help/``"""
+
+    def __getitem__(self, name: str) -> HelpPage:
+        if name not in help_pages.NAMES:
+            raise KeyError(name)
+        return HelpPage(self.request, name, self)
+
+
+class HelpPage(Node):
+    """``/help/<page>/``"""
 
 
 # Project pages
@@ -317,7 +334,7 @@ class DraftSimpleProject(DraftNode):
 class DraftFiles(DraftNode):
     """``/draft/<slug>/files/``; it lists nothing."""
 
-    def __getitem__(self, name: str) -> StagedFile:
+    def __getitem__(self, name: str) -> DraftNode:
         if self.draft.project is None or self.draft.project.quarantined:
             raise KeyError(name)
         session = self.request.index.session
@@ -325,9 +342,17 @@ class DraftFiles(DraftNode):
         if file is not None:
             return StagedFile(self.request, name, file, self)
         file = drafts.find_file(session, self.draft, name.removesuffix(".metadata"))
-        if file is None or file.is_sdist or not name.endswith(".metadata"):
+        if file is not None and not file.is_sdist and name.endswith(".metadata"):
+            return StagedMetadata(self.request, name, file, self)
+        if file_uploads.find(self.request.index, self.draft, name) is None:
             raise KeyError(name)
-        return StagedMetadata(self.request, name, file, self)
+        return ArrivingFile(self.request, name, self.draft, self)
+
+
+class ArrivingFile(DraftNode):
+    """``/draft/<slug>/files/<filename>`` of a file that is on its way: there is nothing to read."""
+
+    is_leaf = True
 
 
 class StagedFile(DraftNode):
@@ -480,6 +505,75 @@ class Admin(Node):
     """``/admin/``: for administrators; not there for anyone else."""
 
 
+# Upload 2.0
+
+
+class Upload(Node):
+    """``/upload/``; it lists nothing."""
+
+    def __getitem__(self, name: str) -> UploadRoot:
+        if name != "2.0":
+            raise KeyError(name)
+        return UploadRoot(self.request, name, self)
+
+
+class UploadRoot(Node):
+    """``/upload/2.0/``: the root endpoint of PEP 694."""
+
+    def __getitem__(self, name: str) -> UploadSessions:
+        if name != "session":
+            raise KeyError(name)
+        return UploadSessions(self.request, name, self)
+
+
+class UploadSessions(Node):
+    """``/upload/2.0/session/``; it lists nothing."""
+
+    def __getitem__(self, key: str) -> UploadSession:
+        draft = drafts.by_key(self.request.index.session, key)
+        if draft is None:
+            raise KeyError(key)
+        return UploadSession(self.request, key, draft, self)
+
+
+class UploadSession(Node):
+    """``/upload/2.0/session/<key>/``: a draft, live or ended. Who may see it is for its views."""
+
+    def __init__(self, request: Request, name: str, draft: Draft, parent: Node) -> None:
+        super().__init__(request, name, parent)
+        self.draft = draft
+
+    def __getitem__(self, name: str) -> SessionFiles:
+        if name != "file":
+            raise KeyError(name)
+        return SessionFiles(self.request, name, self.draft, self)
+
+
+class SessionFiles(Node):
+    """``/upload/2.0/session/<key>/file/``; it lists nothing."""
+
+    def __init__(self, request: Request, name: str, draft: Draft, parent: Node) -> None:
+        super().__init__(request, name, parent)
+        self.draft = draft
+
+    def __getitem__(self, key: str) -> UploadedFile:
+        upload = file_uploads.by_key(self.request.index.session, self.draft, key)
+        if upload is None:
+            raise KeyError(key)
+        return UploadedFile(self.request, key, self.draft, upload, self)
+
+
+class UploadedFile(Node):
+    """``/upload/2.0/session/<key>/file/<key>/``: a file upload session, whatever became of it."""
+
+    def __init__(
+        self, request: Request, name: str, draft: Draft, upload: FileUpload, parent: Node
+    ) -> None:
+        super().__init__(request, name, parent)
+        self.draft = draft
+        self.upload = upload
+
+
 # For scripts
 
 
@@ -524,6 +618,7 @@ _FACES: dict[str, type[Node]] = {
     "admin": Admin,
     "api": Api,
     "draft": Drafts,
+    "help": Help,
     "legacy": LegacyUpload,
     "manage": Manage,
     "packages": Packages,
@@ -532,6 +627,7 @@ _FACES: dict[str, type[Node]] = {
     "rss": Feeds,
     "search": Search,
     "simple": SimpleIndex,
+    "upload": Upload,
     "user": Users,
 }
 

@@ -3,15 +3,17 @@
 from functools import partial
 from urllib.parse import quote
 
+from pyramid.httpexceptions import HTTPNotFound
 from pyramid.response import Response
 from pyramid.view import view_config
 
-from greenroom.registry import catalogue
+from greenroom.registry import catalogue, file_uploads
 from greenroom.registry.catalogue import ListedFile
-from greenroom.web import file_responses, simple_rendering
+from greenroom.web import file_responses, security, simple_rendering
 from greenroom.web.program_answers import preflight
 from greenroom.web.request import Request
 from greenroom.web.resources import (
+    ArrivingFile,
     DraftSimpleIndex,
     DraftSimpleProject,
     StagedFile,
@@ -69,6 +71,22 @@ def metadata(context: StagedMetadata, request: Request) -> Response:
         content_type=file_responses.METADATA,
         filename=f"{context.file.filename}.metadata",
     )
+
+
+@view_config(context=ArrivingFile, request_method="GET")
+def nothing_yet(context: ArrivingFile, request: Request) -> Response:
+    """There is a file when its upload is completed."""
+    raise HTTPNotFound
+
+
+@view_config(context=ArrivingFile, request_method="DELETE", require_csrf=False)
+@view_config(context=StagedFile, request_method="DELETE", require_csrf=False)
+def remove(context: ArrivingFile | StagedFile, request: Request) -> Response:
+    """Take a file out of the draft; unlike reading it, that takes credentials (PEP 694)."""
+    authorization = request.headers.get("Authorization")
+    actor = security.token_actor(authorization, request.index)
+    file_uploads.remove(request.index, actor, context.draft, context.__name__)
+    return Response(status=204)
 
 
 def _link(file: ListedFile) -> str:

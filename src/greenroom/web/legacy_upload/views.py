@@ -14,7 +14,14 @@ from pyramid.view import view_config
 
 from greenroom.registry import accounts, file_rules, uploads
 from greenroom.registry.artifacts import Artifact
-from greenroom.registry.errors import FileExists, NotAuthenticated, Refusal, TooLarge, TooMany
+from greenroom.registry.errors import (
+    FileExists,
+    FileReserved,
+    NotAuthenticated,
+    Refusal,
+    TooLarge,
+    TooMany,
+)
 from greenroom.registry.index import Index
 from greenroom.registry.permissions import Actor
 from greenroom.registry.uploads import Accepted
@@ -208,7 +215,7 @@ def _refused(request: Request, refusal: Refusal) -> Response:
 
 
 def _said(refusal: Refusal, sentence: str) -> str:
-    if isinstance(refusal, FileExists):
+    if isinstance(refusal, (FileExists, FileReserved)):
         return sentence
     return _SKIPS.sub(lambda found: "-".join(filter(None, found.groups())), sentence)
 

@@ -5,8 +5,8 @@ from pyramid.renderers import render_to_response
 from pyramid.response import Response
 from pyramid.view import view_config
 
-from greenroom.models import File
-from greenroom.registry import drafts
+from greenroom.models import ReviewState
+from greenroom.registry import drafts, file_uploads
 from greenroom.registry.errors import CannotPublish, NotFound
 from greenroom.registry.permissions import Act, permitted, require
 from greenroom.web import client_commands, draft_addresses, errors
@@ -33,6 +33,7 @@ def managed_draft(context: ManagedDraft, request: Request) -> Page | Response:
     draft = context.draft
     return _page(context, request) | {
         "files": drafts.files(request.index.session, draft),
+        "uploads": file_uploads.of_draft(request.index, draft),
         "details": draft_details(request.index.session, draft),
         "draft_url": draft_addresses.draft_url(request, draft),
         "install_command": draft_addresses.install_command(request, draft),
@@ -63,6 +64,9 @@ def publish(context: ManagedDraft, request: Request) -> Page | HTTPSeeOther:
         request.tm.doom()
         page = _publication(context, request, refusal.details)
         return invalid(request, page, errors.status(refusal))
+    if draft.review == ReviewState.PROCESSING:
+        notice = "This index reviews what is published: it becomes public when that has passed."
+        return see_other(request, _address(context, request), notice)
     notice = f"{draft.project_name} {draft.version} is published."
     return see_other(request, PageAddresses(request).release_of(draft), notice)
 
@@ -107,7 +111,10 @@ def confirm_removing(context: ManagedDraft, request: Request) -> Page:
     """Ask whether to take this file out of the draft."""
     require(request.person, Act.STAGE, context.project)
     never_cache(request)
-    file = _staged_file(context, request, query_value(request, "filename"))
+    filename = query_value(request, "filename") or ""
+    file = file_uploads.find(request.index, context.draft, filename)
+    if file is None:
+        raise NotFound("The draft has no file of that name.")
     return {"project": context.project, "draft": context.draft, "file": file}
 
 
@@ -118,7 +125,7 @@ def remove(context: ManagedDraft, request: Request) -> HTTPSeeOther:
     if not form.validate():
         raise NotFound("The draft has no file of that name.")
     filename = form.filename.data or ""
-    drafts.remove_file(request.index, request.person, context.draft, filename)
+    file_uploads.remove(request.index, request.person, context.draft, filename)
     return see_other(request, _address(context, request), f"{filename} is removed.")
 
 
@@ -190,13 +197,6 @@ def _discarding(context: ManagedDraft, request: Request, form: ConfirmForm) -> P
         "files": drafts.files(request.index.session, context.draft),
         "form": form,
     }
-
-
-def _staged_file(context: ManagedDraft, request: Request, filename: str | None) -> File:
-    file = drafts.find_file(request.index.session, context.draft, filename or "")
-    if file is None:
-        raise NotFound("The draft has no file of that name.")
-    return file
 
 
 def _address(context: ManagedDraft, request: Request) -> str:

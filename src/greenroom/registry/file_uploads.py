@@ -1,0 +1,701 @@
+"""Files on their way into a draft in several requests: announce, receive, complete, cancel.
+
+PEP 694 calls each of them a file upload session. What has arrived is kept as blobs, not as files of
+one machine, so that any server of the index may take the next part, and a server that is killed
+loses nothing that it has acknowledged.
+
+A face calls :func:`announce`, then for each part :func:`check_part` (in a unit of work that reads),
+:func:`keep_part` (in none) and :func:`add_part` (in one that writes), or tells the client where to
+put the file's parts itself (:func:`presigned_parts`); then it calls :func:`begin_completion`
+(writes), :func:`assemble` (in none: it may take long) and :func:`complete` or :func:`fail` (write).
+"""
+
+import hashlib
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Protocol
+
+from packaging.utils import canonicalize_name
+from packaging.version import Version
+from sqlalchemy import ColumnElement, func, select, update
+from sqlalchemy.orm import Session
+
+from greenroom.distributions.errors import InvalidDistribution
+from greenroom.distributions.filenames import DistributionName, parse_filename
+from greenroom.distributions.inspect import Distribution
+from greenroom.models import Draft, File, FileUpload, Project, UploadPart, UploadState
+from greenroom.registry import drafts, file_rules, projects, uploads
+from greenroom.registry.accounts import random_text
+from greenroom.registry.artifacts import Artifact, Claims
+from greenroom.registry.errors import (
+    Ended,
+    FileExists,
+    InvalidFile,
+    InvalidRequest,
+    Refusal,
+    UnknownMechanism,
+    UploadConflict,
+    WrongDigest,
+    WrongOffset,
+)
+from greenroom.registry.index import Index
+from greenroom.registry.permissions import Act, Actor
+from greenroom.settings import Settings
+from greenroom.storage import Blob, PartMissing, Storage
+
+HTTP_POST_BYTES = "http-post-bytes"
+RESUMABLE = "vnd-greenroom-resumable-v1"
+PRESIGNED = "vnd-greenroom-presigned-v1"
+
+KEY_LENGTH = 22
+# How long a file may take to arrive, unless its client asks for more.
+LIFETIME = timedelta(days=1)
+
+# What a client puts into the storage at once, unless the file would be of too many such parts.
+PART_SIZE = 64 * 1024**2
+MOST_PARTS = 200
+# What the storage allows; a client asks for new URLs when these have expired.
+LONGEST_URL = timedelta(days=7)
+
+_INSECURE = frozenset({"md5", "sha1"})
+
+
+@dataclass(frozen=True, slots=True)
+class Announcement:
+    """What a client says of a file before it sends it; ``size`` in bytes, ``digests`` in hex."""
+
+    filename: str
+    size: int
+    digests: Mapping[str, str]
+    mechanism: str
+
+
+@dataclass(frozen=True, slots=True)
+class ReceivedPart:
+    """Bytes that have arrived: where they lie, how many, and their digests by name."""
+
+    path: Path
+    size: int
+    digests: Mapping[str, str]
+
+
+class _Hash(Protocol):
+    def update(self, data: bytes, /) -> None: ...
+    def hexdigest(self) -> str: ...
+
+
+class Digester:
+    """Digests of bytes as they pass: those that the index keeps, and those of some other names."""
+
+    def __init__(self, names: Iterable[str] = ()) -> None:
+        self._hashes: dict[str, _Hash] = {
+            "md5": hashlib.md5(usedforsecurity=False),
+            "sha256": hashlib.sha256(),
+            "blake2_256": hashlib.blake2b(digest_size=32),
+        }
+        for name in names:
+            if name not in self._hashes:
+                self._hashes[name] = hashlib.new(name, usedforsecurity=False)
+
+    def update(self, piece: bytes) -> None:
+        """Take the next bytes."""
+        for digest in self._hashes.values():
+            digest.update(piece)
+
+    def hexdigests(self) -> dict[str, str]:
+        """The digests of everything so far, hexadecimal, by name."""
+        return {name: digest.hexdigest() for name, digest in self._hashes.items()}
+
+
+# Finding
+
+# A rule of drafts too: what is not completed cannot be published.
+state = drafts.upload_state
+
+
+def by_key(session: Session, draft: Draft, key: str) -> FileUpload | None:
+    """The upload of this draft that has this key, whatever became of it."""
+    if len(key) != KEY_LENGTH or not (key.isascii() and key.isalnum()):
+        return None
+    return session.scalar(
+        select(FileUpload).where(FileUpload.key == key, FileUpload.draft_id == draft.id)
+    )
+
+
+def of_draft(index: Index, draft: Draft) -> list[FileUpload]:
+    """The uploads that are under way or have failed, by name: what is not among its files yet."""
+    found = index.session.scalars(
+        select(FileUpload)
+        .where(FileUpload.draft_id == draft.id, drafts.is_unfinished())
+        .order_by(FileUpload.filename)
+    )
+    return [upload for upload in found if state(index, upload) is not UploadState.CANCELED]
+
+
+def find(index: Index, draft: Draft, filename: str) -> FileUpload | File | None:
+    """What goes by this name in the draft: an upload under way or failed, or else a staged file."""
+    under_way = _under_way(index, draft, filename)
+    if under_way is not None and state(index, under_way) is not UploadState.CANCELED:
+        return under_way
+    return drafts.find_file(index.session, draft, filename)
+
+
+def received(upload: FileUpload) -> int:
+    """How many bytes have arrived, from the beginning on."""
+    return sum(part.size for part in upload.parts)
+
+
+# Announcing
+
+
+def announce(
+    index: Index,
+    actor: Actor,
+    draft: Draft,
+    announcement: Announcement,
+    mechanisms: tuple[str, ...],
+) -> FileUpload:
+    """Take note that a file will come, after all that can be checked without it.
+
+    Raises:
+        NotAllowed, Ended, BeingReviewed: the actor may not add to the draft, or not now.
+        UnknownMechanism: it is to come in a way that this index does not know.
+        InvalidFile, InvalidRequest: the name or a digest cannot be right.
+        FileExists: the name is published, or was.
+        TooLarge: the file, or the project with it, is larger than the index takes.
+        UploadConflict: the file is under way, or failed and was not deleted.
+        ProjectClosed, ReleaseClosed, SecondSdist, TooMany: it could not be accepted.
+    """
+    drafts.begin(index, actor, Act.STAGE, draft)
+    project, release = draft.project, draft.release
+    if project is None or release is None:
+        raise Ended(drafts.ended_sentence(index, draft))
+    if announcement.mechanism not in mechanisms:
+        raise UnknownMechanism(
+            f"This index does not know the upload mechanism {announcement.mechanism[:60]!r}: use "
+            + " or ".join(mechanisms)
+            + "."
+        )
+    named = _named(index.settings, draft, announcement.filename)
+    digests = checked_digests(announcement.digests)
+    uploads.check_actor(index, actor, draft.project_name, staged=True)
+    _settle(index, draft)
+    _check_not_under_way(index, draft, named.filename)
+    if announcement.size < 1:
+        raise InvalidRequest("The file is empty.")
+    former = drafts.find_file(index.session, draft, named.filename)
+    file_rules.check_file_size(index, announcement.size)
+    given_back = former.size if former is not None else 0
+    file_rules.check_project_size(
+        index, project, announcement.size - given_back + _announced(index, project)
+    )
+    file_rules.check_not_published(index.session, named.filename, digests.get("sha256", ""))
+    file_rules.check_release_open(index, release)
+    if named.packagetype == "sdist":
+        file_rules.check_single_sdist(index, release, named.filename)
+    upload = FileUpload(
+        key=random_text(KEY_LENGTH),
+        draft=draft,
+        filename=named.filename,
+        size=announcement.size,
+        digests=digests,
+        mechanism=announcement.mechanism,
+        problems=[],
+        created=index.now,
+        changed=index.now,
+        expires=min(index.now + LIFETIME, draft.expires),
+    )
+    index.session.add(upload)
+    index.session.flush()
+    return upload
+
+
+def checked_digests(digests: Mapping[str, str]) -> dict[str, str]:
+    """The digests in lower case, one of them at least of a function that nobody can forge.
+
+    Raises:
+        InvalidRequest: a function is unknown, a digest is not one of it, or all are too weak.
+    """
+    checked = {name: text.lower() for name, text in digests.items()}
+    for name, text in checked.items():
+        if name not in hashlib.algorithms_guaranteed or name.startswith("shake"):
+            raise InvalidRequest(f"{name[:60]!r} is no hash function that this index knows.")
+        length = hashlib.new(name, usedforsecurity=False).digest_size * 2
+        if len(text) != length or any(c not in "0123456789abcdef" for c in text):
+            raise InvalidRequest(
+                f"The {name} digest is not what it should be: {length} hexadecimal digits."
+            )
+    if not set(checked) - _INSECURE:
+        raise InvalidRequest("At least one digest has to be of a secure function, such as sha256.")
+    return checked
+
+
+def _named(settings: Settings, draft: Draft, filename: str) -> DistributionName:
+    """What the file name says, which must be of the draft's project and version."""
+    try:
+        named = parse_filename(filename, private=settings.private)
+    except InvalidDistribution as error:
+        raise InvalidFile("Invalid file name. " + " ".join(error.reasons), error.reasons) from None
+    if canonicalize_name(named.name) != canonicalize_name(draft.project_name):
+        raise InvalidFile(
+            f"The file {filename!r} is not of the project {draft.project_name!r}, which this "
+            "session is of."
+        )
+    if named.version != Version(draft.version):
+        raise InvalidFile(
+            f"The file {filename!r} is not of the version {draft.version}, which this session is "
+            "of."
+        )
+    return named
+
+
+def _check_not_under_way(index: Index, draft: Draft, filename: str) -> None:
+    found = _under_way(index, draft, filename)
+    if found is None:
+        return
+    if found.state == UploadState.ERROR:
+        raise UploadConflict(
+            f"The upload of {filename!r} has failed: delete it, then upload the file anew."
+        )
+    raise UploadConflict(
+        f"The file {filename!r} is being uploaded: wait until that is complete, or cancel it."
+    )
+
+
+def _under_way(index: Index, draft: Draft, filename: str) -> FileUpload | None:
+    return index.session.scalar(
+        select(FileUpload).where(
+            FileUpload.draft_id == draft.id,
+            FileUpload.filename == filename,
+            drafts.is_unfinished(),
+        )
+    )
+
+
+def _announced(index: Index, project: Project) -> int:
+    """The bytes that are on their way into any of the project's drafts."""
+    total = index.session.scalar(
+        select(func.sum(FileUpload.size))
+        .join(Draft, Draft.id == FileUpload.draft_id)
+        .where(Draft.project_id == project.id, _is_arriving(index))
+    )
+    return int(total or 0)
+
+
+def _is_arriving(index: Index) -> ColumnElement[bool]:
+    is_pending = (FileUpload.state == UploadState.PENDING) & (FileUpload.expires > index.now)
+    is_processing = FileUpload.state == UploadState.PROCESSING
+    return is_pending | (is_processing & (FileUpload.changed > index.now - drafts.COMPLETION_LEASE))
+
+
+def _settle(index: Index, draft: Draft) -> None:
+    """Write down what became of uploads by the passing of time."""
+    for upload in index.session.scalars(
+        select(FileUpload).where(FileUpload.draft_id == draft.id, drafts.is_unfinished())
+    ):
+        _settle_one(index, upload)
+
+
+def _settle_one(index: Index, upload: FileUpload) -> bool:
+    now = state(index, upload)
+    if now == upload.state:
+        return False
+    _set(index, upload, now, ["The index was interrupted: upload the file anew."])
+    return True
+
+
+def _set(
+    index: Index, upload: FileUpload, state: UploadState, problems: list[str] | None = None
+) -> None:
+    upload.state = state
+    upload.changed = index.now
+    if state is UploadState.ERROR:
+        upload.problems = list(problems or [])
+    if state in (UploadState.ERROR, UploadState.CANCELED, UploadState.COMPLETED):
+        upload.parts.clear()
+        if upload.mechanism == PRESIGNED:
+            index.ended.add(upload.key)
+    index.session.flush()
+
+
+# Receiving
+
+
+def check_part(
+    index: Index, actor: Actor, draft: Draft, upload: FileUpload, mechanism: str, start: int
+) -> None:
+    """Nothing, if bytes from ``start`` on may be sent now.
+
+    Raises:
+        NotAllowed, Ended, BeingReviewed: the actor may not add to the draft, or not now.
+        UploadConflict: the upload is over, came another way, or waits for other bytes.
+    """
+    drafts.check_change(index, actor, Act.STAGE, draft)
+    now = state(index, upload)
+    if now is not UploadState.PENDING:
+        raise UploadConflict(
+            f"The upload of {upload.filename!r} is {now}, and takes no bytes any more."
+        )
+    if upload.mechanism != mechanism:
+        raise UploadConflict(
+            f"The upload of {upload.filename!r} was announced to come by {upload.mechanism}."
+        )
+    if mechanism == RESUMABLE and start != received(upload):
+        raise WrongOffset(
+            f"{received(upload)} bytes of {upload.filename!r} have arrived: go on from there.",
+            received(upload),
+        )
+
+
+def keep_part(storage: Storage, part: ReceivedPart) -> None:
+    """Keep the bytes of a part. They are there, durably, when this returns."""
+    if part.digests["sha256"] not in storage:
+        storage.put(part.path, part.digests["sha256"])
+
+
+def add_part(
+    index: Index,
+    actor: Actor,
+    draft: Draft,
+    upload: FileUpload,
+    start: int,
+    part: ReceivedPart,
+) -> None:
+    """Take a part that was kept. What was sent whole before is replaced.
+
+    Raises:
+        As :func:`check_part`; the world may have changed while the bytes arrived.
+    """
+    drafts.begin(index, actor, Act.STAGE, draft)
+    index.session.refresh(upload)
+    check_part(index, actor, draft, upload, upload.mechanism, start)
+    index.lock(f"blob:{part.digests['sha256']}")
+    keep_part(index.storage, part)
+    if upload.mechanism != RESUMABLE:
+        upload.parts.clear()
+        index.session.flush()
+    upload.parts.append(
+        UploadPart(
+            start=start, size=part.size, sha256=part.digests["sha256"], digests=dict(part.digests)
+        )
+    )
+    index.session.flush()
+
+
+# Receiving past the index
+
+
+@dataclass(frozen=True, slots=True)
+class PresignedPart:
+    """Bytes of a file that its client puts at a URL of the storage, ``size`` from ``start`` on."""
+
+    number: int
+    start: int
+    size: int
+    url: str
+
+
+def offers_presigned(storage: Storage) -> bool:
+    """Whether clients may put files into the storage themselves."""
+    return storage.parts is not None and storage.parts.offered
+
+
+def part_size(size: int) -> int:
+    """The size of all parts but the last of a file of ``size`` bytes."""
+    return max(PART_SIZE, -(-size // MOST_PARTS))
+
+
+def urls_expire(index: Index, upload: FileUpload) -> datetime:
+    """Until when the URLs of :func:`presigned_parts` are good."""
+    return min(upload.expires, index.now + LONGEST_URL)
+
+
+def presigned_parts(
+    index: Index, actor: Actor, draft: Draft, upload: FileUpload
+) -> list[PresignedPart]:
+    """Where to put what of the file; nothing, if nothing may be sent now, or not by the actor."""
+    parts = index.storage.parts
+    if parts is None or upload.mechanism != PRESIGNED:
+        return []
+    try:
+        check_part(index, actor, draft, upload, PRESIGNED, 0)
+    except Refusal:
+        return []
+    lifetime = max(urls_expire(index, upload) - index.now, timedelta(seconds=1))
+    found, start = [], 0
+    for number, size in enumerate(_part_sizes(upload.size), 1):
+        url = parts.url(upload.key, number, size=size, expires_in=lifetime)
+        if url is not None:
+            found.append(PresignedPart(number, start, size, url))
+        start += size
+    return found
+
+
+def arrived_parts(index: Index, upload: FileUpload) -> list[int]:
+    """The numbers of the parts that are there as a whole. This asks the storage."""
+    if index.storage.parts is None:
+        return []
+    arrived = index.storage.parts.sizes(upload.key)
+    sizes = enumerate(_part_sizes(upload.size), 1)
+    return [number for number, size in sizes if arrived.get(number) == size]
+
+
+def arriving(index: Index, keys: Iterable[str]) -> set[str]:
+    """Those of the keys whose uploads may still take bytes, or are being completed."""
+    wanted = FileUpload.key.in_(list(keys))
+    return set(index.session.scalars(select(FileUpload.key).where(wanted, _is_arriving(index))))
+
+
+def _part_sizes(size: int) -> list[int]:
+    full = part_size(size)
+    return [min(full, size - start) for start in range(0, size, full)]
+
+
+def _check_put(storage: Storage, upload: FileUpload) -> None:
+    arrived = storage.parts.sizes(upload.key) if storage.parts is not None else {}
+    sizes = _part_sizes(upload.size)
+    problems = []
+    for number, size in enumerate(sizes, 1):
+        if number not in arrived:
+            problems.append(f"Part {number} of {len(sizes)} has not arrived.")
+        elif arrived[number] != size:
+            problems.append(
+                f"Part {number} of {len(sizes)} has {arrived[number]} bytes instead of {size}."
+            )
+    if problems:
+        raise UploadConflict(
+            f"Not all of {upload.filename!r} has arrived. " + " ".join(problems), problems
+        )
+
+
+def _put_parts(storage: Storage, upload: FileUpload) -> Iterator[Blob]:
+    """What the client has put, part after part. It may still put another in its place."""
+    for number, size in enumerate(_part_sizes(upload.size), 1):
+        try:
+            if storage.parts is None:
+                raise PartMissing(upload.key, number)
+            blob = storage.parts.open(upload.key, number)
+        except PartMissing:
+            raise UploadConflict(f"Part {number} of {upload.filename!r} is gone.") from None
+        if blob.size != size:
+            blob.close()
+            raise UploadConflict(
+                f"Part {number} of {upload.filename!r} has {blob.size} bytes instead of {size}."
+            )
+        yield blob
+
+
+# Completing
+
+
+def begin_completion(index: Index, actor: Actor, draft: Draft, upload: FileUpload) -> None:
+    """Let nothing more arrive, and nobody else complete it.
+
+    Raises:
+        NotAllowed, Ended, BeingReviewed: the actor may not add to the draft, or not now.
+        UploadConflict: the upload is not pending.
+    """
+    drafts.begin(index, actor, Act.STAGE, draft)
+    index.session.refresh(upload)
+    now = state(index, upload)
+    if now is not UploadState.PENDING:
+        raise UploadConflict(f"The upload of {upload.filename!r} is {now}: it cannot be completed.")
+    _set(index, upload, UploadState.PROCESSING)
+
+
+@dataclass(frozen=True, slots=True)
+class Assembled:
+    """A file that has arrived whole, and what is in it."""
+
+    artifact: Artifact
+    claims: Claims
+    distribution: Distribution
+
+
+@contextmanager
+def assemble(settings: Settings, storage: Storage, upload: FileUpload) -> Iterator[Assembled]:
+    """The whole file, checked against what its client said, and its bytes kept under their digest.
+
+    Raises:
+        UploadConflict: bytes are missing.
+        WrongDigest: they are not those that were announced.
+        InvalidFile: it is no distribution that the index takes.
+    """
+    if upload.mechanism == PRESIGNED:
+        _check_put(storage, upload)
+    elif received(upload) != upload.size:
+        raise UploadConflict(
+            f"{received(upload)} of the {upload.size} bytes of {upload.filename!r} have arrived."
+        )
+    with _whole(storage, upload) as (path, digests):
+        for name, announced in upload.digests.items():
+            if digests[name] != announced:
+                raise WrongDigest(
+                    f"The {name} digest of {upload.filename!r} is not the one that was announced: "
+                    "the file was damaged on the way, or the digest is another file's."
+                )
+        artifact = Artifact(
+            path=path,
+            filename=upload.filename,
+            size=upload.size,
+            sha256=digests["sha256"],
+            md5=digests["md5"],
+            blake2_256=digests["blake2_256"],
+        )
+        named = parse_filename(upload.filename, private=settings.private)
+        claims = Claims(
+            name=named.name,
+            version=named.version,
+            packagetype=named.packagetype,
+            python_tag=named.python_tag,
+            digests={},
+        )
+        distribution = uploads.examine(settings, artifact, claims)
+        uploads.keep(storage, artifact, distribution)
+        yield Assembled(artifact, claims, distribution)
+
+
+@contextmanager
+def _whole(storage: Storage, upload: FileUpload) -> Iterator[tuple[Path, Mapping[str, str]]]:
+    """The parts as one file, and its digests."""
+    if len(upload.parts) == 1:
+        [part] = upload.parts
+        with storage.local(part.sha256) as path:
+            yield path, part.digests
+        return
+    path = storage.new_file()
+    try:
+        digester = Digester(upload.digests)
+        with path.open("wb") as file:
+            for blob in _blobs(storage, upload):
+                with blob:
+                    for piece in blob:
+                        digester.update(piece)
+                        file.write(piece)
+        yield path, digester.hexdigests()
+    finally:
+        path.unlink(missing_ok=True)
+
+
+def _blobs(storage: Storage, upload: FileUpload) -> Iterator[Blob]:
+    if upload.mechanism == PRESIGNED:
+        yield from _put_parts(storage, upload)
+    for part in upload.parts:
+        yield storage.open(part.sha256)
+
+
+def complete(
+    index: Index, actor: Actor, draft: Draft, upload: FileUpload, assembled: Assembled
+) -> None:
+    """Take the file into the draft, in place of one of the same name.
+
+    Raises:
+        Refusal: of the kind that says why; the caller writes it down with :func:`fail`.
+    """
+    drafts.begin(index, actor, Act.STAGE, draft)
+    index.session.refresh(upload)
+    now = state(index, upload)
+    if now is not UploadState.PROCESSING:
+        raise UploadConflict(f"The upload of {upload.filename!r} is {now} meanwhile: it took long.")
+    accepted = uploads.accept(
+        index, actor, assembled.artifact, assembled.claims, assembled.distribution, staged=True
+    )
+    if accepted.published:
+        raise FileExists(f"File already exists: {upload.filename!r} is published.")
+    upload.file = drafts.find_file(index.session, draft, upload.filename)
+    index.session.execute(
+        update(FileUpload)
+        .where(
+            FileUpload.draft_id == draft.id,
+            FileUpload.filename == upload.filename,
+            FileUpload.state == UploadState.COMPLETED,
+        )
+        .values(state=UploadState.CANCELED, changed=index.now)
+    )
+    _set(index, upload, UploadState.COMPLETED)
+
+
+def fail(index: Index, upload: FileUpload, problems: tuple[str, ...]) -> None:
+    """Write down why a completion failed, which is final for this upload."""
+    projects.lock(index, upload.draft.project_name)
+    index.session.refresh(upload)
+    if upload.state == UploadState.PROCESSING:
+        _set(index, upload, UploadState.ERROR, list(problems))
+
+
+# Ending and prolonging
+
+
+def cancel(index: Index, actor: Actor, draft: Draft, upload: FileUpload) -> None:
+    """Break the upload off, or take the file that it brought out of the draft again.
+
+    Raises:
+        NotAllowed, Ended, BeingReviewed: the actor may not change the draft, or not now.
+        UploadConflict: it is just being completed.
+    """
+    drafts.begin(index, actor, Act.STAGE, draft)
+    index.session.refresh(upload)
+    match state(index, upload):
+        case UploadState.PROCESSING:
+            raise UploadConflict(
+                f"The upload of {upload.filename!r} is just being completed: wait for the outcome."
+            )
+        case UploadState.COMPLETED:
+            drafts.remove_file(index, actor, draft, upload.filename)
+            index.session.refresh(upload)
+    if upload.state != UploadState.CANCELED:
+        _set(index, upload, UploadState.CANCELED)
+
+
+def remove(index: Index, actor: Actor, draft: Draft, filename: str) -> None:
+    """Break the upload of this name off, and else take the file of this name out of the draft.
+
+    Raises:
+        NotFound: there is neither.
+        As :func:`cancel`.
+    """
+    drafts.begin(index, actor, Act.STAGE, draft)
+    found = find(index, draft, filename)
+    if isinstance(found, FileUpload):
+        cancel(index, actor, draft, found)
+    else:
+        drafts.remove_file(index, actor, draft, filename)
+
+
+def extend(index: Index, actor: Actor, draft: Draft, upload: FileUpload, length: timedelta) -> None:
+    """Give a pending upload ``length`` more time, but no more than the draft itself has left.
+
+    Raises:
+        NotAllowed, Ended, BeingReviewed: the actor may not change the draft, or not now.
+    """
+    drafts.begin(index, actor, Act.STAGE, draft)
+    index.session.refresh(upload)
+    if state(index, upload) is UploadState.PENDING:
+        wanted = min(upload.expires + length, draft.expires)
+        upload.expires = max(upload.expires, wanted)
+        index.session.flush()
+
+
+def due(index: Index) -> list[FileUpload]:
+    """The uploads of which the passing of time has made something else than is written down."""
+    return list(
+        index.session.scalars(
+            select(FileUpload)
+            .where(
+                (FileUpload.state == UploadState.PENDING) & (FileUpload.expires <= index.now)
+                | (FileUpload.state == UploadState.PROCESSING)
+                & (FileUpload.changed <= index.now - drafts.COMPLETION_LEASE)
+            )
+            .order_by(FileUpload.id)
+        )
+    )
+
+
+def settle(index: Index, upload: FileUpload) -> bool:
+    """Write down what has become of an upload by the passing of time, and say whether it has."""
+    projects.lock(index, upload.draft.project_name)
+    index.session.refresh(upload)
+    return _settle_one(index, upload)

@@ -1,0 +1,83 @@
+"""The pages of ``docs/`` as HTML: which there are, and how their links and headings turn out.
+
+They are ours, so that they are rendered in the process itself, once.
+"""
+
+import html
+import re
+from dataclasses import dataclass
+from functools import cache
+
+from readme_renderer import markdown
+
+from greenroom import paths
+
+# In the order in which they are listed. No other file is read, whatever an address says.
+NAMES = (
+    "uploading",
+    "clients",
+    "drafts",
+    "upload-2.0",
+    "upload-2.0-presigned",
+    "errors",
+    "maintaining",
+    "http",
+    "operating",
+)
+
+# The renderer puts this before the address of each heading, for what others wrote.
+_THEIRS = "user-content-"
+_HEADING = re.compile(r"<h([1-6])[^>]*>(.*?)(?:<a [^>]*></a>)?</h\1>", re.DOTALL)
+# To other files of the repository: no address of another site, and none inside the page.
+_LINK = re.compile(r'<a href="(?![a-z]+:|#)([^"#]*)(#[^"]*)?"[^>]*>(.*?)</a>', re.DOTALL)
+_IMAGE = re.compile(r"<img [^>]*>")
+_TAG = re.compile(r"<[^>]*>")
+_PARAGRAPH = re.compile(r"<p>(.*?)</p>", re.DOTALL)
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """A page: its title and first sentence as text, and all below the title as HTML."""
+
+    name: str
+    title: str
+    summary: str
+    body: str
+
+
+@cache
+def page(name: str) -> Page:
+    """The page of this name, which is one of ``NAMES``."""
+    if name not in NAMES:
+        raise KeyError(name)
+    text = (paths.DOCS / f"{name}.md").read_text(encoding="utf-8")
+    rendered = _IMAGE.sub("", markdown.render(text) or "").replace(f"#{_THEIRS}", "#")
+    heading = _HEADING.search(rendered)
+    body = rendered[heading.end() :] if heading is not None else rendered
+    first = _PARAGRAPH.search(body)
+    return Page(
+        name=name,
+        title=_text(heading[2]) if heading is not None else name,
+        summary=_text(first[1]).partition(". ")[0].removesuffix(".") if first is not None else "",
+        body=_LINK.sub(_linked, _HEADING.sub(_anchored, body)),
+    )
+
+
+def anchor(heading: str) -> str:
+    """What a heading is reached by, as on the sites that show the same files."""
+    return re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-")
+
+
+def _anchored(heading: re.Match[str]) -> str:
+    level, inside = heading.groups()
+    return f'<h{level} id="{anchor(_text(inside))}">{inside}</h{level}>'
+
+
+def _linked(link: re.Match[str]) -> str:
+    """A link to another page leads there; one to a page that is not served is its text."""
+    name, fragment, inside = link[1].removesuffix(".md"), link[2] or "", link[3]
+    return f'<a href="../{name}/{fragment}">{inside}</a>' if name in NAMES else inside
+
+
+def _text(inside: str) -> str:
+    return html.unescape(_TAG.sub("", inside)).strip()

@@ -1,0 +1,505 @@
+"""Sessions and file uploads against a model: the two state tables of PEP 694 in plain Python.
+
+Whatever is asked in whatever order, the index answers as the tables say, and stands where they say.
+"""
+
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from functools import cache
+from pathlib import Path
+
+import hypothesis.strategies as st
+from hypothesis import HealthCheck, settings
+from hypothesis.stateful import (
+    RuleBasedStateMachine,
+    initialize,
+    invariant,
+    precondition,
+    rule,
+    run_state_machine_as_test,
+)
+from packaging.version import Version
+
+from greenroom.database import Database
+from greenroom.models import Draft, FileUpload
+from greenroom.registry import accounts, drafts, file_uploads, housekeeping
+from greenroom.registry.drafts import COMPLETION_LEASE
+from greenroom.registry.errors import (
+    BeingReviewed,
+    CannotPublish,
+    Ended,
+    FileExists,
+    FileReserved,
+    Refusal,
+    SessionExists,
+    UploadConflict,
+)
+from greenroom.registry.file_uploads import LIFETIME
+from greenroom.registry.index import Index, Premises
+from greenroom.registry.permissions import Actor
+from greenroom.settings import Settings
+from greenroom.storage import open_storage
+from tests import factories
+from tests.artifacts import make_sdist, make_wheel
+from tests.conftest import FakeClock, MakeDatabase, empty
+
+LIFE, LONGEST_LIFE = timedelta(days=3), timedelta(days=5)
+SALTS = ("", "other")
+UNFINISHED = ("pending", "processing", "error")
+
+
+NAMES = ("example-1.0.tar.gz", "example-1.0-py3-none-any.whl")
+
+
+@cache
+def paths() -> dict[tuple[str, str], Path]:
+    """Two files of `example` 1.0, each with two contents, by name and salt."""
+    folder = Path(tempfile.mkdtemp(prefix="greenroom-machine-"))
+    return {
+        (path.name, salt): path
+        for salt in SALTS
+        for path in (
+            make_sdist(folder / f"salt-{salt}", salt=salt),
+            make_wheel(folder / f"salt-{salt}", salt=salt),
+        )
+    }
+
+
+def path_of(name: str, salt: str) -> Path:
+    return paths()[name, salt]
+
+
+@dataclass
+class Upload:
+    """A file upload session, as the model has it."""
+
+    id: int
+    name: str
+    salt: str
+    state: str
+    expires: datetime
+    began: datetime | None = None
+
+
+@dataclass
+class Session:
+    """A publishing session, as the model has it; ``staged`` has the content of each file."""
+
+    id: int
+    opened: datetime
+    expires: datetime
+    state: str = "open"
+    staged: dict[str, str] = field(default_factory=dict)
+    uploads: list[Upload] = field(default_factory=list)
+
+    @property
+    def is_terminal(self) -> bool:
+        return self.state in ("published", "canceled")
+
+    def touch(self, now: datetime) -> None:
+        self.expires = max(self.expires, min(now + LIFE, self.opened + LONGEST_LIFE))
+
+    def under_way(self, name: str) -> Upload | None:
+        found = [u for u in self.uploads if u.name == name and u.state in UNFINISHED]
+        return found[0] if found else None
+
+    def brought(self, name: str) -> list[Upload]:
+        return [u for u in self.uploads if u.name == name and u.state == "completed"]
+
+
+class Sessions(RuleBasedStateMachine):
+    """One version of one project; sessions of it come one after the other."""
+
+    url: str
+
+    @initialize(reviewed=st.booleans())
+    def build(self, reviewed: bool) -> None:
+        self.folder = Path(tempfile.mkdtemp(prefix="greenroom-sessions-"))
+        url = self.url
+        if url.startswith("sqlite"):
+            shutil.copy(url.removeprefix("sqlite:///"), self.folder / "copy.sqlite")
+            url = f"sqlite:///{self.folder / 'copy.sqlite'}"
+        else:
+            empty(url)
+        self.clock = FakeClock()
+        configured = Settings(
+            data=self.folder / "data",
+            database_url=url,
+            draft_lifetime=LIFE,
+            draft_lifetime_max=LONGEST_LIFE,
+            release_open_days=0,
+            review_command="true" if reviewed else None,
+        )
+        storage = open_storage(None, configured.files)
+        self.premises = Premises(Database(url), storage, configured, self.clock)
+        self.reviewed = reviewed
+        self.sessions: list[Session] = []
+        self.registered = False
+        self.public: dict[str, str] = {}
+        with self.premises.writing() as index:
+            factories.make_user(index, "ada")
+        self.create()
+
+    def teardown(self) -> None:
+        if hasattr(self, "premises"):
+            self.premises.database.close()
+            shutil.rmtree(self.folder)
+
+    @property
+    def now(self) -> datetime:
+        return self.clock.now
+
+    @property
+    def last(self) -> Session:
+        return self.sessions[-1]
+
+    def has_session(self) -> bool:
+        return bool(getattr(self, "sessions", None))
+
+    def has_upload(self) -> bool:
+        return self.has_session() and bool(self.last.uploads)
+
+    def a_upload(self, which: int) -> Upload:
+        return self.last.uploads[which % len(self.last.uploads)]
+
+    def change(self) -> set[type[Refusal]]:
+        """What a change of the last session is refused with, whatever it is."""
+        if self.last.is_terminal:
+            return {Ended}
+        if self.last.state == "processing":
+            return {BeingReviewed}
+        return set()
+
+    # Rules: what is asked, and what the tables say of it.
+
+    @rule()
+    def create(self) -> None:
+        open_ = self.has_session() and not self.last.is_terminal
+        with self.expecting({SessionExists} if open_ else set()) as index:
+            draft = drafts.open_session(index, self.ada(index), "example", Version("1.0"))
+            draft_id = draft.id
+        if not open_:
+            self.sessions.append(Session(draft_id, self.now, self.now + LIFE))
+
+    @precondition(has_session)
+    @rule(name=st.sampled_from(NAMES), salt=st.sampled_from(SALTS))
+    def announce(self, name: str, salt: str) -> None:
+        refusals = self.change()
+        if not refusals and self.last.under_way(name):
+            refusals = {UploadConflict}
+        elif not refusals and name in self.public:
+            refusals = {FileExists}
+        with self.expecting(refusals) as index:
+            made = factories.announce(index, *self.place(index), path_of(name, salt)).id
+        if not refusals:
+            expires = min(self.now + LIFETIME, self.last.expires)
+            self.last.uploads.append(Upload(made, name, salt, "pending", expires))
+
+    @precondition(has_upload)
+    @rule(which=st.integers(0, 9), good=st.booleans())
+    def send_and_complete(self, which: int, good: bool) -> None:
+        upload = self.a_upload(which)
+        refusals = self.change() or ({UploadConflict} if upload.state != "pending" else set())
+        content = path_of(upload.name, upload.salt).read_bytes()
+        with self.expecting(refusals) as index:
+            actor, draft = self.place(index)
+            sent = content if good else content[:-1] + b"x"
+            factories.send(index, actor, draft, get(index, upload), sent)
+        if refusals:
+            with self.expecting(refusals) as index:
+                actor, draft = self.place(index)
+                file_uploads.begin_completion(index, actor, draft, get(index, upload))
+            return
+        self.complete(upload, good)
+
+    @precondition(has_session)
+    @rule(name=st.sampled_from(NAMES), salt=st.sampled_from(SALTS))
+    def announce_send_and_complete(self, name: str, salt: str) -> None:
+        if self.last.is_terminal:
+            self.create()
+        before = len(self.last.uploads)
+        self.announce(name, salt)
+        if len(self.last.uploads) > before:
+            self.send_and_complete(before, good=True)
+
+    def complete(self, upload: Upload, good: bool) -> None:
+        with self.premises.writing() as index:
+            try:
+                factories.complete(index, *self.place(index), get(index, upload))
+            except Refusal:
+                assert not good
+        if not good:
+            upload.state = "error"
+            return
+        for former in self.last.brought(upload.name):
+            former.state = "canceled"
+        upload.state = "completed"
+        if self.last.staged.get(upload.name) != upload.salt:
+            self.last.touch(self.now)
+        self.last.staged[upload.name] = upload.salt
+
+    @precondition(has_upload)
+    @rule(which=st.integers(0, 9))
+    def begin_completion(self, which: int) -> None:
+        """And its server is killed, so that it is never heard of again."""
+        upload = self.a_upload(which)
+        refusals = self.change() or ({UploadConflict} if upload.state != "pending" else set())
+        with self.expecting(refusals) as index:
+            actor, draft = self.place(index)
+            file_uploads.begin_completion(index, actor, draft, get(index, upload))
+        if not refusals:
+            upload.state, upload.began = "processing", self.now
+
+    @precondition(has_upload)
+    @rule(which=st.integers(0, 9))
+    def delete(self, which: int) -> None:
+        upload = self.a_upload(which)
+        refusals = self.change() or ({UploadConflict} if upload.state == "processing" else set())
+        with self.expecting(refusals) as index:
+            actor, draft = self.place(index)
+            file_uploads.cancel(index, actor, draft, get(index, upload))
+        if refusals:
+            return
+        if upload.state == "completed":
+            del self.last.staged[upload.name]
+            self.last.touch(self.now)
+        upload.state = "canceled"
+
+    @precondition(has_upload)
+    @rule(which=st.integers(0, 9), hours=st.sampled_from([0, 30, 1000]))
+    def extend_upload(self, which: int, hours: int) -> None:
+        upload, length = self.a_upload(which), timedelta(hours=hours)
+        with self.expecting(self.change()) as index:
+            actor, draft = self.place(index)
+            file_uploads.extend(index, actor, draft, get(index, upload), length)
+        if not self.change() and upload.state == "pending":
+            upload.expires = max(upload.expires, min(upload.expires + length, self.last.expires))
+
+    @precondition(has_session)
+    @rule(hours=st.sampled_from([0, 30, 1000]))
+    def extend(self, hours: int) -> None:
+        length = timedelta(hours=hours)
+        with self.expecting(self.change()) as index:
+            drafts.extend_for(index, *self.place(index), length)
+        if not self.change():
+            session = self.last
+            latest = session.opened + LONGEST_LIFE
+            session.expires = max(session.expires, min(session.expires + length, latest))
+
+    @precondition(has_session)
+    @rule(sure=st.sampled_from([False, False, True]))
+    def publish(self, sure: bool) -> None:
+        """Not too often, or no session comes far."""
+        if not sure:
+            return
+        session = self.last
+        refusals: set[type[Refusal]] = {Ended} if session.state == "canceled" else set()
+        unfinished = any(upload.state in UNFINISHED for upload in session.uploads)
+        empty_ = not session.staged and self.registered
+        if session.state in ("open", "error") and (unfinished or empty_):
+            refusals = {CannotPublish}
+        with self.expecting(refusals) as index:
+            drafts.publish(index, *self.place(index), registers_name=True)
+        if refusals or session.state not in ("open", "error"):
+            return
+        if self.reviewed:
+            session.state = "processing"
+            session.expires = max(session.expires, self.now + timedelta(days=1))
+        else:
+            self.went_public()
+
+    @precondition(has_session)
+    @rule(passed=st.booleans())
+    def decide(self, passed: bool) -> None:
+        """A review comes to its end, if one is going on."""
+        with self.premises.writing() as index:
+            draft = self.place(index)[1]
+            drafts.finish_review(index, draft, passed=passed, notices=["why"])
+        if self.last.state == "processing":
+            if passed:
+                self.went_public()
+            else:
+                self.last.state = "error"
+
+    @precondition(has_session)
+    @rule(sure=st.sampled_from([False, False, True]))
+    def cancel(self, sure: bool) -> None:
+        if not sure:
+            return
+        session = self.last
+        refusals = self.change()
+        with self.premises.reading() as index:
+            if drafts.state(index, self.place(index)[1]) == "discarded":
+                refusals = set()  # to cancel it again changes nothing
+        with self.expecting(refusals) as index:
+            drafts.discard(index, *self.place(index))
+        if not refusals:
+            self.end(session)
+
+    @rule(name=st.sampled_from(NAMES), salt=st.sampled_from(SALTS), replaces=st.booleans())
+    def stage_by_legacy_upload(self, name: str, salt: str, replaces: bool) -> None:
+        """It joins the session that is open, or opens one; now and then it replaces a file."""
+        if replaces and self.last.staged:
+            name, former = sorted(self.last.staged.items())[0]
+            salt = next(other for other in SALTS if other != former)
+        is_open = self.has_session() and not self.last.is_terminal
+        refusals: set[type[Refusal]] = set()
+        if self.public.get(name) == salt:
+            pass  # nothing to do
+        elif name in self.public:
+            refusals = {FileExists}
+        elif is_open and self.last.state == "processing":
+            refusals = {FileReserved} if name in self.last.staged else {BeingReviewed}
+        with self.expecting(refusals) as index:
+            accepted = factories.upload(index, self.ada(index), path_of(name, salt), staged=True)
+            draft_id = accepted.draft.id if accepted.draft is not None else None
+        if refusals or self.public.get(name) == salt:
+            return
+        if not is_open:
+            assert draft_id is not None
+            self.sessions.append(Session(draft_id, self.now, self.now + LIFE))
+        session = self.last
+        assert draft_id == session.id
+        if session.staged.get(name) != salt:
+            for upload in session.brought(name):
+                upload.state = "canceled"
+            session.staged[name] = salt
+            session.touch(self.now)
+
+    @rule(length=st.sampled_from([timedelta(microseconds=1), COMPLETION_LEASE, LIFETIME]))
+    def time_passes(self, length: timedelta) -> None:
+        self.clock.advance(length)
+        if not self.has_session():
+            return
+        session = self.last
+        if not session.is_terminal and session.expires <= self.now:
+            self.end(session)
+        for upload in session.uploads:
+            if upload.state == "pending" and upload.expires <= self.now:
+                upload.state = "canceled"
+            if upload.state == "processing":
+                assert upload.began is not None
+                if upload.began + COMPLETION_LEASE <= self.now:
+                    upload.state = "error"
+
+    @rule()
+    def keep_house(self) -> None:
+        """It only writes down what is so already."""
+        housekeeping.keep_house(self.premises)
+
+    # What must be so after each of them.
+
+    @invariant()
+    def the_index_stands_where_the_tables_say(self) -> None:
+        if not hasattr(self, "premises"):
+            return
+        with self.premises.reading() as index:
+            for session in self.sessions:
+                draft = index.session.get_one(Draft, session.id)
+                assert stands(index, draft) == session.state
+                if not session.is_terminal:
+                    assert draft.expires == session.expires
+                    assert self.listed(index, draft) == self.expected(session)
+                for upload in session.uploads:
+                    found = get(index, upload)
+                    # With its session an upload has ended, also in the second that it falls due.
+                    if not (session.is_terminal and draft.ended is None):
+                        assert file_uploads.state(index, found) == upload.state
+            assert sorted(factories.public_filenames(index, "example")) == sorted(self.public)
+
+    @invariant()
+    def the_bytes_of_staged_files_are_there(self) -> None:
+        if not hasattr(self, "premises"):
+            return
+        with self.premises.reading() as index:
+            for session in self.sessions:
+                draft = index.session.get_one(Draft, session.id)
+                for file in drafts.files(index.session, draft):
+                    assert file.sha256 in self.premises.storage
+
+    def listed(self, index: Index, draft: Draft) -> dict[str, str]:
+        files = drafts.files(index.session, draft)
+        listed = {file.filename: "completed" for file in files}
+        for upload in file_uploads.of_draft(index, draft):
+            listed[upload.filename] = file_uploads.state(index, upload).value
+        return listed
+
+    def expected(self, session: Session) -> dict[str, str]:
+        expected = dict.fromkeys(session.staged, "completed")
+        for upload in session.uploads:
+            if upload.state in UNFINISHED:
+                expected[upload.name] = upload.state
+        return expected
+
+    def went_public(self) -> None:
+        """The files, and the name even if there were none."""
+        self.registered = True
+        self.public |= self.last.staged
+        self.last.state = "published"
+
+    def end(self, session: Session) -> None:
+        session.state = "canceled"
+        for upload in session.uploads:
+            upload.state = "canceled"
+
+    def ada(self, index: Index) -> Actor:
+        return Actor(accounts.get_user(index.session, "ada"))
+
+    def place(self, index: Index) -> tuple[Actor, Draft]:
+        return self.ada(index), index.session.get_one(Draft, self.last.id)
+
+    @contextmanager
+    def expecting(self, refusals: set[type[Refusal]]) -> Iterator[Index]:
+        """A unit of work that is refused in this way, or else is done."""
+        refused: type[Refusal] | None = None
+        try:
+            with self.premises.writing() as index:
+                yield index
+        except Refusal as refusal:
+            refused = type(refusal)
+        assert ({refused} if refused is not None else set()) == refusals
+
+
+def get(index: Index, upload: Upload) -> FileUpload:
+    return index.session.get_one(FileUpload, upload.id)
+
+
+def stands(index: Index, draft: Draft) -> str:
+    """The state of a session in the words of PEP 694."""
+    if draft.review is not None and drafts.is_live(index, draft):
+        return draft.review
+    state = drafts.state(index, draft)
+    return {"open": "open", "published": "published"}.get(state, "canceled")
+
+
+def run(url: str) -> None:
+    run_state_machine_as_test(
+        type("Machine", (Sessions,), {"url": url}),
+        settings=settings(
+            max_examples=25,
+            stateful_step_count=50,
+            deadline=None,
+            suppress_health_check=list(HealthCheck),
+            database=None,
+        ),
+        # So few examples would otherwise all be short ones, in which nothing happens.
+        _min_steps=40,
+    )
+
+
+def test_sessions_follow_the_state_tables_on_sqlite(migrated_sqlite: Path) -> None:
+    run(f"sqlite:///{migrated_sqlite}")
+
+
+def test_sessions_follow_the_state_tables_on_postgresql(
+    new_postgresql_database: MakeDatabase,
+) -> None:
+    url = new_postgresql_database()
+    database = Database(url)
+    database.upgrade()
+    database.close()
+    run(url)

@@ -1,0 +1,344 @@
+"""Sessions and their files when several ask at the same moment, each over its own connection."""
+
+import hashlib
+from collections.abc import Callable
+from contextlib import ExitStack
+from functools import partial
+from pathlib import Path
+
+import pytest
+from sqlalchemy import select
+
+from greenroom.models import Draft, DraftState, File, FileUpload, UploadPart
+from greenroom.registry import accounts, catalogue, drafts, file_uploads
+from greenroom.registry.errors import Refusal
+from greenroom.registry.file_uploads import RESUMABLE, Digester, ReceivedPart
+from greenroom.registry.housekeeping import keep_house
+from greenroom.registry.index import Index, Premises
+from greenroom.registry.permissions import Actor
+from tests import factories
+from tests.artifacts import make_sdist, make_wheel
+
+WHEEL = "example-1.0-py3-none-any.whl"
+
+# SQLite has one writer at a time, so what can happen there happens here too.
+pytestmark = pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
+
+
+class Here:
+    """The session of `example` 1.0, found anew by whoever does something to it."""
+
+    def __init__(self, premises: Premises, folder: Path) -> None:
+        self.premises = premises
+        self.wheel = make_wheel(folder)
+        self.other = make_wheel(folder / "other", salt="other")
+        self.sdist = make_sdist(folder)
+        with premises.writing() as index:
+            ada = factories.make_user(index, "ada")
+            self.key = factories.open_session(index, ada).key
+
+    def find(self, index: Index) -> tuple[Actor, Draft]:
+        draft = drafts.by_key(index.session, self.key)
+        assert draft is not None
+        return Actor(accounts.get_user(index.session, "ada")), draft
+
+    def do(self, act: Callable[[Index, Actor, Draft], object]) -> str:
+        """Do it in a unit of work: "done", or the code of the refusal."""
+        try:
+            with self.premises.writing() as index:
+                act(index, *self.find(index))
+        except Refusal as refusal:
+            return refusal.code
+        return "done"
+
+    def announce(self, path: Path, *, send: bool = True) -> int:
+        """The id of an upload, of which all bytes have arrived."""
+        with self.premises.writing() as index:
+            actor, draft = self.find(index)
+            upload = factories.announce(index, actor, draft, path)
+            if send:
+                factories.send(index, actor, draft, upload, path.read_bytes())
+            return upload.id
+
+    def complete(self, upload_id: int) -> str:
+        """Complete an upload as the face does, in several units of work."""
+        premises = self.premises
+        outcome = self.do(lambda i, a, d: file_uploads.begin_completion(i, a, d, get(i, upload_id)))
+        if outcome != "done":
+            return outcome
+        with ExitStack() as stack:
+            try:
+                with premises.reading() as index:
+                    upload = get(index, upload_id)
+                    file_uploads.received(upload)
+                    index.session.expunge_all()
+                assembled = stack.enter_context(
+                    file_uploads.assemble(premises.settings, premises.storage, upload)
+                )
+                with premises.writing() as index:
+                    actor, draft = self.find(index)
+                    here = get(index, upload_id)
+                    file_uploads.complete(index, actor, draft, here, assembled)
+            except Refusal as refusal:
+                with premises.writing() as index:
+                    file_uploads.fail(index, get(index, upload_id), refusal.details)
+                return refusal.code
+        return "done"
+
+    def state(self, upload_id: int) -> str:
+        with self.premises.reading() as index:
+            return file_uploads.state(index, get(index, upload_id)).value
+
+    def look(self) -> tuple[str, list[str], list[str]]:
+        """The session's state, the names of its staged files, the public names."""
+        with self.premises.reading() as index:
+            _, draft = self.find(index)
+            staged = [file.filename for file in drafts.files(index.session, draft)]
+            return draft.state, staged, factories.public_filenames(index, "example")
+
+    def check_nothing_leaks(self) -> None:
+        """After housekeeping there are the blobs of files, and of what still arrives."""
+        keep_house(self.premises)
+        with self.premises.reading() as index:
+            files = index.session.scalars(select(File)).all()
+            parts = index.session.scalars(select(UploadPart.sha256)).all()
+            referenced = {d for f in files for d in (f.sha256, f.metadata_sha256)} | set(parts)
+            assert set(self.premises.storage.digests()) == referenced
+
+
+def get(index: Index, upload_id: int) -> FileUpload:
+    return index.session.get_one(FileUpload, upload_id)
+
+
+@pytest.fixture
+def here(premises: Premises, tmp_path: Path) -> Here:
+    return Here(premises, tmp_path)
+
+
+def publish(index: Index, actor: Actor, draft: Draft) -> None:
+    drafts.publish(index, actor, draft, registers_name=True)
+
+
+def test_of_those_who_create_a_session_one_does(here: Here) -> None:
+    def create(index: Index, actor: Actor, draft: Draft) -> None:
+        factories.open_session(index, actor, "fresh", "1.0")
+
+    outcomes = factories.at_once(*[partial(here.do, create)] * 4)
+
+    assert sorted(outcomes) == ["done", "session-exists", "session-exists", "session-exists"]
+
+
+def test_strangers_who_create_a_session_of_one_new_name_do_not_both_get_it(here: Here) -> None:
+    with here.premises.writing() as index:
+        factories.make_user(index, "bob")
+
+    def create(name: str, spelling: str) -> str:
+        try:
+            with here.premises.writing() as index:
+                user = accounts.get_user(index.session, name)
+                factories.open_session(index, user, spelling, "1.0")
+        except Refusal as refusal:
+            return refusal.code
+        return "done"
+
+    outcomes = factories.at_once(
+        partial(create, "ada", "two-words"), partial(create, "bob", "Two_Words")
+    )
+
+    assert sorted(outcomes) in (["done", "not-allowed"], ["done", "name-not-available"])
+
+
+def test_of_two_publishers_one_publishes_and_both_are_told_so(here: Here) -> None:
+    upload = here.announce(here.wheel)
+    assert here.complete(upload) == "done"
+
+    assert factories.at_once(*[partial(here.do, publish)] * 3) == ["done"] * 3
+
+    with here.premises.reading() as index:
+        actions = [action for *_, action in factories.journal_of(index)]
+        assert actions.count(f"add py3 file {WHEEL}") == 1
+
+
+@pytest.mark.parametrize("staged", [True, False])
+def test_a_legacy_upload_meets_a_publisher(here: Here, staged: bool) -> None:
+    assert here.complete(here.announce(here.wheel)) == "done"
+
+    published, legacy = factories.at_once(
+        partial(here.do, publish),
+        partial(here.do, lambda i, a, d: factories.upload(i, a, here.sdist, staged=staged)),
+    )
+
+    assert published == "done"
+    state, _, public = here.look()
+    assert state == "published"
+    with here.premises.reading() as index:
+        again = factories.find_draft(index, "example", "1.0")
+    if staged:
+        # Before it came, the file went public with the rest; after, it is in a draft of its own.
+        assert legacy == "done"
+        assert (here.sdist.name in public) == (again is None)
+    else:
+        assert legacy in ("done", "draft-open")
+        assert (here.sdist.name in public) == (legacy == "done")
+    here.check_nothing_leaks()
+
+
+@pytest.mark.parametrize("staged", [True, False])
+def test_another_file_of_the_name_meets_a_publisher(here: Here, staged: bool) -> None:
+    """A name is published once, whoever was faster."""
+    assert here.complete(here.announce(here.wheel)) == "done"
+
+    published, legacy = factories.at_once(
+        partial(here.do, publish),
+        partial(here.do, lambda i, a, d: factories.upload(i, a, here.other, staged=staged)),
+    )
+
+    assert published == "done"
+    assert legacy in (("done", "file-exists") if staged else ("draft-open", "file-exists"))
+    first, second = (hashlib.sha256(p.read_bytes()).hexdigest() for p in (here.wheel, here.other))
+    with here.premises.reading() as index:
+        file = catalogue.file(index.session, WHEEL)
+        assert file is not None
+        assert file.sha256 == (second if legacy == "done" else first)
+    here.check_nothing_leaks()
+
+
+def test_of_two_who_announce_one_name_one_does(here: Here) -> None:
+    outcomes = factories.at_once(
+        *[partial(here.do, lambda i, a, d: factories.announce(i, a, d, here.wheel))] * 4
+    )
+    assert sorted(outcomes) == ["done", *["upload-conflict"] * 3]
+
+
+def test_different_names_are_announced_at_once(here: Here) -> None:
+    outcomes = factories.at_once(
+        *[
+            partial(here.do, partial(factories.announce, path=path))
+            for path in (here.wheel, here.sdist)
+        ]
+    )
+    assert outcomes == ["done", "done"]
+
+
+def test_of_two_who_complete_one_file_one_does(here: Here) -> None:
+    upload = here.announce(here.wheel)
+
+    outcomes = factories.at_once(*[partial(here.complete, upload)] * 3)
+
+    assert sorted(outcomes) == ["done", "upload-conflict", "upload-conflict"]
+    assert here.state(upload) == "completed"
+    assert here.look()[1] == [WHEEL]
+    here.check_nothing_leaks()
+
+
+def test_files_are_completed_at_once(here: Here) -> None:
+    uploads = [here.announce(path) for path in (here.wheel, here.sdist)]
+
+    assert factories.at_once(*[partial(here.complete, u) for u in uploads]) == ["done", "done"]
+
+    assert sorted(here.look()[1]) == [WHEEL, here.sdist.name]
+    here.check_nothing_leaks()
+
+
+def test_who_deletes_a_file_meets_its_completion(here: Here) -> None:
+    upload = here.announce(here.wheel)
+
+    completed, deleted = factories.at_once(
+        partial(here.complete, upload),
+        partial(here.do, lambda i, a, d: file_uploads.cancel(i, a, d, get(i, upload))),
+    )
+
+    staged = here.look()[1]
+    match completed, deleted:
+        case "done", "done":  # deleted after it was completed
+            assert (here.state(upload), staged) == ("canceled", [])
+        case "done", "upload-conflict":  # while it was being completed
+            assert (here.state(upload), staged) == ("completed", [WHEEL])
+        case "upload-conflict", "done":  # before
+            assert (here.state(upload), staged) == ("canceled", [])
+        case outcome:
+            pytest.fail(str(outcome))
+    here.check_nothing_leaks()
+
+
+def test_who_cancels_the_session_meets_a_completion(here: Here) -> None:
+    upload = here.announce(here.wheel)
+
+    completed, canceled = factories.at_once(
+        partial(here.complete, upload), partial(here.do, drafts.discard)
+    )
+
+    assert canceled == "done"
+    assert completed in ("done", "draft-ended")
+    assert here.look() == (DraftState.DISCARDED, [], [])
+    assert here.state(upload) == "canceled"
+    here.check_nothing_leaks()
+    assert list(here.premises.storage.digests()) == []
+
+
+def test_who_publishes_meets_a_completion(here: Here) -> None:
+    """Either the file is in what becomes public, or nothing is published."""
+    upload = here.announce(here.wheel)
+
+    completed, published = factories.at_once(
+        partial(here.complete, upload), partial(here.do, publish)
+    )
+
+    assert completed == "done"
+    state, staged, public = here.look()
+    if published == "done":
+        assert (state, public) == ("published", [WHEEL])
+    else:
+        assert published == "cannot-publish"
+        assert (state, staged, public) == ("open", [WHEEL], [])
+
+
+def test_who_announces_meets_a_publisher(here: Here) -> None:
+    assert here.complete(here.announce(here.wheel)) == "done"
+
+    published, announced = factories.at_once(
+        partial(here.do, publish),
+        partial(here.do, lambda i, a, d: factories.announce(i, a, d, here.sdist)),
+    )
+
+    assert (published, announced) in (("done", "draft-ended"), ("cannot-publish", "done"))
+
+
+def test_of_two_who_send_the_next_bytes_one_does(here: Here) -> None:
+    content = here.wheel.read_bytes()
+    with here.premises.writing() as index:
+        actor, draft = here.find(index)
+        upload_id = factories.announce(index, actor, draft, here.wheel, mechanism=RESUMABLE).id
+
+    def send(length: int) -> str:
+        """The part is kept before the lock is held, as the face does it."""
+        path = here.premises.storage.new_file()
+        path.write_bytes(content[:length])
+        digester = Digester(["sha256"])
+        digester.update(content[:length])
+        part = ReceivedPart(path, length, digester.hexdigests())
+        file_uploads.keep_part(here.premises.storage, part)
+        return here.do(lambda i, a, d: file_uploads.add_part(i, a, d, get(i, upload_id), 0, part))
+
+    outcomes = factories.at_once(partial(send, 100), partial(send, 200))
+
+    assert sorted(outcomes) == ["done", "wrong-offset"]
+    with here.premises.reading() as index:
+        received = file_uploads.received(get(index, upload_id))
+        assert received == (100 if outcomes[0] == "done" else 200)
+    here.check_nothing_leaks()
+
+
+def test_housekeeping_takes_nothing_that_is_about_to_be_used(here: Here) -> None:
+    upload = here.announce(here.wheel)
+
+    completed, *_ = factories.at_once(
+        partial(here.complete, upload), *[lambda: str(keep_house(here.premises))] * 2
+    )
+
+    assert completed == "done"
+    here.check_nothing_leaks()
+    with here.premises.reading() as index:
+        for file in index.session.scalars(select(File)):
+            assert file.sha256 in here.premises.storage
+            assert file.metadata_sha256 in here.premises.storage
