@@ -1,0 +1,41 @@
+"""The cases, in the order of the text. Importing this package registers all of them."""
+
+from conformance.cases import (  # noqa: I001 (the order of the text)
+    versions,
+    authorization,
+    errors,
+    session_creation,
+    session_body,
+    session_states,
+    publication,
+    session_cancellation,
+    session_extension,
+    file_creation,
+    file_states,
+    file_completion,
+    file_deletion,
+    file_extension,
+    previews,
+    mechanisms,
+    registration,
+)
+
+__all__ = [
+    "authorization",
+    "errors",
+    "file_completion",
+    "file_creation",
+    "file_deletion",
+    "file_extension",
+    "file_states",
+    "mechanisms",
+    "previews",
+    "publication",
+    "registration",
+    "session_body",
+    "session_cancellation",
+    "session_creation",
+    "session_extension",
+    "session_states",
+    "versions",
+]

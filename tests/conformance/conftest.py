@@ -1,0 +1,107 @@
+"""An index in this process, with the people that the suite needs."""
+
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
+
+import requests
+from sqlalchemy import select
+
+from conformance.client import basic
+from conformance.laboratory import Choices
+from greenroom.database import Database
+from greenroom.models import Project, RoleName
+from greenroom.registry import projects, reviewing
+from greenroom.registry.index import Premises, utc_now
+from greenroom.registry.permissions import OPERATOR, Act
+from greenroom.settings import Settings
+from greenroom.storage import open_storage
+from greenroom.web.application import make_app
+from tests import factories
+from tests.conformance.wsgi_adapter import session_of
+
+URL = "http://index.example"
+ROOT = f"{URL}/upload/2.0/"
+REFUSED_VERSION = "6.6.6"
+_REVIEW = f"sh -c 'if grep -q {REFUSED_VERSION}; then echo It is not good.; exit 1; fi'"
+
+
+@dataclass(frozen=True)
+class Subject:
+    """The index that is examined, and what the suite is told of it."""
+
+    premises: Premises
+    app: WSGIApplication
+    choices: Choices
+
+    def get(self, path: str, accept: str) -> requests.Response:
+        return session_of(self.app).get(f"{URL}{path}", headers={"Accept": accept})
+
+    def project_names(self) -> set[str]:
+        """Every project that the database knows, public or not."""
+        with self.premises.reading() as index:
+            return set(index.session.scalars(select(Project.normalized_name)))
+
+
+class ReviewedAtTheThirdLook:
+    """Reviews what waits for it when it is looked at for the third time, and no sooner.
+
+    The suite has its time to interfere, and nobody waits for a clock.
+    """
+
+    def __init__(self, app: WSGIApplication, premises: Premises) -> None:
+        self.app = app
+        self.premises = premises
+        self.looks = 0
+
+    def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        method, path = environ["REQUEST_METHOD"], environ["PATH_INFO"]
+        if path.endswith("/publish"):
+            self.looks = 0
+        elif method == "GET" and path.startswith("/upload/"):
+            self.looks += 1
+            if self.looks == 3:
+                reviewing.review_all(self.premises)
+        return self.app(environ, start_response)
+
+
+@contextmanager
+def examined(settings: Settings, *, reviewed: bool = False) -> Iterator[Subject]:
+    """An index with these settings, which reviews publications if it shall.
+
+    Its clock is the true one, as clients have none but that.
+    """
+    if reviewed:
+        settings = settings.model_copy(update={"review_command": _REVIEW})
+    database = Database(settings.sqlalchemy_url)
+    premises = Premises(database, open_storage(None, settings.files), settings, utc_now)
+    with premises.writing() as index:
+        ada, grace = (factories.make_user(index, name) for name in ("ada", "grace"))
+        first, second = (factories.make_token(index, user) for user in (ada, grace))
+        stage_only = factories.make_token(index, ada, permissions=[Act.STAGE])
+
+    def grant(project: str) -> None:
+        with premises.writing() as index:
+            found = projects.get(index, project)
+            projects.add_role(index, OPERATOR, found, "grace", RoleName.MAINTAINER)
+
+    def revoke(project: str) -> None:
+        with premises.writing() as index:
+            projects.remove_role(index, OPERATOR, projects.get(index, project), "grace")
+
+    choices = Choices(
+        root=ROOT,
+        authorization=basic(first),
+        second=basic(second),
+        stage_only=basic(stage_only),
+        index=f"{URL}/simple/",
+        grant=grant,
+        revoke=revoke,
+    )
+    app: WSGIApplication = make_app(settings, premises=premises)
+    if reviewed:
+        app = ReviewedAtTheThirdLook(app, premises)
+        choices = replace(choices, refused_version=REFUSED_VERSION, longest_pause=0.01)
+    yield Subject(premises, app, replace(choices, transport=lambda: session_of(app)))
+    database.close()
