@@ -41,10 +41,13 @@ lock: $(VENV)/.test
 		--output-file requirements/test.txt
 	$(LOCK) --group clients --output-file requirements/clients.txt
 
-# The stamps $(VENV)/.serve, $(VENV)/.test and $(VENV)/.clients say what is installed.
+# The stamps $(VENV)/.serve, $(VENV)/.test and $(VENV)/.clients say what is installed; twine-stage
+# is for tests only.
+$(VENV)/.test: client/pyproject.toml
+
 $(VENV)/.%: requirements/%.txt pyproject.toml | $(BIN)/python
 	$(PIP) install --require-hashes --requirement $<
-	$(PIP) install --no-deps --no-build-isolation --editable .
+	$(PIP) install --no-deps --no-build-isolation --editable . $(if $(filter test,$*),--editable client)
 	@touch $@
 
 # Clients and this project do not agree on what they depend on.

@@ -19,6 +19,7 @@ NAMES = (
     "drafts",
     "upload-2.0",
     "upload-2.0-presigned",
+    "ci",
     "errors",
     "maintaining",
     "http",

@@ -1,0 +1,408 @@
+"""The commands that twine gets: ``twine stage`` and ``twine session``.
+
+Each takes its arguments and gives the exit status: 0, or 1 with one sentence on standard error;
+argparse leaves with 2 when the command line is wrong.
+"""
+
+import argparse
+import logging
+import re
+import sys
+import threading
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import rich.console
+from packaging.utils import canonicalize_name
+from rich.logging import RichHandler
+from twine.exceptions import TwineException
+
+from twine_stage import report, uploads
+from twine_stage.connection import Connection, printable
+from twine_stage.dists import canonical_version, releases
+from twine_stage.errors import Failure, Refused
+from twine_stage.interrupts import interruptible
+from twine_stage.memory import Memory, Record
+from twine_stage.progress import Progress
+from twine_stage.report import Body
+from twine_stage.staging import Staging
+from twine_stage.target import (
+    DEFAULT_REPOSITORY,
+    Target,
+    add_options,
+    check_same_index,
+    target,
+)
+from twine_stage.uploads import Session
+
+INTERRUPTED = 130
+_JOBS = 4
+_UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
+
+Parsed = argparse.Namespace
+
+
+def stage(arguments: Sequence[str]) -> int:
+    """``twine stage``: upload distributions without publishing them."""
+    parser = stage_parser()
+    return _run(parser, parser.parse_args(list(arguments)), _stage)
+
+
+def session(arguments: Sequence[str]) -> int:
+    """``twine session``: look at sessions, publish, cancel and prolong them."""
+    parser = session_parser()
+    options = parser.parse_args(list(arguments))
+    return _run(parser, options, _SESSION_COMMANDS[options.action])
+
+
+def stage_parser() -> argparse.ArgumentParser:
+    """What ``twine stage`` understands."""
+    parser = argparse.ArgumentParser(
+        prog="twine stage",
+        description="Upload distributions to a staged release, which nobody sees who has not got "
+        "its address, until it is published: twine session publish.",
+    )
+    add_options(parser)
+    _add_json(parser)
+    parser.add_argument(
+        "--jobs",
+        type=_number,
+        default=_JOBS,
+        help="How many files to upload at a time [default: %(default)s].",
+    )
+    parser.add_argument(
+        "--replace-unfinished",
+        action="store_true",
+        help="Delete uploads of the same files that were begun elsewhere and not finished, such "
+        "as by a CI job that was killed.",
+    )
+    parser.add_argument(
+        "--variables",
+        type=Path,
+        metavar="FILE",
+        help="Append session_id, session_url and stage_url to this file, one name=value a line, "
+        "as $GITHUB_OUTPUT and GitLab's dotenv reports take them; also when files are missing. For "
+        "one release only.",
+    )
+    parser.add_argument(
+        "dists", nargs="+", metavar="dist", help="The distribution files. Usually dist/*."
+    )
+    return parser
+
+
+def session_parser() -> argparse.ArgumentParser:
+    """What ``twine session`` understands."""
+    parser = argparse.ArgumentParser(
+        prog="twine session", description="Look at staged releases, publish, cancel, prolong them."
+    )
+    actions = parser.add_subparsers(dest="action", required=True)
+    for name, help_ in (
+        ("status", "Show how a session stands."),
+        ("publish", "Publish a session, and wait until that is decided."),
+        ("cancel", "Cancel a session, and discard its files."),
+        ("extend", "Ask for more time."),
+        ("list", "List the sessions that this machine remembers; asks no index."),
+    ):
+        action = actions.add_parser(name, help=help_, description=help_)
+        add_options(action)
+        _add_json(action)
+        if name == "list":
+            action.add_argument("--all", action="store_true", help="Those that have ended, too.")
+            continue
+        action.add_argument(
+            "session",
+            metavar="ID",
+            help="What twine stage called the session; or its address; or PROJECT==VERSION.",
+        )
+        if name == "extend":
+            action.add_argument(
+                "--for",
+                dest="length",
+                type=_seconds,
+                default=_seconds("7d"),
+                metavar="TIME",
+                help="How much longer, such as 3600s, 12h or 7d [default: 7d]. The index may give "
+                "less.",
+            )
+    return parser
+
+
+def _add_json(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--json",
+        action="store_true",
+        help="Print JSON, and nothing else, on standard output; asks for nothing.",
+    )
+
+
+# Commands: each gives a body for scripts, and lines for people
+
+
+Result = tuple[Body, list[str]]
+
+
+def _stage(parser: argparse.ArgumentParser, options: Parsed) -> Result:
+    found = releases(options.dists)
+    if options.variables is not None and len(found) > 1:
+        raise Failure("--variables is for one release, and these files are of several.")
+    index = target(parser, options)
+    progress = Progress(bars=not options.disable_progress_bar, quiet=options.json)
+    staging = Staging(
+        index,
+        Memory(),
+        progress,
+        jobs=options.jobs,
+        replace_unfinished=options.replace_unfinished,
+    )
+    staged = staging.run(found)
+    if options.variables is not None:
+        report.append_variables(options.variables, staged[0])
+    body: Body = {"sessions": [report.staged_body(one) for one in staged]}
+    if any(one.failures for one in staged):
+        raise _Incomplete(report.failed_sentence(staged), body)
+    return body, [line for one in staged for line in report.staged_lines(one)]
+
+
+def _status(parser: argparse.ArgumentParser, options: Parsed) -> Result:
+    place = _place(parser, options)
+    return place.result(place.load())
+
+
+def _publish(parser: argparse.ArgumentParser, options: Parsed) -> Result:
+    place = _place(parser, options)
+    published = uploads.publish(place.connection, place.load())
+    return place.result(published)
+
+
+def _cancel(parser: argparse.ArgumentParser, options: Parsed) -> Result:
+    place = _place(parser, options)
+    found = place.load()
+    uploads.cancel(place.connection, found)
+    return place.result(replace(found, status="canceled", files={}, links={}, notices=()))
+
+
+def _extend(parser: argparse.ArgumentParser, options: Parsed) -> Result:
+    place = _place(parser, options)
+    return place.result(uploads.extend(place.connection, place.load(), options.length))
+
+
+def _list(parser: argparse.ArgumentParser, options: Parsed) -> Result:
+    records = [record for record in Memory().sessions() if options.all or not record.ended]
+    lines = [
+        f"{record.id}  {record.project} {record.version}  {record.status}  {record.repository}"
+        for record in records
+    ]
+    return {"sessions": [report.record_body(record) for record in records]}, lines
+
+
+Command = Callable[[argparse.ArgumentParser, Parsed], Result]
+_SESSION_COMMANDS: dict[str, Command] = {
+    "status": _status,
+    "publish": _publish,
+    "cancel": _cancel,
+    "extend": _extend,
+    "list": _list,
+}
+
+
+# Which session is meant
+
+
+class _Place:
+    """A session that was named: where it is, and what is remembered of it.
+
+    Args:
+        index: where it is.
+        memory: what this machine remembers.
+        record: what it remembers of this session.
+        address: the session's, if that is known.
+        release: project and version, if the session was named by those.
+    """
+
+    def __init__(
+        self,
+        index: Target,
+        memory: Memory,
+        record: Record | None,
+        address: str | None,
+        release: tuple[str, str] | None,
+    ) -> None:
+        self.index = index
+        self.memory = memory
+        self.record = record
+        self.address = address
+        self.named_by = release
+        self.release = release
+        if record is not None:
+            self.release = (record.project, record.version)
+        if address is not None:
+            check_same_index(index, address)
+        self.connection: Connection = index.connect(threading.Event())
+
+    def load(self) -> Session:
+        """The session, as the index describes it.
+
+        Raises:
+            Failure: it does not, any more or to these credentials.
+        """
+        found = self._load()
+        self.release = self.release or report.release_of(found)
+        return found
+
+    def _load(self) -> Session:
+        if self.address is None:
+            return self._load_by_name()
+        try:
+            found = uploads.status(self.connection, self.address)
+        except Refused as refused:
+            if refused.status not in (404, 410):
+                raise
+            if self.record is not None and self.record.legacy:
+                return self._load_by_name()
+            if self.record is not None:
+                self.memory.remember(replace(self.record, status="gone"))
+            if self.named_by is None:
+                raise Failure("The index does not know this session (any more).") from refused
+            return self._load_by_name()
+        if self.named_by is not None and found.status in uploads.ENDED:
+            return self._load_next(found)
+        return found
+
+    def _load_next(self, ended: Session) -> Session:
+        """The release's session of today, when the one that is remembered ended elsewhere."""
+        try:
+            found = self._load_by_name()
+        except Failure:
+            return ended
+        if self.record is not None:
+            self.memory.remember(replace(self.record, status=ended.status))
+        self.record = None
+        return found
+
+    def _load_by_name(self) -> Session:
+        if self.release is None:
+            raise Failure("The index does not know this session (any more).")
+        return uploads.find(self.connection, self.index.base, *self.release)
+
+    def result(self, found: Session) -> Result:
+        """What to print of it; also notes how it stands."""
+        record = self.record or self.memory.by_url(found.url)
+        if record is not None:
+            self.memory.remember(replace(record, status=found.status))
+        body = report.session_body(found, self.release)
+        return body, report.session_lines(body)
+
+
+def _place(parser: argparse.ArgumentParser, options: Parsed) -> _Place:
+    """The session that the command line names: by id, by address, or by project and version.
+
+    Raises:
+        Failure: nothing is known of it here.
+    """
+    named: str = options.session
+    memory = Memory()
+    project, equals, version = named.partition("==")
+    if "://" in named:
+        return _at(parser, options, memory, memory.by_url(named), named)
+    if equals:
+        release = (str(canonicalize_name(project)), canonical_version(version))
+        record = memory.by_name(*release)
+        return _at(parser, options, memory, record, record.session if record else None, release)
+    record = memory.get(named)
+    if record is None:
+        raise Failure(
+            f"No session {printable(named)!r} is remembered on this machine: name it by its "
+            "address, or as PROJECT==VERSION."
+        )
+    return _at(parser, options, memory, record, record.session)
+
+
+def _at(
+    parser: argparse.ArgumentParser,
+    options: Parsed,
+    memory: Memory,
+    record: Record | None,
+    address: str | None,
+    release: tuple[str, str] | None = None,
+) -> _Place:
+    """The session at the index that the options name, and else at the one it was staged at."""
+    if (
+        record is not None
+        and options.repository_url is None
+        and options.repository == DEFAULT_REPOSITORY
+    ):
+        if record.name is not None:
+            options.repository = record.name
+        else:
+            options.repository_url = record.repository
+        if options.upload_root is None:
+            options.upload_root = record.root
+    return _Place(target(parser, options), memory, record, address, release)
+
+
+# Running
+
+
+class _Incomplete(Failure):
+    """Some of it was done, which scripts are told too."""
+
+    def __init__(self, sentence: str, body: Body) -> None:
+        super().__init__(sentence)
+        self.body = body
+
+
+def _run(parser: argparse.ArgumentParser, options: Parsed, command: Command) -> int:
+    if options.json:
+        options.non_interactive = True
+    _log_to_stderr(verbose=options.verbose)
+    try:
+        with interruptible():
+            body, lines = command(parser, options)
+    except KeyboardInterrupt:
+        return _fail(parser, options, "Interrupted.", status=INTERRUPTED)
+    except _Incomplete as failure:
+        return _fail(parser, options, str(failure), failure.body)
+    except EOFError:
+        return _fail(parser, options, "Credentials are missing, and nobody is there to ask.")
+    except (Failure, TwineException) as failure:
+        return _fail(parser, options, " ".join(str(failure).split()))
+    print(report.as_json(body) if options.json else "\n".join(lines))
+    return 0
+
+
+def _fail(
+    parser: argparse.ArgumentParser,
+    options: Parsed,
+    sentence: str,
+    body: Body | None = None,
+    status: int = 1,
+) -> int:
+    if options.json:
+        print(report.as_json({"error": sentence, **(body or {})}))
+    print(f"{parser.prog}: {sentence}", file=sys.stderr)
+    return status
+
+
+def _log_to_stderr(*, verbose: bool) -> None:
+    """Twine logs to standard output, where scripts read what we say.
+
+    Of connections that are tried again, people are told when that has led nowhere.
+    """
+    logging.getLogger("urllib3").setLevel(logging.INFO if verbose else logging.ERROR)
+    for handler in logging.getLogger().handlers:
+        if isinstance(handler, RichHandler):
+            handler.console = rich.console.Console(stderr=True, highlight=False)
+
+
+def _number(text: str) -> int:
+    if not (text.isascii() and text.isdecimal() and 1 <= int(text) <= 32):
+        raise argparse.ArgumentTypeError("a whole number from 1 to 32")
+    return int(text)
+
+
+def _seconds(text: str) -> int:
+    match = re.fullmatch(r"([1-9][0-9]{0,8})([smhd]?)", text)
+    if match is None:
+        raise argparse.ArgumentTypeError("a time such as 3600s, 12h or 7d")
+    return int(match[1]) * _UNITS[match[2] or "s"]

@@ -1,0 +1,113 @@
+"""Somebody who works with ``twine stage``, and releases to stage."""
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.artifacts import make_wheel
+from tests.clients.conftest import DATABASES
+from tests.serving import Server, Servers, plain_environment
+
+
+@dataclass(frozen=True)
+class Person:
+    """A home folder of their own, an index, and a token for it."""
+
+    home: Path
+    url: str
+    token: str
+
+    @property
+    def state(self) -> Path:
+        return self.home / "state" / "twine-stage"
+
+    @property
+    def environment(self) -> dict[str, str]:
+        return plain_environment(self.home) | {
+            "XDG_STATE_HOME": str(self.home / "state"),
+            "TWINE_REPOSITORY_URL": f"{self.url}/legacy/",
+            "TWINE_USERNAME": "__token__",
+            "TWINE_PASSWORD": self.token,
+        }
+
+    def start(self, *arguments: str | Path) -> "subprocess.Popen[str]":
+        return subprocess.Popen(
+            self.command(*arguments),
+            env=self.environment,
+            cwd=self.home,
+            text=True,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+        )
+
+    def run(
+        self,
+        *arguments: str | Path,
+        environment: Mapping[str, str | None] | None = None,
+        status: int = 0,
+    ) -> "subprocess.CompletedProcess[str]":
+        """Run twine; a variable that is None is not set."""
+        given = {**self.environment, **(environment or {})}
+        result = subprocess.run(
+            self.command(*arguments),
+            env={name: value for name, value in given.items() if value is not None},
+            cwd=self.home,
+            text=True,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            timeout=180,
+            # Without a terminal, which it would ask for a password.
+            start_new_session=True,
+        )
+        assert result.returncode == status, result.stdout + result.stderr
+        assert "Traceback" not in result.stderr
+        assert self.token not in result.stdout + result.stderr
+        return result
+
+    def json(self, *arguments: str | Path, status: int = 0) -> Any:
+        """What twine says to scripts."""
+        return json.loads(self.run(*arguments, "--json", status=status).stdout)
+
+    def stage(self, *dists: Path, options: tuple[str, ...] = ()) -> Any:
+        """Stage one release; gives its session."""
+        [session] = self.json("stage", *options, *dists)["sessions"]
+        return session
+
+    @staticmethod
+    def command(*arguments: str | Path) -> list[str]:
+        return [sys.executable, "-m", "twine", *(str(argument) for argument in arguments)]
+
+
+# The main flows run on both databases; how the command line behaves does not depend on that.
+ON_BOTH = pytest.mark.parametrize("server", DATABASES, indirect=True)
+
+
+@pytest.fixture
+def server(request: pytest.FixtureRequest, servers: Servers, tmp_path: Path) -> Server:
+    """An index in which nobody has done anything; on SQLite where a test does not say."""
+    return servers.get(request, tmp_path / "home", getattr(request, "param", "sqlite"))
+
+
+@pytest.fixture
+def ada(server: Server, tmp_path: Path) -> Person:
+    return person(server, "ada", tmp_path)
+
+
+def person(server: Server, name: str, folder: Path, *permissions: str) -> Person:
+    home = folder / name
+    home.mkdir()
+    return Person(home, server.url, server.token(server.user(name), *permissions))
+
+
+@pytest.fixture
+def large_wheel(tmp_path: Path) -> Path:
+    """One that takes a while to send."""
+    return make_wheel(tmp_path / "large", "thing", payload=os.urandom(8 * 1024 * 1024))
