@@ -33,6 +33,7 @@ bench: $(VENV)/.test
 	$(BIN)/python -m bench.memory $(ARGS)
 	$(BIN)/python -m bench.request_rate $(ARGS)
 	$(BIN)/python -m bench.search
+	$(BIN)/python -m bench.release
 
 lock: $(VENV)/.test
 	$(LOCK) pyproject.toml --group build --output-file requirements/serve.txt

@@ -93,13 +93,13 @@ class Wheel:
     sha256: str
 
 
-def make_wheel(folder: Path, version: str, size: int) -> Wheel:
+def make_wheel(folder: Path, version: str, size: int, tag: str = "py3-none-any") -> Wheel:
     """Make a valid wheel with `size` bytes of noise in it."""
     module = PROJECT.replace("-", "_")
-    path = folder / f"{module}-{version}-py3-none-any.whl"
+    path = folder / f"{module}-{version}-{tag}.whl"
     info = f"{module}-{version}.dist-info"
     metadata = f"Metadata-Version: 2.1\nName: {PROJECT}\nVersion: {version}\nSummary: Noise.\n"
-    tags = "Wheel-Version: 1.0\nGenerator: bench\nRoot-Is-Purelib: true\nTag: py3-none-any\n"
+    tags = f"Wheel-Version: 1.0\nGenerator: bench\nRoot-Is-Purelib: true\nTag: {tag}\n"
     with zipfile.ZipFile(path, "w") as archive:
         record = [
             _add_noise(archive, f"{module}/noise.bin", size),
