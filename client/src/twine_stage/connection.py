@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 import requests
 from requests.exceptions import RequestException
 
-from twine_stage.errors import Failure, Refused, Stopped, Unreachable
+from twine_stage.errors import Failure, Refused, Stopped, StorageFailure, Unreachable
 
 CONTENT_TYPE = "application/vnd.pypi.upload.v2+json"
 SIMPLE_JSON = "application/vnd.pypi.simple.v1+json"
@@ -46,6 +46,8 @@ class Connection:
         self.session = session
         self.home = home
         self.stop = stop
+        # Whether bytes were put into the index's storage, as far as that was tried.
+        self.storage_works: bool | None = None
 
     def call(self, method: str, url: str, message: Mapping[str, object] | None = None) -> Answer:
         """Send a message of the API, and give the answer; waits when the index is busy.
@@ -94,8 +96,7 @@ class Connection:
 
         Goes without credentials, so that the address may be of any host.
         """
-        with requests.Session() as session:
-            session.verify, session.trust_env = self.session.verify, self.session.trust_env
+        with self._anonymous() as session:
             try:
                 answer = session.get(
                     url, headers={"Accept": SIMPLE_JSON}, timeout=_TIMEOUT, auth=_nobody
@@ -104,6 +105,40 @@ class Connection:
             except (RequestException, ValueError):
                 return {}
         return body if isinstance(body, dict) else {}
+
+    def put(self, url: str, body: "FileBody") -> None:
+        """Put bytes of a file at an address of the index's storage, which is the credential itself.
+
+        Raises:
+            StorageFailure: there is no answer, or it is not 2xx.
+            Failure: the address is not one that the bytes may go to.
+            Stopped: the command was interrupted.
+        """
+        where = urlsplit(url)
+        if where.scheme not in ("https", urlsplit(self.home).scheme) or not where.hostname:
+            raise Failure(f"The index sends the file to {origin(url)}, which is not https.")
+        with self._anonymous() as session:
+            try:
+                response = session.put(
+                    url, data=body, timeout=_TIMEOUT, auth=_nobody, allow_redirects=False
+                )
+            except RequestException as error:
+                cause = _cause(error)
+                said = "it cannot be reached" if where.query and where.query in cause else cause
+                raise StorageFailure(
+                    f"{origin(url)}, the storage of the index, does not answer: {said}."
+                ) from error
+        if not 200 <= response.status_code < 300:
+            raise StorageFailure(
+                f"{origin(url)}, the storage of the index, answered {response.status_code}."
+            )
+        self.storage_works = True
+
+    def _anonymous(self) -> requests.Session:
+        """A session with the certificates and proxies of twine's own, and no credentials."""
+        session = requests.Session()
+        session.verify, session.trust_env = self.session.verify, self.session.trust_env
+        return session
 
     def _request(self, method: str, url: str, **options: Any) -> Answer:
         check_origin(url, self.home)
@@ -129,7 +164,7 @@ class FileBody:
 
     Args:
         file: open for reading, at the offset.
-        size: how many bytes there are from there on.
+        size: how many bytes from there on.
         sent: is told of each piece how large it is.
         stop: when it is set, reading ends.
     """
@@ -139,6 +174,7 @@ class FileBody:
         self.size = size
         self.sent = sent
         self.stop = stop
+        self._left = size
 
     def __len__(self) -> int:
         return self.size
@@ -147,7 +183,8 @@ class FileBody:
         """The next bytes, for the HTTP library."""
         if self.stop.is_set():
             raise Stopped
-        piece = self.file.read(size)
+        piece = self.file.read(self._left if size < 0 else min(size, self._left))
+        self._left -= len(piece)
         self.sent(len(piece))
         return piece
 

@@ -11,6 +11,10 @@ class Unreachable(Failure):
     """The index does not answer, or a connection broke."""
 
 
+class StorageFailure(Failure):
+    """The storage that the index has files put into does not answer, or takes nothing."""
+
+
 class Refused(Failure):
     """The index said no.
 

@@ -6,12 +6,21 @@ from dataclasses import dataclass
 from twine_stage import uploads
 from twine_stage.connection import Answer, Connection, FileBody, Sent
 from twine_stage.dists import Dist
-from twine_stage.errors import Failure, Refused, Unreachable
+from twine_stage.errors import Failure, Refused, StorageFailure, Unreachable
 from twine_stage.memory import Memory, PendingUpload
-from twine_stage.uploads import HTTP_POST_BYTES, RESUMABLE, FileUpload, Session
+from twine_stage.uploads import (
+    HTTP_POST_BYTES,
+    PRESIGNED,
+    RESUMABLE,
+    FileUpload,
+    Part,
+    Session,
+)
 
 # So often in a row may a connection break without a byte of progress.
 _TRIES = 5
+_FIRST_TRIES = 2
+_AGAIN = (429, 500, 502, 503, 504)
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +60,7 @@ class Transfer:
         self.dist = dist
         self.sent = sent
         self.began: FileUpload | None = None
+        self._by_storage = True
 
     def run(self) -> bool:
         """Have the file in the session. False when it was there already.
@@ -66,8 +76,7 @@ class Transfer:
         self.began = upload
         try:
             if upload.status == "pending":
-                self._send(upload)
-                upload = self._completed(upload)
+                upload = self._completed(self._sent(upload))
             self._settled(upload)
         except Refused:
             self._withdraw(upload)
@@ -144,12 +153,30 @@ class Transfer:
 
     def _mechanism(self) -> str:
         offered = self.place.session.mechanisms
+        may_work = self._by_storage and self.connection.storage_works is not False
+        if PRESIGNED in offered and may_work:
+            return PRESIGNED
         return RESUMABLE if RESUMABLE in offered else HTTP_POST_BYTES
 
     # Sending
 
+    def _sent(self, upload: FileUpload) -> FileUpload:
+        """The upload when all bytes are there; another one where the storage takes none."""
+        try:
+            self._send(upload)
+        except StorageFailure:
+            self._by_storage = False
+            if not self.connection.storage_works:
+                self.connection.storage_works = False
+            uploads.delete(self.connection, upload.url)
+            self.began = None
+            upload = self.began = self._announced()
+            self._send(upload)
+        return upload
+
     def _send(self, upload: FileUpload) -> None:
         senders: dict[str, Callable[[FileUpload], None]] = {
+            PRESIGNED: self._put,
             RESUMABLE: self._append,
             HTTP_POST_BYTES: self._post,
         }
@@ -158,6 +185,33 @@ class Transfer:
                 f"The index wants the file by {upload.mechanism}, which is not known here."
             )
         senders[upload.mechanism](upload)
+
+    def _put(self, upload: FileUpload) -> None:
+        """Put what has not arrived, one part after the other.
+
+        After a failure ask for new URLs: those at hand may have expired, earlier than was said.
+        """
+        failures = 0
+        while missing := [part for part in upload.parts if part.number not in upload.arrived]:
+            try:
+                for part in missing:
+                    self._put_part(part)
+                    failures = 0
+                return
+            except StorageFailure:
+                failures += 1
+                # One that never took anything is likely out of reach, and there is another way.
+                if failures == (_TRIES if self.connection.storage_works else _FIRST_TRIES):
+                    raise
+                self.connection.pause(_backoff(failures))
+            upload, _ = uploads.upload_status(self.connection, upload.url)
+
+    def _put_part(self, part: Part) -> None:
+        self.sent.restart(part.start)
+        with self.dist.path.open("rb") as file:
+            file.seek(part.start)
+            body = FileBody(file, part.size, self.sent, self.connection.stop)
+            self.connection.put(part.url, body)
 
     def _append(self, upload: FileUpload) -> None:
         offset = -1
@@ -176,7 +230,7 @@ class Transfer:
                     offset = uploads.offset_of(answer)
             except (Unreachable, Refused) as error:
                 failures += 1
-                self._check_retry(error, failures, again=(409, 429, 500, 502, 503, 504))
+                self._check_retry(error, failures, again=(409, *_AGAIN))
 
     def _post(self, upload: FileUpload) -> None:
         failures = 0
@@ -187,7 +241,7 @@ class Transfer:
                 return
             except (Unreachable, Refused) as error:
                 failures += 1
-                self._check_retry(error, failures, again=(429, 500, 502, 503, 504))
+                self._check_retry(error, failures, again=_AGAIN)
 
     def _send_from(
         self, method: str, upload: FileUpload, offset: int, headers: dict[str, str]

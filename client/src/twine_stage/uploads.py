@@ -1,7 +1,7 @@
 """Upload 2.0 (PEP 694, draft of 29 July 2026): sessions and the files in them, from outside."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from urllib.parse import quote, urljoin
@@ -11,6 +11,7 @@ from twine_stage.errors import Failure, Refused, Unreachable
 
 HTTP_POST_BYTES = "http-post-bytes"
 RESUMABLE = "vnd-greenroom-resumable-v1"
+PRESIGNED = "vnd-greenroom-presigned-v1"
 
 # States in which files can be added to a session.
 EDITABLE = ("open", "error")
@@ -62,15 +63,33 @@ class Session:
 
 
 @dataclass(frozen=True, slots=True)
+class Part:
+    """Bytes of a file, ``size`` from ``start`` on, that belong at an address of the storage."""
+
+    number: int
+    start: int
+    size: int
+    url: str
+
+
+@dataclass(frozen=True, slots=True)
 class FileUpload:
-    """A file upload session, as the index describes it."""
+    """A file upload session, as the index describes it.
+
+    Attributes:
+        file_url: where the bytes go, if the index takes them itself.
+        parts: where they go, if it does not.
+        arrived: the numbers of parts that are there, as far as it says.
+    """
 
     url: str
     status: str
     complete: str
     mechanism: str
     file_url: str
-    notices: Sequence[str] = field(default=())
+    parts: Sequence[Part] = ()
+    arrived: frozenset[int] = frozenset()
+    notices: Sequence[str] = ()
 
 
 # Publishing sessions
@@ -311,14 +330,35 @@ def _parse_upload(answer: Answer) -> FileUpload:
             {"identifier": identifier},
         ):
             return FileUpload(
-                url,
-                printable(state),
-                complete_url,
-                identifier,
-                mechanism.get("file_url", ""),
-                _notices(body),
+                url=url,
+                status=printable(state),
+                complete=complete_url,
+                mechanism=identifier,
+                file_url=mechanism.get("file_url", ""),
+                parts=_parts(body["mechanism"]),
+                arrived=_numbers(body["mechanism"]),
+                notices=_notices(body),
             )
     raise _unexpected("it describes no file upload")
+
+
+def _parts(mechanism: Mapping[str, Any]) -> tuple[Part, ...]:
+    parts = mechanism.get("parts")
+    found = []
+    for item in parts if isinstance(parts, list) else []:
+        match item:
+            case {"number": int(number), "start": int(start), "size": int(size), "url": str(url)}:
+                found.append(Part(number, start, size, url))
+            case _:
+                raise _unexpected("it does not say where a part of the file belongs")
+    return tuple(found)
+
+
+def _numbers(mechanism: Mapping[str, Any]) -> frozenset[int]:
+    arrived = mechanism.get("arrived")
+    return frozenset(
+        number for number in (arrived if isinstance(arrived, list) else []) if type(number) is int
+    )
 
 
 def _texts(value: object) -> dict[str, str]:

@@ -111,3 +111,10 @@ def person(server: Server, name: str, folder: Path, *permissions: str) -> Person
 def large_wheel(tmp_path: Path) -> Path:
     """One that takes a while to send."""
     return make_wheel(tmp_path / "large", "thing", payload=os.urandom(8 * 1024 * 1024))
+
+
+def public_files(server: Server, project: str) -> list[str]:
+    answer = server.get(f"/simple/{project}/", "application/vnd.pypi.simple.v1+json")
+    if answer.status == 404:
+        return []
+    return [file["filename"] for file in json.loads(answer.body)["files"]]

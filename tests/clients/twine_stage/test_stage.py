@@ -10,15 +10,8 @@ from urllib.parse import urlsplit
 import pytest
 
 from tests.artifacts import make_sdist, make_wheel
-from tests.clients.twine_stage.conftest import ON_BOTH, Person, person
+from tests.clients.twine_stage.conftest import ON_BOTH, Person, person, public_files
 from tests.serving import Server, serving
-
-
-def public_files(server: Server, project: str) -> list[str]:
-    answer = server.get(f"/simple/{project}/", "application/vnd.pypi.simple.v1+json")
-    if answer.status == 404:
-        return []
-    return [file["filename"] for file in json.loads(answer.body)["files"]]
 
 
 @ON_BOTH
