@@ -418,6 +418,25 @@ def test_each_part_makes_the_offset_that_the_next_one_needs(
     assert shown(index, draft) == {WHEEL: "completed"}
 
 
+def test_it_does_not_come_in_any_number_of_pieces(
+    index: Index,
+    ada: User,
+    draft: Draft,
+    resumable: FileUpload,
+    wheel: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(file_uploads, "MOST_PIECES", 2)
+    content = wheel.read_bytes()
+    factories.send(index, ada, draft, resumable, content[:1])
+    factories.send(index, ada, draft, resumable, content[1:2], 1)
+
+    third = partial(factories.send, index, ada, draft, resumable, content[2:], 2)
+    refused(index, UploadConflict, third, "send larger ones")
+
+    assert file_uploads.received(resumable) == 2
+
+
 def test_bytes_do_not_come_another_way_than_was_announced(
     index: Index, ada: User, draft: Draft, pending: FileUpload
 ) -> None:
@@ -874,6 +893,32 @@ def test_housekeeping_writes_down_what_time_has_done(
         uploads = index.session.scalars(select(FileUpload).order_by(FileUpload.id)).all()
         assert [upload.state for upload in uploads] == [UploadState.CANCELED, UploadState.ERROR]
         assert uploads[1].problems == ["The index was interrupted: upload the file anew."]
+
+
+@pytest.mark.parametrize(("ending", "files"), [(drafts.discard, 0), (drafts.publish, 1)])
+def test_uploads_are_forgotten_with_their_session_and_files_are_not(
+    premises: Premises,
+    clock: FakeClock,
+    wheel: Path,
+    ending: Callable[[Index, Actor, Draft], object],
+    files: int,
+) -> None:
+    with premises.writing() as index:
+        ada = factories.make_user(index)
+        draft = factories.open_session(index, ada)
+        factories.add_upload(index, ada, draft, wheel)
+        ending(index, Actor(ada), draft)
+
+    def left() -> tuple[int, int]:
+        keep_house(premises)
+        with premises.reading() as index:
+            uploads = index.session.scalars(select(FileUpload)).all()
+            return len(uploads), len(index.session.scalars(select(File)).all())
+
+    clock.advance(drafts.STATUS_KEPT - INSTANT)
+    assert left() == (1, files)
+    clock.advance(INSTANT)
+    assert left() == (0, files)
 
 
 def test_what_has_arrived_is_kept_while_its_upload_lives(

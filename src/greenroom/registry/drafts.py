@@ -52,6 +52,8 @@ from greenroom.registry.permissions import OPERATOR, Act, Actor, may, require, r
 SLUG_LENGTH = 22
 # A file's completion that has not come back after this was interrupted: the server was killed.
 COMPLETION_LEASE = timedelta(minutes=15)
+# For so long after its end a session tells what became of it and of its files.
+STATUS_KEPT = timedelta(days=30)
 
 
 class Staged(StrEnum):
@@ -183,6 +185,11 @@ def describing_file(session: Session, draft: Draft) -> File | None:
         .limit(1)
         .options(undefer(File.core_metadata))
     )
+
+
+def is_forgotten(index: Index, draft: Draft) -> bool:
+    """Whether it ended so long ago that its session is not told of any more (PEP 694)."""
+    return draft.ended is not None and draft.ended + STATUS_KEPT <= index.now
 
 
 def ended_sentence(index: Index, draft: Draft) -> str:

@@ -20,7 +20,7 @@ from typing import Protocol
 
 from packaging.utils import canonicalize_name
 from packaging.version import Version
-from sqlalchemy import ColumnElement, func, select, update
+from sqlalchemy import ColumnElement, delete, func, select, update
 from sqlalchemy.orm import Session
 
 from greenroom.distributions.errors import InvalidDistribution
@@ -53,6 +53,9 @@ PRESIGNED = "vnd-greenroom-presigned-v1"
 KEY_LENGTH = 22
 # How long a file may take to arrive, unless its client asks for more.
 LIFETIME = timedelta(days=1)
+
+# Each piece that is appended is a blob and a row. A broken connection leaves one, too.
+MOST_PIECES = 5000
 
 # What a client puts into the storage at once, unless the file would be of too many such parts.
 PART_SIZE = 64 * 1024**2
@@ -347,6 +350,11 @@ def check_part(
         raise WrongOffset(
             f"{received(upload)} bytes of {upload.filename!r} have arrived: go on from there.",
             received(upload),
+        )
+    if mechanism == RESUMABLE and len(upload.parts) >= MOST_PIECES:
+        raise UploadConflict(
+            f"{upload.filename!r} has come in {MOST_PIECES} pieces, which is the most: delete "
+            "the upload, and send larger ones."
         )
 
 
@@ -677,6 +685,12 @@ def extend(index: Index, actor: Actor, draft: Draft, upload: FileUpload, length:
         wanted = min(upload.expires + length, draft.expires)
         upload.expires = max(upload.expires, wanted)
         index.session.flush()
+
+
+def forget_ended(index: Index) -> None:
+    """Delete the uploads of sessions that are not told of any more. Their files stay."""
+    forgotten = select(Draft.id).where(Draft.ended <= index.now - drafts.STATUS_KEPT)
+    index.session.execute(delete(FileUpload).where(FileUpload.draft_id.in_(forgotten)))
 
 
 def due(index: Index) -> list[FileUpload]:

@@ -38,6 +38,7 @@ def keep_house(premises: Premises, progress: Callable[[str], None] = lambda line
     freed = _free_blobs(premises)
     with premises.writing() as index:
         accounts.forget_old_attempts(index)
+        file_uploads.forget_ended(index)
     stale = premises.storage.remove_stale_incoming(STALE_AFTER)
     return Report(expired, freed, stale, _clear_uploads(premises))
 

@@ -1,7 +1,5 @@
 """Who asks, at every request anew: a session belongs to the project, not to a credential."""
 
-from datetime import timedelta
-
 from pyramid.httpexceptions import HTTPNotFound
 
 from greenroom.models import Draft
@@ -12,9 +10,6 @@ from greenroom.registry.permissions import Actor, may_follow
 from greenroom.web import security
 from greenroom.web.request import SAFE_METHODS, Request
 from greenroom.web.upload_api.schemas import check_acceptable
-
-# A session's status is kept for as long after its end, and is unknown then.
-KEPT = timedelta(days=30)
 
 
 def authenticated(request: Request, index: Index) -> Actor:
@@ -61,7 +56,7 @@ def check_may_see(index: Index, actor: Actor, draft: Draft) -> None:
         NotAllowed: the actor may not.
         HTTPNotFound: the session ended so long ago that it is forgotten.
     """
-    if draft.ended is not None and draft.ended + KEPT <= index.now:
+    if drafts.is_forgotten(index, draft):
         raise HTTPNotFound
     project = projects.find(index, draft.project_name)
     if project is not None and may_follow(actor, project):
