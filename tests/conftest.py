@@ -137,15 +137,47 @@ def _emptying(url: str) -> sqlalchemy.Engine:
     return sqlalchemy.create_engine(url, pool_pre_ping=True)
 
 
+Databases = Callable[[str], Database]
+
+
+@pytest.fixture(scope="session")
+def databases() -> Iterator[Databases]:
+    """Gives the database of a URL, always the same.
+
+    An engine forgets what SQLAlchemy has compiled for it when it goes, so one of each kind lives
+    for as long as the tests do. What was in its database goes before each test.
+    """
+    made: dict[str, Database] = {}
+
+    def get(url: str) -> Database:
+        if url not in made:
+            made[url] = Database(url)
+        return made[url]
+
+    yield get
+    for database in made.values():
+        database.close()
+
+
+@pytest.fixture(scope="session")
+def sqlite_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("sqlite") / "greenroom.sqlite"
+
+
 @pytest.fixture(params=["sqlite", "postgresql"])
-def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+def database_url(request: pytest.FixtureRequest, databases: Databases) -> str:
     """The URL of a migrated, empty database: each test runs on both kinds."""
-    if request.param == "sqlite":
-        path = tmp_path / "greenroom.sqlite"
-        shutil.copy(request.getfixturevalue("migrated_sqlite"), path)
-        return f"sqlite:///{path}"
-    url: str = request.getfixturevalue("migrated_postgresql")
-    empty(url)
+    if request.param == "postgresql":
+        url: str = request.getfixturevalue("migrated_postgresql")
+        empty(url)
+        return url
+    file: Path = request.getfixturevalue("sqlite_file")
+    url = f"sqlite:///{file}"
+    databases(url).close()
+    # A new file: whoever has left the old one open does nothing to this one.
+    for suffix in ("", "-wal", "-shm"):
+        file.with_name(file.name + suffix).unlink(missing_ok=True)
+    shutil.copy(request.getfixturevalue("migrated_sqlite"), file)
     return url
 
 
@@ -166,11 +198,9 @@ def settings(database_url: str, tmp_path: Path) -> Settings:
 
 
 @pytest.fixture
-def premises(settings: Settings, clock: FakeClock) -> Iterator[Premises]:
-    database = Database(settings.sqlalchemy_url)
+def premises(settings: Settings, clock: FakeClock, databases: Databases) -> Premises:
     storage = open_storage(None, settings.files)
-    yield Premises(database, storage, settings, clock)
-    database.close()
+    return Premises(databases(settings.sqlalchemy_url), storage, settings, clock)
 
 
 @pytest.fixture

@@ -21,8 +21,7 @@ from greenroom.settings import Settings
 from greenroom.storage import S3Parts, open_storage
 from tests import factories
 from tests.artifacts import make_wheel
-from tests.conftest import FakeClock
-from tests.registry.conftest import Databases
+from tests.conftest import Databases, FakeClock
 from tests.s3_server import S3Server, put_at, s3_server
 
 PART = 400
