@@ -27,7 +27,15 @@ from hypothesis.stateful import (
 
 from greenroom.database import Database
 from greenroom.models import Draft, Project, RoleName
-from greenroom.registry import accounts, drafts, housekeeping, projects, removal, yanking
+from greenroom.registry import (
+    accounts,
+    drafts,
+    file_uploads,
+    housekeeping,
+    projects,
+    removal,
+    yanking,
+)
 from greenroom.registry.errors import Refusal
 from greenroom.registry.index import Index, Premises
 from greenroom.registry.permissions import OPERATOR, Actor
@@ -274,9 +282,39 @@ class TwoIndexes(RuleBasedStateMachine):
         self.clock.advance(timedelta(minutes=1))
 
     @rule(
+        person=st.sampled_from(PEOPLE),
+        name=st.sampled_from(NAMES),
+        version=st.sampled_from(VERSIONS),
+    )
+    def open_session(self, person: str, name: str, version: str) -> None:
+        """A draft without files, which reserves the name of a project that is not there."""
+        with refusals_undone(self.seeing) as index:
+            factories.open_session(index, actor(index, person), name, version)
+
+    @rule(
         which=st.integers(0, 3),
         who=st.integers(0, 3),
-        act=st.sampled_from(["discard", "rotate", "extend", "remove"]),
+        number=st.integers(0, 5),
+        so_far=st.sampled_from(["announced", "sent", "completed"]),
+    )
+    def upload_in_session(self, which: int, who: int, number: int, so_far: str) -> None:
+        with refusals_undone(self.seeing) as index:
+            draft = self._one_of_the_drafts(index, which)
+            if draft is None:
+                return
+            person = actor(index, self._somebody(index, draft, who))
+            path = files()[draft.project_name, draft.version][number]
+            upload = factories.announce(index, person, draft, path)
+            if so_far != "announced":
+                factories.send(index, person, draft, upload, path.read_bytes())
+            if so_far == "completed":
+                factories.complete(index, person, draft, upload)
+        self.clock.advance(timedelta(minutes=1))
+
+    @rule(
+        which=st.integers(0, 3),
+        who=st.integers(0, 3),
+        act=st.sampled_from(["discard", "rotate", "extend", "remove", "cancel"]),
     )
     def change_draft(self, which: int, who: int, act: str) -> None:
         with refusals_undone(self.seeing) as index:
@@ -288,6 +326,9 @@ class TwoIndexes(RuleBasedStateMachine):
                 staged = drafts.files(index.session, draft)
                 if staged:
                     drafts.remove_file(index, person, draft, staged[0].filename)
+            elif act == "cancel":
+                for upload in file_uploads.of_draft(index, draft):
+                    file_uploads.cancel(index, person, draft, upload)
             else:
                 {"discard": drafts.discard, "rotate": drafts.rotate, "extend": drafts.extend}[act](
                     index, person, draft
@@ -383,7 +424,7 @@ def run(urls: tuple[str, str]) -> None:
         machine,
         settings=settings(
             max_examples=8,
-            stateful_step_count=12,
+            stateful_step_count=15,
             deadline=None,
             suppress_health_check=list(HealthCheck),
             database=None,
