@@ -31,7 +31,7 @@ from greenroom.models import (
     UploadState,
 )
 from greenroom.registry import file_rules, projects, publication
-from greenroom.registry.accounts import random_text
+from greenroom.registry.accounts import may_be_random_text, random_text
 from greenroom.registry.artifacts import Artifact
 from greenroom.registry.errors import (
     BeingReviewed,
@@ -69,14 +69,14 @@ class Staged(StrEnum):
 
 def by_slug(session: Session, slug: str) -> Draft | None:
     """The draft, live or ended, that has this slug."""
-    if len(slug) != SLUG_LENGTH or not (slug.isascii() and slug.isalnum()):
+    if not may_be_random_text(slug, SLUG_LENGTH):
         return None
     return session.scalar(select(Draft).where(Draft.slug == slug))
 
 
 def by_key(session: Session, key: str) -> Draft | None:
     """The draft, live or ended, whose session has this key (PEP 694)."""
-    if len(key) != SLUG_LENGTH or not (key.isascii() and key.isalnum()):
+    if not may_be_random_text(key, SLUG_LENGTH):
         return None
     return session.scalar(select(Draft).where(Draft.key == key))
 

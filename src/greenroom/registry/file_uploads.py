@@ -28,7 +28,7 @@ from greenroom.distributions.filenames import DistributionName, parse_filename
 from greenroom.distributions.inspect import Distribution
 from greenroom.models import Draft, File, FileUpload, Project, UploadPart, UploadState
 from greenroom.registry import drafts, file_rules, projects, uploads
-from greenroom.registry.accounts import random_text
+from greenroom.registry.accounts import may_be_random_text, random_text
 from greenroom.registry.artifacts import Artifact, Claims
 from greenroom.registry.errors import (
     Ended,
@@ -121,7 +121,7 @@ state = drafts.upload_state
 
 def by_key(session: Session, draft: Draft, key: str) -> FileUpload | None:
     """The upload of this draft that has this key, whatever became of it."""
-    if len(key) != KEY_LENGTH or not (key.isascii() and key.isalnum()):
+    if not may_be_random_text(key, KEY_LENGTH):
         return None
     return session.scalar(
         select(FileUpload).where(FileUpload.key == key, FileUpload.draft_id == draft.id)

@@ -64,13 +64,16 @@ def includeme(config: Configurator) -> None:
 
 def status(refusal: errors.Refusal) -> int:
     """The HTTP status of a refusal, where the dialect has no other."""
-    return next(STATUS[kind] for kind in type(refusal).__mro__ if kind in STATUS)
+    return _status(type(refusal))
 
 
 def status_in_uploads(kind: type[errors.Refusal]) -> int:
     """The HTTP status that a kind of refusal has in Upload 2.0."""
-    general = next(STATUS[each] for each in kind.__mro__ if each in STATUS)
-    return _STATUS_IN_UPLOADS.get(kind, general)
+    return _STATUS_IN_UPLOADS.get(kind) or _status(kind)
+
+
+def _status(kind: type[errors.Refusal]) -> int:
+    return next(STATUS[each] for each in kind.__mro__ if each in STATUS)
 
 
 def refused(refusal: errors.Refusal, request: Request) -> Response:

@@ -3,7 +3,6 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
-from datetime import timedelta
 
 from pyramid.httpexceptions import HTTPNotFound
 from pyramid.response import Response
@@ -43,7 +42,6 @@ from greenroom.web.upload_api.schemas import (
 # When to ask again, in seconds: soon while something is being decided, else not so soon.
 _RETRY_AFTER = {UploadState.PROCESSING: 2}
 _SELDOM = 60
-_LONGEST = 10 * 365 * 24 * 3600
 
 _INTERRUPTED = "The index could not look into the file: delete it, then upload it anew."
 
@@ -79,7 +77,7 @@ def cancel(context: UploadedFile, request: Request) -> Response:
 def extend(context: UploadedFile, request: Request) -> Response:
     """Give it more time, as far as that goes."""
     actor = authorized(request, context.draft)
-    length = timedelta(seconds=min(parse(request, Extend).extend_for, _LONGEST))
+    length = parse(request, Extend).length
     file_uploads.extend(request.index, actor, context.draft, context.upload, length)
     return _upload_response(request, request.index, actor, context.draft, context.upload, 200)
 

@@ -3,6 +3,7 @@
 The OpenAPI description is generated from these models (``openapi.py``).
 """
 
+from datetime import timedelta
 from typing import Annotated, Literal, TypeVar
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
@@ -16,6 +17,7 @@ LARGEST_BODY = 64 * 1024
 # How many digits the header Upload-Offset has at most.
 LONGEST_OFFSET = 16
 _LARGEST_NUMBER = 2**53 - 1
+_LONGEST = 10 * 365 * 24 * 3600
 
 
 def _whole(value: object) -> object:
@@ -61,6 +63,11 @@ class Extend(Empty):
     """Ask for more time, in seconds."""
 
     extend_for: Annotated[int, Field(ge=0, le=_LARGEST_NUMBER), BeforeValidator(_whole)]
+
+    @property
+    def length(self) -> timedelta:
+        """So much more time, or as much as anybody could mean."""
+        return timedelta(seconds=min(self.extend_for, _LONGEST))
 
 
 class CreateFileUpload(Empty):

@@ -1,7 +1,5 @@
 """Publishing sessions: create, look at, publish, extend, cancel."""
 
-from datetime import timedelta
-
 from pyramid.response import Response
 from pyramid.view import view_config
 
@@ -19,7 +17,6 @@ from greenroom.web.upload_api.schemas import CreateSession, Empty, Extend, parse
 
 # In how many seconds to ask again what came of a review.
 _SOON = 2
-_LONGEST = 10 * 365 * 24 * 3600
 
 
 @view_config(context=UploadRoot, request_method="POST", require_csrf=False)
@@ -73,6 +70,5 @@ def publish(context: UploadSession, request: Request) -> Response:
 def extend(context: UploadSession, request: Request) -> Response:
     """Give it more time, as far as that goes."""
     actor = authorized(request, context.draft)
-    length = timedelta(seconds=min(parse(request, Extend).extend_for, _LONGEST))
-    drafts.extend_for(request.index, actor, context.draft, length)
+    drafts.extend_for(request.index, actor, context.draft, parse(request, Extend).length)
     return session_response(request, request.index, context.draft)
