@@ -12,6 +12,7 @@ from functools import cache
 from pathlib import Path
 
 import argon2
+import hypothesis
 import pytest
 import sqlalchemy
 
@@ -21,6 +22,9 @@ from greenroom.registry import accounts
 from greenroom.registry.index import Index, Premises
 from greenroom.settings import Settings
 from greenroom.storage import open_storage
+from tests import fuzzing
+
+hypothesis.settings.load_profile(fuzzing.PROFILE)
 
 SECRET_KEY = "not a secret, only for tests"
 

@@ -1,32 +1,35 @@
-"""How long the fuzz tests run, and what they do to bytes.
+"""How long the tests with inputs of hypothesis run, and what they do to bytes.
 
 Without more, they try a bounded number of examples, the same ones each time, so that a failure is
 the fault of a change. To look for what nobody thought of, let them run as long as you like:
 
     GREENROOM_FUZZ_EXAMPLES=100000 pytest -k fuzz
+    GREENROOM_FUZZ_EXAMPLES=500 pytest -k "leave_no_trace or state_tables"
 """
 
 import os
-from collections.abc import Callable, Sequence
-from typing import TypeVar
+from collections.abc import Sequence
 
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 
 _EXAMPLES = int(os.environ.get("GREENROOM_FUZZ_EXAMPLES", "0"))
 
-Test = TypeVar("Test", bound=Callable[..., object])
+PROFILE = "greenroom"
+
+settings.register_profile(
+    PROFILE,
+    max_examples=_EXAMPLES or 100,
+    derandomize=not _EXAMPLES,
+    database=None,
+    deadline=None,
+    suppress_health_check=list(HealthCheck),
+)
 
 
-def fuzzed(examples: int) -> Callable[[Test], Test]:
+def fuzzed(examples: int) -> settings:
     """Run a test with so many examples, or as many as the environment asks for."""
-    return settings(
-        max_examples=_EXAMPLES or examples,
-        derandomize=not _EXAMPLES,
-        database=None,
-        deadline=None,
-        suppress_health_check=list(HealthCheck),
-    )
+    return settings(max_examples=_EXAMPLES or examples)
 
 
 INTERESTING = (

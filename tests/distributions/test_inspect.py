@@ -7,7 +7,7 @@ import zipfile
 from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from packaging.version import Version
 
@@ -338,7 +338,6 @@ def test_a_truncated_file_is_refused(tmp_path: Path, make: str) -> None:
         assert reasons(path)
 
 
-@settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(content=st.binary(max_size=200), magic=st.sampled_from([b"", b"PK\3\4", b"\x1f\x8b\x08\0"]))
 def test_random_bytes_are_refused(tmp_path: Path, content: bytes, magic: bytes) -> None:
     path = written(tmp_path, "upload", magic + content)

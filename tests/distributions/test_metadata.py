@@ -6,7 +6,7 @@ import time
 from collections.abc import Iterable
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from packaging.version import Version
 
@@ -19,6 +19,7 @@ from greenroom.distributions.metadata import (
     parse_metadata,
 )
 from tests.artifacts import make_metadata
+from tests.fuzzing import fuzzed
 
 Fields = Iterable[tuple[str, str]]
 
@@ -430,7 +431,7 @@ FUZZED_FIELDS = [
 ]
 
 
-@settings(max_examples=150, deadline=None)
+@fuzzed(150)
 @given(
     st.lists(
         st.tuples(

@@ -5,8 +5,7 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, given
-from hypothesis import settings as hypothesis_settings
+from hypothesis import given
 from hypothesis import strategies as st
 from sqlalchemy import select
 
@@ -18,6 +17,7 @@ from greenroom.registry.permissions import Actor
 from greenroom.registry.search import Breadth
 from tests import factories
 from tests.artifacts import make_wheel
+from tests.fuzzing import fuzzed
 
 
 @pytest.fixture
@@ -177,11 +177,7 @@ def test_a_query_is_nothing_but_words(index: Index, shelf: Shelf, query: str) ->
     assert [release.project.name for release in found.releases] in ([], ["example"])
 
 
-@hypothesis_settings(
-    max_examples=150,
-    deadline=None,
-    suppress_health_check=[HealthCheck.function_scoped_fixture],
-)
+@fuzzed(150)
 @given(query=st.text(max_size=200))
 def test_no_text_breaks_search(index: Index, query: str) -> None:
     try:

@@ -13,7 +13,7 @@ from functools import cache
 from pathlib import Path
 
 import hypothesis.strategies as st
-from hypothesis import HealthCheck, settings
+from hypothesis import settings
 from hypothesis.stateful import (
     RuleBasedStateMachine,
     initialize,
@@ -46,6 +46,7 @@ from greenroom.storage import open_storage
 from tests import factories
 from tests.artifacts import make_sdist, make_wheel
 from tests.conftest import FakeClock, MakeDatabase, empty
+from tests.fuzzing import fuzzed
 
 LIFE, LONGEST_LIFE = timedelta(days=3), timedelta(days=5)
 SALTS = ("", "other")
@@ -479,13 +480,7 @@ def stands(index: Index, draft: Draft) -> str:
 def run(url: str) -> None:
     run_state_machine_as_test(
         type("Machine", (Sessions,), {"url": url}),
-        settings=settings(
-            max_examples=25,
-            stateful_step_count=50,
-            deadline=None,
-            suppress_health_check=list(HealthCheck),
-            database=None,
-        ),
+        settings=settings(fuzzed(25), stateful_step_count=50),
         # So few examples would otherwise all be short ones, in which nothing happens.
         _min_steps=40,
     )

@@ -7,7 +7,6 @@ from typing import cast
 
 import pytest
 from hypothesis import given
-from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 from pyramid.registry import Registry
 from pyramid.response import Response
@@ -15,6 +14,7 @@ from pyramid.response import Response
 from greenroom.settings import Settings
 from greenroom.web.addresses import whereabouts
 from greenroom.web.request import Request
+from tests.fuzzing import fuzzed
 from tests.web.conftest import Site
 from tests.web.standing import KINDS, House, fetch, furnished_site, with_settings
 
@@ -319,7 +319,7 @@ def test_the_setting_goes_before_everything() -> None:
 
 
 @given(st.text(alphabet="0123456789abcdef.:, []%/-", max_size=60))
-@hypothesis_settings(max_examples=200, deadline=None)
+@fuzzed(200)
 def test_no_forged_header_breaks_anything(header: str) -> None:
     client, *_ = seen({"X-Forwarded-For": header, "X-Forwarded-Host": header})
 

@@ -5,8 +5,7 @@ from collections.abc import Iterator
 from datetime import timedelta
 
 import pytest
-from hypothesis import HealthCheck, example, given
-from hypothesis import settings as hypothesis_settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from greenroom.registry import drafts
@@ -15,6 +14,7 @@ from greenroom.registry.errors import Refusal
 from greenroom.storage import StorageUnavailable
 from greenroom.web import errors
 from greenroom.web.session_body import CONTENT_TYPE
+from tests.fuzzing import fuzzed
 from tests.web.conftest import authorization
 from tests.web.standing import KINDS, House, fetch, furnished_site, state, with_settings
 
@@ -288,9 +288,7 @@ HEADERS = st.dictionaries(
 @example("POST", ["legacy"], True, "staged=%ff", {"Content-Length": "x"}, b"--x--")
 @example("GET", ["draft", "%00" * 22], True, "", {}, b"")
 @example("GET", ["simple"], False, "", {"Host": "["}, b"")
-@hypothesis_settings(
-    max_examples=350, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+@fuzzed(350)
 def test_garbage_is_never_an_error_of_ours(
     house: House,
     method: str,

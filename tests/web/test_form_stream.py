@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from requests_toolbelt import MultipartEncoder  # type: ignore[import-untyped]
 from urllib3.filepost import encode_multipart_formdata
@@ -332,7 +332,6 @@ cuts = st.lists(st.integers(1, 300), max_size=200)
     sizes=cuts,
     with_toolbelt=st.booleans(),
 )
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_what_was_sent_is_what_is_received(
     tmp_path: Path,
     before: list[tuple[str, str]],
@@ -362,7 +361,6 @@ def test_what_was_sent_is_what_is_received(
 
 
 @given(content=st.binary(max_size=500), sizes=cuts)
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_noise_is_refused_or_taken_but_nothing_else(
     tmp_path: Path, content: bytes, sizes: list[int]
 ) -> None:

@@ -16,7 +16,7 @@ from typing import Any
 import hypothesis.strategies as st
 import pytest
 import webtest
-from hypothesis import HealthCheck, settings
+from hypothesis import settings
 from hypothesis.stateful import (
     RuleBasedStateMachine,
     initialize,
@@ -47,6 +47,7 @@ from greenroom.web.file_addresses import published_file_path
 from tests import factories
 from tests.artifacts import make_sdist, make_wheel
 from tests.conftest import SECRET_KEY, FakeClock, MakeDatabase, empty
+from tests.fuzzing import fuzzed
 
 PEOPLE = ("ada", "bob", "eve")
 NAMES = ("alpha", "beta")
@@ -343,7 +344,9 @@ class TwoIndexes(RuleBasedStateMachine):
                 return
             name, version = draft.project_name, draft.version
             person = self._somebody(index, draft, who)
-            staged = [file.sha256 for file in drafts.files(index.session, draft)]
+            # In the order they came: without an sdist, the earliest wheel describes the release.
+            arrived = sorted(drafts.files(index.session, draft), key=lambda file: file.id)
+            staged = [file.sha256 for file in arrived]
             roles = self._roles(index, name)
             drafts.publish(index, actor(index, person), draft)
             paths = {factories.artifact_of(path).sha256: path for path in files()[name, version]}
@@ -422,13 +425,7 @@ def run(urls: tuple[str, str]) -> None:
     machine = type("Machine", (TwoIndexes,), {"urls": urls})
     run_state_machine_as_test(
         machine,
-        settings=settings(
-            max_examples=8,
-            stateful_step_count=15,
-            deadline=None,
-            suppress_health_check=list(HealthCheck),
-            database=None,
-        ),
+        settings=settings(fuzzed(8), stateful_step_count=15),
     )
 
 

@@ -6,8 +6,7 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, given
-from hypothesis import settings as hypothesis_settings
+from hypothesis import given
 from hypothesis import strategies as st
 from sqlalchemy import select
 
@@ -17,6 +16,7 @@ from greenroom.registry.errors import NotAuthenticated
 from greenroom.web import security
 from tests.artifacts import make_wheel
 from tests.factories import PASSWORD
+from tests.fuzzing import fuzzed
 from tests.web.conftest import Site, authorization, form_fields
 from tests.web.standing import KINDS, House, fetch, furnished_site
 
@@ -110,9 +110,7 @@ def test_what_is_no_token_proves_nothing(house: House, header: str | None) -> No
         st.text(st.characters(max_codepoint=255)).map("Bearer gr_{}".format),
     )
 )
-@hypothesis_settings(
-    max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+@fuzzed(150)
 def test_no_header_breaks_anything(house: House, header: str) -> None:
     with pytest.raises(NotAuthenticated):
         actor_name(house.site, header)
