@@ -43,10 +43,17 @@ class FakeClock:
 
 
 @pytest.fixture(scope="session", autouse=True)
-def _interrupts_arrive() -> None:
-    """A shell lets what it starts in the background ignore SIGINT, and so would our processes."""
-    if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
-        signal.signal(signal.SIGINT, signal.default_int_handler)
+def _signals_arrive() -> None:
+    """What a shell starts in the background ignores SIGINT, and under nohup SIGHUP.
+
+    So would the processes of our tests.
+    """
+    for number, usual in (
+        (signal.SIGINT, signal.default_int_handler),
+        (signal.SIGHUP, signal.SIG_DFL),
+    ):
+        if signal.getsignal(number) == signal.SIG_IGN:
+            signal.signal(number, usual)
 
 
 @pytest.fixture(scope="session", autouse=True)
