@@ -4,6 +4,7 @@ The commands are real processes.
 """
 
 import json
+import os
 import shlex
 import signal
 import stat
@@ -622,12 +623,18 @@ def test_when_there_are_no_reviews_any_more_it_is_published_by_asking_again(
     assert reviewed.public == [WHEEL]
 
 
-def test_the_guides_example_does_what_it_says(reviewed: Reviewed, tmp_path: Path) -> None:
+@pytest.fixture
+def guides_example(reviewed: Reviewed, tmp_path: Path) -> None:
+    """The command that the guide shows reviews releases."""
     guide = (Path(__file__).parents[2] / "docs" / "operating.md").read_text()
     script = tmp_path / "review-release"
     script.write_text(guide.partition("```sh\n")[2].partition("```")[0])
     script.chmod(script.stat().st_mode | stat.S_IXUSR)
     reviewed.command(f"{shlex.quote(str(script))} --strict")
+
+
+@pytest.mark.usefixtures("guides_example")
+def test_the_guides_example_does_what_it_says(reviewed: Reviewed, tmp_path: Path) -> None:
     clean = reviewed.ask(make_wheel(tmp_path))
     files = {"evil.pth": b"import os\n"}
     dirty = reviewed.ask(make_wheel(tmp_path, version="2.0", extra_files=files))
@@ -637,3 +644,20 @@ def test_the_guides_example_does_what_it_says(reviewed: Reviewed, tmp_path: Path
     assert reviewed.stands(clean) == ("published", None, ["Reviewed: example"])
     assert reviewed.stands(dirty)[:2] == ("open", "error")
     assert ".pth file" in reviewed.stands(dirty)[2][1]
+
+
+@pytest.mark.usefixtures("guides_example")
+def test_the_guides_example_accepts_nothing_that_it_cannot_look_into(
+    reviewed: Reviewed, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tools = tmp_path / "tools"
+    tools.mkdir()
+    python = tools / "python3"
+    python.write_text('#!/bin/sh\ntest "$1" = -c\n')
+    python.chmod(0o700)
+    monkeypatch.setenv("PATH", str(tools), prepend=os.pathsep)
+    unread = reviewed.ask(make_wheel(tmp_path))
+
+    assert review_all(reviewed.premises) == 1
+
+    assert reviewed.stands(unread)[:2] == ("open", "error")
