@@ -420,10 +420,13 @@ class TwoIndexes(RuleBasedStateMachine):
 
     @contextlib.contextmanager
     def _act_unseen(self) -> Iterator[Index]:
-        """The same on the other index, where it is never refused."""
+        """The same on the other index, where it must not be refused."""
         self.expected = {}
-        with self.unseeing.premises.writing() as index:
-            yield index
+        try:
+            with self.unseeing.premises.writing() as index:
+                yield index
+        except Refusal as refusal:
+            raise AssertionError("what is done beside drafts is done without") from refusal
 
     def _publish_unseen(
         self,
