@@ -200,9 +200,6 @@ class TwoIndexes(RuleBasedStateMachine):
     expected: dict[tuple[str, Any], object]
     # The files that anybody has tried to upload.
     sent: set[Path]
-    # What there is to act on, after the last step.
-    has_drafts = False
-    has_projects = False
 
     @initialize()
     def build(self) -> None:
@@ -231,6 +228,18 @@ class TwoIndexes(RuleBasedStateMachine):
             self.seeing.close()
             self.unseeing.close()
             shutil.rmtree(self.folder)
+
+    # What there is to act on
+
+    @property
+    def has_drafts(self) -> bool:
+        with self.seeing.premises.reading() as index:
+            return bool(drafts.all_live(index))
+
+    @property
+    def has_projects(self) -> bool:
+        with self.seeing.premises.reading() as index:
+            return any(projects.find(index, name) for name in NAMES)
 
     # Acts that both indexes see
 
@@ -284,7 +293,7 @@ class TwoIndexes(RuleBasedStateMachine):
     def wait(self, hours: float) -> None:
         self.expected = {}
         self.clock.advance(timedelta(hours=hours))
-        self._something_happened()
+        self.something_happened = True
 
     # Acts on drafts
 
@@ -369,18 +378,17 @@ class TwoIndexes(RuleBasedStateMachine):
                 factories.upload(index, actor(index, person), path, staged=True)
             # In the order they came: without an sdist, the earliest wheel describes the release.
             arrived = sorted(drafts.files(index.session, draft), key=lambda file: file.id)
-            digests = [file.sha256 for file in arrived]
+            by_digest = {digest_of(path): path for path in files()[name, version]}
+            paths = [by_digest[file.sha256] for file in arrived]
             roles = self._roles(index, name)
             drafts.publish(index, actor(index, person), draft)
-            by_digest = {digest_of(path): path for path in files()[name, version]}
-            paths = [by_digest[digest] for digest in digests]
             with self._act_unseen() as other:
                 self._publish_unseen(other, person, name, version, roles, paths)
 
     @rule()
     def keep_house(self) -> None:
         housekeeping.keep_house(self.seeing.premises)
-        self._something_happened()
+        self.something_happened = True
 
     @precondition(lambda self: self.has_drafts)
     @rule()
@@ -391,7 +399,7 @@ class TwoIndexes(RuleBasedStateMachine):
         for slug in slugs:
             self.seeing.app.get(f"/draft/{slug}/")
             self.seeing.app.get(f"/draft/{slug}/simple/")
-        self._something_happened()
+        self.something_happened = True
 
     @invariant()
     def the_public_sees_the_same(self) -> None:
@@ -410,13 +418,7 @@ class TwoIndexes(RuleBasedStateMachine):
         with contextlib.suppress(Refusal):
             with self.seeing.premises.writing() as index:
                 yield index
-            self._something_happened()
-
-    def _something_happened(self) -> None:
-        self.something_happened = True
-        with self.seeing.premises.reading() as index:
-            self.has_drafts = bool(drafts.all_live(index))
-            self.has_projects = any(projects.find(index, name) for name in NAMES)
+            self.something_happened = True
 
     @contextlib.contextmanager
     def _act_unseen(self) -> Iterator[Index]:
