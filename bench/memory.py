@@ -43,29 +43,29 @@ def main() -> None:
         if options.url:
             measure(RunningIndex(options.url, options.token, options.pid), wheel)
             return
-        with running_index() as index:
-            measure(index, wheel)
+        with running_index() as uow:
+            measure(uow, wheel)
 
 
-def measure(index: RunningIndex, wheel: "Wheel") -> None:
+def measure(uow: RunningIndex, wheel: "Wheel") -> None:
     """Upload and download, and print what that took."""
-    connection = connect(index.url)
-    warm_up(connection, index)
-    with reported("upload", index, wheel.size):
-        upload(connection, index, wheel)
-    with reported("download", index, wheel.size):
-        download(connection, index, wheel)
+    connection = connect(uow.url)
+    warm_up(connection, uow)
+    with reported("upload", uow, wheel.size):
+        upload(connection, uow, wheel)
+    with reported("download", uow, wheel.size):
+        download(connection, uow, wheel)
     connection.close()
 
 
 @contextmanager
-def reported(what: str, index: RunningIndex, size: int) -> Iterator[None]:
+def reported(what: str, uow: RunningIndex, size: int) -> Iterator[None]:
     """Print the time of a block and the rise of each worker's peak of memory during it."""
-    before = peaks(index.pid)
+    before = peaks(uow.pid)
     began = time.perf_counter()
     yield
     seconds = time.perf_counter() - began
-    rises = [f"{(peak - before.get(pid, 0)) / MIB:+.1f}" for pid, peak in peaks(index.pid).items()]
+    rises = [f"{(peak - before.get(pid, 0)) / MIB:+.1f}" for pid, peak in peaks(uow.pid).items()]
     print(
         f"{what:9} {size / MIB:6.0f} MiB in {seconds:5.1f} s, {size / MIB / seconds:6.1f} MiB/s; "
         f"peak memory of the workers, in MiB: {'  '.join(rises)}"
@@ -141,12 +141,12 @@ def connect(url: str) -> http.client.HTTPConnection:
     return http.client.HTTPConnection(parts.hostname, parts.port, timeout=300)
 
 
-def warm_up(connection: http.client.HTTPConnection, index: RunningIndex) -> None:
+def warm_up(connection: http.client.HTTPConnection, uow: RunningIndex) -> None:
     """Let the workers import and cache what any first request makes them."""
     for _ in range(20):
         for path in ("/", "/simple/", f"/simple/{PROJECT}/"):
             _get(connection, path)
-        fresh = connect(index.url)
+        fresh = connect(uow.url)
         _get(fresh, "/")
         fresh.close()
 
@@ -156,10 +156,10 @@ def _get(connection: http.client.HTTPConnection, path: str) -> bytes:
     return connection.getresponse().read()
 
 
-def upload(connection: http.client.HTTPConnection, index: RunningIndex, wheel: Wheel) -> None:
+def upload(connection: http.client.HTTPConnection, uow: RunningIndex, wheel: Wheel) -> None:
     """Upload a wheel in one form, as upload clients do."""
     head, tail = _form(wheel)
-    credentials = base64.b64encode(f"__token__:{index.token}".encode()).decode("ascii")
+    credentials = base64.b64encode(f"__token__:{uow.token}".encode()).decode("ascii")
     headers = {
         "Authorization": f"Basic {credentials}",
         "Content-Type": f"multipart/form-data; boundary={BOUNDARY}",
@@ -206,14 +206,14 @@ def _pieces(head: bytes, path: Path, tail: bytes) -> Iterator[bytes]:
     yield tail
 
 
-def download(connection: http.client.HTTPConnection, index: RunningIndex, wheel: Wheel) -> None:
+def download(connection: http.client.HTTPConnection, uow: RunningIndex, wheel: Wheel) -> None:
     """Find the wheel in the simple index and download it."""
     page = f"/simple/{PROJECT}/"
     headers = {"Accept": "application/vnd.pypi.simple.v1+json"}
     connection.request("GET", page, headers=headers)
     listed: list[dict[str, str]] = json.loads(connection.getresponse().read())["files"]
     link = next(file["url"] for file in listed if file["filename"] == wheel.path.name)
-    connection.request("GET", urlsplit(urljoin(index.url + page, link)).path)
+    connection.request("GET", urlsplit(urljoin(uow.url + page, link)).path)
     answer = connection.getresponse()
     digest = hashlib.sha256()
     while piece := answer.read(PIECE):

@@ -45,18 +45,18 @@ def main() -> None:
     options = arguments.parse_args()
     ways: dict[str, Callable[[RunningIndex, Release], None]] = {
         "twine": with_twine,
-        "upload 2.0": lambda index, release: with_upload_2(index, release, options.connections),
+        "upload 2.0": lambda uow, release: with_upload_2(uow, release, options.connections),
     }
     costs: dict[str, list[Cost]] = {name: [] for name in ways}
-    with tempfile.TemporaryDirectory(prefix="greenroom-bench-") as folder, running_index() as index:
-        warm_up(connect(index.url), index)
+    with tempfile.TemporaryDirectory(prefix="greenroom-bench-") as folder, running_index() as uow:
+        warm_up(connect(uow.url), uow)
         for turn in range(-WARM_UP, options.repeat):
             for number, (name, publish) in enumerate(ways.items()):
                 count, size = (options.wheels, options.size) if turn >= 0 else (8, 1)
                 version = f"{WARM_UP + turn}.{number}"
                 release = make_release(Path(folder) / version, version, count, size * MIB)
-                cost = measured(index, lambda p=publish, r=release: p(index, r))  # type: ignore[misc]
-                check_published(index, release)
+                cost = measured(uow, lambda p=publish, r=release: p(uow, r))  # type: ignore[misc]
+                check_published(uow, release)
                 if turn >= 0:
                     costs[name].append(cost)
                     report(name, release, cost)
@@ -105,13 +105,13 @@ class Cost:
         return self.user + self.system
 
 
-def measured(index: RunningIndex, act: Callable[[], None]) -> Cost:
+def measured(uow: RunningIndex, act: Callable[[], None]) -> Cost:
     """What an act costs the server."""
-    user, system = processor_time(index.pid)
+    user, system = processor_time(uow.pid)
     began = time.perf_counter()
     act()
     elapsed = time.perf_counter() - began
-    later_user, later_system = processor_time(index.pid)
+    later_user, later_system = processor_time(uow.pid)
     return Cost(elapsed, later_user - user, later_system - system)
 
 
@@ -153,10 +153,10 @@ def compare(new: Sequence[Cost], old: Sequence[Cost]) -> None:
 # Through the legacy upload
 
 
-def with_twine(index: RunningIndex, release: Release) -> None:
+def with_twine(uow: RunningIndex, release: Release) -> None:
     """Stage with `twine upload`, as a person would, then publish."""
-    environment = os.environ | {"TWINE_USERNAME": "__token__", "TWINE_PASSWORD": index.token}
-    url = f"{index.url}/legacy/?staged=true"
+    environment = os.environ | {"TWINE_USERNAME": "__token__", "TWINE_PASSWORD": uow.token}
+    url = f"{uow.url}/legacy/?staged=true"
     subprocess.run(
         [
             *(sys.executable, "-m", "twine", "upload", "--non-interactive"),
@@ -167,31 +167,31 @@ def with_twine(index: RunningIndex, release: Release) -> None:
         stdout=subprocess.DEVNULL,
         check=True,
     )
-    client = Client(index)
-    session = client.ask("GET", f"{index.url}/api/drafts/{PROJECT}/{release.version}")
+    client = Client(uow)
+    session = client.ask("GET", f"{uow.url}/api/drafts/{PROJECT}/{release.version}")
     client.ask("POST", session["links"]["publish"], {})
 
 
 # Through Upload 2.0
 
 
-def with_upload_2(index: RunningIndex, release: Release, connections: int) -> None:
+def with_upload_2(uow: RunningIndex, release: Release, connections: int) -> None:
     """Stage over some connections at once, then publish."""
-    client = Client(index)
+    client = Client(uow)
     session = client.ask(
-        "POST", f"{index.url}/upload/2.0/", {"name": PROJECT, "version": release.version}
+        "POST", f"{uow.url}/upload/2.0/", {"name": PROJECT, "version": release.version}
     )
     shares = [release.wheels[number::connections] for number in range(connections)]
     with ThreadPoolExecutor(connections) as pool:
-        sent = [pool.submit(_send, index, session["links"]["upload"], share) for share in shares]
+        sent = [pool.submit(_send, uow, session["links"]["upload"], share) for share in shares]
     for one in sent:
         one.result()
     client.ask("POST", session["links"]["publish"], {})
 
 
-def _send(index: RunningIndex, address: str, wheels: Sequence[Wheel]) -> None:
+def _send(uow: RunningIndex, address: str, wheels: Sequence[Wheel]) -> None:
     """Upload these files, one after the other, over one connection."""
-    client = Client(index)
+    client = Client(uow)
     for wheel in wheels:
         # As twine does, which hashes what it sends.
         with wheel.path.open("rb") as file:
@@ -210,9 +210,9 @@ def _send(index: RunningIndex, address: str, wheels: Sequence[Wheel]) -> None:
 class Client:
     """One connection to the index, on which Upload 2.0 is spoken."""
 
-    def __init__(self, index: RunningIndex) -> None:
-        self._connection = connect(index.url)
-        self._headers = {"Authorization": f"Bearer {index.token}", "Accept": API}
+    def __init__(self, uow: RunningIndex) -> None:
+        self._connection = connect(uow.url)
+        self._headers = {"Authorization": f"Bearer {uow.token}", "Accept": API}
 
     def ask(self, method: str, url: str, message: dict[str, object] | None = None) -> Any:
         """Send a message, if there is one; gives the answer's body."""
@@ -242,9 +242,9 @@ class Client:
         return body
 
 
-def check_published(index: RunningIndex, release: Release) -> None:
+def check_published(uow: RunningIndex, release: Release) -> None:
     """See that every wheel is public, with its digest."""
-    connection = connect(index.url)
+    connection = connect(uow.url)
     headers = {"Accept": "application/vnd.pypi.simple.v1+json"}
     connection.request("GET", f"/simple/{PROJECT}/", headers=headers)
     files = json.loads(connection.getresponse().read())["files"]

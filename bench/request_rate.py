@@ -17,7 +17,7 @@ from urllib.parse import urlsplit
 from wsgiref.types import StartResponse, WSGIEnvironment
 
 from bench.running_index import running_index, running_module
-from greenroom.server import serve
+from greenroom.server.serve import serve
 
 PROCESSES = 2
 CONNECTIONS = 4
@@ -49,8 +49,8 @@ def _index(url: str | None) -> Iterator[str]:
     if url is not None:
         yield url
         return
-    with running_index() as index:
-        yield index.url
+    with running_index() as uow:
+        yield uow.url
 
 
 def rate(url: str, path: str, seconds: float) -> float:

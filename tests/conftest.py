@@ -19,7 +19,7 @@ import sqlalchemy
 from greenroom.database import Database
 from greenroom.models import Base
 from greenroom.registry import accounts
-from greenroom.registry.index import Index, Premises
+from greenroom.registry.unit_of_work import Services, UnitOfWork
 from greenroom.settings import Settings
 from greenroom.storage import open_storage
 from tests import fuzzing
@@ -209,16 +209,16 @@ def settings(database_url: str, tmp_path: Path) -> Settings:
 
 
 @pytest.fixture
-def premises(settings: Settings, clock: FakeClock, databases: Databases) -> Premises:
+def services(settings: Settings, clock: FakeClock, databases: Databases) -> Services:
     storage = open_storage(None, settings.files)
-    return Premises(databases(settings.sqlalchemy_url), storage, settings, clock)
+    return Services(databases(settings.sqlalchemy_url), storage, settings, clock)
 
 
 @pytest.fixture
-def index(premises: Premises) -> Iterator[Index]:
+def uow(services: Services) -> Iterator[UnitOfWork]:
     """A unit of work that is undone when the test ends: for tests of rules, which are many."""
-    with premises.database.writing() as session:
-        yield Index(session, premises.storage, premises.settings, premises.clock())
+    with services.database.writing() as session:
+        yield UnitOfWork(session, services.storage, services.settings, services.clock())
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -12,31 +12,18 @@ from packaging.version import Version
 from sqlalchemy import select
 
 from greenroom.distributions.filenames import parse_filename
-from greenroom.models import (
-    Base,
-    Draft,
-    File,
-    FileUpload,
-    JournalEntry,
-    Project,
-    RoleName,
-    User,
-)
-from greenroom.registry import accounts, catalogue, drafts, file_uploads, projects, uploads
+from greenroom.models import Base, Draft, File, JournalEntry, Project, RoleName, UploadSession, User
+from greenroom.registry import accounts, catalogue, drafts, projects, upload_sessions, uploads
 from greenroom.registry.artifacts import Artifact, Claims
 from greenroom.registry.errors import Refusal
-from greenroom.registry.file_uploads import (
+from greenroom.registry.permissions import DEFAULT_TOKEN_PERMISSIONS, OPERATOR, Actor
+from greenroom.registry.unit_of_work import UnitOfWork
+from greenroom.registry.upload_sessions import (
     HTTP_POST_BYTES,
     RESUMABLE,
     Announcement,
     Digester,
     ReceivedPart,
-)
-from greenroom.registry.index import Index
-from greenroom.registry.permissions import (
-    DEFAULT_TOKEN_PERMISSIONS,
-    OPERATOR,
-    Actor,
 )
 from greenroom.registry.uploads import Accepted
 
@@ -46,10 +33,10 @@ _T = TypeVar("_T")
 
 
 def make_user(
-    index: Index, username: str = "ada", *, administrator: bool = False, verified: bool = True
+    uow: UnitOfWork, username: str = "ada", *, administrator: bool = False, verified: bool = True
 ) -> User:
     return accounts.create_user(
-        index,
+        uow,
         username,
         f"{username}@index.example",
         PASSWORD,
@@ -59,7 +46,7 @@ def make_user(
 
 
 def make_token(
-    index: Index,
+    uow: UnitOfWork,
     user: User,
     *,
     project: Project | None = None,
@@ -68,7 +55,7 @@ def make_token(
     label: str = "test",
 ) -> str:
     _, text = accounts.create_token(
-        index, user, label, project=project, permissions=permissions, expires_in=expires_in
+        uow, user, label, project=project, permissions=permissions, expires_in=expires_in
     )
     return text
 
@@ -97,43 +84,43 @@ def claims_of(path: Path) -> Claims:
     )
 
 
-def upload(index: Index, actor: Actor | User, path: Path, *, staged: bool) -> Accepted:
+def upload(uow: UnitOfWork, actor: Actor | User, path: Path, *, staged: bool) -> Accepted:
     """A whole upload in one unit of work, as a face would do it."""
     actor = _actor(actor)
     artifact, claims = artifact_of(path), claims_of(path)
-    nothing_to_do = uploads.check(index, actor, artifact, claims, staged=staged)
+    nothing_to_do = uploads.check(uow, actor, artifact, claims, staged=staged)
     if nothing_to_do is not None:
         return nothing_to_do
-    distribution = uploads.examine(index.settings, artifact, claims)
-    uploads.keep(index.storage, artifact, distribution)
-    return uploads.accept(index, actor, artifact, claims, distribution, staged=staged)
+    distribution = uploads.examine(uow.settings, artifact, claims)
+    uploads.keep(uow.storage, artifact, distribution)
+    return uploads.accept(uow, actor, artifact, claims, distribution, staged=staged)
 
 
-def stage(index: Index, actor: Actor | User, *paths: Path) -> Draft:
+def stage(uow: UnitOfWork, actor: Actor | User, *paths: Path) -> Draft:
     """The draft that these files are in after they were staged."""
     draft = None
     for path in paths:
-        draft = upload(index, actor, path, staged=True).draft
+        draft = upload(uow, actor, path, staged=True).draft
     assert draft is not None
     return draft
 
 
-def open_session(
-    index: Index, actor: Actor | User, name: str = "example", version: str = "1.0"
+def open_new(
+    uow: UnitOfWork, actor: Actor | User, name: str = "example", version: str = "1.0"
 ) -> Draft:
     """A new draft without files, as Upload 2.0 opens it."""
-    return drafts.open_session(index, _actor(actor), name, Version(version))
+    return drafts.open_new(uow, _actor(actor), name, Version(version))
 
 
 def announce(
-    index: Index,
+    uow: UnitOfWork,
     actor: Actor | User,
     draft: Draft,
     path: Path,
     *,
     mechanism: str = HTTP_POST_BYTES,
     **saying: object,
-) -> FileUpload:
+) -> UploadSession:
     """The upload of a file that a truthful client announces; ``saying`` changes what it says."""
     content = path.read_bytes()
     said: dict[str, Any] = {
@@ -144,54 +131,54 @@ def announce(
     }
     announcement = Announcement(**said | saying)
     mechanisms = (HTTP_POST_BYTES, RESUMABLE)
-    return file_uploads.announce(index, _actor(actor), draft, announcement, mechanisms)
+    return upload_sessions.announce(uow, _actor(actor), draft, announcement, mechanisms)
 
 
 def send(
-    index: Index,
+    uow: UnitOfWork,
     actor: Actor | User,
     draft: Draft,
-    upload: FileUpload,
+    upload: UploadSession,
     content: bytes,
     start: int = 0,
 ) -> None:
     """Let bytes of an announced file arrive, from ``start`` on."""
     actor = _actor(actor)
-    file_uploads.check_part(index, actor, draft, upload, upload.mechanism, start)
+    upload_sessions.check_part(uow, actor, draft, upload, upload.mechanism, start)
     digester = Digester(upload.digests)
     digester.update(content)
-    path = index.storage.new_file()
+    path = uow.storage.new_file()
     path.write_bytes(content)
     part = ReceivedPart(path, len(content), digester.hexdigests())
-    file_uploads.keep_part(index.storage, part)
-    file_uploads.add_part(index, actor, draft, upload, start, part)
+    upload_sessions.keep_part(uow.storage, part)
+    upload_sessions.add_part(uow, actor, draft, upload, start, part)
     path.unlink()
 
 
-def complete(index: Index, actor: Actor | User, draft: Draft, upload: FileUpload) -> None:
+def complete(uow: UnitOfWork, actor: Actor | User, draft: Draft, upload: UploadSession) -> None:
     """Complete an upload, as a face would do it: what fails is written down, and raised."""
     actor = _actor(actor)
-    file_uploads.begin_completion(index, actor, draft, upload)
+    upload_sessions.begin_completion(uow, actor, draft, upload)
     try:
-        with file_uploads.assemble(index.settings, index.storage, upload) as assembled:
-            file_uploads.complete(index, actor, draft, upload, assembled)
+        with upload_sessions.assemble(uow.settings, uow.storage, upload) as assembled:
+            upload_sessions.complete(uow, actor, draft, upload, assembled)
     except Refusal as refusal:
-        file_uploads.fail(index, upload, refusal.details)
+        upload_sessions.fail(uow, upload, refusal.details)
         raise
 
 
 def add_upload(
-    index: Index,
+    uow: UnitOfWork,
     actor: Actor | User,
     draft: Draft,
     path: Path,
     *,
     mechanism: str = HTTP_POST_BYTES,
-) -> FileUpload:
+) -> UploadSession:
     """The completed upload of a file into a draft."""
-    made = announce(index, actor, draft, path, mechanism=mechanism)
-    send(index, actor, draft, made, path.read_bytes())
-    complete(index, actor, draft, made)
+    made = announce(uow, actor, draft, path, mechanism=mechanism)
+    send(uow, actor, draft, made, path.read_bytes())
+    complete(uow, actor, draft, made)
     return made
 
 
@@ -199,45 +186,45 @@ def _actor(actor: Actor | User) -> Actor:
     return Actor(actor) if isinstance(actor, User) else actor
 
 
-def release(index: Index, actor: Actor | User, *paths: Path) -> Project:
+def release(uow: UnitOfWork, actor: Actor | User, *paths: Path) -> Project:
     """The project after these files were uploaded directly."""
     for path in paths:
-        upload(index, actor, path, staged=False)
-    project = projects.find(index, claims_of(paths[0]).name)
+        upload(uow, actor, path, staged=False)
+    project = projects.find(uow, claims_of(paths[0]).name)
     assert project is not None
     return project
 
 
-def add_role(index: Index, project: Project, user: User, name: RoleName) -> None:
-    projects.add_role(index, OPERATOR, project, user.username, name)
+def add_role(uow: UnitOfWork, project: Project, user: User, name: RoleName) -> None:
+    projects.add_role(uow, OPERATOR, project, user.username, name)
 
 
-def find_draft(index: Index, name: str, version: str) -> Draft | None:
-    project = projects.find(index, name)
-    return drafts.live(index, project, Version(version)) if project is not None else None
+def find_draft(uow: UnitOfWork, name: str, version: str) -> Draft | None:
+    project = projects.find(uow, name)
+    return drafts.live(uow, project, Version(version)) if project is not None else None
 
 
-def public_filenames(index: Index, name: str) -> list[str]:
+def public_filenames(uow: UnitOfWork, name: str) -> list[str]:
     """The file names that the public sees of a project, empty when it sees no project."""
-    project = catalogue.project(index.session, name)
+    project = catalogue.project(uow.db, name)
     if project is None:
         return []
-    return [file.filename for file in catalogue.listing(index.session, project).files]
+    return [file.filename for file in catalogue.listing(uow.db, project).files]
 
 
-def get_draft(index: Index, draft_id: int) -> Draft:
-    return index.session.get_one(Draft, draft_id)
+def get_draft(uow: UnitOfWork, draft_id: int) -> Draft:
+    return uow.db.get_one(Draft, draft_id)
 
 
-def add_staged_rows(index: Index, draft: Draft, count: int) -> None:
+def add_staged_rows(uow: UnitOfWork, draft: Draft, count: int) -> None:
     """Wheels for so many platforms in a draft, of which only the rows exist."""
     assert draft.release is not None
     for number in range(count):
         filename = f"example-{draft.version}-py3-none-macosx_{number + 10}_0_arm64.whl"
-        index.session.add(
+        uow.db.add(
             File(
                 release=draft.release,
-                draft=draft,
+                draft_id=draft.id,
                 filename=filename,
                 packagetype="bdist_wheel",
                 python_tag="py3",
@@ -247,25 +234,25 @@ def add_staged_rows(index: Index, draft: Draft, count: int) -> None:
                 blake2_256="0" * 64,
                 metadata_sha256="0" * 64,
                 core_metadata={},
-                created=index.now,
+                created=uow.now,
             )
         )
-    index.session.flush()
+    uow.db.flush()
 
 
-def everything(index: Index) -> dict[str, list[str]]:
+def everything(uow: UnitOfWork) -> dict[str, list[str]]:
     """Every row of every table and every blob's digest: to see that an act changed nothing."""
-    index.session.flush()
+    uow.db.flush()
     rows = {
-        table.name: sorted(map(repr, index.session.execute(select(table))))
+        table.name: sorted(map(repr, uow.db.execute(select(table))))
         for table in Base.metadata.sorted_tables
     }
-    return rows | {"storage": sorted(index.storage.digests())}
+    return rows | {"storage": sorted(uow.storage.digests())}
 
 
-def journal_of(index: Index) -> list[tuple[int, str | None, str]]:
+def journal_of(uow: UnitOfWork) -> list[tuple[int, str | None, str]]:
     """Serial, version and action of every journal entry."""
-    entries = index.session.scalars(select(JournalEntry).order_by(JournalEntry.id))
+    entries = uow.db.scalars(select(JournalEntry).order_by(JournalEntry.id))
     return [(entry.id, entry.version, entry.action) for entry in entries]
 
 

@@ -14,10 +14,10 @@ from urllib.error import HTTPError
 import pytest
 
 from greenroom.registry import accounts
-from greenroom.registry.index import Premises
 from greenroom.registry.permissions import DEFAULT_TOKEN_PERMISSIONS
+from greenroom.registry.unit_of_work import Services
+from greenroom.services import open_services
 from greenroom.settings import load_settings
-from greenroom.web.application import open_premises
 from tests import factories
 from tests.conftest import SECRET_KEY, MakeDatabase, empty
 
@@ -86,25 +86,25 @@ class Server:
         return greenroom(self.environment, *arguments, stdin=stdin)
 
     @contextmanager
-    def premises(self) -> Iterator[Premises]:
+    def services(self) -> Iterator[Services]:
         """What the server works on, in this process too."""
-        premises = open_premises(load_settings(self.environment))
+        services = open_services(load_settings(self.environment))
         try:
-            yield premises
+            yield services
         finally:
-            premises.database.close()
+            services.database.close()
 
     def user(self, name: str) -> str:
         """A new account; gives its name."""
-        with self.premises() as premises, premises.writing() as index:
-            return factories.make_user(index, name).username
+        with self.services() as services, services.writing() as uow:
+            return factories.make_user(uow, name).username
 
     def token(self, user: str, *permissions: str) -> str:
         """A new API token of an account, with the usual permissions where none are named."""
-        with self.premises() as premises, premises.writing() as index:
-            account = accounts.get_user(index.session, user)
+        with self.services() as services, services.writing() as uow:
+            account = accounts.get_user(uow.db, user)
             wanted = permissions or DEFAULT_TOKEN_PERMISSIONS
-            return factories.make_token(index, account, permissions=wanted)
+            return factories.make_token(uow, account, permissions=wanted)
 
     def get(self, path: str, accept: str = "*/*", token: str | None = None) -> Answer:
         """A GET; ``path`` may be a whole address of this server."""
@@ -248,10 +248,10 @@ class Servers:
             folder = self._folders.mktemp("server")
             url = new_database(request, folder, database)
             server = self._running[database] = self._stack.enter_context(serving(folder, url))
-        with server.premises() as premises:
-            empty(premises.settings.sqlalchemy_url)
-            for digest in list(premises.storage.digests()):
-                premises.storage.delete(digest)
+        with server.services() as services:
+            empty(services.settings.sqlalchemy_url)
+            for digest in list(services.storage.digests()):
+                services.storage.delete(digest)
         return replace(server, home=home)
 
 

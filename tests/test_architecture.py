@@ -1,20 +1,25 @@
-"""The plan of the house, read from the imports: down is allowed, up is not."""
+"""The architecture, read from the source: which part may import which, and what stands where."""
 
 import ast
+import graphlib
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 import greenroom
+from greenroom import paths
+from greenroom.web.application import PARTS
 
 PACKAGE = Path(greenroom.__file__).parent
 MODULES = sorted(PACKAGE.rglob("*.py"))
 
-# What each part may import of the program, besides itself. The faces and what starts them stand on
-# the top floor and may import everything that is not a face.
+# What each floor may import of the program, besides itself. Entry points, and what starts them, may
+# import everything.
 MAY_IMPORT = {
     "registry": {"distributions", "storage", "models", "database", "settings"},
+    "services": {"registry", "database", "storage", "settings", "purging"},
     "distributions": set(),
     "storage": set(),
     "models": set(),
@@ -25,7 +30,7 @@ MAY_IMPORT = {
     "paths": set(),
     "__init__": set(),
 }
-TOP_FLOOR = {"web", "cli", "server", "__main__"}
+ENTRY_POINTS = {"web", "cli", "server", "__main__"}
 FRAMEWORKS = {
     "pyramid",
     "pyramid_jinja2",
@@ -35,8 +40,12 @@ FRAMEWORKS = {
     "zope",
     "jinja2",
     "click",
+    "gunicorn",
 }
-BELOW_THE_FACES = ("registry", "distributions", "storage", "models", "database", "settings")
+BELOW_THE_ENTRY_POINTS = ("registry", "distributions", "storage", "models", "database", "settings")
+
+# The audiences of web/, each with its parts.
+AUDIENCES = ("index", "uploads", "pages")
 
 
 def name_of(path: Path) -> str:
@@ -45,7 +54,7 @@ def name_of(path: Path) -> str:
     return ".".join(parts[:-1] if len(parts) > 1 and parts[-1] == "__init__" else parts)
 
 
-def part_of(module: str) -> str:
+def floor_of(module: str) -> str:
     return module.split(".")[0]
 
 
@@ -78,42 +87,158 @@ def own(names: set[str]) -> set[str]:
 
 @pytest.mark.parametrize("path", MODULES, ids=name_of)
 def test_imports_go_down(path: Path) -> None:
-    part = part_of(name_of(path))
-    assert part in MAY_IMPORT or part in TOP_FLOOR, "a new part of the house needs a floor"
-    if part in MAY_IMPORT:
+    floor = floor_of(name_of(path))
+    assert floor in MAY_IMPORT or floor in ENTRY_POINTS, "what is new needs a floor"
+    if floor in MAY_IMPORT:
         climbing = {
-            name for name in own(imported(path)) if part_of(name) not in MAY_IMPORT[part] | {part}
+            name
+            for name in own(imported(path))
+            if floor_of(name) not in MAY_IMPORT[floor] | {floor}
         }
         assert climbing == set()
 
 
 @pytest.mark.parametrize(
-    "path", [path for path in MODULES if part_of(name_of(path)) in BELOW_THE_FACES], ids=name_of
+    "path",
+    [path for path in MODULES if floor_of(name_of(path)) in BELOW_THE_ENTRY_POINTS],
+    ids=name_of,
 )
-def test_no_framework_of_the_faces_comes_below_them(path: Path) -> None:
+def test_no_framework_of_the_entry_points_comes_below_them(path: Path) -> None:
     assert {name.split(".")[0] for name in imported(path)} & FRAMEWORKS == set()
 
 
-def faces() -> set[str]:
-    return {f"web.{path.parent.name}" for path in (PACKAGE / "web").glob("*/__init__.py")}
+def module_of(name: str) -> str | None:
+    """The module of the program that an imported name is, or is in."""
+    known = {name_of(path) for path in MODULES}
+    return name if name in known else next(iter({name.rpartition(".")[0]} & known), None)
 
 
-def face_of(name: str) -> str | None:
-    """The face that a module belongs to."""
-    start = ".".join(name.split(".")[:2])
-    return start if start in faces() else None
+def test_nothing_imports_in_a_circle() -> None:
+    """Not for type annotations either: what is imported for the type checker alone counts."""
+    graph = {
+        name_of(path): {
+            module
+            for name in own(imported(path))
+            if (module := module_of(name)) is not None and module != name_of(path)
+        }
+        for path in MODULES
+    }
+    order = graphlib.TopologicalSorter(graph)
+    order.prepare()  # raises graphlib.CycleError, which names the circle
+
+
+# The parts of web/
+
+
+def parts() -> set[str]:
+    """The folders of the audiences: ``web.index.simple`` and so on."""
+    return {
+        f"web.{audience}.{path.parent.name}"
+        for audience in AUDIENCES
+        for path in (PACKAGE / "web" / audience).glob("*/__init__.py")
+    }
+
+
+def part_of(name: str) -> str | None:
+    """The part that a module belongs to."""
+    start = ".".join(name.split(".")[:3])
+    return start if start in parts() else None
+
+
+def audience_of(name: str) -> str | None:
+    match name.split("."):
+        case ["web", audience, *_] if audience in AUDIENCES:
+            return audience
+    return None
 
 
 @pytest.mark.parametrize("path", MODULES, ids=name_of)
-def test_no_face_imports_another(path: Path) -> None:
+def test_no_part_imports_another(path: Path) -> None:
     module = name_of(path)
-    used = {face for name in own(imported(path)) if (face := face_of(name)) is not None}
-    if module != "web.application":
-        assert used <= {face_of(module)}
+    used = {part for name in own(imported(path)) if (part := part_of(name)) is not None}
+    assert used <= {part_of(module)}
 
 
-def test_there_are_faces() -> None:
-    assert {"web.simple", "web.legacy_upload", "web.draft"} <= faces()
+@pytest.mark.parametrize("path", MODULES, ids=name_of)
+def test_no_audience_imports_another(path: Path) -> None:
+    module = name_of(path)
+    used = {found for name in own(imported(path)) if (found := audience_of(name)) is not None}
+    assert used <= {audience_of(module)}
+
+
+def test_the_application_names_every_part() -> None:
+    assert parts() <= {f"web.{part}" for part in PARTS}
+
+
+@pytest.mark.parametrize("part", sorted(parts()))
+def test_every_part_is_included_and_has_views(part: str) -> None:
+    folder = PACKAGE / Path(*part.split("."))
+    assert "def includeme(config: Configurator)" in (folder / "__init__.py").read_text()
+    assert any("@view_config" in path.read_text() for path in folder.glob("*.py"))
+
+
+# Addresses
+
+_FIRST_SEGMENTS = (
+    "account|admin|api|draft|help|legacy|manage|packages|project|pypi|rss|search|simple|static"
+    "|upload|user"
+)
+_ADDRESS = re.compile(rf"(^|[^\w<`.])/({_FIRST_SEGMENTS})(/|$|[?#])|sitemap\.xml\?|[?]staged=")
+
+
+def addresses_in(tree: ast.AST) -> list[str]:
+    """The texts in a tree, other than docstrings, that have an address of the application."""
+    documentation = {
+        id(node.value)
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)
+    }
+    return [
+        node.value
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Constant)
+        and isinstance(node.value, str)
+        and id(node) not in documentation
+        and _ADDRESS.search(node.value)
+    ]
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        path
+        for path in MODULES
+        if name_of(path) != "web.http.urls" and floor_of(name_of(path)) != "registry"
+    ],
+    ids=name_of,
+)
+def test_only_one_module_writes_addresses(path: Path) -> None:
+    assert addresses_in(ast.parse(path.read_text())) == []
+
+
+def test_that_module_does() -> None:
+    assert "?staged=true" in addresses_in(ast.parse((PACKAGE / "web/http/urls.py").read_text()))
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        'f"{base}/draft/{slug}/"',
+        'said = "see /manage/project/example/"',
+        'said = "put ?staged=true behind the URL"',
+        'url + "/legacy/"',
+        'first = "/simple"',
+    ],
+)
+def test_addresses_are_noticed(source: str) -> None:
+    assert addresses_in(ast.parse(source)) != []
+
+
+@pytest.mark.parametrize(
+    "path", sorted(paths.TEMPLATES.rglob("*.jinja2")), ids=lambda path: path.name
+)
+def test_no_template_writes_an_address(path: Path) -> None:
+    assert re.findall(r'(?:href|action|src)="(/[^"]*)"', path.read_text()) == []
 
 
 @pytest.mark.parametrize("path", MODULES, ids=name_of)
@@ -189,8 +314,8 @@ def test_conditions_are_noticed(source: str) -> None:
     "source",
     [
         "if release.published is None: pass",
-        "release.published = index.now",
-        "fresh = release.published + window > index.now",
+        "release.published = uow.now",
+        "fresh = release.published + window > uow.now",
         "Accepted(draft, published=True)",
         "state = DraftState.PUBLISHED",
         "published = {release.published for release in releases}",

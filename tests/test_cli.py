@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from greenroom.registry import accounts
-from greenroom.registry.index import Premises
+from greenroom.registry.unit_of_work import Services
 from greenroom.settings import Settings
 from tests import factories
 from tests.artifacts import make_wheel
@@ -72,13 +72,13 @@ def create_user(run: Run, name: str) -> None:
 
 
 def test_an_operator_makes_users_tokens_and_roles(
-    run: Run, premises: Premises, tmp_path: Path
+    run: Run, services: Services, tmp_path: Path
 ) -> None:
     for name in ("ada", "bob"):
         create_user(run, name)
-    with premises.writing() as index:
-        ada = accounts.get_user(index.session, "ada")
-        factories.release(index, ada, make_wheel(tmp_path))
+    with services.writing() as uow:
+        ada = accounts.get_user(uow.db, "ada")
+        factories.release(uow, ada, make_wheel(tmp_path))
 
     token = run("token", "create", "--user", "ada", "--project", "example", "--permission", "stage")
     added = run("role", "add", "example", "bob", "owner")
@@ -88,8 +88,8 @@ def test_an_operator_makes_users_tokens_and_roles(
     assert (added.returncode, removed.returncode) == (0, 0)
     assert (last.returncode, last.stdout) == (1, "")
     assert last.stderr.startswith("Error: 'bob' is the last owner")
-    with premises.reading() as index:
-        actor = accounts.actor_of_token(index, token.stdout.removesuffix("\n"))
+    with services.reading() as uow:
+        actor = accounts.actor_of_token(uow, token.stdout.removesuffix("\n"))
         assert actor.token is not None
         assert actor.token.permissions == ["stage"]
         assert actor.user is not None
@@ -220,9 +220,9 @@ def test_a_database_that_does_not_answer_is_one_sentence(run_embedded: Run) -> N
     assert len(result.stderr.splitlines()) == 1
 
 
-def test_housekeeping_says_what_it_did(run: Run, premises: Premises, tmp_path: Path) -> None:
-    with premises.writing() as index:
-        factories.stage(index, factories.make_user(index), make_wheel(tmp_path))
+def test_housekeeping_says_what_it_did(run: Run, services: Services, tmp_path: Path) -> None:
+    with services.writing() as uow:
+        factories.stage(uow, factories.make_user(uow), make_wheel(tmp_path))
 
     first, second = run("housekeeping"), run("housekeeping")
 

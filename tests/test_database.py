@@ -11,7 +11,7 @@ from sqlalchemy import func, select, text
 
 from greenroom.database import Database, lock
 from greenroom.models import User
-from greenroom.registry.index import Premises
+from greenroom.registry.unit_of_work import Services
 from tests import factories
 
 ON_POSTGRESQL = pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
@@ -29,9 +29,9 @@ def users(session: sqlalchemy.orm.Session) -> int:
     return session.scalar(select(func.count(User.id))) or 0
 
 
-def add_user(premises: Premises, name: str) -> None:
-    with premises.writing() as index:
-        factories.make_user(index, name)
+def add_user(services: Services, name: str) -> None:
+    with services.writing() as uow:
+        factories.make_user(uow, name)
 
 
 def test_nothing_is_connected_before_a_session_needs_it(tmp_path: Path) -> None:
@@ -47,30 +47,30 @@ def test_postgresql_is_spoken_to_through_one_driver(scheme: str) -> None:
     assert not database.is_sqlite
 
 
-def test_a_reading_session_sees_one_snapshot(premises: Premises) -> None:
-    add_user(premises, "ada")
-    with premises.database.reading() as session:
+def test_a_reading_session_sees_one_snapshot(services: Services) -> None:
+    add_user(services, "ada")
+    with services.database.reading() as session:
         assert users(session) == 1
-        add_user(premises, "eve")
+        add_user(services, "eve")
         assert users(session) == 1
-    with premises.database.reading() as session:
+    with services.database.reading() as session:
         assert users(session) == 2
 
 
 @ON_POSTGRESQL
-def test_a_writing_session_sees_what_others_committed(premises: Premises) -> None:
-    with premises.database.writing() as session:
+def test_a_writing_session_sees_what_others_committed(services: Services) -> None:
+    with services.database.writing() as session:
         assert users(session) == 0
-        add_user(premises, "ada")
+        add_user(services, "ada")
         assert users(session) == 1
 
 
 @ON_POSTGRESQL
-def test_so_it_does_where_the_server_would_have_it_otherwise(premises: Premises) -> None:
+def test_so_it_does_where_the_server_would_have_it_otherwise(services: Services) -> None:
     """Whoever has waited for a lock must see what its last holder did."""
-    url = premises.database.engine.url
+    url = services.database.engine.url
     setting = "default_transaction_isolation"
-    with premises.database.engine.begin() as connection:
+    with services.database.engine.begin() as connection:
         connection.exec_driver_sql(f"ALTER DATABASE {url.database} SET {setting} = 'serializable'")
     other = Database(url.render_as_string(hide_password=False))
     try:
@@ -79,7 +79,7 @@ def test_so_it_does_where_the_server_would_have_it_otherwise(premises: Premises)
             assert isolation == "read committed"
     finally:
         other.close()
-        with premises.database.engine.begin() as connection:
+        with services.database.engine.begin() as connection:
             connection.exec_driver_sql(f"ALTER DATABASE {url.database} RESET {setting}")
 
 
@@ -172,19 +172,19 @@ def test_writers_with_different_locks_do_not_wait(database: Database) -> None:
         assert second.has_it.is_set()
 
 
-def test_the_counter_of_many_writers_is_right(premises: Premises) -> None:
-    add_user(premises, "0")
+def test_the_counter_of_many_writers_is_right(services: Services) -> None:
+    add_user(services, "0")
 
     def count() -> None:
         for _ in range(5):
-            with premises.writing() as index:
-                index.lock("counter")
-                user = index.session.scalars(select(User)).one()
+            with services.writing() as uow:
+                uow.lock("counter")
+                user = uow.db.scalars(select(User)).one()
                 user.username = str(int(user.username) + 1)
 
     factories.at_once(*[count] * 4)
-    with premises.reading() as index:
-        assert index.session.scalars(select(User.username)).one() == "20"
+    with services.reading() as uow:
+        assert uow.db.scalars(select(User.username)).one() == "20"
 
 
 def test_a_schema_is_current_once_it_is_upgraded(tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ from packaging.requirements import Requirement
 
 from greenroom.cli import greenroom
 from greenroom.settings import PREFIX, Settings, load_settings
-from greenroom.web.xmlrpc.methods import METHODS
+from greenroom.web.index.xmlrpc.methods import METHODS
 
 CHECKOUT = Path(__file__).resolve().parent.parent
 CLIENTS = (CHECKOUT / "docs" / "clients.md").read_text()

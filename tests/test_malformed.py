@@ -16,7 +16,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from greenroom.registry.index import Premises, utc_now
+from greenroom.registry.unit_of_work import Services, utc_now
 from tests.artifacts import make_wheel
 from tests.conftest import FakeClock
 from tests.malformed import sdists, wheels
@@ -99,10 +99,10 @@ def test_it_is_refused_and_leaves_no_trace(ground: Ground, name: str) -> None:
     ],
 )
 def test_what_the_cases_are_made_of_is_sound(
-    premises: Premises, clock: FakeClock, content: Callable[[], bytes], filename: str
+    services: Services, clock: FakeClock, content: Callable[[], bytes], filename: str
 ) -> None:
     """Otherwise they could be refused for what they have in common."""
-    site = Site(premises, clock)
+    site = Site(services, clock)
     site.user()
     case = filled(upload(content, "", filename, status=200), {"token": site.token(), "csrf": ""})
 
@@ -111,9 +111,9 @@ def test_what_the_cases_are_made_of_is_sound(
 
 @pytest.mark.parametrize("name", HOSTILE)
 def test_what_is_hostile_but_sound_is_taken_and_does_nothing(
-    premises: Premises, clock: FakeClock, name: str
+    services: Services, clock: FakeClock, name: str
 ) -> None:
-    site = Site(premises, clock)
+    site = Site(services, clock)
     site.user()
     case = filled(upload(HOSTILE[name], "", status=200), {"token": site.token(), "csrf": ""})
 
@@ -137,7 +137,7 @@ def standing(
     with standing_site(request, folder, request.param) as site:
         site.clock.now = utc_now() - timedelta(days=14)
         house = furnish(site, folder / "dist")
-        url = site.premises.settings.database_url
+        url = site.services.settings.database_url
         with serving(folder, url, workers=1) as server:
             server.greenroom("housekeeping")
             yield server, Ground(site, values(house))

@@ -16,9 +16,13 @@ from sqlalchemy import Connection
 from greenroom.database import Database
 from greenroom.models import Base, SearchDocument
 from greenroom.models.search import FULL_TEXT
-from greenroom.registry import catalogue, drafts, search
-from greenroom.registry.index import Index
+from greenroom.registry import (
+    catalogue,
+    publishing,
+    search,
+)
 from greenroom.registry.permissions import Actor
+from greenroom.registry.unit_of_work import UnitOfWork
 from greenroom.settings import Settings
 from greenroom.storage import open_storage
 from tests import factories
@@ -263,16 +267,16 @@ def test_what_is_published_already_is_found_after_the_upgrade(
     database.upgrade()
     storage, settings = open_storage(None, tmp_path / "files"), Settings(data=tmp_path)
     with database.writing() as session:
-        index = Index(session, storage, settings, CREATED)
-        ada = factories.make_user(index, "ada")
-        factories.release(index, ada, make_wheel(tmp_path, "two-words", summary="Old."))
+        uow = UnitOfWork(session, storage, settings, CREATED)
+        ada = factories.make_user(uow, "ada")
+        factories.release(uow, ada, make_wheel(tmp_path, "two-words", summary="Old."))
         keywords = [("Keywords", "counting,sheep")]
         newer = make_wheel(
             tmp_path, "two-words", "1.10", summary="Größer.", metadata_extra=keywords
         )
-        factories.release(index, ada, newer, make_wheel(tmp_path, "two-words", "1.9"))
-        factories.stage(index, ada, make_wheel(tmp_path, "two-words", "2.0", summary="Secret."))
-        factories.stage(index, ada, make_wheel(tmp_path, "hidden"))
+        factories.release(uow, ada, newer, make_wheel(tmp_path, "two-words", "1.9"))
+        factories.stage(uow, ada, make_wheel(tmp_path, "two-words", "2.0", summary="Secret."))
+        factories.stage(uow, ada, make_wheel(tmp_path, "hidden"))
         session.commit()
     documents = sqlalchemy.select(SearchDocument.__table__)
     with database.reading() as session:
@@ -297,15 +301,15 @@ def test_a_step_down_removes_what_is_staged_and_keeps_what_is_published(
     database.upgrade()
     storage, settings = open_storage(None, tmp_path / "files"), Settings(data=tmp_path)
     with database.writing() as session:
-        index = Index(session, storage, settings, CREATED)
-        ada = factories.make_user(index, "ada")
-        factories.release(index, ada, make_wheel(tmp_path))
-        factories.stage(index, ada, make_sdist(tmp_path))
-        factories.stage(index, ada, make_sdist(tmp_path, version="2.0"))
-        reserving = factories.stage(index, ada, make_wheel(tmp_path, "reserved"))
-        factories.make_token(index, ada, project=reserving.project)
-        published = factories.stage(index, ada, make_wheel(tmp_path, version="3.0"))
-        drafts.publish(index, Actor(ada), published)
+        uow = UnitOfWork(session, storage, settings, CREATED)
+        ada = factories.make_user(uow, "ada")
+        factories.release(uow, ada, make_wheel(tmp_path))
+        factories.stage(uow, ada, make_sdist(tmp_path))
+        factories.stage(uow, ada, make_sdist(tmp_path, version="2.0"))
+        reserving = factories.stage(uow, ada, make_wheel(tmp_path, "reserved"))
+        factories.make_token(uow, ada, project=reserving.project)
+        published = factories.stage(uow, ada, make_wheel(tmp_path, version="3.0"))
+        publishing.publish(uow, Actor(ada), published)
         session.commit()
     downgrade(database, "0001")
     with database.engine.connect() as connection:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from greenroom.web import help_pages
+from greenroom.web.pages.help import markdown
 from tests.serving import plain_environment, serving
 
 CHECKOUT = Path(__file__).resolve().parent.parent
@@ -52,7 +52,7 @@ def test_the_wheel_has_the_pages_of_help(wheel: Path) -> None:
     with zipfile.ZipFile(wheel) as archive:
         packed = {name for name in archive.namelist() if name.startswith("greenroom/docs/")}
 
-    assert packed == {f"greenroom/docs/{name}.md" for name in help_pages.NAMES}
+    assert packed == {f"greenroom/docs/{name}.md" for name in markdown.NAMES}
 
 
 def test_the_wheel_serves_pages_outside_the_checkout(wheel: Path, tmp_path: Path) -> None:

@@ -24,7 +24,7 @@ from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 import pytest
 import requests
 
-from greenroom.server import Timing, serve
+from greenroom.server.serve import Timing, serve
 
 MIB = 1024**2
 PIECE = 64 * 1024

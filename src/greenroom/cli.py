@@ -21,25 +21,24 @@ from rich.table import Table
 from greenroom import __version__, logs
 from greenroom.database import UnusableDatabase
 from greenroom.models import Draft, ReviewState, RoleName
-from greenroom.registry import accounts, drafts, housekeeping, projects, reviewing
+from greenroom.registry import (
+    accounts,
+    drafts,
+    housekeeping,
+    projects,
+    publishing,
+    reviews,
+)
 from greenroom.registry.errors import NotFound, Refusal
-from greenroom.registry.index import Index, Premises
-from greenroom.registry.permissions import (
-    DEFAULT_TOKEN_PERMISSIONS,
-    OPERATOR,
-    TOKEN_PERMISSIONS,
-)
-from greenroom.server import serve as serve_wsgi
-from greenroom.settings import (
-    BadSettings,
-    Settings,
-    load_settings,
-    parse_duration,
-    secret_key,
-)
+from greenroom.registry.permissions import DEFAULT_TOKEN_PERMISSIONS, OPERATOR, TOKEN_PERMISSIONS
+from greenroom.registry.unit_of_work import Services, UnitOfWork
+from greenroom.server.serve import serve as serve_wsgi
+from greenroom.services import open_services
+from greenroom.settings import BadSettings, Settings, load_settings, parse_duration, secret_key
 from greenroom.storage import BlobMissing, StorageUnavailable
-from greenroom.web import security
-from greenroom.web.application import make_app, open_premises
+from greenroom.web.application import make_app
+from greenroom.web.http import authentication
+from greenroom.web.http.urls import Urls
 
 _WIDE = 400
 HOUSEKEEPING_EVERY = timedelta(minutes=5)
@@ -79,8 +78,8 @@ def _fail(sentence: str) -> NoReturn:
     sys.exit(1)
 
 
-def with_premises(
-    command: Callable[Concatenate[Premises, P], None],
+def with_services(
+    command: Callable[Concatenate[Services, P], None],
 ) -> Callable[P, None]:
     """Give a command the premises of the settings, with a database that is up to date.
 
@@ -91,17 +90,17 @@ def with_premises(
     def run(*args: P.args, **kwargs: P.kwargs) -> None:
         settings = load_settings()
         logs.configure(settings)
-        premises = open_premises(settings)
-        _prepare_database(premises)
-        command(premises, *args, **kwargs)
+        services = open_services(settings)
+        _prepare_database(services)
+        command(services, *args, **kwargs)
 
     return run
 
 
-def _prepare_database(premises: Premises) -> None:
-    if premises.settings.embedded:
-        premises.database.upgrade()
-    elif not premises.database.is_current():
+def _prepare_database(services: Services) -> None:
+    if services.settings.embedded:
+        services.database.upgrade()
+    elif not services.database.is_current():
         raise BadSettings(
             "The database has an old schema, or none: run 'greenroom db upgrade' first."
         )
@@ -120,24 +119,24 @@ def greenroom() -> None:
 @click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
 @click.option("--port", default=6543, show_default=True, type=click.IntRange(0, 65535))
 @click.option("--workers", default=2, show_default=True, type=click.IntRange(1, 256))
-@with_premises
-def serve(premises: Premises, host: str, port: int, workers: int) -> None:
+@with_services
+def serve(services: Services, host: str, port: int, workers: int) -> None:
     """Run the index until SIGTERM or SIGINT, which let what is in flight finish."""
-    settings = premises.settings
+    settings = services.settings
     secret_key(settings)  # made before the workers start, so that they agree on it
-    with premises.reading() as index:
-        is_new = accounts.is_empty(index.session)
-    premises.database.close()  # connections do not survive the fork of the workers
+    with services.reading() as uow:
+        is_new = accounts.is_empty(uow.db)
+    services.database.close()  # connections do not survive the fork of the workers
 
     def announce(url: str) -> None:
         base = settings.url or url
-        click.echo(f"Greenroom {__version__} is at {base}/")
+        click.echo(f"Greenroom {__version__} is at {Urls(base).home()}")
         click.echo(f"Data: {settings.data.absolute()}")
         if is_new:
-            key = security.first_administrator_key(secret_key(settings))
+            key = authentication.first_administrator_key(secret_key(settings))
             click.echo(
                 "There is no user yet. Create the first administrator at\n"
-                f"  {base}/account/first-administrator?key={key}"
+                f"  {Urls(base).first_administrator(key)}"
             )
         sys.stdout.flush()
 
@@ -161,29 +160,29 @@ def _work_in_background(settings: Settings, stop: threading.Event) -> None:
 
 def _review_regularly(settings: Settings, stop: threading.Event) -> None:
     """Look every second whether a publication waits to be decided."""
-    premises = open_premises(settings)
+    services = open_services(settings)
     log = structlog.get_logger("greenroom.review")
     while not stop.wait(REVIEWS_EVERY.total_seconds()):
         try:
-            reviewing.review_all(premises, log.info)
+            reviews.review_all(services, log.info)
         except (sqlalchemy.exc.SQLAlchemyError, StorageUnavailable, BlobMissing, OSError) as error:
             log.warning("a review failed, and will be tried again", reason=str(error))
-    premises.database.close()
+    services.database.close()
 
 
 def _keep_house_regularly(settings: Settings, stop: threading.Event) -> None:
     """Housekeeping every few minutes, at a random moment, so that workers rarely do it at once."""
-    premises = open_premises(settings)
+    services = open_services(settings)
     log = structlog.get_logger("greenroom.housekeeping")
     seconds = HOUSEKEEPING_EVERY.total_seconds()
     while not stop.wait(random.uniform(seconds / 2, seconds * 3 / 2)):  # noqa: S311
         try:
-            report = housekeeping.keep_house(premises)
+            report = housekeeping.keep_house(services)
         except (sqlalchemy.exc.SQLAlchemyError, StorageUnavailable, OSError) as error:
             log.warning("housekeeping failed, and will be tried again", reason=str(error))
         else:
             log.info("housekeeping", expired=report.drafts_expired, freed=report.blobs_freed)
-    premises.database.close()
+    services.database.close()
 
 
 @greenroom.group()
@@ -194,16 +193,16 @@ def db() -> None:
 @db.command("upgrade")
 def db_upgrade() -> None:
     """Bring the schema to the newest revision."""
-    premises = open_premises(load_settings())
-    premises.database.upgrade()
+    services = open_services(load_settings())
+    services.database.upgrade()
     click.echo("The database is up to date.")
 
 
 @db.command("check")
 def db_check() -> None:
     """Say whether the schema is at the newest revision; exit status 1 when it is behind."""
-    premises = open_premises(load_settings())
-    if not premises.database.is_current():
+    services = open_services(load_settings())
+    if not services.database.is_current():
         raise BadSettings("The database is behind: run 'greenroom db upgrade'.")
     click.echo("The database is up to date.")
 
@@ -223,14 +222,14 @@ def user() -> None:
     required=True,
     help="Read the password from standard input.",
 )
-@with_premises
+@with_services
 def user_create(
-    premises: Premises, name: str, email: str, admin: bool, password_stdin: bool
+    services: Services, name: str, email: str, admin: bool, password_stdin: bool
 ) -> None:
     """Create the user NAME; the address counts as verified."""
     password = sys.stdin.readline().rstrip("\r\n")
-    with premises.writing() as index:
-        accounts.create_user(index, name, email, password, administrator=admin, verified=True)
+    with services.writing() as uow:
+        accounts.create_user(uow, name, email, password, administrator=admin, verified=True)
     click.echo(f"Created the user {name}.")
 
 
@@ -251,9 +250,9 @@ def token() -> None:
     help="What the token may do; may be repeated. By default: stage, publish and discard.",
 )
 @click.option("--expires-in", type=_Duration(), metavar="30d", help="How long the token is valid.")
-@with_premises
+@with_services
 def token_create(
-    premises: Premises,
+    services: Services,
     username: str,
     label: str,
     project: str | None,
@@ -261,12 +260,12 @@ def token_create(
     expires_in: timedelta | None,
 ) -> None:
     """Create an API token and print it, alone; nobody can show it again."""
-    with premises.writing() as index:
+    with services.writing() as uow:
         _, text = accounts.create_token(
-            index,
-            accounts.get_user(index.session, username),
+            uow,
+            accounts.get_user(uow.db, username),
             label,
-            project=projects.get(index, project) if project is not None else None,
+            project=projects.get(uow, project) if project is not None else None,
             permissions=permissions or DEFAULT_TOKEN_PERMISSIONS,
             expires_in=expires_in,
         )
@@ -284,23 +283,23 @@ def role() -> None:
 @click.argument(
     "name", metavar="[owner|maintainer]", type=click.Choice([r.value for r in RoleName])
 )
-@with_premises
-def role_add(premises: Premises, project: str, user: str, name: str) -> None:
+@with_services
+def role_add(services: Services, project: str, user: str, name: str) -> None:
     """Make USER an owner or a maintainer of PROJECT."""
-    with premises.writing() as index:
-        found = projects.get(index, project)
-        projects.add_role(index, OPERATOR, found, user, RoleName(name))
+    with services.writing() as uow:
+        found = projects.get(uow, project)
+        projects.add_role(uow, OPERATOR, found, user, RoleName(name))
     click.echo(f"{user} is {name} of {project}.")
 
 
 @role.command("remove")
 @click.argument("project")
 @click.argument("user")
-@with_premises
-def role_remove(premises: Premises, project: str, user: str) -> None:
+@with_services
+def role_remove(services: Services, project: str, user: str) -> None:
     """Take USER's role in PROJECT away; never the last owner's."""
-    with premises.writing() as index:
-        projects.remove_role(index, OPERATOR, projects.get(index, project), user)
+    with services.writing() as uow:
+        projects.remove_role(uow, OPERATOR, projects.get(uow, project), user)
     click.echo(f"{user} has no role in {project} any more.")
 
 
@@ -311,11 +310,11 @@ def draft() -> None:
 
 @draft.command("list")
 @click.option("--json", "as_json", is_flag=True, help="One JSON array, for scripts.")
-@with_premises
-def draft_list(premises: Premises, as_json: bool) -> None:
+@with_services
+def draft_list(services: Services, as_json: bool) -> None:
     """List every live draft, with its whole slug."""
-    with premises.reading() as index:
-        live = drafts.all_live(index)
+    with services.reading() as uow:
+        live = drafts.all_live(uow)
         if as_json:
             click.echo(json.dumps([_draft_as_json(draft) for draft in live], indent=2))
         else:
@@ -350,11 +349,11 @@ def _print_drafts(live: list[Draft]) -> None:
 
 @draft.command("publish")
 @click.argument("slug")
-@with_premises
-def draft_publish(premises: Premises, slug: str) -> None:
+@with_services
+def draft_publish(services: Services, slug: str) -> None:
     """Publish the draft with this SLUG."""
-    with premises.writing() as index:
-        draft = drafts.publish(index, OPERATOR, _draft(index, slug))
+    with services.writing() as uow:
+        draft = publishing.publish(uow, OPERATOR, _draft(uow, slug))
         sentence = f"Published {draft.project_name} {draft.version}."
         if draft.review == ReviewState.PROCESSING:
             sentence = f"The publication of {draft.project_name} {draft.version} is being reviewed."
@@ -363,28 +362,28 @@ def draft_publish(premises: Premises, slug: str) -> None:
 
 @draft.command("discard")
 @click.argument("slug")
-@with_premises
-def draft_discard(premises: Premises, slug: str) -> None:
+@with_services
+def draft_discard(services: Services, slug: str) -> None:
     """Discard the draft with this SLUG, with its files."""
-    with premises.writing() as index:
-        draft = _draft(index, slug)
-        drafts.discard(index, OPERATOR, draft)
+    with services.writing() as uow:
+        draft = _draft(uow, slug)
+        drafts.discard(uow, OPERATOR, draft)
         sentence = f"Discarded the draft of {draft.project_name} {draft.version}."
     click.echo(sentence)
 
 
-def _draft(index: Index, slug: str) -> Draft:
-    draft = drafts.by_slug(index.session, slug)
+def _draft(uow: UnitOfWork, slug: str) -> Draft:
+    draft = drafts.by_slug(uow.db, slug)
     if draft is None:
         raise NotFound("There is no draft with this slug: see 'greenroom draft list'.")
     return draft
 
 
 @greenroom.command("housekeeping")
-@with_premises
-def keep_house(premises: Premises) -> None:
+@with_services
+def keep_house(services: Services) -> None:
     """Expire drafts and free what nobody refers to; safe to run at any time, by many at once."""
-    report = housekeeping.keep_house(premises, click.echo)
+    report = housekeeping.keep_house(services, click.echo)
     click.echo(
         f"Drafts expired: {report.drafts_expired}. Blobs freed: {report.blobs_freed}. "
         f"Stale uploads removed: {report.stale_files_removed + report.uploads_cleared}."

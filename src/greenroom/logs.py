@@ -1,14 +1,11 @@
 """Logs: lines for people on a terminal, JSON for machines. Secrets are never in them."""
 
 import logging
-import re
 import sys
 
 import structlog
 
 from greenroom.settings import Settings
-
-_SLUG = re.compile(r"(/draft/[A-Za-z0-9]{4})[A-Za-z0-9]*")
 
 
 def configure(settings: Settings) -> None:
@@ -28,8 +25,3 @@ def configure(settings: Settings) -> None:
         wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
         logger_factory=structlog.PrintLoggerFactory(sys.stderr),
     )
-
-
-def without_secrets(path: str) -> str:
-    """A path as it may be logged: of a draft's slug it shows the first four characters."""
-    return _SLUG.sub(r"\1…", path)

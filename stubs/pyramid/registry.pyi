@@ -1,7 +1,9 @@
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TypedDict
 
-from greenroom.registry.index import Premises
+from greenroom.registry.unit_of_work import Services
+from greenroom.web.http.draft_nodes import DraftBranch
+from greenroom.web.http.traversal import Branch
 
 class View(TypedDict):
     callable: Callable[..., object]
@@ -17,7 +19,9 @@ class Introspector:
 
 class Registry:
     introspector: Introspector
-    # What the application puts here (greenroom.web.application, greenroom.web.security).
-    premises: Premises
+    # What the application puts here (greenroom.web.application, greenroom.web.http).
+    services: Services
+    branches: Mapping[str, Branch]
+    draft_branches: Mapping[str, DraftBranch]
     session_cookie: str
     secret_key: str

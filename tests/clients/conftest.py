@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from greenroom.registry.index import Premises
+from greenroom.registry.unit_of_work import Services
 from tests.artifacts import make_sdist, make_wheel
 from tests.clients import maintainer
 from tests.serving import Server, Servers, new_database, serving, standing_servers
@@ -38,10 +38,10 @@ def release(tmp_path: Path) -> list[Path]:
 
 
 @pytest.fixture
-def beside(server: Server) -> Iterator[Premises]:
+def beside(server: Server) -> Iterator[Services]:
     """The premises of the server, in this process too."""
-    with server.premises() as premises:
-        yield premises
+    with server.services() as services:
+        yield services
 
 
 @dataclass(frozen=True)
@@ -49,7 +49,7 @@ class SharedServer:
     """An index that tests share: each works on projects of its own."""
 
     server: Server
-    premises: Premises
+    services: Services
     token: str
 
 
@@ -62,6 +62,6 @@ def shared(
     settings = {"GREENROOM_NEW_PROJECTS_PER_HOUR": "0"}
     with (
         serving(folder, new_database(request, folder, request.param), settings=settings) as server,
-        server.premises() as premises,
+        server.services() as services,
     ):
-        yield SharedServer(server, premises, maintainer.join(premises))
+        yield SharedServer(server, services, maintainer.join(services))

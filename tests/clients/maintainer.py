@@ -2,50 +2,56 @@
 
 from pathlib import Path
 
-from greenroom.registry import accounts, drafts, projects, removal, yanking
-from greenroom.registry.index import Premises
+from greenroom.registry import (
+    accounts,
+    projects,
+    publishing,
+    removal,
+    yanking,
+)
 from greenroom.registry.permissions import Actor
+from greenroom.registry.unit_of_work import Services
 from tests import factories
 
 NAME = "ada"
 
 
-def join(premises: Premises) -> str:
+def join(services: Services) -> str:
     """Make the account, and give an API token of it."""
-    with premises.writing() as index:
-        return factories.make_token(index, factories.make_user(index, NAME))
+    with services.writing() as uow:
+        return factories.make_token(uow, factories.make_user(uow, NAME))
 
 
-def release(premises: Premises, *files: Path) -> None:
+def release(services: Services, *files: Path) -> None:
     """Publish these files of one project."""
-    with premises.writing() as index:
-        factories.release(index, accounts.get_user(index.session, NAME), *files)
+    with services.writing() as uow:
+        factories.release(uow, accounts.get_user(uow.db, NAME), *files)
 
 
-def stage(premises: Premises, *files: Path) -> str:
+def stage(services: Services, *files: Path) -> str:
     """Put these files of one release into its draft, and give the draft's slug."""
-    with premises.writing() as index:
-        return factories.stage(index, accounts.get_user(index.session, NAME), *files).slug
+    with services.writing() as uow:
+        return factories.stage(uow, accounts.get_user(uow.db, NAME), *files).slug
 
 
-def publish(premises: Premises, project: str, version: str) -> None:
+def publish(services: Services, project: str, version: str) -> None:
     """Publish the draft of this release."""
-    with premises.writing() as index:
-        draft = factories.find_draft(index, project, version)
+    with services.writing() as uow:
+        draft = factories.find_draft(uow, project, version)
         assert draft is not None
-        drafts.publish(index, Actor(accounts.get_user(index.session, NAME)), draft)
+        publishing.publish(uow, Actor(accounts.get_user(uow.db, NAME)), draft)
 
 
-def yank(premises: Premises, project: str, version: str) -> None:
+def yank(services: Services, project: str, version: str) -> None:
     """Yank a release, for a reason that a page has to escape."""
-    with premises.writing() as index:
-        actor = Actor(accounts.get_user(index.session, NAME))
+    with services.writing() as uow:
+        actor = Actor(accounts.get_user(uow.db, NAME))
         reason = 'Breaks "everything" <here>'
-        yanking.yank_release(index, actor, projects.get(index, project), version, reason)
+        yanking.yank_release(uow, actor, projects.get(uow, project), version, reason)
 
 
-def remove(premises: Premises, project: str) -> None:
+def remove(services: Services, project: str) -> None:
     """Delete a project."""
-    with premises.writing() as index:
-        actor = Actor(accounts.get_user(index.session, NAME))
-        removal.remove_project(index, actor, projects.get(index, project))
+    with services.writing() as uow:
+        actor = Actor(accounts.get_user(uow.db, NAME))
+        removal.remove_project(uow, actor, projects.get(uow, project))

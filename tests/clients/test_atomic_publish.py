@@ -7,9 +7,14 @@ from pathlib import Path
 
 from packaging.version import Version
 
-from greenroom.registry import accounts, drafts, projects
-from greenroom.registry.index import Premises
+from greenroom.registry import (
+    accounts,
+    drafts,
+    projects,
+    publishing,
+)
 from greenroom.registry.permissions import Actor
+from greenroom.registry.unit_of_work import Services
 from tests import factories
 from tests.artifacts import make_wheel
 from tests.serving import Server
@@ -44,23 +49,23 @@ class Reader(threading.Thread):
             self.pages += 1
 
 
-def stage_and_publish(beside: Premises, version: str) -> None:
-    with beside.writing() as index:
-        actor = Actor(accounts.get_user(index.session, "ada"))
-        project = projects.get(index, "example")
-        draft = drafts.open_draft(index, actor, project, Version(version))
-        factories.add_staged_rows(index, draft, FILES)
+def stage_and_publish(beside: Services, version: str) -> None:
+    with beside.writing() as uow:
+        actor = Actor(accounts.get_user(uow.db, "ada"))
+        project = projects.get(uow, "example")
+        draft = drafts.open_draft(uow, actor, project, Version(version))
+        factories.add_staged_rows(uow, draft, FILES)
         draft_id = draft.id
-    with beside.writing() as index:
-        actor = Actor(accounts.get_user(index.session, "ada"))
-        drafts.publish(index, actor, factories.get_draft(index, draft_id))
+    with beside.writing() as uow:
+        actor = Actor(accounts.get_user(uow.db, "ada"))
+        publishing.publish(uow, actor, factories.get_draft(uow, draft_id))
 
 
-def test_no_reader_sees_part_of_a_release(server: Server, beside: Premises, tmp_path: Path) -> None:
+def test_no_reader_sees_part_of_a_release(server: Server, beside: Services, tmp_path: Path) -> None:
     server.user("ada")
-    with beside.writing() as index:
-        ada = accounts.get_user(index.session, "ada")
-        factories.release(index, ada, make_wheel(tmp_path, version="0.0"))
+    with beside.writing() as uow:
+        ada = accounts.get_user(uow.db, "ada")
+        factories.release(uow, ada, make_wheel(tmp_path, version="0.0"))
     stop = threading.Event()
     readers = [Reader(server, stop) for _ in range(READERS)]
     for reader in readers:
@@ -77,5 +82,5 @@ def test_no_reader_sees_part_of_a_release(server: Server, beside: Premises, tmp_
         assert reader.pages > 0
         assert reader.counts <= {FILES}
         assert reader.serials == sorted(reader.serials)
-    with beside.reading() as index:
-        assert len(factories.public_filenames(index, "example")) == RELEASES * FILES + 1
+    with beside.reading() as uow:
+        assert len(factories.public_filenames(uow, "example")) == RELEASES * FILES + 1

@@ -32,17 +32,17 @@ def test_a_client_installs_the_newest_release_for_its_python_with_what_it_requir
     name = f"wanted-by-{client.__name__.replace('_', '-')}"
     base, dist = f"base-of-{name}", tmp_path / "dist"
     requires = [("Requires-Dist", f"{base} (>=1.0)")]
-    maintainer.release(shared.premises, make_wheel(dist, base))
-    maintainer.release(shared.premises, make_wheel(dist, name, "1.0", metadata_extra=requires))
+    maintainer.release(shared.services, make_wheel(dist, base))
+    maintainer.release(shared.services, make_wheel(dist, name, "1.0", metadata_extra=requires))
     maintainer.release(
-        shared.premises,
+        shared.services,
         make_sdist(dist, name, "1.1", metadata_extra=requires),
         make_wheel(dist, name, "1.1", requires_python=">=3.8,<4", metadata_extra=requires),
     )
-    maintainer.release(shared.premises, make_wheel(dist, name, "2.0", requires_python=">=4"))
-    maintainer.release(shared.premises, make_wheel(dist, name, "1.2", metadata_extra=requires))
-    maintainer.yank(shared.premises, name, "1.2")
-    maintainer.stage(shared.premises, make_wheel(dist, name, "1.3", metadata_extra=requires))
+    maintainer.release(shared.services, make_wheel(dist, name, "2.0", requires_python=">=4"))
+    maintainer.release(shared.services, make_wheel(dist, name, "1.2", metadata_extra=requires))
+    maintainer.yank(shared.services, name, "1.2")
+    maintainer.stage(shared.services, make_wheel(dist, name, "1.3", metadata_extra=requires))
     installation = Installation(shared.server, tmp_path / "here", simple(shared))
 
     python = client(installation, f"{name}>=1.0")
@@ -56,8 +56,8 @@ def test_a_client_installs_a_draft_as_the_guide_says(
     shared: SharedServer, client: str, tmp_path: Path
 ) -> None:
     name = f"tried-by-{client}"
-    maintainer.release(shared.premises, make_wheel(tmp_path / "dist", name, "1.0"))
-    slug = maintainer.stage(shared.premises, make_wheel(tmp_path / "dist", name, "2.0"))
+    maintainer.release(shared.services, make_wheel(tmp_path / "dist", name, "1.0"))
+    slug = maintainer.stage(shared.services, make_wheel(tmp_path / "dist", name, "2.0"))
     section = guide.section("Installing", client, url=shared.server.url, slug=slug, project=name)
     home, folder = tmp_path / "home", tmp_path / "here"
     project = Installation(shared.server, folder, simple(shared))
@@ -86,9 +86,9 @@ def test_pip_reads_a_draft_as_json_and_as_html(
     shared: SharedServer, client: Installer, tmp_path: Path
 ) -> None:
     name = f"read-by-{client.__name__.replace('_', '-')}"
-    maintainer.release(shared.premises, make_wheel(tmp_path / "dist", name, "1.0"))
+    maintainer.release(shared.services, make_wheel(tmp_path / "dist", name, "1.0"))
     slug = maintainer.stage(
-        shared.premises,
+        shared.services,
         make_wheel(tmp_path / "dist", name, "2.0", requires_python=">=3.8,<4"),
         make_sdist(tmp_path / "dist", name, "2.0"),
     )
@@ -104,10 +104,10 @@ def test_pip_reads_a_draft_as_json_and_as_html(
 def test_uv_holds_back_what_was_published_too_late_however_early_it_was_staged(
     shared: SharedServer, tmp_path: Path
 ) -> None:
-    maintainer.release(shared.premises, make_wheel(tmp_path, "held-back", "1.0"))
-    maintainer.stage(shared.premises, make_wheel(tmp_path, "held-back", "2.0"))
+    maintainer.release(shared.services, make_wheel(tmp_path, "held-back", "1.0"))
+    maintainer.stage(shared.services, make_wheel(tmp_path, "held-back", "2.0"))
     between = datetime.now(UTC).isoformat()
-    maintainer.publish(shared.premises, "held-back", "2.0")
+    maintainer.publish(shared.services, "held-back", "2.0")
     installation = Installation(shared.server, tmp_path / "here", simple(shared))
 
     python = installers.uv(installation, "held-back", "--exclude-newer", between)
@@ -118,7 +118,7 @@ def test_uv_holds_back_what_was_published_too_late_however_early_it_was_staged(
 def test_pypi_simple_lists_downloads_and_verifies(shared: SharedServer, tmp_path: Path) -> None:
     wheel = make_wheel(tmp_path / "dist", "read-by-pypi-simple", requires_python=">=3.11")
     sdist = make_sdist(tmp_path / "dist", "read-by-pypi-simple", requires_python=">=3.11")
-    maintainer.release(shared.premises, sdist, wheel)
+    maintainer.release(shared.services, sdist, wheel)
     got = tmp_path / "got"
 
     with PyPISimple(simple(shared)) as client:

@@ -20,10 +20,10 @@ import pytest
 from sqlalchemy import select
 
 from greenroom.database import Database
-from greenroom.models import Draft, File, FileUpload, UploadPart, UploadState
+from greenroom.models import Draft, File, UploadPart, UploadSession, UploadState
 from greenroom.registry import housekeeping
-from greenroom.registry.drafts import COMPLETION_LEASE
-from greenroom.registry.index import Premises, utc_now
+from greenroom.registry.unit_of_work import Services, utc_now
+from greenroom.registry.upload_states import COMPLETION_LEASE
 from greenroom.settings import Settings
 from greenroom.storage import open_storage
 from tests import factories
@@ -47,7 +47,7 @@ class Place:
         self.database_url = database_url
         settings = Settings(data=folder / "data", database_url=database_url)
         database = Database(settings.sqlalchemy_url)
-        self.premises = Premises(database, open_storage(None, settings.files), settings)
+        self.services = Services(database, open_storage(None, settings.files), settings)
         self.token = ""
 
     @contextmanager
@@ -112,13 +112,13 @@ class Place:
             | ({"GREENROOM_DATABASE_URL": self.database_url} if self.database_url else {}),
             "housekeeping",
         )
-        with self.premises.reading() as index:
-            files = index.session.scalars(select(File)).all()
-            parts = index.session.scalars(select(UploadPart.sha256)).all()
+        with self.services.reading() as uow:
+            files = uow.db.scalars(select(File)).all()
+            parts = uow.db.scalars(select(UploadPart.sha256)).all()
             referenced = {d for f in files for d in (f.sha256, f.metadata_sha256)} | set(parts)
-        assert set(self.premises.storage.digests()) == referenced
-        self.premises.storage.remove_stale_incoming(timedelta(0))
-        assert list(self.premises.storage.incoming.iterdir()) == []
+        assert set(self.services.storage.digests()) == referenced
+        self.services.storage.remove_stale_incoming(timedelta(0))
+        assert list(self.services.storage.incoming.iterdir()) == []
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
@@ -131,7 +131,7 @@ def place(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Place]:
         greenroom(environment, "db", "upgrade")
     made = Place(tmp_path, url)
     yield made
-    made.premises.database.close()
+    made.services.database.close()
 
 
 def kill(server: Server) -> None:
@@ -165,7 +165,7 @@ def test_bytes_that_were_acknowledged_are_there(place: Place, tmp_path: Path) ->
                 ).encode()
                 + content[MIB:-1]
             )
-            incoming = place.premises.storage.incoming
+            incoming = place.services.storage.incoming
             wait_until(lambda: any(p.stat().st_size > 0 for p in incoming.iterdir()))
             kill(server)
 
@@ -187,8 +187,8 @@ def test_a_completion_that_was_interrupted_has_failed_after_its_time(
     content = wheel.read_bytes()
 
     def state() -> str:
-        with place.premises.reading() as index:
-            return index.session.scalars(select(FileUpload.state)).one()
+        with place.services.reading() as uow:
+            return uow.db.scalars(select(UploadSession.state)).one()
 
     with place.served() as server:
         session = place.session(server)
@@ -209,20 +209,20 @@ def test_a_completion_that_was_interrupted_has_failed_after_its_time(
         assert place.ask(server, "POST", here["publish"], META)[0] == 409
         assert server.get("/simple/example/").status == 404
 
-        later = replace(place.premises, clock=lambda: utc_now() + COMPLETION_LEASE)
+        later = replace(place.services, clock=lambda: utc_now() + COMPLETION_LEASE)
         housekeeping.keep_house(later)
         body = place.ask(server, "GET", file)[2]
         assert (body["status"], len(body["notices"])) == ("error", 1)
         assert place.ask(server, "DELETE", file)[0] == 204
         place.check_nothing_leaks()
-        assert list(place.premises.storage.digests()) == []
+        assert list(place.services.storage.digests()) == []
 
         upload = place.announce(server, session, wheel)
         place.patch(server, upload, 0, content)
         assert place.ask(server, "POST", upload["links"]["complete"], META)[0] == 201
         assert place.ask(server, "DELETE", here["session"])[0] == 204
     place.check_nothing_leaks()
-    assert list(place.premises.storage.digests()) == []
+    assert list(place.services.storage.digests()) == []
 
 
 def test_a_publication_that_was_interrupted_has_happened_whole_or_not_at_all(
@@ -231,12 +231,12 @@ def test_a_publication_that_was_interrupted_has_happened_whole_or_not_at_all(
     files = 400
     with place.served() as server:
         session = place.session(server)
-    with place.premises.writing() as index:
-        factories.add_staged_rows(index, index.session.scalars(select(Draft)).one(), files)
+    with place.services.writing() as uow:
+        factories.add_staged_rows(uow, uow.db.scalars(select(Draft)).one(), files)
 
     def public() -> int:
-        with place.premises.reading() as index:
-            return len(factories.public_filenames(index, "example"))
+        with place.services.reading() as uow:
+            return len(factories.public_filenames(uow, "example"))
 
     seen = []
     for delay in (0.05, 0.3):

@@ -14,16 +14,16 @@ from urllib.error import URLError
 import pytest
 
 from greenroom.registry import journal
-from greenroom.registry.index import Premises
+from greenroom.registry.unit_of_work import Services
 from tests.artifacts import make_sdist, make_wheel
 from tests.clients import guide, maintainer
 from tests.clients.programs import program
 from tests.serving import Server, plain_environment
 
 
-def last_serial(beside: Premises) -> int:
-    with beside.reading() as index:
-        return journal.last_serial(index.session)
+def last_serial(beside: Services) -> int:
+    with beside.reading() as uow:
+        return journal.last_serial(uow.db)
 
 
 def install(server: Server, index_url: str, requirement: str, folder: Path) -> None:
@@ -85,7 +85,7 @@ class Mirror:
 
 @pytest.mark.parametrize("api", ["xmlrpc", "simple"])
 def test_bandersnatch_mirrors_everything_and_then_what_is_new(
-    server: Server, beside: Premises, tmp_path: Path, api: str
+    server: Server, beside: Services, tmp_path: Path, api: str
 ) -> None:
     maintainer.join(beside)
     dist = tmp_path / "dist"
@@ -177,7 +177,7 @@ def wait_for(url: str, process: subprocess.Popen[bytes]) -> None:
 
 
 def test_devpi_server_passes_on_what_is_published(
-    server: Server, beside: Premises, tmp_path: Path
+    server: Server, beside: Services, tmp_path: Path
 ) -> None:
     maintainer.join(beside)
     dist = tmp_path / "dist"

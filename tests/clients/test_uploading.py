@@ -52,8 +52,8 @@ def staged_files(shared: SharedServer, checkout: Checkout) -> dict[str, str]:
 
 
 def draft_slug(shared: SharedServer, checkout: Checkout) -> str:
-    with shared.premises.reading() as index:
-        draft = factories.find_draft(index, checkout.name, checkout.version)
+    with shared.services.reading() as uow:
+        draft = factories.find_draft(uow, checkout.name, checkout.version)
         assert draft is not None
         return draft.slug
 
@@ -96,7 +96,7 @@ def test_what_a_client_stages_as_the_guide_says_is_public_once_it_is_published(
 
     assert public_files(shared, checkout.name) == {}
     assert staged_files(shared, checkout) == digests(checkout)
-    maintainer.publish(shared.premises, checkout.name, checkout.version)
+    maintainer.publish(shared.services, checkout.name, checkout.version)
     assert public_files(shared, checkout.name) == digests(checkout)
 
 

@@ -13,9 +13,9 @@ from conformance.client import basic
 from conformance.laboratory import Choices
 from greenroom.database import Database
 from greenroom.models import Project, RoleName
-from greenroom.registry import projects, reviewing
-from greenroom.registry.index import Premises, utc_now
+from greenroom.registry import projects, reviews
 from greenroom.registry.permissions import OPERATOR, Act
+from greenroom.registry.unit_of_work import Services, utc_now
 from greenroom.settings import Settings
 from greenroom.storage import open_storage
 from greenroom.web.application import make_app
@@ -34,7 +34,7 @@ _REVIEW = shlex.join(["sh", "-c", _REFUSES])
 class Subject:
     """The index that is examined, and what the suite is told of it."""
 
-    premises: Premises
+    services: Services
     app: WSGIApplication
     choices: Choices
 
@@ -43,8 +43,8 @@ class Subject:
 
     def project_names(self) -> set[str]:
         """Every project that the database knows, public or not."""
-        with self.premises.reading() as index:
-            return set(index.session.scalars(select(Project.normalized_name)))
+        with self.services.reading() as uow:
+            return set(uow.db.scalars(select(Project.normalized_name)))
 
 
 class ReviewedAtTheThirdLook:
@@ -53,9 +53,9 @@ class ReviewedAtTheThirdLook:
     The suite has its time to interfere, and nobody waits for a clock.
     """
 
-    def __init__(self, app: WSGIApplication, premises: Premises) -> None:
+    def __init__(self, app: WSGIApplication, services: Services) -> None:
         self.app = app
-        self.premises = premises
+        self.services = services
         self.looks = 0
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
@@ -65,7 +65,7 @@ class ReviewedAtTheThirdLook:
         elif method == "GET" and path.startswith("/upload/"):
             self.looks += 1
             if self.looks == 3:
-                reviewing.review_all(self.premises)
+                reviews.review_all(self.services)
         return self.app(environ, start_response)
 
 
@@ -78,20 +78,20 @@ def examined(settings: Settings, *, reviewed: bool = False) -> Iterator[Subject]
     if reviewed:
         settings = settings.model_copy(update={"review_command": _REVIEW})
     database = Database(settings.sqlalchemy_url)
-    premises = Premises(database, open_storage(None, settings.files), settings, utc_now)
-    with premises.writing() as index:
-        ada, grace = (factories.make_user(index, name) for name in ("ada", "grace"))
-        first, second = (factories.make_token(index, user) for user in (ada, grace))
-        stage_only = factories.make_token(index, ada, permissions=[Act.STAGE])
+    services = Services(database, open_storage(None, settings.files), settings, utc_now)
+    with services.writing() as uow:
+        ada, grace = (factories.make_user(uow, name) for name in ("ada", "grace"))
+        first, second = (factories.make_token(uow, user) for user in (ada, grace))
+        stage_only = factories.make_token(uow, ada, permissions=[Act.STAGE])
 
     def grant(project: str) -> None:
-        with premises.writing() as index:
-            found = projects.get(index, project)
-            projects.add_role(index, OPERATOR, found, "grace", RoleName.MAINTAINER)
+        with services.writing() as uow:
+            found = projects.get(uow, project)
+            projects.add_role(uow, OPERATOR, found, "grace", RoleName.MAINTAINER)
 
     def revoke(project: str) -> None:
-        with premises.writing() as index:
-            projects.remove_role(index, OPERATOR, projects.get(index, project), "grace")
+        with services.writing() as uow:
+            projects.remove_role(uow, OPERATOR, projects.get(uow, project), "grace")
 
     choices = Choices(
         root=ROOT,
@@ -102,9 +102,9 @@ def examined(settings: Settings, *, reviewed: bool = False) -> Iterator[Subject]
         grant=grant,
         revoke=revoke,
     )
-    app: WSGIApplication = make_app(settings, premises=premises)
+    app: WSGIApplication = make_app(settings, services=services)
     if reviewed:
-        app = ReviewedAtTheThirdLook(app, premises)
+        app = ReviewedAtTheThirdLook(app, services)
         choices = replace(choices, refused_version=REFUSED_VERSION, longest_pause=0.01)
-    yield Subject(premises, app, replace(choices, transport=lambda: session_of(app)))
+    yield Subject(services, app, replace(choices, transport=lambda: session_of(app)))
     database.close()

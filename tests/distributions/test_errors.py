@@ -4,12 +4,7 @@ import pickle
 
 import pytest
 
-from greenroom.distributions.errors import (
-    MAX_QUOTED,
-    MAX_REASONS,
-    InvalidDistribution,
-    quoted,
-)
+from greenroom.distributions.errors import MAX_QUOTED, MAX_REASONS, InvalidDistribution, quoted
 
 
 def test_every_reason_is_kept_and_joined() -> None:

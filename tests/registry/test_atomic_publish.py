@@ -11,9 +11,15 @@ from packaging.version import Version
 
 from greenroom.database import Database
 from greenroom.models import DraftState, JournalEntry
-from greenroom.registry import accounts, catalogue, drafts, projects
-from greenroom.registry.index import Premises
+from greenroom.registry import (
+    accounts,
+    catalogue,
+    drafts,
+    projects,
+    publishing,
+)
 from greenroom.registry.permissions import Actor
+from greenroom.registry.unit_of_work import Services
 from tests import factories
 from tests.artifacts import make_wheel
 
@@ -22,38 +28,38 @@ FILES = 40
 
 
 @pytest.fixture
-def ready(premises: Premises, tmp_path: Path) -> Premises:
+def ready(services: Services, tmp_path: Path) -> Services:
     """An index in which ada has a project."""
-    with premises.writing() as index:
-        factories.release(index, factories.make_user(index), make_wheel(tmp_path, version="0.0"))
-    return premises
+    with services.writing() as uow:
+        factories.release(uow, factories.make_user(uow), make_wheel(tmp_path, version="0.0"))
+    return services
 
 
-def stage_release(premises: Premises, version: str) -> int:
+def stage_release(services: Services, version: str) -> int:
     """A draft of this version with as many files as a large release has; gives its key."""
-    with premises.writing() as index:
-        project = projects.get(index, "example")
-        ada = Actor(accounts.get_user(index.session, "ada"))
-        draft = drafts.open_draft(index, ada, project, Version(version))
-        factories.add_staged_rows(index, draft, FILES)
+    with services.writing() as uow:
+        project = projects.get(uow, "example")
+        ada = Actor(accounts.get_user(uow.db, "ada"))
+        draft = drafts.open_draft(uow, ada, project, Version(version))
+        factories.add_staged_rows(uow, draft, FILES)
         return draft.id
 
 
-def publish_in_child(premises: Premises, draft_id: int) -> int:
+def publish_in_child(services: Services, draft_id: int) -> int:
     """Fork a process that publishes the draft over connections of its own; gives its number."""
     child = os.fork()
     if child:
         return child
     try:
-        mine = Premises(
-            Database(premises.settings.sqlalchemy_url),
-            premises.storage,
-            premises.settings,
-            premises.clock,
+        mine = Services(
+            Database(services.settings.sqlalchemy_url),
+            services.storage,
+            services.settings,
+            services.clock,
         )
-        with mine.writing() as index:
-            ada = Actor(accounts.get_user(index.session, "ada"))
-            drafts.publish(index, ada, factories.get_draft(index, draft_id))
+        with mine.writing() as uow:
+            ada = Actor(accounts.get_user(uow.db, "ada"))
+            publishing.publish(uow, ada, factories.get_draft(uow, draft_id))
     finally:
         os._exit(0)
 
@@ -63,15 +69,15 @@ def kill(child: int) -> None:
     os.waitpid(child, 0)
 
 
-def how_long_publishing_takes(premises: Premises) -> float:
-    draft_id = stage_release(premises, "1.0")
+def how_long_publishing_takes(services: Services) -> float:
+    draft_id = stage_release(services, "1.0")
     begun = time.monotonic()
-    os.waitpid(publish_in_child(premises, draft_id), 0)
+    os.waitpid(publish_in_child(services, draft_id), 0)
     return time.monotonic() - begun
 
 
 def test_a_publisher_that_is_killed_leaves_the_whole_release_public_or_none_of_it(
-    ready: Premises,
+    ready: Services,
 ) -> None:
     longest = how_long_publishing_takes(ready)
     chance = random.Random(694)
@@ -85,13 +91,13 @@ def test_a_publisher_that_is_killed_leaves_the_whole_release_public_or_none_of_i
         time.sleep(chance.uniform(0.2, 1.2) * longest)
         kill(child)
 
-        with ready.reading() as index:
-            project = catalogue.project(index.session, "example")
+        with ready.reading() as uow:
+            project = catalogue.project(uow.db, "example")
             assert project is not None
-            release = catalogue.release(index.session, project, version)
-            files = catalogue.files(index.session, release) if release is not None else []
-            entries = index.session.query(JournalEntry).filter_by(version=version).count()
-            state = factories.get_draft(index, draft_id).state
+            release = catalogue.release(uow.db, project, version)
+            files = catalogue.files(uow.db, release) if release is not None else []
+            entries = uow.db.query(JournalEntry).filter_by(version=version).count()
+            state = factories.get_draft(uow, draft_id).state
         outcomes.add(len(files))
         assert (len(files), entries, state) in [
             (0, 0, DraftState.OPEN),
@@ -101,14 +107,14 @@ def test_a_publisher_that_is_killed_leaves_the_whole_release_public_or_none_of_i
     assert outcomes <= {0, FILES}
 
 
-def test_a_draft_whose_publisher_was_killed_can_be_published(ready: Premises) -> None:
+def test_a_draft_whose_publisher_was_killed_can_be_published(ready: Services) -> None:
     draft_id = stage_release(ready, "3.0")
     ready.database.close()
     kill(publish_in_child(ready, draft_id))
 
-    with ready.writing() as index:
-        ada = Actor(accounts.get_user(index.session, "ada"))
-        drafts.publish(index, ada, factories.get_draft(index, draft_id))
+    with ready.writing() as uow:
+        ada = Actor(accounts.get_user(uow.db, "ada"))
+        publishing.publish(uow, ada, factories.get_draft(uow, draft_id))
 
-    with ready.reading() as index:
-        assert len(factories.public_filenames(index, "example")) == FILES + 1
+    with ready.reading() as uow:
+        assert len(factories.public_filenames(uow, "example")) == FILES + 1

@@ -9,23 +9,30 @@ from packaging.version import Version
 from sqlalchemy.orm import Session
 
 from greenroom.models import Draft, Project, ProjectStatus, Release, RoleName, User
-from greenroom.registry import accounts, catalogue, drafts, journal, projects
+from greenroom.registry import (
+    accounts,
+    catalogue,
+    drafts,
+    journal,
+    projects,
+    publishing,
+)
 from greenroom.registry.catalogue import ChangedProject, ListedFile, ListedProject, Listing
-from greenroom.registry.index import Index, Premises
 from greenroom.registry.permissions import Actor
+from greenroom.registry.unit_of_work import Services, UnitOfWork
 from tests import factories
 from tests.artifacts import make_sdist, make_wheel
 
 
 @pytest.fixture
-def ada(index: Index) -> User:
-    return factories.make_user(index, "ada")
+def ada(uow: UnitOfWork) -> User:
+    return factories.make_user(uow, "ada")
 
 
 @pytest.fixture
-def project(index: Index, ada: User, tmp_path: Path) -> Project:
+def project(uow: UnitOfWork, ada: User, tmp_path: Path) -> Project:
     return factories.release(
-        index,
+        uow,
         ada,
         make_wheel(tmp_path, "Zope.Example", "1.0", requires_python=">=3.11"),
         make_sdist(tmp_path, "Zope.Example", "1.0"),
@@ -34,9 +41,9 @@ def project(index: Index, ada: User, tmp_path: Path) -> Project:
     )
 
 
-def all_answers(index: Index) -> dict[str, object]:
+def all_answers(uow: UnitOfWork) -> dict[str, object]:
     """All that anybody can ask of the catalogue, in values that can be compared."""
-    session = index.session
+    session = uow.db
     ada = accounts.get_user(session, "ada")
     answers: dict[str, object] = {
         "projects": catalogue.projects(session),
@@ -87,54 +94,54 @@ FILENAMES = (
 
 
 def test_a_draft_changes_no_answer(
-    index: Index, ada: User, project: Project, tmp_path: Path
+    uow: UnitOfWork, ada: User, project: Project, tmp_path: Path
 ) -> None:
-    before = all_answers(index)
+    before = all_answers(uow)
     for path in (
         make_wheel(tmp_path, "Zope.Example", "1.0", tag="py2-none-any", summary="Hidden."),
         make_sdist(tmp_path, "Zope.Example", "2.0", summary="Hidden."),
         make_wheel(tmp_path, "new", "1.0"),
     ):
-        factories.stage(index, ada, path)
+        factories.stage(uow, ada, path)
         digest = factories.artifact_of(path).sha256
-        assert catalogue.file_of_content(index.session, digest) is None
-    assert all_answers(index) == before
+        assert catalogue.file_of_content(uow.db, digest) is None
+    assert all_answers(uow) == before
 
 
 def test_a_draft_that_ends_unpublished_changes_no_answer(
-    index: Index, ada: User, project: Project, tmp_path: Path
+    uow: UnitOfWork, ada: User, project: Project, tmp_path: Path
 ) -> None:
-    before = all_answers(index)
-    discarded = factories.stage(index, ada, make_sdist(tmp_path, "Zope.Example", "2.0"))
-    drafts.discard(index, Actor(ada), discarded)
-    expired = factories.stage(index, ada, make_wheel(tmp_path, "new", "1.0"))
-    drafts.expire(replace(index, now=expired.expires), expired)
-    assert all_answers(index) == before
+    before = all_answers(uow)
+    discarded = factories.stage(uow, ada, make_sdist(tmp_path, "Zope.Example", "2.0"))
+    drafts.discard(uow, Actor(ada), discarded)
+    expired = factories.stage(uow, ada, make_wheel(tmp_path, "new", "1.0"))
+    drafts.expire(replace(uow, now=expired.expires), expired)
+    assert all_answers(uow) == before
 
 
-def test_a_published_draft_is_seen_like_a_direct_upload(premises: Premises, tmp_path: Path) -> None:
+def test_a_published_draft_is_seen_like_a_direct_upload(services: Services, tmp_path: Path) -> None:
     paths = (make_sdist(tmp_path, "new", "1.0"), make_wheel(tmp_path, "new", "1.0"))
 
     def answers(staged: bool) -> dict[str, object]:
-        with premises.database.writing() as session:
-            index = Index(session, premises.storage, premises.settings, premises.clock())
-            ada = factories.make_user(index, "ada")
+        with services.database.writing() as session:
+            uow = UnitOfWork(session, services.storage, services.settings, services.clock())
+            ada = factories.make_user(uow, "ada")
             if staged:
-                drafts.publish(index, Actor(ada), factories.stage(index, ada, *paths))
+                publishing.publish(uow, Actor(ada), factories.stage(uow, ada, *paths))
             else:
-                factories.release(index, ada, *paths)
-            return all_answers(index)
+                factories.release(uow, ada, *paths)
+            return all_answers(uow)
 
     assert answers(staged=True) == answers(staged=False)
 
 
 def test_the_list_has_public_projects_by_name(
-    index: Index, ada: User, project: Project, tmp_path: Path
+    uow: UnitOfWork, ada: User, project: Project, tmp_path: Path
 ) -> None:
-    factories.release(index, ada, make_wheel(tmp_path, "another"))
-    factories.stage(index, ada, make_wheel(tmp_path, "hidden"))
-    projects.create(index, Actor(ada), "empty").registered = index.now
-    assert catalogue.projects(index.session) == [
+    factories.release(uow, ada, make_wheel(tmp_path, "another"))
+    factories.stage(uow, ada, make_wheel(tmp_path, "hidden"))
+    projects.create(uow, Actor(ada), "empty").registered = uow.now
+    assert catalogue.projects(uow.db) == [
         ListedProject("another", 13),
         ListedProject("zope-example", 9),
     ]
@@ -142,20 +149,20 @@ def test_the_list_has_public_projects_by_name(
 
 @pytest.mark.parametrize("name", ["zope.example", "ZOPE_EXAMPLE"])
 def test_a_public_project_is_found_in_any_spelling(
-    index: Index, project: Project, name: str
+    uow: UnitOfWork, project: Project, name: str
 ) -> None:
-    assert catalogue.project(index.session, name) is project
+    assert catalogue.project(uow.db, name) is project
 
 
 @pytest.mark.parametrize("name", ["other", "", "a\0", "\udcff", "-zope-example"])
-def test_what_is_not_there_is_not_found(index: Index, project: Project, name: str) -> None:
-    assert catalogue.project(index.session, name) is None
-    assert catalogue.file(index.session, name) is None
-    assert catalogue.release(index.session, project, name) is None
+def test_what_is_not_there_is_not_found(uow: UnitOfWork, project: Project, name: str) -> None:
+    assert catalogue.project(uow.db, name) is None
+    assert catalogue.file(uow.db, name) is None
+    assert catalogue.release(uow.db, project, name) is None
 
 
-def test_a_listing_is_ordered_by_version_then_name(index: Index, project: Project) -> None:
-    listing = catalogue.listing(index.session, project)
+def test_a_listing_is_ordered_by_version_then_name(uow: UnitOfWork, project: Project) -> None:
+    listing = catalogue.listing(uow.db, project)
     assert (listing.name, listing.last_serial) == ("zope-example", 9)
     assert listing.versions == ("1.0", "1.9", "1.10")
     assert [file.filename for file in listing.files] == [
@@ -167,17 +174,17 @@ def test_a_listing_is_ordered_by_version_then_name(index: Index, project: Projec
 
 
 def test_a_listed_file_says_what_installers_need(
-    index: Index, project: Project, tmp_path: Path
+    uow: UnitOfWork, project: Project, tmp_path: Path
 ) -> None:
     wheel = factories.artifact_of(tmp_path / "zope_example-1.0-py3-none-any.whl")
-    file = catalogue.file(index.session, wheel.filename)
+    file = catalogue.file(uow.db, wheel.filename)
     assert file is not None
-    assert catalogue.listing(index.session, project).files[0] == ListedFile(
+    assert catalogue.listing(uow.db, project).files[0] == ListedFile(
         filename=wheel.filename,
         version="1.0",
         sha256=wheel.sha256,
         size=wheel.size,
-        upload_time=index.now,
+        upload_time=uow.now,
         requires_python=">=3.11",
         yanked=False,
         yanked_reason="",
@@ -189,39 +196,39 @@ def test_a_listed_file_says_what_installers_need(
     )
 
 
-def test_a_source_distribution_offers_no_metadata_file(index: Index, project: Project) -> None:
-    assert catalogue.listing(index.session, project).files[1].metadata_sha256 is None
+def test_a_source_distribution_offers_no_metadata_file(uow: UnitOfWork, project: Project) -> None:
+    assert catalogue.listing(uow.db, project).files[1].metadata_sha256 is None
 
 
 def test_a_draft_lists_its_own_files_only(
-    index: Index, ada: User, project: Project, tmp_path: Path
+    uow: UnitOfWork, ada: User, project: Project, tmp_path: Path
 ) -> None:
     draft = factories.stage(
-        index, ada, make_wheel(tmp_path, "Zope.Example", "1.0", tag="py2-none-any")
+        uow, ada, make_wheel(tmp_path, "Zope.Example", "1.0", tag="py2-none-any")
     )
-    factories.stage(index, ada, make_wheel(tmp_path, "Zope.Example", "2.0"))
-    listing = catalogue.draft_listing(index.session, draft)
+    factories.stage(uow, ada, make_wheel(tmp_path, "Zope.Example", "2.0"))
+    listing = catalogue.draft_listing(uow.db, draft)
     assert [file.filename for file in listing.files] == ["zope_example-1.0-py2-none-any.whl"]
     assert listing.versions == ("1.0",)
-    assert listing.files[0].upload_time == index.now
+    assert listing.files[0].upload_time == uow.now
 
 
-def test_a_draft_that_is_gone_lists_nothing(index: Index, ada: User, tmp_path: Path) -> None:
-    draft: Draft = factories.stage(index, ada, make_wheel(tmp_path, "Gone"))
-    drafts.discard(index, Actor(ada), draft)
-    assert catalogue.draft_listing(index.session, draft) == Listing(
+def test_a_draft_that_is_gone_lists_nothing(uow: UnitOfWork, ada: User, tmp_path: Path) -> None:
+    draft: Draft = factories.stage(uow, ada, make_wheel(tmp_path, "Gone"))
+    drafts.discard(uow, Actor(ada), draft)
+    assert catalogue.draft_listing(uow.db, draft) == Listing(
         "gone", 0, ProjectStatus.ACTIVE, "", (), ()
     )
 
 
-def test_releases_come_highest_first(index: Index, project: Project) -> None:
-    found = catalogue.releases(index.session, project)
+def test_releases_come_highest_first(uow: UnitOfWork, project: Project) -> None:
+    found = catalogue.releases(uow.db, project)
     assert [release.version for release in found] == ["1.10", "1.9", "1.0"]
 
 
 @pytest.mark.parametrize("text", ["1.0", "1", "v1.0.0"])
-def test_a_release_is_found_in_any_spelling(index: Index, project: Project, text: str) -> None:
-    release = catalogue.release(index.session, project, text)
+def test_a_release_is_found_in_any_spelling(uow: UnitOfWork, project: Project, text: str) -> None:
+    release = catalogue.release(uow.db, project, text)
     assert release is not None
     assert release.version == "1.0"
 
@@ -247,97 +254,99 @@ def test_the_latest_release_is_the_highest_that_stands(
     assert (found.version if found is not None else None) == latest
 
 
-def test_files_come_source_first(index: Index, project: Project) -> None:
-    release = catalogue.release(index.session, project, "1.0")
+def test_files_come_source_first(uow: UnitOfWork, project: Project) -> None:
+    release = catalogue.release(uow.db, project, "1.0")
     assert release is not None
-    assert [file.filename for file in catalogue.files(index.session, release)] == [
+    assert [file.filename for file in catalogue.files(uow.db, release)] == [
         "zope_example-1.0.tar.gz",
         "zope_example-1.0-py3-none-any.whl",
     ]
 
 
 def test_the_newest_releases_are_those_published_last(
-    index: Index, ada: User, tmp_path: Path
+    uow: UnitOfWork, ada: User, tmp_path: Path
 ) -> None:
-    early = factories.stage(index, ada, make_wheel(tmp_path, version="3.0"))
+    early = factories.stage(uow, ada, make_wheel(tmp_path, version="3.0"))
     for hours, version in enumerate(("1.0", "2.0"), 1):
-        later = replace(index, now=index.now + timedelta(hours=hours))
+        later = replace(uow, now=uow.now + timedelta(hours=hours))
         factories.release(later, ada, make_wheel(tmp_path, version=version))
-    last = replace(index, now=index.now + timedelta(hours=9))
-    drafts.publish(last, Actor(ada), early)
-    newest = catalogue.newest_releases(index.session, 2)
+    last = replace(uow, now=uow.now + timedelta(hours=9))
+    publishing.publish(last, Actor(ada), early)
+    newest = catalogue.newest_releases(uow.db, 2)
     assert [release.version for release in newest] == ["3.0", "2.0"]
 
 
 def test_releases_of_one_instant_come_by_name_not_by_the_age_of_their_rows(
-    index: Index, ada: User, tmp_path: Path
+    uow: UnitOfWork, ada: User, tmp_path: Path
 ) -> None:
-    waited = factories.stage(index, ada, make_wheel(tmp_path, "beta"))
-    factories.release(index, ada, make_wheel(tmp_path, "alpha"), make_wheel(tmp_path, "gamma"))
-    drafts.publish(index, Actor(ada), waited)
+    waited = factories.stage(uow, ada, make_wheel(tmp_path, "beta"))
+    factories.release(uow, ada, make_wheel(tmp_path, "alpha"), make_wheel(tmp_path, "gamma"))
+    publishing.publish(uow, Actor(ada), waited)
 
-    newest = catalogue.newest_releases(index.session, 10)
-    registered = catalogue.newest_projects(index.session, 10)
+    newest = catalogue.newest_releases(uow.db, 10)
+    registered = catalogue.newest_projects(uow.db, 10)
 
     assert [release.project.name for release in newest] == ["alpha", "beta", "gamma"]
     assert [project.name for project in registered] == ["alpha", "beta", "gamma"]
 
 
 def test_the_newest_releases_can_be_those_of_one_project(
-    index: Index, ada: User, project: Project, tmp_path: Path
+    uow: UnitOfWork, ada: User, project: Project, tmp_path: Path
 ) -> None:
-    later = replace(index, now=index.now + timedelta(hours=1))
+    later = replace(uow, now=uow.now + timedelta(hours=1))
     factories.release(later, ada, make_wheel(tmp_path, "Zope.Example", "0.5"))
     factories.release(later, ada, make_wheel(tmp_path, "another"))
 
-    newest = catalogue.newest_releases(index.session, 10, project)
+    newest = catalogue.newest_releases(uow.db, 10, project)
 
     assert [release.project.name for release in newest] == ["Zope.Example"] * 4
     assert newest[0].version == "0.5"
 
 
 def test_the_newest_projects_are_those_registered_last(
-    index: Index, ada: User, project: Project, tmp_path: Path
+    uow: UnitOfWork, ada: User, project: Project, tmp_path: Path
 ) -> None:
-    later = replace(index, now=index.now + timedelta(hours=1))
+    later = replace(uow, now=uow.now + timedelta(hours=1))
     factories.release(later, ada, make_wheel(tmp_path, "another"))
     factories.stage(later, ada, make_wheel(tmp_path, "hidden"))
 
-    newest = catalogue.newest_projects(index.session, 10)
+    newest = catalogue.newest_projects(uow.db, 10)
 
     assert [project.name for project in newest] == ["another", "Zope.Example"]
-    assert catalogue.newest_projects(index.session, 1) == newest[:1]
+    assert catalogue.newest_projects(uow.db, 1) == newest[:1]
 
 
 def test_projects_are_told_by_the_name_they_spell_themselves(
-    index: Index, ada: User, project: Project, tmp_path: Path
+    uow: UnitOfWork, ada: User, project: Project, tmp_path: Path
 ) -> None:
-    later = replace(index, now=index.now + timedelta(hours=1))
+    later = replace(uow, now=uow.now + timedelta(hours=1))
     factories.release(later, ada, make_wheel(tmp_path, "another"))
     changed = [
         ChangedProject("another", later.now),
-        ChangedProject("Zope.Example", index.now),
+        ChangedProject("Zope.Example", uow.now),
     ]
 
-    assert catalogue.project_serials(index.session) == {"Zope.Example": 9, "another": 13}
-    assert catalogue.changed_projects(index.session, start=0, count=9) == changed
-    assert catalogue.changed_projects(index.session, start=1, count=1) == changed[1:]
-    assert catalogue.count_projects(index.session) == 2
+    assert catalogue.project_serials(uow.db) == {"Zope.Example": 9, "another": 13}
+    assert catalogue.changed_projects(uow.db, start=0, count=9) == changed
+    assert catalogue.changed_projects(uow.db, start=1, count=1) == changed[1:]
+    assert catalogue.count_projects(uow.db) == 2
 
 
-def test_author_emails_are_those_of_the_metadata(index: Index, ada: User, tmp_path: Path) -> None:
+def test_author_emails_are_those_of_the_metadata(
+    uow: UnitOfWork, ada: User, tmp_path: Path
+) -> None:
     email = "Ada <ada@index.example>"
     written = make_wheel(tmp_path, version="1.0", metadata_extra=[("Author-email", email)])
-    project = factories.release(index, ada, written, make_wheel(tmp_path, version="2.0"))
-    without, with_email = catalogue.releases(index.session, project)
+    project = factories.release(uow, ada, written, make_wheel(tmp_path, version="2.0"))
+    without, with_email = catalogue.releases(uow.db, project)
 
-    assert catalogue.author_emails(index.session, [with_email, without]) == {with_email.id: email}
-    assert catalogue.author_emails(index.session, []) == {}
+    assert catalogue.author_emails(uow.db, [with_email, without]) == {with_email.id: email}
+    assert catalogue.author_emails(uow.db, []) == {}
 
 
-def test_people_are_named_owners_first(index: Index, ada: User, project: Project) -> None:
+def test_people_are_named_owners_first(uow: UnitOfWork, ada: User, project: Project) -> None:
     for username, role in (("zoe", RoleName.OWNER), ("bob", RoleName.MAINTAINER)):
-        factories.add_role(index, project, factories.make_user(index, username), role)
+        factories.add_role(uow, project, factories.make_user(uow, username), role)
 
     names = [role.user.username for role in catalogue.people(project)]
 
@@ -345,36 +354,40 @@ def test_people_are_named_owners_first(index: Index, ada: User, project: Project
 
 
 def test_what_a_user_owns_is_told_before_what_a_user_maintains(
-    index: Index, ada: User, project: Project, tmp_path: Path
+    uow: UnitOfWork, ada: User, project: Project, tmp_path: Path
 ) -> None:
-    bob = factories.make_user(index, "bob")
-    factories.release(index, bob, make_wheel(tmp_path, "another"))
-    factories.release(index, bob, make_wheel(tmp_path, "third"))
-    factories.stage(index, bob, make_wheel(tmp_path, "hidden"))
-    factories.add_role(index, project, bob, RoleName.MAINTAINER)
+    bob = factories.make_user(uow, "bob")
+    factories.release(uow, bob, make_wheel(tmp_path, "another"))
+    factories.release(uow, bob, make_wheel(tmp_path, "third"))
+    factories.stage(uow, bob, make_wheel(tmp_path, "hidden"))
+    factories.add_role(uow, project, bob, RoleName.MAINTAINER)
 
-    assert catalogue.roles_of(index.session, bob) == [
+    assert catalogue.roles_of(uow.db, bob) == [
         ("owner", "another"),
         ("owner", "third"),
         ("maintainer", "Zope.Example"),
     ]
 
 
-def test_the_listing_of_a_release_is_the_part_that_is_of_it(index: Index, project: Project) -> None:
-    release = catalogue.release(index.session, project, "1.0")
+def test_the_listing_of_a_release_is_the_part_that_is_of_it(
+    uow: UnitOfWork, project: Project
+) -> None:
+    release = catalogue.release(uow.db, project, "1.0")
     assert release is not None
 
-    whole = catalogue.listing(index.session, project)
-    part = catalogue.release_listing(index.session, project, release)
+    whole = catalogue.listing(uow.db, project)
+    part = catalogue.release_listing(uow.db, project, release)
 
     assert part.files == tuple(file for file in whole.files if file.version == "1.0")
     assert (part.versions, part.last_serial) == (("1.0",), whole.last_serial)
 
 
-def test_upload_time_is_the_moment_of_publication(index: Index, ada: User, tmp_path: Path) -> None:
-    draft = factories.stage(index, ada, make_wheel(tmp_path))
-    last = replace(index, now=index.now + timedelta(days=5))
-    drafts.publish(last, Actor(ada), draft)
-    project = catalogue.project(index.session, "example")
+def test_upload_time_is_the_moment_of_publication(
+    uow: UnitOfWork, ada: User, tmp_path: Path
+) -> None:
+    draft = factories.stage(uow, ada, make_wheel(tmp_path))
+    last = replace(uow, now=uow.now + timedelta(days=5))
+    publishing.publish(last, Actor(ada), draft)
+    project = catalogue.project(uow.db, "example")
     assert project is not None
-    assert catalogue.listing(index.session, project).files[0].upload_time == last.now
+    assert catalogue.listing(uow.db, project).files[0].upload_time == last.now

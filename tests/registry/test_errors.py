@@ -1,6 +1,6 @@
 """The hierarchy of refusals."""
 
-import greenroom.web.legacy_upload.forms  # noqa: F401  (it has refusals of its own)
+import greenroom.web.uploads.legacy.forms  # noqa: F401  (it has refusals of its own)
 from greenroom.registry.errors import Refusal
 
 

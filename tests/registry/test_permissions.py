@@ -5,7 +5,6 @@ import pytest
 from greenroom.models import RoleName, Token, User
 from greenroom.registry import accounts, projects
 from greenroom.registry.errors import NotAllowed, NotAuthenticated, Refusal
-from greenroom.registry.index import Index
 from greenroom.registry.permissions import (
     ANONYMOUS,
     DEFAULT_TOKEN_PERMISSIONS,
@@ -18,6 +17,7 @@ from greenroom.registry.permissions import (
     require,
     require_upload,
 )
+from greenroom.registry.unit_of_work import UnitOfWork
 from tests import factories
 
 # `token` is what the token may do, `-` for no token; `scope` is the project that it is limited to,
@@ -129,18 +129,18 @@ PERMISSIONS = {
 class World:
     """Two projects, and people who have the same part in both."""
 
-    def __init__(self, index: Index) -> None:
-        self.index = index
+    def __init__(self, uow: UnitOfWork) -> None:
+        self.uow = uow
         self.users = {
-            name: factories.make_user(index, name, administrator=name == "administrator")
+            name: factories.make_user(uow, name, administrator=name == "administrator")
             for name in ("owner", "maintainer", "stranger", "administrator")
         }
         owner = Actor(self.users["owner"])
-        self.this = projects.create(index, owner, "this")
-        self.other = projects.create(index, owner, "other")
+        self.this = projects.create(uow, owner, "this")
+        self.other = projects.create(uow, owner, "other")
         for project in (self.this, self.other):
-            project.registered = index.now
-            factories.add_role(index, project, self.users["maintainer"], RoleName.MAINTAINER)
+            project.registered = uow.now
+            factories.add_role(uow, project, self.users["maintainer"], RoleName.MAINTAINER)
 
     def actor(self, who: str, token: str, scope: str) -> Actor:
         """The one who asks.
@@ -160,29 +160,27 @@ class World:
         # Who has no part in a project gets no token for it, but may have had a part once.
         had_part = project is None or user.username in ("owner", "maintainer")
         if not had_part and project is not None:
-            factories.add_role(self.index, project, user, RoleName.OWNER)
-        text = factories.make_token(
-            self.index, user, project=project, permissions=PERMISSIONS[token]
-        )
+            factories.add_role(self.uow, project, user, RoleName.OWNER)
+        text = factories.make_token(self.uow, user, project=project, permissions=PERMISSIONS[token])
         if not had_part and project is not None:
-            projects.remove_role(self.index, OPERATOR, project, user.username)
-        made = accounts.actor_of_token(self.index, text).token
+            projects.remove_role(self.uow, OPERATOR, project, user.username)
+        made = accounts.actor_of_token(self.uow, text).token
         assert made is not None
         self._end(user, made, scope)
-        return accounts.actor_of_token(self.index, text)
+        return accounts.actor_of_token(self.uow, text)
 
     def _end(self, user: User, token: Token, scope: str) -> None:
         if scope == "revoked":
-            accounts.revoke_token(self.index, user, token.id)
+            accounts.revoke_token(self.uow, user, token.id)
         if scope == "expired":
-            token.expires = self.index.now
+            token.expires = self.uow.now
 
     def outcome(self, actor: Actor, column: str) -> str:
         """What the table should have in this column."""
         try:
             if column in ("staged", "direct"):
                 projects.check_can_register(
-                    self.index, actor, "unheard-of", staged=column == "staged"
+                    self.uow, actor, "unheard-of", staged=column == "staged"
                 )
             else:
                 assert may(actor, Act(column), self.this) == _passes(actor, column, self)
@@ -201,8 +199,8 @@ def _passes(actor: Actor, column: str, world: World) -> bool:
 
 
 @pytest.fixture
-def world(index: Index) -> World:
-    return World(index)
+def world(uow: UnitOfWork) -> World:
+    return World(uow)
 
 
 def test_everybody_may_do_what_the_table_says(world: World) -> None:
@@ -322,14 +320,14 @@ def test_a_refusal_says_whether_the_token_or_the_user_is_the_limit(world: World)
 
 def test_a_role_that_was_taken_away_is_gone_at_once(world: World) -> None:
     maintainer = world.actor("maintainer", "-", "-")
-    projects.remove_role(world.index, OPERATOR, world.this, "maintainer")
+    projects.remove_role(world.uow, OPERATOR, world.this, "maintainer")
     assert not may(maintainer, Act.SEE, world.this)
 
 
-def test_an_unverified_person_registers_nothing(index: Index) -> None:
-    nobody = Actor(factories.make_user(index, "new", verified=False))
+def test_an_unverified_person_registers_nothing(uow: UnitOfWork) -> None:
+    nobody = Actor(factories.make_user(uow, "new", verified=False))
     with pytest.raises(NotAllowed, match="no verified e-mail address"):
-        projects.check_can_register(index, nobody, "unheard-of", staged=True)
+        projects.check_can_register(uow, nobody, "unheard-of", staged=True)
 
 
 @pytest.mark.parametrize(
@@ -339,7 +337,7 @@ def test_logs_call_those_without_an_account_by_a_word(actor: Actor, name: str) -
     assert actor.name == name
 
 
-def test_no_user_can_have_the_name_that_stands_for_the_operator(index: Index) -> None:
-    user = factories.make_user(index, "ada")
+def test_no_user_can_have_the_name_that_stands_for_the_operator(uow: UnitOfWork) -> None:
+    user = factories.make_user(uow, "ada")
     assert Actor(user).name == "ada"
     assert Actor(user).operator is False

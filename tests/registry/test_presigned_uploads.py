@@ -10,13 +10,19 @@ import pytest
 from packaging.version import Version
 from sqlalchemy import select
 
-from greenroom.models import File, FileUpload, RoleName, UploadState
-from greenroom.registry import accounts, drafts, file_uploads, projects
+from greenroom.models import File, RoleName, UploadSession, UploadState
+from greenroom.registry import (
+    accounts,
+    drafts,
+    projects,
+    upload_sessions,
+    upload_states,
+)
 from greenroom.registry.errors import InvalidFile, Refusal, UploadConflict, WrongDigest
-from greenroom.registry.file_uploads import PRESIGNED, Announcement
 from greenroom.registry.housekeeping import keep_house
-from greenroom.registry.index import Index, Premises
 from greenroom.registry.permissions import Actor
+from greenroom.registry.unit_of_work import Services, UnitOfWork
+from greenroom.registry.upload_sessions import PRESIGNED, Announcement
 from greenroom.settings import Settings
 from greenroom.storage import S3Parts, open_storage
 from tests import factories
@@ -34,16 +40,16 @@ def server() -> Iterator[S3Server]:
 
 
 @pytest.fixture
-def premises(
+def services(
     settings: Settings,
     clock: FakeClock,
     databases: Databases,
     server: S3Server,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
-) -> Premises:
+) -> Services:
     """With an S3-compatible storage, small parts, and a user who has opened a session."""
-    monkeypatch.setattr(file_uploads, "PART_SIZE", PART)
+    monkeypatch.setattr(upload_sessions, "PART_SIZE", PART)
     for name, value in server.environment.items():
         monkeypatch.setenv(name, value)
     storage = open_storage(
@@ -52,11 +58,11 @@ def premises(
         s3_endpoint=server.endpoint,
         s3_public_endpoint=server.endpoint,
     )
-    premises = Premises(databases(settings.sqlalchemy_url), storage, settings, clock)
-    with premises.writing() as index:
-        actor = Actor(factories.make_user(index, "ada"))
-        drafts.open_session(index, actor, "example", Version("1.0"))
-    return premises
+    services = Services(databases(settings.sqlalchemy_url), storage, settings, clock)
+    with services.writing() as uow:
+        actor = Actor(factories.make_user(uow, "ada"))
+        drafts.open_new(uow, actor, "example", Version("1.0"))
+    return services
 
 
 @pytest.fixture
@@ -66,30 +72,30 @@ def wheel(tmp_path: Path) -> Path:
     return path
 
 
-def ada(index: Index) -> Actor:
-    return Actor(accounts.get_user(index.session, "ada"))
+def ada(uow: UnitOfWork) -> Actor:
+    return Actor(accounts.get_user(uow.db, "ada"))
 
 
-def announce(premises: Premises, path: Path, sha256: str | None = None) -> str:
+def announce(services: Services, path: Path, sha256: str | None = None) -> str:
     """Announce a file; gives the key of its upload."""
     content = path.read_bytes()
     digests = {"sha256": sha256 or hashlib.sha256(content).hexdigest()}
-    with premises.writing() as index:
+    with services.writing() as uow:
         announcement = Announcement(path.name, len(content), digests, PRESIGNED)
-        draft = factories.find_draft(index, "example", "1.0")
+        draft = factories.find_draft(uow, "example", "1.0")
         assert draft is not None
-        return file_uploads.announce(index, ada(index), draft, announcement, (PRESIGNED,)).key
+        return upload_sessions.announce(uow, ada(uow), draft, announcement, (PRESIGNED,)).key
 
 
-def get(index: Index, key: str) -> FileUpload:
-    return index.session.scalars(select(FileUpload).where(FileUpload.key == key)).one()
+def get(uow: UnitOfWork, key: str) -> UploadSession:
+    return uow.db.scalars(select(UploadSession).where(UploadSession.key == key)).one()
 
 
-def urls(premises: Premises, key: str, username: str = "ada") -> list[str]:
+def urls(services: Services, key: str, username: str = "ada") -> list[str]:
     """Where a user may put the parts."""
-    with premises.reading() as index:
-        actor, upload = Actor(accounts.get_user(index.session, username)), get(index, key)
-        parts = file_uploads.presigned_parts(index, actor, upload.draft, upload)
+    with services.reading() as uow:
+        actor, upload = Actor(accounts.get_user(uow.db, username)), get(uow, key)
+        parts = upload_sessions.presigned_parts(uow, actor, upload.draft, upload)
         return [part.url for part in parts]
 
 
@@ -98,184 +104,184 @@ def pieces(path: Path) -> list[bytes]:
     return [content[start : start + PART] for start in range(0, len(content), PART)]
 
 
-def put_all(premises: Premises, key: str, path: Path) -> None:
-    for url, piece in zip(urls(premises, key), pieces(path), strict=True):
+def put_all(services: Services, key: str, path: Path) -> None:
+    for url, piece in zip(urls(services, key), pieces(path), strict=True):
         put_at(url, piece)
 
 
-def complete(premises: Premises, key: str) -> None:
+def complete(services: Services, key: str) -> None:
     """Complete an upload as a face does."""
-    with premises.writing() as index:
-        upload = get(index, key)
-        file_uploads.begin_completion(index, ada(index), upload.draft, upload)
+    with services.writing() as uow:
+        upload = get(uow, key)
+        upload_sessions.begin_completion(uow, ada(uow), upload.draft, upload)
     try:
-        with premises.reading() as index:
-            upload = get(index, key)
-            file_uploads.received(upload)
-            index.session.expunge_all()
+        with services.reading() as uow:
+            upload = get(uow, key)
+            upload_sessions.received(upload)
+            uow.db.expunge_all()
         with (
-            file_uploads.assemble(premises.settings, premises.storage, upload) as assembled,
-            premises.writing() as index,
+            upload_sessions.assemble(services.settings, services.storage, upload) as assembled,
+            services.writing() as uow,
         ):
-            upload = get(index, key)
-            file_uploads.complete(index, ada(index), upload.draft, upload, assembled)
+            upload = get(uow, key)
+            upload_sessions.complete(uow, ada(uow), upload.draft, upload, assembled)
     except Refusal as refusal:
-        with premises.writing() as index:
-            file_uploads.fail(index, get(index, key), refusal.details)
+        with services.writing() as uow:
+            upload_sessions.fail(uow, get(uow, key), refusal.details)
         raise
 
 
-def state(premises: Premises, key: str) -> str:
-    with premises.reading() as index:
-        return get(index, key).state
+def state(services: Services, key: str) -> str:
+    with services.reading() as uow:
+        return get(uow, key).state
 
 
-def problems(premises: Premises, key: str) -> list[str]:
-    with premises.reading() as index:
-        return get(index, key).problems
+def problems(services: Services, key: str) -> list[str]:
+    with services.reading() as uow:
+        return get(uow, key).problems
 
 
-def staged(premises: Premises) -> list[str]:
-    with premises.reading() as index:
-        return list(index.session.scalars(select(File.filename)))
+def staged(services: Services) -> list[str]:
+    with services.reading() as uow:
+        return list(uow.db.scalars(select(File.filename)))
 
 
-def parts_of(premises: Premises) -> S3Parts:
-    assert premises.storage.parts is not None
-    return premises.storage.parts
+def parts_of(services: Services) -> S3Parts:
+    assert services.storage.parts is not None
+    return services.storage.parts
 
 
 # Completing
 
 
 def test_a_file_whose_parts_were_put_is_staged_and_its_parts_are_gone(
-    premises: Premises, wheel: Path
+    services: Services, wheel: Path
 ) -> None:
-    key = announce(premises, wheel)
-    put_all(premises, key, wheel)
+    key = announce(services, wheel)
+    put_all(services, key, wheel)
 
-    complete(premises, key)
+    complete(services, key)
 
-    assert state(premises, key) == UploadState.COMPLETED
-    assert staged(premises) == [wheel.name]
-    with premises.storage.open(hashlib.sha256(wheel.read_bytes()).hexdigest()) as blob:
+    assert state(services, key) == UploadState.COMPLETED
+    assert staged(services) == [wheel.name]
+    with services.storage.open(hashlib.sha256(wheel.read_bytes()).hexdigest()) as blob:
         assert b"".join(blob) == wheel.read_bytes()
-    assert parts_of(premises).sizes(key) == {}
+    assert parts_of(services).sizes(key) == {}
 
 
-def test_nothing_is_left_among_incoming_files(premises: Premises, wheel: Path) -> None:
-    key = announce(premises, wheel)
-    put_all(premises, key, wheel)
+def test_nothing_is_left_among_incoming_files(services: Services, wheel: Path) -> None:
+    key = announce(services, wheel)
+    put_all(services, key, wheel)
 
-    complete(premises, key)
+    complete(services, key)
 
-    assert list(premises.storage.incoming.iterdir()) == []
+    assert list(services.storage.incoming.iterdir()) == []
 
 
-def test_parts_may_be_put_in_any_order_and_again(premises: Premises, wheel: Path) -> None:
-    key = announce(premises, wheel)
-    places = list(zip(urls(premises, key), pieces(wheel), strict=True))
+def test_parts_may_be_put_in_any_order_and_again(services: Services, wheel: Path) -> None:
+    key = announce(services, wheel)
+    places = list(zip(urls(services, key), pieces(wheel), strict=True))
     put_at(places[0][0], b"x" * PART)
     for url, piece in reversed(places):
         put_at(url, piece)
 
-    complete(premises, key)
+    complete(services, key)
 
-    assert staged(premises) == [wheel.name]
+    assert staged(services) == [wheel.name]
 
 
-def test_a_file_that_lacks_parts_fails_and_each_is_named(premises: Premises, wheel: Path) -> None:
-    key = announce(premises, wheel)
-    places, count = urls(premises, key), len(pieces(wheel))
+def test_a_file_that_lacks_parts_fails_and_each_is_named(services: Services, wheel: Path) -> None:
+    key = announce(services, wheel)
+    places, count = urls(services, key), len(pieces(wheel))
     put_at(places[0], pieces(wheel)[0][:-1])
     put_at(places[-1], pieces(wheel)[-1] + b"!")
 
     with pytest.raises(UploadConflict, match=r"^Not all of 'example-1.0-py3-none-any.whl' has"):
-        complete(premises, key)
+        complete(services, key)
 
-    assert problems(premises, key) == [
+    assert problems(services, key) == [
         f"Part 1 of {count} has {PART - 1} bytes instead of {PART}.",
         *(f"Part {number} of {count} has not arrived." for number in range(2, count)),
         f"Part {count} of {count} has {len(pieces(wheel)[-1]) + 1} bytes instead of "
         f"{len(pieces(wheel)[-1])}.",
     ]
-    assert state(premises, key) == UploadState.ERROR
-    assert parts_of(premises).sizes(key) == {}
+    assert state(services, key) == UploadState.ERROR
+    assert parts_of(services).sizes(key) == {}
 
 
 def test_bytes_that_are_not_those_that_were_announced_are_not_taken(
-    premises: Premises, wheel: Path, tmp_path: Path
+    services: Services, wheel: Path, tmp_path: Path
 ) -> None:
     other = make_wheel(tmp_path / "other", salt="other")
-    key = announce(premises, wheel)
+    key = announce(services, wheel)
     changed = bytearray(wheel.read_bytes())
     changed[-30] ^= 1
     damaged = tmp_path / wheel.name
     damaged.write_bytes(changed)
-    put_all(premises, key, damaged)
+    put_all(services, key, damaged)
     assert other.name == wheel.name
 
     with pytest.raises(WrongDigest, match="sha256"):
-        complete(premises, key)
+        complete(services, key)
 
-    assert state(premises, key) == UploadState.ERROR
-    assert staged(premises) == []
-    assert list(premises.storage.digests()) == []
+    assert state(services, key) == UploadState.ERROR
+    assert staged(services) == []
+    assert list(services.storage.digests()) == []
 
 
-def test_what_is_no_distribution_is_not_taken(premises: Premises, tmp_path: Path) -> None:
+def test_what_is_no_distribution_is_not_taken(services: Services, tmp_path: Path) -> None:
     path = tmp_path / "example-1.0-py3-none-any.whl"
     path.write_bytes(b"no wheel at all" * 50)
-    key = announce(premises, path)
-    put_all(premises, key, path)
+    key = announce(services, path)
+    put_all(services, key, path)
 
     with pytest.raises(InvalidFile):
-        complete(premises, key)
+        complete(services, key)
 
-    assert list(premises.storage.digests()) == []
-    assert parts_of(premises).sizes(key) == {}
+    assert list(services.storage.digests()) == []
+    assert parts_of(services).sizes(key) == {}
 
 
 def test_a_part_that_vanishes_while_the_file_is_read_fails_it(
-    premises: Premises, wheel: Path, monkeypatch: pytest.MonkeyPatch
+    services: Services, wheel: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    key = announce(premises, wheel)
-    put_all(premises, key, wheel)
-    parts = parts_of(premises)
+    key = announce(services, wheel)
+    put_all(services, key, wheel)
+    parts = parts_of(services)
     sizes = parts.sizes(key)
     parts.remove(key)
     monkeypatch.setattr(S3Parts, "sizes", lambda self, upload: sizes)
 
     with pytest.raises(UploadConflict, match=r"Part 1 of .* is gone"):
-        complete(premises, key)
+        complete(services, key)
 
 
 def test_a_part_that_is_replaced_by_a_longer_one_while_the_file_is_read_fails_it(
-    premises: Premises, wheel: Path, monkeypatch: pytest.MonkeyPatch
+    services: Services, wheel: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    key = announce(premises, wheel)
-    put_all(premises, key, wheel)
-    sizes = parts_of(premises).sizes(key)
-    put_at(urls(premises, key)[1], b"x" * (PART + 1))
+    key = announce(services, wheel)
+    put_all(services, key, wheel)
+    sizes = parts_of(services).sizes(key)
+    put_at(urls(services, key)[1], b"x" * (PART + 1))
     monkeypatch.setattr(S3Parts, "sizes", lambda self, upload: sizes)
 
     with pytest.raises(
         UploadConflict, match=f"Part 2 of .* has {PART + 1} bytes instead of {PART}"
     ):
-        complete(premises, key)
+        complete(services, key)
 
 
 # Places
 
 
 def test_parts_follow_one_another_and_are_as_long_as_the_file(
-    premises: Premises, wheel: Path
+    services: Services, wheel: Path
 ) -> None:
-    key = announce(premises, wheel)
+    key = announce(services, wheel)
 
-    with premises.reading() as index:
-        upload = get(index, key)
-        parts = file_uploads.presigned_parts(index, ada(index), upload.draft, upload)
+    with services.reading() as uow:
+        upload = get(uow, key)
+        parts = upload_sessions.presigned_parts(uow, ada(uow), upload.draft, upload)
 
     assert [part.number for part in parts] == list(range(1, len(pieces(wheel)) + 1))
     assert [part.start for part in parts] == list(range(0, wheel.stat().st_size, PART))
@@ -284,70 +290,68 @@ def test_parts_follow_one_another_and_are_as_long_as_the_file(
 
 
 @pytest.mark.parametrize("size", [1, PART, PART + 1, 200 * PART, 200 * PART + 1, 10**15 + 7])
-def test_a_file_of_any_size_has_at_most_so_many_parts(premises: Premises, size: int) -> None:
-    sizes = file_uploads._part_sizes(size)
+def test_a_file_of_any_size_has_at_most_so_many_parts(services: Services, size: int) -> None:
+    sizes = upload_sessions._part_sizes(size)
 
     assert sum(sizes) == size
-    assert len(sizes) <= file_uploads.MOST_PARTS
-    assert all(one == file_uploads.part_size(size) for one in sizes[:-1])
+    assert len(sizes) <= upload_sessions.MOST_PARTS
+    assert all(one == upload_sessions.part_size(size) for one in sizes[:-1])
 
 
 def test_the_numbers_of_the_parts_that_have_arrived_as_a_whole_are_told(
-    premises: Premises, wheel: Path
+    services: Services, wheel: Path
 ) -> None:
-    key = announce(premises, wheel)
-    places = urls(premises, key)
+    key = announce(services, wheel)
+    places = urls(services, key)
     put_at(places[0], b"short")
     put_at(places[1], pieces(wheel)[1])
 
-    with premises.reading() as index:
-        assert file_uploads.arrived_parts(index, get(index, key)) == [2]
+    with services.reading() as uow:
+        assert upload_sessions.arrived_parts(uow, get(uow, key)) == [2]
 
 
 def test_urls_are_good_as_long_as_the_upload_is(
-    premises: Premises, wheel: Path, clock: FakeClock
+    services: Services, wheel: Path, clock: FakeClock
 ) -> None:
-    key = announce(premises, wheel)
+    key = announce(services, wheel)
     clock.advance(timedelta(hours=23))
 
-    query = parse_qs(urlsplit(urls(premises, key)[0]).query)
+    query = parse_qs(urlsplit(urls(services, key)[0]).query)
 
     assert query["X-Amz-Expires"] == ["3600"]
 
 
-def test_urls_are_good_for_a_week_at_most(premises: Premises, wheel: Path) -> None:
-    key = announce(premises, wheel)
-    with premises.writing() as index:
-        upload = get(index, key)
-        file_uploads.extend(index, ada(index), upload.draft, upload, timedelta(days=30))
+def test_urls_are_good_for_a_week_at_most(services: Services, wheel: Path) -> None:
+    key = announce(services, wheel)
+    with services.writing() as uow:
+        upload = get(uow, key)
+        upload_sessions.extend(uow, ada(uow), upload.draft, upload, timedelta(days=30))
 
-    query = parse_qs(urlsplit(urls(premises, key)[0]).query)
+    query = parse_qs(urlsplit(urls(services, key)[0]).query)
 
     assert query["X-Amz-Expires"] == [str(7 * 24 * 3600)]
 
 
-def test_who_may_not_stage_gets_no_urls(premises: Premises, wheel: Path) -> None:
-    key = announce(premises, wheel)
-    with premises.writing() as index:
-        factories.make_user(index, "mia")
-        project = projects.get(index, "example")
-        factories.make_token(index, factories.make_user(index, "eve"))
-        factories.add_role(
-            index, project, accounts.get_user(index.session, "mia"), RoleName.MAINTAINER
-        )
+def test_who_may_not_stage_gets_no_urls(services: Services, wheel: Path) -> None:
+    key = announce(services, wheel)
+    with services.writing() as uow:
+        factories.make_user(uow, "mia")
+        project = projects.get(uow, "example")
+        factories.make_token(uow, factories.make_user(uow, "eve"))
+        factories.add_role(uow, project, accounts.get_user(uow.db, "mia"), RoleName.MAINTAINER)
 
-    assert len(urls(premises, key, "mia")) == len(pieces(wheel))
-    assert urls(premises, key, "eve") == []
+    assert len(urls(services, key, "mia")) == len(pieces(wheel))
+    assert urls(services, key, "eve") == []
 
 
 def test_an_upload_that_has_ended_has_no_urls(
-    premises: Premises, wheel: Path, clock: FakeClock
+    services: Services, wheel: Path, clock: FakeClock
 ) -> None:
-    key = announce(premises, wheel)
+    key = announce(services, wheel)
 
-    clock.advance(file_uploads.LIFETIME)
+    clock.advance(upload_sessions.LIFETIME)
 
-    assert urls(premises, key) == []
+    assert urls(services, key) == []
 
 
 # Ending
@@ -357,95 +361,95 @@ class Undone(Exception):
     """What happens before a commit."""
 
 
-def cancel(premises: Premises, key: str, happens: Exception | None = None) -> None:
-    with premises.writing() as index:
-        upload = get(index, key)
-        file_uploads.cancel(index, ada(index), upload.draft, upload)
+def cancel(services: Services, key: str, happens: Exception | None = None) -> None:
+    with services.writing() as uow:
+        upload = get(uow, key)
+        upload_sessions.cancel(uow, ada(uow), upload.draft, upload)
         if happens is not None:
             raise happens
 
 
-def test_canceling_removes_the_parts(premises: Premises, wheel: Path) -> None:
-    key = announce(premises, wheel)
-    put_all(premises, key, wheel)
+def test_canceling_removes_the_parts(services: Services, wheel: Path) -> None:
+    key = announce(services, wheel)
+    put_all(services, key, wheel)
 
-    cancel(premises, key)
+    cancel(services, key)
 
-    assert parts_of(premises).sizes(key) == {}
+    assert parts_of(services).sizes(key) == {}
 
 
-def test_canceling_that_is_undone_leaves_the_parts(premises: Premises, wheel: Path) -> None:
-    key = announce(premises, wheel)
-    put_all(premises, key, wheel)
+def test_canceling_that_is_undone_leaves_the_parts(services: Services, wheel: Path) -> None:
+    key = announce(services, wheel)
+    put_all(services, key, wheel)
 
     with pytest.raises(Undone):
-        cancel(premises, key, Undone())
+        cancel(services, key, Undone())
 
-    assert len(parts_of(premises).sizes(key)) == len(pieces(wheel))
+    assert len(parts_of(services).sizes(key)) == len(pieces(wheel))
 
 
 def test_housekeeping_removes_what_is_put_after_the_upload_was_canceled(
-    premises: Premises, wheel: Path
+    services: Services, wheel: Path
 ) -> None:
-    key = announce(premises, wheel)
-    places = urls(premises, key)
-    cancel(premises, key)
+    key = announce(services, wheel)
+    places = urls(services, key)
+    cancel(services, key)
     put_at(places[0], pieces(wheel)[0])
-    assert parts_of(premises).sizes(key) == {1: PART}
+    assert parts_of(services).sizes(key) == {1: PART}
 
-    report = keep_house(premises)
+    report = keep_house(services)
 
     assert report.uploads_cleared == 1
-    assert parts_of(premises).sizes(key) == {}
+    assert parts_of(services).sizes(key) == {}
 
 
 def test_housekeeping_removes_the_parts_of_uploads_that_fell_due(
-    premises: Premises, wheel: Path, clock: FakeClock
+    services: Services, wheel: Path, clock: FakeClock
 ) -> None:
-    key = announce(premises, wheel)
-    put_all(premises, key, wheel)
-    clock.advance(file_uploads.LIFETIME)
+    key = announce(services, wheel)
+    put_all(services, key, wheel)
+    clock.advance(upload_sessions.LIFETIME)
 
-    keep_house(premises)
+    keep_house(services)
 
-    assert list(parts_of(premises).uploads()) == []
+    assert list(parts_of(services).uploads()) == []
 
 
 def test_housekeeping_removes_the_parts_of_a_draft_that_was_discarded(
-    premises: Premises, wheel: Path
+    services: Services, wheel: Path
 ) -> None:
-    key = announce(premises, wheel)
-    put_all(premises, key, wheel)
-    with premises.writing() as index:
-        drafts.discard(index, ada(index), get(index, key).draft)
+    key = announce(services, wheel)
+    put_all(services, key, wheel)
+    with services.writing() as uow:
+        drafts.discard(uow, ada(uow), get(uow, key).draft)
 
-    assert keep_house(premises).uploads_cleared == 1
-    assert list(parts_of(premises).uploads()) == []
+    assert keep_house(services).uploads_cleared == 1
+    assert list(parts_of(services).uploads()) == []
 
 
-def test_housekeeping_leaves_parts_that_are_waited_for(premises: Premises, wheel: Path) -> None:
-    key = announce(premises, wheel)
-    put_all(premises, key, wheel)
+def test_housekeeping_leaves_parts_that_are_waited_for(services: Services, wheel: Path) -> None:
+    key = announce(services, wheel)
+    put_all(services, key, wheel)
 
-    assert keep_house(premises).uploads_cleared == 0
-    complete(premises, key)
+    assert keep_house(services).uploads_cleared == 0
+    complete(services, key)
 
-    assert staged(premises) == [wheel.name]
+    assert staged(services) == [wheel.name]
 
 
 def test_housekeeping_leaves_parts_that_are_being_read_until_their_reader_is_gone(
-    premises: Premises, wheel: Path, clock: FakeClock
+    services: Services, wheel: Path, clock: FakeClock
 ) -> None:
-    key = announce(premises, wheel)
-    put_all(premises, key, wheel)
-    with premises.writing() as index:
-        upload = get(index, key)
-        file_uploads.begin_completion(index, ada(index), upload.draft, upload)
+    key = announce(services, wheel)
+    put_all(services, key, wheel)
+    with services.writing() as uow:
+        upload = get(uow, key)
+        upload_sessions.begin_completion(uow, ada(uow), upload.draft, upload)
 
-    assert keep_house(premises).uploads_cleared == 0
-    assert len(parts_of(premises).sizes(key)) == len(pieces(wheel))
-    clock.advance(drafts.COMPLETION_LEASE)
-    keep_house(premises)
+    assert keep_house(services).uploads_cleared == 0
+    assert len(parts_of(services).sizes(key)) == len(pieces(wheel))
+    clock.advance(upload_states.COMPLETION_LEASE)
+    keep_house(services)
 
-    assert state(premises, key) == UploadState.ERROR
-    assert list(parts_of(premises).uploads()) == []
+    assert state(services, key) == UploadState.ERROR
+    assert list(parts_of(services).uploads()) == []

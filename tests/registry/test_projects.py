@@ -8,7 +8,13 @@ from pathlib import Path
 import pytest
 
 from greenroom.models import Project, ProjectStatus, RoleName, User
-from greenroom.registry import accounts, catalogue, drafts, projects
+from greenroom.registry import (
+    accounts,
+    catalogue,
+    drafts,
+    projects,
+    publishing,
+)
 from greenroom.registry.errors import (
     CannotPublish,
     InvalidMetadata,
@@ -20,9 +26,9 @@ from greenroom.registry.errors import (
     Refusal,
     TooMany,
 )
-from greenroom.registry.index import Index, Premises
 from greenroom.registry.permissions import ANONYMOUS, OPERATOR, Actor
 from greenroom.registry.projects import ProjectSettings
+from greenroom.registry.unit_of_work import Services, UnitOfWork
 from tests import factories
 from tests.artifacts import make_sdist, make_wheel
 from tests.conftest import FakeClock
@@ -31,62 +37,62 @@ ON_POSTGRESQL = pytest.mark.parametrize("database_url", ["postgresql"], indirect
 
 
 @pytest.fixture
-def ada(index: Index) -> User:
-    return factories.make_user(index, "ada")
+def ada(uow: UnitOfWork) -> User:
+    return factories.make_user(uow, "ada")
 
 
 @pytest.fixture
-def eve(index: Index) -> User:
-    return factories.make_user(index, "eve")
+def eve(uow: UnitOfWork) -> User:
+    return factories.make_user(uow, "eve")
 
 
 @pytest.fixture
-def published(index: Index, ada: User, tmp_path: Path) -> Project:
-    return factories.release(index, ada, make_wheel(tmp_path, "zope.example"))
+def published(uow: UnitOfWork, ada: User, tmp_path: Path) -> Project:
+    return factories.release(uow, ada, make_wheel(tmp_path, "zope.example"))
 
 
 @pytest.mark.parametrize("name", ["zope.example", "Zope_Example", "zope--example"])
-def test_a_project_is_found_in_any_spelling(index: Index, published: Project, name: str) -> None:
-    assert projects.find(index, name) is published
-    assert projects.get(index, name) is published
+def test_a_project_is_found_in_any_spelling(uow: UnitOfWork, published: Project, name: str) -> None:
+    assert projects.find(uow, name) is published
+    assert projects.get(uow, name) is published
 
 
 @pytest.mark.parametrize("name", ["zopeexample", "", "-zope.example", "a\0", "\udcff"])
 def test_there_is_no_project_that_nobody_registered(
-    index: Index, published: Project, name: str
+    uow: UnitOfWork, published: Project, name: str
 ) -> None:
-    assert projects.find(index, name) is None
+    assert projects.find(uow, name) is None
     with pytest.raises(NotFound, match="There is no project"):
-        projects.get(index, name)
+        projects.get(uow, name)
 
 
 def test_a_persons_projects_are_those_with_a_role(
-    index: Index, ada: User, eve: User, published: Project, tmp_path: Path
+    uow: UnitOfWork, ada: User, eve: User, published: Project, tmp_path: Path
 ) -> None:
-    factories.release(index, eve, make_wheel(tmp_path, "another"))
-    draft = factories.stage(index, ada, make_wheel(tmp_path, "awaited"))
-    assert projects.of_user(index, ada) == [draft.project, published]
+    factories.release(uow, eve, make_wheel(tmp_path, "another"))
+    draft = factories.stage(uow, ada, make_wheel(tmp_path, "awaited"))
+    assert projects.of_user(uow, ada) == [draft.project, published]
 
 
 def test_the_size_of_a_project_is_that_of_all_its_files(
-    index: Index, ada: User, published: Project, tmp_path: Path
+    uow: UnitOfWork, ada: User, published: Project, tmp_path: Path
 ) -> None:
     one = tmp_path / "zope_example-1.0-py3-none-any.whl"
     two = make_sdist(tmp_path, "zope.example", "2.0")
-    factories.stage(index, ada, two)
-    assert projects.size(index, published) == one.stat().st_size + two.stat().st_size
-    assert type(projects.size(index, published)) is int
+    factories.stage(uow, ada, two)
+    assert projects.size(uow, published) == one.stat().st_size + two.stat().st_size
+    assert type(projects.size(uow, published)) is int
 
 
-def test_a_project_without_files_has_no_size(index: Index, ada: User) -> None:
-    assert projects.size(index, projects.create(index, Actor(ada), "empty")) == 0
+def test_a_project_without_files_has_no_size(uow: UnitOfWork, ada: User) -> None:
+    assert projects.size(uow, projects.create(uow, Actor(ada), "empty")) == 0
 
 
 # Registering
 
 
-def can_register(index: Index, actor: Actor, name: str) -> None:
-    projects.check_can_register(index, actor, name, staged=False)
+def can_register(uow: UnitOfWork, actor: Actor, name: str) -> None:
+    projects.check_can_register(uow, actor, name, staged=False)
 
 
 @pytest.mark.parametrize(
@@ -99,73 +105,71 @@ def can_register(index: Index, actor: Actor, name: str) -> None:
     ],
 )
 def test_names_that_nobody_can_register(
-    index: Index, eve: User, published: Project, name: str, kind: type[Refusal], about: str
+    uow: UnitOfWork, eve: User, published: Project, name: str, kind: type[Refusal], about: str
 ) -> None:
     with pytest.raises(kind, match=about):
-        can_register(index, Actor(eve), name)
+        can_register(uow, Actor(eve), name)
 
 
-def test_a_new_name_can_be_registered(index: Index, eve: User, published: Project) -> None:
-    can_register(index, Actor(eve), "zope.examples")
+def test_a_new_name_can_be_registered(uow: UnitOfWork, eve: User, published: Project) -> None:
+    can_register(uow, Actor(eve), "zope.examples")
 
 
 @pytest.mark.parametrize("actor", [ANONYMOUS, OPERATOR], ids=["anonymous", "operator"])
-def test_it_takes_a_person_to_register_a_name(index: Index, actor: Actor) -> None:
+def test_it_takes_a_person_to_register_a_name(uow: UnitOfWork, actor: Actor) -> None:
     with pytest.raises(NotAllowed):
-        can_register(index, actor, "example")
+        can_register(uow, actor, "example")
 
 
-def test_names_per_hour_are_limited(index: Index, ada: User, eve: User) -> None:
-    limited = replace(
-        index, settings=index.settings.model_copy(update={"new_projects_per_hour": 2})
-    )
+def test_names_per_hour_are_limited(uow: UnitOfWork, ada: User, eve: User) -> None:
+    limited = replace(uow, settings=uow.settings.model_copy(update={"new_projects_per_hour": 2}))
     for name in ("one", "two"):
-        projects.create(index, Actor(ada), name)
+        projects.create(uow, Actor(ada), name)
     with pytest.raises(TooMany, match="registered 2 project names within an hour") as caught:
         can_register(limited, Actor(ada), "three")
     assert caught.value.retry_after == timedelta(hours=1)
     can_register(limited, Actor(eve), "three")
-    can_register(replace(limited, now=index.now + timedelta(hours=1)), Actor(ada), "three")
-    unlimited = index.settings.model_copy(update={"new_projects_per_hour": 0})
-    can_register(replace(index, settings=unlimited), Actor(ada), "three")
+    can_register(replace(limited, now=uow.now + timedelta(hours=1)), Actor(ada), "three")
+    unlimited = uow.settings.model_copy(update={"new_projects_per_hour": 0})
+    can_register(replace(uow, settings=unlimited), Actor(ada), "three")
 
 
-def test_names_per_day_are_limited(index: Index, ada: User, eve: User) -> None:
-    limited = replace(index, settings=index.settings.model_copy(update={"new_projects_per_day": 2}))
-    projects.create(index, Actor(ada), "one")
-    projects.create(replace(index, now=index.now + timedelta(hours=9)), Actor(ada), "two")
-    noon = replace(limited, now=index.now + timedelta(hours=20))
+def test_names_per_day_are_limited(uow: UnitOfWork, ada: User, eve: User) -> None:
+    limited = replace(uow, settings=uow.settings.model_copy(update={"new_projects_per_day": 2}))
+    projects.create(uow, Actor(ada), "one")
+    projects.create(replace(uow, now=uow.now + timedelta(hours=9)), Actor(ada), "two")
+    noon = replace(limited, now=uow.now + timedelta(hours=20))
 
     with pytest.raises(TooMany, match="registered 2 project names within a day") as caught:
         can_register(noon, Actor(ada), "three")
 
     assert caught.value.retry_after == timedelta(hours=4)
     can_register(noon, Actor(eve), "three")
-    can_register(replace(limited, now=index.now + timedelta(days=1)), Actor(ada), "three")
+    can_register(replace(limited, now=uow.now + timedelta(days=1)), Actor(ada), "three")
 
 
-def test_both_limits_of_names_hold(index: Index, ada: User) -> None:
+def test_both_limits_of_names_hold(uow: UnitOfWork, ada: User) -> None:
     limits = {"new_projects_per_hour": 1, "new_projects_per_day": 2}
-    limited = replace(index, settings=index.settings.model_copy(update=limits))
-    projects.create(index, Actor(ada), "one")
+    limited = replace(uow, settings=uow.settings.model_copy(update=limits))
+    projects.create(uow, Actor(ada), "one")
     with pytest.raises(TooMany, match="within an hour"):
         can_register(limited, Actor(ada), "two")
-    later = replace(limited, now=index.now + timedelta(hours=1))
+    later = replace(limited, now=uow.now + timedelta(hours=1))
     projects.create(later, Actor(ada), "two")
 
     with pytest.raises(TooMany, match="within a day"):
         can_register(replace(later, now=later.now + timedelta(hours=1)), Actor(ada), "three")
 
 
-def test_a_limit_that_was_lowered_tells_when_there_is_room(index: Index, ada: User) -> None:
+def test_a_limit_that_was_lowered_tells_when_there_is_room(uow: UnitOfWork, ada: User) -> None:
     for minutes in (0, 10, 20):
-        earlier = replace(index, now=index.now + timedelta(minutes=minutes))
+        earlier = replace(uow, now=uow.now + timedelta(minutes=minutes))
         projects.create(earlier, Actor(ada), f"name-{minutes}")
-    lowered = index.settings.model_copy(update={"new_projects_per_hour": 1})
+    lowered = uow.settings.model_copy(update={"new_projects_per_hour": 1})
 
     with pytest.raises(TooMany) as caught:
         can_register(
-            replace(index, settings=lowered, now=index.now + timedelta(minutes=30)),
+            replace(uow, settings=lowered, now=uow.now + timedelta(minutes=30)),
             Actor(ada),
             "another",
         )
@@ -173,8 +177,8 @@ def test_a_limit_that_was_lowered_tells_when_there_is_room(index: Index, ada: Us
     assert caught.value.retry_after == timedelta(minutes=50)
 
 
-def test_who_creates_a_project_owns_it(index: Index, ada: User) -> None:
-    project = projects.create(index, Actor(ada), "Zope.Example")
+def test_who_creates_a_project_owns_it(uow: UnitOfWork, ada: User) -> None:
+    project = projects.create(uow, Actor(ada), "Zope.Example")
     assert (project.name, project.normalized_name) == ("Zope.Example", "zope-example")
     assert [(role.user, role.name) for role in project.roles] == [(ada, RoleName.OWNER)]
     assert project.registered is None
@@ -184,20 +188,20 @@ def test_who_creates_a_project_owns_it(index: Index, ada: User) -> None:
     ("one", "other"), [("flask-x", "flask-x"), ("flask-x", "f1ask.x"), ("flask-x", "FlaskX")]
 )
 def test_of_two_who_want_names_that_look_alike_one_gets_it(
-    premises: Premises, tmp_path: Path, one: str, other: str
+    services: Services, tmp_path: Path, one: str, other: str
 ) -> None:
-    with premises.writing() as index:
+    with services.writing() as uow:
         for username in ("ada", "eve"):
-            factories.make_user(index, username)
+            factories.make_user(uow, username)
 
     def register(username: str, name: str) -> Callable[[], bool]:
         wheel = make_wheel(tmp_path / username, name)
 
         def act() -> bool:
             try:
-                with premises.writing() as index:
-                    user = accounts.get_user(index.session, username)
-                    factories.upload(index, Actor(user), wheel, staged=False)
+                with services.writing() as uow:
+                    user = accounts.get_user(uow.db, username)
+                    factories.upload(uow, Actor(user), wheel, staged=False)
             except (NameNotAvailable, NotAllowed):
                 return False
             return True
@@ -206,8 +210,8 @@ def test_of_two_who_want_names_that_look_alike_one_gets_it(
 
     outcomes = factories.at_once(register("ada", one), register("eve", other))
     assert sorted(outcomes) == [False, True]
-    with premises.reading() as index:
-        assert len(catalogue.projects(index.session)) == 1
+    with services.reading() as uow:
+        assert len(catalogue.projects(uow.db)) == 1
 
 
 # Roles
@@ -218,29 +222,29 @@ def roles(project: Project) -> list[tuple[str, str]]:
 
 
 def test_an_owner_gives_and_takes_roles(
-    index: Index, ada: User, eve: User, published: Project
+    uow: UnitOfWork, ada: User, eve: User, published: Project
 ) -> None:
     owner = Actor(ada)
-    projects.add_role(index, owner, published, "EVE", RoleName.MAINTAINER)
+    projects.add_role(uow, owner, published, "EVE", RoleName.MAINTAINER)
     assert roles(published) == [("ada", "owner"), ("eve", "maintainer")]
-    projects.add_role(index, owner, published, "eve", RoleName.OWNER)
+    projects.add_role(uow, owner, published, "eve", RoleName.OWNER)
     assert roles(published) == [("ada", "owner"), ("eve", "owner")]
-    projects.remove_role(index, owner, published, "Ada")
+    projects.remove_role(uow, owner, published, "Ada")
     assert roles(published) == [("eve", "owner")]
-    written = [action for _, _, action in factories.journal_of(index)]
+    written = [action for _, _, action in factories.journal_of(uow)]
     assert written[-3:] == ["add Maintainer eve", "add Owner eve", "remove Owner ada"]
     assert published.last_serial == len(written)
 
 
 def test_roles_of_a_name_that_is_only_reserved_are_not_in_the_journal(
-    index: Index, ada: User, eve: User, tmp_path: Path
+    uow: UnitOfWork, ada: User, eve: User, tmp_path: Path
 ) -> None:
-    draft = factories.stage(index, ada, make_wheel(tmp_path))
-    project = projects.get(index, "example")
-    factories.add_role(index, project, eve, RoleName.MAINTAINER)
-    assert factories.journal_of(index) == []
-    drafts.publish(index, Actor(ada), draft)
-    assert [action for _, _, action in factories.journal_of(index)] == [
+    draft = factories.stage(uow, ada, make_wheel(tmp_path))
+    project = projects.get(uow, "example")
+    factories.add_role(uow, project, eve, RoleName.MAINTAINER)
+    assert factories.journal_of(uow) == []
+    publishing.publish(uow, Actor(ada), draft)
+    assert [action for _, _, action in factories.journal_of(uow)] == [
         "create",
         "add Owner ada",
         "add Maintainer eve",
@@ -259,7 +263,7 @@ def test_roles_of_a_name_that_is_only_reserved_are_not_in_the_journal(
     ],
 )
 def test_roles_that_cannot_be_given(
-    index: Index,
+    uow: UnitOfWork,
     ada: User,
     published: Project,
     username: str,
@@ -267,10 +271,10 @@ def test_roles_that_cannot_be_given(
     kind: type[Refusal],
     about: str,
 ) -> None:
-    before = factories.everything(index)
+    before = factories.everything(uow)
     with pytest.raises(kind, match=about):
-        projects.add_role(index, Actor(ada), published, username, name)
-    assert factories.everything(index) == before
+        projects.add_role(uow, Actor(ada), published, username, name)
+    assert factories.everything(uow) == before
 
 
 @pytest.mark.parametrize(
@@ -278,7 +282,7 @@ def test_roles_that_cannot_be_given(
     [("ada", InvalidRequest, "last owner"), ("eve", NotFound, "no role"), ("\0", NotFound, "no r")],
 )
 def test_roles_that_cannot_be_taken(
-    index: Index,
+    uow: UnitOfWork,
     ada: User,
     eve: User,
     published: Project,
@@ -286,32 +290,32 @@ def test_roles_that_cannot_be_taken(
     kind: type[Refusal],
     about: str,
 ) -> None:
-    before = factories.everything(index)
+    before = factories.everything(uow)
     with pytest.raises(kind, match=about):
-        projects.remove_role(index, Actor(ada), published, username)
-    assert factories.everything(index) == before
+        projects.remove_role(uow, Actor(ada), published, username)
+    assert factories.everything(uow) == before
 
 
 def test_a_maintainer_does_not_manage(
-    index: Index, ada: User, eve: User, published: Project
+    uow: UnitOfWork, ada: User, eve: User, published: Project
 ) -> None:
-    factories.add_role(index, published, eve, RoleName.MAINTAINER)
+    factories.add_role(uow, published, eve, RoleName.MAINTAINER)
     maintainer = Actor(eve)
-    before = factories.everything(index)
+    before = factories.everything(uow)
     with pytest.raises(NotAllowed):
-        projects.add_role(index, maintainer, published, "eve", RoleName.OWNER)
+        projects.add_role(uow, maintainer, published, "eve", RoleName.OWNER)
     with pytest.raises(NotAllowed):
-        projects.remove_role(index, maintainer, published, "ada")
+        projects.remove_role(uow, maintainer, published, "ada")
     with pytest.raises(NotAllowed):
-        projects.change_settings(index, maintainer, published, ProjectSettings(False))
-    assert factories.everything(index) == before
+        projects.change_settings(uow, maintainer, published, ProjectSettings(False))
+    assert factories.everything(uow) == before
 
 
-def test_an_owner_may_want_drafts_only(index: Index, ada: User, published: Project) -> None:
-    before = factories.journal_of(index)
-    projects.change_settings(index, Actor(ada), published, ProjectSettings(False))
-    assert projects.get(index, "zope.example").auto_publish_releases is False
-    assert factories.journal_of(index) == before
+def test_an_owner_may_want_drafts_only(uow: UnitOfWork, ada: User, published: Project) -> None:
+    before = factories.journal_of(uow)
+    projects.change_settings(uow, Actor(ada), published, ProjectSettings(False))
+    assert projects.get(uow, "zope.example").auto_publish_releases is False
+    assert factories.journal_of(uow) == before
 
 
 # What happens between looking and acting, which on SQLite nothing can
@@ -319,71 +323,71 @@ def test_an_owner_may_want_drafts_only(index: Index, ada: User, published: Proje
 
 @ON_POSTGRESQL
 def test_a_role_given_while_the_project_is_published_is_in_the_journal(
-    premises: Premises, tmp_path: Path
+    services: Services, tmp_path: Path
 ) -> None:
-    with premises.writing() as index:
-        ada, _ = factories.make_user(index, "ada"), factories.make_user(index, "eve")
-        slug = factories.stage(index, ada, make_wheel(tmp_path)).slug
-    with premises.writing() as slow:
-        owner = Actor(accounts.get_user(slow.session, "ada"))
+    with services.writing() as uow:
+        ada, _ = factories.make_user(uow, "ada"), factories.make_user(uow, "eve")
+        slug = factories.stage(uow, ada, make_wheel(tmp_path)).slug
+    with services.writing() as slow:
+        owner = Actor(accounts.get_user(slow.db, "ada"))
         project = projects.get(slow, "example")
-        with premises.writing() as index:
-            draft = drafts.by_slug(index.session, slug)
+        with services.writing() as uow:
+            draft = drafts.by_slug(uow.db, slug)
             assert draft is not None
-            drafts.publish(index, Actor(accounts.get_user(index.session, "ada")), draft)
+            publishing.publish(uow, Actor(accounts.get_user(uow.db, "ada")), draft)
         projects.add_role(slow, owner, project, "eve", RoleName.MAINTAINER)
         assert factories.journal_of(slow)[-1][2] == "add Maintainer eve"
 
 
 @ON_POSTGRESQL
 @pytest.mark.parametrize("demoted", [False, True], ids=["removed", "demoted"])
-def test_who_is_no_owner_any_more_manages_no_more(premises: Premises, demoted: bool) -> None:
-    with premises.writing() as index:
-        ada = factories.make_user(index, "ada")
-        made = projects.create(index, Actor(ada), "example")
-        made.registered = index.now
-        factories.add_role(index, made, factories.make_user(index, "eve"), RoleName.OWNER)
-    with premises.writing() as slow:
-        eve = Actor(accounts.get_user(slow.session, "eve"))
+def test_who_is_no_owner_any_more_manages_no_more(services: Services, demoted: bool) -> None:
+    with services.writing() as uow:
+        ada = factories.make_user(uow, "ada")
+        made = projects.create(uow, Actor(ada), "example")
+        made.registered = uow.now
+        factories.add_role(uow, made, factories.make_user(uow, "eve"), RoleName.OWNER)
+    with services.writing() as slow:
+        eve = Actor(accounts.get_user(slow.db, "eve"))
         project = projects.get(slow, "example")
-        with premises.writing() as index:
-            same = projects.get(index, "example")
+        with services.writing() as uow:
+            same = projects.get(uow, "example")
             if demoted:
-                projects.add_role(index, OPERATOR, same, "eve", RoleName.MAINTAINER)
+                projects.add_role(uow, OPERATOR, same, "eve", RoleName.MAINTAINER)
             else:
-                projects.remove_role(index, OPERATOR, same, "eve")
+                projects.remove_role(uow, OPERATOR, same, "eve")
         with pytest.raises(NotAllowed):
             projects.remove_role(slow, eve, project, "ada")
 
 
 @ON_POSTGRESQL
-def test_a_project_that_goes_meanwhile_is_not_found(premises: Premises, tmp_path: Path) -> None:
-    with premises.writing() as index:
-        ada, _ = factories.make_user(index, "ada"), factories.make_user(index, "eve")
-        slug = factories.stage(index, ada, make_wheel(tmp_path)).slug
-    with premises.writing() as slow:
-        owner = Actor(accounts.get_user(slow.session, "ada"))
+def test_a_project_that_goes_meanwhile_is_not_found(services: Services, tmp_path: Path) -> None:
+    with services.writing() as uow:
+        ada, _ = factories.make_user(uow, "ada"), factories.make_user(uow, "eve")
+        slug = factories.stage(uow, ada, make_wheel(tmp_path)).slug
+    with services.writing() as slow:
+        owner = Actor(accounts.get_user(slow.db, "ada"))
         project = projects.get(slow, "example")
-        with premises.writing() as index:
-            draft = drafts.by_slug(index.session, slug)
+        with services.writing() as uow:
+            draft = drafts.by_slug(uow.db, slug)
             assert draft is not None
-            drafts.discard(index, OPERATOR, draft)
+            drafts.discard(uow, OPERATOR, draft)
         with pytest.raises(NotFound, match="There is no project 'example'"):
             projects.add_role(slow, owner, project, "eve", RoleName.MAINTAINER)
 
 
-def test_of_two_owners_who_remove_each_other_one_stays(premises: Premises) -> None:
-    with premises.writing() as index:
-        made = projects.create(index, Actor(factories.make_user(index, "ada")), "example")
-        made.registered = index.now
-        factories.add_role(index, made, factories.make_user(index, "eve"), RoleName.OWNER)
+def test_of_two_owners_who_remove_each_other_one_stays(services: Services) -> None:
+    with services.writing() as uow:
+        made = projects.create(uow, Actor(factories.make_user(uow, "ada")), "example")
+        made.registered = uow.now
+        factories.add_role(uow, made, factories.make_user(uow, "eve"), RoleName.OWNER)
 
     def remove(username: str, other: str) -> Callable[[], bool]:
         def act() -> bool:
             try:
-                with premises.writing() as index:
-                    actor = Actor(accounts.get_user(index.session, username))
-                    projects.remove_role(index, actor, projects.get(index, "example"), other)
+                with services.writing() as uow:
+                    actor = Actor(accounts.get_user(uow.db, username))
+                    projects.remove_role(uow, actor, projects.get(uow, "example"), other)
             except (NotAllowed, InvalidRequest):
                 return False
             return True
@@ -394,26 +398,26 @@ def test_of_two_owners_who_remove_each_other_one_stays(premises: Premises) -> No
 
 
 def test_a_reserved_name_is_free_from_the_second_it_falls_due(
-    premises: Premises, clock: FakeClock, tmp_path: Path
+    services: Services, clock: FakeClock, tmp_path: Path
 ) -> None:
-    with premises.writing() as index:
-        ada, _ = factories.make_user(index, "ada"), factories.make_user(index, "eve")
-        draft = factories.stage(index, ada, make_wheel(tmp_path))
+    with services.writing() as uow:
+        ada, _ = factories.make_user(uow, "ada"), factories.make_user(uow, "eve")
+        draft = factories.stage(uow, ada, make_wheel(tmp_path))
         left = draft.expires - clock.now
     clock.advance(left - timedelta(microseconds=1))
-    with premises.reading() as index:
-        assert projects.find(index, "example") is not None
+    with services.reading() as uow:
+        assert projects.find(uow, "example") is not None
     clock.advance(timedelta(microseconds=1))
-    with premises.reading() as index:
-        assert projects.find(index, "example") is None
-        assert projects.of_user(index, accounts.get_user(index.session, "ada")) == []
-        eve = Actor(accounts.get_user(index.session, "eve"))
-        projects.check_can_register(index, eve, "examp1e", staged=False)
+    with services.reading() as uow:
+        assert projects.find(uow, "example") is None
+        assert projects.of_user(uow, accounts.get_user(uow.db, "ada")) == []
+        eve = Actor(accounts.get_user(uow.db, "eve"))
+        projects.check_can_register(uow, eve, "examp1e", staged=False)
 
 
 # Status (PEP 792)
 
-StatusAct = Callable[[Index, Actor, Project], None]
+StatusAct = Callable[[UnitOfWork, Actor, Project], None]
 STATUS_ACTS: list[StatusAct] = [
     projects.archive,
     projects.unarchive,
@@ -423,28 +427,28 @@ STATUS_ACTS: list[StatusAct] = [
 
 
 def test_an_archived_project_is_there_and_takes_nothing(
-    index: Index, ada: User, published: Project, tmp_path: Path
+    uow: UnitOfWork, ada: User, published: Project, tmp_path: Path
 ) -> None:
-    projects.archive(index, Actor(ada), published, "use zope.other instead")
+    projects.archive(uow, Actor(ada), published, "use zope.other instead")
 
-    listing = catalogue.listing(index.session, published)
+    listing = catalogue.listing(uow.db, published)
     assert (listing.status, listing.status_reason) == ("archived", "use zope.other instead")
     assert [file.version for file in listing.files] == ["1.0"]
-    before = factories.everything(index)
+    before = factories.everything(uow)
     for staged in (True, False):
         with pytest.raises(ProjectClosed, match="is archived and takes no files") as refusal:
-            factories.upload(index, ada, make_wheel(tmp_path, "zope.example", "2.0"), staged=staged)
+            factories.upload(uow, ada, make_wheel(tmp_path, "zope.example", "2.0"), staged=staged)
         assert "use zope.other instead" in str(refusal.value)
-    assert factories.everything(index) == before
+    assert factories.everything(uow) == before
 
 
 def test_a_quarantined_project_offers_nothing(
-    index: Index, ada: User, published: Project, tmp_path: Path
+    uow: UnitOfWork, ada: User, published: Project, tmp_path: Path
 ) -> None:
-    draft = factories.stage(index, ada, make_wheel(tmp_path, "zope.example", "2.0"))
-    projects.quarantine(index, OPERATOR, published, "malware")
+    draft = factories.stage(uow, ada, make_wheel(tmp_path, "zope.example", "2.0"))
+    projects.quarantine(uow, OPERATOR, published, "malware")
 
-    session = index.session
+    session = uow.db
     [release] = catalogue.releases(session, published)
     listing = catalogue.listing(session, published)
     assert (listing.status, listing.status_reason) == ("quarantined", "malware")
@@ -459,60 +463,60 @@ def test_a_quarantined_project_offers_nothing(
     assert catalogue.project(session, "zope.example") is published
     for staged in (True, False):
         with pytest.raises(ProjectClosed, match="is in quarantine and takes no files"):
-            factories.upload(index, ada, make_wheel(tmp_path, "zope.example", "3.0"), staged=staged)
+            factories.upload(uow, ada, make_wheel(tmp_path, "zope.example", "3.0"), staged=staged)
 
 
 def test_nobody_else_is_told_the_status_of_what_they_may_not_touch(
-    index: Index, ada: User, eve: User, published: Project, tmp_path: Path
+    uow: UnitOfWork, ada: User, eve: User, published: Project, tmp_path: Path
 ) -> None:
-    projects.archive(index, Actor(ada), published)
+    projects.archive(uow, Actor(ada), published)
 
     with pytest.raises(NotAllowed, match="The user 'eve' isn't allowed to upload"):
-        factories.upload(index, eve, make_wheel(tmp_path, "zope.example", "2.0"), staged=True)
+        factories.upload(uow, eve, make_wheel(tmp_path, "zope.example", "2.0"), staged=True)
 
 
 @pytest.mark.parametrize("close", [projects.archive, projects.quarantine])
 def test_a_draft_of_a_closed_project_is_not_published(
-    index: Index, ada: User, published: Project, tmp_path: Path, close: StatusAct
+    uow: UnitOfWork, ada: User, published: Project, tmp_path: Path, close: StatusAct
 ) -> None:
-    draft = factories.stage(index, ada, make_wheel(tmp_path, "zope.example", "2.0"))
-    close(index, OPERATOR, published)
+    draft = factories.stage(uow, ada, make_wheel(tmp_path, "zope.example", "2.0"))
+    close(uow, OPERATOR, published)
 
     with pytest.raises(CannotPublish, match="takes no files"):
-        drafts.publish(index, OPERATOR, draft)
+        publishing.publish(uow, OPERATOR, draft)
 
-    assert drafts.is_live(index, draft)
+    assert drafts.is_live(uow, draft)
 
 
 def test_a_project_comes_back_from_each_as_it_was(
-    index: Index, ada: User, published: Project, tmp_path: Path
+    uow: UnitOfWork, ada: User, published: Project, tmp_path: Path
 ) -> None:
-    projects.archive(index, Actor(ada), published, "done")
-    projects.quarantine(index, OPERATOR, published)
+    projects.archive(uow, Actor(ada), published, "done")
+    projects.quarantine(uow, OPERATOR, published)
     assert published.status is ProjectStatus.QUARANTINED
-    projects.lift_quarantine(index, OPERATOR, published)
+    projects.lift_quarantine(uow, OPERATOR, published)
     assert (published.status, published.status_reason) == (ProjectStatus.ARCHIVED, "done")
-    projects.unarchive(index, Actor(ada), published)
+    projects.unarchive(uow, Actor(ada), published)
     assert (published.status, published.status_reason) == (ProjectStatus.ACTIVE, "")
 
-    factories.release(index, ada, make_wheel(tmp_path, "zope.example", "2.0"))
+    factories.release(uow, ada, make_wheel(tmp_path, "zope.example", "2.0"))
 
 
-def test_every_change_of_status_is_in_the_journal_once(index: Index, published: Project) -> None:
-    before = len(factories.journal_of(index))
+def test_every_change_of_status_is_in_the_journal_once(uow: UnitOfWork, published: Project) -> None:
+    before = len(factories.journal_of(uow))
 
     for act in STATUS_ACTS:
-        act(index, OPERATOR, published)
-        act(index, OPERATOR, published)
+        act(uow, OPERATOR, published)
+        act(uow, OPERATOR, published)
 
-    acts = [act for _, _, act in factories.journal_of(index)[before:]]
+    acts = [act for _, _, act in factories.journal_of(uow)[before:]]
     assert acts == [
         "archive project",
         "unarchive project",
         "quarantine project",
         "unquarantine project",
     ]
-    assert index.changed == {"project/zope-example", "all-projects", "files/zope-example"}
+    assert uow.changed == {"project/zope-example", "all-projects", "files/zope-example"}
 
 
 @pytest.mark.parametrize(
@@ -529,33 +533,33 @@ def test_every_change_of_status_is_in_the_journal_once(index: Index, published: 
     ],
 )
 def test_who_sets_the_status(
-    index: Index, ada: User, published: Project, act: StatusAct, who: str, outcome: str
+    uow: UnitOfWork, ada: User, published: Project, act: StatusAct, who: str, outcome: str
 ) -> None:
     person = ada
     if who != "owner":
-        person = factories.make_user(index, who, administrator=who == "administrator")
+        person = factories.make_user(uow, who, administrator=who == "administrator")
     if who == "maintainer":
-        factories.add_role(index, published, person, RoleName.MAINTAINER)
+        factories.add_role(uow, published, person, RoleName.MAINTAINER)
 
     if outcome == "allowed":
-        act(index, Actor(person), published)
+        act(uow, Actor(person), published)
     else:
         with pytest.raises(NotAllowed):
-            act(index, Actor(person), published)
+            act(uow, Actor(person), published)
 
 
 @pytest.mark.parametrize("act", STATUS_ACTS)
 def test_a_reserved_name_has_no_status(
-    index: Index, ada: User, tmp_path: Path, act: StatusAct
+    uow: UnitOfWork, ada: User, tmp_path: Path, act: StatusAct
 ) -> None:
-    draft = factories.stage(index, ada, make_wheel(tmp_path, "reserved"))
+    draft = factories.stage(uow, ada, make_wheel(tmp_path, "reserved"))
     assert draft.project is not None
 
     with pytest.raises(InvalidRequest, match="Nothing of 'reserved' is public"):
-        act(index, OPERATOR, draft.project)
+        act(uow, OPERATOR, draft.project)
 
 
-def test_administrators_see_what_is_in_quarantine(index: Index, published: Project) -> None:
-    assert projects.in_quarantine(index.session) == []
-    projects.quarantine(index, OPERATOR, published)
-    assert projects.in_quarantine(index.session) == [published]
+def test_administrators_see_what_is_in_quarantine(uow: UnitOfWork, published: Project) -> None:
+    assert projects.in_quarantine(uow.db) == []
+    projects.quarantine(uow, OPERATOR, published)
+    assert projects.in_quarantine(uow.db) == [published]

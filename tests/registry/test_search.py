@@ -10,31 +10,37 @@ from hypothesis import strategies as st
 from sqlalchemy import select
 
 from greenroom.models import Project, SearchDocument, User
-from greenroom.registry import drafts, projects, removal, search, yanking
+from greenroom.registry import (
+    projects,
+    publishing,
+    removal,
+    search,
+    yanking,
+)
 from greenroom.registry.errors import InvalidRequest
-from greenroom.registry.index import Index
 from greenroom.registry.permissions import Actor
 from greenroom.registry.search import Breadth
+from greenroom.registry.unit_of_work import UnitOfWork
 from tests import factories
 from tests.artifacts import make_wheel
 from tests.fuzzing import fuzzed
 
 
 @pytest.fixture
-def ada(index: Index) -> User:
-    return factories.make_user(index, "ada")
+def ada(uow: UnitOfWork) -> User:
+    return factories.make_user(uow, "ada")
 
 
 class Shelf:
     """Publishes projects that differ in their words."""
 
-    def __init__(self, index: Index, ada: User, folder: Path) -> None:
-        self.index, self.ada, self.folder = index, ada, folder
+    def __init__(self, uow: UnitOfWork, ada: User, folder: Path) -> None:
+        self.uow, self.ada, self.folder = uow, ada, folder
 
     def __call__(
         self, name: str, summary: str = "", keywords: str = "", version: str = "1.0"
     ) -> Project:
-        return factories.release(self.index, self.ada, self.wheel(name, summary, keywords, version))
+        return factories.release(self.uow, self.ada, self.wheel(name, summary, keywords, version))
 
     def wheel(self, name: str, summary: str = "", keywords: str = "", version: str = "1.0") -> Path:
         extra = [("Keywords", keywords)] if keywords else []
@@ -42,16 +48,14 @@ class Shelf:
 
 
 @pytest.fixture
-def shelf(index: Index, ada: User, tmp_path: Path) -> Shelf:
-    limitless = replace(
-        index, settings=index.settings.model_copy(update={"new_projects_per_hour": 0})
-    )
+def shelf(uow: UnitOfWork, ada: User, tmp_path: Path) -> Shelf:
+    limitless = replace(uow, settings=uow.settings.model_copy(update={"new_projects_per_hour": 0}))
     return Shelf(limitless, ada, tmp_path)
 
 
-def names(index: Index, query: str) -> list[str]:
+def names(uow: UnitOfWork, query: str) -> list[str]:
     """The names of what is found, in order."""
-    found = search.find(index.session, query, 0, 50)
+    found = search.find(uow.db, query, 0, 50)
     assert found.total == len(found.releases)
     return [release.project.name for release in found.releases]
 
@@ -83,24 +87,24 @@ def names(index: Index, query: str) -> list[str]:
     ],
 )
 def test_a_project_is_found_by_words_of_its_name_summary_and_keywords(
-    index: Index, shelf: Shelf, query: str
+    uow: UnitOfWork, shelf: Shelf, query: str
 ) -> None:
     shelf("Django.rest_framework", "Web APIs, easy.", "toolkit,building")
 
-    assert names(index, query) == ["Django.rest_framework"]
+    assert names(uow, query) == ["Django.rest_framework"]
 
 
 @pytest.mark.parametrize("query", ["jango", "rest nothing", "est", "frameworks", "easyy"])
-def test_every_word_has_to_begin_one(index: Index, shelf: Shelf, query: str) -> None:
+def test_every_word_has_to_begin_one(uow: UnitOfWork, shelf: Shelf, query: str) -> None:
     shelf("Django.rest_framework", "Web APIs, easy.")
 
-    assert names(index, query) == []
+    assert names(uow, query) == []
 
 
-def test_words_side_by_side_also_find_the_word_they_make(index: Index, shelf: Shelf) -> None:
+def test_words_side_by_side_also_find_the_word_they_make(uow: UnitOfWork, shelf: Shelf) -> None:
     shelf("djangorestframework")
 
-    assert names(index, "django rest") == ["djangorestframework"]
+    assert names(uow, "django rest") == ["djangorestframework"]
 
 
 @pytest.mark.parametrize(
@@ -120,26 +124,26 @@ def test_words_side_by_side_also_find_the_word_they_make(index: Index, shelf: Sh
     ],
 )
 def test_a_word_is_the_same_in_every_spelling(
-    index: Index, shelf: Shelf, summary: str, query: str
+    uow: UnitOfWork, shelf: Shelf, summary: str, query: str
 ) -> None:
     shelf("example", summary)
     shelf("other", "Nothing of it.")
 
-    assert names(index, query) == ["example"]
+    assert names(uow, query) == ["example"]
 
 
 @pytest.mark.parametrize("query", ["", " ", "\t", "---", "\0", "❤️", "\u0301", "+*:()\"'"])
-def test_no_words_find_nothing(index: Index, shelf: Shelf, query: str) -> None:
+def test_no_words_find_nothing(uow: UnitOfWork, shelf: Shelf, query: str) -> None:
     shelf("example")
 
-    assert names(index, query) == []
+    assert names(uow, query) == []
 
 
-def test_too_long_a_query_is_refused(index: Index) -> None:
+def test_too_long_a_query_is_refused(uow: UnitOfWork) -> None:
     with pytest.raises(InvalidRequest, match="200 characters"):
-        search.find(index.session, "a" * 201, 0, 10)
+        search.find(uow.db, "a" * 201, 0, 10)
     with pytest.raises(InvalidRequest, match="10 words"):
-        search.find(index.session, "a b c d e f g h i j k", 0, 10)
+        search.find(uow.db, "a b c d e f g h i j k", 0, 10)
 
 
 HOSTILE = [
@@ -169,43 +173,43 @@ HOSTILE = [
 
 
 @pytest.mark.parametrize("query", HOSTILE)
-def test_a_query_is_nothing_but_words(index: Index, shelf: Shelf, query: str) -> None:
+def test_a_query_is_nothing_but_words(uow: UnitOfWork, shelf: Shelf, query: str) -> None:
     shelf("example")
 
-    found = search.find(index.session, query, 0, 10)
+    found = search.find(uow.db, query, 0, 10)
 
     assert [release.project.name for release in found.releases] in ([], ["example"])
 
 
 @fuzzed(150)
 @given(query=st.text(max_size=200))
-def test_no_text_breaks_search(index: Index, query: str) -> None:
+def test_no_text_breaks_search(uow: UnitOfWork, query: str) -> None:
     try:
-        found = search.find(index.session, query, 0, 10)
+        found = search.find(uow.db, query, 0, 10)
     except InvalidRequest:
         return
     assert found.total == 0
 
 
-def test_no_metadata_breaks_search(index: Index, shelf: Shelf) -> None:
+def test_no_metadata_breaks_search(uow: UnitOfWork, shelf: Shelf) -> None:
     shelf("a" * 100 + "-b" * 50, "x'\\:1A " * 60, "\U0001d7d8" * 5000 + ", ''\\ :* |" * 500)
 
-    assert len(names(index, "x")) == 1
-    assert len(names(index, "b-b-b-b")) == 1
+    assert len(names(uow, "x")) == 1
+    assert len(names(uow, "b-b-b-b")) == 1
 
 
 # In what order
 
 
 @pytest.mark.parametrize("query", ["Rest_Framework", "rest framework", "restframework"])
-def test_the_very_name_comes_first(index: Index, shelf: Shelf, query: str) -> None:
+def test_the_very_name_comes_first(uow: UnitOfWork, shelf: Shelf, query: str) -> None:
     shelf("restframework-extras", "A rest framework: rest framework.", "rest,framework")
     shelf("a-rest-framework", "A rest framework.")
     shelf("rest-framework-auth")
     shelf("rest-framework")
     shelf("thing", "A rest framework, or restframework.")
 
-    assert names(index, query) == [
+    assert names(uow, query) == [
         "rest-framework",
         "rest-framework-auth",
         "restframework-extras",
@@ -214,33 +218,35 @@ def test_the_very_name_comes_first(index: Index, shelf: Shelf, query: str) -> No
     ]
 
 
-def test_a_word_counts_most_in_a_name_and_least_in_a_summary(index: Index, shelf: Shelf) -> None:
+def test_a_word_counts_most_in_a_name_and_least_in_a_summary(uow: UnitOfWork, shelf: Shelf) -> None:
     shelf("one", "Clients for sheep.")
     shelf("two", "For sheep.", "clients")
     shelf("sheep-clients", "For sheep.")
 
-    assert names(index, "clients") == ["sheep-clients", "two", "one"]
+    assert names(uow, "clients") == ["sheep-clients", "two", "one"]
 
 
-def test_the_word_itself_comes_before_words_that_begin_with_it(index: Index, shelf: Shelf) -> None:
+def test_the_word_itself_comes_before_words_that_begin_with_it(
+    uow: UnitOfWork, shelf: Shelf
+) -> None:
     shelf("aaa", "Restaurants near you.")
     shelf("bbb", "Needing a rest today.")
 
-    assert names(index, "rest") == ["bbb", "aaa"]
+    assert names(uow, "rest") == ["bbb", "aaa"]
 
 
-def test_what_is_equally_good_comes_by_name(index: Index, shelf: Shelf) -> None:
+def test_what_is_equally_good_comes_by_name(uow: UnitOfWork, shelf: Shelf) -> None:
     for name in ("ccc", "aaa", "bbb"):
         shelf(name, "Counts sheep.")
 
-    assert names(index, "sheep") == ["aaa", "bbb", "ccc"]
+    assert names(uow, "sheep") == ["aaa", "bbb", "ccc"]
 
 
-def test_hits_come_a_page_at_a_time(index: Index, shelf: Shelf) -> None:
+def test_hits_come_a_page_at_a_time(uow: UnitOfWork, shelf: Shelf) -> None:
     for number in range(5):
         shelf(f"thing-{number}")
 
-    pages = [search.find(index.session, "thing", start, 2) for start in (0, 2, 4, 6)]
+    pages = [search.find(uow.db, "thing", start, 2) for start in (0, 2, 4, 6)]
 
     assert [page.total for page in pages] == [5, 5, 5, 5]
     assert [[r.project.name for r in page.releases] for page in pages] == [
@@ -252,17 +258,17 @@ def test_hits_come_a_page_at_a_time(index: Index, shelf: Shelf) -> None:
 
 
 def test_where_too_many_match_only_names_count(
-    index: Index, shelf: Shelf, monkeypatch: pytest.MonkeyPatch
+    uow: UnitOfWork, shelf: Shelf, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(search, "_MOST_MATCHES", 2)
     shelf("fast")
     shelf("fastest")
     shelf("slow", "Not fast.")
 
-    anywhere = search.find(index.session, "slow", 0, 10)
-    in_names = search.find(index.session, "fast", 0, 10)
+    anywhere = search.find(uow.db, "slow", 0, 10)
+    in_names = search.find(uow.db, "fast", 0, 10)
     shelf("fasting")
-    whole = search.find(index.session, "fast", 0, 10)
+    whole = search.find(uow.db, "fast", 0, 10)
 
     assert anywhere.breadth is Breadth.ANYWHERE
     assert in_names.breadth is Breadth.IN_NAME
@@ -273,14 +279,14 @@ def test_where_too_many_match_only_names_count(
 
 
 def test_where_too_many_match_and_none_in_its_name_some_are_found(
-    index: Index, shelf: Shelf, monkeypatch: pytest.MonkeyPatch
+    uow: UnitOfWork, shelf: Shelf, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(search, "_MOST_MATCHES", 2)
     for name in ("aaa", "bbb", "ccc"):
         shelf(name, "Counts sheep.")
 
-    found = search.find(index.session, "sheep", 0, 10)
-    of_two_words = search.find(index.session, "counts sheep", 1, 10)
+    found = search.find(uow.db, "sheep", 0, 10)
+    of_two_words = search.find(uow.db, "counts sheep", 1, 10)
 
     assert found.breadth is Breadth.SOME
     assert found.total == 2
@@ -290,92 +296,92 @@ def test_where_too_many_match_and_none_in_its_name_some_are_found(
 # What is public, and nothing else
 
 
-def test_a_draft_is_not_found(index: Index, ada: User, shelf: Shelf) -> None:
+def test_a_draft_is_not_found(uow: UnitOfWork, ada: User, shelf: Shelf) -> None:
     shelf("example", "Old words.")
-    factories.stage(index, ada, shelf.wheel("hidden", "Secret words."))
-    factories.stage(index, ada, shelf.wheel("example", "New words.", version="2.0"))
+    factories.stage(uow, ada, shelf.wheel("hidden", "Secret words."))
+    factories.stage(uow, ada, shelf.wheel("example", "New words.", version="2.0"))
 
-    assert names(index, "hidden") == []
-    assert names(index, "secret") == []
-    assert names(index, "new") == []
-    assert names(index, "words") == ["example"]
+    assert names(uow, "hidden") == []
+    assert names(uow, "secret") == []
+    assert names(uow, "new") == []
+    assert names(uow, "words") == ["example"]
 
 
-def test_what_is_published_is_found_from_then_on(index: Index, ada: User, shelf: Shelf) -> None:
+def test_what_is_published_is_found_from_then_on(uow: UnitOfWork, ada: User, shelf: Shelf) -> None:
     shelf("example", "Old words.")
-    draft = factories.stage(index, ada, shelf.wheel("example", "New words.", version="2.0"))
-    reserving = factories.stage(index, ada, shelf.wheel("hidden", "Secret words."))
+    draft = factories.stage(uow, ada, shelf.wheel("example", "New words.", version="2.0"))
+    reserving = factories.stage(uow, ada, shelf.wheel("hidden", "Secret words."))
 
-    drafts.publish(index, Actor(ada), draft)
-    drafts.publish(index, Actor(ada), reserving)
+    publishing.publish(uow, Actor(ada), draft)
+    publishing.publish(uow, Actor(ada), reserving)
 
-    assert names(index, "old") == []
-    assert names(index, "new") == ["example"]
-    assert names(index, "secret") == ["hidden"]
-    (found,) = search.find(index.session, "example", 0, 10).releases
+    assert names(uow, "old") == []
+    assert names(uow, "new") == ["example"]
+    assert names(uow, "secret") == ["hidden"]
+    (found,) = search.find(uow.db, "example", 0, 10).releases
     assert (found.version, found.summary) == ("2.0", "New words.")
 
 
-def test_a_lower_version_changes_nothing(index: Index, shelf: Shelf) -> None:
+def test_a_lower_version_changes_nothing(uow: UnitOfWork, shelf: Shelf) -> None:
     shelf("example", "New words.", version="2.0")
     shelf("example", "Old words.", version="1.0")
     shelf("example", "Coming words.", version="3.0rc1")
 
-    assert names(index, "old") == []
-    assert names(index, "coming") == []
-    assert names(index, "new") == ["example"]
+    assert names(uow, "old") == []
+    assert names(uow, "coming") == []
+    assert names(uow, "new") == ["example"]
 
 
-def test_a_yanked_release_gives_way_to_the_next(index: Index, ada: User, shelf: Shelf) -> None:
+def test_a_yanked_release_gives_way_to_the_next(uow: UnitOfWork, ada: User, shelf: Shelf) -> None:
     shelf("example", "Good words.", version="1.0")
     project = shelf("example", "Bad words.", version="2.0")
 
-    yanking.yank_release(index, Actor(ada), project, "2.0")
-    yanked = names(index, "bad"), names(index, "good")
-    yanking.unyank_release(index, Actor(ada), project, "2.0")
+    yanking.yank_release(uow, Actor(ada), project, "2.0")
+    yanked = names(uow, "bad"), names(uow, "good")
+    yanking.unyank_release(uow, Actor(ada), project, "2.0")
 
     assert yanked == ([], ["example"])
-    assert (names(index, "bad"), names(index, "good")) == (["example"], [])
+    assert (names(uow, "bad"), names(uow, "good")) == (["example"], [])
 
 
-def test_a_deleted_release_gives_way_to_the_next(index: Index, ada: User, shelf: Shelf) -> None:
+def test_a_deleted_release_gives_way_to_the_next(uow: UnitOfWork, ada: User, shelf: Shelf) -> None:
     shelf("example", "Good words.", version="1.0")
     project = shelf("example", "Bad words.", version="2.0")
 
-    removal.remove_release(index, Actor(ada), project, "2.0")
-    deleted = names(index, "bad"), names(index, "good")
-    removal.remove_release(index, Actor(ada), project, "1.0")
+    removal.remove_release(uow, Actor(ada), project, "2.0")
+    deleted = names(uow, "bad"), names(uow, "good")
+    removal.remove_release(uow, Actor(ada), project, "1.0")
 
     assert deleted == ([], ["example"])
-    assert names(index, "example") == []
-    assert index.session.scalars(select(SearchDocument)).all() == []
+    assert names(uow, "example") == []
+    assert uow.db.scalars(select(SearchDocument)).all() == []
 
 
-def test_a_deleted_project_is_forgotten(index: Index, ada: User, shelf: Shelf) -> None:
-    removal.remove_project(index, Actor(ada), shelf("example", "Counts sheep."))
+def test_a_deleted_project_is_forgotten(uow: UnitOfWork, ada: User, shelf: Shelf) -> None:
+    removal.remove_project(uow, Actor(ada), shelf("example", "Counts sheep."))
     shelf("other", "Counts cows.")
 
-    assert names(index, "sheep") == []
-    assert names(index, "cows") == ["other"]
+    assert names(uow, "sheep") == []
+    assert names(uow, "cows") == ["other"]
 
 
-def test_a_project_in_quarantine_is_not_found(index: Index, shelf: Shelf) -> None:
+def test_a_project_in_quarantine_is_not_found(uow: UnitOfWork, shelf: Shelf) -> None:
     project = shelf("example")
-    administrator = Actor(factories.make_user(index, "root", administrator=True))
+    administrator = Actor(factories.make_user(uow, "root", administrator=True))
 
-    projects.quarantine(index, administrator, project)
-    quarantined = names(index, "example")
-    projects.lift_quarantine(index, administrator, project)
+    projects.quarantine(uow, administrator, project)
+    quarantined = names(uow, "example")
+    projects.lift_quarantine(uow, administrator, project)
 
     assert quarantined == []
-    assert names(index, "example") == ["example"]
+    assert names(uow, "example") == ["example"]
 
 
 def test_what_is_not_public_is_not_found_even_by_a_document_that_was_left(
-    index: Index, ada: User, shelf: Shelf
+    uow: UnitOfWork, ada: User, shelf: Shelf
 ) -> None:
-    draft = factories.stage(index, ada, shelf.wheel("hidden"))
-    index.session.add(
+    draft = factories.stage(uow, ada, shelf.wheel("hidden"))
+    uow.db.add(
         SearchDocument(
             project_id=draft.project_id,
             release_id=draft.release_id,
@@ -385,21 +391,23 @@ def test_what_is_not_public_is_not_found_even_by_a_document_that_was_left(
             summary="",
         )
     )
-    index.session.flush()
+    uow.db.flush()
 
-    assert names(index, "hidden") == []
+    assert names(uow, "hidden") == []
 
 
-def test_the_words_that_are_searched_are_those_of_the_documents(index: Index, shelf: Shelf) -> None:
+def test_the_words_that_are_searched_are_those_of_the_documents(
+    uow: UnitOfWork, shelf: Shelf
+) -> None:
     """FTS5 keeps an index beside the documents, which triggers keep up with them."""
     for version in ("1.0", "2.0", "3.0"):
         shelf("example", f"Summary of {version}.", version=version)
-    later = replace(index, now=index.now + timedelta(days=1))
+    later = replace(uow, now=uow.now + timedelta(days=1))
     search.update(later, shelf("other", "Anything."))
 
-    if index.session.get_bind().dialect.name == "sqlite":
-        index.session.connection().exec_driver_sql(
+    if uow.db.get_bind().dialect.name == "sqlite":
+        uow.db.connection().exec_driver_sql(
             "INSERT INTO search_words (search_words, rank) VALUES ('integrity-check', 1)"
         )
-    assert names(index, "2 0") == []
-    assert names(index, "summary 3 0") == ["example"]
+    assert names(uow, "2 0") == []
+    assert names(uow, "summary 3 0") == ["example"]

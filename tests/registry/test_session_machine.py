@@ -25,22 +25,29 @@ from hypothesis.stateful import (
 from packaging.version import Version
 
 from greenroom.database import Database
-from greenroom.models import Draft, FileUpload
-from greenroom.registry import accounts, drafts, file_uploads, housekeeping
-from greenroom.registry.drafts import COMPLETION_LEASE
+from greenroom.models import Draft, UploadSession
+from greenroom.registry import (
+    accounts,
+    drafts,
+    housekeeping,
+    publishing,
+    upload_sessions,
+    upload_states,
+)
 from greenroom.registry.errors import (
     BeingReviewed,
     CannotPublish,
+    DraftExists,
     Ended,
     FileExists,
     FileReserved,
     Refusal,
-    SessionExists,
     UploadConflict,
 )
-from greenroom.registry.file_uploads import LIFETIME
-from greenroom.registry.index import Index, Premises
 from greenroom.registry.permissions import Actor
+from greenroom.registry.unit_of_work import Services, UnitOfWork
+from greenroom.registry.upload_sessions import LIFETIME
+from greenroom.registry.upload_states import COMPLETION_LEASE
 from greenroom.settings import Settings
 from greenroom.storage import open_storage
 from tests import factories
@@ -136,18 +143,18 @@ class Sessions(RuleBasedStateMachine):
             review_command="true" if reviewed else None,
         )
         storage = open_storage(None, configured.files)
-        self.premises = Premises(Database(url), storage, configured, self.clock)
+        self.services = Services(Database(url), storage, configured, self.clock)
         self.reviewed = reviewed
         self.sessions: list[Session] = []
         self.registered = False
         self.public: dict[str, str] = {}
-        with self.premises.writing() as index:
-            factories.make_user(index, "ada")
+        with self.services.writing() as uow:
+            factories.make_user(uow, "ada")
         self.create()
 
     def teardown(self) -> None:
         if hasattr(self, "premises"):
-            self.premises.database.close()
+            self.services.database.close()
             shutil.rmtree(self.folder)
 
     @property
@@ -180,8 +187,8 @@ class Sessions(RuleBasedStateMachine):
     @rule()
     def create(self) -> None:
         open_ = self.has_session() and not self.last.is_terminal
-        with self.expecting({SessionExists} if open_ else set()) as index:
-            draft = drafts.open_session(index, self.ada(index), "example", Version("1.0"))
+        with self.expecting({DraftExists} if open_ else set()) as uow:
+            draft = drafts.open_new(uow, self.ada(uow), "example", Version("1.0"))
             draft_id = draft.id
         if not open_:
             self.sessions.append(Session(draft_id, self.now, self.now + LIFE))
@@ -194,8 +201,8 @@ class Sessions(RuleBasedStateMachine):
             refusals = {UploadConflict}
         elif not refusals and name in self.public:
             refusals = {FileExists}
-        with self.expecting(refusals) as index:
-            made = factories.announce(index, *self.place(index), path_of(name, salt)).id
+        with self.expecting(refusals) as uow:
+            made = factories.announce(uow, *self.place(uow), path_of(name, salt)).id
         if not refusals:
             expires = min(self.now + LIFETIME, self.last.expires)
             self.last.uploads.append(Upload(made, name, salt, "pending", expires))
@@ -206,14 +213,14 @@ class Sessions(RuleBasedStateMachine):
         upload = self.a_upload(which)
         refusals = self.change() or ({UploadConflict} if upload.state != "pending" else set())
         content = path_of(upload.name, upload.salt).read_bytes()
-        with self.expecting(refusals) as index:
-            actor, draft = self.place(index)
+        with self.expecting(refusals) as uow:
+            actor, draft = self.place(uow)
             sent = content if good else content[:-1] + b"x"
-            factories.send(index, actor, draft, get(index, upload), sent)
+            factories.send(uow, actor, draft, get(uow, upload), sent)
         if refusals:
-            with self.expecting(refusals) as index:
-                actor, draft = self.place(index)
-                file_uploads.begin_completion(index, actor, draft, get(index, upload))
+            with self.expecting(refusals) as uow:
+                actor, draft = self.place(uow)
+                upload_sessions.begin_completion(uow, actor, draft, get(uow, upload))
             return
         self.complete(upload, good)
 
@@ -228,9 +235,9 @@ class Sessions(RuleBasedStateMachine):
             self.send_and_complete(before, good=True)
 
     def complete(self, upload: Upload, good: bool) -> None:
-        with self.premises.writing() as index:
+        with self.services.writing() as uow:
             try:
-                factories.complete(index, *self.place(index), get(index, upload))
+                factories.complete(uow, *self.place(uow), get(uow, upload))
             except Refusal:
                 assert not good
         if not good:
@@ -249,9 +256,9 @@ class Sessions(RuleBasedStateMachine):
         """And its server is killed, so that it is never heard of again."""
         upload = self.a_upload(which)
         refusals = self.change() or ({UploadConflict} if upload.state != "pending" else set())
-        with self.expecting(refusals) as index:
-            actor, draft = self.place(index)
-            file_uploads.begin_completion(index, actor, draft, get(index, upload))
+        with self.expecting(refusals) as uow:
+            actor, draft = self.place(uow)
+            upload_sessions.begin_completion(uow, actor, draft, get(uow, upload))
         if not refusals:
             upload.state, upload.began = "processing", self.now
 
@@ -260,9 +267,9 @@ class Sessions(RuleBasedStateMachine):
     def delete(self, which: int) -> None:
         upload = self.a_upload(which)
         refusals = self.change() or ({UploadConflict} if upload.state == "processing" else set())
-        with self.expecting(refusals) as index:
-            actor, draft = self.place(index)
-            file_uploads.cancel(index, actor, draft, get(index, upload))
+        with self.expecting(refusals) as uow:
+            actor, draft = self.place(uow)
+            upload_sessions.cancel(uow, actor, draft, get(uow, upload))
         if refusals:
             return
         if upload.state == "completed":
@@ -274,9 +281,9 @@ class Sessions(RuleBasedStateMachine):
     @rule(which=st.integers(0, 9), hours=st.sampled_from([0, 30, 1000]))
     def extend_upload(self, which: int, hours: int) -> None:
         upload, length = self.a_upload(which), timedelta(hours=hours)
-        with self.expecting(self.change()) as index:
-            actor, draft = self.place(index)
-            file_uploads.extend(index, actor, draft, get(index, upload), length)
+        with self.expecting(self.change()) as uow:
+            actor, draft = self.place(uow)
+            upload_sessions.extend(uow, actor, draft, get(uow, upload), length)
         if not self.change() and upload.state == "pending":
             upload.expires = max(upload.expires, min(upload.expires + length, self.last.expires))
 
@@ -284,8 +291,8 @@ class Sessions(RuleBasedStateMachine):
     @rule(hours=st.sampled_from([0, 30, 1000]))
     def extend(self, hours: int) -> None:
         length = timedelta(hours=hours)
-        with self.expecting(self.change()) as index:
-            drafts.extend_for(index, *self.place(index), length)
+        with self.expecting(self.change()) as uow:
+            drafts.extend_for(uow, *self.place(uow), length)
         if not self.change():
             session = self.last
             latest = session.opened + LONGEST_LIFE
@@ -303,8 +310,8 @@ class Sessions(RuleBasedStateMachine):
         empty_ = not session.staged and self.registered
         if session.state in ("open", "error") and (unfinished or empty_):
             refusals = {CannotPublish}
-        with self.expecting(refusals) as index:
-            drafts.publish(index, *self.place(index), registers_name=True)
+        with self.expecting(refusals) as uow:
+            publishing.publish(uow, *self.place(uow), registers_name=True)
         if refusals or session.state not in ("open", "error"):
             return
         if self.reviewed:
@@ -317,9 +324,9 @@ class Sessions(RuleBasedStateMachine):
     @rule(passed=st.booleans())
     def decide(self, passed: bool) -> None:
         """A review comes to its end, if one is going on."""
-        with self.premises.writing() as index:
-            draft = self.place(index)[1]
-            drafts.finish_review(index, draft, passed=passed, notices=["why"])
+        with self.services.writing() as uow:
+            draft = self.place(uow)[1]
+            publishing.finish_review(uow, draft, passed=passed, notices=["why"])
         if self.last.state == "processing":
             if passed:
                 self.went_public()
@@ -333,11 +340,11 @@ class Sessions(RuleBasedStateMachine):
             return
         session = self.last
         refusals = self.change()
-        with self.premises.reading() as index:
-            if drafts.state(index, self.place(index)[1]) == "discarded":
+        with self.services.reading() as uow:
+            if drafts.state(uow, self.place(uow)[1]) == "discarded":
                 refusals = set()  # to cancel it again changes nothing
-        with self.expecting(refusals) as index:
-            drafts.discard(index, *self.place(index))
+        with self.expecting(refusals) as uow:
+            drafts.discard(uow, *self.place(uow))
         if not refusals:
             self.end(session)
 
@@ -355,8 +362,8 @@ class Sessions(RuleBasedStateMachine):
             refusals = {FileExists}
         elif is_open and self.last.state == "processing":
             refusals = {FileReserved} if name in self.last.staged else {BeingReviewed}
-        with self.expecting(refusals) as index:
-            accepted = factories.upload(index, self.ada(index), path_of(name, salt), staged=True)
+        with self.expecting(refusals) as uow:
+            accepted = factories.upload(uow, self.ada(uow), path_of(name, salt), staged=True)
             draft_id = accepted.draft.id if accepted.draft is not None else None
         if refusals or self.public.get(name) == salt:
             return
@@ -390,7 +397,7 @@ class Sessions(RuleBasedStateMachine):
     @rule()
     def keep_house(self) -> None:
         """It only writes down what is so already."""
-        housekeeping.keep_house(self.premises)
+        housekeeping.keep_house(self.services)
 
     # What must be so after each of them.
 
@@ -398,35 +405,35 @@ class Sessions(RuleBasedStateMachine):
     def the_index_stands_where_the_tables_say(self) -> None:
         if not hasattr(self, "premises"):
             return
-        with self.premises.reading() as index:
+        with self.services.reading() as uow:
             for session in self.sessions:
-                draft = index.session.get_one(Draft, session.id)
-                assert stands(index, draft) == session.state
+                draft = uow.db.get_one(Draft, session.id)
+                assert stands(uow, draft) == session.state
                 if not session.is_terminal:
                     assert draft.expires == session.expires
-                    assert self.listed(index, draft) == self.expected(session)
+                    assert self.listed(uow, draft) == self.expected(session)
                 for upload in session.uploads:
-                    found = get(index, upload)
+                    found = get(uow, upload)
                     # With its session an upload has ended, also in the second that it falls due.
                     if not (session.is_terminal and draft.ended is None):
-                        assert file_uploads.state(index, found) == upload.state
-            assert sorted(factories.public_filenames(index, "example")) == sorted(self.public)
+                        assert upload_states.state(uow, found) == upload.state
+            assert sorted(factories.public_filenames(uow, "example")) == sorted(self.public)
 
     @invariant()
     def the_bytes_of_staged_files_are_there(self) -> None:
         if not hasattr(self, "premises"):
             return
-        with self.premises.reading() as index:
+        with self.services.reading() as uow:
             for session in self.sessions:
-                draft = index.session.get_one(Draft, session.id)
-                for file in drafts.files(index.session, draft):
-                    assert file.sha256 in self.premises.storage
+                draft = uow.db.get_one(Draft, session.id)
+                for file in drafts.files(uow.db, draft):
+                    assert file.sha256 in self.services.storage
 
-    def listed(self, index: Index, draft: Draft) -> dict[str, str]:
-        files = drafts.files(index.session, draft)
+    def listed(self, uow: UnitOfWork, draft: Draft) -> dict[str, str]:
+        files = drafts.files(uow.db, draft)
         listed = {file.filename: "completed" for file in files}
-        for upload in file_uploads.of_draft(index, draft):
-            listed[upload.filename] = file_uploads.state(index, upload).value
+        for upload in upload_sessions.of_draft(uow, draft):
+            listed[upload.filename] = upload_states.state(uow, upload).value
         return listed
 
     def expected(self, session: Session) -> dict[str, str]:
@@ -447,33 +454,33 @@ class Sessions(RuleBasedStateMachine):
         for upload in session.uploads:
             upload.state = "canceled"
 
-    def ada(self, index: Index) -> Actor:
-        return Actor(accounts.get_user(index.session, "ada"))
+    def ada(self, uow: UnitOfWork) -> Actor:
+        return Actor(accounts.get_user(uow.db, "ada"))
 
-    def place(self, index: Index) -> tuple[Actor, Draft]:
-        return self.ada(index), index.session.get_one(Draft, self.last.id)
+    def place(self, uow: UnitOfWork) -> tuple[Actor, Draft]:
+        return self.ada(uow), uow.db.get_one(Draft, self.last.id)
 
     @contextmanager
-    def expecting(self, refusals: set[type[Refusal]]) -> Iterator[Index]:
+    def expecting(self, refusals: set[type[Refusal]]) -> Iterator[UnitOfWork]:
         """A unit of work that is refused in this way, or else is done."""
         refused: type[Refusal] | None = None
         try:
-            with self.premises.writing() as index:
-                yield index
+            with self.services.writing() as uow:
+                yield uow
         except Refusal as refusal:
             refused = type(refusal)
         assert ({refused} if refused is not None else set()) == refusals
 
 
-def get(index: Index, upload: Upload) -> FileUpload:
-    return index.session.get_one(FileUpload, upload.id)
+def get(uow: UnitOfWork, upload: Upload) -> UploadSession:
+    return uow.db.get_one(UploadSession, upload.id)
 
 
-def stands(index: Index, draft: Draft) -> str:
+def stands(uow: UnitOfWork, draft: Draft) -> str:
     """The state of a session in the words of PEP 694."""
-    if draft.review is not None and drafts.is_live(index, draft):
+    if draft.review is not None and drafts.is_live(uow, draft):
         return draft.review
-    state = drafts.state(index, draft)
+    state = drafts.state(uow, draft)
     return {"open": "open", "published": "published"}.get(state, "canceled")
 
 

@@ -9,13 +9,20 @@ from pathlib import Path
 import pytest
 from sqlalchemy import select
 
-from greenroom.models import Draft, DraftState, File, FileUpload, UploadPart
-from greenroom.registry import accounts, catalogue, drafts, file_uploads
+from greenroom.models import Draft, DraftState, File, UploadPart, UploadSession
+from greenroom.registry import (
+    accounts,
+    catalogue,
+    drafts,
+    publishing,
+    upload_sessions,
+    upload_states,
+)
 from greenroom.registry.errors import Refusal
-from greenroom.registry.file_uploads import RESUMABLE, Digester, ReceivedPart
 from greenroom.registry.housekeeping import keep_house
-from greenroom.registry.index import Index, Premises
 from greenroom.registry.permissions import Actor
+from greenroom.registry.unit_of_work import Services, UnitOfWork
+from greenroom.registry.upload_sessions import RESUMABLE, Digester, ReceivedPart
 from tests import factories
 from tests.artifacts import make_sdist, make_wheel
 
@@ -28,100 +35,102 @@ pytestmark = pytest.mark.parametrize("database_url", ["postgresql"], indirect=Tr
 class Here:
     """The session of `example` 1.0, found anew by whoever does something to it."""
 
-    def __init__(self, premises: Premises, folder: Path) -> None:
-        self.premises = premises
+    def __init__(self, services: Services, folder: Path) -> None:
+        self.services = services
         self.wheel = make_wheel(folder)
         self.other = make_wheel(folder / "other", salt="other")
         self.sdist = make_sdist(folder)
-        with premises.writing() as index:
-            ada = factories.make_user(index, "ada")
-            self.key = factories.open_session(index, ada).key
+        with services.writing() as uow:
+            ada = factories.make_user(uow, "ada")
+            self.key = factories.open_new(uow, ada).key
 
-    def find(self, index: Index) -> tuple[Actor, Draft]:
-        draft = drafts.by_key(index.session, self.key)
+    def find(self, uow: UnitOfWork) -> tuple[Actor, Draft]:
+        draft = drafts.by_key(uow.db, self.key)
         assert draft is not None
-        return Actor(accounts.get_user(index.session, "ada")), draft
+        return Actor(accounts.get_user(uow.db, "ada")), draft
 
-    def do(self, act: Callable[[Index, Actor, Draft], object]) -> str:
+    def do(self, act: Callable[[UnitOfWork, Actor, Draft], object]) -> str:
         """Do it in a unit of work: "done", or the code of the refusal."""
         try:
-            with self.premises.writing() as index:
-                act(index, *self.find(index))
+            with self.services.writing() as uow:
+                act(uow, *self.find(uow))
         except Refusal as refusal:
             return refusal.code
         return "done"
 
     def announce(self, path: Path, *, send: bool = True) -> int:
         """The id of an upload, of which all bytes have arrived."""
-        with self.premises.writing() as index:
-            actor, draft = self.find(index)
-            upload = factories.announce(index, actor, draft, path)
+        with self.services.writing() as uow:
+            actor, draft = self.find(uow)
+            upload = factories.announce(uow, actor, draft, path)
             if send:
-                factories.send(index, actor, draft, upload, path.read_bytes())
+                factories.send(uow, actor, draft, upload, path.read_bytes())
             return upload.id
 
     def complete(self, upload_id: int) -> str:
         """Complete an upload as the face does, in several units of work."""
-        premises = self.premises
-        outcome = self.do(lambda i, a, d: file_uploads.begin_completion(i, a, d, get(i, upload_id)))
+        services = self.services
+        outcome = self.do(
+            lambda i, a, d: upload_sessions.begin_completion(i, a, d, get(i, upload_id))
+        )
         if outcome != "done":
             return outcome
         with ExitStack() as stack:
             try:
-                with premises.reading() as index:
-                    upload = get(index, upload_id)
-                    file_uploads.received(upload)
-                    index.session.expunge_all()
+                with services.reading() as uow:
+                    upload = get(uow, upload_id)
+                    upload_sessions.received(upload)
+                    uow.db.expunge_all()
                 assembled = stack.enter_context(
-                    file_uploads.assemble(premises.settings, premises.storage, upload)
+                    upload_sessions.assemble(services.settings, services.storage, upload)
                 )
-                with premises.writing() as index:
-                    actor, draft = self.find(index)
-                    here = get(index, upload_id)
-                    file_uploads.complete(index, actor, draft, here, assembled)
+                with services.writing() as uow:
+                    actor, draft = self.find(uow)
+                    here = get(uow, upload_id)
+                    upload_sessions.complete(uow, actor, draft, here, assembled)
             except Refusal as refusal:
-                with premises.writing() as index:
-                    file_uploads.fail(index, get(index, upload_id), refusal.details)
+                with services.writing() as uow:
+                    upload_sessions.fail(uow, get(uow, upload_id), refusal.details)
                 return refusal.code
         return "done"
 
     def state(self, upload_id: int) -> str:
-        with self.premises.reading() as index:
-            return file_uploads.state(index, get(index, upload_id)).value
+        with self.services.reading() as uow:
+            return upload_states.state(uow, get(uow, upload_id)).value
 
     def look(self) -> tuple[str, list[str], list[str]]:
         """The session's state, the names of its staged files, the public names."""
-        with self.premises.reading() as index:
-            _, draft = self.find(index)
-            staged = [file.filename for file in drafts.files(index.session, draft)]
-            return draft.state, staged, factories.public_filenames(index, "example")
+        with self.services.reading() as uow:
+            _, draft = self.find(uow)
+            staged = [file.filename for file in drafts.files(uow.db, draft)]
+            return draft.state, staged, factories.public_filenames(uow, "example")
 
     def check_nothing_leaks(self) -> None:
         """After housekeeping there are the blobs of files, and of what still arrives."""
-        keep_house(self.premises)
-        with self.premises.reading() as index:
-            files = index.session.scalars(select(File)).all()
-            parts = index.session.scalars(select(UploadPart.sha256)).all()
+        keep_house(self.services)
+        with self.services.reading() as uow:
+            files = uow.db.scalars(select(File)).all()
+            parts = uow.db.scalars(select(UploadPart.sha256)).all()
             referenced = {d for f in files for d in (f.sha256, f.metadata_sha256)} | set(parts)
-            assert set(self.premises.storage.digests()) == referenced
+            assert set(self.services.storage.digests()) == referenced
 
 
-def get(index: Index, upload_id: int) -> FileUpload:
-    return index.session.get_one(FileUpload, upload_id)
+def get(uow: UnitOfWork, upload_id: int) -> UploadSession:
+    return uow.db.get_one(UploadSession, upload_id)
 
 
 @pytest.fixture
-def here(premises: Premises, tmp_path: Path) -> Here:
-    return Here(premises, tmp_path)
+def here(services: Services, tmp_path: Path) -> Here:
+    return Here(services, tmp_path)
 
 
-def publish(index: Index, actor: Actor, draft: Draft) -> None:
-    drafts.publish(index, actor, draft, registers_name=True)
+def publish(uow: UnitOfWork, actor: Actor, draft: Draft) -> None:
+    publishing.publish(uow, actor, draft, registers_name=True)
 
 
 def test_of_those_who_create_a_session_one_does(here: Here) -> None:
-    def create(index: Index, actor: Actor, draft: Draft) -> None:
-        factories.open_session(index, actor, "fresh", "1.0")
+    def create(uow: UnitOfWork, actor: Actor, draft: Draft) -> None:
+        factories.open_new(uow, actor, "fresh", "1.0")
 
     outcomes = factories.at_once(*[partial(here.do, create)] * 4)
 
@@ -129,14 +138,14 @@ def test_of_those_who_create_a_session_one_does(here: Here) -> None:
 
 
 def test_strangers_who_create_a_session_of_one_new_name_do_not_both_get_it(here: Here) -> None:
-    with here.premises.writing() as index:
-        factories.make_user(index, "bob")
+    with here.services.writing() as uow:
+        factories.make_user(uow, "bob")
 
     def create(name: str, spelling: str) -> str:
         try:
-            with here.premises.writing() as index:
-                user = accounts.get_user(index.session, name)
-                factories.open_session(index, user, spelling, "1.0")
+            with here.services.writing() as uow:
+                user = accounts.get_user(uow.db, name)
+                factories.open_new(uow, user, spelling, "1.0")
         except Refusal as refusal:
             return refusal.code
         return "done"
@@ -154,8 +163,8 @@ def test_of_two_publishers_one_publishes_and_both_are_told_so(here: Here) -> Non
 
     assert factories.at_once(*[partial(here.do, publish)] * 3) == ["done"] * 3
 
-    with here.premises.reading() as index:
-        actions = [action for *_, action in factories.journal_of(index)]
+    with here.services.reading() as uow:
+        actions = [action for *_, action in factories.journal_of(uow)]
         assert actions.count(f"add py3 file {WHEEL}") == 1
 
 
@@ -171,8 +180,8 @@ def test_a_legacy_upload_meets_a_publisher(here: Here, staged: bool) -> None:
     assert published == "done"
     state, _, public = here.look()
     assert state == "published"
-    with here.premises.reading() as index:
-        again = factories.find_draft(index, "example", "1.0")
+    with here.services.reading() as uow:
+        again = factories.find_draft(uow, "example", "1.0")
     if staged:
         # Before it came, the file went public with the rest; after, it is in a draft of its own.
         assert legacy == "done"
@@ -196,8 +205,8 @@ def test_another_file_of_the_name_meets_a_publisher(here: Here, staged: bool) ->
     assert published == "done"
     assert legacy in (("done", "file-exists") if staged else ("draft-open", "file-exists"))
     first, second = (hashlib.sha256(p.read_bytes()).hexdigest() for p in (here.wheel, here.other))
-    with here.premises.reading() as index:
-        file = catalogue.file(index.session, WHEEL)
+    with here.services.reading() as uow:
+        file = catalogue.file(uow.db, WHEEL)
         assert file is not None
         assert file.sha256 == (second if legacy == "done" else first)
     here.check_nothing_leaks()
@@ -245,7 +254,7 @@ def test_who_deletes_a_file_meets_its_completion(here: Here) -> None:
 
     completed, deleted = factories.at_once(
         partial(here.complete, upload),
-        partial(here.do, lambda i, a, d: file_uploads.cancel(i, a, d, get(i, upload))),
+        partial(here.do, lambda i, a, d: upload_sessions.cancel(i, a, d, get(i, upload))),
     )
 
     staged = here.look()[1]
@@ -273,7 +282,7 @@ def test_who_cancels_the_session_meets_a_completion(here: Here) -> None:
     assert here.look() == (DraftState.DISCARDED, [], [])
     assert here.state(upload) == "canceled"
     here.check_nothing_leaks()
-    assert list(here.premises.storage.digests()) == []
+    assert list(here.services.storage.digests()) == []
 
 
 def test_who_publishes_meets_a_completion(here: Here) -> None:
@@ -306,25 +315,27 @@ def test_who_announces_meets_a_publisher(here: Here) -> None:
 
 def test_of_two_who_send_the_next_bytes_one_does(here: Here) -> None:
     content = here.wheel.read_bytes()
-    with here.premises.writing() as index:
-        actor, draft = here.find(index)
-        upload_id = factories.announce(index, actor, draft, here.wheel, mechanism=RESUMABLE).id
+    with here.services.writing() as uow:
+        actor, draft = here.find(uow)
+        upload_id = factories.announce(uow, actor, draft, here.wheel, mechanism=RESUMABLE).id
 
     def send(length: int) -> str:
         """The part is kept before the lock is held, as the face does it."""
-        path = here.premises.storage.new_file()
+        path = here.services.storage.new_file()
         path.write_bytes(content[:length])
         digester = Digester(["sha256"])
         digester.update(content[:length])
         part = ReceivedPart(path, length, digester.hexdigests())
-        file_uploads.keep_part(here.premises.storage, part)
-        return here.do(lambda i, a, d: file_uploads.add_part(i, a, d, get(i, upload_id), 0, part))
+        upload_sessions.keep_part(here.services.storage, part)
+        return here.do(
+            lambda i, a, d: upload_sessions.add_part(i, a, d, get(i, upload_id), 0, part)
+        )
 
     outcomes = factories.at_once(partial(send, 100), partial(send, 200))
 
     assert sorted(outcomes) == ["done", "wrong-offset"]
-    with here.premises.reading() as index:
-        received = file_uploads.received(get(index, upload_id))
+    with here.services.reading() as uow:
+        received = upload_sessions.received(get(uow, upload_id))
         assert received == (100 if outcomes[0] == "done" else 200)
     here.check_nothing_leaks()
 
@@ -333,12 +344,12 @@ def test_housekeeping_takes_nothing_that_is_about_to_be_used(here: Here) -> None
     upload = here.announce(here.wheel)
 
     completed, *_ = factories.at_once(
-        partial(here.complete, upload), *[lambda: str(keep_house(here.premises))] * 2
+        partial(here.complete, upload), *[lambda: str(keep_house(here.services))] * 2
     )
 
     assert completed == "done"
     here.check_nothing_leaks()
-    with here.premises.reading() as index:
-        for file in index.session.scalars(select(File)):
-            assert file.sha256 in here.premises.storage
-            assert file.metadata_sha256 in here.premises.storage
+    with here.services.reading() as uow:
+        for file in uow.db.scalars(select(File)):
+            assert file.sha256 in here.services.storage
+            assert file.metadata_sha256 in here.services.storage

@@ -26,9 +26,9 @@ from greenroom.registry.errors import (
     TooMany,
     WrongDigest,
 )
-from greenroom.registry.index import Index, Premises
 from greenroom.registry.permissions import Actor
 from greenroom.registry.projects import ProjectSettings
+from greenroom.registry.unit_of_work import Services, UnitOfWork
 from greenroom.registry.uploads import Accepted
 from tests import factories
 from tests.artifacts import make_sdist, make_wheel
@@ -38,27 +38,27 @@ BOTH_WAYS = pytest.mark.parametrize("staged", [True, False], ids=["staged", "dir
 
 
 @pytest.fixture
-def ada(index: Index) -> User:
-    return factories.make_user(index, "ada")
+def ada(uow: UnitOfWork) -> User:
+    return factories.make_user(uow, "ada")
 
 
 @pytest.fixture
-def eve(index: Index) -> User:
-    return factories.make_user(index, "eve")
+def eve(uow: UnitOfWork) -> User:
+    return factories.make_user(uow, "eve")
 
 
 @pytest.fixture
-def project(index: Index, ada: User, tmp_path: Path) -> Project:
+def project(uow: UnitOfWork, ada: User, tmp_path: Path) -> Project:
     """`example`, of which 1.0 is published with a wheel."""
-    return factories.release(index, ada, make_wheel(tmp_path / "published"))
+    return factories.release(uow, ada, make_wheel(tmp_path / "published"))
 
 
-def with_settings(index: Index, **settings: int | str) -> Index:
-    return replace(index, settings=index.settings.model_copy(update=settings))
+def with_settings(uow: UnitOfWork, **settings: int | str) -> UnitOfWork:
+    return replace(uow, settings=uow.settings.model_copy(update=settings))
 
 
 def refused(
-    index: Index,
+    uow: UnitOfWork,
     kind: type[Refusal],
     user: User | Actor,
     path: Path,
@@ -67,88 +67,92 @@ def refused(
     **claims: object,
 ) -> str:
     """The sentence of the refusal, after which nothing is other than before."""
-    before = factories.everything(index)
+    before = factories.everything(uow)
     with pytest.raises(Refusal) as caught:
-        _upload(index, user, path, staged=staged, **claims)
+        _upload(uow, user, path, staged=staged, **claims)
     assert type(caught.value) is kind, caught.value
-    assert factories.everything(index) == before
+    assert factories.everything(uow) == before
     if kind is not FileExists:
         assert "already exist" not in " ".join([str(caught.value), *caught.value.details]).lower()
     return str(caught.value)
 
 
 def _upload(
-    index: Index, user: User | Actor, path: Path, *, staged: bool, **claims: object
+    uow: UnitOfWork, user: User | Actor, path: Path, *, staged: bool, **claims: object
 ) -> Accepted:
     if not claims:
-        return factories.upload(index, user, path, staged=staged)
+        return factories.upload(uow, user, path, staged=staged)
     actor = Actor(user) if isinstance(user, User) else user
     artifact = factories.artifact_of(path)
     claimed = replace(factories.claims_of(path), **claims)  # type: ignore[arg-type]
-    nothing_to_do = uploads.check(index, actor, artifact, claimed, staged=staged)
+    nothing_to_do = uploads.check(uow, actor, artifact, claimed, staged=staged)
     if nothing_to_do is not None:
         return nothing_to_do
-    distribution = uploads.examine(index.settings, artifact, claimed)
-    uploads.keep(index.storage, artifact, distribution)
-    return uploads.accept(index, actor, artifact, claimed, distribution, staged=staged)
+    distribution = uploads.examine(uow.settings, artifact, claimed)
+    uploads.keep(uow.storage, artifact, distribution)
+    return uploads.accept(uow, actor, artifact, claimed, distribution, staged=staged)
 
 
 # What is accepted
 
 
-def test_a_direct_upload_is_public(index: Index, ada: User, tmp_path: Path) -> None:
+def test_a_direct_upload_is_public(uow: UnitOfWork, ada: User, tmp_path: Path) -> None:
     wheel = make_wheel(tmp_path)
-    accepted = factories.upload(index, Actor(ada), wheel, staged=False)
+    accepted = factories.upload(uow, Actor(ada), wheel, staged=False)
     assert accepted == Accepted(None, opened=False, published=True, changed=True)
-    assert factories.public_filenames(index, "example") == [wheel.name]
-    file = catalogue.file(index.session, wheel.name)
+    assert factories.public_filenames(uow, "example") == [wheel.name]
+    file = catalogue.file(uow.db, wheel.name)
     assert file is not None
     assert file.uploaded_by is ada
-    assert file.sha256 in index.storage
-    assert file.metadata_sha256 in index.storage
+    assert file.sha256 in uow.storage
+    assert file.metadata_sha256 in uow.storage
 
 
-def test_the_kept_metadata_is_what_is_in_the_wheel(index: Index, ada: User, tmp_path: Path) -> None:
-    factories.upload(index, Actor(ada), make_wheel(tmp_path), staged=False)
-    file = catalogue.file(index.session, "example-1.0-py3-none-any.whl")
+def test_the_kept_metadata_is_what_is_in_the_wheel(
+    uow: UnitOfWork, ada: User, tmp_path: Path
+) -> None:
+    factories.upload(uow, Actor(ada), make_wheel(tmp_path), staged=False)
+    file = catalogue.file(uow.db, "example-1.0-py3-none-any.whl")
     assert file is not None
-    with index.storage.open(file.metadata_sha256) as blob:
+    with uow.storage.open(file.metadata_sha256) as blob:
         assert b"".join(blob).startswith(b"Metadata-Version: 2.1\nName: example\nVersion: 1.0\n")
 
 
 def test_a_staged_upload_opens_a_draft_and_the_next_joins_it(
-    index: Index, ada: User, tmp_path: Path
+    uow: UnitOfWork, ada: User, tmp_path: Path
 ) -> None:
-    first = factories.upload(index, Actor(ada), make_wheel(tmp_path), staged=True)
-    second = factories.upload(index, Actor(ada), make_sdist(tmp_path), staged=True)
+    first = factories.upload(uow, Actor(ada), make_wheel(tmp_path), staged=True)
+    second = factories.upload(uow, Actor(ada), make_sdist(tmp_path), staged=True)
     assert (first.opened, first.published, first.changed) == (True, False, True)
     assert (second.opened, second.published, second.changed) == (False, False, True)
     assert first.draft is second.draft
-    assert factories.public_filenames(index, "example") == []
+    assert factories.public_filenames(uow, "example") == []
 
 
 def test_a_maintainer_uploads_both_ways(
-    index: Index, eve: User, project: Project, tmp_path: Path
+    uow: UnitOfWork, eve: User, project: Project, tmp_path: Path
 ) -> None:
-    factories.add_role(index, project, eve, RoleName.MAINTAINER)
-    assert factories.upload(index, Actor(eve), make_sdist(tmp_path), staged=False).published
+    factories.add_role(uow, project, eve, RoleName.MAINTAINER)
+    assert factories.upload(uow, Actor(eve), make_sdist(tmp_path), staged=False).published
     wheel = make_wheel(tmp_path, version="2.0")
-    assert factories.upload(index, Actor(eve), wheel, staged=True).opened
+    assert factories.upload(uow, Actor(eve), wheel, staged=True).opened
 
 
 def test_the_project_is_spelled_as_its_first_artifact_does(
-    index: Index, ada: User, tmp_path: Path
+    uow: UnitOfWork, ada: User, tmp_path: Path
 ) -> None:
-    project = factories.release(index, ada, make_wheel(tmp_path, "Zope.Example"))
+    project = factories.release(uow, ada, make_wheel(tmp_path, "Zope.Example"))
     assert project.name == "Zope.Example"
 
 
-def test_the_release_says_what_its_first_file_says(index: Index, ada: User, tmp_path: Path) -> None:
+def test_the_release_says_what_its_first_file_says(
+    uow: UnitOfWork, ada: User, tmp_path: Path
+) -> None:
     project = factories.release(
-        index, ada, make_wheel(tmp_path, summary="First.", requires_python=">=3.9")
+        uow, ada, make_wheel(tmp_path, summary="First.", requires_python=">=3.9")
     )
-    factories.release(index, ada, make_sdist(tmp_path, summary="Second."))
-    release = catalogue.release(index.session, project, "1.0")
+    factories.release(uow, ada, make_sdist(tmp_path, summary="Second."))
+    release = catalogue.release(uow.db, project, "1.0")
     assert release is not None
     assert (release.summary, release.requires_python) == ("First.", ">=3.9")
 
@@ -158,47 +162,47 @@ def test_the_release_says_what_its_first_file_says(index: Index, ada: User, tmp_
 
 @BOTH_WAYS
 def test_what_is_published_may_be_uploaded_again(
-    index: Index, ada: User, project: Project, tmp_path: Path, staged: bool
+    uow: UnitOfWork, ada: User, project: Project, tmp_path: Path, staged: bool
 ) -> None:
     wheel = make_wheel(tmp_path)
-    before = factories.everything(index)
-    accepted = factories.upload(index, Actor(ada), wheel, staged=staged)
+    before = factories.everything(uow)
+    accepted = factories.upload(uow, Actor(ada), wheel, staged=staged)
     assert accepted == Accepted(None, opened=False, published=True, changed=False)
-    assert factories.everything(index) == before
+    assert factories.everything(uow) == before
 
 
 @BOTH_WAYS
 def test_also_while_a_draft_is_open(
-    index: Index, ada: User, project: Project, tmp_path: Path, staged: bool
+    uow: UnitOfWork, ada: User, project: Project, tmp_path: Path, staged: bool
 ) -> None:
-    draft = factories.stage(index, ada, make_sdist(tmp_path))
-    before = factories.everything(index)
-    accepted = factories.upload(index, Actor(ada), make_wheel(tmp_path), staged=staged)
+    draft = factories.stage(uow, ada, make_sdist(tmp_path))
+    before = factories.everything(uow)
+    accepted = factories.upload(uow, Actor(ada), make_wheel(tmp_path), staged=staged)
     assert accepted == Accepted(draft, opened=False, published=True, changed=False)
-    assert factories.everything(index) == before
+    assert factories.everything(uow) == before
 
 
 @BOTH_WAYS
 def test_a_stranger_may_not_even_do_that(
-    index: Index, eve: User, project: Project, tmp_path: Path, staged: bool
+    uow: UnitOfWork, eve: User, project: Project, tmp_path: Path, staged: bool
 ) -> None:
-    refused(index, NotAllowed, eve, make_wheel(tmp_path), staged=staged)
+    refused(uow, NotAllowed, eve, make_wheel(tmp_path), staged=staged)
 
 
 @BOTH_WAYS
 def test_a_published_file_is_never_replaced(
-    index: Index, ada: User, project: Project, tmp_path: Path, staged: bool
+    uow: UnitOfWork, ada: User, project: Project, tmp_path: Path, staged: bool
 ) -> None:
-    sentence = refused(index, FileExists, ada, make_wheel(tmp_path, salt="x"), staged=staged)
+    sentence = refused(uow, FileExists, ada, make_wheel(tmp_path, salt="x"), staged=staged)
     assert sentence.startswith("File already exists")
 
 
 @BOTH_WAYS
 def test_published_content_has_one_name(
-    index: Index, ada: User, project: Project, tmp_path: Path, staged: bool
+    uow: UnitOfWork, ada: User, project: Project, tmp_path: Path, staged: bool
 ) -> None:
     same = make_wheel(tmp_path, filename="example-1.0-1-py3-none-any.whl")
-    sentence = refused(index, FileExists, ada, same, staged=staged)
+    sentence = refused(uow, FileExists, ada, same, staged=staged)
     assert sentence.startswith("File already exists")
     assert "example-1.0-py3-none-any.whl" in sentence
 
@@ -206,11 +210,11 @@ def test_published_content_has_one_name(
 @BOTH_WAYS
 @pytest.mark.parametrize("salt", ["", "other"], ids=["same bytes", "other bytes"])
 def test_the_name_of_a_deleted_file_is_burnt(
-    index: Index, ada: User, project: Project, tmp_path: Path, staged: bool, salt: str
+    uow: UnitOfWork, ada: User, project: Project, tmp_path: Path, staged: bool, salt: str
 ) -> None:
-    file = catalogue.file(index.session, "example-1.0-py3-none-any.whl")
-    index.session.delete(file)
-    sentence = refused(index, FileExists, ada, make_wheel(tmp_path, salt=salt), staged=staged)
+    file = catalogue.file(uow.db, "example-1.0-py3-none-any.whl")
+    uow.db.delete(file)
+    sentence = refused(uow, FileExists, ada, make_wheel(tmp_path, salt=salt), staged=staged)
     assert sentence == "This filename has already been used, use a different version."
 
 
@@ -227,7 +231,7 @@ def test_the_name_of_a_deleted_file_is_burnt(
     ],
 )
 def test_names_that_nobody_gets(
-    index: Index,
+    uow: UnitOfWork,
     eve: User,
     project: Project,
     tmp_path: Path,
@@ -236,39 +240,39 @@ def test_names_that_nobody_gets(
     kind: type[Refusal],
     about: str,
 ) -> None:
-    assert about in refused(index, kind, eve, make_wheel(tmp_path, name), staged=staged)
+    assert about in refused(uow, kind, eve, make_wheel(tmp_path, name), staged=staged)
 
 
 @BOTH_WAYS
-def test_a_name_that_is_none(index: Index, eve: User, tmp_path: Path, staged: bool) -> None:
+def test_a_name_that_is_none(uow: UnitOfWork, eve: User, tmp_path: Path, staged: bool) -> None:
     sentence = refused(
-        index, InvalidMetadata, eve, make_wheel(tmp_path), staged=staged, name="-example-"
+        uow, InvalidMetadata, eve, make_wheel(tmp_path), staged=staged, name="-example-"
     )
     assert "invalid value for Name" in sentence
 
 
 @BOTH_WAYS
 def test_a_name_of_somebody_else(
-    index: Index, eve: User, project: Project, tmp_path: Path, staged: bool
+    uow: UnitOfWork, eve: User, project: Project, tmp_path: Path, staged: bool
 ) -> None:
-    sentence = refused(index, NotAllowed, eve, make_sdist(tmp_path), staged=staged)
+    sentence = refused(uow, NotAllowed, eve, make_sdist(tmp_path), staged=staged)
     assert "The user 'eve' isn't allowed to upload to project 'example'" in sentence
 
 
 def test_a_refusal_for_a_reserved_name_reads_as_for_any_taken_name(
-    index: Index, ada: User, eve: User, tmp_path: Path
+    uow: UnitOfWork, ada: User, eve: User, tmp_path: Path
 ) -> None:
-    factories.release(index, ada, make_wheel(tmp_path, "taken"))
-    factories.stage(index, ada, make_wheel(tmp_path, "reserved"))
+    factories.release(uow, ada, make_wheel(tmp_path, "taken"))
+    factories.stage(uow, ada, make_wheel(tmp_path, "reserved"))
     sentences = {
         name: [
-            refused(index, NotAllowed, eve, make_sdist(tmp_path, name), staged=staged)
+            refused(uow, NotAllowed, eve, make_sdist(tmp_path, name), staged=staged)
             for staged in (True, False)
         ]
         for name in ("taken", "reserved")
     }
     similar = {
-        name: refused(index, NameNotAvailable, eve, make_wheel(tmp_path, similar), staged=False)
+        name: refused(uow, NameNotAvailable, eve, make_wheel(tmp_path, similar), staged=False)
         for name, similar in (("taken", "tak-en"), ("reserved", "res-erved"))
     }
     shaped = [s.replace("reserved", "taken") for s in sentences["reserved"]]
@@ -278,9 +282,9 @@ def test_a_refusal_for_a_reserved_name_reads_as_for_any_taken_name(
 
 @BOTH_WAYS
 def test_names_per_hour_are_limited(
-    index: Index, ada: User, project: Project, tmp_path: Path, staged: bool
+    uow: UnitOfWork, ada: User, project: Project, tmp_path: Path, staged: bool
 ) -> None:
-    limited = with_settings(index, new_projects_per_hour=1)
+    limited = with_settings(uow, new_projects_per_hour=1)
     sentence = refused(limited, TooMany, ada, make_wheel(tmp_path, "second"), staged=staged)
     assert "registered 1 project names" in sentence
     assert factories.upload(limited, Actor(ada), make_sdist(tmp_path), staged=staged).changed
@@ -288,18 +292,18 @@ def test_names_per_hour_are_limited(
 
 @BOTH_WAYS
 def test_uploads_per_hour_are_limited(
-    index: Index, ada: User, project: Project, tmp_path: Path, staged: bool
+    uow: UnitOfWork, ada: User, project: Project, tmp_path: Path, staged: bool
 ) -> None:
-    limited = with_settings(index, uploads_per_hour=1)
+    limited = with_settings(uow, uploads_per_hour=1)
     sdist = make_sdist(tmp_path)
     assert "uploaded 1 files" in refused(limited, TooMany, ada, sdist, staged=staged)
-    later = replace(limited, now=index.now + timedelta(hours=1))
+    later = replace(limited, now=uow.now + timedelta(hours=1))
     assert factories.upload(later, Actor(ada), sdist, staged=staged).changed
 
 
-def test_an_unverified_person_uploads_nothing_new(index: Index, tmp_path: Path) -> None:
-    new = factories.make_user(index, "new", verified=False)
-    sentence = refused(index, NotAllowed, new, make_wheel(tmp_path), staged=True)
+def test_an_unverified_person_uploads_nothing_new(uow: UnitOfWork, tmp_path: Path) -> None:
+    new = factories.make_user(uow, "new", verified=False)
+    sentence = refused(uow, NotAllowed, new, make_wheel(tmp_path), staged=True)
     assert "no verified e-mail address" in sentence
 
 
@@ -307,30 +311,30 @@ def test_an_unverified_person_uploads_nothing_new(index: Index, tmp_path: Path) 
 
 
 @BOTH_WAYS
-def test_a_file_that_is_too_large(index: Index, ada: User, tmp_path: Path, staged: bool) -> None:
+def test_a_file_that_is_too_large(uow: UnitOfWork, ada: User, tmp_path: Path, staged: bool) -> None:
     wheel = make_wheel(tmp_path)
-    limited = with_settings(index, max_file_size=wheel.stat().st_size - 1)
+    limited = with_settings(uow, max_file_size=wheel.stat().st_size - 1)
     assert "File too large" in refused(limited, TooLarge, ada, wheel, staged=staged)
-    fitting = with_settings(index, max_file_size=wheel.stat().st_size)
+    fitting = with_settings(uow, max_file_size=wheel.stat().st_size)
     assert factories.upload(fitting, Actor(ada), wheel, staged=staged).changed
 
 
 @BOTH_WAYS
 def test_a_project_that_is_too_large(
-    index: Index, ada: User, project: Project, tmp_path: Path, staged: bool
+    uow: UnitOfWork, ada: User, project: Project, tmp_path: Path, staged: bool
 ) -> None:
     sdist = make_sdist(tmp_path)
-    together = sdist.stat().st_size + projects.size(index, project)
-    limited = with_settings(index, max_project_size=together - 1)
+    together = sdist.stat().st_size + projects.size(uow, project)
+    limited = with_settings(uow, max_project_size=together - 1)
     assert "Project size too large" in refused(limited, TooLarge, ada, sdist, staged=staged)
-    fitting = with_settings(index, max_project_size=together)
+    fitting = with_settings(uow, max_project_size=together)
     assert factories.upload(fitting, Actor(ada), sdist, staged=staged).changed
 
 
 @BOTH_WAYS
 @pytest.mark.parametrize("algorithm", ["md5", "sha256", "blake2_256"])
 def test_a_digest_that_does_not_match(
-    index: Index, ada: User, tmp_path: Path, staged: bool, algorithm: str
+    uow: UnitOfWork, ada: User, tmp_path: Path, staged: bool, algorithm: str
 ) -> None:
     wheel = make_wheel(tmp_path)
     right = {
@@ -338,25 +342,25 @@ def test_a_digest_that_does_not_match(
         for name in ("md5", "sha256", "blake2_256")
     }
     wrong = right | {algorithm: "0" * len(right[algorithm])}
-    sentence = refused(index, WrongDigest, ada, wheel, staged=staged, digests=wrong)
+    sentence = refused(uow, WrongDigest, ada, wheel, staged=staged, digests=wrong)
     assert f"({algorithm}) does not match" in sentence
     shouted = {name: digest.upper() for name, digest in right.items()}
-    assert _upload(index, ada, wheel, staged=staged, digests=shouted).changed
+    assert _upload(uow, ada, wheel, staged=staged, digests=shouted).changed
 
 
 # Drafts in the way
 
 
 def test_an_upload_that_forgets_the_flag_does_not_pass_an_open_draft(
-    index: Index, ada: User, tmp_path: Path
+    uow: UnitOfWork, ada: User, tmp_path: Path
 ) -> None:
-    draft = factories.stage(index, ada, make_wheel(tmp_path))
+    draft = factories.stage(uow, ada, make_wheel(tmp_path))
     for path in (
         make_sdist(tmp_path),
         make_wheel(tmp_path),
         make_sdist(tmp_path, version="1.0.0"),
     ):
-        sentence = refused(index, DraftIsOpen, ada, path, staged=False)
+        sentence = refused(uow, DraftIsOpen, ada, path, staged=False)
         assert "A draft of example 1.0 is open" in sentence
         assert "/manage/project/example/draft/1.0/" in sentence
         assert "?staged=true" in sentence
@@ -365,22 +369,22 @@ def test_an_upload_that_forgets_the_flag_does_not_pass_an_open_draft(
 
 
 def test_a_draft_of_another_version_is_in_nobodys_way(
-    index: Index, ada: User, tmp_path: Path
+    uow: UnitOfWork, ada: User, tmp_path: Path
 ) -> None:
-    factories.stage(index, ada, make_wheel(tmp_path))
-    factories.upload(index, Actor(ada), make_wheel(tmp_path, version="1.1"), staged=False)
-    assert factories.public_filenames(index, "example") == ["example-1.1-py3-none-any.whl"]
+    factories.stage(uow, ada, make_wheel(tmp_path))
+    factories.upload(uow, Actor(ada), make_wheel(tmp_path, version="1.1"), staged=False)
+    assert factories.public_filenames(uow, "example") == ["example-1.1-py3-none-any.whl"]
 
 
 def test_a_project_that_wants_drafts_refuses_to_publish_directly(
-    index: Index, ada: User, project: Project, tmp_path: Path
+    uow: UnitOfWork, ada: User, project: Project, tmp_path: Path
 ) -> None:
-    projects.change_settings(index, Actor(ada), project, ProjectSettings(False))
+    projects.change_settings(uow, Actor(ada), project, ProjectSettings(False))
     sdist = make_sdist(tmp_path)
-    sentence = refused(index, DraftsOnly, ada, sdist, staged=False)
+    sentence = refused(uow, DraftsOnly, ada, sdist, staged=False)
     assert "'example' publishes through drafts only" in sentence
     assert "?staged=true" in sentence
-    assert factories.upload(index, Actor(ada), sdist, staged=True).opened
+    assert factories.upload(uow, Actor(ada), sdist, staged=True).opened
 
 
 # The release
@@ -388,9 +392,9 @@ def test_a_project_that_wants_drafts_refuses_to_publish_directly(
 
 @BOTH_WAYS
 def test_a_release_that_is_closed(
-    index: Index, ada: User, project: Project, tmp_path: Path, staged: bool
+    uow: UnitOfWork, ada: User, project: Project, tmp_path: Path, staged: bool
 ) -> None:
-    late = replace(index, now=index.now + timedelta(days=14, seconds=1))
+    late = replace(uow, now=uow.now + timedelta(days=14, seconds=1))
     sentence = refused(late, ReleaseClosed, ada, make_sdist(tmp_path), staged=staged)
     assert "takes no more files" in sentence
     assert factories.upload(
@@ -400,17 +404,19 @@ def test_a_release_that_is_closed(
 
 @BOTH_WAYS
 def test_a_second_source_distribution(
-    index: Index, ada: User, tmp_path: Path, staged: bool
+    uow: UnitOfWork, ada: User, tmp_path: Path, staged: bool
 ) -> None:
-    factories.release(index, ada, make_sdist(tmp_path))
+    factories.release(uow, ada, make_sdist(tmp_path))
     other = make_sdist(tmp_path, version="1.0.0")
-    sentence = refused(index, SecondSdist, ada, other, staged=staged)
+    sentence = refused(uow, SecondSdist, ada, other, staged=staged)
     assert "Only one source distribution" in sentence
 
 
-def test_a_second_source_distribution_in_a_draft(index: Index, ada: User, tmp_path: Path) -> None:
-    factories.stage(index, ada, make_sdist(tmp_path))
-    refused(index, SecondSdist, ada, make_sdist(tmp_path, version="1.0.0"), staged=True)
+def test_a_second_source_distribution_in_a_draft(
+    uow: UnitOfWork, ada: User, tmp_path: Path
+) -> None:
+    factories.stage(uow, ada, make_sdist(tmp_path))
+    refused(uow, SecondSdist, ada, make_sdist(tmp_path, version="1.0.0"), staged=True)
 
 
 # The archive
@@ -418,11 +424,11 @@ def test_a_second_source_distribution_in_a_draft(index: Index, ada: User, tmp_pa
 
 @BOTH_WAYS
 def test_a_file_that_is_no_distribution(
-    index: Index, ada: User, tmp_path: Path, staged: bool
+    uow: UnitOfWork, ada: User, tmp_path: Path, staged: bool
 ) -> None:
     garbage = tmp_path / "example-1.0-py3-none-any.whl"
     garbage.write_bytes(b"garbage")
-    sentence = refused(index, InvalidFile, ada, garbage, staged=staged)
+    sentence = refused(uow, InvalidFile, ada, garbage, staged=staged)
     assert sentence.startswith("Invalid distribution file. ")
 
 
@@ -437,21 +443,21 @@ def test_a_file_that_is_no_distribution(
     ],
 )
 def test_a_file_that_is_not_what_the_form_says(
-    index: Index,
+    uow: UnitOfWork,
     ada: User,
     tmp_path: Path,
     staged: bool,
     claims: dict[str, object],
     about: str,
 ) -> None:
-    sentence = refused(index, InvalidFile, ada, make_wheel(tmp_path), staged=staged, **claims)
+    sentence = refused(uow, InvalidFile, ada, make_wheel(tmp_path), staged=staged, **claims)
     assert about in sentence
 
 
-def test_every_reason_is_told(index: Index, ada: User, tmp_path: Path) -> None:
+def test_every_reason_is_told(uow: UnitOfWork, ada: User, tmp_path: Path) -> None:
     with pytest.raises(InvalidFile) as caught:
         _upload(
-            index,
+            uow,
             ada,
             make_wheel(tmp_path),
             staged=True,
@@ -463,11 +469,11 @@ def test_every_reason_is_told(index: Index, ada: User, tmp_path: Path) -> None:
 
 @BOTH_WAYS
 def test_what_only_a_private_index_takes(
-    index: Index, ada: User, tmp_path: Path, staged: bool
+    uow: UnitOfWork, ada: User, tmp_path: Path, staged: bool
 ) -> None:
     wheel = make_wheel(tmp_path, tag="py3-none-linux_x86_64")
-    refused(index, InvalidFile, ada, wheel, staged=staged)
-    private = with_settings(index, policy="private")
+    refused(uow, InvalidFile, ada, wheel, staged=staged)
+    private = with_settings(uow, policy="private")
     assert factories.upload(private, Actor(ada), wheel, staged=staged).changed
 
 
@@ -490,36 +496,36 @@ FAULTS: list[tuple[str, type[Refusal]]] = [
 
 @pytest.mark.parametrize("first", range(len(FAULTS)), ids=[name for name, _ in FAULTS])
 def test_the_first_check_that_fails_answers(
-    index: Index, ada: User, eve: User, tmp_path: Path, first: int
+    uow: UnitOfWork, ada: User, eve: User, tmp_path: Path, first: int
 ) -> None:
     """An upload with this fault and all that come after it is refused for this one."""
     faults = {name for name, _ in FAULTS[first:]}
     path = make_sdist(tmp_path / "upload", version="1.0.0")
     if "garbage" in faults:
         path.write_bytes(b"garbage")
-    project = factories.release(index, ada, make_wheel(tmp_path))
+    project = factories.release(uow, ada, make_wheel(tmp_path))
     if "second sdist" in faults:
-        factories.release(index, ada, make_sdist(tmp_path))
+        factories.release(uow, ada, make_sdist(tmp_path))
     if "used name" in faults:
-        index.session.add(PublishedName(filename=path.name, sha256="0" * 64))
+        uow.db.add(PublishedName(filename=path.name, sha256="0" * 64))
     if "open draft" in faults:
         wheel = make_wheel(tmp_path, tag="py2-none-any")
-        factories.stage(replace(index, now=index.now + timedelta(days=10)), ada, wheel)
+        factories.stage(replace(uow, now=uow.now + timedelta(days=10)), ada, wheel)
     if "drafts only" in faults:
-        projects.change_settings(index, Actor(ada), project, ProjectSettings(False))
+        projects.change_settings(uow, Actor(ada), project, ProjectSettings(False))
     if "closed release" in faults:
-        index = replace(index, now=index.now + timedelta(days=15))
+        uow = replace(uow, now=uow.now + timedelta(days=15))
     if "too many" in faults:
-        factories.release(index, ada, make_wheel(tmp_path, "another"))
-        index = with_settings(index, uploads_per_hour=1)
+        factories.release(uow, ada, make_wheel(tmp_path, "another"))
+        uow = with_settings(uow, uploads_per_hour=1)
     if "large project" in faults:
-        index = with_settings(index, max_project_size=1)
+        uow = with_settings(uow, max_project_size=1)
     if "large file" in faults:
-        index = with_settings(index, max_file_size=1)
+        uow = with_settings(uow, max_file_size=1)
     digests = {"sha256": "0" * 64} if "wrong digest" in faults else {}
     user = eve if "stranger" in faults else ada
     name, kind = FAULTS[first]
-    sentence = refused(index, kind, user, path, staged=False, digests=digests)
+    sentence = refused(uow, kind, user, path, staged=False, digests=digests)
     if kind is TooLarge:
         assert sentence.startswith(f"{name.split()[1].title()} ")
 
@@ -528,67 +534,67 @@ def test_the_first_check_that_fails_answers(
 
 
 @pytest.fixture
-def arrived(premises: Premises, tmp_path: Path) -> Callable[[bool], Accepted]:
+def arrived(services: Services, tmp_path: Path) -> Callable[[bool], Accepted]:
     """Accepts a sdist of `example` 1.0 that was checked and examined before something happened."""
     sdist = make_sdist(tmp_path / "arriving")
 
     def accept(staged: bool) -> Accepted:
-        with premises.writing() as index:
-            actor = Actor(accounts.get_user(index.session, "ada"))
+        with services.writing() as uow:
+            actor = Actor(accounts.get_user(uow.db, "ada"))
             artifact, claims = factories.artifact_of(sdist), factories.claims_of(sdist)
-            distribution = uploads.examine(index.settings, artifact, claims)
-            return uploads.accept(index, actor, artifact, claims, distribution, staged=staged)
+            distribution = uploads.examine(uow.settings, artifact, claims)
+            return uploads.accept(uow, actor, artifact, claims, distribution, staged=staged)
 
     return accept
 
 
 @BOTH_WAYS
 def test_accepting_checks_again(
-    premises: Premises, tmp_path: Path, arrived: Callable[[bool], Accepted], staged: bool
+    services: Services, tmp_path: Path, arrived: Callable[[bool], Accepted], staged: bool
 ) -> None:
-    with premises.writing() as index:
-        factories.make_user(index, "ada")
-        eve = factories.make_user(index, "eve")
-        factories.release(index, eve, make_wheel(tmp_path))
+    with services.writing() as uow:
+        factories.make_user(uow, "ada")
+        eve = factories.make_user(uow, "eve")
+        factories.release(uow, eve, make_wheel(tmp_path))
     with pytest.raises(NotAllowed):
         arrived(staged)
-    with premises.reading() as index:
-        assert factories.public_filenames(index, "example") == ["example-1.0-py3-none-any.whl"]
+    with services.reading() as uow:
+        assert factories.public_filenames(uow, "example") == ["example-1.0-py3-none-any.whl"]
 
 
 @BOTH_WAYS
 def test_bytes_that_went_meanwhile_are_kept_again(
-    premises: Premises, arrived: Callable[[bool], Accepted], staged: bool
+    services: Services, arrived: Callable[[bool], Accepted], staged: bool
 ) -> None:
-    with premises.writing() as index:
-        factories.make_user(index, "ada")
-    assert list(premises.storage.digests()) == []
+    with services.writing() as uow:
+        factories.make_user(uow, "ada")
+    assert list(services.storage.digests()) == []
     arrived(staged)
-    with premises.reading() as index:
-        file = index.session.scalars(select(File)).one()
-        assert {file.sha256, file.metadata_sha256} == set(premises.storage.digests())
+    with services.reading() as uow:
+        file = uow.db.scalars(select(File)).one()
+        assert {file.sha256, file.metadata_sha256} == set(services.storage.digests())
 
 
 def test_what_fell_due_and_was_not_swept_is_in_nobodys_way(
-    premises: Premises, clock: FakeClock, tmp_path: Path
+    services: Services, clock: FakeClock, tmp_path: Path
 ) -> None:
     """Neither its source distribution, nor its bytes, nor the draft, nor the name."""
-    with premises.writing() as index:
-        ada = factories.make_user(index, "ada")
-        factories.make_user(index, "eve")
-        factories.release(index, ada, make_wheel(tmp_path, version="0.9"))
-        draft = factories.stage(index, ada, make_sdist(tmp_path))
-        limit = projects.size(index, projects.get(index, "example"))
+    with services.writing() as uow:
+        ada = factories.make_user(uow, "ada")
+        factories.make_user(uow, "eve")
+        factories.release(uow, ada, make_wheel(tmp_path, version="0.9"))
+        draft = factories.stage(uow, ada, make_sdist(tmp_path))
+        limit = projects.size(uow, projects.get(uow, "example"))
         clock.advance(draft.expires - clock.now)
     sdist = make_sdist(tmp_path, version="1.0.0")
-    settings = premises.settings.model_copy(
+    settings = services.settings.model_copy(
         update={"max_project_size": limit + sdist.stat().st_size - 1}
     )
-    with replace(premises, settings=settings).writing() as index:
-        ada = accounts.get_user(index.session, "ada")
-        assert factories.upload(index, Actor(ada), sdist, staged=False).published
-    with premises.reading() as index:
-        assert factories.public_filenames(index, "example") == [
+    with replace(services, settings=settings).writing() as uow:
+        ada = accounts.get_user(uow.db, "ada")
+        assert factories.upload(uow, Actor(ada), sdist, staged=False).published
+    with services.reading() as uow:
+        assert factories.public_filenames(uow, "example") == [
             "example-0.9-py3-none-any.whl",
             "example-1.0.0.tar.gz",
         ]

@@ -8,12 +8,12 @@ import pytest
 from greenroom.models import Project, RoleName, User
 from greenroom.registry import catalogue, projects, yanking
 from greenroom.registry.errors import InvalidRequest, NotAllowed, NotFound
-from greenroom.registry.index import Index
 from greenroom.registry.permissions import OPERATOR, Actor
+from greenroom.registry.unit_of_work import UnitOfWork
 from tests import factories
 from tests.artifacts import make_sdist, make_wheel
 
-Act = Callable[[Index, Actor, Project, str], object]
+Act = Callable[[UnitOfWork, Actor, Project, str], object]
 
 SDIST = "example-1.0.tar.gz"
 WHEEL = "example-1.0-py3-none-any.whl"
@@ -26,8 +26,8 @@ ACTS: list[tuple[Act, str]] = [
 
 
 @pytest.fixture
-def ada(index: Index) -> User:
-    return factories.make_user(index, "ada")
+def ada(uow: UnitOfWork) -> User:
+    return factories.make_user(uow, "ada")
 
 
 @pytest.fixture
@@ -36,65 +36,65 @@ def owner(ada: User) -> Actor:
 
 
 @pytest.fixture
-def project(index: Index, ada: User, tmp_path: Path) -> Project:
+def project(uow: UnitOfWork, ada: User, tmp_path: Path) -> Project:
     """An example with a source distribution and a wheel of 1.0, and a wheel of 2.0."""
     files = [make_sdist(tmp_path), make_wheel(tmp_path), make_wheel(tmp_path, version="2.0")]
-    return factories.release(index, ada, *files)
+    return factories.release(uow, ada, *files)
 
 
-def yanked(index: Index, project: Project) -> dict[str, str]:
+def yanked(uow: UnitOfWork, project: Project) -> dict[str, str]:
     """The yanked files that installers see, and why."""
-    listing = catalogue.listing(index.session, project)
+    listing = catalogue.listing(uow.db, project)
     return {file.filename: file.yanked_reason for file in listing.files if file.yanked}
 
 
-def new_entries(index: Index, before: int) -> list[tuple[str | None, str]]:
-    return [(version, act) for serial, version, act in factories.journal_of(index)[before:]]
+def new_entries(uow: UnitOfWork, before: int) -> list[tuple[str | None, str]]:
+    return [(version, act) for serial, version, act in factories.journal_of(uow)[before:]]
 
 
 def test_a_yanked_release_takes_its_files_along(
-    index: Index, owner: Actor, project: Project
+    uow: UnitOfWork, owner: Actor, project: Project
 ) -> None:
-    before = len(factories.journal_of(index))
+    before = len(factories.journal_of(uow))
 
-    yanking.yank_release(index, owner, project, "1", "  breaks on Tuesdays ")
+    yanking.yank_release(uow, owner, project, "1", "  breaks on Tuesdays ")
 
-    assert yanked(index, project) == {SDIST: "breaks on Tuesdays", WHEEL: "breaks on Tuesdays"}
-    assert new_entries(index, before) == [("1.0", "yank release")]
-    assert index.changed == {"project/example", "all-projects"}
+    assert yanked(uow, project) == {SDIST: "breaks on Tuesdays", WHEEL: "breaks on Tuesdays"}
+    assert new_entries(uow, before) == [("1.0", "yank release")]
+    assert uow.changed == {"project/example", "all-projects"}
 
 
 def test_a_yanked_file_leaves_the_others_alone(
-    index: Index, owner: Actor, project: Project
+    uow: UnitOfWork, owner: Actor, project: Project
 ) -> None:
-    before = len(factories.journal_of(index))
+    before = len(factories.journal_of(uow))
 
-    yanking.yank_file(index, owner, project, WHEEL, "built on the wrong machine")
+    yanking.yank_file(uow, owner, project, WHEEL, "built on the wrong machine")
 
-    assert yanked(index, project) == {WHEEL: "built on the wrong machine"}
-    assert new_entries(index, before) == [("1.0", f"yank file {WHEEL}")]
+    assert yanked(uow, project) == {WHEEL: "built on the wrong machine"}
+    assert new_entries(uow, before) == [("1.0", f"yank file {WHEEL}")]
 
 
 def test_a_file_keeps_its_own_reason_while_its_release_is_yanked(
-    index: Index, owner: Actor, project: Project
+    uow: UnitOfWork, owner: Actor, project: Project
 ) -> None:
-    yanking.yank_file(index, owner, project, WHEEL, "its own")
-    yanking.yank_release(index, owner, project, "1.0", "all of it")
+    yanking.yank_file(uow, owner, project, WHEEL, "its own")
+    yanking.yank_release(uow, owner, project, "1.0", "all of it")
 
-    assert yanked(index, project) == {SDIST: "all of it", WHEEL: "its own"}
+    assert yanked(uow, project) == {SDIST: "all of it", WHEEL: "its own"}
 
 
-def test_what_was_yanked_is_taken_back(index: Index, owner: Actor, project: Project) -> None:
-    yanking.yank_file(index, owner, project, WHEEL, "its own")
-    yanking.yank_release(index, owner, project, "1.0", "all of it")
-    before = len(factories.journal_of(index))
+def test_what_was_yanked_is_taken_back(uow: UnitOfWork, owner: Actor, project: Project) -> None:
+    yanking.yank_file(uow, owner, project, WHEEL, "its own")
+    yanking.yank_release(uow, owner, project, "1.0", "all of it")
+    before = len(factories.journal_of(uow))
 
-    yanking.unyank_release(index, owner, project, "1.0")
-    assert yanked(index, project) == {WHEEL: "its own"}
-    yanking.unyank_file(index, owner, project, WHEEL)
-    assert yanked(index, project) == {}
+    yanking.unyank_release(uow, owner, project, "1.0")
+    assert yanked(uow, project) == {WHEEL: "its own"}
+    yanking.unyank_file(uow, owner, project, WHEEL)
+    assert yanked(uow, project) == {}
 
-    assert new_entries(index, before) == [
+    assert new_entries(uow, before) == [
         ("1.0", "unyank release"),
         ("1.0", f"unyank file {WHEEL}"),
     ]
@@ -102,32 +102,32 @@ def test_what_was_yanked_is_taken_back(index: Index, owner: Actor, project: Proj
 
 @pytest.mark.parametrize(("act", "name"), ACTS)
 def test_to_do_it_again_changes_nothing(
-    index: Index, owner: Actor, project: Project, act: Act, name: str
+    uow: UnitOfWork, owner: Actor, project: Project, act: Act, name: str
 ) -> None:
-    act(index, owner, project, name)
-    before = factories.everything(index)
+    act(uow, owner, project, name)
+    before = factories.everything(uow)
 
-    act(index, owner, project, name)
+    act(uow, owner, project, name)
 
-    assert factories.everything(index) == before
+    assert factories.everything(uow) == before
 
 
-def test_another_reason_replaces_the_first(index: Index, owner: Actor, project: Project) -> None:
-    yanking.yank_release(index, owner, project, "1.0", "first")
-    before = len(factories.journal_of(index))
+def test_another_reason_replaces_the_first(uow: UnitOfWork, owner: Actor, project: Project) -> None:
+    yanking.yank_release(uow, owner, project, "1.0", "first")
+    before = len(factories.journal_of(uow))
 
-    yanking.yank_release(index, owner, project, "1.0", "second")
+    yanking.yank_release(uow, owner, project, "1.0", "second")
 
-    assert set(yanked(index, project).values()) == {"second"}
-    assert new_entries(index, before) == [("1.0", "yank release")]
+    assert set(yanked(uow, project).values()) == {"second"}
+    assert new_entries(uow, before) == [("1.0", "yank release")]
 
 
 def test_the_latest_release_is_one_that_stands(
-    index: Index, owner: Actor, project: Project
+    uow: UnitOfWork, owner: Actor, project: Project
 ) -> None:
-    yanking.yank_release(index, owner, project, "2.0")
+    yanking.yank_release(uow, owner, project, "2.0")
 
-    latest = catalogue.latest(catalogue.releases(index.session, project))
+    latest = catalogue.latest(catalogue.releases(uow.db, project))
 
     assert latest is not None
     assert latest.version == "1.0"
@@ -138,54 +138,54 @@ def test_the_latest_release_is_one_that_stands(
     ("yank", "name"), [(yanking.yank_release, "1.0"), (yanking.yank_file, WHEEL)]
 )
 def test_a_reason_is_one_readable_line(
-    index: Index,
+    uow: UnitOfWork,
     owner: Actor,
     project: Project,
-    yank: Callable[[Index, Actor, Project, str, str], object],
+    yank: Callable[[UnitOfWork, Actor, Project, str, str], object],
     name: str,
     reason: str,
 ) -> None:
-    before = factories.everything(index)
+    before = factories.everything(uow)
 
     with pytest.raises(InvalidRequest, match="A reason is one line of at most 500 characters"):
-        yank(index, owner, project, name, reason)
+        yank(uow, owner, project, name, reason)
 
-    assert factories.everything(index) == before
+    assert factories.everything(uow) == before
 
 
 @pytest.mark.parametrize(("act", "name"), ACTS)
 @pytest.mark.parametrize("who", ["maintainer", "stranger"])
 def test_only_owners_yank(
-    index: Index, ada: User, project: Project, act: Act, name: str, who: str
+    uow: UnitOfWork, ada: User, project: Project, act: Act, name: str, who: str
 ) -> None:
-    person = factories.make_user(index, who)
+    person = factories.make_user(uow, who)
     if who == "maintainer":
-        factories.add_role(index, project, person, RoleName.MAINTAINER)
-    before = factories.everything(index)
+        factories.add_role(uow, project, person, RoleName.MAINTAINER)
+    before = factories.everything(uow)
 
     with pytest.raises(NotAllowed, match="may not manage"):
-        act(index, Actor(person), project, name)
+        act(uow, Actor(person), project, name)
 
-    assert factories.everything(index) == before
+    assert factories.everything(uow) == before
 
 
 @pytest.mark.parametrize(("act", "name"), ACTS)
 def test_the_operator_and_administrators_may_too(
-    index: Index, project: Project, act: Act, name: str
+    uow: UnitOfWork, project: Project, act: Act, name: str
 ) -> None:
-    act(index, OPERATOR, project, name)
-    act(index, Actor(factories.make_user(index, "root", administrator=True)), project, name)
+    act(uow, OPERATOR, project, name)
+    act(uow, Actor(factories.make_user(uow, "root", administrator=True)), project, name)
 
 
 @pytest.mark.parametrize("act", [yanking.yank_release, yanking.unyank_release])
 @pytest.mark.parametrize("version", ["3.0", "no version", "4.0", "\0"])
 def test_a_release_that_is_not_public_is_not_there(
-    index: Index, ada: User, project: Project, tmp_path: Path, act: Act, version: str
+    uow: UnitOfWork, ada: User, project: Project, tmp_path: Path, act: Act, version: str
 ) -> None:
-    factories.stage(index, ada, make_wheel(tmp_path, version="4.0"))
+    factories.stage(uow, ada, make_wheel(tmp_path, version="4.0"))
 
     with pytest.raises(NotFound, match="has no published release"):
-        act(index, Actor(ada), project, version)
+        act(uow, Actor(ada), project, version)
 
 
 @pytest.mark.parametrize("act", [yanking.yank_file, yanking.unyank_file])
@@ -193,35 +193,35 @@ def test_a_release_that_is_not_public_is_not_there(
     "filename", ["nothing.whl", "example-4.0.tar.gz", "another-1.0.tar.gz", "\0", "\udcff"]
 )
 def test_a_file_of_another_project_or_of_a_draft_is_not_there(
-    index: Index, ada: User, project: Project, tmp_path: Path, act: Act, filename: str
+    uow: UnitOfWork, ada: User, project: Project, tmp_path: Path, act: Act, filename: str
 ) -> None:
-    factories.stage(index, ada, make_sdist(tmp_path, version="4.0"))
-    factories.release(index, ada, make_sdist(tmp_path, "another"))
+    factories.stage(uow, ada, make_sdist(tmp_path, version="4.0"))
+    factories.release(uow, ada, make_sdist(tmp_path, "another"))
 
     with pytest.raises(NotFound, match="has no published file"):
-        act(index, Actor(ada), project, filename)
+        act(uow, Actor(ada), project, filename)
 
 
 @pytest.mark.parametrize(("act", "name"), [(yanking.yank_release, "1.0")])
 def test_a_reserved_name_has_nothing_to_yank(
-    index: Index, ada: User, tmp_path: Path, act: Act, name: str
+    uow: UnitOfWork, ada: User, tmp_path: Path, act: Act, name: str
 ) -> None:
-    draft = factories.stage(index, ada, make_wheel(tmp_path, "reserved"))
+    draft = factories.stage(uow, ada, make_wheel(tmp_path, "reserved"))
     assert draft.project is not None
 
     with pytest.raises(InvalidRequest, match="Nothing of 'reserved' is public"):
-        act(index, Actor(ada), draft.project, name)
+        act(uow, Actor(ada), draft.project, name)
 
 
 def test_a_project_that_is_yanked_whole_still_takes_files(
-    index: Index, ada: User, project: Project, tmp_path: Path
+    uow: UnitOfWork, ada: User, project: Project, tmp_path: Path
 ) -> None:
-    yanking.yank_release(index, Actor(ada), project, "2.0")
+    yanking.yank_release(uow, Actor(ada), project, "2.0")
 
-    factories.release(index, ada, make_sdist(tmp_path, version="2.0"))
+    factories.release(uow, ada, make_sdist(tmp_path, version="2.0"))
 
-    assert yanked(index, project) == {
+    assert yanked(uow, project) == {
         "example-2.0-py3-none-any.whl": "",
         "example-2.0.tar.gz": "",
     }
-    assert projects.find(index, "example") is project
+    assert projects.find(uow, "example") is project

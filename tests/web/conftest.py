@@ -15,8 +15,8 @@ from pyramid.router import Router
 from greenroom.distributions.filenames import parse_filename
 from greenroom.models import RoleName
 from greenroom.registry import accounts, projects
-from greenroom.registry.index import Premises
 from greenroom.registry.permissions import DEFAULT_TOKEN_PERMISSIONS, OPERATOR
+from greenroom.registry.unit_of_work import Services
 from greenroom.settings import Settings
 from greenroom.web.application import make_app
 from tests import factories
@@ -40,27 +40,27 @@ class Application:
     Settings that say where things are kept are of the premises only.
     """
 
-    def __init__(self, premises: Premises) -> None:
-        assert premises.settings.secret_key is not None
+    def __init__(self, services: Services) -> None:
+        assert services.settings.secret_key is not None
         anywhere = {"data": Path(), "database_url": None, "storage_url": None}
-        settings = premises.settings.model_copy(update=anywhere)
+        settings = services.settings.model_copy(update=anywhere)
         if settings not in _routers:
-            _routers[settings] = make_app(premises.settings, premises=premises)
-        self.premises = premises
+            _routers[settings] = make_app(services.settings, services=services)
+        self.services = services
         self.router = _routers[settings]
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
-        self.router.registry.premises = self.premises
+        self.router.registry.services = self.services
         return self.router(environ, start_response)
 
 
 class Site:
     """A running index: ``app`` is an anonymous browser of it."""
 
-    def __init__(self, premises: Premises, clock: FakeClock) -> None:
-        self.premises = premises
+    def __init__(self, services: Services, clock: FakeClock) -> None:
+        self.services = services
         self.clock = clock
-        self.wsgi = Application(premises)
+        self.wsgi = Application(services)
         self.app = self.browser()
 
     def browser(self) -> webtest.TestApp:
@@ -70,8 +70,8 @@ class Site:
 
     def user(self, username: str = "ada", **options: bool) -> str:
         """A new account; gives its name."""
-        with self.premises.writing() as index:
-            return factories.make_user(index, username, **options).username
+        with self.services.writing() as uow:
+            return factories.make_user(uow, username, **options).username
 
     def token(
         self,
@@ -82,27 +82,27 @@ class Site:
         expires_in: timedelta | None = None,
     ) -> str:
         """A new API token of an account."""
-        with self.premises.writing() as index:
-            user = accounts.get_user(index.session, username)
-            scope = projects.get(index, project) if project is not None else None
+        with self.services.writing() as uow:
+            user = accounts.get_user(uow.db, username)
+            scope = projects.get(uow, project) if project is not None else None
             return factories.make_token(
-                index, user, project=scope, permissions=permissions, expires_in=expires_in
+                uow, user, project=scope, permissions=permissions, expires_in=expires_in
             )
 
     def role(self, project: str, username: str, name: RoleName) -> None:
         """A role in a project, given by the operator."""
-        with self.premises.writing() as index:
-            projects.add_role(index, OPERATOR, projects.get(index, project), username, name)
+        with self.services.writing() as uow:
+            projects.add_role(uow, OPERATOR, projects.get(uow, project), username, name)
 
     def release(self, *paths: Path, by: str = "ada") -> None:
         """Publish each file by a direct upload."""
-        with self.premises.writing() as index:
-            factories.release(index, accounts.get_user(index.session, by), *paths)
+        with self.services.writing() as uow:
+            factories.release(uow, accounts.get_user(uow.db, by), *paths)
 
     def stage(self, *paths: Path, by: str = "ada") -> str:
         """Put files into a draft; gives its slug."""
-        with self.premises.writing() as index:
-            return factories.stage(index, accounts.get_user(index.session, by), *paths).slug
+        with self.services.writing() as uow:
+            return factories.stage(uow, accounts.get_user(uow.db, by), *paths).slug
 
     def sign_in(self, username: str = "ada") -> webtest.TestApp:
         """A browser in which this person is signed in."""
@@ -161,5 +161,5 @@ def form_fields(path: Path) -> dict[str, str | list[str] | None]:
 
 
 @pytest.fixture
-def site(premises: Premises, clock: FakeClock) -> Site:
-    return Site(premises, clock)
+def site(services: Services, clock: FakeClock) -> Site:
+    return Site(services, clock)

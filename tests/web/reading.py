@@ -43,7 +43,7 @@ def counted_statements(site: Site) -> Iterator[list[str]]:
     def note(*arguments: object) -> None:
         statements.append(str(arguments[2]))
 
-    engine = site.premises.database.engine
+    engine = site.services.database.engine
     event.listen(engine, "before_cursor_execute", note)
     yield statements
     event.remove(engine, "before_cursor_execute", note)

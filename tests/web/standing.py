@@ -15,9 +15,14 @@ from webob.request import BaseRequest
 
 from greenroom.database import Database
 from greenroom.models import Base
-from greenroom.registry import accounts, drafts, projects
-from greenroom.registry.index import Premises
+from greenroom.registry import (
+    accounts,
+    drafts,
+    projects,
+    publishing,
+)
 from greenroom.registry.permissions import Actor
+from greenroom.registry.unit_of_work import Services
 from greenroom.settings import Settings
 from greenroom.storage import open_storage
 from tests import factories
@@ -41,8 +46,8 @@ def standing_site(request: pytest.FixtureRequest, folder: Path, kind: str) -> It
     )
     clock = FakeClock()
     database = Database(settings.sqlalchemy_url)
-    premises = Premises(database, open_storage(None, settings.files), settings, clock)
-    yield Site(premises, clock)
+    services = Services(database, open_storage(None, settings.files), settings, clock)
+    yield Site(services, clock)
     database.close()
 
 
@@ -96,35 +101,35 @@ def furnish(site: Site, folder: Path) -> House:
         make_wheel(folder, "Example", "3.0", requires_python=">=3.11"),
     ]
     slugs = {}
-    with site.premises.writing() as index:
-        ada = Actor(accounts.get_user(index.session, "ada"))
+    with site.services.writing() as uow:
+        ada = Actor(accounts.get_user(uow.db, "ada"))
         for name in ("expired", "swept"):
-            slugs[name] = factories.stage(index, ada, make_wheel(folder, name)).slug
+            slugs[name] = factories.stage(uow, ada, make_wheel(folder, name)).slug
     site.clock.advance(timedelta(days=14))
-    with site.premises.writing() as index:
-        swept = drafts.by_slug(index.session, slugs["swept"])
+    with site.services.writing() as uow:
+        swept = drafts.by_slug(uow.db, slugs["swept"])
         assert swept is not None
-        drafts.expire(index, swept)
-    with site.premises.writing() as index:
-        ada = Actor(accounts.get_user(index.session, "ada"))
-        factories.release(index, ada, *files[:3])
-        draft = factories.stage(index, ada, *files[3:])
+        drafts.expire(uow, swept)
+    with site.services.writing() as uow:
+        ada = Actor(accounts.get_user(uow.db, "ada"))
+        factories.release(uow, ada, *files[:3])
+        draft = factories.stage(uow, ada, *files[3:])
         slugs["rotated"] = draft.slug
-        drafts.rotate(index, ada, draft)
+        drafts.rotate(uow, ada, draft)
         slugs["open"] = draft.slug
-        for name, end in (("released", drafts.publish), ("discarded", drafts.discard)):
-            ended = factories.stage(index, ada, make_wheel(folder, name))
-            end(index, ada, ended)
+        for name, end in (("released", publishing.publish), ("discarded", drafts.discard)):
+            ended = factories.stage(uow, ada, make_wheel(folder, name))
+            end(uow, ada, ended)
             slugs[name] = ended.slug
-        slugs["hidden"] = factories.stage(index, ada, make_wheel(folder, "hidden")).slug
-        assert projects.find(index, "expired") is None
+        slugs["hidden"] = factories.stage(uow, ada, make_wheel(folder, "hidden")).slug
+        assert projects.find(uow, "expired") is None
     return House(site, site.token(), slugs, {path.name: path for path in folder.iterdir()})
 
 
 def with_settings(site: Site, **changes: object) -> Site:
     """The same index, on the same data, with other settings."""
-    settings = site.premises.settings.model_validate(site.premises.settings.model_dump() | changes)
-    return Site(dataclasses.replace(site.premises, settings=settings), site.clock)
+    settings = site.services.settings.model_validate(site.services.settings.model_dump() | changes)
+    return Site(dataclasses.replace(site.services, settings=settings), site.clock)
 
 
 def fetch(
@@ -183,13 +188,13 @@ class State:
 def state(site: Site) -> State:
     """All rows but for the last use of tokens, and all blobs: all that any answer is made of."""
     tables: dict[str, Rows] = {}
-    with site.premises.database.engine.connect() as connection:
+    with site.services.database.engine.connect() as connection:
         for table in Base.metadata.sorted_tables:
             columns = [c for c in table.columns if c.key != "last_used"]
             rows = connection.execute(select(*columns)).all()
             tables[table.name] = sorted((tuple(row) for row in rows), key=repr)
         connection.rollback()
-    storage = site.premises.storage
+    storage = site.services.storage
     return State(
         tables=tables,
         blobs=sorted(storage.digests()),

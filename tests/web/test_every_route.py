@@ -8,12 +8,47 @@ from collections.abc import Iterator
 
 import pytest
 
-from greenroom.registry import accounts, drafts, file_uploads
-from greenroom.registry.file_uploads import HTTP_POST_BYTES, Announcement
+from greenroom.registry import accounts, drafts, upload_sessions
 from greenroom.registry.permissions import Actor
-from greenroom.web import resources
-from greenroom.web.file_addresses import published_file_path
-from greenroom.web.resources import Node
+from greenroom.registry.upload_sessions import HTTP_POST_BYTES, Announcement
+from greenroom.web.http.draft_nodes import DraftFile, EndedDraft
+from greenroom.web.http.traversal import Node, Root
+from greenroom.web.http.urls import published_file_path
+from greenroom.web.index.draft.resources import (
+    ArrivingFile,
+    DraftFiles,
+    DraftSimpleIndex,
+    DraftSimpleProject,
+    StagedFile,
+    StagedMetadata,
+)
+from greenroom.web.index.feeds.resources import Feeds, ProjectFeeds
+from greenroom.web.index.files.resources import PublishedFile, PublishedMetadata
+from greenroom.web.index.json_api.resources import PypiProject, PypiRelease
+from greenroom.web.index.pypi import Pypi
+from greenroom.web.index.simple.resources import SimpleIndex, SimpleProject
+from greenroom.web.pages.account.resources import Account, Tokens
+from greenroom.web.pages.admin.resources import Admin
+from greenroom.web.pages.draft.resources import DraftPage
+from greenroom.web.pages.help.resources import Help, HelpPage
+from greenroom.web.pages.manage.resources import (
+    Manage,
+    ManagedDraft,
+    ManagedHistory,
+    ManagedProject,
+    ManagedRelease,
+)
+from greenroom.web.pages.project.resources import (
+    DraftedReleasePage,
+    ProjectPage,
+    ReleasePage,
+    Search,
+    UnpublishedProject,
+    UserPage,
+)
+from greenroom.web.uploads.draft_lookup.resources import ApiDraft
+from greenroom.web.uploads.legacy.resources import LegacyUpload
+from greenroom.web.uploads.pep694.resources import FileUploadSession, PublishingSession, UploadRoot
 from tests import factories
 from tests.web.conftest import Site
 from tests.web.standing import KINDS, House, fetch, furnished_site, state
@@ -21,45 +56,46 @@ from tests.web.standing import KINDS, House, fetch, furnished_site, state
 PROJECT = "/manage/project/Example/"
 
 ADDRESSES: dict[type[Node], str] = {
-    resources.Root: "/",
-    resources.Account: "/account/",
-    resources.Admin: "/admin/",
-    resources.ApiDraft: "/api/drafts/example/3.0",
-    resources.DraftFiles: "/draft/{open}/files/",
-    resources.DraftPage: "/draft/{open}/",
-    resources.DraftSimpleIndex: "/draft/{open}/simple/",
-    resources.DraftSimpleProject: "/draft/{open}/simple/example/",
-    resources.DraftedReleasePage: "/project/Example/3.0/",
-    resources.EndedDraft: "/draft/{discarded}/simple/",
-    resources.ArrivingFile: "/draft/{open}/files/example-3.0-py2-none-any.whl",
-    resources.Feeds: "/rss/",
-    resources.Help: "/help/",
-    resources.HelpPage: "/help/errors/",
-    resources.LegacyUpload: "/legacy/",
-    resources.Manage: "/manage/",
-    resources.ManagedDraft: f"{PROJECT}draft/3.0/",
-    resources.ManagedHistory: f"{PROJECT}history/",
-    resources.ManagedProject: PROJECT,
-    resources.ManagedRelease: f"{PROJECT}release/1.0/",
-    resources.ProjectFeeds: "/rss/project/example/",
-    resources.ProjectPage: "/project/Example/",
-    resources.PublishedFile: "{file}",
-    resources.PublishedMetadata: "{file}.metadata",
-    resources.Pypi: "/pypi",
-    resources.PypiProject: "/pypi/example/",
-    resources.PypiRelease: "/pypi/example/1.0/",
-    resources.ReleasePage: "/project/Example/1.0/",
-    resources.Search: "/search/",
-    resources.SimpleIndex: "/simple/",
-    resources.SimpleProject: "/simple/example/",
-    resources.StagedFile: "/draft/{open}/files/example-3.0.tar.gz",
-    resources.StagedMetadata: "/draft/{open}/files/example-3.0-py3-none-any.whl.metadata",
-    resources.Tokens: "/account/tokens/",
-    resources.UnpublishedProject: "/project/hidden/",
-    resources.UploadRoot: "/upload/2.0/",
-    resources.UploadSession: "/upload/2.0/session/{session}/",
-    resources.UploadedFile: "/upload/2.0/session/{session}/file/{upload}/",
-    resources.UserPage: "/user/ada/",
+    Root: "/",
+    Account: "/account/",
+    Admin: "/admin/",
+    ApiDraft: "/api/drafts/example/3.0",
+    DraftFiles: "/draft/{open}/files/",
+    DraftPage: "/draft/{open}/",
+    DraftSimpleIndex: "/draft/{open}/simple/",
+    DraftSimpleProject: "/draft/{open}/simple/example/",
+    DraftedReleasePage: "/project/Example/3.0/",
+    EndedDraft: "/draft/{discarded}/simple/",
+    ArrivingFile: "/draft/{open}/files/example-3.0-py2-none-any.whl",
+    Feeds: "/rss/",
+    Help: "/help/",
+    HelpPage: "/help/errors/",
+    LegacyUpload: "/legacy/",
+    Manage: "/manage/",
+    ManagedDraft: f"{PROJECT}draft/3.0/",
+    ManagedHistory: f"{PROJECT}history/",
+    ManagedProject: PROJECT,
+    ManagedRelease: f"{PROJECT}release/1.0/",
+    ProjectFeeds: "/rss/project/example/",
+    ProjectPage: "/project/Example/",
+    PublishedFile: "{file}",
+    PublishedMetadata: "{file}.metadata",
+    Pypi: "/pypi",
+    PypiProject: "/pypi/example/",
+    PypiRelease: "/pypi/example/1.0/",
+    ReleasePage: "/project/Example/1.0/",
+    Search: "/search/",
+    SimpleIndex: "/simple/",
+    SimpleProject: "/simple/example/",
+    DraftFile: "/draft/{open}/files/example-3.0.tar.gz",
+    StagedFile: "/draft/{open}/files/example-3.0.tar.gz",
+    StagedMetadata: "/draft/{open}/files/example-3.0-py3-none-any.whl.metadata",
+    Tokens: "/account/tokens/",
+    UnpublishedProject: "/project/hidden/",
+    UploadRoot: "/upload/2.0/",
+    PublishingSession: "/upload/2.0/session/{session}/",
+    FileUploadSession: "/upload/2.0/session/{session}/file/{upload}/",
+    UserPage: "/user/ada/",
 }
 EVERYWHERE = {
     "X-Content-Type-Options": "nosniff",
@@ -73,12 +109,12 @@ def house(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[House]:
     with furnished_site(request, tmp_path_factory.mktemp("house"), request.param) as house:
-        with house.site.premises.writing() as index:
-            draft = drafts.by_slug(index.session, house.slugs["open"])
+        with house.site.services.writing() as uow:
+            draft = drafts.by_slug(uow.db, house.slugs["open"])
             assert draft is not None
-            upload = file_uploads.announce(
-                index,
-                Actor(accounts.get_user(index.session, "ada")),
+            upload = upload_sessions.announce(
+                uow,
+                Actor(accounts.get_user(uow.db, "ada")),
                 draft,
                 Announcement(
                     "example-3.0-py2-none-any.whl", 10, {"sha256": "0" * 64}, HTTP_POST_BYTES

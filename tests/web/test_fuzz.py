@@ -38,7 +38,7 @@ class Ground:
         assert response.status.isprintable()
         assert response.headers["X-Content-Type-Options"] == "nosniff"
         assert response.headers["X-Frame-Options"] == "DENY"
-        assert list(self.site.premises.storage.incoming.iterdir()) == []
+        assert list(self.site.services.storage.incoming.iterdir()) == []
         return response
 
 

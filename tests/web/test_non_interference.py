@@ -31,20 +31,47 @@ from greenroom.models import Draft, Project, RoleName
 from greenroom.registry import (
     accounts,
     drafts,
-    file_uploads,
     housekeeping,
     projects,
+    publishing,
     removal,
+    upload_sessions,
     yanking,
 )
 from greenroom.registry.errors import Refusal
-from greenroom.registry.index import Index, Premises
 from greenroom.registry.permissions import OPERATOR, Actor
+from greenroom.registry.unit_of_work import Services, UnitOfWork
 from greenroom.settings import Settings
 from greenroom.storage import open_storage
-from greenroom.web import resources
 from greenroom.web.application import make_app
-from greenroom.web.file_addresses import published_file_path
+from greenroom.web.http.draft_nodes import DraftNode
+from greenroom.web.http.traversal import Node, Root
+from greenroom.web.http.urls import published_file_path
+from greenroom.web.index.feeds.resources import Feeds, ProjectFeeds
+from greenroom.web.index.files.resources import PublishedFile, PublishedMetadata
+from greenroom.web.index.json_api.resources import PypiProject, PypiRelease
+from greenroom.web.index.pypi import Pypi
+from greenroom.web.index.simple.resources import SimpleIndex, SimpleProject
+from greenroom.web.pages.account.resources import Account, Tokens
+from greenroom.web.pages.admin.resources import Admin
+from greenroom.web.pages.help.resources import Help, HelpPage
+from greenroom.web.pages.manage.resources import (
+    Manage,
+    ManagedDraft,
+    ManagedProject,
+    ManagedProjectPart,
+)
+from greenroom.web.pages.project.resources import (
+    DraftedReleasePage,
+    ProjectPage,
+    ReleasePage,
+    Search,
+    UnpublishedProject,
+    UserPage,
+)
+from greenroom.web.uploads.draft_lookup.resources import ApiDraft
+from greenroom.web.uploads.legacy.resources import LegacyUpload
+from greenroom.web.uploads.pep694.resources import FileUploadSession, PublishingSession, UploadRoot
 from tests import factories
 from tests.artifacts import make_sdist, make_wheel
 from tests.conftest import SECRET_KEY, FakeClock, MakeDatabase, empty
@@ -58,39 +85,37 @@ JSON = "application/vnd.pypi.simple.v1+json"
 # The views that anyone may ask, with addresses that reach them; below, the views that have an
 # address of their own for those who know it or are signed in. A new view has to be put in either.
 PUBLIC_VIEWS = {
-    (resources.Root, ""): ["/"],
-    (resources.Root, "_health"): ["/_health"],
-    (resources.Root, "robots.txt"): ["/robots.txt"],
-    (resources.Root, "sitemap.xml"): ["/sitemap.xml", "/sitemap.xml?page=1"],
-    (resources.Feeds, "updates.xml"): ["/rss/updates.xml"],
-    (resources.Feeds, "packages.xml"): ["/rss/packages.xml"],
-    (resources.ProjectFeeds, "releases.xml"): [f"/rss/project/{n}/releases.xml" for n in NAMES],
-    (resources.Pypi, ""): ["/pypi"],
-    (resources.PypiProject, "json"): [f"/pypi/{name}/json" for name in NAMES],
-    (resources.PypiRelease, "json"): [f"/pypi/{n}/{v}/json" for n in NAMES for v in VERSIONS],
-    (resources.LegacyUpload, ""): ["/legacy/"],
-    (resources.Help, ""): ["/help/"],
-    (resources.HelpPage, ""): ["/help/errors/", "/help/upload-2.0/"],
-    (resources.UploadRoot, ""): ["/upload/2.0/"],
-    (resources.UploadRoot, "openapi.json"): ["/upload/2.0/openapi.json"],
-    (resources.SimpleIndex, ""): ["/simple/"],
-    (resources.SimpleProject, ""): [f"/simple/{name}/" for name in NAMES],
-    (resources.PublishedFile, ""): ["{file}"],
-    (resources.PublishedMetadata, ""): ["{file}.metadata"],
-    (resources.ProjectPage, ""): [f"/project/{name}/" for name in NAMES],
-    (resources.UnpublishedProject, ""): [],
-    (resources.ReleasePage, ""): [f"/project/{n}/{v}/" for n in NAMES for v in VERSIONS],
-    (resources.DraftedReleasePage, ""): [],
-    (resources.Search, ""): [
+    (Root, ""): ["/"],
+    (Root, "_health"): ["/_health"],
+    (Root, "robots.txt"): ["/robots.txt"],
+    (Root, "sitemap.xml"): ["/sitemap.xml", "/sitemap.xml?page=1"],
+    (Feeds, "updates.xml"): ["/rss/updates.xml"],
+    (Feeds, "packages.xml"): ["/rss/packages.xml"],
+    (ProjectFeeds, "releases.xml"): [f"/rss/project/{n}/releases.xml" for n in NAMES],
+    (Pypi, ""): ["/pypi"],
+    (PypiProject, "json"): [f"/pypi/{name}/json" for name in NAMES],
+    (PypiRelease, "json"): [f"/pypi/{n}/{v}/json" for n in NAMES for v in VERSIONS],
+    (LegacyUpload, ""): ["/legacy/"],
+    (Help, ""): ["/help/"],
+    (HelpPage, ""): ["/help/errors/", "/help/upload-2.0/"],
+    (UploadRoot, ""): ["/upload/2.0/"],
+    (UploadRoot, "openapi.json"): ["/upload/2.0/openapi.json"],
+    (SimpleIndex, ""): ["/simple/"],
+    (SimpleProject, ""): [f"/simple/{name}/" for name in NAMES],
+    (PublishedFile, ""): ["{file}"],
+    (PublishedMetadata, ""): ["{file}.metadata"],
+    (ProjectPage, ""): [f"/project/{name}/" for name in NAMES],
+    (UnpublishedProject, ""): [],
+    (ReleasePage, ""): [f"/project/{n}/{v}/" for n in NAMES for v in VERSIONS],
+    (DraftedReleasePage, ""): [],
+    (Search, ""): [
         "/search/",
         *[f"/search/?q={query}" for query in (*NAMES, "a", "S", "W+other", "Sother", "1")],
     ],
-    (resources.UserPage, ""): [f"/user/{name}/" for name in PEOPLE],
-    (resources.ApiDraft, ""): [f"/api/drafts/{n}/{v}" for n in NAMES for v in VERSIONS],
-    (resources.ManagedProject, ""): [f"/manage/project/{name}/" for name in NAMES],
-    (resources.ManagedDraft, ""): [
-        f"/manage/project/{n}/draft/{v}/" for n in NAMES for v in VERSIONS
-    ],
+    (UserPage, ""): [f"/user/{name}/" for name in PEOPLE],
+    (ApiDraft, ""): [f"/api/drafts/{n}/{v}" for n in NAMES for v in VERSIONS],
+    (ManagedProject, ""): [f"/manage/project/{name}/" for name in NAMES],
+    (ManagedDraft, ""): [f"/manage/project/{n}/draft/{v}/" for n in NAMES for v in VERSIONS],
 }
 # What the public can call at /pypi.
 CALLS: list[tuple[str, tuple[Any, ...]]] = [
@@ -101,29 +126,29 @@ CALLS: list[tuple[str, tuple[Any, ...]]] = [
     *(("user_packages", (name,)) for name in PEOPLE),
 ]
 PRIVATE_CONTEXTS = (
-    resources.Account,
-    resources.Admin,
-    resources.DraftNode,
-    resources.Manage,
-    resources.ManagedDraft,
-    resources.ManagedProject,
-    resources.ManagedProjectPart,
-    resources.Tokens,
-    resources.UploadSession,
-    resources.UploadedFile,
+    Account,
+    Admin,
+    DraftNode,
+    Manage,
+    ManagedDraft,
+    ManagedProject,
+    ManagedProjectPart,
+    Tokens,
+    PublishingSession,
+    FileUploadSession,
 )
 
 
 # What the operator does to what is published: yanking, deleting, closing.
-UPKEEP: dict[str, Callable[[Index, Project, str], object]] = {
-    "archive": lambda index, project, _: projects.archive(index, OPERATOR, project, "done"),
-    "unarchive": lambda index, project, _: projects.unarchive(index, OPERATOR, project),
-    "quarantine": lambda index, project, _: projects.quarantine(index, OPERATOR, project),
-    "lift quarantine": lambda index, project, _: projects.lift_quarantine(index, OPERATOR, project),
-    "yank": lambda index, project, v: yanking.yank_release(index, OPERATOR, project, v, "why"),
-    "unyank": lambda index, project, v: yanking.unyank_release(index, OPERATOR, project, v),
-    "remove release": lambda index, project, v: removal.remove_release(index, OPERATOR, project, v),
-    "remove project": lambda index, project, _: removal.remove_project(index, OPERATOR, project),
+UPKEEP: dict[str, Callable[[UnitOfWork, Project, str], object]] = {
+    "archive": lambda uow, project, _: projects.archive(uow, OPERATOR, project, "done"),
+    "unarchive": lambda uow, project, _: projects.unarchive(uow, OPERATOR, project),
+    "quarantine": lambda uow, project, _: projects.quarantine(uow, OPERATOR, project),
+    "lift quarantine": lambda uow, project, _: projects.lift_quarantine(uow, OPERATOR, project),
+    "yank": lambda uow, project, v: yanking.yank_release(uow, OPERATOR, project, v, "why"),
+    "unyank": lambda uow, project, v: yanking.unyank_release(uow, OPERATOR, project, v),
+    "remove release": lambda uow, project, v: removal.remove_release(uow, OPERATOR, project, v),
+    "remove project": lambda uow, project, _: removal.remove_project(uow, OPERATOR, project),
 }
 
 
@@ -139,8 +164,8 @@ class World:
         )
         database = Database(database_url)
         storage = open_storage(None, configured.files)
-        self.premises = Premises(database, storage, configured, clock)
-        self.wsgi = make_app(configured, premises=self.premises)
+        self.services = Services(database, storage, configured, clock)
+        self.wsgi = make_app(configured, services=self.services)
         self.app = webtest.TestApp(self.wsgi)
 
     def get(self, path: str, accept: str) -> tuple[str, list[tuple[str, str]], bytes]:
@@ -152,7 +177,7 @@ class World:
         return self.app.post("/pypi", body, content_type="text/xml", status=200).body
 
     def close(self) -> None:
-        self.premises.database.close()
+        self.services.database.close()
 
 
 @functools.cache
@@ -219,9 +244,9 @@ class TwoIndexes(RuleBasedStateMachine):
         self.seeing = World(self.folder / "a", urls[0], self.clock)
         self.unseeing = World(self.folder / "b", urls[1], self.clock)
         for world in (self.seeing, self.unseeing):
-            with world.premises.writing() as index:
+            with world.services.writing() as uow:
                 for name in PEOPLE:
-                    factories.make_user(index, name)
+                    factories.make_user(uow, name)
 
     def teardown(self) -> None:
         if hasattr(self, "seeing"):
@@ -233,13 +258,13 @@ class TwoIndexes(RuleBasedStateMachine):
 
     @property
     def has_drafts(self) -> bool:
-        with self.seeing.premises.reading() as index:
-            return bool(drafts.all_live(index))
+        with self.seeing.services.reading() as uow:
+            return bool(drafts.all_live(uow))
 
     @property
     def has_projects(self) -> bool:
-        with self.seeing.premises.reading() as index:
-            return any(projects.find(index, name) for name in NAMES)
+        with self.seeing.services.reading() as uow:
+            return any(projects.find(uow, name) for name in NAMES)
 
     # Acts that both indexes see
 
@@ -251,13 +276,13 @@ class TwoIndexes(RuleBasedStateMachine):
     )
     def upload(self, who: int, name: str, version: str, number: int) -> None:
         path = self._file(name, version, number)
-        with self._act() as index:
-            person = self._somebody(index, name, who)
-            factories.upload(index, actor(index, person), path, staged=False)
+        with self._act() as uow:
+            person = self._somebody(uow, name, who)
+            factories.upload(uow, actor(uow, person), path, staged=False)
             # What is accepted beside drafts is accepted where there are none.
             with self._act_unseen() as other:
                 if projects.find(other, name) is None:
-                    roles = self._roles(index, name)
+                    roles = self._roles(uow, name)
                     self._publish_unseen(other, person, name, version, roles, [path])
                 else:
                     factories.upload(other, actor(other, person), path, staged=False)
@@ -269,9 +294,9 @@ class TwoIndexes(RuleBasedStateMachine):
         role=st.sampled_from([*RoleName, None]),
     )
     def change_role(self, name: str, person: str, role: RoleName | None) -> None:
-        with self._act() as index:
-            project = projects.get(index, name)
-            self._set_role(index, name, person, role)
+        with self._act() as uow:
+            project = projects.get(uow, name)
+            self._set_role(uow, name, person, role)
             if project.registered is not None:
                 with self._act_unseen() as other:
                     self._set_role(other, name, person, role)
@@ -284,8 +309,8 @@ class TwoIndexes(RuleBasedStateMachine):
     )
     def keep_up(self, name: str, version: str, act: str) -> None:
         """Beside drafts it may be refused; what is done there is done where there are none."""
-        with self._act() as index:
-            UPKEEP[act](index, projects.get(index, name), version)
+        with self._act() as uow:
+            UPKEEP[act](uow, projects.get(uow, name), version)
             with self._act_unseen() as other:
                 UPKEEP[act](other, projects.get(other, name), version)
 
@@ -305,21 +330,21 @@ class TwoIndexes(RuleBasedStateMachine):
     )
     def stage(self, who: int, name: str, version: str, numbers: list[int]) -> None:
         for number in numbers:
-            with self._act() as index:
+            with self._act() as uow:
                 path = self._file(name, version, number)
-                person = self._somebody(index, name, who)
-                factories.upload(index, actor(index, person), path, staged=True)
+                person = self._somebody(uow, name, who)
+                factories.upload(uow, actor(uow, person), path, staged=True)
 
     @rule(
         who=st.integers(0, 3),
         name=st.sampled_from(NAMES),
         version=st.sampled_from(VERSIONS),
     )
-    def open_session(self, who: int, name: str, version: str) -> None:
+    def open_new(self, who: int, name: str, version: str) -> None:
         """A draft without files, which reserves the name of a project that is not there."""
-        with self._act() as index:
-            person = self._somebody(index, name, who)
-            factories.open_session(index, actor(index, person), name, version)
+        with self._act() as uow:
+            person = self._somebody(uow, name, who)
+            factories.open_new(uow, actor(uow, person), name, version)
 
     @precondition(lambda self: self.has_drafts)
     @rule(
@@ -329,15 +354,15 @@ class TwoIndexes(RuleBasedStateMachine):
         so_far=st.sampled_from(["announced", "sent", "completed"]),
     )
     def upload_in_session(self, which: int, who: int, number: int, so_far: str) -> None:
-        with self._act() as index:
-            draft = self._one_of_the_drafts(index, which)
-            person = actor(index, self._somebody(index, draft.project_name, who))
+        with self._act() as uow:
+            draft = self._one_of_the_drafts(uow, which)
+            person = actor(uow, self._somebody(uow, draft.project_name, who))
             path = self._file(draft.project_name, draft.version, number)
-            upload = factories.announce(index, person, draft, path)
+            upload = factories.announce(uow, person, draft, path)
             if so_far != "announced":
-                factories.send(index, person, draft, upload, path.read_bytes())
+                factories.send(uow, person, draft, upload, path.read_bytes())
             if so_far == "completed":
-                factories.complete(index, person, draft, upload)
+                factories.complete(uow, person, draft, upload)
 
     @precondition(lambda self: self.has_drafts)
     @rule(
@@ -346,19 +371,19 @@ class TwoIndexes(RuleBasedStateMachine):
         act=st.sampled_from(["discard", "rotate", "extend", "remove", "cancel"]),
     )
     def change_draft(self, which: int, who: int, act: str) -> None:
-        with self._act() as index:
-            draft = self._one_of_the_drafts(index, which)
-            person = actor(index, self._somebody(index, draft.project_name, who))
+        with self._act() as uow:
+            draft = self._one_of_the_drafts(uow, which)
+            person = actor(uow, self._somebody(uow, draft.project_name, who))
             if act == "remove":
-                staged = drafts.files(index.session, draft)
+                staged = drafts.files(uow.db, draft)
                 if staged:
-                    drafts.remove_file(index, person, draft, staged[0].filename)
+                    drafts.remove_file(uow, person, draft, staged[0].filename)
             elif act == "cancel":
-                for upload in file_uploads.of_draft(index, draft):
-                    file_uploads.cancel(index, person, draft, upload)
+                for upload in upload_sessions.of_draft(uow, draft):
+                    upload_sessions.cancel(uow, person, draft, upload)
             else:
                 {"discard": drafts.discard, "rotate": drafts.rotate, "extend": drafts.extend}[act](
-                    index, person, draft
+                    uow, person, draft
                 )
 
     @precondition(lambda self: self.has_drafts)
@@ -369,33 +394,33 @@ class TwoIndexes(RuleBasedStateMachine):
     )
     def publish(self, which: int, who: int, last: int | None) -> None:
         """Where nobody saw the draft, its files arrive and are published in one breath."""
-        with self._act() as index:
-            draft = self._one_of_the_drafts(index, which)
+        with self._act() as uow:
+            draft = self._one_of_the_drafts(uow, which)
             name, version = draft.project_name, draft.version
-            person = self._somebody(index, name, who)
+            person = self._somebody(uow, name, who)
             if last is not None:
                 path = self._file(name, version, last)
-                factories.upload(index, actor(index, person), path, staged=True)
+                factories.upload(uow, actor(uow, person), path, staged=True)
             # In the order they came: without an sdist, the earliest wheel describes the release.
-            arrived = sorted(drafts.files(index.session, draft), key=lambda file: file.id)
+            arrived = sorted(drafts.files(uow.db, draft), key=lambda file: file.id)
             by_digest = {digest_of(path): path for path in files()[name, version]}
             paths = [by_digest[file.sha256] for file in arrived]
-            roles = self._roles(index, name)
-            drafts.publish(index, actor(index, person), draft)
+            roles = self._roles(uow, name)
+            publishing.publish(uow, actor(uow, person), draft)
             with self._act_unseen() as other:
                 self._publish_unseen(other, person, name, version, roles, paths)
 
     @rule()
     def keep_house(self) -> None:
-        housekeeping.keep_house(self.seeing.premises)
+        housekeeping.keep_house(self.seeing.services)
         self.something_happened = True
 
     @precondition(lambda self: self.has_drafts)
     @rule()
     def look_at_drafts(self) -> None:
         """Those who hold an address read it, as much as they like."""
-        with self.seeing.premises.reading() as index:
-            slugs = [draft.slug for draft in drafts.all_live(index)]
+        with self.seeing.services.reading() as uow:
+            slugs = [draft.slug for draft in drafts.all_live(uow)]
         for slug in slugs:
             self.seeing.app.get(f"/draft/{slug}/")
             self.seeing.app.get(f"/draft/{slug}/simple/")
@@ -413,74 +438,74 @@ class TwoIndexes(RuleBasedStateMachine):
                 assert getattr(self.seeing, method)(*asked) == self.expected[asked], asked
 
     @contextlib.contextmanager
-    def _act(self) -> Iterator[Index]:
+    def _act(self) -> Iterator[UnitOfWork]:
         """A unit of work where people act; what the registry refuses is undone, and all goes on."""
         with contextlib.suppress(Refusal):
-            with self.seeing.premises.writing() as index:
-                yield index
+            with self.seeing.services.writing() as uow:
+                yield uow
             self.something_happened = True
 
     @contextlib.contextmanager
-    def _act_unseen(self) -> Iterator[Index]:
+    def _act_unseen(self) -> Iterator[UnitOfWork]:
         """The same on the other index, where it must not be refused."""
         self.expected = {}
         try:
-            with self.unseeing.premises.writing() as index:
-                yield index
+            with self.unseeing.services.writing() as uow:
+                yield uow
         except Refusal as refusal:
             raise AssertionError("what is done beside drafts is done without") from refusal
 
     def _publish_unseen(
         self,
-        index: Index,
+        uow: UnitOfWork,
         person: str,
         name: str,
         version: str,
         roles: dict[str, str],
         paths: list[Path],
     ) -> None:
-        is_new = projects.find(index, name) is None
-        opener = actor(index, next(iter(roles)) if is_new else person)
-        draft = factories.open_session(index, opener, name, version)
+        is_new = projects.find(uow, name) is None
+        opener = actor(uow, next(iter(roles)) if is_new else person)
+        draft = factories.open_new(uow, opener, name, version)
         for path in paths:
-            factories.upload(index, opener, path, staged=True)
+            factories.upload(uow, opener, path, staged=True)
         if is_new:
             founder, *others = roles
             for somebody in [*others, founder]:
                 with contextlib.suppress(Refusal):
-                    self._set_role(index, name, somebody, RoleName(roles[somebody]))
-        drafts.publish(index, actor(index, person), draft)
+                    self._set_role(uow, name, somebody, RoleName(roles[somebody]))
+        publishing.publish(uow, actor(uow, person), draft)
 
     def _file(self, name: str, version: str, number: int) -> Path:
         path = files()[name, version][number]
         self.sent.add(path)
         return path
 
-    def _one_of_the_drafts(self, index: Index, which: int) -> Draft:
+    def _one_of_the_drafts(self, uow: UnitOfWork, which: int) -> Draft:
         """Rather one with files than one without."""
-        live = drafts.all_live(index)
-        with_files = [draft for draft in live if drafts.files(index.session, draft)]
+        live = drafts.all_live(uow)
+        with_files = [draft for draft in live if drafts.files(uow.db, draft)]
         return (with_files or live)[which % len(with_files or live)]
 
-    def _somebody(self, index: Index, name: str, who: int) -> str:
+    def _somebody(self, uow: UnitOfWork, name: str, who: int) -> str:
         """One of those who work on the project, or now and then a stranger."""
-        people = [*self._roles(index, name), PEOPLE[who % len(PEOPLE)]]
+        people = [*self._roles(uow, name), PEOPLE[who % len(PEOPLE)]]
         return people[who % len(people)]
 
-    def _roles(self, index: Index, name: str) -> dict[str, str]:
-        project = projects.find(index, name)
+    def _roles(self, uow: UnitOfWork, name: str) -> dict[str, str]:
+        project = projects.find(uow, name)
         return {role.user.username: role.name for role in project.roles} if project else {}
 
-    def _set_role(self, index: Index, name: str, person: str, role: RoleName | None) -> None:
-        project = projects.get(index, name)
+    def _set_role(self, uow: UnitOfWork, name: str, person: str, role: RoleName | None) -> None:
+        project = projects.get(uow, name)
         if role is None:
-            projects.remove_role(index, OPERATOR, project, person)
+            projects.remove_role(uow, OPERATOR, project, person)
         else:
-            projects.add_role(index, OPERATOR, project, person, role)
+            projects.add_role(uow, OPERATOR, project, person, role)
 
 
-def actor(index: Index, username: str) -> Actor:
-    return Actor(accounts.get_user(index.session, username))
+def actor(uow: UnitOfWork, username: str) -> Actor:
+    return Actor(accounts.get_user(uow.db, username))
 
 
 def run(urls: tuple[str, str]) -> None:
@@ -509,15 +534,15 @@ def test_drafts_leave_no_trace_in_public_on_postgresql(
     run(urls)
 
 
-def test_every_view_is_either_walked_as_public_or_named_as_private(premises: Premises) -> None:
-    app = make_app(premises.settings, premises=premises)
+def test_every_view_is_either_walked_as_public_or_named_as_private(services: Services) -> None:
+    app = make_app(services.settings, services=services)
     views = [entry["introspectable"] for entry in app.registry.introspector.get_category("views")]
     walked = set(PUBLIC_VIEWS)
     unknown = {
         (view["context"], view["name"])
         for view in views
         if isinstance(view["context"], type)
-        and issubclass(view["context"], resources.Node)
+        and issubclass(view["context"], Node)
         and (view["context"], view["name"]) not in walked
         and not issubclass(view["context"], PRIVATE_CONTEXTS)
     }
@@ -526,13 +551,13 @@ def test_every_view_is_either_walked_as_public_or_named_as_private(premises: Pre
 
 
 @pytest.mark.parametrize("version", VERSIONS)
-def test_the_walk_notices_a_draft_that_shows(version: str, premises: Premises) -> None:
+def test_the_walk_notices_a_draft_that_shows(version: str, services: Services) -> None:
     """The comparison above can fail: a published release is seen at these addresses."""
-    app = webtest.TestApp(make_app(premises.settings, premises=premises))
+    app = webtest.TestApp(make_app(services.settings, services=services))
     before = app.get(f"/project/alpha/{version}/", status="*").body
 
-    with premises.writing() as index:
-        ada = factories.make_user(index)
-        factories.release(index, ada, files()["alpha", version][1])
+    with services.writing() as uow:
+        ada = factories.make_user(uow)
+        factories.release(uow, ada, files()["alpha", version][1])
 
     assert app.get(f"/project/alpha/{version}/", status="*").body != before

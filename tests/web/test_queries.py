@@ -24,22 +24,22 @@ _NO_QUERY = ("BEGIN", "COMMIT", "ROLLBACK", "PRAGMA")
 JSON = {"Accept": "application/vnd.pypi.simple.v1+json"}
 
 
-class Index:
+class UnitOfWork:
     """An index with one project, or with many, of one or of many releases and files."""
 
     def __init__(self, site: Site, folder: Path, count: int) -> None:
         self.site = site
         site.user("ada")
-        with site.premises.writing() as index:
-            ada = Actor(accounts.get_user(index.session, "ada"))
+        with site.services.writing() as uow:
+            ada = Actor(accounts.get_user(uow.db, "ada"))
             wheel, metadata = make_wheel(folder, "big", "1.0"), make_sdist(folder, "big", "1.0")
-            big = factories.release(index, ada, wheel, metadata)
+            big = factories.release(uow, ada, wheel, metadata)
             self.wheel = wheel
-            draft = factories.stage(index, ada, make_wheel(folder, "big", "2.0"))
+            draft = factories.stage(uow, ada, make_wheel(folder, "big", "2.0"))
             self.slug = draft.slug
             for number in range(1, count):
-                factories.release(index, ada, make_wheel(folder, f"project-{number}"))
-                _multiply(index.session, big, draft, number)
+                factories.release(uow, ada, make_wheel(folder, f"project-{number}"))
+                _multiply(uow.db, big, draft, number)
         self.token = site.token()
 
     def address(self, template: str) -> str:
@@ -106,14 +106,14 @@ def statements(database: Database) -> Iterator[list[str]]:
 @pytest.fixture(scope="module", params=KINDS)
 def indexes(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[tuple[Index, Index]]:
+) -> Iterator[tuple[UnitOfWork, UnitOfWork]]:
     """Two indexes: one with one of everything, one with many."""
     small, large = tmp_path_factory.mktemp("small"), tmp_path_factory.mktemp("large")
     with (
         standing_site(request, small, request.param) as one,
         standing_site(request, large, request.param) as many,
     ):
-        yield Index(one, small / "dist", 1), Index(many, large / "dist", MANY)
+        yield UnitOfWork(one, small / "dist", 1), UnitOfWork(many, large / "dist", MANY)
 
 
 @pytest.mark.parametrize(
@@ -150,12 +150,12 @@ def indexes(
 )
 @pytest.mark.parametrize("headers", [{}, JSON], ids=["html", "json"])
 def test_a_read_does_as_many_queries_on_a_large_index_as_on_a_small_one(
-    indexes: tuple[Index, Index], path: str, most: int, headers: dict[str, str]
+    indexes: tuple[UnitOfWork, UnitOfWork], path: str, most: int, headers: dict[str, str]
 ) -> None:
     counts = []
     for index in indexes:
         credentials = authorization(index.token) if path.startswith("/api") else {}
-        with statements(index.site.premises.database) as seen:
+        with statements(index.site.services.database) as seen:
             fetch(index.site, index.address(path), headers=headers | credentials)
         counts.append(len(seen))
 
@@ -174,13 +174,16 @@ def test_a_read_does_as_many_queries_on_a_large_index_as_on_a_small_one(
     ],
 )
 def test_a_call_does_as_many_queries_on_a_large_index_as_on_a_small_one(
-    indexes: tuple[Index, Index], method: str, parameters: tuple[int | str, ...], most: int
+    indexes: tuple[UnitOfWork, UnitOfWork],
+    method: str,
+    parameters: tuple[int | str, ...],
+    most: int,
 ) -> None:
     counts = []
     body = xmlrpc.client.dumps(parameters, method).encode()
     xml = {"Content-Type": "text/xml"}
     for index in indexes:
-        with statements(index.site.premises.database) as seen:
+        with statements(index.site.services.database) as seen:
             fetch(index.site, "/pypi", method="POST", headers=xml, body=body)
         counts.append(len(seen))
 
@@ -188,16 +191,16 @@ def test_a_call_does_as_many_queries_on_a_large_index_as_on_a_small_one(
 
 
 @pytest.mark.parametrize("path", ["/simple/", "/simple/big/", "/draft/{slug}/simple/big/"])
-def test_the_large_index_is_large(indexes: tuple[Index, Index], path: str) -> None:
+def test_the_large_index_is_large(indexes: tuple[UnitOfWork, UnitOfWork], path: str) -> None:
     one, many = indexes
 
     assert fetch(one.site, one.address(path)).text.count("<a ") <= 2
     assert fetch(many.site, many.address(path)).text.count("<a ") >= MANY
 
 
-def test_no_read_writes(indexes: tuple[Index, Index]) -> None:
+def test_no_read_writes(indexes: tuple[UnitOfWork, UnitOfWork]) -> None:
     _, index = indexes
-    with statements(index.site.premises.database) as seen:
+    with statements(index.site.services.database) as seen:
         for path in ("/simple/", "/simple/big/", "{file}", "/draft/{slug}/simple/big/"):
             fetch(index.site, index.address(path))
             fetch(index.site, index.address(path), method="HEAD")

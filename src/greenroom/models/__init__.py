@@ -1,13 +1,14 @@
 """What exists: the tables. Importing this package makes all of them known to SQLAlchemy."""
 
-from greenroom.models.accounts import Attempt, Token, User
+from greenroom.models.accounts import Attempt, User
 from greenroom.models.base import Base
 from greenroom.models.drafts import Draft, DraftEvent, DraftState, ReviewState
 from greenroom.models.journal import JournalEntry
 from greenroom.models.projects import Project, ProjectStatus, RetiredName, Role, RoleName
 from greenroom.models.releases import File, PublishedName, Release
 from greenroom.models.search import SearchDocument
-from greenroom.models.uploads import FileUpload, UploadPart, UploadState
+from greenroom.models.tokens import Token
+from greenroom.models.uploads import UploadPart, UploadSession, UploadState
 
 __all__ = [
     "Attempt",
@@ -16,7 +17,6 @@ __all__ = [
     "DraftEvent",
     "DraftState",
     "File",
-    "FileUpload",
     "JournalEntry",
     "Project",
     "ProjectStatus",
@@ -29,6 +29,7 @@ __all__ = [
     "SearchDocument",
     "Token",
     "UploadPart",
+    "UploadSession",
     "UploadState",
     "User",
 ]

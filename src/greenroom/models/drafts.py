@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from datetime import datetime
 from enum import StrEnum
-from typing import TYPE_CHECKING
 
 from sqlalchemy import CheckConstraint, ForeignKey, Index, String, column
 from sqlalchemy.orm import Mapped, mapped_column, relationship
@@ -13,9 +12,6 @@ from greenroom.models.accounts import User
 from greenroom.models.base import Base, LongText, Name, PrimaryKey
 from greenroom.models.projects import Project
 from greenroom.models.releases import File, Release
-
-if TYPE_CHECKING:
-    from greenroom.models.uploads import FileUpload
 
 
 class DraftState(StrEnum):
@@ -93,12 +89,7 @@ class Draft(Base):
     project: Mapped[Project | None] = relationship(lazy="joined")
     release: Mapped[Release | None] = relationship(lazy="joined")
     review_by: Mapped[User | None] = relationship()
-    files: Mapped[list[File]] = relationship(
-        back_populates="draft", order_by="File.id", passive_deletes=True
-    )
-    uploads: Mapped[list[FileUpload]] = relationship(
-        back_populates="draft", order_by="FileUpload.id", passive_deletes=True
-    )
+    files: Mapped[list[File]] = relationship(order_by="File.id", passive_deletes=True)
     events: Mapped[list[DraftEvent]] = relationship(
         back_populates="draft",
         order_by="DraftEvent.id",

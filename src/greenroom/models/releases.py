@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import TYPE_CHECKING
 
 from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, Index, UniqueConstraint, column
 from sqlalchemy.orm import Mapped, mapped_column, relationship
@@ -11,9 +10,6 @@ from sqlalchemy.orm import Mapped, mapped_column, relationship
 from greenroom.models.accounts import User
 from greenroom.models.base import Base, Digest, JSONObject, LongText, Name, PrimaryKey
 from greenroom.models.projects import Project
-
-if TYPE_CHECKING:
-    from greenroom.models.drafts import Draft
 
 
 class Release(Base):
@@ -97,7 +93,6 @@ class File(Base):
     )
 
     release: Mapped[Release] = relationship(back_populates="files")
-    draft: Mapped[Draft | None] = relationship(back_populates="files")
     uploaded_by: Mapped[User | None] = relationship()
 
     @property

@@ -31,7 +31,7 @@ class UploadState(StrEnum):
     CANCELED = "canceled"
 
 
-class FileUpload(Base):
+class UploadSession(Base):
     """One file's way into a draft: announced, then received in parts, then completed.
 
     ``key`` is what its address has. ``digests`` maps names of hash functions to what the client
@@ -72,7 +72,7 @@ class FileUpload(Base):
     changed: Mapped[datetime]
     expires: Mapped[datetime]
 
-    draft: Mapped[Draft] = relationship(back_populates="uploads")
+    draft: Mapped[Draft] = relationship()
     file: Mapped[File | None] = relationship()
     parts: Mapped[list[UploadPart]] = relationship(
         back_populates="upload",
@@ -99,4 +99,4 @@ class UploadPart(Base):
     sha256: Mapped[Digest] = mapped_column(index=True)
     digests: Mapped[TextMap]
 
-    upload: Mapped[FileUpload] = relationship(back_populates="parts")
+    upload: Mapped[UploadSession] = relationship(back_populates="parts")

@@ -21,10 +21,10 @@ from greenroom.registry.errors import (
     NotFound,
     TooMany,
 )
-from greenroom.registry.index import Index
 from greenroom.registry.names import is_username
 from greenroom.registry.permissions import TOKEN_PERMISSIONS, Actor, is_administrator
 from greenroom.registry.rate_limits import waiting_time
+from greenroom.registry.unit_of_work import UnitOfWork
 
 SHORTEST_PASSWORD = 10
 LONGEST_PASSWORD = 1000
@@ -48,7 +48,7 @@ _WRONG = "Invalid or non-existent authentication information."
 
 
 def create_user(
-    index: Index,
+    uow: UnitOfWork,
     username: str,
     email: str,
     password: str,
@@ -68,8 +68,8 @@ def create_user(
     ]
     if problems:
         raise InvalidRequest(problems[0], problems)
-    index.lock("users")
-    if find_user(index.session, username) is not None:
+    uow.lock("users")
+    if find_user(uow.db, username) is not None:
         raise InvalidRequest(f"The user name {username!r} is taken: choose another one.")
     user = User(
         username=username,
@@ -78,23 +78,23 @@ def create_user(
         email_verified=verified,
         password_hash=_hasher().hash(password),
         is_administrator=administrator,
-        created=index.now,
+        created=uow.now,
     )
-    index.session.add(user)
-    index.session.flush()
+    uow.db.add(user)
+    uow.db.flush()
     return user
 
 
-def register(index: Index, username: str, email: str, password: str, address: str) -> User:
+def register(uow: UnitOfWork, username: str, email: str, password: str, address: str) -> User:
     """A new account of somebody who comes from this address.
 
     Raises:
         TooMany: too many accounts were registered from there of late.
         InvalidRequest: name, address or password do not do, or the name is taken.
     """
-    index.lock(f"registration:{address}")
+    uow.lock(f"registration:{address}")
     wait = waiting_time(
-        index,
+        uow,
         Attempt.at,
         Attempt.address == address,
         Attempt.account == _REGISTRATION,
@@ -107,64 +107,64 @@ def register(index: Index, username: str, email: str, password: str, address: st
             "hour, as many as this index allows: wait before you register the next one.",
             wait,
         )
-    user = create_user(index, username, email, password)
-    index.session.add(Attempt(account=_REGISTRATION, address=address, at=index.now))
-    index.session.flush()
+    user = create_user(uow, username, email, password)
+    uow.db.add(Attempt(account=_REGISTRATION, address=address, at=uow.now))
+    uow.db.flush()
     return user
 
 
-def create_first_administrator(index: Index, username: str, email: str, password: str) -> User:
+def create_first_administrator(uow: UnitOfWork, username: str, email: str, password: str) -> User:
     """The first account, an administrator's; possible for as long as there is no other account.
 
     Raises:
         NotFound: there is one.
         InvalidRequest: name, address or password do not do.
     """
-    index.lock("users")
-    if not is_empty(index.session):
+    uow.lock("users")
+    if not is_empty(uow.db):
         raise NotFound("This index has an administrator: sign in instead.")
-    return create_user(index, username, email, password, administrator=True, verified=True)
+    return create_user(uow, username, email, password, administrator=True, verified=True)
 
 
-def is_empty(session: Session) -> bool:
+def is_empty(db: Session) -> bool:
     """Whether there is no account yet."""
-    return session.scalar(select(User.id).limit(1)) is None
+    return db.scalar(select(User.id).limit(1)) is None
 
 
-def find_user(session: Session, username: str) -> User | None:
+def find_user(db: Session, username: str) -> User | None:
     """The account of this name, in any letter case."""
     if not is_username(username):
         return None
-    return session.scalar(select(User).where(User.normalized_username == username.lower()))
+    return db.scalar(select(User).where(User.normalized_username == username.lower()))
 
 
-def get_user(session: Session, username: str) -> User:
+def get_user(db: Session, username: str) -> User:
     """The account of this name.
 
     Raises:
         NotFound: there is none.
     """
-    user = find_user(session, username)
+    user = find_user(db, username)
     if user is None:
         raise NotFound(f"There is no user {username!r}.")
     return user
 
 
-def users(session: Session, *, start: int, count: int) -> list[User]:
+def users(db: Session, *, start: int, count: int) -> list[User]:
     """Some of the accounts: those who wait to be verified first, then the newest."""
     return list(
-        session.scalars(
+        db.scalars(
             select(User).order_by(User.email_verified, User.id.desc()).offset(start).limit(count)
         )
     )
 
 
-def count_users(session: Session) -> int:
+def count_users(db: Session) -> int:
     """How many accounts there are."""
-    return session.scalar(select(func.count()).select_from(User)) or 0
+    return db.scalar(select(func.count()).select_from(User)) or 0
 
 
-def verify_user(index: Index, actor: Actor, user_id: int) -> User:
+def verify_user(uow: UnitOfWork, actor: Actor, user_id: int) -> User:
     """Vouch for a user, who may then register project names. To do it again changes nothing.
 
     Raises:
@@ -173,15 +173,15 @@ def verify_user(index: Index, actor: Actor, user_id: int) -> User:
     """
     if not is_administrator(actor):
         raise NotAllowed("Only administrators of this index verify users.")
-    user = index.session.get(User, user_id)
+    user = uow.db.get(User, user_id)
     if user is None:
         raise NotFound("There is no such user.")
     user.email_verified = True
-    index.session.flush()
+    uow.db.flush()
     return user
 
 
-def sign_in(index: Index, username: str, password: str, address: str) -> User | None:
+def sign_in(uow: UnitOfWork, username: str, password: str, address: str) -> User | None:
     """The account that name and password open, or None, which is counted against the address.
 
     It takes the same time whether or not the account exists.
@@ -191,21 +191,21 @@ def sign_in(index: Index, username: str, password: str, address: str) -> User | 
     """
     account = username.lower() if is_username(username) else ""
     # One after the other, or many attempts at once would all be made before one is counted.
-    index.lock(f"sign-in:{address}")
-    _check_failures(index, account, address)
-    user = find_user(index.session, username)
+    uow.lock(f"sign-in:{address}")
+    _check_failures(uow, account, address)
+    user = find_user(uow.db, username)
     if user is not None and _is_password(user, password):
         if _hasher().check_needs_rehash(user.password_hash):
             user.password_hash = _hasher().hash(password)
         return user
     if user is None:
         _verify(_dummy_hash(), password)
-    index.session.add(Attempt(account=account, address=address, at=index.now))
-    index.session.flush()
+    uow.db.add(Attempt(account=account, address=address, at=uow.now))
+    uow.db.flush()
     return None
 
 
-def change_password(index: Index, user: User, current: str, new: str) -> None:
+def change_password(uow: UnitOfWork, user: User, current: str, new: str) -> None:
     """Another password; every session of the account but the one that asked ends with the old one.
 
     Raises:
@@ -217,7 +217,7 @@ def change_password(index: Index, user: User, current: str, new: str) -> None:
     if problems:
         raise InvalidRequest(problems[0], problems)
     user.password_hash = _hasher().hash(new)
-    index.session.flush()
+    uow.db.flush()
 
 
 def session_stamp(user: User) -> str:
@@ -235,7 +235,7 @@ def password_problems(password: str) -> list[str]:
 
 
 def create_token(
-    index: Index,
+    uow: UnitOfWork,
     user: User,
     label: str,
     *,
@@ -259,7 +259,7 @@ def create_token(
     if expires_in is not None and expires_in <= timedelta(0):
         raise InvalidRequest("A token's lifetime is longer than zero.")
     if project is not None:
-        projects.lock_and_reload(index, project)
+        projects.lock_and_reload(uow, project)
         if all(role.user_id != user.id for role in project.roles):
             raise NotFound(
                 f"The user {user.username!r} has no role in the project {project.name!r}."
@@ -272,18 +272,18 @@ def create_token(
         prefix=text[:_PREFIX_LENGTH],
         digest=_token_digest(text),
         permissions=chosen,
-        created=index.now,
-        expires=index.now + expires_in if expires_in is not None else None,
+        created=uow.now,
+        expires=uow.now + expires_in if expires_in is not None else None,
     )
-    index.session.add(token)
-    index.session.flush()
+    uow.db.add(token)
+    uow.db.flush()
     return token, text
 
 
-def tokens_of(session: Session, user: User) -> list[Token]:
+def tokens_of(db: Session, user: User) -> list[Token]:
     """The user's tokens that are not revoked, newest first."""
     return list(
-        session.scalars(
+        db.scalars(
             select(Token)
             .where(Token.user_id == user.id, Token.revoked.is_(None))
             .options(selectinload(Token.project))
@@ -292,21 +292,21 @@ def tokens_of(session: Session, user: User) -> list[Token]:
     )
 
 
-def revoke_token(index: Index, user: User, token_id: int) -> Token:
+def revoke_token(uow: UnitOfWork, user: User, token_id: int) -> Token:
     """End a token of this user at once.
 
     Raises:
         NotFound: the user has no such token, or it is revoked.
     """
-    token = index.session.get(Token, token_id)
+    token = uow.db.get(Token, token_id)
     if token is None or token.user_id != user.id or token.revoked is not None:
         raise NotFound("There is no such token.")
-    token.revoked = index.now
-    index.session.flush()
+    token.revoked = uow.now
+    uow.db.flush()
     return token
 
 
-def actor_of_token(index: Index, text: str) -> Actor:
+def actor_of_token(uow: UnitOfWork, text: str) -> Actor:
     """The actor that a token's text stands for.
 
     Raises:
@@ -314,7 +314,7 @@ def actor_of_token(index: Index, text: str) -> Actor:
             in each case.
     """
     prefix = text[:_PREFIX_LENGTH] if text.isascii() and text.isprintable() else ""
-    token = index.session.scalar(
+    token = uow.db.scalar(
         select(Token).where(Token.prefix == prefix).options(selectinload(Token.user))
     )
     # Compared also when there is no such token, so that both take the same time.
@@ -322,22 +322,22 @@ def actor_of_token(index: Index, text: str) -> Actor:
     proven = hmac.compare_digest(_token_digest(text), expected)
     if token is None or not proven or token.revoked is not None:
         raise NotAuthenticated(_WRONG)
-    if token.expires is not None and token.expires <= index.now:
+    if token.expires is not None and token.expires <= uow.now:
         raise NotAuthenticated(_WRONG)
     return Actor(token.user, token)
 
 
-def note_use(index: Index, token: Token) -> None:
+def note_use(uow: UnitOfWork, token: Token) -> None:
     """Remember when a token was last used, to the minute, so that most uses write nothing."""
-    if token.last_used is None or index.now - token.last_used >= _LAST_USED_PRECISION:
-        token.last_used = index.now
+    if token.last_used is None or uow.now - token.last_used >= _LAST_USED_PRECISION:
+        token.last_used = uow.now
 
 
-def forget_old_attempts(index: Index) -> int:
+def forget_old_attempts(uow: UnitOfWork) -> int:
     """Delete failed sign-ins and registrations that no longer count; say how many there were."""
-    failed = (Attempt.account != _REGISTRATION) & (Attempt.at <= index.now - FAILURES_COUNT_FOR)
-    old = Attempt.at <= index.now - REGISTRATIONS_COUNT_FOR
-    deleted = index.session.execute(delete(Attempt).where(failed | old).returning(Attempt.id))
+    failed = (Attempt.account != _REGISTRATION) & (Attempt.at <= uow.now - FAILURES_COUNT_FOR)
+    old = Attempt.at <= uow.now - REGISTRATIONS_COUNT_FOR
+    deleted = uow.db.execute(delete(Attempt).where(failed | old).returning(Attempt.id))
     return len(deleted.all())
 
 
@@ -394,14 +394,14 @@ def _email_problems(email: str) -> list[str]:
     return [] if fine else [f"{email[:60]!r} is not an e-mail address."]
 
 
-def _check_failures(index: Index, account: str, address: str) -> None:
-    since = index.now - FAILURES_COUNT_FOR
+def _check_failures(uow: UnitOfWork, account: str, address: str) -> None:
+    since = uow.now - FAILURES_COUNT_FOR
     recent = (
         Attempt.address == address,
         Attempt.at > since,
         Attempt.account != _REGISTRATION,
     )
-    of_address, of_account, oldest = index.session.execute(
+    of_address, of_account, oldest = uow.db.execute(
         select(
             func.count(),
             func.count().filter(Attempt.account == account),

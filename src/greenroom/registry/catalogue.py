@@ -77,9 +77,9 @@ class ChangedProject:
     changed: datetime
 
 
-def projects(session: Session) -> list[ListedProject]:
+def projects(db: Session) -> list[ListedProject]:
     """The public projects, by normalized name."""
-    rows = session.execute(
+    rows = db.execute(
         select(Project.normalized_name, Project.last_serial)
         .where(_is_public_project())
         .order_by(Project.normalized_name)
@@ -87,15 +87,15 @@ def projects(session: Session) -> list[ListedProject]:
     return sorted((ListedProject(name, serial) for name, serial in rows), key=lambda row: row.name)
 
 
-def project_serials(session: Session) -> dict[str, int]:
+def project_serials(db: Session) -> dict[str, int]:
     """The newest serial of each public project, by the name that the project spells itself."""
-    rows = session.execute(select(Project.name, Project.last_serial).where(_is_public_project()))
+    rows = db.execute(select(Project.name, Project.last_serial).where(_is_public_project()))
     return dict(sorted((name, serial) for name, serial in rows))
 
 
-def changed_projects(session: Session, *, start: int, count: int) -> list[ChangedProject]:
+def changed_projects(db: Session, *, start: int, count: int) -> list[ChangedProject]:
     """Some of the public projects that a list may recommend, by name."""
-    rows = session.execute(
+    rows = db.execute(
         select(Project.name, JournalEntry.at)
         .join(JournalEntry, JournalEntry.id == Project.last_serial)
         .where(_is_public_project(), _is_recommended())
@@ -106,16 +106,16 @@ def changed_projects(session: Session, *, start: int, count: int) -> list[Change
     return [ChangedProject(name, at) for name, at in rows]
 
 
-def count_projects(session: Session) -> int:
+def count_projects(db: Session) -> int:
     """How many public projects there are that a list may recommend."""
     counted = select(func.count()).select_from(Project)
-    return session.scalar(counted.where(_is_public_project(), _is_recommended())) or 0
+    return db.scalar(counted.where(_is_public_project(), _is_recommended())) or 0
 
 
-def newest_projects(session: Session, count: int) -> list[Project]:
+def newest_projects(db: Session, count: int) -> list[Project]:
     """The public projects that were registered last, the newest first."""
     return list(
-        session.scalars(
+        db.scalars(
             select(Project)
             .where(_is_public_project(), _is_recommended())
             .order_by(Project.registered.desc(), Project.normalized_name)
@@ -124,23 +124,23 @@ def newest_projects(session: Session, count: int) -> list[Project]:
     )
 
 
-def project(session: Session, name: str) -> Project | None:
+def project(db: Session, name: str) -> Project | None:
     """The public project of this name, in any spelling."""
-    return session.scalar(
+    return db.scalar(
         select(Project)
         .where(Project.normalized_name == lookup_name(name), _is_public_project())
         .options(selectinload(Project.roles))
     )
 
 
-def listing(session: Session, project: Project) -> Listing:
+def listing(db: Session, project: Project) -> Listing:
     """What the simple index says of a public project. Releases may have lost all their files."""
-    return _listing(session, project, _is_public_release(), _is_public_file())
+    return _listing(db, project, _is_public_release(), _is_public_file())
 
 
-def release_listing(session: Session, project: Project, release: Release) -> Listing:
+def release_listing(db: Session, project: Project, release: Release) -> Listing:
     """The part of the listing that is of one public release."""
-    return _listing(session, project, Release.id == release.id, _is_public_file())
+    return _listing(db, project, Release.id == release.id, _is_public_file())
 
 
 def draft_projects(draft: Draft) -> list[ListedProject]:
@@ -151,20 +151,18 @@ def draft_projects(draft: Draft) -> list[ListedProject]:
     return [ListedProject(project.normalized_name, project.last_serial)]
 
 
-def draft_listing(session: Session, draft: Draft) -> Listing:
+def draft_listing(db: Session, draft: Draft) -> Listing:
     """What the draft's own simple index says: its staged files and nothing else."""
     if draft.project is None:
         name = lookup_name(draft.project_name)
         return Listing(name, 0, ProjectStatus.ACTIVE, "", versions=(), files=())
     is_staged = File.draft_id == draft.id
-    return _listing(session, draft.project, is_staged, is_staged)
+    return _listing(db, draft.project, is_staged, is_staged)
 
 
-def releases(session: Session, project: Project) -> list[Release]:
+def releases(db: Session, project: Project) -> list[Release]:
     """The project's public releases, the highest version first."""
-    rows = session.scalars(
-        select(Release).where(Release.project_id == project.id, _is_public_release())
-    )
+    rows = db.scalars(select(Release).where(Release.project_id == project.id, _is_public_release()))
     return _highest_first(rows)
 
 
@@ -179,10 +177,10 @@ def latest(releases: Sequence[Release]) -> Release | None:
     return next(iter([*final, *standing, *releases]), None)
 
 
-def latest_of_each(session: Session, projects: Sequence[Project]) -> dict[int, Release]:
+def latest_of_each(db: Session, projects: Sequence[Project]) -> dict[int, Release]:
     """The release that stands for each of these projects, by project id; public ones have one."""
     of_project: dict[int, list[Release]] = {}
-    for release in session.scalars(
+    for release in db.scalars(
         select(Release).where(
             Release.project_id.in_([project.id for project in projects]), _is_public_release()
         )
@@ -192,12 +190,12 @@ def latest_of_each(session: Session, projects: Sequence[Project]) -> dict[int, R
     return {key: release for key, release in chosen.items() if release is not None}
 
 
-def release(session: Session, project: Project, version: str) -> Release | None:
+def release(db: Session, project: Project, version: str) -> Release | None:
     """The project's public release of this version, in any spelling."""
     canonical = _canonical(version)
     if canonical is None:
         return None
-    return session.scalar(
+    return db.scalar(
         select(Release).where(
             Release.project_id == project.id,
             Release.canonical_version == canonical,
@@ -206,11 +204,11 @@ def release(session: Session, project: Project, version: str) -> Release | None:
     )
 
 
-def releases_by_id(session: Session, ids: Sequence[int]) -> list[Release]:
+def releases_by_id(db: Session, ids: Sequence[int]) -> list[Release]:
     """The public ones of these releases, in the order of the numbers, with their projects."""
     found = {
         release.id: release
-        for release in session.scalars(
+        for release in db.scalars(
             select(Release)
             .where(Release.id.in_(ids), _is_public_release())
             .options(joinedload(Release.project, innerjoin=True))
@@ -224,9 +222,9 @@ def is_recommended() -> ColumnElement[bool]:
     return _is_public_project() & _is_recommended()
 
 
-def load_details(session: Session, release: Release) -> Release:
+def load_details(db: Session, release: Release) -> Release:
     """The release with core metadata and rendered description."""
-    return session.scalars(
+    return db.scalars(
         select(Release)
         .where(Release.id == release.id)
         .options(undefer(Release.core_metadata), undefer(Release.description_html))
@@ -234,29 +232,29 @@ def load_details(session: Session, release: Release) -> Release:
     ).one()
 
 
-def files(session: Session, release: Release) -> list[File]:
+def files(db: Session, release: Release) -> list[File]:
     """The release's public files: the source distribution first, then wheels by name."""
-    rows = session.scalars(select(File).where(File.release_id == release.id, _is_public_file()))
+    rows = db.scalars(select(File).where(File.release_id == release.id, _is_public_file()))
     return sorted(rows, key=lambda file: (not file.is_sdist, file.filename))
 
 
-def offered_files(session: Session, project: Project, release: Release) -> list[File]:
+def offered_files(db: Session, project: Project, release: Release) -> list[File]:
     """Those of its public files that anyone may have: none while the project is in quarantine."""
-    return [] if project.quarantined else files(session, release)
+    return [] if project.quarantined else files(db, release)
 
 
-def file(session: Session, filename: str) -> File | None:
+def file(db: Session, filename: str) -> File | None:
     """The public file of this name."""
     if not _is_searchable(filename):
         return None
-    return session.scalar(select(File).where(File.filename == filename, _is_public_file()))
+    return db.scalar(select(File).where(File.filename == filename, _is_public_file()))
 
 
-def file_of(session: Session, project: Project, filename: str) -> File | None:
+def file_of(db: Session, project: Project, filename: str) -> File | None:
     """The public file of this name, if it is the project's, with its release."""
     if not _is_searchable(filename):
         return None
-    return session.scalar(
+    return db.scalar(
         select(File)
         .join(File.release)
         .options(contains_eager(File.release))
@@ -264,11 +262,11 @@ def file_of(session: Session, project: Project, filename: str) -> File | None:
     )
 
 
-def offered_file(session: Session, filename: str) -> File | None:
+def offered_file(db: Session, filename: str) -> File | None:
     """The public file of this name, if anyone may have it, with its release and project."""
     if not _is_searchable(filename):
         return None
-    return session.scalar(
+    return db.scalar(
         select(File)
         .join(File.release)
         .join(Release.project)
@@ -277,14 +275,14 @@ def offered_file(session: Session, filename: str) -> File | None:
     )
 
 
-def file_of_content(session: Session, sha256: str) -> File | None:
+def file_of_content(db: Session, sha256: str) -> File | None:
     """A public file with this content."""
-    return session.scalar(
+    return db.scalar(
         select(File).where(File.sha256 == sha256, _is_public_file()).order_by(File.id).limit(1)
     )
 
 
-def newest_releases(session: Session, count: int, project: Project | None = None) -> list[Release]:
+def newest_releases(db: Session, count: int, project: Project | None = None) -> list[Release]:
     """The releases that became public last, the newest first, with their projects.
 
     Those that became public at the same instant come by name, not by the order of their rows:
@@ -302,22 +300,22 @@ def newest_releases(session: Session, count: int, project: Project | None = None
     )
     if project is not None:
         query = query.where(Release.project_id == project.id)
-    return list(session.scalars(query))
+    return list(db.scalars(query))
 
 
-def author_emails(session: Session, releases: Sequence[Release]) -> dict[int, str]:
+def author_emails(db: Session, releases: Sequence[Release]) -> dict[int, str]:
     """What the metadata of these releases has as ``Author-email``, by release id, where it has."""
     field = Release.core_metadata["author_email"].as_string()
-    rows = session.execute(
+    rows = db.execute(
         select(Release.id, field).where(Release.id.in_([release.id for release in releases]))
     )
     return {key: text for key, text in rows if text}
 
 
-def projects_of(session: Session, user: User) -> list[Project]:
+def projects_of(db: Session, user: User) -> list[Project]:
     """The public projects that the user works on, by name."""
     return list(
-        session.scalars(
+        db.scalars(
             select(Project)
             .join(Role, Role.project_id == Project.id)
             .where(Role.user_id == user.id, _is_public_project(), _is_recommended())
@@ -326,12 +324,12 @@ def projects_of(session: Session, user: User) -> list[Project]:
     )
 
 
-def roles_of(session: Session, user: User) -> list[tuple[str, str]]:
+def roles_of(db: Session, user: User) -> list[tuple[str, str]]:
     """Role and project of everything public that the user works on, what is owned first, by name.
 
     The project's name is as it spells itself.
     """
-    rows = session.execute(
+    rows = db.execute(
         select(Role.name, Project.name)
         .join(Project, Role.project_id == Project.id)
         .where(Role.user_id == user.id, _is_public_project(), _is_recommended())
@@ -381,13 +379,13 @@ def _canonical(version: str) -> str | None:
 
 
 def _listing(
-    session: Session,
+    db: Session,
     project: Project,
     is_listed: ColumnElement[bool],
     is_offered: ColumnElement[bool],
 ) -> Listing:
     """Of these releases of a project, these files."""
-    rows = session.execute(
+    rows = db.execute(
         select(
             File.python_tag,
             Release.version,

@@ -140,7 +140,7 @@ class TooLarge(Refusal):
     title = "Too large"
 
 
-class SessionExists(Refusal):
+class DraftExists(Refusal):
     """A draft of this version is open; ``draft`` is it. Only those who may see it are told."""
 
     code = "session-exists"

@@ -15,7 +15,7 @@ from greenroom.registry.errors import (
     SecondSdist,
     TooLarge,
 )
-from greenroom.registry.index import Index
+from greenroom.registry.unit_of_work import UnitOfWork
 
 
 def check_project_open(project: Project) -> None:
@@ -49,13 +49,13 @@ def check_content(size: int, content_type: str | None) -> None:
         raise InvalidFile("The file is empty.")
 
 
-def check_file_size(index: Index, size: int) -> None:
+def check_file_size(uow: UnitOfWork, size: int) -> None:
     """Refuse a file of ``size`` bytes that is larger than the index takes.
 
     Raises:
         TooLarge: it is.
     """
-    limit = index.settings.max_file_size
+    limit = uow.settings.max_file_size
     if size > limit:
         raise TooLarge(file_too_large(limit))
 
@@ -65,14 +65,14 @@ def file_too_large(limit: int) -> str:
     return f"File too large. This index takes files of at most {_readable(limit)}."
 
 
-def check_project_size(index: Index, project: Project | None, more: int) -> None:
+def check_project_size(uow: UnitOfWork, project: Project | None, more: int) -> None:
     """Refuse ``more`` bytes that would bring a project above its quota. Staged files count.
 
     Raises:
         TooLarge: they would.
     """
-    limit = index.settings.max_project_size
-    present = projects.size(index, project) if project is not None else 0
+    limit = uow.settings.max_project_size
+    present = projects.size(uow, project) if project is not None else 0
     if present + more > limit:
         raise TooLarge(
             f"Project size too large. All files of a project together, staged ones too, may have "
@@ -81,14 +81,14 @@ def check_project_size(index: Index, project: Project | None, more: int) -> None
         )
 
 
-def check_not_published(session: Session, filename: str, sha256: str) -> None:
+def check_not_published(db: Session, filename: str, sha256: str) -> None:
     """Refuse a file whose name, or whose content under another name, was ever published.
 
     Raises:
         FileExists: it was.
     """
-    if session.get(PublishedName, filename, populate_existing=True) is not None:
-        published = catalogue.file(session, filename)
+    if db.get(PublishedName, filename, populate_existing=True) is not None:
+        published = catalogue.file(db, filename)
         if published is None:
             raise FileExists("This filename has already been used, use a different version.")
         if published.sha256 == sha256:
@@ -97,41 +97,41 @@ def check_not_published(session: Session, filename: str, sha256: str) -> None:
             f"File already exists: {filename!r} is published with other content, and a published "
             "file is never replaced. Use a different version."
         )
-    same = catalogue.file_of_content(session, sha256)
+    same = catalogue.file_of_content(db, sha256)
     if same is not None:
         raise FileExists(
             f"File already exists: the same content is published under the name {same.filename!r}."
         )
 
 
-def check_release_open(index: Index, release: Release) -> None:
+def check_release_open(uow: UnitOfWork, release: Release) -> None:
     """Refuse files for a release that was published too long ago.
 
     Raises:
         ReleaseClosed: it was.
     """
-    days = index.settings.release_open_days
+    days = uow.settings.release_open_days
     if days == 0 or release.published is None:
         return
-    if index.now > release.published + timedelta(days=days):
+    if uow.now > release.published + timedelta(days=days):
         raise ReleaseClosed(
             f"The release {release.version} takes no more files: it was published on "
             f"{release.published:%Y-%m-%d}, more than {days} days ago. Use a new version."
         )
 
 
-def check_single_sdist(index: Index, release: Release, sdist: str | None) -> None:
+def check_single_sdist(uow: UnitOfWork, release: Release, sdist: str | None) -> None:
     """Refuse a second source distribution; ``sdist`` is the name of one that is to be added.
 
     Raises:
         SecondSdist: there would be two.
     """
     names = set(
-        index.session.scalars(
+        uow.db.scalars(
             select(File.filename).where(
                 File.release_id == release.id,
                 File.packagetype == "sdist",
-                projects.is_present(index),
+                projects.is_present(uow),
             )
         )
     )

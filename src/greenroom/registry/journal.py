@@ -6,13 +6,13 @@ from sqlalchemy import ColumnElement, func, select
 from sqlalchemy.orm import Session
 
 from greenroom.models import JournalEntry, Project
-from greenroom.registry.index import Index
+from greenroom.registry.unit_of_work import UnitOfWork
 
 _NEVER_REACHED = 2**31
 
 
 def append(
-    index: Index, project: Project, version: str | None, actions: Sequence[str], by: str
+    uow: UnitOfWork, project: Project, version: str | None, actions: Sequence[str], by: str
 ) -> None:
     """Write entries about a project, one for each action, in this order.
 
@@ -21,30 +21,30 @@ def append(
     lose those of transactions that fail, which would show that they happened. It is the last lock
     that a unit of work takes, so that two never wait for each other.
     """
-    index.lock("journal")
-    before = last_serial(index.session)
+    uow.lock("journal")
+    before = last_serial(uow.db)
     for serial, action in enumerate(actions, before + 1):
-        index.session.add(
+        uow.db.add(
             JournalEntry(
                 id=serial,
                 project_name=project.name,
                 version=version,
                 action=action,
-                at=index.now,
+                at=uow.now,
                 by=by,
             )
         )
     project.last_serial = before + len(actions)
-    index.session.flush()
-    index.changed.update({f"project/{project.normalized_name}", "all-projects"})
+    uow.db.flush()
+    uow.changed.update({f"project/{project.normalized_name}", "all-projects"})
 
 
-def entries_since(session: Session, serial: int, most: int) -> list[JournalEntry]:
+def entries_since(db: Session, serial: int, most: int) -> list[JournalEntry]:
     """The entries after this serial, which may be any number, in order; no more than ``most``."""
     if serial >= _NEVER_REACHED:  # what databases cannot be asked for
         return []
     return list(
-        session.scalars(
+        db.scalars(
             select(JournalEntry)
             .where(JournalEntry.id > max(serial, 0))
             .order_by(JournalEntry.id)
@@ -53,10 +53,10 @@ def entries_since(session: Session, serial: int, most: int) -> list[JournalEntry
     )
 
 
-def of_project(session: Session, project: Project, *, start: int, count: int) -> list[JournalEntry]:
+def of_project(db: Session, project: Project, *, start: int, count: int) -> list[JournalEntry]:
     """Some of the entries about a project, the newest first."""
     return list(
-        session.scalars(
+        db.scalars(
             select(JournalEntry)
             .where(_is_about(project))
             .order_by(JournalEntry.id.desc())
@@ -66,12 +66,9 @@ def of_project(session: Session, project: Project, *, start: int, count: int) ->
     )
 
 
-def count_of_project(session: Session, project: Project) -> int:
+def count_of_project(db: Session, project: Project) -> int:
     """How many entries there are about a project."""
-    return (
-        session.scalar(select(func.count()).select_from(JournalEntry).where(_is_about(project)))
-        or 0
-    )
+    return db.scalar(select(func.count()).select_from(JournalEntry).where(_is_about(project))) or 0
 
 
 def _is_about(project: Project) -> ColumnElement[bool]:
@@ -79,6 +76,6 @@ def _is_about(project: Project) -> ColumnElement[bool]:
     return JournalEntry.project_name == project.name
 
 
-def last_serial(session: Session) -> int:
+def last_serial(db: Session) -> int:
     """The newest serial, 0 when nothing was ever published."""
-    return session.scalar(select(func.max(JournalEntry.id))) or 0
+    return db.scalar(select(func.max(JournalEntry.id))) or 0

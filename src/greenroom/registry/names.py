@@ -65,6 +65,14 @@ def check_version(text: str, *, private: bool) -> Version:
     return version
 
 
+def parse_version(text: str) -> Version | None:
+    """The version that a text stands for; None where it is none, or has too many digits."""
+    try:
+        return Version(text)
+    except ValueError:  # no version, or one with more digits than Python reads
+        return None
+
+
 def canonical_version(version: Version) -> str:
     """The form under which versions that compare equal are the same text: 1.0 and 1.0.0 are 1."""
     if version.local is not None:

@@ -26,7 +26,6 @@ from greenroom.registry.errors import (
     NotFound,
     TooMany,
 )
-from greenroom.registry.index import Index
 from greenroom.registry.names import (
     check_not_prohibited,
     check_project_name,
@@ -36,68 +35,69 @@ from greenroom.registry.names import (
 )
 from greenroom.registry.permissions import Act, Actor, may_register, require
 from greenroom.registry.rate_limits import waiting_time
+from greenroom.registry.unit_of_work import UnitOfWork
 
 LONGEST_REASON = 500
 
 
-def find(index: Index, name: str) -> Project | None:
+def find(uow: UnitOfWork, name: str) -> Project | None:
     """The project of this name, in any spelling, registered or reserved, with its roles.
 
     A name that was only reserved is free from the second its last draft falls due.
     """
-    return index.session.scalar(
+    return uow.db.scalar(
         select(Project)
-        .where(Project.normalized_name == lookup_name(name), _is_taken(index))
+        .where(Project.normalized_name == lookup_name(name), _is_taken(uow))
         .options(selectinload(Project.roles))
         .execution_options(populate_existing=True)
     )
 
 
-def of_user(index: Index, user: User) -> list[Project]:
+def of_user(uow: UnitOfWork, user: User) -> list[Project]:
     """The projects that the user has a role in, by name, with their roles."""
     return list(
-        index.session.scalars(
+        uow.db.scalars(
             select(Project)
             .join(Role, Role.project_id == Project.id)
-            .where(Role.user_id == user.id, _is_taken(index))
+            .where(Role.user_id == user.id, _is_taken(uow))
             .options(selectinload(Project.roles))
             .order_by(Project.normalized_name)
         )
     )
 
 
-def get(index: Index, name: str) -> Project:
+def get(uow: UnitOfWork, name: str) -> Project:
     """The project of this name.
 
     Raises:
         NotFound: there is none.
     """
-    project = find(index, name)
+    project = find(uow, name)
     if project is None:
         raise NotFound(f"There is no project {name!r}.")
     return project
 
 
-def lock(index: Index, name: str) -> None:
+def lock(uow: UnitOfWork, name: str) -> None:
     """Be the only one that changes the project of this name, also when it does not exist yet.
 
     Names that look alike have one lock, so that two of them cannot be registered at once.
     """
-    index.lock(f"project:{confusable_form(lookup_name(name))}")
+    uow.lock(f"project:{confusable_form(lookup_name(name))}")
 
 
-def lock_and_reload(index: Index, project: Project) -> None:
+def lock_and_reload(uow: UnitOfWork, project: Project) -> None:
     """Hold the project's lock, and see it and its roles as the last holder left them.
 
     Raises:
         NotFound: it has gone meanwhile.
     """
-    lock(index, project.name)
-    if find(index, project.name) is not project:
+    lock(uow, project.name)
+    if find(uow, project.name) is not project:
         raise NotFound(f"There is no project {project.name!r}.")
 
 
-def lock_registered(index: Index, actor: Actor, act: Act, project: Project) -> None:
+def lock_registered(uow: UnitOfWork, actor: Actor, act: Act, project: Project) -> None:
     """Hold the lock of a project that is more than a reserved name, to do this to it.
 
     Raises:
@@ -105,7 +105,7 @@ def lock_registered(index: Index, actor: Actor, act: Act, project: Project) -> N
         InvalidRequest: only drafts hold the name.
         NotFound: it has gone meanwhile.
     """
-    lock_and_reload(index, project)
+    lock_and_reload(uow, project)
     require(actor, act, project)
     if project.registered is None:
         raise InvalidRequest(
@@ -114,9 +114,9 @@ def lock_registered(index: Index, actor: Actor, act: Act, project: Project) -> N
         )
 
 
-def reload(index: Index, project: Project) -> None:
+def reload(uow: UnitOfWork, project: Project) -> None:
     """See the project and its roles as they are in the database now."""
-    index.session.scalars(
+    uow.db.scalars(
         select(Project)
         .where(Project.id == project.id)
         .options(selectinload(Project.roles))
@@ -124,7 +124,7 @@ def reload(index: Index, project: Project) -> None:
     ).one()
 
 
-def check_can_register(index: Index, actor: Actor, name: str, *, staged: bool) -> None:
+def check_can_register(uow: UnitOfWork, actor: Actor, name: str, *, staged: bool) -> None:
     """Nothing, if the actor may register this name, which no project has.
 
     Raises:
@@ -134,9 +134,9 @@ def check_can_register(index: Index, actor: Actor, name: str, *, staged: bool) -
         TooMany: the actor registered too many of late.
     """
     normalized = check_project_name(name)
-    check_not_prohibited(name, normalized, index.settings.prohibited_names)
-    _check_not_retired(index, name, normalized)
-    _check_not_confusable(index, name, normalized)
+    check_not_prohibited(name, normalized, uow.settings.prohibited_names)
+    _check_not_retired(uow, name, normalized)
+    _check_not_confusable(uow, name, normalized)
     if actor.user is None or not may_register(actor, staged=staged):
         raise NotAllowed(
             f"This API token may not register the new project {name!r}: use a token that is not "
@@ -147,12 +147,12 @@ def check_can_register(index: Index, actor: Actor, name: str, *, staged: bool) -
             f"The user {actor.name!r} has no verified e-mail address, which it takes to register "
             "the name of a project. Ask an administrator of this index."
         )
-    settings = index.settings
-    _check_rate(index, actor.user, settings.new_projects_per_hour, timedelta(hours=1), "an hour")
-    _check_rate(index, actor.user, settings.new_projects_per_day, timedelta(days=1), "a day")
+    settings = uow.settings
+    _check_rate(uow, actor.user, settings.new_projects_per_hour, timedelta(hours=1), "an hour")
+    _check_rate(uow, actor.user, settings.new_projects_per_day, timedelta(days=1), "a day")
 
 
-def create(index: Index, actor: Actor, name: str) -> Project:
+def create(uow: UnitOfWork, actor: Actor, name: str) -> Project:
     """A project of this name that belongs to the actor. It is reserved, not yet registered.
 
     The caller has checked that it may be, and holds the project's lock.
@@ -162,33 +162,35 @@ def create(index: Index, actor: Actor, name: str) -> Project:
         name=name,
         normalized_name=normalized,
         confusable_name=confusable_form(normalized),
-        created=index.now,
+        created=uow.now,
         created_by_id=actor.user.id if actor.user is not None else None,
     )
     if actor.user is not None:
         project.roles.append(Role(user=actor.user, name=RoleName.OWNER))
-    index.session.add(project)
-    index.session.flush()
+    uow.db.add(project)
+    uow.db.flush()
     return project
 
 
-def size(index: Index, project: Project) -> int:
+def size(uow: UnitOfWork, project: Project) -> int:
     """The bytes of all its files, staged ones too."""
-    total = index.session.scalar(
+    total = uow.db.scalar(
         select(func.sum(File.size))
         .join(Release, File.release_id == Release.id)
-        .where(Release.project_id == project.id, is_present(index))
+        .where(Release.project_id == project.id, is_present(uow))
     )
     return int(total or 0)  # PostgreSQL's sum is a decimal number
 
 
-def is_present(index: Index) -> ColumnElement[bool]:
+def is_present(uow: UnitOfWork) -> ColumnElement[bool]:
     """Whether a file is there at all: those of a draft are gone from the second it falls due."""
-    of_live_draft = exists().where(Draft.id == File.draft_id, _is_live_draft(index))
+    of_live_draft = exists().where(Draft.id == File.draft_id, _is_live_draft(uow))
     return File.draft_id.is_(None) | of_live_draft
 
 
-def add_role(index: Index, actor: Actor, project: Project, username: str, name: RoleName) -> Role:
+def add_role(
+    uow: UnitOfWork, actor: Actor, project: Project, username: str, name: RoleName
+) -> Role:
     """Give a person a part in the project, or another part than before.
 
     Raises:
@@ -196,9 +198,9 @@ def add_role(index: Index, actor: Actor, project: Project, username: str, name: 
         NotFound: there is no such user.
         InvalidRequest: the person has this role, or is the last owner.
     """
-    lock_and_reload(index, project)
+    lock_and_reload(uow, project)
     require(actor, Act.MANAGE, project)
-    user = _user(index.session, username)
+    user = _user(uow.db, username)
     role = next((role for role in project.roles if role.user_id == user.id), None)
     if role is not None and role.name == name:
         raise InvalidRequest(f"{user.username!r} is {_a(name)} of {project.name!r}, as before.")
@@ -208,12 +210,12 @@ def add_role(index: Index, actor: Actor, project: Project, username: str, name: 
     else:
         _check_not_last_owner(project, role)
         role.name = name
-    index.session.flush()
-    _journal_role(index, actor, project, f"add {name.value.title()} {user.username}")
+    uow.db.flush()
+    _journal_role(uow, actor, project, f"add {name.value.title()} {user.username}")
     return role
 
 
-def remove_role(index: Index, actor: Actor, project: Project, username: str) -> None:
+def remove_role(uow: UnitOfWork, actor: Actor, project: Project, username: str) -> None:
     """Take a person's part in the project away.
 
     Raises:
@@ -221,7 +223,7 @@ def remove_role(index: Index, actor: Actor, project: Project, username: str) -> 
         NotFound: the person has no role in it.
         InvalidRequest: it is the last owner.
     """
-    lock_and_reload(index, project)
+    lock_and_reload(uow, project)
     require(actor, Act.MANAGE, project)
     wanted = username.lower()
     role = next((r for r in project.roles if r.user.normalized_username == wanted), None)
@@ -229,8 +231,8 @@ def remove_role(index: Index, actor: Actor, project: Project, username: str) -> 
         raise NotFound(f"The user {username!r} has no role in the project {project.name!r}.")
     _check_not_last_owner(project, role)
     project.roles.remove(role)
-    index.session.flush()
-    _journal_role(index, actor, project, f"remove {role.name.title()} {role.user.username}")
+    uow.db.flush()
+    _journal_role(uow, actor, project, f"remove {role.name.title()} {role.user.username}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -241,77 +243,75 @@ class ProjectSettings:
 
 
 def change_settings(
-    index: Index, actor: Actor, project: Project, settings: ProjectSettings
+    uow: UnitOfWork, actor: Actor, project: Project, settings: ProjectSettings
 ) -> None:
     """Set what an owner can set.
 
     Raises:
         NotAllowed: the actor may not manage the project.
     """
-    lock_and_reload(index, project)
+    lock_and_reload(uow, project)
     require(actor, Act.MANAGE, project)
     project.auto_publish_releases = settings.auto_publish_releases
-    index.session.flush()
+    uow.db.flush()
 
 
-def archive(index: Index, actor: Actor, project: Project, reason: str = "") -> None:
+def archive(uow: UnitOfWork, actor: Actor, project: Project, reason: str = "") -> None:
     """Say that the project is finished: it takes no files until it is taken out again (PEP 792).
 
     Raises:
         NotAllowed: the actor may not manage the project.
         InvalidRequest: nothing of it is public, or the reason does not do.
     """
-    lock_registered(index, actor, Act.MANAGE, project)
+    lock_registered(uow, actor, Act.MANAGE, project)
     reason = check_reason(reason)
     if (project.archived, project.archived_reason) != (True, reason):
         project.archived, project.archived_reason = True, reason
-        _journal_status(index, actor, project, "archive project")
+        _journal_status(uow, actor, project, "archive project")
 
 
-def unarchive(index: Index, actor: Actor, project: Project) -> None:
+def unarchive(uow: UnitOfWork, actor: Actor, project: Project) -> None:
     """Let the project go on.
 
     Raises:
         NotAllowed: the actor may not manage the project.
     """
-    lock_registered(index, actor, Act.MANAGE, project)
+    lock_registered(uow, actor, Act.MANAGE, project)
     if project.archived:
         project.archived, project.archived_reason = False, ""
-        _journal_status(index, actor, project, "unarchive project")
+        _journal_status(uow, actor, project, "unarchive project")
 
 
-def quarantine(index: Index, actor: Actor, project: Project, reason: str = "") -> None:
+def quarantine(uow: UnitOfWork, actor: Actor, project: Project, reason: str = "") -> None:
     """Keep the project away from everyone: it offers no files and takes none (PEP 792).
 
     Raises:
         NotAllowed: the actor is no administrator.
         InvalidRequest: nothing of it is public, or the reason does not do.
     """
-    lock_registered(index, actor, Act.QUARANTINE, project)
+    lock_registered(uow, actor, Act.QUARANTINE, project)
     reason = check_reason(reason)
     if (project.quarantined, project.quarantined_reason) != (True, reason):
         project.quarantined, project.quarantined_reason = True, reason
-        _journal_status(index, actor, project, "quarantine project")
+        _journal_status(uow, actor, project, "quarantine project")
 
 
-def lift_quarantine(index: Index, actor: Actor, project: Project) -> None:
+def lift_quarantine(uow: UnitOfWork, actor: Actor, project: Project) -> None:
     """Give the project back as it was.
 
     Raises:
         NotAllowed: the actor is no administrator.
     """
-    lock_registered(index, actor, Act.QUARANTINE, project)
+    lock_registered(uow, actor, Act.QUARANTINE, project)
     if project.quarantined:
         project.quarantined, project.quarantined_reason = False, ""
-        _journal_status(index, actor, project, "unquarantine project")
+        _journal_status(uow, actor, project, "unquarantine project")
 
 
-def in_quarantine(session: Session) -> list[Project]:
+def in_quarantine(db: Session) -> list[Project]:
     """The projects in quarantine, by name: for administrators."""
     return list(
-        session.scalars(
-            select(Project).where(Project.quarantined).order_by(Project.normalized_name)
-        )
+        db.scalars(select(Project).where(Project.quarantined).order_by(Project.normalized_name))
     )
 
 
@@ -329,24 +329,24 @@ def check_reason(text: str) -> str:
     return reason
 
 
-def _journal_status(index: Index, actor: Actor, project: Project, action: str) -> None:
-    index.session.flush()
-    journal.append(index, project, None, [action], actor.name)
-    index.changed.add(f"files/{project.normalized_name}")
+def _journal_status(uow: UnitOfWork, actor: Actor, project: Project, action: str) -> None:
+    uow.db.flush()
+    journal.append(uow, project, None, [action], actor.name)
+    uow.changed.add(f"files/{project.normalized_name}")
 
 
-def _is_taken(index: Index) -> ColumnElement[bool]:
-    reserved = exists().where(Draft.project_id == Project.id, _is_live_draft(index))
+def _is_taken(uow: UnitOfWork) -> ColumnElement[bool]:
+    reserved = exists().where(Draft.project_id == Project.id, _is_live_draft(uow))
     return Project.registered.is_not(None) | reserved
 
 
-def _is_live_draft(index: Index) -> ColumnElement[bool]:
-    return (Draft.state == DraftState.OPEN) & (Draft.expires > index.now)
+def _is_live_draft(uow: UnitOfWork) -> ColumnElement[bool]:
+    return (Draft.state == DraftState.OPEN) & (Draft.expires > uow.now)
 
 
-def _user(session: Session, username: str) -> User:
+def _user(db: Session, username: str) -> User:
     named = User.normalized_username == username.lower()
-    user = session.scalar(select(User).where(named)) if is_username(username) else None
+    user = db.scalar(select(User).where(named)) if is_username(username) else None
     if user is None:
         raise NotFound(f"There is no user {username!r}.")
     return user
@@ -365,18 +365,18 @@ def _check_not_last_owner(project: Project, role: Role) -> None:
         )
 
 
-def _journal_role(index: Index, actor: Actor, project: Project, action: str) -> None:
+def _journal_role(uow: UnitOfWork, actor: Actor, project: Project, action: str) -> None:
     # A name that is only reserved has no public history; see publication.make_public.
     if project.registered is not None:
-        journal.append(index, project, None, [action], actor.name)
+        journal.append(uow, project, None, [action], actor.name)
 
 
-def _check_not_confusable(index: Index, name: str, normalized: NormalizedName) -> None:
-    similar = index.session.scalar(
+def _check_not_confusable(uow: UnitOfWork, name: str, normalized: NormalizedName) -> None:
+    similar = uow.db.scalar(
         select(Project.name)
         .where(
             Project.confusable_name == confusable_form(normalized),
-            _is_taken(index),
+            _is_taken(uow),
         )
         .order_by(Project.id)
         .limit(1)
@@ -388,8 +388,8 @@ def _check_not_confusable(index: Index, name: str, normalized: NormalizedName) -
         )
 
 
-def _check_not_retired(index: Index, name: str, normalized: NormalizedName) -> None:
-    retired = index.session.scalar(
+def _check_not_retired(uow: UnitOfWork, name: str, normalized: NormalizedName) -> None:
+    retired = uow.db.scalar(
         select(RetiredName.normalized_name)
         .where(RetiredName.confusable_name == confusable_form(normalized))
         .order_by(RetiredName.normalized_name)
@@ -403,9 +403,9 @@ def _check_not_retired(index: Index, name: str, normalized: NormalizedName) -> N
         )
 
 
-def _check_rate(index: Index, user: User, limit: int, within: timedelta, length: str) -> None:
+def _check_rate(uow: UnitOfWork, user: User, limit: int, within: timedelta, length: str) -> None:
     wait = waiting_time(
-        index, Project.created, Project.created_by_id == user.id, limit=limit, within=within
+        uow, Project.created, Project.created_by_id == user.id, limit=limit, within=within
     )
     if wait is not None:
         raise TooMany(

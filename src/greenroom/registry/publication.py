@@ -4,11 +4,11 @@ from collections.abc import Sequence
 
 from greenroom.models import File, Project, PublishedName, Release
 from greenroom.registry import journal, search
-from greenroom.registry.index import Index
+from greenroom.registry.unit_of_work import UnitOfWork
 
 
 def make_public(
-    index: Index, by: str, project: Project, release: Release | None, files: Sequence[File]
+    uow: UnitOfWork, by: str, project: Project, release: Release | None, files: Sequence[File]
 ) -> None:
     """Register the project, publish the release and these files of it, and write the journal.
 
@@ -18,21 +18,21 @@ def make_public(
     """
     registering = []
     if project.registered is None:
-        project.registered = index.now
+        project.registered = uow.now
         registering = ["create"]
         registering += [f"add {role.name.title()} {role.user.username}" for role in project.roles]
     releasing = []
     if release is not None and release.published is None:
-        release.published = index.now
+        release.published = uow.now
         releasing = ["new release"]
     for file in files:
-        index.session.add(file)
+        uow.db.add(file)
         file.draft_id = None
-        file.published = index.now
-        index.session.add(PublishedName(filename=file.filename, sha256=file.sha256))
+        file.published = uow.now
+        uow.db.add(PublishedName(filename=file.filename, sha256=file.sha256))
         releasing.append(f"add {file.python_tag} file {file.filename}")
-    search.update(index, project)
+    search.update(uow, project)
     if registering:
-        journal.append(index, project, None, registering, by)
+        journal.append(uow, project, None, registering, by)
     if release is not None and releasing:
-        journal.append(index, project, release.version, releasing, by)
+        journal.append(uow, project, release.version, releasing, by)

@@ -5,11 +5,11 @@ from datetime import datetime, timedelta
 from sqlalchemy import ColumnElement, select
 from sqlalchemy.orm import InstrumentedAttribute
 
-from greenroom.registry.index import Index
+from greenroom.registry.unit_of_work import UnitOfWork
 
 
 def waiting_time(
-    index: Index,
+    uow: UnitOfWork,
     moments: InstrumentedAttribute[datetime],
     *of: ColumnElement[bool],
     limit: int,
@@ -22,9 +22,9 @@ def waiting_time(
     """
     if limit == 0:
         return None
-    since = index.now - within
+    since = uow.now - within
     # The first of the latest so many stands in the way.
-    hindrance = index.session.scalar(
+    hindrance = uow.db.scalar(
         select(moments)
         .where(*of, moments > since)
         .order_by(moments.desc())

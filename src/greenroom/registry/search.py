@@ -31,7 +31,7 @@ from greenroom.models import Project, Release, SearchDocument
 from greenroom.models.search import FULL_TEXT
 from greenroom.registry import catalogue, search_words
 from greenroom.registry.errors import InvalidRequest
-from greenroom.registry.index import Index
+from greenroom.registry.unit_of_work import UnitOfWork
 
 LONGEST_QUERY = 200
 _MOST_WORDS = 10
@@ -64,23 +64,23 @@ class Found:
     breadth: Breadth = Breadth.ANYWHERE
 
 
-def update(index: Index, project: Project) -> None:
+def update(uow: UnitOfWork, project: Project) -> None:
     """Let the project be found by what is public of it now; by nothing, where nothing is.
 
     To be called under the project's lock by whatever changes which release stands for it.
     """
-    session = index.session
-    session.flush()
-    session.execute(delete(SearchDocument).where(SearchDocument.project_id == project.id))
-    standing = catalogue.latest(catalogue.releases(session, project))
+    db = uow.db
+    db.flush()
+    db.execute(delete(SearchDocument).where(SearchDocument.project_id == project.id))
+    standing = catalogue.latest(catalogue.releases(db, project))
     if standing is not None:
         words = search_words.document(project.name, standing.summary, standing.core_metadata)
-        session.execute(
+        db.execute(
             insert(SearchDocument).values(project_id=project.id, release_id=standing.id, **words)
         )
 
 
-def find(session: Session, query: str, start: int, count: int) -> Found:
+def find(db: Session, query: str, start: int, count: int) -> Found:
     """The public projects that have all words of the query, from the hit with the number ``start``.
 
     Each word stands for all that begin with it, and words side by side also for the one word that
@@ -94,11 +94,11 @@ def find(session: Session, query: str, start: int, count: int) -> Found:
     words = _words(query)
     if not words:
         return Found([], 0)
-    engine = _engine(session)
-    breadth = _breadth(session, engine, words)
+    engine = _engine(db)
+    breadth = _breadth(db, engine, words)
     # All that match have to be put in order, whichever of them are asked for; these are not many.
     standing = _standing(
-        session,
+        db,
         engine.documents(words, breadth).order_by(
             _distance(words), engine.rank(words), SearchDocument.name
         ),
@@ -107,18 +107,18 @@ def find(session: Session, query: str, start: int, count: int) -> Found:
         breadth = Breadth.SOME
         some = engine.documents(words, Breadth.ANYWHERE).limit(_MOST_MATCHES)
         standing = _standing(
-            session,
+            db,
             select(SearchDocument.project_id)
             .where(SearchDocument.project_id.in_(some))
             .order_by(SearchDocument.name),
         )
-    releases = catalogue.releases_by_id(session, standing[start : start + count])
+    releases = catalogue.releases_by_id(db, standing[start : start + count])
     return Found(releases, len(standing), breadth)
 
 
-def _standing(session: Session, documents: Select[int]) -> Sequence[int]:
+def _standing(db: Session, documents: Select[int]) -> Sequence[int]:
     """The standing releases of the projects that these documents are of, as far as they show."""
-    return session.scalars(
+    return db.scalars(
         documents.with_only_columns(SearchDocument.release_id)
         .join(Project, Project.id == SearchDocument.project_id)
         .where(catalogue.is_recommended())
@@ -220,16 +220,16 @@ class _TSVector:
         return func.ts_rank(self._weights, self._words, query, type_=Float)
 
 
-def _engine(session: Session) -> _Engine:
-    return _FTS5() if session.get_bind().dialect.name == "sqlite" else _TSVector()
+def _engine(db: Session) -> _Engine:
+    return _FTS5() if db.get_bind().dialect.name == "sqlite" else _TSVector()
 
 
-def _breadth(session: Session, engine: _Engine, words: Sequence[str]) -> Breadth:
+def _breadth(db: Session, engine: _Engine, words: Sequence[str]) -> Breadth:
     """The widest in which not too many documents match."""
     narrower = []
     for breadth in (Breadth.ANYWHERE, Breadth.IN_NAME):
         some = engine.matches(words, breadth).limit(_MOST_MATCHES + 1).subquery()
         matches = select(func.count()).select_from(some).scalar_subquery()
         narrower.append((matches <= _MOST_MATCHES, int(breadth)))
-    chosen = session.scalar(select(case(*narrower, else_=int(Breadth.WHOLE_IN_NAME))))
+    chosen = db.scalar(select(case(*narrower, else_=int(Breadth.WHOLE_IN_NAME))))
     return Breadth(chosen if chosen is not None else Breadth.ANYWHERE)

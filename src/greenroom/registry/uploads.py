@@ -16,19 +16,20 @@ from packaging.version import Version
 from greenroom.distributions.errors import InvalidDistribution
 from greenroom.distributions.inspect import Distribution, inspect
 from greenroom.models import Draft, File, Project, Release
-from greenroom.registry import catalogue, drafts, file_rules, projects, publication
+from greenroom.registry import (
+    catalogue,
+    drafts,
+    file_rules,
+    projects,
+    publication,
+    releases,
+)
 from greenroom.registry.artifacts import Artifact, Claims
 from greenroom.registry.drafts import Staged
-from greenroom.registry.errors import (
-    DraftIsOpen,
-    DraftsOnly,
-    InvalidFile,
-    TooMany,
-    WrongDigest,
-)
-from greenroom.registry.index import Index
+from greenroom.registry.errors import DraftIsOpen, DraftsOnly, InvalidFile, TooMany, WrongDigest
 from greenroom.registry.permissions import Act, Actor, may, require_upload
 from greenroom.registry.rate_limits import waiting_time
+from greenroom.registry.unit_of_work import UnitOfWork
 from greenroom.settings import Settings
 from greenroom.storage import Storage
 
@@ -56,26 +57,26 @@ class _Place:
     draft: Draft | None = None
 
 
-def check_actor(index: Index, actor: Actor, name: str, *, staged: bool) -> Project | None:
+def check_actor(uow: UnitOfWork, actor: Actor, name: str, *, staged: bool) -> Project | None:
     """The project of this name, if the actor may upload to it; None if the actor may register it.
 
     Raises:
         NotAllowed, InvalidMetadata, NameNotAvailable, TooMany: the actor may not.
         ProjectClosed: nobody may.
     """
-    project = projects.find(index, name)
+    project = projects.find(uow, name)
     if project is None:
-        projects.check_can_register(index, actor, name, staged=staged)
+        projects.check_can_register(uow, actor, name, staged=staged)
     else:
         if may(actor, Act.SEE, project):  # nobody else is told how it stands
             file_rules.check_project_open(project)
         require_upload(actor, project, staged=staged)
-    _check_rate(index, actor)
+    _check_rate(uow, actor)
     return project
 
 
 def check(
-    index: Index, actor: Actor, artifact: Artifact, claims: Claims, *, staged: bool
+    uow: UnitOfWork, actor: Actor, artifact: Artifact, claims: Claims, *, staged: bool
 ) -> Accepted | None:
     """None, if the upload may go on; what speaks against it is raised.
 
@@ -84,22 +85,22 @@ def check(
     Raises:
         Refusal: of the kind that says why.
     """
-    project = check_actor(index, actor, claims.name, staged=staged)
-    place = _place(index, project, claims.version)
-    _check_sizes(index, place, artifact)
+    project = check_actor(uow, actor, claims.name, staged=staged)
+    place = _place(uow, project, claims.version)
+    _check_sizes(uow, place, artifact)
     _check_digests(artifact, claims)
-    published = catalogue.file(index.session, artifact.filename)
+    published = catalogue.file(uow.db, artifact.filename)
     if published is not None and published.sha256 == artifact.sha256:
         return Accepted(place.draft, opened=False, published=True, changed=False)
-    file_rules.check_not_published(index.session, artifact.filename, artifact.sha256)
+    file_rules.check_not_published(uow.db, artifact.filename, artifact.sha256)
     if place.draft is not None:
-        drafts.check_not_reserved(index.session, place.draft, artifact.filename)
+        drafts.check_not_reserved(uow.db, place.draft, artifact.filename)
     if not staged:
-        _check_direct(index.settings, project, place.draft)
+        _check_direct(uow.settings, project, place.draft)
     if place.release is not None:
-        file_rules.check_release_open(index, place.release)
+        file_rules.check_release_open(uow, place.release)
         if claims.packagetype == "sdist":
-            file_rules.check_single_sdist(index, place.release, artifact.filename)
+            file_rules.check_single_sdist(uow, place.release, artifact.filename)
     return None
 
 
@@ -116,7 +117,7 @@ def examine(settings: Settings, artifact: Artifact, claims: Claims) -> Distribut
     disagreements = list(_disagreements(distribution, claims))
     if disagreements:
         raise _invalid(*disagreements)
-    drafts.rendered_description(dict(distribution.metadata.raw))
+    releases.rendered_description(dict(distribution.metadata.raw))
     return distribution
 
 
@@ -133,7 +134,7 @@ def keep(storage: Storage, artifact: Artifact, distribution: Distribution) -> No
 
 
 def accept(
-    index: Index,
+    uow: UnitOfWork,
     actor: Actor,
     artifact: Artifact,
     claims: Claims,
@@ -146,34 +147,34 @@ def accept(
     Raises:
         Refusal: of the kind that says why.
     """
-    projects.lock(index, claims.name)
-    drafts.expire_due(index, claims.name)
-    nothing_to_do = check(index, actor, artifact, claims, staged=staged)
+    projects.lock(uow, claims.name)
+    drafts.expire_due(uow, claims.name)
+    nothing_to_do = check(uow, actor, artifact, claims, staged=staged)
     if nothing_to_do is not None:
         return nothing_to_do
-    _keep_for_certain(index, artifact, distribution)
-    project = projects.find(index, claims.name) or projects.create(index, actor, distribution.name)
+    _keep_for_certain(uow, artifact, distribution)
+    project = projects.find(uow, claims.name) or projects.create(uow, actor, distribution.name)
     if staged:
-        return _stage(index, actor, project, artifact, distribution)
-    return _publish(index, actor, project, artifact, distribution)
+        return _stage(uow, actor, project, artifact, distribution)
+    return _publish(uow, actor, project, artifact, distribution)
 
 
-def _check_sizes(index: Index, place: _Place, artifact: Artifact) -> None:
+def _check_sizes(uow: UnitOfWork, place: _Place, artifact: Artifact) -> None:
     former = None
     if place.draft is not None:
-        former = drafts.find_file(index.session, place.draft, artifact.filename)
-    file_rules.check_file_size(index, artifact.size)
+        former = drafts.find_file(uow.db, place.draft, artifact.filename)
+    file_rules.check_file_size(uow, artifact.size)
     given_back = former.size if former is not None else 0
-    file_rules.check_project_size(index, place.project, artifact.size - given_back)
+    file_rules.check_project_size(uow, place.project, artifact.size - given_back)
 
 
-def _place(index: Index, project: Project | None, version: Version) -> _Place:
+def _place(uow: UnitOfWork, project: Project | None, version: Version) -> _Place:
     if project is None:
         return _Place()
     return _Place(
         project,
-        drafts.find_release(index.session, project, version),
-        drafts.live(index, project, version),
+        releases.find(uow.db, project, version),
+        drafts.live(uow, project, version),
     )
 
 
@@ -211,12 +212,12 @@ def _check_direct(settings: Settings, project: Project | None, draft: Draft | No
         )
 
 
-def _check_rate(index: Index, actor: Actor) -> None:
+def _check_rate(uow: UnitOfWork, actor: Actor) -> None:
     if actor.user is None:
         return
-    limit = index.settings.uploads_per_hour
+    limit = uow.settings.uploads_per_hour
     by_user = File.uploaded_by_id == actor.user.id
-    wait = waiting_time(index, File.created, by_user, limit=limit, within=timedelta(hours=1))
+    wait = waiting_time(uow, File.created, by_user, limit=limit, within=timedelta(hours=1))
     if wait is not None:
         raise TooMany(
             f"The user {actor.name!r} uploaded {limit} files within an hour, as many as this index "
@@ -251,19 +252,19 @@ def _invalid(*reasons: str) -> InvalidFile:
     return InvalidFile("Invalid distribution file. " + " ".join(reasons), reasons)
 
 
-def _keep_for_certain(index: Index, artifact: Artifact, distribution: Distribution) -> None:
+def _keep_for_certain(uow: UnitOfWork, artifact: Artifact, distribution: Distribution) -> None:
     """Under the blobs' locks, which housekeeping respects: what is there now stays."""
     for digest in sorted({artifact.sha256, distribution.metadata_sha256}):
-        index.lock(f"blob:{digest}")
-    keep(index.storage, artifact, distribution)
+        uow.lock(f"blob:{digest}")
+    keep(uow.storage, artifact, distribution)
 
 
 def _stage(
-    index: Index, actor: Actor, project: Project, artifact: Artifact, distribution: Distribution
+    uow: UnitOfWork, actor: Actor, project: Project, artifact: Artifact, distribution: Distribution
 ) -> Accepted:
-    former = drafts.live(index, project, distribution.version)
-    draft = former or drafts.open_draft(index, actor, project, distribution.version)
-    staged = drafts.add_file(index, actor, draft, artifact, distribution)
+    former = drafts.live(uow, project, distribution.version)
+    draft = former or drafts.open_draft(uow, actor, project, distribution.version)
+    staged = drafts.add_file(uow, actor, draft, artifact, distribution)
     return Accepted(
         draft,
         opened=former is None,
@@ -273,12 +274,12 @@ def _stage(
 
 
 def _publish(
-    index: Index, actor: Actor, project: Project, artifact: Artifact, distribution: Distribution
+    uow: UnitOfWork, actor: Actor, project: Project, artifact: Artifact, distribution: Distribution
 ) -> Accepted:
-    release = drafts.find_release(index.session, project, distribution.version)
+    release = releases.find(uow.db, project, distribution.version)
     if release is None:
-        release = drafts.add_release(index, project, distribution.version)
-        drafts.describe_release(release, dict(distribution.metadata.raw))
-    file = drafts.new_file(index, actor, release, artifact, distribution)
-    publication.make_public(index, actor.name, project, release, [file])
+        release = releases.add(uow, project, distribution.version)
+        releases.describe(release, dict(distribution.metadata.raw))
+    file = releases.new_file(uow, actor, release, artifact, distribution)
+    publication.make_public(uow, actor.name, project, release, [file])
     return Accepted(None, opened=False, published=True, changed=True)

@@ -1,1 +1,1 @@
-"""The faces: HTTP in all its dialects. They parse, ask the registry, and render."""
+"""The index over HTTP, in parts by audience. ``application`` composes them."""

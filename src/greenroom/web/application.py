@@ -1,59 +1,40 @@
-"""Composes the application. The only place that names every face."""
+"""Composes the application. The only place that names every part."""
 
 from pyramid.config import Configurator
 from pyramid.router import Router
 
 from greenroom import paths
-from greenroom.database import Database
-from greenroom.purging import purger
-from greenroom.registry.index import Clock, Premises, utc_now
+from greenroom.registry.unit_of_work import Services
+from greenroom.services import open_services
 from greenroom.settings import Settings, secret_key
-from greenroom.storage import open_storage
-from greenroom.web import security
-from greenroom.web.request import Request
-from greenroom.web.resources import Root
+from greenroom.web.http import authentication
+from greenroom.web.http.request import Request
+from greenroom.web.http.traversal import Root
 
-FACES = (
-    "account",
-    "api",
-    "draft",
-    "feeds",
-    "files",
-    "help",
-    "json_api",
-    "legacy_upload",
-    "manage",
-    "project",
-    "simple",
-    "upload_api",
-    "xmlrpc",
+PARTS = (
+    "http",
+    "index.draft",
+    "index.feeds",
+    "index.files",
+    "index.json_api",
+    "index.simple",
+    "index.xmlrpc",
+    "pages.account",
+    "pages.admin",
+    "pages.draft",
+    "pages.help",
+    "pages.manage",
+    "pages.project",
+    "pages.templating",
+    "uploads.draft_lookup",
+    "uploads.legacy",
+    "uploads.pep694",
 )
 
 
-def open_premises(settings: Settings, clock: Clock = utc_now) -> Premises:
-    """The database, the storage and the cache of these settings; nothing is connected yet.
-
-    Raises:
-        ValueError: the storage's URL is not understood.
-        greenroom.storage.StorageUnavailable: its driver is not installed.
-    """
-    return Premises(
-        database=Database(settings.sqlalchemy_url),
-        storage=open_storage(
-            settings.storage_url,
-            settings.files,
-            s3_endpoint=settings.s3_endpoint,
-            s3_public_endpoint=settings.s3_public_endpoint,
-        ),
-        settings=settings,
-        clock=clock,
-        purge=purger(settings),
-    )
-
-
-def make_app(settings: Settings, *, premises: Premises | None = None) -> Router:
-    """The WSGI application. Many can live in one process; each has its own premises."""
-    premises = premises or open_premises(settings)
+def make_app(settings: Settings, *, services: Services | None = None) -> Router:
+    """The WSGI application. Many can live in one process; each has its own services."""
+    services = services or open_services(settings)
     config = Configurator(
         root_factory=Root,
         request_factory=Request,
@@ -66,13 +47,11 @@ def make_app(settings: Settings, *, premises: Premises | None = None) -> Router:
             "jinja2.undefined": "strict",
         },
     )
-    config.registry.premises = premises
+    config.registry.services = services
     config.include("pyramid_tm")
     config.include("pyramid_jinja2")
     secure = (settings.url or "").startswith("https://")
-    security.configure(config, secret_key(settings), secure=secure)
-    for room in ("addresses", "errors", "headers", "rendering", "unreadable_headers"):
-        config.include(f"greenroom.web.{room}")
-    for face in FACES:
-        config.include(f"greenroom.web.{face}")
+    authentication.configure(config, secret_key(settings), secure=secure)
+    for part in PARTS:
+        config.include(f"greenroom.web.{part}")
     return config.make_wsgi_app()

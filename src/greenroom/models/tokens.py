@@ -1,0 +1,33 @@
+"""API tokens."""
+
+from datetime import datetime
+
+from sqlalchemy import ForeignKey
+from sqlalchemy.orm import Mapped, mapped_column, relationship
+
+from greenroom.models.accounts import User
+from greenroom.models.base import Base, Digest, Name, PrimaryKey
+from greenroom.models.projects import Project
+
+
+class Token(Base):
+    """An API token. ``prefix`` finds it, ``digest`` (SHA-256 of the whole token) proves it."""
+
+    __tablename__ = "tokens"
+
+    id: Mapped[PrimaryKey]
+    user_id: Mapped[int] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"), index=True)
+    project_id: Mapped[int | None] = mapped_column(
+        ForeignKey("projects.id", ondelete="CASCADE"), index=True
+    )
+    label: Mapped[Name]
+    prefix: Mapped[Name] = mapped_column(unique=True)
+    digest: Mapped[Digest]
+    permissions: Mapped[list[str]]
+    created: Mapped[datetime]
+    expires: Mapped[datetime | None]
+    revoked: Mapped[datetime | None]
+    last_used: Mapped[datetime | None]
+
+    user: Mapped[User] = relationship()
+    project: Mapped[Project | None] = relationship()

@@ -1,0 +1,210 @@
+"""Publishing a draft: at once, or after a review where the operator wants one.
+
+Whatever changes a draft holds the lock of its project (see :mod:`greenroom.registry.drafts`).
+"""
+
+from collections.abc import Iterator, Sequence
+from datetime import timedelta
+from functools import partial
+
+from sqlalchemy import select
+
+from greenroom.models import (
+    Draft,
+    DraftState,
+    File,
+    Project,
+    Release,
+    ReviewState,
+    UploadSession,
+    UploadState,
+)
+from greenroom.registry import drafts, file_rules, publication, upload_states
+from greenroom.registry.errors import (
+    CannotPublish,
+    Ended,
+    InvalidRequest,
+    NotAllowed,
+    Refusal,
+    UploadConflict,
+)
+from greenroom.registry.permissions import OPERATOR, Act, Actor, require
+from greenroom.registry.unit_of_work import UnitOfWork
+
+
+def publish(uow: UnitOfWork, actor: Actor, draft: Draft, *, registers_name: bool = False) -> Draft:
+    """Make every file of the draft public, in this transaction, at this moment.
+
+    To publish a published draft again changes nothing and answers as the first time did. No bytes
+    are copied and none are read: the cost does not depend on the size of the files. With
+    ``registers_name`` a draft without files registers the name of a new project, and nothing else.
+    Where the operator has publications reviewed, this only asks for the review.
+
+    Raises:
+        NotAllowed: the actor may not publish now.
+        Ended: the draft was discarded or has expired.
+        CannotPublish: with every reason; the draft stays as it was.
+    """
+    drafts.lock_and_reload(uow, draft)
+    project, release = draft.project, draft.release
+    if project is None or drafts.state(uow, draft) is DraftState.EXPIRED:
+        raise Ended(drafts.ended_sentence(uow, draft))
+    require(actor, Act.PUBLISH, project)
+    if draft.state == DraftState.PUBLISHED:
+        return draft
+    if draft.review == ReviewState.PROCESSING and uow.settings.review_command is not None:
+        return draft
+    if release is None:
+        raise Ended(drafts.ended_sentence(uow, draft))
+    staged = drafts.files(uow.db, draft)
+    may_be_empty = registers_name and project.registered is None
+    _check_obstacles(uow, draft, project, release, staged, may_be_empty=may_be_empty)
+    if uow.settings.review_command is not None:
+        _ask_for_review(uow, actor, draft)
+    else:
+        draft.review, draft.review_notices = None, []
+        _make_public(uow, actor.name, draft, project, release, staged)
+    return draft
+
+
+def finish_review(uow: UnitOfWork, draft: Draft, *, passed: bool, notices: Sequence[str]) -> None:
+    """Publish a draft that passed its review, or give it back with the reasons.
+
+    Whatever stands in the way by now is a reason too, and whoever asked must still be allowed to.
+    A draft that is not (any more) in review stays as it is.
+    """
+    drafts.lock_and_reload(uow, draft)
+    project, release = draft.project, draft.release
+    if not _is_in_review(uow, draft) or project is None or release is None:
+        return
+    reasons = list(notices) or ["The review did not accept it."]
+    if passed:
+        asked_by = Actor(draft.review_by) if draft.review_by is not None else OPERATOR
+        staged = drafts.files(uow.db, draft)
+        try:
+            require(asked_by, Act.PUBLISH, project)
+            may_be_empty = project.registered is None  # otherwise it was not accepted without files
+            _check_obstacles(uow, draft, project, release, staged, may_be_empty=may_be_empty)
+        except (NotAllowed, CannotPublish) as refusal:
+            reasons = list(refusal.details)
+        else:
+            draft.review, draft.review_notices = None, list(notices)
+            _make_public(uow, asked_by.name, draft, project, release, staged)
+            return
+    draft.review, draft.review_notices = ReviewState.ERROR, reasons
+    draft.review_due = None
+    drafts.log_as(uow, draft, "review", "refused", detail=" ".join(reasons))
+    uow.db.flush()
+
+
+def in_review(uow: UnitOfWork) -> list[Draft]:
+    """The drafts whose publication is being decided, the oldest request first."""
+    return list(
+        uow.db.scalars(
+            select(Draft)
+            .where(Draft.state == DraftState.OPEN, Draft.review == ReviewState.PROCESSING)
+            .order_by(Draft.review_due, Draft.id)
+        )
+    )
+
+
+def take_review(uow: UnitOfWork, draft: Draft) -> bool:
+    """Whether the caller is to review the draft: nobody else is at it, or they are gone."""
+    drafts.lock_and_reload(uow, draft)
+    if not _is_in_review(uow, draft):
+        return False
+    if draft.review_due is not None and draft.review_due > uow.now:
+        return False
+    # Besides its own time it has to collect the files, and to say what came of it.
+    draft.review_due = uow.now + 2 * uow.settings.review_timeout
+    draft.expires = max(draft.expires, draft.review_due)
+    uow.db.flush()
+    return True
+
+
+def _is_in_review(uow: UnitOfWork, draft: Draft) -> bool:
+    return draft.review == ReviewState.PROCESSING and drafts.is_live(uow, draft)
+
+
+def _ask_for_review(uow: UnitOfWork, actor: Actor, draft: Draft) -> None:
+    draft.review, draft.review_notices = ReviewState.PROCESSING, []
+    draft.review_by = actor.user
+    draft.review_due = None
+    # It must not fall due while it waits for somebody to begin.
+    draft.expires = max(draft.expires, uow.now + timedelta(days=1))
+    drafts.log(uow, draft, actor, "asked for publication")
+    uow.db.flush()
+
+
+def _make_public(
+    uow: UnitOfWork, by: str, draft: Draft, project: Project, release: Release, staged: list[File]
+) -> None:
+    publication.make_public(uow, by, project, release if staged else None, staged)
+    draft.state = DraftState.PUBLISHED
+    draft.ended = uow.now
+    if not staged and release.published is None:
+        draft.release = None
+        uow.db.flush()
+        uow.db.delete(release)
+    drafts.log_as(uow, draft, by, DraftState.PUBLISHED.value)
+    uow.db.flush()
+
+
+def _check_obstacles(
+    uow: UnitOfWork,
+    draft: Draft,
+    project: Project,
+    release: Release,
+    staged: list[File],
+    *,
+    may_be_empty: bool,
+) -> None:
+    """Nothing, if the draft can be published now; else every reason why it cannot."""
+    obstacles = list(_obstacles(uow, draft, project, release, staged, may_be_empty=may_be_empty))
+    if obstacles:
+        reasons = [str(refusal) for refusal in obstacles]
+        raise CannotPublish(
+            f"The draft of {draft.project_name} {draft.version} cannot be published: "
+            + " ".join(reasons),
+            reasons,
+        )
+
+
+def _obstacles(
+    uow: UnitOfWork,
+    draft: Draft,
+    project: Project,
+    release: Release,
+    staged: list[File],
+    *,
+    may_be_empty: bool,
+) -> Iterator[Refusal]:
+    db = uow.db
+    unfinished = db.scalars(
+        select(UploadSession)
+        .where(UploadSession.draft_id == draft.id, upload_states.is_unfinished())
+        .order_by(UploadSession.filename)
+    ).all()
+    for upload in unfinished:
+        stands = upload_states.state(uow, upload)
+        if stands is UploadState.ERROR:
+            yield UploadConflict(f"The upload of {upload.filename!r} is in error: delete it.")
+        elif stands is not UploadState.CANCELED:
+            yield UploadConflict(
+                f"The upload of {upload.filename!r} is {stands}, not completed: wait for it, or "
+                "delete it."
+            )
+    if not staged and not unfinished and not may_be_empty:
+        yield InvalidRequest("It has no files: upload one first.")
+    checks = [
+        partial(file_rules.check_project_open, project),
+        partial(file_rules.check_release_open, uow, release),
+        partial(file_rules.check_project_size, uow, project, 0),
+        partial(file_rules.check_single_sdist, uow, release, None),
+        *(partial(file_rules.check_not_published, db, f.filename, f.sha256) for f in staged),
+    ]
+    for check in checks:
+        try:
+            check()
+        except Refusal as refusal:
+            yield refusal

@@ -1,0 +1,86 @@
+"""Releases, for drafts and for direct uploads: find, add, and let them say what their files say."""
+
+from functools import lru_cache
+
+from packaging.version import Version
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from greenroom.distributions import description
+from greenroom.distributions.inspect import Distribution
+from greenroom.models import File, Project, Release
+from greenroom.registry.artifacts import Artifact
+from greenroom.registry.names import canonical_version
+from greenroom.registry.permissions import Actor
+from greenroom.registry.unit_of_work import UnitOfWork
+
+
+def find(db: Session, project: Project, version: Version) -> Release | None:
+    """The release of this version, published or not."""
+    return db.scalar(
+        select(Release).where(
+            Release.project_id == project.id,
+            Release.canonical_version == canonical_version(version),
+        )
+    )
+
+
+def add(uow: UnitOfWork, project: Project, version: Version) -> Release:
+    """A release that is not published."""
+    release = Release(
+        project=project,
+        version=str(version),
+        canonical_version=canonical_version(version),
+        created=uow.now,
+        core_metadata={},
+    )
+    uow.db.add(release)
+    uow.db.flush()
+    return release
+
+
+def new_file(
+    uow: UnitOfWork, actor: Actor, release: Release, artifact: Artifact, distribution: Distribution
+) -> File:
+    """A file of a release, neither staged nor published yet."""
+    return File(
+        release_id=release.id,
+        filename=artifact.filename,
+        packagetype=distribution.packagetype,
+        python_tag=distribution.python_tag,
+        requires_python=distribution.requires_python,
+        size=artifact.size,
+        sha256=artifact.sha256,
+        md5=artifact.md5,
+        blake2_256=artifact.blake2_256,
+        metadata_sha256=distribution.metadata_sha256,
+        core_metadata=dict(distribution.metadata.raw),
+        created=uow.now,
+        uploaded_by_id=actor.user.id if actor.user is not None else None,
+    )
+
+
+def describe(release: Release, metadata: dict[str, object]) -> None:
+    """Let the release say what this core metadata says; its description is rendered once, here."""
+    release.core_metadata = metadata
+    release.summary = str(metadata.get("summary") or "")
+    requires_python = metadata.get("requires_python")
+    release.requires_python = str(requires_python) if requires_python else None
+    release.description_html = rendered_description(metadata)
+
+
+def rendered_description(metadata: dict[str, object]) -> str:
+    """The description in this core metadata as HTML, empty when it has none that renders.
+
+    Rendering may take long, and the result is remembered: an upload renders before it takes the
+    project's lock, so that under the lock it is only looked up.
+    """
+    content_type = metadata.get("description_content_type")
+    return _rendered(
+        str(metadata.get("description") or ""), str(content_type) if content_type else None
+    )
+
+
+@lru_cache(maxsize=16)
+def _rendered(text: str, content_type: str | None) -> str:
+    return description.render(text, content_type) or ""

@@ -1,0 +1,165 @@
+"""Review of publications by a command of the operator's: a scanner, or somebody's approval.
+
+With ``GREENROOM_REVIEW_COMMAND`` set, a request to publish is accepted and decided later. The
+command is started in a folder of its own that has the staged files, and reads on its standard input
+what they are, in JSON. It accepts with exit status 0. With any other it refuses, and so it does
+when it is killed or takes too long; what it prints are the reasons, a line each.
+"""
+
+import json
+import os
+import shlex
+import signal
+import subprocess
+import tempfile
+import threading
+from collections.abc import Callable
+from contextlib import ExitStack, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO
+
+from greenroom.models import Draft
+from greenroom.registry import (
+    drafts,
+    publishing,
+)
+from greenroom.registry.unit_of_work import Services
+from greenroom.storage import BlobMissing
+
+_MOST_NOTICES = 20
+_LONGEST_NOTICE = 500
+_MOST_OUTPUT = 64 * 1024
+# What a process that got away may still hold open is not waited for, in seconds.
+_PARTING = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What a review came to; the notices are for whoever asked."""
+
+    passed: bool
+    notices: tuple[str, ...]
+
+
+def review_all(services: Services, progress: Callable[[str], None] = lambda line: None) -> int:
+    """Decide on every publication that waits and that nobody else is at; says how many.
+
+    Where the operator has no reviews any more, what waits is published by asking for it again.
+    """
+    if services.settings.review_command is None:
+        return 0
+    with services.reading() as uow:
+        waiting = [draft.id for draft in publishing.in_review(uow)]
+    decided = 0
+    for draft_id in waiting:
+        with services.writing() as uow:
+            draft = uow.db.get(Draft, draft_id)
+            if draft is None or not publishing.take_review(uow, draft):
+                continue
+            what = f"{draft.project_name} {draft.version}"
+        verdict = review(services, draft_id)
+        with services.writing() as uow:
+            draft = uow.db.get_one(Draft, draft_id)
+            publishing.finish_review(uow, draft, passed=verdict.passed, notices=verdict.notices)
+        decided += 1
+        progress(f"The review of {what} {'passed' if verdict.passed else 'did not pass'}.")
+    return decided
+
+
+def review(services: Services, draft_id: int) -> Verdict:
+    """Run the command for a draft, and wait for what it says."""
+    command = shlex.split(services.settings.review_command or "")
+    with ExitStack() as stack:
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="greenroom-review-")))
+        with services.reading() as uow:
+            draft = uow.db.get_one(Draft, draft_id)
+            files = drafts.files(uow.db, draft)
+            request = {
+                "project": draft.project_name,
+                "version": draft.version,
+                "requested-by": draft.review_by.username if draft.review_by else "operator",
+                "files": [
+                    {"filename": file.filename, "size": file.size, "sha256": file.sha256}
+                    for file in files
+                ],
+            }
+        for file in files:
+            try:
+                path = stack.enter_context(services.storage.local(file.sha256))
+            except BlobMissing:
+                return Verdict(False, (f"The index has lost {file.filename}: upload it anew.",))
+            (folder / file.filename).symlink_to(path)
+        return _run(command, folder, request, services.settings.review_timeout.total_seconds())
+
+
+def _run(command: list[str], folder: Path, request: object, timeout: float) -> Verdict:
+    with tempfile.TemporaryFile() as message:
+        message.write(json.dumps(request).encode())
+        message.seek(0)
+        try:
+            process = subprocess.Popen(  # noqa: S603 (the operator's own command)
+                command,
+                cwd=folder,
+                env=_environment(),
+                stdin=message,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.DEVNULL,
+                start_new_session=True,
+            )
+        except OSError as error:
+            return Verdict(False, (f"The review could not be started: {error.strerror}.",))
+    output = _Output(process.stdout)
+    try:
+        process.wait(timeout)
+    except subprocess.TimeoutExpired:
+        return Verdict(False, (f"The review did not end within {timeout:.0f} seconds.",))
+    finally:
+        _kill(process)
+        output.join(_PARTING)
+    notices = _notices(bytes(output.beginning))
+    if process.returncode == 0:
+        return Verdict(True, notices)
+    if process.returncode < 0:
+        ended = f"The review was ended by signal {-process.returncode}."
+        return Verdict(False, (*notices, ended))
+    return Verdict(False, notices or (f"The review ended with status {process.returncode}.",))
+
+
+class _Output(threading.Thread):
+    """Reads all that the command prints, and keeps the beginning of it."""
+
+    def __init__(self, pipe: IO[bytes] | None) -> None:
+        super().__init__(daemon=True)
+        self.beginning = bytearray()
+        self._pipe = pipe
+        self.start()
+
+    def run(self) -> None:
+        if self._pipe is None:
+            return
+        with self._pipe:
+            while piece := os.read(self._pipe.fileno(), _MOST_OUTPUT):
+                self.beginning += piece[: _MOST_OUTPUT - len(self.beginning)]
+
+
+def _kill(process: subprocess.Popen[bytes]) -> None:
+    """End the command and what it has started."""
+    with suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
+
+
+def _environment() -> dict[str, str]:
+    """The command needs none of the index's secrets."""
+    return {
+        name: value
+        for name, value in os.environ.items()
+        if not name.startswith(("GREENROOM_", "AWS_"))
+    }
+
+
+def _notices(output: bytes) -> tuple[str, ...]:
+    lines = output.decode("utf-8", "replace").splitlines()
+    readable = ["".join(c if c.isprintable() else " " for c in line).strip() for line in lines]
+    return tuple(line[:_LONGEST_NOTICE] for line in readable if line)[:_MOST_NOTICES]

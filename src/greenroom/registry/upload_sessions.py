@@ -1,0 +1,726 @@
+"""Files on their way into a draft in several requests: announce, receive, complete, cancel.
+
+PEP 694 calls each of them a file upload session. What has arrived is kept as blobs, not as files of
+one machine, so that any server of the index may take the next part, and a server that is killed
+loses nothing that it has acknowledged.
+
+A face calls :func:`announce`, then for each part :func:`check_part` (in a unit of work that reads),
+:func:`keep_part` (in none) and :func:`add_part` (in one that writes), or tells the client where to
+put the file's parts itself (:func:`presigned_parts`); then it calls :func:`begin_completion`
+(writes), :func:`assemble` (in none: it may take long) and :func:`complete` or :func:`fail` (write).
+"""
+
+import hashlib
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Protocol
+
+from packaging.utils import canonicalize_name
+from packaging.version import Version
+from sqlalchemy import ColumnElement, delete, func, select, update
+from sqlalchemy.orm import Session
+
+from greenroom.distributions.errors import InvalidDistribution
+from greenroom.distributions.filenames import DistributionName, parse_filename
+from greenroom.distributions.inspect import Distribution
+from greenroom.models import Draft, File, Project, UploadPart, UploadSession, UploadState
+from greenroom.registry import (
+    drafts,
+    file_rules,
+    projects,
+    upload_states,
+    uploads,
+)
+from greenroom.registry.accounts import may_be_random_text, random_text
+from greenroom.registry.artifacts import Artifact, Claims
+from greenroom.registry.errors import (
+    Ended,
+    FileExists,
+    InvalidFile,
+    InvalidRequest,
+    Refusal,
+    UnknownMechanism,
+    UploadConflict,
+    WrongDigest,
+    WrongOffset,
+)
+from greenroom.registry.permissions import Act, Actor
+from greenroom.registry.unit_of_work import UnitOfWork
+from greenroom.settings import Settings
+from greenroom.storage import Blob, PartMissing, Storage
+
+HTTP_POST_BYTES = "http-post-bytes"
+RESUMABLE = "vnd-greenroom-resumable-v1"
+PRESIGNED = "vnd-greenroom-presigned-v1"
+
+KEY_LENGTH = 22
+# How long a file may take to arrive, unless its client asks for more.
+LIFETIME = timedelta(days=1)
+
+# Each piece that is appended is a blob and a row. A broken connection leaves one, too.
+MOST_PIECES = 5000
+
+# What a client puts into the storage at once, unless the file would be of too many such parts.
+PART_SIZE = 64 * 1024**2
+MOST_PARTS = 200
+# What the storage allows; a client asks for new URLs when these have expired.
+LONGEST_URL = timedelta(days=7)
+
+_INSECURE = frozenset({"md5", "sha1"})
+
+
+@dataclass(frozen=True, slots=True)
+class Announcement:
+    """What a client says of a file before it sends it; ``size`` in bytes, ``digests`` in hex."""
+
+    filename: str
+    size: int
+    digests: Mapping[str, str]
+    mechanism: str
+
+
+@dataclass(frozen=True, slots=True)
+class ReceivedPart:
+    """Bytes that have arrived: where they lie, how many, and their digests by name."""
+
+    path: Path
+    size: int
+    digests: Mapping[str, str]
+
+
+class _Hash(Protocol):
+    def update(self, data: bytes, /) -> None: ...
+    def hexdigest(self) -> str: ...
+
+
+class Digester:
+    """Digests of bytes as they pass: those that the index keeps, and those of some other names."""
+
+    def __init__(self, names: Iterable[str] = ()) -> None:
+        self._hashes: dict[str, _Hash] = {
+            "md5": hashlib.md5(usedforsecurity=False),
+            "sha256": hashlib.sha256(),
+            "blake2_256": hashlib.blake2b(digest_size=32),
+        }
+        for name in names:
+            if name not in self._hashes:
+                self._hashes[name] = hashlib.new(name, usedforsecurity=False)
+
+    def update(self, piece: bytes) -> None:
+        """Take the next bytes."""
+        for digest in self._hashes.values():
+            digest.update(piece)
+
+    def hexdigests(self) -> dict[str, str]:
+        """The digests of everything so far, hexadecimal, by name."""
+        return {name: digest.hexdigest() for name, digest in self._hashes.items()}
+
+
+# Finding
+
+
+def by_key(db: Session, draft: Draft, key: str) -> UploadSession | None:
+    """The upload of this draft that has this key, whatever became of it."""
+    if not may_be_random_text(key, KEY_LENGTH):
+        return None
+    return db.scalar(
+        select(UploadSession).where(UploadSession.key == key, UploadSession.draft_id == draft.id)
+    )
+
+
+def of_draft(uow: UnitOfWork, draft: Draft) -> list[UploadSession]:
+    """The uploads that are under way or have failed, by name: what is not among its files yet."""
+    found = uow.db.scalars(
+        select(UploadSession)
+        .where(UploadSession.draft_id == draft.id, upload_states.is_unfinished())
+        .order_by(UploadSession.filename)
+    )
+    return [
+        upload for upload in found if upload_states.state(uow, upload) is not UploadState.CANCELED
+    ]
+
+
+def find(uow: UnitOfWork, draft: Draft, filename: str) -> UploadSession | File | None:
+    """What goes by this name in the draft: an upload under way or failed, or else a staged file."""
+    under_way = _under_way(uow, draft, filename)
+    if under_way is not None and upload_states.state(uow, under_way) is not UploadState.CANCELED:
+        return under_way
+    return drafts.find_file(uow.db, draft, filename)
+
+
+def received(upload: UploadSession) -> int:
+    """How many bytes have arrived, from the beginning on."""
+    return sum(part.size for part in upload.parts)
+
+
+# Announcing
+
+
+def announce(
+    uow: UnitOfWork,
+    actor: Actor,
+    draft: Draft,
+    announcement: Announcement,
+    mechanisms: tuple[str, ...],
+) -> UploadSession:
+    """Take note that a file will come, after all that can be checked without it.
+
+    Raises:
+        NotAllowed, Ended, BeingReviewed: the actor may not add to the draft, or not now.
+        UnknownMechanism: it is to come in a way that this index does not know.
+        InvalidFile, InvalidRequest: the name or a digest cannot be right.
+        FileExists: the name is published, or was.
+        TooLarge: the file, or the project with it, is larger than the index takes.
+        UploadConflict: the file is under way, or failed and was not deleted.
+        ProjectClosed, ReleaseClosed, SecondSdist, TooMany: it could not be accepted.
+    """
+    drafts.begin(uow, actor, Act.STAGE, draft)
+    project, release = draft.project, draft.release
+    if project is None or release is None:
+        raise Ended(drafts.ended_sentence(uow, draft))
+    if announcement.mechanism not in mechanisms:
+        raise UnknownMechanism(
+            f"This index does not know the upload mechanism {announcement.mechanism[:60]!r}: use "
+            + " or ".join(mechanisms)
+            + "."
+        )
+    named = _named(uow.settings, draft, announcement.filename)
+    digests = checked_digests(announcement.digests)
+    uploads.check_actor(uow, actor, draft.project_name, staged=True)
+    _settle(uow, draft)
+    _check_not_under_way(uow, draft, named.filename)
+    if announcement.size < 1:
+        raise InvalidRequest("The file is empty.")
+    former = drafts.find_file(uow.db, draft, named.filename)
+    file_rules.check_file_size(uow, announcement.size)
+    given_back = former.size if former is not None else 0
+    file_rules.check_project_size(
+        uow, project, announcement.size - given_back + _announced(uow, project)
+    )
+    file_rules.check_not_published(uow.db, named.filename, digests.get("sha256", ""))
+    file_rules.check_release_open(uow, release)
+    if named.packagetype == "sdist":
+        file_rules.check_single_sdist(uow, release, named.filename)
+    upload = UploadSession(
+        key=random_text(KEY_LENGTH),
+        draft=draft,
+        filename=named.filename,
+        size=announcement.size,
+        digests=digests,
+        mechanism=announcement.mechanism,
+        problems=[],
+        created=uow.now,
+        changed=uow.now,
+        expires=min(uow.now + LIFETIME, draft.expires),
+    )
+    uow.db.add(upload)
+    uow.db.flush()
+    return upload
+
+
+def checked_digests(digests: Mapping[str, str]) -> dict[str, str]:
+    """The digests in lower case, one of them at least of a function that nobody can forge.
+
+    Raises:
+        InvalidRequest: a function is unknown, a digest is not one of it, or all are too weak.
+    """
+    checked = {name: text.lower() for name, text in digests.items()}
+    for name, text in checked.items():
+        if name not in hashlib.algorithms_guaranteed or name.startswith("shake"):
+            raise InvalidRequest(f"{name[:60]!r} is no hash function that this index knows.")
+        length = hashlib.new(name, usedforsecurity=False).digest_size * 2
+        if len(text) != length or any(c not in "0123456789abcdef" for c in text):
+            raise InvalidRequest(
+                f"The {name} digest is not what it should be: {length} hexadecimal digits."
+            )
+    if not set(checked) - _INSECURE:
+        raise InvalidRequest("At least one digest has to be of a secure function, such as sha256.")
+    return checked
+
+
+def _named(settings: Settings, draft: Draft, filename: str) -> DistributionName:
+    """What the file name says, which must be of the draft's project and version."""
+    try:
+        named = parse_filename(filename, private=settings.private)
+    except InvalidDistribution as error:
+        raise InvalidFile("Invalid file name. " + " ".join(error.reasons), error.reasons) from None
+    if canonicalize_name(named.name) != canonicalize_name(draft.project_name):
+        raise InvalidFile(
+            f"The file {filename!r} is not of the project {draft.project_name!r}, which this "
+            "session is of."
+        )
+    if named.version != Version(draft.version):
+        raise InvalidFile(
+            f"The file {filename!r} is not of the version {draft.version}, which this session is "
+            "of."
+        )
+    return named
+
+
+def _check_not_under_way(uow: UnitOfWork, draft: Draft, filename: str) -> None:
+    found = _under_way(uow, draft, filename)
+    if found is None:
+        return
+    if found.state == UploadState.ERROR:
+        raise UploadConflict(
+            f"The upload of {filename!r} has failed: delete it, then upload the file anew."
+        )
+    raise UploadConflict(
+        f"The file {filename!r} is being uploaded: wait until that is complete, or cancel it."
+    )
+
+
+def _under_way(uow: UnitOfWork, draft: Draft, filename: str) -> UploadSession | None:
+    return uow.db.scalar(
+        select(UploadSession).where(
+            UploadSession.draft_id == draft.id,
+            UploadSession.filename == filename,
+            upload_states.is_unfinished(),
+        )
+    )
+
+
+def _announced(uow: UnitOfWork, project: Project) -> int:
+    """The bytes that are on their way into any of the project's drafts."""
+    total = uow.db.scalar(
+        select(func.sum(UploadSession.size))
+        .join(Draft, Draft.id == UploadSession.draft_id)
+        .where(Draft.project_id == project.id, _is_arriving(uow))
+    )
+    return int(total or 0)
+
+
+def _is_arriving(uow: UnitOfWork) -> ColumnElement[bool]:
+    is_pending = (UploadSession.state == UploadState.PENDING) & (UploadSession.expires > uow.now)
+    is_processing = UploadSession.state == UploadState.PROCESSING
+    return is_pending | (
+        is_processing & (UploadSession.changed > uow.now - upload_states.COMPLETION_LEASE)
+    )
+
+
+def _settle(uow: UnitOfWork, draft: Draft) -> None:
+    """Write down what became of uploads by the passing of time."""
+    for upload in uow.db.scalars(
+        select(UploadSession).where(
+            UploadSession.draft_id == draft.id, upload_states.is_unfinished()
+        )
+    ):
+        _settle_one(uow, upload)
+
+
+def _settle_one(uow: UnitOfWork, upload: UploadSession) -> bool:
+    now = upload_states.state(uow, upload)
+    if now == upload.state:
+        return False
+    _set(uow, upload, now, ["The index was interrupted: upload the file anew."])
+    return True
+
+
+def _set(
+    uow: UnitOfWork, upload: UploadSession, state: UploadState, problems: list[str] | None = None
+) -> None:
+    upload.state = state
+    upload.changed = uow.now
+    if state is UploadState.ERROR:
+        upload.problems = list(problems or [])
+    if state in (UploadState.ERROR, UploadState.CANCELED, UploadState.COMPLETED):
+        upload.parts.clear()
+        if upload.mechanism == PRESIGNED:
+            uow.ended.add(upload.key)
+    uow.db.flush()
+
+
+# Receiving
+
+
+def check_part(
+    uow: UnitOfWork, actor: Actor, draft: Draft, upload: UploadSession, mechanism: str, start: int
+) -> None:
+    """Nothing, if bytes from ``start`` on may be sent now.
+
+    Raises:
+        NotAllowed, Ended, BeingReviewed: the actor may not add to the draft, or not now.
+        UploadConflict: the upload is over, came another way, or waits for other bytes.
+    """
+    drafts.check_change(uow, actor, Act.STAGE, draft)
+    now = upload_states.state(uow, upload)
+    if now is not UploadState.PENDING:
+        raise UploadConflict(
+            f"The upload of {upload.filename!r} is {now}, and takes no bytes any more."
+        )
+    if upload.mechanism != mechanism:
+        raise UploadConflict(
+            f"The upload of {upload.filename!r} was announced to come by {upload.mechanism}."
+        )
+    if mechanism == RESUMABLE and start != received(upload):
+        raise WrongOffset(
+            f"{received(upload)} bytes of {upload.filename!r} have arrived: go on from there.",
+            received(upload),
+        )
+    if mechanism == RESUMABLE and len(upload.parts) >= MOST_PIECES:
+        raise UploadConflict(
+            f"{upload.filename!r} has come in {MOST_PIECES} pieces, which is the most: delete "
+            "the upload, and send larger ones."
+        )
+
+
+def keep_part(storage: Storage, part: ReceivedPart) -> None:
+    """Keep the bytes of a part. They are there, durably, when this returns."""
+    if part.digests["sha256"] not in storage:
+        storage.put(part.path, part.digests["sha256"])
+
+
+def add_part(
+    uow: UnitOfWork,
+    actor: Actor,
+    draft: Draft,
+    upload: UploadSession,
+    start: int,
+    part: ReceivedPart,
+) -> None:
+    """Take a part that was kept. What was sent whole before is replaced.
+
+    Raises:
+        As :func:`check_part`; the world may have changed while the bytes arrived.
+    """
+    drafts.begin(uow, actor, Act.STAGE, draft)
+    uow.db.refresh(upload)
+    check_part(uow, actor, draft, upload, upload.mechanism, start)
+    uow.lock(f"blob:{part.digests['sha256']}")
+    keep_part(uow.storage, part)
+    if upload.mechanism != RESUMABLE:
+        upload.parts.clear()
+        uow.db.flush()
+    upload.parts.append(
+        UploadPart(
+            start=start, size=part.size, sha256=part.digests["sha256"], digests=dict(part.digests)
+        )
+    )
+    uow.db.flush()
+
+
+# Receiving past the index
+
+
+@dataclass(frozen=True, slots=True)
+class PresignedPart:
+    """Bytes of a file that its client puts at a URL of the storage, ``size`` from ``start`` on."""
+
+    number: int
+    start: int
+    size: int
+    url: str
+
+
+def offers_presigned(storage: Storage) -> bool:
+    """Whether clients may put files into the storage themselves."""
+    return storage.parts is not None and storage.parts.offered
+
+
+def part_size(size: int) -> int:
+    """The size of all parts but the last of a file of ``size`` bytes."""
+    return max(PART_SIZE, -(-size // MOST_PARTS))
+
+
+def urls_expire(uow: UnitOfWork, upload: UploadSession) -> datetime:
+    """Until when the URLs of :func:`presigned_parts` are good."""
+    return min(upload.expires, uow.now + LONGEST_URL)
+
+
+def presigned_parts(
+    uow: UnitOfWork, actor: Actor, draft: Draft, upload: UploadSession
+) -> list[PresignedPart]:
+    """Where to put what of the file; nothing, if nothing may be sent now, or not by the actor."""
+    parts = uow.storage.parts
+    if parts is None or upload.mechanism != PRESIGNED:
+        return []
+    try:
+        check_part(uow, actor, draft, upload, PRESIGNED, 0)
+    except Refusal:
+        return []
+    lifetime = max(urls_expire(uow, upload) - uow.now, timedelta(seconds=1))
+    found, start = [], 0
+    for number, size in enumerate(_part_sizes(upload.size), 1):
+        url = parts.url(upload.key, number, size=size, expires_in=lifetime)
+        if url is not None:
+            found.append(PresignedPart(number, start, size, url))
+        start += size
+    return found
+
+
+def arrived_parts(uow: UnitOfWork, upload: UploadSession) -> list[int]:
+    """The numbers of the parts that are there as a whole. This asks the storage."""
+    if uow.storage.parts is None:
+        return []
+    arrived = uow.storage.parts.sizes(upload.key)
+    sizes = enumerate(_part_sizes(upload.size), 1)
+    return [number for number, size in sizes if arrived.get(number) == size]
+
+
+def arriving(uow: UnitOfWork, keys: Iterable[str]) -> set[str]:
+    """Those of the keys whose uploads may still take bytes, or are being completed."""
+    wanted = UploadSession.key.in_(list(keys))
+    return set(uow.db.scalars(select(UploadSession.key).where(wanted, _is_arriving(uow))))
+
+
+def _part_sizes(size: int) -> list[int]:
+    full = part_size(size)
+    return [min(full, size - start) for start in range(0, size, full)]
+
+
+def _check_put(storage: Storage, upload: UploadSession) -> None:
+    arrived = storage.parts.sizes(upload.key) if storage.parts is not None else {}
+    sizes = _part_sizes(upload.size)
+    problems = []
+    for number, size in enumerate(sizes, 1):
+        if number not in arrived:
+            problems.append(f"Part {number} of {len(sizes)} has not arrived.")
+        elif arrived[number] != size:
+            problems.append(
+                f"Part {number} of {len(sizes)} has {arrived[number]} bytes instead of {size}."
+            )
+    if problems:
+        raise UploadConflict(
+            f"Not all of {upload.filename!r} has arrived. " + " ".join(problems), problems
+        )
+
+
+def _put_parts(storage: Storage, upload: UploadSession) -> Iterator[Blob]:
+    """What the client has put, part after part. It may still put another in its place."""
+    for number, size in enumerate(_part_sizes(upload.size), 1):
+        try:
+            if storage.parts is None:
+                raise PartMissing(upload.key, number)
+            blob = storage.parts.open(upload.key, number)
+        except PartMissing:
+            raise UploadConflict(f"Part {number} of {upload.filename!r} is gone.") from None
+        if blob.size != size:
+            blob.close()
+            raise UploadConflict(
+                f"Part {number} of {upload.filename!r} has {blob.size} bytes instead of {size}."
+            )
+        yield blob
+
+
+# Completing
+
+
+def begin_completion(uow: UnitOfWork, actor: Actor, draft: Draft, upload: UploadSession) -> None:
+    """Let nothing more arrive, and nobody else complete it.
+
+    Raises:
+        NotAllowed, Ended, BeingReviewed: the actor may not add to the draft, or not now.
+        UploadConflict: the upload is not pending.
+    """
+    drafts.begin(uow, actor, Act.STAGE, draft)
+    uow.db.refresh(upload)
+    now = upload_states.state(uow, upload)
+    if now is not UploadState.PENDING:
+        raise UploadConflict(f"The upload of {upload.filename!r} is {now}: it cannot be completed.")
+    _set(uow, upload, UploadState.PROCESSING)
+
+
+@dataclass(frozen=True, slots=True)
+class Assembled:
+    """A file that has arrived whole, and what is in it."""
+
+    artifact: Artifact
+    claims: Claims
+    distribution: Distribution
+
+
+@contextmanager
+def assemble(settings: Settings, storage: Storage, upload: UploadSession) -> Iterator[Assembled]:
+    """The whole file, checked against what its client said, and its bytes kept under their digest.
+
+    Raises:
+        UploadConflict: bytes are missing.
+        WrongDigest: they are not those that were announced.
+        InvalidFile: it is no distribution that the index takes.
+    """
+    if upload.mechanism == PRESIGNED:
+        _check_put(storage, upload)
+    elif received(upload) != upload.size:
+        raise UploadConflict(
+            f"{received(upload)} of the {upload.size} bytes of {upload.filename!r} have arrived."
+        )
+    with _whole(storage, upload) as (path, digests):
+        for name, announced in upload.digests.items():
+            if digests[name] != announced:
+                raise WrongDigest(
+                    f"The {name} digest of {upload.filename!r} is not the one that was announced: "
+                    "the file was damaged on the way, or the digest is another file's."
+                )
+        artifact = Artifact(
+            path=path,
+            filename=upload.filename,
+            size=upload.size,
+            sha256=digests["sha256"],
+            md5=digests["md5"],
+            blake2_256=digests["blake2_256"],
+        )
+        named = parse_filename(upload.filename, private=settings.private)
+        claims = Claims(
+            name=named.name,
+            version=named.version,
+            packagetype=named.packagetype,
+            python_tag=named.python_tag,
+            digests={},
+        )
+        distribution = uploads.examine(settings, artifact, claims)
+        uploads.keep(storage, artifact, distribution)
+        yield Assembled(artifact, claims, distribution)
+
+
+@contextmanager
+def _whole(storage: Storage, upload: UploadSession) -> Iterator[tuple[Path, Mapping[str, str]]]:
+    """The parts as one file, and its digests."""
+    if len(upload.parts) == 1:
+        [part] = upload.parts
+        with storage.local(part.sha256) as path:
+            yield path, part.digests
+        return
+    path = storage.new_file()
+    try:
+        digester = Digester(upload.digests)
+        with path.open("wb") as file:
+            for blob in _blobs(storage, upload):
+                with blob:
+                    for piece in blob:
+                        digester.update(piece)
+                        file.write(piece)
+        yield path, digester.hexdigests()
+    finally:
+        path.unlink(missing_ok=True)
+
+
+def _blobs(storage: Storage, upload: UploadSession) -> Iterator[Blob]:
+    if upload.mechanism == PRESIGNED:
+        yield from _put_parts(storage, upload)
+    for part in upload.parts:
+        yield storage.open(part.sha256)
+
+
+def complete(
+    uow: UnitOfWork, actor: Actor, draft: Draft, upload: UploadSession, assembled: Assembled
+) -> None:
+    """Take the file into the draft, in place of one of the same name.
+
+    Raises:
+        Refusal: of the kind that says why; the caller writes it down with :func:`fail`.
+    """
+    drafts.begin(uow, actor, Act.STAGE, draft)
+    uow.db.refresh(upload)
+    now = upload_states.state(uow, upload)
+    if now is not UploadState.PROCESSING:
+        raise UploadConflict(f"The upload of {upload.filename!r} is {now} meanwhile: it took long.")
+    accepted = uploads.accept(
+        uow, actor, assembled.artifact, assembled.claims, assembled.distribution, staged=True
+    )
+    if accepted.published:
+        raise FileExists(f"File already exists: {upload.filename!r} is published.")
+    upload.file = drafts.find_file(uow.db, draft, upload.filename)
+    uow.db.execute(
+        update(UploadSession)
+        .where(
+            UploadSession.draft_id == draft.id,
+            UploadSession.filename == upload.filename,
+            UploadSession.state == UploadState.COMPLETED,
+        )
+        .values(state=UploadState.CANCELED, changed=uow.now)
+    )
+    _set(uow, upload, UploadState.COMPLETED)
+
+
+def fail(uow: UnitOfWork, upload: UploadSession, problems: tuple[str, ...]) -> None:
+    """Write down why a completion failed, which is final for this upload."""
+    projects.lock(uow, upload.draft.project_name)
+    uow.db.refresh(upload)
+    if upload.state == UploadState.PROCESSING:
+        _set(uow, upload, UploadState.ERROR, list(problems))
+
+
+# Ending and prolonging
+
+
+def cancel(uow: UnitOfWork, actor: Actor, draft: Draft, upload: UploadSession) -> None:
+    """Break the upload off, or take the file that it brought out of the draft again.
+
+    Raises:
+        NotAllowed, Ended, BeingReviewed: the actor may not change the draft, or not now.
+        UploadConflict: it is just being completed.
+    """
+    drafts.begin(uow, actor, Act.STAGE, draft)
+    uow.db.refresh(upload)
+    match upload_states.state(uow, upload):
+        case UploadState.PROCESSING:
+            raise UploadConflict(
+                f"The upload of {upload.filename!r} is just being completed: wait for the outcome."
+            )
+        case UploadState.COMPLETED:
+            drafts.remove_file(uow, actor, draft, upload.filename)
+            uow.db.refresh(upload)
+    if upload.state != UploadState.CANCELED:
+        _set(uow, upload, UploadState.CANCELED)
+
+
+def remove(uow: UnitOfWork, actor: Actor, draft: Draft, filename: str) -> None:
+    """Break the upload of this name off, and else take the file of this name out of the draft.
+
+    Raises:
+        NotFound: there is neither.
+        As :func:`cancel`.
+    """
+    drafts.begin(uow, actor, Act.STAGE, draft)
+    found = find(uow, draft, filename)
+    if isinstance(found, UploadSession):
+        cancel(uow, actor, draft, found)
+    else:
+        drafts.remove_file(uow, actor, draft, filename)
+
+
+def extend(
+    uow: UnitOfWork, actor: Actor, draft: Draft, upload: UploadSession, length: timedelta
+) -> None:
+    """Give a pending upload ``length`` more time, but no more than the draft itself has left.
+
+    Raises:
+        NotAllowed, Ended, BeingReviewed: the actor may not change the draft, or not now.
+    """
+    drafts.begin(uow, actor, Act.STAGE, draft)
+    uow.db.refresh(upload)
+    if upload_states.state(uow, upload) is UploadState.PENDING:
+        wanted = min(upload.expires + length, draft.expires)
+        upload.expires = max(upload.expires, wanted)
+        uow.db.flush()
+
+
+def forget_ended(uow: UnitOfWork) -> None:
+    """Delete the uploads of sessions that are not told of any more. Their files stay."""
+    forgotten = select(Draft.id).where(Draft.ended <= uow.now - drafts.STATUS_KEPT)
+    uow.db.execute(delete(UploadSession).where(UploadSession.draft_id.in_(forgotten)))
+
+
+def due(uow: UnitOfWork) -> list[UploadSession]:
+    """The uploads of which the passing of time has made something else than is written down."""
+    return list(
+        uow.db.scalars(
+            select(UploadSession)
+            .where(
+                (UploadSession.state == UploadState.PENDING) & (UploadSession.expires <= uow.now)
+                | (UploadSession.state == UploadState.PROCESSING)
+                & (UploadSession.changed <= uow.now - upload_states.COMPLETION_LEASE)
+            )
+            .order_by(UploadSession.id)
+        )
+    )
+
+
+def settle(uow: UnitOfWork, upload: UploadSession) -> bool:
+    """Write down what has become of an upload by the passing of time, and say whether it has."""
+    projects.lock(uow, upload.draft.project_name)
+    uow.db.refresh(upload)
+    return _settle_one(uow, upload)

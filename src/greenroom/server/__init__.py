@@ -1,0 +1,1 @@
+"""The HTTP server: gunicorn's threaded workers, set up for an index."""

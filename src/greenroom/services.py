@@ -1,0 +1,28 @@
+"""Opens what outlives a unit of work: the database and the storage of the settings."""
+
+from greenroom.database import Database
+from greenroom.purging import purger
+from greenroom.registry.unit_of_work import Clock, Services, utc_now
+from greenroom.settings import Settings
+from greenroom.storage import open_storage
+
+
+def open_services(settings: Settings, clock: Clock = utc_now) -> Services:
+    """The database and the storage of these settings; nothing is connected yet.
+
+    Raises:
+        ValueError: the storage's URL is not understood.
+        greenroom.storage.StorageUnavailable: its driver is not installed.
+    """
+    return Services(
+        database=Database(settings.sqlalchemy_url),
+        storage=open_storage(
+            settings.storage_url,
+            settings.files,
+            s3_endpoint=settings.s3_endpoint,
+            s3_public_endpoint=settings.s3_public_endpoint,
+        ),
+        settings=settings,
+        clock=clock,
+        purge=purger(settings),
+    )

@@ -1,0 +1,88 @@
+"""Sending the bytes of a blob: whole or a range, never held in memory, never shown by a browser."""
+
+import re
+
+from pyramid.response import Response
+
+from greenroom.storage import BlobMissing
+from greenroom.web.http.request import Request
+
+WHEEL = "application/octet-stream"
+SDIST = "application/gzip"
+METADATA = "text/plain"
+
+_BLOCK = 256 * 1024
+# One range; of several none is sent, and the whole answers. Nothing we keep has more digits.
+_RANGE = re.compile(r"bytes\s*=\s*([0-9]{0,18})\s*-\s*([0-9]{0,18})\s*", re.IGNORECASE | re.ASCII)
+
+
+def send(request: Request, sha256: str, *, content_type: str, filename: str) -> Response:
+    """The blob with this digest, or the range of it that the request wants (RFC 9110, section 14).
+
+    ``content_type`` is what it is sent as, ``filename`` what a browser saves it under.
+    """
+    response = Response(content_type=content_type)
+    response.charset = "utf-8" if content_type == METADATA else None
+    response.etag = sha256
+    response.accept_ranges = "bytes"
+    response.content_disposition = f'attachment; filename="{filename}"'
+    if sha256 in request.if_none_match:
+        response.status_int = 304
+        response.content_type = None
+        response.content_length = None
+        return response
+    try:
+        return _with_body(request, response, sha256)
+    except BlobMissing:
+        return Response("Not found.\n", 404, content_type="text/plain")
+
+
+def _with_body(request: Request, response: Response, sha256: str) -> Response:
+    storage = request.services.storage
+    wanted = _wanted_range(request)
+    if wanted is None or response not in request.if_range:
+        blob = storage.open(sha256)
+    else:
+        with storage.open(sha256, 0, 0) as blob:
+            size = blob.size
+        start, end = _span(*wanted, size)
+        if start >= end:
+            unsatisfied = Response(f"The file has {size} bytes.\n", 416, content_type="text/plain")
+            unsatisfied.content_range = (None, None, size)
+            return unsatisfied
+        blob = storage.open(sha256, start, end - start)
+        response.status_int = 206
+        response.content_range = (start, end, size)
+    if request.method == "HEAD":
+        blob.close()
+        response.app_iter = []
+    elif blob.file is not None and "wsgi.file_wrapper" in request.environ:
+        # The server may hand the file to the kernel; it sends no more than the content length.
+        response.app_iter = request.environ["wsgi.file_wrapper"](blob.file, _BLOCK)
+    else:
+        response.app_iter = blob
+    response.content_length = blob.length
+    return response
+
+
+def _wanted_range(request: Request) -> tuple[str, str] | None:
+    """First and last byte of the range, either of which may be left open; None for the whole.
+
+    What is no range of bytes is ignored, as is a range in anything but a GET.
+    """
+    match = _RANGE.fullmatch(request.headers.get("Range") or "")
+    if match is None or request.method != "GET":
+        return None
+    first, last = match.groups()
+    if not first and not last:
+        return None
+    if first and last and int(first) > int(last):
+        return None
+    return first, last
+
+
+def _span(first: str, last: str, size: int) -> tuple[int, int]:
+    """The range as offsets, the end exclusive; empty when the file has no such bytes."""
+    if not first:
+        return max(size - int(last), 0), size
+    return int(first), min(int(last) + 1, size) if last else size

@@ -1,0 +1,46 @@
+"""The lines that people copy into a terminal or a configuration file."""
+
+from shlex import quote
+
+from greenroom.models import Draft, Project, Release
+from greenroom.web.http.request import Request
+
+
+def install(request: Request, project: Project, release: Release | None = None) -> str:
+    """The line that installs the project, or exactly this release of it, with pip."""
+    requirement = project.name if release is None else f"{project.name}=={release.version}"
+    return f"pip install --index-url {request.urls.simple_index()} {quote(requirement)}"
+
+
+def install_draft(request: Request, draft: Draft) -> str:
+    """The line that installs the draft with pip."""
+    requirement = f"{draft.project_name}=={draft.version}"
+    return f"pip install --extra-index-url {request.urls.draft_index(draft)} {requirement}"
+
+
+def upload_draft(request: Request) -> str:
+    """The line that uploads a draft with twine; a shell must not read the question mark."""
+    url = request.urls.legacy_upload(staged=True)
+    return f"twine upload --repository-url {quote(url)} dist/*"
+
+
+def pypirc(request: Request, token: str) -> str:
+    """A ``.pypirc`` with two repositories: one for drafts, one that publishes."""
+    return "\n".join(
+        [
+            "[distutils]",
+            "index-servers =",
+            "    greenroom",
+            "    greenroom-draft",
+            "",
+            "[greenroom]",
+            f"repository = {request.urls.legacy_upload(staged=False)}",
+            "username = __token__",
+            f"password = {token}",
+            "",
+            "[greenroom-draft]",
+            f"repository = {request.urls.legacy_upload(staged=True)}",
+            "username = __token__",
+            f"password = {token}",
+        ]
+    )

@@ -1,0 +1,65 @@
+"""The nodes of a draft's secret address, which three audiences share.
+
+People look at its page (``pages/draft``), installers read its index (``index/draft``), and
+publishers delete its files (``uploads/pep694``).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+from pyramid.config import Configurator
+
+from greenroom.models import Draft
+from greenroom.registry import drafts
+from greenroom.web.http.request import Request
+from greenroom.web.http.traversal import Node
+
+
+class DraftNode(Node):
+    """Anything below ``/draft/<slug>/``. It stays there as a tombstone when the draft has ended."""
+
+    def __init__(self, request: Request, name: str, draft: Draft, parent: Node) -> None:
+        super().__init__(request, name, parent)
+        self.draft = draft
+
+    @property
+    def is_live(self) -> bool:
+        """Whether there is more to see than a tombstone."""
+        return drafts.is_live(self.request.uow, self.draft)
+
+
+class EndedDraft(DraftNode):
+    """Whatever was below a draft's address, after the draft has ended."""
+
+    is_leaf = True
+    has_one_address = False
+
+    def __getitem__(self, name: str) -> EndedDraft:
+        return EndedDraft(self.request, name, self.draft, self)
+
+
+class DraftFile(DraftNode):
+    """``/draft/<slug>/files/<filename>``: a file of the draft, staged or on its way."""
+
+    is_leaf = True
+
+
+DraftBranch = Callable[[Request, str, Draft, Node], DraftNode]
+
+
+def add_draft_branch(config: Configurator, name: str, branch: DraftBranch) -> None:
+    """Let every live draft have a child of this name, for who holds its address.
+
+    Args:
+        config: the application that is being composed.
+        name: the segment after the slug.
+        branch: makes the node, of the request, its name, the draft and its parent.
+    """
+    config.registry.__dict__.setdefault("draft_branches", {})[name] = branch
+
+
+def draft_branches(request: Request) -> Mapping[str, DraftBranch]:
+    """What every live draft has below its page, by name."""
+    branches: Mapping[str, DraftBranch] = request.registry.draft_branches
+    return branches

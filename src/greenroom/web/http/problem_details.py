@@ -1,0 +1,86 @@
+"""Refusals as problem details (RFC 9457), in the form that PEP 694 gives them."""
+
+import json
+from collections.abc import Sequence
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+from pyramid.response import Response
+
+from greenroom.web.http.request import Request
+
+CONTENT_TYPE = "application/vnd.pypi.upload.v2+json"
+PROBLEM_TYPE = "application/problem+json"
+API_VERSION = "2.0"
+
+Url = Annotated[str, Field(json_schema_extra={"format": "uri"})]
+
+
+class Answer(BaseModel):
+    """What all have in common: keys in kebab case, and none but these."""
+
+    model_config = ConfigDict(
+        frozen=True,
+        strict=True,
+        extra="forbid",
+        alias_generator=lambda name: name.replace("_", "-"),
+    )
+
+    @classmethod
+    def checked(cls, body: object) -> dict[str, object]:
+        """The body as it is sent, if it is one of these.
+
+        Raises:
+            pydantic.ValidationError: it is not, which is a bug of the index.
+        """
+        return cls.model_validate(body).model_dump(by_alias=True, exclude_unset=True)
+
+
+class AnswerMeta(Answer):
+    """About the message itself."""
+
+    api_version: Literal["2.0"]
+
+
+class ProblemCause(Answer):
+    """One thing that is wrong."""
+
+    source: str
+    message: str
+
+
+class Problem(Answer):
+    """Problem details (RFC 9457), in the form that PEP 694 gives them."""
+
+    type: Annotated[Url, Field(description="A page that says what happened and what to do.")]
+    status: Annotated[int, Field(ge=400, le=599)]
+    title: str
+    detail: str
+    details: Annotated[str, Field(description="As `detail`, under the name that PEP 694 has.")]
+    meta: AnswerMeta
+    errors: Annotated[list[ProblemCause], Field(min_length=1)]
+
+
+def problem(
+    request: Request, status: int, code: str, title: str, sentences: Sequence[str]
+) -> Response:
+    """An answer that says what is wrong.
+
+    ``code`` is stable and names the section of the page that ``type`` leads to; the sentences are
+    all that is wrong, the first of them in ``detail`` too, which PEP 694 calls ``details``.
+    """
+    body = {
+        "type": request.urls.refusal(code),
+        "status": status,
+        "title": title,
+        "detail": sentences[0],
+        "details": sentences[0],
+        "meta": {"api-version": API_VERSION},
+        "errors": [{"source": code, "message": sentence} for sentence in sentences],
+    }
+    response = Response(
+        json.dumps(Problem.checked(body)).encode(), status, content_type=PROBLEM_TYPE
+    )
+    response.charset = None
+    response.headers["Cache-Control"] = "no-store"
+    return response

@@ -1,0 +1,93 @@
+"""Where the index is, and where its client is.
+
+The index is at ``GREENROOM_URL``; without it, where the request says, and ``X-Forwarded-*`` headers
+are believed from ``GREENROOM_TRUSTED_PROXIES`` alone.
+"""
+
+import re
+from collections.abc import Callable
+from ipaddress import IPv4Address, IPv6Address, ip_address
+from urllib.parse import unquote, urlsplit
+
+from pyramid.config import Configurator
+from pyramid.registry import Registry
+from pyramid.response import Response
+from pyramid.tweens import INGRESS
+
+from greenroom.settings import Networks, Settings
+from greenroom.web.http.request import Request
+
+Handler = Callable[[Request], Response]
+
+_HOST = re.compile(r"([A-Za-z0-9_.-]+|\[[0-9A-Fa-f:.]+\])(:[0-9]{1,5})?")
+
+
+def includeme(config: Configurator) -> None:
+    """Find out where the index and the client are, before anything writes an address."""
+    config.add_tween(
+        "greenroom.web.http.proxies.believe_proxies",
+        under=INGRESS,
+        over="pyramid_tm.tm_tween_factory",
+    )
+
+
+def believe_proxies(handler: Handler, registry: Registry) -> Handler:
+    """Set host, scheme and path of the index, and the address of the client, in each request."""
+    settings: Settings = registry.services.settings
+
+    def tween(request: Request) -> Response:
+        _believe_proxies(request, settings.trusted_proxies)
+        if settings.url is not None:
+            parts = urlsplit(settings.url)
+            request.scheme = parts.scheme
+            request.host = parts.netloc
+            request.script_name = unquote(parts.path)
+        elif _HOST.fullmatch(request.host) is None:
+            # Addresses are made of it: what is no host must not come into one.
+            return Response("The Host header is not valid.\n", 400, content_type="text/plain")
+        return handler(request)
+
+    return tween
+
+
+def _believe_proxies(request: Request, trusted: Networks) -> None:
+    """Take client, scheme and host from the forwarding headers, as far as they are trusted.
+
+    ``X-Forwarded-For`` is read from the right: each proxy appended the address it saw, so the first
+    that is no trusted proxy is the client's, and what stands left of it may be invented.
+    """
+    if not trusted or not _is_within(request.remote_addr, trusted):
+        return
+    for hop in reversed(request.headers.get("X-Forwarded-For", "").split(",")):
+        if _is_address(hop.strip()):
+            request.remote_addr = hop.strip()
+        if not _is_within(hop.strip(), trusted):
+            break
+    scheme = _last(request.headers.get("X-Forwarded-Proto"))
+    if scheme in ("http", "https"):
+        request.scheme = scheme
+    host = _last(request.headers.get("X-Forwarded-Host"))
+    if host:
+        request.host = host
+
+
+def _last(header: str | None) -> str:
+    return (header or "").rpartition(",")[2].strip()
+
+
+def _is_address(text: str) -> bool:
+    try:
+        ip_address(text)
+    except ValueError:
+        return False
+    return True
+
+
+def _is_within(text: str | None, networks: Networks) -> bool:
+    if text is None or not _is_address(text):
+        return False
+    address: IPv4Address | IPv6Address = ip_address(text)
+    if isinstance(address, IPv6Address):
+        # A server that listens on both families shows IPv4 addresses inside IPv6 ones.
+        address = address.ipv4_mapped or address
+    return any(address in network for network in networks)

@@ -1,0 +1,92 @@
+"""The request: a unit of work and an actor come with it."""
+
+from urllib.parse import quote
+
+import zope.sqlalchemy
+from pyramid.decorator import reify
+from pyramid.request import Request as PyramidRequest
+from zope.sqlalchemy.datamanager import STATUS_CHANGED
+
+from greenroom.registry.permissions import Actor
+from greenroom.registry.unit_of_work import Services, UnitOfWork
+from greenroom.web.http import authentication
+from greenroom.web.http.urls import Urls
+
+SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
+
+LARGEST_FORM = 64 * 1024
+"""Bytes of a form that is read as a whole; uploads are not."""
+
+
+class Request(PyramidRequest):
+    """A request to the index.
+
+    ``uow`` is its unit of work, which pyramid_tm commits when the view has answered and undoes
+    when an exception left the view. Requests with a safe method read one snapshot and cannot write.
+    """
+
+    # Beyond it WebOb writes a body to a file, which it does not close.
+    request_body_tempfile_limit = LARGEST_FORM
+
+    @property
+    def services(self) -> Services:
+        """What the application was made with."""
+        return self.registry.services
+
+    @reify
+    def paths(self) -> Urls:
+        """Addresses as paths from the root of the site, for links in pages."""
+        return Urls(quote(self.script_name))
+
+    @reify
+    def urls(self) -> Urls:
+        """Addresses as whole URLs, for programs, and for people to copy."""
+        return Urls(self.application_url)
+
+    @reify
+    def uow(self) -> UnitOfWork:
+        """The unit of work; begun when first asked for."""
+        services = self.services
+        reads = self.method in SAFE_METHODS
+        db = services.database.reading() if reads else services.database.writing()
+        zope.sqlalchemy.register(db, initial_state=STATUS_CHANGED, transaction_manager=self.tm)
+        uow = UnitOfWork(db, services.storage, services.settings, services.clock())
+
+        def follow_up(committed: bool) -> None:
+            if committed:
+                services.follow_up(uow)
+
+        self.tm.get().addAfterCommitHook(follow_up)
+        return uow
+
+    @reify
+    def actor(self) -> Actor:
+        """Who asks, by API token where one is sent, otherwise by session cookie.
+
+        Raises:
+            NotAuthenticated: a token is sent, and it is not valid.
+        """
+        return authentication.actor(self, self.uow)
+
+    @reify
+    def person(self) -> Actor:
+        """Who is signed in, for pages; tokens do not open pages."""
+        return authentication.signed_in(self, self.uow)
+
+    def give_up_unit_of_work(self) -> None:
+        """End the unit of work without a change, so that what takes long holds nobody up.
+
+        What is asked for afterwards begins another one.
+        """
+        self.tm.abort()
+        self._begin_anew()
+
+    def commit_unit_of_work(self) -> None:
+        """End the unit of work with what it has changed; the view goes on with another one."""
+        self.tm.commit()
+        self._begin_anew()
+
+    def _begin_anew(self) -> None:
+        self.tm.begin()
+        for name in ("uow", "actor", "person"):
+            self.__dict__.pop(name, None)

@@ -1,0 +1,173 @@
+"""Where everything is: the one place that writes addresses of this application."""
+
+import re
+from urllib.parse import quote, urlencode
+
+from greenroom.models import Draft, File, Project, Release, UploadSession, User
+from greenroom.registry.catalogue import ListedFile
+
+_SLUG = re.compile(r"(/draft/[A-Za-z0-9]{4})[A-Za-z0-9]*")
+
+
+class Urls:
+    """Every address of the application, below one base.
+
+    Pages link by paths from the root of the site (``request.paths``, in templates ``to``); programs
+    and people elsewhere are told whole URLs (``request.urls``).
+    """
+
+    def __init__(self, base: str) -> None:
+        """Take ``base``, quoted and without a slash at the end: empty, a path or a URL."""
+        self._base = base
+
+    def home(self) -> str:
+        """The first page."""
+        return self._path()
+
+    def search(self) -> str:
+        """Where projects are found."""
+        return self._path("search")
+
+    def help(self, name: str = "") -> str:
+        """The pages of help, or the one of this name."""
+        return self._path("help", *filter(None, [name]))
+
+    def project(self, project: Project) -> str:
+        """The project's public page."""
+        return self.project_named(project.name)
+
+    def project_named(self, name: str) -> str:
+        """The public page of the project that spells itself like this."""
+        return self._path("project", name)
+
+    def feed(self, name: str) -> str:
+        """A feed of the whole index: ``updates`` or ``packages``."""
+        return f"{self._path('rss')}{name}.xml"
+
+    def project_feed(self, project: Project) -> str:
+        """The feed of the project's releases."""
+        return f"{self._path('rss', 'project', project.normalized_name)}releases.xml"
+
+    def release(self, project: Project, release: Release) -> str:
+        """The release's public page, where those who may see its draft find that."""
+        return self._path("project", project.name, release.version)
+
+    def release_of(self, draft: Draft) -> str:
+        """The page of the release that the draft is of."""
+        return self._path("project", draft.project_name, draft.version)
+
+    def user(self, user: User) -> str:
+        """The profile of a user."""
+        return self._path("user", user.username)
+
+    def published_file(self, file: File | ListedFile) -> str:
+        """The bytes of a published file."""
+        return f"{self._base}/{published_file_path(file.sha256, file.filename)}"
+
+    def sitemap(self, part: int | None = None) -> str:
+        """The list of the sitemap's parts, or one of them."""
+        return f"{self._base}/sitemap.xml" + (f"?page={part}" if part is not None else "")
+
+    def simple_index(self) -> str:
+        """The simple index, which installers take."""
+        return self._path("simple")
+
+    def legacy_upload(self, *, staged: bool) -> str:
+        """Where upload clients send files: into a draft, or to be published at once."""
+        return self._path("legacy") + ("?staged=true" if staged else "")
+
+    def draft(self, draft: Draft) -> str:
+        """The draft's page, for those who hold the address."""
+        return self._path("draft", draft.slug)
+
+    def draft_index(self, draft: Draft) -> str:
+        """The draft's simple index, which installers take."""
+        return self._path("draft", draft.slug, "simple")
+
+    def draft_file(self, draft: Draft, filename: str) -> str:
+        """A file of the draft, staged or on its way, for those who hold the draft's address."""
+        return f"{self.draft(draft)}files/{quote(filename)}"
+
+    def upload_api(self) -> str:
+        """The root of Upload 2.0 (PEP 694)."""
+        return self._path("upload", "2.0")
+
+    def publishing_session(self, draft: Draft, act: str = "") -> str:
+        """The draft as a publishing session of Upload 2.0, or an act on it; takes credentials."""
+        return self._path("upload", "2.0", "session", draft.key) + act
+
+    def file_upload_session(self, draft: Draft, upload: UploadSession, act: str = "") -> str:
+        """A file's upload session of Upload 2.0, or an act on it; it takes credentials."""
+        return self.publishing_session(draft) + f"file/{upload.key}/{act}"
+
+    def refusal(self, code: str) -> str:
+        """What the pages of help say of a refusal of this code."""
+        return f"{self.help('errors')}#{code}"
+
+    def static(self, name: str, mark: str) -> str:
+        """A static file; ``mark`` is another when its content is."""
+        return _with_query(f"{self._base}/static/{name}", {"v": mark})
+
+    def first_administrator(self, key: str) -> str:
+        """Where whoever has the key makes the first administrator."""
+        return _with_query(self.account("first-administrator"), {"key": key})
+
+    def account(self, act: str = "") -> str:
+        """Your account, or an act on it."""
+        return self._path("account") + act
+
+    def tokens(self, act: str = "") -> str:
+        """Your API tokens, or an act on them."""
+        return self._path("account", "tokens") + act
+
+    def admin(self, act: str = "") -> str:
+        """What administrators see, or an act there."""
+        return self._path("admin") + act
+
+    def managed_projects(self) -> str:
+        """Your projects."""
+        return self._path("manage")
+
+    def managed_project(self, project: Project, act: str = "", **query: str) -> str:
+        """The project's manage page, or an act on the project."""
+        return _with_query(self._path("manage", "project", project.name) + act, query)
+
+    def managed_history(self, project: Project) -> str:
+        """What the journal says of the project."""
+        return self._path("manage", "project", project.name, "history")
+
+    def managed_release(
+        self, project: Project, release: Release, act: str = "", **query: str
+    ) -> str:
+        """The manage page of a published release, or an act on it or on one of its files."""
+        path = self._path("manage", "project", project.name, "release", release.version)
+        return _with_query(path + act, query)
+
+    def managed_draft(self, draft: Draft, act: str = "", **query: str) -> str:
+        """The draft's manage page, or an act on the draft."""
+        path = self._path("manage", "project", draft.project_name, "draft", draft.version)
+        return _with_query(path + act, query)
+
+    def sign_in(self, next_path: str | None = None) -> str:
+        """Where to sign in, and where to go then."""
+        return _with_query(self.account("login"), {"next": next_path} if next_path else {})
+
+    def _path(self, *names: str) -> str:
+        return "".join([self._base, "/", *(f"{quote(name)}/" for name in names)])
+
+
+def published_file_path(sha256: str, filename: str) -> str:
+    """The path of a published file, relative to the root of the index, quoted, without a leading /.
+
+    It is the digest of the content that makes it immutable: another content has another address.
+    """
+    return f"packages/{sha256[:2]}/{sha256[2:4]}/{sha256[4:]}/{quote(filename)}"
+
+
+def without_secrets(path: str) -> str:
+    """A path as it may be logged: of a draft's slug it shows the first four characters."""
+    return _SLUG.sub(r"\1…", path)
+
+
+def _with_query(path: str, query: dict[str, str]) -> str:
+    return f"{path}?{urlencode(query)}" if query else path

@@ -1,0 +1,1 @@
+"""For installers and mirrors: what they read of the index."""

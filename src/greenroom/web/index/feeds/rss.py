@@ -1,0 +1,71 @@
+"""A feed as bytes of RSS 2.0: a pure function of what it tells."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from email.utils import format_datetime, getaddresses
+from xml.etree.ElementTree import Element, SubElement, tostring
+
+from greenroom.web.http.xml import xml_text
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """One piece of news; ``link`` is absolute, and names it for good.
+
+    ``author`` is what metadata has as ``Author-email``: any number of addresses, with names or not.
+    """
+
+    title: str
+    link: str
+    description: str
+    author: str
+    published: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Channel:
+    """A feed: what it is called, the page that it belongs to, and its items, the newest first."""
+
+    title: str
+    link: str
+    description: str
+    items: tuple[Item, ...]
+
+
+def render(channel: Channel) -> bytes:
+    """The feed, in UTF-8."""
+    root = Element("rss", version="2.0")
+    top = SubElement(root, "channel")
+    _add(top, "title", channel.title)
+    _add(top, "link", channel.link)
+    _add(top, "description", channel.description)
+    _add(top, "language", "en")
+    for item in channel.items:
+        _add_item(top, item)
+    written: bytes = tostring(root, encoding="utf-8", xml_declaration=True)
+    return written
+
+
+def _add_item(channel: Element, item: Item) -> None:
+    element = SubElement(channel, "item")
+    _add(element, "title", item.title)
+    _add(element, "link", item.link)
+    _add(element, "guid", item.link)
+    _add(element, "description", item.description)
+    author = _author(item.author)
+    if author:
+        _add(element, "author", author)
+    _add(element, "pubDate", format_datetime(item.published, usegmt=True))
+
+
+def _add(parent: Element, name: str, text: str) -> None:
+    SubElement(parent, name).text = xml_text(text)
+
+
+def _author(written: str) -> str:
+    """The first address with its name, as RSS wants it; empty where there is no address."""
+    for name, address in getaddresses([written]):
+        local, _, domain = address.rpartition("@")
+        if local and domain and address.isprintable() and " " not in address:
+            return f"{address} ({name})" if name else address
+    return ""

@@ -1,0 +1,74 @@
+"""``/pypi/<name>/json`` and ``/pypi/<name>/<version>/json``."""
+
+from collections.abc import Iterable
+
+from pyramid.httpexceptions import HTTPNotFound
+from pyramid.response import Response
+from pyramid.view import view_config
+
+from greenroom.models import Project, Release
+from greenroom.registry import catalogue
+from greenroom.registry.catalogue import ListedFile
+from greenroom.web.http.caching import SERIAL_HEADER, cached, conditional
+from greenroom.web.http.cors import open_to_all_origins, preflight
+from greenroom.web.http.json import to_json
+from greenroom.web.http.request import Request
+from greenroom.web.index.json_api import rendering
+from greenroom.web.index.json_api.rendering import Described
+from greenroom.web.index.json_api.resources import PypiProject, PypiRelease
+
+
+@view_config(context=PypiProject, name="json", request_method="GET")
+def project(context: PypiProject, request: Request) -> Response:
+    """The release that stands for the project, and the files of all its releases."""
+    session, project = request.uow.db, context.project
+    releases = catalogue.releases(session, project)
+    latest = catalogue.latest(releases)
+    if latest is None:  # there was one when the address was looked up
+        raise HTTPNotFound
+    files = catalogue.listing(session, project).files
+    described = _document(
+        request, project, latest, [file for file in files if file.version == latest.version]
+    )
+    versions = [release.version for release in reversed(releases)]
+    described["releases"] = rendering.releases(versions, files, request.urls.published_file)
+    return _answer(request, project, described)
+
+
+@view_config(context=PypiRelease, name="json", request_method="GET")
+def release(context: PypiRelease, request: Request) -> Response:
+    """One release and its files."""
+    project, release = context.project, context.release
+    listing = catalogue.release_listing(request.uow.db, project, release)
+    return _answer(request, project, _document(request, project, release, listing.files))
+
+
+@view_config(context=PypiProject, name="json", request_method="OPTIONS")
+@view_config(context=PypiRelease, name="json", request_method="OPTIONS")
+def options(context: PypiProject | PypiRelease, request: Request) -> Response:
+    """What scripts of other origins may do."""
+    return preflight()
+
+
+def _document(
+    request: Request, project: Project, release: Release, files: Iterable[ListedFile]
+) -> dict[str, object]:
+    described = Described(
+        name=project.name,
+        version=release.version,
+        metadata=release.core_metadata,
+        yanked=release.yanked,
+        yanked_reason=release.yanked_reason,
+        project_url=request.urls.project(project),
+        release_url=request.urls.release(project, release),
+    )
+    people = [(role.name.title(), role.user.username) for role in catalogue.people(project)]
+    return rendering.document(
+        described, files, people, project.last_serial, request.urls.published_file
+    )
+
+
+def _answer(request: Request, project: Project, described: dict[str, object]) -> Response:
+    response = conditional(request, to_json(described), "application/json")
+    response.headers[SERIAL_HEADER] = str(project.last_serial)
+    return open_to_all_origins(cached(response, f"project/{project.normalized_name}"))

@@ -1,0 +1,55 @@
+"""``/simple/`` and ``/simple/<project>/``."""
+
+from functools import partial
+
+from pyramid.response import Response
+from pyramid.view import view_config
+
+from greenroom.registry import catalogue, journal
+from greenroom.registry.catalogue import ListedFile
+from greenroom.web.http.caching import cached
+from greenroom.web.http.cors import preflight
+from greenroom.web.http.request import Request
+from greenroom.web.http.urls import published_file_path
+from greenroom.web.index import simple_rendering
+from greenroom.web.index.simple.resources import SimpleIndex, SimpleProject
+from greenroom.web.index.simple_negotiation import answer
+
+
+@view_config(context=SimpleIndex, request_method="GET")
+def projects(context: SimpleIndex, request: Request) -> Response:
+    """Every public project."""
+    session = request.uow.db
+    listed = catalogue.projects(session)
+    serial = journal.last_serial(session)
+    response = answer(
+        request,
+        html=partial(simple_rendering.projects_html, listed, serial),
+        json=partial(simple_rendering.projects_json, listed, serial),
+        serial=serial,
+    )
+    return cached(response, "all-projects")
+
+
+@view_config(context=SimpleProject, request_method="GET")
+def project(context: SimpleProject, request: Request) -> Response:
+    """Every published file of one project."""
+    listing = catalogue.listing(request.uow.db, context.project)
+    response = answer(
+        request,
+        html=partial(simple_rendering.project_html, listing, _link),
+        json=partial(simple_rendering.project_json, listing, _link),
+        serial=listing.last_serial,
+    )
+    return cached(response, f"project/{listing.name}")
+
+
+@view_config(context=SimpleIndex, request_method="OPTIONS")
+@view_config(context=SimpleProject, request_method="OPTIONS")
+def options(context: SimpleIndex | SimpleProject, request: Request) -> Response:
+    """What scripts of other origins may do."""
+    return preflight()
+
+
+def _link(file: ListedFile) -> str:
+    return f"../../{published_file_path(file.sha256, file.filename)}"

@@ -1,0 +1,53 @@
+"""Answers of a simple index: which form is wanted, and the headers that go with it (PEP 691)."""
+
+from collections.abc import Callable
+
+from pyramid.response import Response
+
+from greenroom.web.http.caching import SERIAL_HEADER, conditional
+from greenroom.web.http.cors import open_to_all_origins
+from greenroom.web.http.request import Request
+
+HTML = "text/html"
+HTML_V1 = "application/vnd.pypi.simple.v1+html"
+JSON_V1 = "application/vnd.pypi.simple.v1+json"
+
+# What is offered, the first being preferred among equals, and the content type that it comes as.
+_OFFERS = {
+    HTML: HTML,
+    f"{HTML};charset=utf-8": HTML,
+    f"{HTML};charset=UTF-8": HTML,
+    HTML_V1: HTML_V1,
+    JSON_V1: JSON_V1,
+    "application/vnd.pypi.simple.latest+html": HTML_V1,
+    "application/vnd.pypi.simple.latest+json": JSON_V1,
+}
+
+_TYPES = tuple(offer for offer in _OFFERS if ";" not in offer)
+
+Render = Callable[[], bytes]
+
+
+def answer(request: Request, *, html: Render, json: Render, serial: int) -> Response:
+    """The page in the form that the request prefers, or 406 when it accepts none of them."""
+    content_type = preferred(request)
+    if content_type is None:
+        response = Response(
+            f"Not acceptable: this index offers {', '.join(_TYPES)}.\n",
+            406,
+            content_type="text/plain",
+        )
+    else:
+        body = json() if content_type == JSON_V1 else html()
+        response = conditional(request, body, content_type)
+        response.headers[SERIAL_HEADER] = str(serial)
+    response.vary = ["Accept"]
+    return open_to_all_origins(response)
+
+
+def preferred(request: Request) -> str | None:
+    """The content type to answer with; HTML when the request states no preference."""
+    if not request.accept.parsed:  # no such header, one that cannot be read, or an empty one
+        return HTML
+    acceptable = request.accept.acceptable_offers(list(_OFFERS))
+    return _OFFERS[acceptable[0][0]] if acceptable else None

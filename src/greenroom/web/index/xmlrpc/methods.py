@@ -1,0 +1,74 @@
+"""The methods that XML-RPC clients may call: names, parameters, and what the index answers."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from sqlalchemy.orm import Session
+
+from greenroom.registry import accounts, catalogue, journal
+from greenroom.web.index.xmlrpc.protocol import NO_SUCH_METHOD, WRONG_PARAMETERS, Call, Fault
+
+_MOST_ENTRIES = 50_000
+_TYPES = {int: "an integer", str: "a string"}
+
+
+@dataclass(frozen=True, slots=True)
+class Method:
+    """What is called, and of which type each of its parameters is."""
+
+    answer: Callable[..., object]
+    parameters: Mapping[str, type]
+
+
+def perform(session: Session, call: Call) -> object:
+    """The result of a call.
+
+    Raises:
+        Fault: there is no such method, or the parameters are not those that it takes.
+    """
+    method = METHODS.get(call.method)
+    if method is None:
+        raise Fault(
+            NO_SUCH_METHOD,
+            f"There is no method {call.method[:60]!r}. There are: {', '.join(METHODS)}.",
+        )
+    # A boolean is an integer for Python only.
+    given = [type(value) for value in call.parameters]
+    if given != list(method.parameters.values()):
+        expected = [f"{name} ({_TYPES[kind]})" for name, kind in method.parameters.items()]
+        takes = f"takes {' and '.join(expected)}" if expected else "takes no parameters"
+        raise Fault(WRONG_PARAMETERS, f"The method {call.method} {takes}.")
+    return method.answer(session, *call.parameters)
+
+
+def _changelog_since_serial(session: Session, serial: int) -> list[tuple[object, ...]]:
+    """Name, version or None, time, action and serial of what changed after a serial, in order."""
+    return [
+        (entry.project_name, entry.version, int(entry.at.timestamp()), entry.action, entry.id)
+        for entry in journal.entries_since(session, serial, _MOST_ENTRIES)
+    ]
+
+
+def _package_roles(session: Session, name: str) -> list[tuple[str, str]]:
+    """Role and user name of everybody who works on a project."""
+    project = catalogue.project(session, name)
+    if project is None:
+        return []
+    return [(role.name.title(), role.user.username) for role in catalogue.people(project)]
+
+
+def _user_packages(session: Session, username: str) -> list[tuple[str, str]]:
+    """Role and name of every project that a user works on."""
+    user = accounts.find_user(session, username)
+    if user is None:
+        return []
+    return [(role.title(), name) for role, name in catalogue.roles_of(session, user)]
+
+
+METHODS = {
+    "changelog_last_serial": Method(journal.last_serial, {}),
+    "changelog_since_serial": Method(_changelog_since_serial, {"serial": int}),
+    "list_packages_with_serial": Method(catalogue.project_serials, {}),
+    "package_roles": Method(_package_roles, {"name": str}),
+    "user_packages": Method(_user_packages, {"user": str}),
+}

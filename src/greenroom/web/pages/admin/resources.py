@@ -1,0 +1,7 @@
+"""``/admin/``."""
+
+from greenroom.web.http.traversal import Node
+
+
+class Admin(Node):
+    """``/admin/``: for administrators; not there for anyone else."""

@@ -1,0 +1,60 @@
+"""``/admin/``: every user, draft and project, for administrators; nothing for anyone else."""
+
+from pyramid.httpexceptions import HTTPNotFound, HTTPSeeOther
+from pyramid.view import view_config
+
+from greenroom.registry import accounts, drafts, projects
+from greenroom.registry.errors import NotFound
+from greenroom.registry.permissions import is_administrator
+from greenroom.web.http.paging import page_from, page_number, page_of
+from greenroom.web.http.request import Request
+from greenroom.web.http.strict_forms import query_value
+from greenroom.web.pages.admin.forms import VerifyForm
+from greenroom.web.pages.admin.resources import Admin
+from greenroom.web.pages.caching import never_cache
+from greenroom.web.pages.redirects import see_other
+
+_USERS_ON_A_PAGE = 50
+_DRAFTS_ON_A_PAGE = 50
+_PROJECTS_ON_A_PAGE = 50
+
+
+@view_config(context=Admin, request_method="GET", renderer="pages/admin/admin.jinja2")
+def admin(context: Admin, request: Request) -> dict[str, object]:
+    """Who is here, what is in the making and what in quarantine, and a way to every project."""
+    _check_administrator(request)
+    never_cache(request)
+    session = request.uow.db
+    wanted = query_value(request, "project")
+    found = projects.find(request.uow, wanted) if wanted else None
+    if found is not None:
+        raise see_other(request, request.paths.managed_project(found))
+    number = page_number(request, "users")
+    users = accounts.users(session, start=(number - 1) * _USERS_ON_A_PAGE, count=_USERS_ON_A_PAGE)
+    total = accounts.count_users(session)
+    return {
+        "users": page_from(users, number, _USERS_ON_A_PAGE, total, "users"),
+        "drafts": page_of(request, drafts.all_live(request.uow), _DRAFTS_ON_A_PAGE, "drafts"),
+        "quarantined": page_of(
+            request, projects.in_quarantine(session), _PROJECTS_ON_A_PAGE, "quarantined"
+        ),
+        "wanted": wanted,
+        "now": request.uow.now,
+    }
+
+
+@view_config(context=Admin, name="verify", request_method="POST")
+def verify(context: Admin, request: Request) -> HTTPSeeOther:
+    """Vouch for a user."""
+    _check_administrator(request)
+    form = VerifyForm(request.POST)
+    if not form.validate() or form.user.data is None:
+        raise NotFound("There is no such user.")
+    user = accounts.verify_user(request.uow, request.person, form.user.data)
+    notice = f"{user.username} is verified and may register project names."
+    return see_other(request, request.paths.admin(), notice)
+
+
+def _check_administrator(request: Request) -> None:
+    if not is_administrator(request.person):
+        raise HTTPNotFound

@@ -1,0 +1,60 @@
+"""``/draft/<slug>/``: the page of a draft, for whoever holds the address; then its tombstone."""
+
+from pyramid.renderers import render_to_response
+from pyramid.response import Response
+from pyramid.view import view_config
+
+from greenroom.models import Draft, DraftState, Release
+from greenroom.registry import catalogue, drafts
+from greenroom.registry.permissions import Act, may
+from greenroom.web.http import commands
+from greenroom.web.http.draft_nodes import EndedDraft
+from greenroom.web.http.request import Request
+from greenroom.web.pages.draft.resources import DraftPage
+from greenroom.web.pages.draft_details import draft_details
+
+
+@view_config(context=DraftPage, request_method="GET", renderer="pages/draft/draft.jinja2")
+def draft_page(context: DraftPage, request: Request) -> dict[str, object] | Response:
+    """What will be published, as it will look, and how to try it. It can only be read."""
+    session, draft = request.uow.db, context.draft
+    if draft.project is None or not context.is_live:
+        return _tombstone(request, draft)
+    return {
+        "draft": draft,
+        "project": draft.project,
+        "release": draft.release,
+        "files": drafts.files(session, draft),
+        "details": draft_details(session, draft),
+        "install_command": commands.install_draft(request, draft),
+        "may_manage": may(request.person, Act.SEE, draft.project),
+    }
+
+
+@view_config(context=EndedDraft, request_method="GET")
+def below_an_ended_draft(context: EndedDraft, request: Request) -> Response:
+    """What installers asked of the draft while it lived: they get a line of text."""
+    lines = [drafts.ended_sentence(request.uow, context.draft)]
+    release = _published_release(request, context.draft)
+    if release is not None:
+        lines.append(request.urls.release(release.project, release))
+    return Response("\n".join(lines) + "\n", 410, content_type="text/plain")
+
+
+def _tombstone(request: Request, draft: Draft) -> Response:
+    request.response.status_int = 410
+    values = {
+        "sentence": drafts.ended_sentence(request.uow, draft),
+        "draft": draft,
+        "release": _published_release(request, draft),
+    }
+    return render_to_response(
+        "pages/draft/ended.jinja2", values, request, response=request.response
+    )
+
+
+def _published_release(request: Request, draft: Draft) -> Release | None:
+    """The release, if it was published and is there still."""
+    if draft.project is None or drafts.state(request.uow, draft) is not DraftState.PUBLISHED:
+        return None
+    return catalogue.release(request.uow.db, draft.project, draft.version)

@@ -1,0 +1,22 @@
+"""What a draft's release says of itself, for the draft's page and for its manage page."""
+
+from sqlalchemy.orm import Session
+
+from greenroom.models import Draft
+from greenroom.registry import (
+    catalogue,
+    drafts,
+    releases,
+)
+from greenroom.web.pages.release_details import ReleaseDetails, release_details
+
+
+def draft_details(session: Session, draft: Draft) -> ReleaseDetails:
+    """What the staged files say. The release itself says it too, unless it is public already."""
+    release = draft.release
+    if release is not None and release.published is None:
+        detailed = catalogue.load_details(session, release)
+        return release_details(detailed.core_metadata, detailed.description_html)
+    file = drafts.describing_file(session, draft)
+    metadata = file.core_metadata if file is not None else {}
+    return release_details(metadata, releases.rendered_description(metadata))

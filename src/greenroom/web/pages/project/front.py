@@ -1,0 +1,53 @@
+"""The first page, and what machines ask of the whole site."""
+
+import structlog
+from pyramid.response import Response
+from pyramid.view import view_config
+from sqlalchemy import literal, select
+from sqlalchemy.exc import SQLAlchemyError
+
+from greenroom.registry import catalogue
+from greenroom.web.http import commands
+from greenroom.web.http.request import Request
+from greenroom.web.http.traversal import Root
+from greenroom.web.pages.caching import cache_publicly
+
+_NEWEST = 20
+
+
+@view_config(context=Root, request_method="GET", renderer="pages/project/home.jinja2")
+def home(context: Root, request: Request) -> dict[str, object]:
+    """What this index is, what is new, and how to begin."""
+    cache_publicly(request, "all-projects")
+    return {
+        "releases": catalogue.newest_releases(request.uow.db, _NEWEST),
+        "simple_url": request.urls.simple_index(),
+        "upload_command": commands.upload_draft(request),
+    }
+
+
+@view_config(context=Root, name="robots.txt", request_method="GET")
+def robots(context: Root, request: Request) -> Response:
+    """Everything may be visited. What must not be indexed says so itself, and is not named here."""
+    lines = ["User-agent: *", "Disallow:", f"Sitemap: {request.urls.sitemap()}"]
+    response = Response("\n".join([*lines, ""]), content_type="text/plain")
+    response.headers["Cache-Control"] = "public, max-age=86400"
+    return response
+
+
+@view_config(context=Root, name="_health", request_method="GET")
+def health(context: Root, request: Request) -> Response:
+    """Whether the index can answer: it can when its database does."""
+    try:
+        request.uow.db.scalar(select(literal(1)))
+    except SQLAlchemyError as error:
+        request.tm.doom()
+        structlog.get_logger("greenroom").error("database unavailable", reason=str(error))
+        return _health(503, "The database does not answer.\n")
+    return _health(200, "ok\n")
+
+
+def _health(status: int, text: str) -> Response:
+    response = Response(text, status, content_type="text/plain")
+    response.headers["Cache-Control"] = "no-store"
+    return response

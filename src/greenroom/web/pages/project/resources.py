@@ -1,0 +1,96 @@
+"""The pages that everybody may see: projects, releases, users, and the search for them."""
+
+from __future__ import annotations
+
+from greenroom.models import Draft, Project, Release, User
+from greenroom.registry import accounts, catalogue, drafts, projects
+from greenroom.registry.names import parse_version
+from greenroom.registry.permissions import Act, may
+from greenroom.web.http.request import Request
+from greenroom.web.http.traversal import Node
+
+
+class Projects(Node):
+    """``/project/``"""
+
+    def __getitem__(self, name: str) -> ProjectPage:
+        uow, person = self.request.uow, self.request.person
+        project = catalogue.project(uow.db, name)
+        if project is not None:
+            return ProjectPage(self.request, project, self)
+        unseen = projects.find(uow, name) if person.user is not None else None
+        if unseen is None or not may(person, Act.SEE, unseen):
+            raise KeyError(name)
+        return UnpublishedProject(self.request, unseen, self)
+
+
+class ProjectPage(Node):
+    """``/project/<name>/``, in the spelling under which the project was registered."""
+
+    def __init__(self, request: Request, project: Project, parent: Node) -> None:
+        super().__init__(request, project.name, parent)
+        self.project = project
+
+    def __getitem__(self, text: str) -> Node:
+        uow = self.request.uow
+        release = catalogue.release(uow.db, self.project, text)
+        draft = self._draft(text)
+        if release is not None:
+            return ReleasePage(self.request, self.project, release, draft, self)
+        if draft is not None and draft.release is not None:
+            return DraftedReleasePage(self.request, self.project, draft.release, draft, self)
+        raise KeyError(text)
+
+    def _draft(self, text: str) -> Draft | None:
+        """The live draft of this version, if the one who asks may see it."""
+        version = parse_version(text)
+        if version is None or not may(self.request.person, Act.SEE, self.project):
+            return None
+        return drafts.live(self.request.uow, self.project, version)
+
+
+class UnpublishedProject(ProjectPage):
+    """A project that only the drafts of a first release hold. It has no page of its own."""
+
+
+class ReleasePage(Node):
+    """``/project/<name>/<version>/``; ``draft`` is set for those who may see that one is open."""
+
+    def __init__(
+        self,
+        request: Request,
+        project: Project,
+        release: Release,
+        draft: Draft | None,
+        parent: Node,
+    ) -> None:
+        super().__init__(request, release.version, parent)
+        self.project = project
+        self.release = release
+        self.draft = draft
+
+
+class DraftedReleasePage(ReleasePage):
+    """``/project/<name>/<version>/`` of a release that was never published; not for everyone."""
+
+
+class Search(Node):
+    """``/search/``"""
+
+
+class Users(Node):
+    """``/user/``"""
+
+    def __getitem__(self, name: str) -> UserPage:
+        user = accounts.find_user(self.request.uow.db, name)
+        if user is None:
+            raise KeyError(name)
+        return UserPage(self.request, user, self)
+
+
+class UserPage(Node):
+    """``/user/<name>/``"""
+
+    def __init__(self, request: Request, user: User, parent: Node) -> None:
+        super().__init__(request, user.username, parent)
+        self.user = user

@@ -1,0 +1,120 @@
+"""``/project/<name>/``, ``/project/<name>/<version>/`` and ``/user/<name>/``."""
+
+from collections.abc import Sequence
+
+from pyramid.httpexceptions import HTTPNotFound
+from pyramid.view import view_config
+
+from greenroom.models import Draft, Project, Release
+from greenroom.registry import catalogue, drafts
+from greenroom.registry.permissions import Act, may
+from greenroom.web.http import commands
+from greenroom.web.http.paging import page_of
+from greenroom.web.http.request import Request
+from greenroom.web.pages.caching import cache_publicly, never_cache
+from greenroom.web.pages.project.resources import (
+    DraftedReleasePage,
+    ProjectPage,
+    ReleasePage,
+    UnpublishedProject,
+    UserPage,
+)
+from greenroom.web.pages.release_details import release_details
+
+_RELEASES_ON_A_PAGE = 20
+_PROJECTS_ON_A_PAGE = 50
+
+
+@view_config(context=UnpublishedProject, request_method="GET")
+def unpublished_project(context: UnpublishedProject, request: Request) -> dict[str, object]:
+    """Only its drafted releases have pages, for those who may see them."""
+    raise HTTPNotFound
+
+
+@view_config(context=ProjectPage, request_method="GET", renderer="pages/project/release.jinja2")
+def project(context: ProjectPage, request: Request) -> dict[str, object]:
+    """The release that stands for the project."""
+    session, project = request.uow.db, context.project
+    releases = catalogue.releases(session, project)
+    latest = catalogue.latest(releases)
+    if latest is None:  # it was published when the address was looked up
+        raise HTTPNotFound
+    sees_drafts = may(request.person, Act.SEE, project)
+    open_drafts = drafts.live_of_projects(request.uow, [project]) if sees_drafts else []
+    # Installers choose a pre-release by themselves only where there is nothing else.
+    exact = latest if latest.yanked else None
+    return _published(request, project, latest, releases) | {
+        "install_command": commands.install(request, project, exact),
+        "open_drafts": open_drafts,
+    }
+
+
+@view_config(context=ReleasePage, request_method="GET", renderer="pages/project/release.jinja2")
+def release(context: ReleasePage, request: Request) -> dict[str, object]:
+    """One release; for those who may see it, with word of a draft that adds to it."""
+    session, draft = request.uow.db, context.draft
+    releases = catalogue.releases(session, context.project)
+    staged = drafts.files(session, draft) if draft is not None else []
+    return _published(request, context.project, context.release, releases) | {
+        "draft": draft,
+        "staged_files": staged,
+    }
+
+
+@view_config(
+    context=DraftedReleasePage, request_method="GET", renderer="pages/project/release.jinja2"
+)
+def drafted_release(context: DraftedReleasePage, request: Request) -> dict[str, object]:
+    """A release as it will look when its draft is published."""
+    session, project, draft = request.uow.db, context.project, context.draft
+    if draft is None:  # there is no such page without one
+        raise HTTPNotFound
+    never_cache(request)
+    return _page(request, project, context.release, catalogue.releases(session, project)) | {
+        "files": drafts.files(session, draft),
+        "install_command": commands.install_draft(request, draft),
+        "draft": draft,
+        "is_drafted": True,
+    }
+
+
+@view_config(context=UserPage, request_method="GET", renderer="pages/project/user.jinja2")
+def user(context: UserPage, request: Request) -> dict[str, object]:
+    """A person, and the public projects that the person works on."""
+    session = request.uow.db
+    page = page_of(request, catalogue.projects_of(session, context.user), _PROJECTS_ON_A_PAGE)
+    cache_publicly(request, "all-projects")
+    return {
+        "user": context.user,
+        "page": page,
+        "latest": catalogue.latest_of_each(session, page.items),
+    }
+
+
+def _published(
+    request: Request, project: Project, release: Release, releases: Sequence[Release]
+) -> dict[str, object]:
+    cache_publicly(request, f"project/{project.normalized_name}")
+    return _page(request, project, release, releases) | {
+        "files": catalogue.offered_files(request.uow.db, project, release),
+        "install_command": commands.install(request, project, release),
+    }
+
+
+def _page(
+    request: Request, project: Project, release: Release, releases: Sequence[Release]
+) -> dict[str, object]:
+    """What every page of a release has; the rest says that there is no draft."""
+    nothing: list[Draft] = []
+    detailed = catalogue.load_details(request.uow.db, release)
+    return {
+        "project": project,
+        "release": release,
+        "details": release_details(detailed.core_metadata, detailed.description_html),
+        "latest": catalogue.latest(releases),
+        "history": page_of(request, releases, _RELEASES_ON_A_PAGE),
+        "draft": None,
+        "is_drafted": False,
+        "staged_files": nothing,
+        "open_drafts": nothing,
+    }

@@ -1,0 +1,89 @@
+"""What every template has: filters, the address of static files, and who is signed in."""
+
+import hashlib
+from datetime import datetime, timedelta
+from functools import cache
+from pathlib import Path
+
+from pyramid.config import Configurator
+from pyramid.events import BeforeRender
+
+from greenroom import __version__
+from greenroom.registry.permissions import ANONYMOUS, Actor
+from greenroom.web.http import authentication
+from greenroom.web.http.request import Request
+from greenroom.web.http.urls import Urls
+
+STATIC = Path(__file__).with_name("static")
+_STATIC_MAX_AGE = 365 * 24 * 3600
+
+
+def includeme(config: Configurator) -> None:
+    """Give templates their filters and globals, and serve static files."""
+    config.add_static_view("static", str(STATIC), cache_max_age=_STATIC_MAX_AGE)
+    config.add_subscriber(_add_globals, BeforeRender)
+
+    def add_filters() -> None:
+        filters = config.get_jinja2_environment().filters
+        filters["filesize"] = filesize
+        filters["moment"] = moment
+        filters["isotime"] = isotime
+        filters["duration"] = duration
+
+    config.action(None, add_filters, order=999)
+
+
+def filesize(size: int) -> str:
+    """``1536`` as ``1.5 KiB``."""
+    amount = float(size)
+    for unit in ("bytes", "KiB", "MiB"):
+        if amount < 1024:
+            return f"{amount:.0f} {unit}" if unit == "bytes" else f"{amount:.1f} {unit}"
+        amount /= 1024
+    return f"{amount:.1f} GiB"
+
+
+def moment(time: datetime) -> str:
+    """A moment for people: ``1 Jun 2026, 12:00 UTC``."""
+    return f"{time.day} {time:%b %Y, %H:%M} UTC"
+
+
+def isotime(time: datetime) -> str:
+    """A moment for the ``datetime`` attribute, in whole seconds."""
+    return time.strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def duration(length: timedelta) -> str:
+    """How long something lasts, in its two largest units: ``13 days 23 hours``."""
+    seconds = max(0, int(length.total_seconds()))
+    parts = []
+    for name, size in (("day", 86400), ("hour", 3600), ("minute", 60)):
+        count, seconds = divmod(seconds, size)
+        if count:
+            parts.append(f"{count} {name}{'s' if count != 1 else ''}")
+    return " ".join(parts[:2]) or "less than a minute"
+
+
+def _add_globals(event: BeforeRender) -> None:
+    request: Request | None = event.get("request")
+    urls = request.paths if request is not None else Urls("")
+    event["greenroom_version"] = __version__
+    event["to"] = urls
+    event["static"] = lambda name: urls.static(name, _static_mark(name))
+    event["viewer"] = _viewer(request)
+
+
+def _viewer(request: Request | None) -> Actor:
+    """Who is signed in; nobody where the request brings no session, so that pages need no query."""
+    if request is None or not authentication.has_session(request):
+        return ANONYMOUS
+    try:
+        return request.person
+    except Exception:  # an error page must not fail for the same reason as the page
+        return ANONYMOUS
+
+
+@cache
+def _static_mark(name: str) -> str:
+    """What is different in the address of a static file when the file is."""
+    return hashlib.sha256((STATIC / name).read_bytes()).hexdigest()[:12]

@@ -1,0 +1,1 @@
+"""For publishers: the ways in which files come into the index."""

@@ -1,0 +1,237 @@
+"""``POST /legacy/``: one file, direct or staged.
+
+The checks run in the order of ``docs/uploading.md``, and the first that fails answers. What needs
+no file is checked when the file begins to arrive, so that nobody sends a gigabyte to be told that
+the token is wrong; all of it is checked again when the whole form is there.
+"""
+
+import re
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+
+from pyramid.response import Response
+from pyramid.view import view_config
+
+from greenroom.registry import accounts, file_rules, uploads
+from greenroom.registry.artifacts import Artifact
+from greenroom.registry.errors import (
+    FileExists,
+    FileReserved,
+    NotAuthenticated,
+    Refusal,
+    TooLarge,
+    TooMany,
+)
+from greenroom.registry.permissions import Actor
+from greenroom.registry.unit_of_work import UnitOfWork
+from greenroom.registry.uploads import Accepted
+from greenroom.web.http import authentication, errors
+from greenroom.web.http.multipart import (
+    BrokenForm,
+    FileTooLarge,
+    ReceivedFile,
+    ReceivedForm,
+    receive,
+)
+from greenroom.web.http.problem_details import API_VERSION
+from greenroom.web.http.refusals import TEXT
+from greenroom.web.http.request import Request
+from greenroom.web.uploads.legacy import forms
+from greenroom.web.uploads.legacy.forms import BadForm, Fields, MissingField, RetiredAction
+from greenroom.web.uploads.legacy.resources import LegacyUpload
+from greenroom.web.uploads.session_body import session_response
+
+# What a form may have besides its file.
+_MOST_TEXT = 16 * 1024**2
+_LONGEST_REASON = 800
+
+# Upload clients that are told to skip what is there look for these words in a refusal. Only the
+# index may say them, not a name or a value that somebody sent.
+_SKIPS = re.compile(
+    r"(already)\s+(exist)|(updating)\s+(asset)|(overwrite)\s+(artifact)|(been)\s+(taken)"
+    r"|(cannot)\s+(be)\s+(updated)",
+    re.IGNORECASE,
+)
+
+# Where this dialect differs from the others.
+_STATUS: dict[type[Refusal], int] = {NotAuthenticated: 403, RetiredAction: 410}
+
+
+@view_config(context=LegacyUpload, request_method="POST", require_csrf=False)
+def upload(context: LegacyUpload, request: Request) -> Response:
+    """Take one file into the index, or say why not."""
+    try:
+        with _received(request) as form:
+            return _take(request, form)
+    except Refusal as refusal:
+        return _refused(request, refusal)
+
+
+@view_config(context=LegacyUpload, require_csrf=False)
+def not_an_upload(context: LegacyUpload, request: Request) -> Response:
+    """Uploads are sent with POST; everything else says so."""
+    response = Response(
+        "This is where upload clients send files, with POST.\n", 405, content_type="text/plain"
+    )
+    response.allow = ["POST"]
+    return response
+
+
+@contextmanager
+def _received(request: Request) -> Iterator[ReceivedForm]:
+    """The form, its file in a temporary file that is removed afterwards."""
+    settings = request.services.settings
+
+    def before_file(fields: Fields, problems: Sequence[str]) -> None:
+        _check_without_file(request, fields, problems)
+        if (request.content_length or 0) > settings.max_file_size + _MOST_TEXT:
+            raise TooLarge(file_rules.file_too_large(settings.max_file_size))
+
+    try:
+        form = receive(
+            request.environ["wsgi.input"],
+            request.headers.get("Content-Type"),
+            file_field="content",
+            ignored_files=("gpg_signature",),
+            folder=request.services.storage.incoming,
+            max_file_size=settings.max_file_size,
+            max_text_size=_MOST_TEXT,
+            before_file=before_file,
+        )
+    except BrokenForm as error:
+        raise BadForm(error.sentence) from None
+    except FileTooLarge as error:
+        raise TooLarge(file_rules.file_too_large(error.limit)) from None
+    with form:
+        yield form
+
+
+def _check_without_file(request: Request, fields: Fields, problems: Sequence[str]) -> None:
+    """All that is certain when only the fields before the file have arrived.
+
+    Fields may come after the file, so that what is missing is no fault yet. The flag may come too,
+    so that no more is asked of the actor than staging needs.
+    """
+    services, query = request.services, _query(request)
+    if forms.has_action(fields, query):
+        forms.check_protocol(fields, query)
+    with services.reading() as uow:
+        actor = _actor(request, uow)
+        forms.parse_staged(fields, query, request.headers.items())
+        forms.check_text(problems)
+        try:
+            claims = forms.parse_claims(fields, private=services.settings.private)
+        except MissingField:
+            return
+        uploads.check_actor(uow, actor, claims.name, staged=True)
+
+
+def _take(request: Request, form: ReceivedForm) -> Response:
+    services, query = request.services, _query(request)
+    forms.check_protocol(form.fields, query)
+    with services.reading() as uow:
+        actor = _actor(request, uow)
+        staged = forms.parse_staged(form.fields, query, request.headers.items())
+        forms.check_text(form.problems)
+        claims = forms.parse_claims(form.fields, private=services.settings.private)
+        uploads.check_actor(uow, actor, claims.name, staged=staged)
+        artifact = _artifact(form.file)
+        nothing_to_do = uploads.check(uow, actor, artifact, claims, staged=staged)
+        if nothing_to_do is not None:
+            return _accepted(request, uow, artifact, nothing_to_do, staged=staged)
+    distribution = uploads.examine(services.settings, artifact, claims)
+    uploads.keep(services.storage, artifact, distribution)
+    with services.writing() as uow:
+        actor = _actor(request, uow)
+        if actor.token is not None:
+            accounts.note_use(uow, actor.token)
+        accepted = uploads.accept(uow, actor, artifact, claims, distribution, staged=staged)
+        return _accepted(request, uow, artifact, accepted, staged=staged)
+
+
+def _actor(request: Request, uow: UnitOfWork) -> Actor:
+    return authentication.token_actor(request.headers.get("Authorization"), uow)
+
+
+def _query(request: Request) -> Fields:
+    try:
+        return request.GET.dict_of_lists()
+    except UnicodeDecodeError:
+        raise BadForm("The query of the upload URL is not UTF-8.") from None
+
+
+def _artifact(file: ReceivedFile | None) -> Artifact:
+    if file is None:
+        raise BadForm("The form has no file: send it in the field 'content'.")
+    file_rules.check_content(file.size, file.content_type)
+    return Artifact(
+        path=file.path,
+        filename=file.filename,
+        size=file.size,
+        sha256=file.sha256,
+        md5=file.md5,
+        blake2_256=file.blake2_256,
+    )
+
+
+def _accepted(
+    request: Request, uow: UnitOfWork, artifact: Artifact, accepted: Accepted, *, staged: bool
+) -> Response:
+    """Nothing to say after a direct upload; after a staged one, the draft that the file is in."""
+    if not staged:
+        return Response(content_type="text/plain")
+    notices = []
+    if accepted.published:
+        notices.append(
+            f"{artifact.filename} is published with this very content: nothing was staged."
+        )
+    elif not accepted.changed:
+        notices.append(f"{artifact.filename} is in the draft with this very content.")
+    if accepted.draft is None:
+        response = Response(json_body={"meta": {"api-version": API_VERSION}, "notices": notices})
+        response.headers["Cache-Control"] = "private, no-store"
+        return response
+    return session_response(
+        request, uow, accepted.draft, status=201 if accepted.opened else 200, notices=notices
+    )
+
+
+def _refused(request: Request, refusal: Refusal) -> Response:
+    """The sentence in the status line, which twine prints, and in the body, which others do."""
+    status = _STATUS.get(type(refusal)) or TEXT.status(type(refusal))
+    sentence, *errors_ = [_said(refusal, text) for text in (str(refusal), *refusal.details)]
+    if _wants_json(request):
+        body = {"message": sentence, "code": refusal.code, "errors": errors_}
+        response = Response(json_body=body | {"status": status, "detail": sentence})
+        if request.accept.acceptable_offers(["text/plain"]):
+            # What would do with text shows it to a person: uv shows the detail of a problem
+            # (RFC 9457), and of other JSON nothing but the code.
+            response.content_type = "application/problem+json"
+    else:
+        response = Response(f"{status} {sentence}\n", content_type="text/plain")
+    response.status = f"{status} {_one_line(sentence)}"
+    response.headers["Cache-Control"] = "no-store"
+    if isinstance(refusal, TooMany):
+        response.retry_after = errors.retry_after(refusal)
+    return response
+
+
+def _said(refusal: Refusal, sentence: str) -> str:
+    if isinstance(refusal, (FileExists, FileReserved)):
+        return sentence
+    return _SKIPS.sub(lambda found: "-".join(filter(None, found.groups())), sentence)
+
+
+def _wants_json(request: Request) -> bool:
+    if not request.headers.get("Accept"):
+        return False
+    offers = request.accept.acceptable_offers(["text/plain", "application/json"])
+    return bool(offers) and offers[0][0] == "application/json"
+
+
+def _one_line(sentence: str) -> str:
+    """What can stand in a status line (RFC 9112, section 4): printable ASCII, not endless."""
+    printable = "".join(c if " " <= c <= "~" else " " if c.isspace() else "?" for c in sentence)
+    if len(printable) <= _LONGEST_REASON:
+        return printable
+    return printable[: _LONGEST_REASON - 3] + "..."

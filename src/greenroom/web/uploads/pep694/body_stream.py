@@ -1,0 +1,65 @@
+"""A raw request body, written to a temporary file and hashed while it arrives."""
+
+import contextlib
+from collections.abc import Iterator
+
+from greenroom.registry.errors import InvalidRequest, TooLarge
+from greenroom.registry.upload_sessions import Digester, ReceivedPart
+from greenroom.storage import Storage
+from greenroom.web.http.request import Request
+
+_PIECE = 256 * 1024
+
+
+@contextlib.contextmanager
+def receive(
+    request: Request, storage: Storage, limit: int, names: tuple[str, ...], *, partial: bool
+) -> Iterator[ReceivedPart]:
+    """The body, with digests by these names; its file is removed when the context is left.
+
+    ``limit`` is how many bytes are expected. Where part of them will do, a connection that breaks
+    leaves what has arrived.
+
+    Raises:
+        TooLarge: more arrive.
+        InvalidRequest: fewer arrive, or none.
+    """
+    if (request.content_length or 0) > limit:
+        raise TooLarge(_too_many(limit))
+    path = storage.new_file()
+    try:
+        digester, size = Digester(names), 0
+        with path.open("wb") as file:
+            for piece in _pieces(request, partial=partial):
+                size += len(piece)
+                if size > limit:
+                    raise TooLarge(_too_many(limit))
+                digester.update(piece)
+                file.write(piece)
+        if size == 0:
+            raise InvalidRequest("No bytes have arrived.")
+        if not partial and size != limit:
+            raise InvalidRequest(
+                f"{size} of {limit} bytes have arrived: send the whole file once more."
+            )
+        yield ReceivedPart(path, size, digester.hexdigests())
+    finally:
+        path.unlink(missing_ok=True)
+
+
+def _pieces(request: Request, *, partial: bool) -> Iterator[bytes]:
+    stream = request.environ["wsgi.input"]
+    while True:
+        try:
+            piece = stream.read(_PIECE)
+        except Exception as error:  # each server has its own for a connection that breaks or stalls
+            if partial:
+                return
+            raise InvalidRequest("The upload stopped before its end: send it once more.") from error
+        if not piece:
+            return
+        yield piece
+
+
+def _too_many(limit: int) -> str:
+    return f"File too large: only {limit} more bytes were announced."

@@ -1,0 +1,105 @@
+"""What Upload 2.0 answers: the bodies of PEP 694, as models.
+
+Every answer is built of one of these, and the OpenAPI description is generated from them
+(``pep694/openapi.py``): what the index says of itself is what it does.
+"""
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from greenroom.web.http.problem_details import Answer, AnswerMeta, Url
+
+Timestamp = Annotated[
+    str,
+    Field(
+        pattern=r"^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}Z$",
+        description="A moment in whole seconds, in UTC (RFC 3339).",
+        json_schema_extra={"format": "date-time"},
+    ),
+]
+
+
+class SessionLinks(Answer):
+    """What can be done with a publishing session; one that has ended has no link but to itself."""
+
+    session: Annotated[Url, Field(description="GET: its status. DELETE: cancel it.")]
+    upload: Annotated[Url, Field(description="POST: announce a file.")] = ""
+    publish: Annotated[Url, Field(description="POST: make everything in it public.")] = ""
+    extend: Annotated[Url, Field(description="POST: ask for more time.")] = ""
+    stage: Annotated[Url, Field(description="The simple index of what is staged.")] = ""
+
+
+class SessionFile(Answer):
+    """A file of a session: staged, on its way, or failed."""
+
+    status: Literal["pending", "processing", "completed", "error"]
+    link: Annotated[Url, Field(description="GET: the file, once it is completed. DELETE: remove.")]
+    notices: Annotated[list[str], Field(description="Sentences for people.")] = []  # noqa: RUF012
+
+
+class SessionBody(Answer):
+    """A publishing session."""
+
+    meta: AnswerMeta
+    links: SessionLinks
+    mechanisms: Annotated[
+        list[str],
+        Field(min_length=1, description="Ways to send a file, the one to be preferred first."),
+    ]
+    session_token: Annotated[
+        str,
+        Field(
+            pattern="^[0-9A-Za-z]{22}$",
+            description="The secret of the stage: whoever has it may read what is staged.",
+        ),
+    ]
+    expires_at: Timestamp
+    status: Literal["open", "processing", "published", "error", "canceled"]
+    files: Annotated[dict[str, SessionFile], Field(description="By file name.")]
+    notices: Annotated[list[str], Field(description="Sentences for people.")]
+
+
+class FileUploadLinks(Answer):
+    """What can be done with a file upload session."""
+
+    file_upload_session: Annotated[Url, Field(description="GET: its status. DELETE: cancel it.")]
+    complete: Annotated[Url, Field(description="POST: all bytes are there.")]
+    extend: Annotated[Url, Field(description="POST: ask for more time.")]
+
+
+class BytesMechanism(Answer):
+    """The bytes of a file are sent to the index."""
+
+    identifier: Literal["http-post-bytes", "vnd-greenroom-resumable-v1"]
+    file_url: Annotated[Url, Field(alias="file_url", description="Where the bytes go.")]
+
+
+class PresignedPart(Answer):
+    """Bytes of a file: `size` of them from `start` on."""
+
+    number: Annotated[int, Field(ge=1)]
+    start: Annotated[int, Field(ge=0)]
+    size: Annotated[int, Field(ge=1)]
+    url: Annotated[Url, Field(description="PUT: exactly these bytes.")]
+
+
+class PresignedMechanism(Answer):
+    """The bytes of a file are sent to the storage, in parts."""
+
+    identifier: Literal["vnd-greenroom-presigned-v1"]
+    part_size: Annotated[int, Field(ge=1, description="Of all parts but the last.")]
+    expires_at: Annotated[Timestamp, Field(description="Until when the URLs of parts are good.")]
+    parts: Annotated[list[PresignedPart], Field(description="None when nothing may be sent.")]
+    arrived: Annotated[list[int], Field(description="The numbers of parts that are there.")] = []  # noqa: RUF012
+
+
+class FileUploadBody(Answer):
+    """A file upload session."""
+
+    meta: AnswerMeta
+    links: FileUploadLinks
+    status: Literal["pending", "processing", "completed", "error", "canceled"]
+    expires_at: Timestamp
+    mechanism: Annotated[BytesMechanism | PresignedMechanism, Field(discriminator="identifier")]
+    notices: Annotated[list[str], Field(description="Why it is in error.")] = []  # noqa: RUF012

@@ -1,0 +1,138 @@
+"""A draft in the words of PEP 694: the body of a publishing session."""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+
+from pyramid.response import Response
+
+from greenroom.models import Draft, DraftState, UploadState
+from greenroom.registry import (
+    drafts,
+    upload_sessions,
+    upload_states,
+)
+from greenroom.registry.unit_of_work import UnitOfWork
+from greenroom.web.http import commands
+from greenroom.web.http.problem_details import API_VERSION, CONTENT_TYPE, Answer
+from greenroom.web.http.request import Request
+from greenroom.web.uploads.schemas import SessionBody
+
+# PEP 694 knows one state for all ways in which a session ends without being published.
+_STATUS = {
+    DraftState.OPEN: "open",
+    DraftState.PUBLISHED: "published",
+    DraftState.DISCARDED: "canceled",
+    DraftState.EXPIRED: "canceled",
+}
+
+
+def session_body(
+    request: Request, uow: UnitOfWork, draft: Draft, notices: Sequence[str] = ()
+) -> dict[str, object]:
+    """The session body: ``notices`` come before those that every body has.
+
+    A session that has ended has nothing left to link to but itself.
+    """
+    is_open = drafts.is_live(uow, draft)
+    return {
+        "meta": {"api-version": API_VERSION},
+        "links": _links(request, draft)
+        if is_open
+        else {"session": request.urls.publishing_session(draft)},
+        "mechanisms": list(upload_mechanisms(uow)),
+        "session-token": draft.slug,
+        "expires-at": timestamp(draft.expires),
+        "status": status(uow, draft),
+        "files": _files(request, uow, draft) if is_open else {},
+        "notices": [*notices, *draft.review_notices, *_notices(request, uow, draft)],
+    }
+
+
+def status(uow: UnitOfWork, draft: Draft) -> str:
+    """Where the session stands, in the words of PEP 694."""
+    if draft.review is not None and drafts.is_live(uow, draft):
+        return draft.review
+    return _STATUS[drafts.state(uow, draft)]
+
+
+def upload_mechanisms(uow: UnitOfWork) -> tuple[str, ...]:
+    """The ways in which a file can be sent, the one to be preferred first."""
+    everywhere = (upload_sessions.HTTP_POST_BYTES, upload_sessions.RESUMABLE)
+    if upload_sessions.offers_presigned(uow.storage):
+        return (upload_sessions.PRESIGNED, *everywhere)
+    return everywhere
+
+
+def timestamp(moment: datetime) -> str:
+    """A moment in whole seconds, in UTC (RFC 3339)."""
+    return moment.strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def session_response(
+    request: Request,
+    uow: UnitOfWork,
+    draft: Draft,
+    *,
+    status: int = 200,
+    notices: Sequence[str] = (),
+) -> Response:
+    """An answer with the session body; ``Location`` is the session. Nobody may store it."""
+    body = session_body(request, uow, draft, notices)
+    response = api_response(SessionBody, body, status)
+    response.headers["Location"] = request.urls.publishing_session(draft)
+    return response
+
+
+def api_response(kind: type[Answer], body: Mapping[str, object], status: int) -> Response:
+    """An answer of the API, of this kind; nobody may store it."""
+    response = Response(json_body=kind.checked(body), status=status, content_type=CONTENT_TYPE)
+    response.charset = None
+    response.headers["Cache-Control"] = "private, no-store"
+    return response
+
+
+def _links(request: Request, draft: Draft) -> dict[str, str]:
+    session = request.urls.publishing_session(draft)
+    return {
+        "session": session,
+        "upload": f"{session}upload",
+        "publish": f"{session}publish",
+        "extend": f"{session}extend",
+        "stage": request.urls.draft_index(draft),
+    }
+
+
+def _files(request: Request, uow: UnitOfWork, draft: Draft) -> dict[str, dict[str, object]]:
+    """Staged files, and in their places those that are under way or have failed."""
+    staged = {
+        file.filename: _file(request, draft, file.filename, UploadState.COMPLETED)
+        for file in drafts.files(uow.db, draft)
+    }
+    arriving = {
+        upload.filename: _file(
+            request, draft, upload.filename, upload_states.state(uow, upload), upload.problems
+        )
+        for upload in upload_sessions.of_draft(uow, draft)
+    }
+    return staged | arriving
+
+
+def _file(
+    request: Request, draft: Draft, filename: str, state: UploadState, notices: Sequence[str] = ()
+) -> dict[str, object]:
+    body: dict[str, object] = {
+        "status": state.value,
+        "link": request.urls.draft_file(draft, filename),
+    }
+    return body | {"notices": list(notices)} if notices else body
+
+
+def _notices(request: Request, uow: UnitOfWork, draft: Draft) -> list[str]:
+    if not drafts.is_live(uow, draft):
+        return [drafts.ended_sentence(uow, draft)]
+    return [
+        f"Draft of {draft.project_name} {draft.version}: {request.urls.draft(draft)}",
+        f"Try it: {commands.install_draft(request, draft)}",
+        f"It expires on {draft.expires:%Y-%m-%d at %H:%M} UTC.",
+        f"Publish it: {request.urls.managed_draft(draft)}",
+    ]

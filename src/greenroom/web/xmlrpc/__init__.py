@@ -1,8 +1,0 @@
-"""XML-RPC, by which mirrors follow the journal."""
-
-from pyramid.config import Configurator
-
-
-def includeme(config: Configurator) -> None:
-    """Register the face's views."""
-    config.scan(f"{__name__}.views")

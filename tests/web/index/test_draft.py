@@ -1,0 +1,333 @@
+"""``/draft/<slug>/…`` as installers and scripts see it: while it lives, and when it has ended."""
+
+import json
+from collections.abc import Iterator
+from datetime import timedelta
+from pathlib import Path
+from urllib.parse import urljoin
+
+import pytest
+from pypi_simple import ProjectPage
+
+from greenroom.models import DraftState
+from greenroom.registry import (
+    accounts,
+    catalogue,
+    drafts,
+    publishing,
+)
+from greenroom.registry.permissions import Actor
+from tests import factories
+from tests.artifacts import make_sdist, make_wheel
+from tests.web.conftest import Site
+from tests.web.standing import KINDS, House, fetch, furnished_site
+
+JSON = {"Accept": "application/vnd.pypi.simple.v1+json"}
+WHEEL = "example-3.0-py3-none-any.whl"
+SDIST = "example-3.0.tar.gz"
+DRAFT_HEADERS = {
+    "Cache-Control": "private, no-store",
+    "X-Robots-Tag": "noindex, nofollow",
+    "Referrer-Policy": "no-referrer",
+}
+
+
+@pytest.fixture(scope="module", params=KINDS)
+def house(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[House]:
+    with furnished_site(request, tmp_path_factory.mktemp("house"), request.param) as house:
+        yield house
+
+
+def below(house: House, path: str = "", slug: str = "open") -> str:
+    return f"/draft/{house.slugs[slug]}/{path}"
+
+
+def test_its_simple_index_lists_this_one_project(house: House) -> None:
+    page = json.loads(fetch(house.site, below(house, "simple/"), headers=JSON).body)
+    html = fetch(house.site, below(house, "simple/")).text
+
+    assert [project["name"] for project in page["projects"]] == ["example"]
+    assert html.count("<a ") == 1
+    assert '<a href="example/">example</a>' in html
+
+
+def test_it_lists_only_its_own_files(house: House) -> None:
+    page = json.loads(fetch(house.site, below(house, "simple/example/"), headers=JSON).body)
+
+    assert page["name"] == "example"
+    assert page["versions"] == ["3.0"]
+    assert [file["filename"] for file in page["files"]] == [WHEEL, SDIST]
+    assert [file["requires-python"] for file in page["files"]] == [">=3.11", ">=3.11"]
+    assert page["files"][0]["core-metadata"]["sha256"]
+    assert page["files"][1]["core-metadata"] is False
+
+
+@pytest.mark.parametrize("form", ["html", "json"])
+def test_links_stay_within_the_draft_and_lead_to_the_bytes(house: House, form: str) -> None:
+    address = "http://index.example" + below(house, "simple/example/")
+    if form == "html":
+        text = fetch(house.site, below(house, "simple/example/")).text
+        page = ProjectPage.from_html("example", text, base_url=address)
+    else:
+        body = fetch(house.site, below(house, "simple/example/"), headers=JSON).body
+        page = ProjectPage.from_json_data(json.loads(body), base_url=address)
+
+    assert [package.filename for package in page.packages] == [WHEEL, SDIST]
+    for package in page.packages:
+        assert package.url == "http://index.example" + below(house, f"files/{package.filename}")
+        path = package.url.removeprefix("http://index.example")
+        assert fetch(house.site, path).body == house.files[package.filename].read_bytes()
+        metadata = urljoin(package.url, f"{package.filename}.metadata")
+        status = fetch(house.site, metadata.removeprefix("http://index.example")).status_int
+        assert status == (200 if package.filename == WHEEL else 404)
+
+
+def test_its_simple_index_is_negotiated_like_the_public_one(house: House) -> None:
+    for path in ("simple/", "simple/example/"):
+        address = below(house, path)
+        html = fetch(house.site, address)
+        assert html.headers["Content-Type"] == "text/html; charset=utf-8"
+        assert html.headers["Vary"] == "Accept"
+        assert fetch(house.site, address, headers={"Accept": "image/png"}).status_int == 406
+        known = {"If-None-Match": html.headers["ETag"]}
+        assert fetch(house.site, address, headers=known).status_int == 304
+        assert fetch(house.site, address, method="OPTIONS").status_int == 204
+        head = fetch(house.site, address, method="HEAD")
+        assert (head.status_int, head.body) == (200, b"")
+        assert sorted(head.headers.items()) == sorted(html.headers.items())
+
+
+@pytest.mark.parametrize(
+    "name", ["released", "hidden", "nothing", "3.0", "files", "simple", "x" * 500, "%00", "%C3%A9"]
+)
+def test_other_projects_are_not_in_it(house: House, name: str) -> None:
+    response = fetch(house.site, below(house, f"simple/{name}/"))
+
+    assert response.status_int == 404
+    assert response.content_type == "text/plain"
+
+
+@pytest.mark.parametrize("name", ["Example", "EXAMPLE", "eXample"])
+def test_the_project_has_one_address_in_it(house: House, name: str) -> None:
+    response = fetch(house.site, below(house, f"simple/{name}/?a=b"))
+
+    assert response.status_int == 301
+    assert response.location == "http://index.example" + below(house, "simple/example/?a=b")
+    assert DRAFT_HEADERS.items() <= dict(response.headers).items()
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "",
+        "simple/",
+        "simple/example/",
+        f"files/{WHEEL}",
+        f"files/{WHEEL}.metadata",
+        "files/",
+        "files/nothing.whl",
+        "nothing",
+        "simple",
+        "simple/other/",
+        "%ff",
+        "%00",
+        "../nothing",
+    ],
+)
+@pytest.mark.parametrize("method", ["GET", "HEAD", "POST", "OPTIONS", "BREW"])
+def test_nobody_keeps_or_follows_anything_below_it(house: House, path: str, method: str) -> None:
+    response = fetch(house.site, below(house, path), method=method)
+
+    assert response.status_int < 500
+    assert DRAFT_HEADERS.items() <= dict(response.headers).items()
+    assert "Set-Cookie" not in response.headers
+    assert "Surrogate-Key" not in response.headers
+
+
+@pytest.mark.parametrize("slug", ["discarded", "expired", "swept", "released", "rotated"])
+@pytest.mark.parametrize("path", ["", "simple/", "files/x.whl"])
+def test_nobody_keeps_or_follows_a_tombstone(house: House, slug: str, path: str) -> None:
+    assert (
+        DRAFT_HEADERS.items() <= dict(fetch(house.site, below(house, path, slug)).headers).items()
+    )
+
+
+@pytest.mark.parametrize("path", ["", "simple/", "simple/example/", f"files/{WHEEL}"])
+@pytest.mark.parametrize("method", ["POST", "PUT", "DELETE", "PATCH"])
+def test_it_can_only_be_read(house: House, path: str, method: str) -> None:
+    response = fetch(house.site, below(house, path), method=method)
+
+    if path.startswith("files/") and method == "DELETE":
+        assert response.status_int == 401  # with credentials, a file can be taken out
+    else:
+        assert response.status_int == 405
+        assert {"GET", "HEAD"} <= set(response.allow or ())
+
+
+UNKNOWN = [
+    "A" * 22,
+    "A" * 21,
+    "A" * 23,
+    "",
+    "%00" * 22,
+    "%C3%A9" * 22,
+    "x" * 5000,
+    "%27%20or%201=1--",
+    "%25" * 22,
+]
+
+
+@pytest.mark.parametrize("slug", UNKNOWN)
+@pytest.mark.parametrize("path", ["", "simple/", "simple/example/", f"files/{WHEEL}"])
+def test_an_unknown_address_is_not_there(house: House, slug: str, path: str) -> None:
+    assert fetch(house.site, f"/draft/{slug}/{path}").status_int == 404
+
+
+@pytest.mark.parametrize("path", ["", "simple/", "simple/example/", f"files/{WHEEL}"])
+def test_an_address_that_was_rotated_away_is_as_unknown_as_any(house: House, path: str) -> None:
+    rotated = fetch(house.site, below(house, path, "rotated"))
+    unknown = fetch(house.site, f"/draft/{'A' * 22}/{path}")
+
+    assert rotated.status_int == 404
+    assert rotated.body == unknown.body
+    assert dict(rotated.headers) == dict(unknown.headers)
+
+
+def test_an_address_is_compared_as_a_whole_and_in_its_letter_case(house: House) -> None:
+    slug = house.slugs["open"]
+
+    for other in (slug.swapcase(), slug[:-1] + "_", slug[1:] + slug[0]):
+        assert fetch(house.site, f"/draft/{other}/").status_int == 404
+
+
+ENDED = {
+    "released": "The draft of released 1.0 was published.",
+    "discarded": "The draft of discarded 1.0 was discarded.",
+    "expired": "The draft of expired 1.0 has expired.",
+    "swept": "The draft of swept 1.0 has expired.",
+}
+
+
+@pytest.mark.parametrize(("slug", "sentence"), ENDED.items())
+@pytest.mark.parametrize(
+    "path",
+    [
+        "",
+        "simple/",
+        "simple",
+        "simple/{name}/",
+        "simple/other/",
+        "files/{name}-1.0-py3-none-any.whl",
+        "files/{name}-1.0-py3-none-any.whl.metadata",
+        "files/nothing",
+        "nothing/at/all/",
+    ],
+)
+@pytest.mark.parametrize("method", ["GET", "HEAD"])
+def test_an_ended_draft_says_what_happened(
+    house: House, slug: str, sentence: str, path: str, method: str
+) -> None:
+    response = fetch(house.site, below(house, path.format(name=slug), slug), method=method)
+
+    assert response.status_int == 410
+    assert response.content_type == ("text/html" if path == "" else "text/plain")
+    if method == "GET":
+        assert sentence in response.text
+        link = "/project/released/1.0/"
+        assert (link in response.text) == (slug == "released")
+    else:
+        assert response.body == b""
+
+
+@pytest.mark.parametrize("slug", ENDED)
+@pytest.mark.parametrize("path", ["", "simple/", "files/x.whl"])
+def test_an_ended_draft_takes_nothing(house: House, slug: str, path: str) -> None:
+    assert fetch(house.site, below(house, path, slug), method="POST").status_int == 405
+
+
+def test_the_link_to_the_release_that_was_published_is_whole(house: House) -> None:
+    text = fetch(house.site, below(house, "simple/", "released")).text
+
+    assert text == (
+        "The draft of released 1.0 was published.\nhttp://index.example/project/released/1.0/\n"
+    )
+
+
+def test_it_ends_at_the_very_second(site: Site, tmp_path: Path) -> None:
+    site.user()
+    wheel = make_wheel(tmp_path)
+    slug = site.upload(wheel, site.token(), staged=True).json["session-token"]
+    paths = [f"/draft/{slug}/{path}" for path in ("", "simple/", f"files/{wheel.name}")]
+
+    site.clock.advance(timedelta(days=14) - timedelta(microseconds=1))
+    assert [fetch(site, path).status_int for path in paths] == [200] * 3
+    site.clock.advance(timedelta(microseconds=1))
+
+    assert [fetch(site, path).status_int for path in paths] == [410] * 3
+
+
+def test_times_and_serial_are_those_of_staging(site: Site, tmp_path: Path) -> None:
+    site.user()
+    slug = site.upload(make_wheel(tmp_path), site.token(), staged=True).json["session-token"]
+    site.clock.advance(timedelta(days=1))
+
+    response = fetch(site, f"/draft/{slug}/simple/example/", headers=JSON)
+
+    page = json.loads(response.body)
+    assert page["files"][0]["upload-time"] == "2026-06-01T12:00:00.250000Z"
+    assert page["meta"]["_last-serial"] == 0
+    assert response.headers["X-PyPI-Last-Serial"] == "0"
+
+
+def test_a_draft_that_lost_its_last_file_is_there_and_empty(site: Site, tmp_path: Path) -> None:
+    site.user()
+    wheel = make_wheel(tmp_path)
+    slug = site.upload(wheel, site.token(), staged=True).json["session-token"]
+    with site.services.writing() as uow:
+        draft = drafts.by_slug(uow.db, slug)
+        assert draft is not None
+        actor = Actor(accounts.get_user(uow.db, "ada"))
+        drafts.remove_file(uow, actor, draft, wheel.name)
+
+    page = json.loads(fetch(site, f"/draft/{slug}/simple/example/", headers=JSON).body)
+
+    assert (page["files"], page["versions"]) == ([], [])
+    assert fetch(site, f"/draft/{slug}/files/{wheel.name}").status_int == 404
+    assert fetch(site, f"/draft/{slug}/").status_int == 200
+
+
+def test_a_draft_of_a_published_release_lists_only_what_is_new(site: Site, tmp_path: Path) -> None:
+    site.user()
+    token = site.token()
+    site.upload(make_sdist(tmp_path), token)
+    slug = site.upload(make_wheel(tmp_path), token, staged=True).json["session-token"]
+
+    page = json.loads(fetch(site, f"/draft/{slug}/simple/example/", headers=JSON).body)
+
+    assert [file["filename"] for file in page["files"]] == ["example-1.0-py3-none-any.whl"]
+
+
+def test_publishing_moves_every_file_to_the_public_index(site: Site, tmp_path: Path) -> None:
+    site.user()
+    token = site.token()
+    paths = [make_wheel(tmp_path), make_sdist(tmp_path)]
+    slugs = {site.upload(p, token, staged=True).json["session-token"] for p in paths}
+    (slug,) = slugs
+    with site.services.writing() as uow:
+        draft = drafts.by_slug(uow.db, slug)
+        assert draft is not None
+        publishing.publish(uow, Actor(accounts.get_user(uow.db, "ada")), draft)
+
+    page = json.loads(fetch(site, "/simple/example/", headers=JSON).body)
+
+    assert [file["filename"] for file in page["files"]] == [path.name for path in paths]
+    assert fetch(site, f"/draft/{slug}/files/{paths[0].name}").status_int == 410
+    with site.services.reading() as uow:
+        ended = drafts.by_slug(uow.db, slug)
+        assert ended is not None
+        assert drafts.state(uow, ended) is DraftState.PUBLISHED
+        project = catalogue.project(uow.db, "example")
+        assert project is not None
+        assert factories.public_filenames(uow, "example") == [path.name for path in paths]

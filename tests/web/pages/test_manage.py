@@ -1,0 +1,755 @@
+"""Your projects, a project's manage page, a draft and its acts, and what administrators see."""
+
+from collections.abc import Callable
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+import webtest
+
+from greenroom.models import Draft, RoleName
+from greenroom.registry import (
+    accounts,
+    drafts,
+    publishing,
+)
+from greenroom.registry.permissions import Actor
+from tests import factories
+from tests.artifacts import make_sdist, make_wheel
+from tests.web.conftest import Site
+from tests.web.reading import banner, commands, counted_statements, heading, links, text
+
+PROJECT = "/manage/project/example/"
+DRAFT = "/manage/project/example/draft/1.0/"
+
+
+@pytest.fixture(autouse=True)
+def ada(site: Site) -> str:
+    return site.user()
+
+
+def do(site: Site, act: Callable[..., object], *arguments: object) -> None:
+    """An act of ada's on the draft of example 1.0."""
+    with site.services.writing() as uow:
+        draft = factories.find_draft(uow, "example", "1.0")
+        assert draft is not None
+        act(uow, Actor(accounts.get_user(uow.db, "ada")), draft, *arguments)
+
+
+def draft_of(site: Site, version: str = "1.0") -> Draft | None:
+    with site.services.reading() as uow:
+        return factories.find_draft(uow, "example", version)
+
+
+def staged(site: Site) -> list[str]:
+    """What the draft of example 1.0 holds."""
+    with site.services.reading() as uow:
+        draft = factories.find_draft(uow, "example", "1.0")
+        assert draft is not None
+        return [file.filename for file in drafts.files(uow.db, draft)]
+
+
+def public(site: Site) -> list[str]:
+    with site.services.reading() as uow:
+        return factories.public_filenames(uow, "example")
+
+
+def csrf(browser: webtest.TestApp) -> dict[str, str]:
+    return {"csrf_token": browser.get("/account/").forms["logout"]["csrf_token"].value}
+
+
+# Your projects
+
+
+def test_newcomers_are_told_how_to_begin(site: Site) -> None:
+    page = site.sign_in().get("/manage/")
+
+    assert "You have no projects yet." in text(page)
+    assert commands(page) == [
+        "twine upload --repository-url 'http://index.example/legacy/?staged=true' dist/*"
+    ]
+    assert "/account/tokens/" in links(page)
+
+
+def test_drafts_stand_above_the_projects(site: Site, tmp_path: Path) -> None:
+    site.release(make_wheel(tmp_path))
+    site.stage(make_wheel(tmp_path, version="2.0"))
+
+    page = site.sign_in().get("/manage/")
+
+    assert "example 2.0 1 file" in text(page)
+    assert "14 days left" in text(page)
+    assert "/manage/project/example/draft/2.0/" in links(page)
+    assert "example 1.0 1 Jun 2026, 12:00 UTC Owner" in text(page)
+
+
+def test_nobody_sees_the_projects_of_others(site: Site, tmp_path: Path) -> None:
+    site.stage(make_wheel(tmp_path))
+    site.user("eve")
+
+    assert "example" not in text(site.sign_in("eve").get("/manage/")).replace("index.example", "")
+
+
+def test_many_projects_have_pages(site: Site, tmp_path: Path) -> None:
+    for word in ("apples", "pears"):
+        site.release(*(make_wheel(tmp_path, f"{word}-{letter}") for letter in "abcdefghkmnpq"))
+        site.clock.advance(timedelta(hours=2))
+    browser = site.sign_in()
+
+    assert "pears-q" not in text(browser.get("/manage/"))
+    assert "pears-q" in text(browser.get("/manage/?page=2"))
+
+
+# A project
+
+
+def test_a_project_is_managed_on_one_page(site: Site, tmp_path: Path) -> None:
+    site.release(make_wheel(tmp_path))
+    site.stage(make_wheel(tmp_path, version="2.0"))
+
+    page = site.sign_in().get(PROJECT)
+
+    assert heading(page) == "example"
+    assert "/manage/project/example/draft/2.0/" in links(page)
+    assert "/manage/project/example/release/1.0/" in links(page)
+    assert "ada owner" in text(page)
+
+
+def test_a_project_without_releases_is_marked(site: Site, tmp_path: Path) -> None:
+    site.stage(make_wheel(tmp_path))
+
+    page = site.sign_in().get(PROJECT)
+
+    assert heading(page) == "example Reserved by a draft"
+    assert "/project/example/" not in links(page)
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "",
+        "draft/1.0/",
+        "draft/1.0/publish",
+        "draft/1.0/discard",
+        "draft/1.0/rotate",
+        "remove-role?user=ada",
+    ],
+)
+@pytest.mark.parametrize("who", ["eve", None])
+def test_strangers_find_nothing_there(
+    site: Site, tmp_path: Path, path: str, who: str | None
+) -> None:
+    site.stage(make_wheel(tmp_path))
+    if who:
+        site.user(who)
+    browser = site.sign_in(who) if who else site.app
+
+    there = browser.get(f"{PROJECT}{path}", status=404)
+    elsewhere = browser.get(f"/manage/project/nothing/{path}", status=404)
+
+    assert there.body == elsewhere.body
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "add-role",
+        "settings",
+        "remove-role",
+        "draft/1.0/publish",
+        "draft/1.0/discard",
+        "draft/1.0/extend",
+        "draft/1.0/rotate",
+        "draft/1.0/remove",
+    ],
+)
+def test_strangers_cannot_act(site: Site, tmp_path: Path, path: str) -> None:
+    slug = site.stage(make_wheel(tmp_path))
+    site.user("eve")
+    eve = site.sign_in("eve")
+    fields = {
+        "typed": "1.0",
+        "username": "eve",
+        "role": "owner",
+        "user": "ada",
+        "filename": "example-1.0-py3-none-any.whl",
+    }
+
+    eve.post(f"{PROJECT}{path}", fields | csrf(eve), status=404)
+
+    draft = draft_of(site)
+    assert draft is not None
+    assert draft.slug == slug
+    assert staged(site) == ["example-1.0-py3-none-any.whl"]
+    assert public(site) == []
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "add-role",
+        "settings",
+        "remove-role",
+        "draft/1.0/publish",
+        "draft/1.0/discard",
+        "draft/1.0/extend",
+        "draft/1.0/rotate",
+        "draft/1.0/remove",
+    ],
+)
+def test_no_act_is_done_without_the_form_of_this_session(
+    site: Site, tmp_path: Path, path: str
+) -> None:
+    slug = site.stage(make_wheel(tmp_path))
+    site.user("grace")
+    fields = {
+        "typed": "1.0",
+        "username": "grace",
+        "role": "owner",
+        "user": "ada",
+        "filename": "example-1.0-py3-none-any.whl",
+    }
+
+    answer = site.sign_in().post(f"{PROJECT}{path}", fields, status=400)
+
+    assert "This form has expired" in text(answer)
+    draft = draft_of(site)
+    assert draft is not None
+    assert draft.slug == slug
+    assert staged(site) == ["example-1.0-py3-none-any.whl"]
+    assert public(site) == []
+
+
+# Roles and settings
+
+
+def test_an_owner_gives_a_role(site: Site, tmp_path: Path) -> None:
+    site.stage(make_wheel(tmp_path))
+    site.user("grace")
+    form = site.sign_in().get(PROJECT).forms["add-role"]
+    form["username"], form["role"] = "Grace", "maintainer"
+
+    page = form.submit().follow()
+
+    assert "grace is a maintainer of example." in text(page)
+    assert "grace maintainer" in text(page)
+    site.sign_in("grace").get(DRAFT, status=200)
+
+
+@pytest.mark.parametrize(
+    ("username", "role", "sentence"),
+    [
+        ("nobody", "owner", "There is no user 'nobody'"),
+        ("ada", "owner", "as before"),
+        ("ada", "maintainer", "the last owner"),
+        ("", "owner", "Enter a user name."),
+        ("x" * 300, "owner", "cannot be longer than 255"),
+        ("grace", "king", "Not a valid choice"),
+    ],
+)
+def test_a_role_that_cannot_be_is_refused_with_the_reason(
+    site: Site, tmp_path: Path, username: str, role: str, sentence: str
+) -> None:
+    site.stage(make_wheel(tmp_path))
+    site.user("grace")
+    form = site.sign_in().get(PROJECT).forms["add-role"]
+    form["username"] = username
+    form["role"].force_value(role)
+
+    answer = form.submit(status="4*")
+
+    assert sentence in text(answer)
+    assert "ada owner" in text(site.sign_in().get(PROJECT))
+    assert "grace" not in text(site.sign_in().get(PROJECT))
+
+
+def test_a_role_goes_when_the_name_is_typed(site: Site, tmp_path: Path) -> None:
+    site.stage(make_wheel(tmp_path))
+    site.user("grace")
+    site.role("example", "grace", RoleName.MAINTAINER)
+    question = site.sign_in().get(f"{PROJECT}remove-role?user=grace")
+    form = question.forms["confirm"]
+    form["typed"] = "grace"
+
+    page = form.submit().follow()
+
+    assert "grace has no role in example any more." in text(page)
+    site.sign_in("grace").get(PROJECT, status=404)
+
+
+@pytest.mark.parametrize("typed", ["", "ada", "grac"])
+def test_a_role_stays_when_something_else_is_typed(site: Site, tmp_path: Path, typed: str) -> None:
+    site.stage(make_wheel(tmp_path))
+    site.user("grace")
+    site.role("example", "grace", RoleName.MAINTAINER)
+    form = site.sign_in().get(f"{PROJECT}remove-role?user=grace").forms["confirm"]
+    form["typed"] = typed
+
+    form.submit(status=422)
+
+    site.sign_in("grace").get(PROJECT, status=200)
+
+
+def test_the_last_owner_stays(site: Site, tmp_path: Path) -> None:
+    site.stage(make_wheel(tmp_path))
+    form = site.sign_in().get(f"{PROJECT}remove-role?user=ada").forms["confirm"]
+    form["typed"] = "ada"
+
+    answer = form.submit(status=400)
+
+    assert "the last owner" in text(answer)
+    site.sign_in().get(PROJECT, status=200)
+
+
+@pytest.mark.parametrize("user", ["nobody", "", "%00"])
+def test_nobody_can_be_removed_who_has_no_role(site: Site, tmp_path: Path, user: str) -> None:
+    site.stage(make_wheel(tmp_path))
+
+    site.sign_in().get(f"{PROJECT}remove-role?user={user}", status="4*")
+
+
+def test_a_maintainer_is_offered_neither_roles_nor_settings_and_cannot_change_them(
+    site: Site, tmp_path: Path
+) -> None:
+    site.stage(make_wheel(tmp_path))
+    site.user("grace")
+    site.role("example", "grace", RoleName.MAINTAINER)
+    grace = site.sign_in("grace")
+
+    page = grace.get(PROJECT)
+
+    assert set(page.forms) & {"add-role", "change-settings"} == set()
+    assert "Remove" not in text(page)
+    token = csrf(grace)
+    grace.get(f"{PROJECT}remove-role?user=ada", status=403)
+    grace.post(f"{PROJECT}add-role", {"username": "grace", "role": "owner"} | token, status=403)
+    grace.post(f"{PROJECT}remove-role", {"user": "ada", "typed": "ada"} | token, status=403)
+    grace.post(f"{PROJECT}settings", token, status=403)
+    assert "ada owner grace maintainer" in text(grace.get(PROJECT))
+
+
+def test_a_project_can_be_set_to_publish_through_drafts_only(site: Site, tmp_path: Path) -> None:
+    site.release(make_wheel(tmp_path))
+    form = site.sign_in().get(PROJECT).forms["change-settings"]
+    assert form["auto_publish_releases"].checked
+    form["auto_publish_releases"].checked = False
+
+    page = form.submit().follow()
+
+    assert "The settings are saved." in text(page)
+    assert not page.forms["change-settings"]["auto_publish_releases"].checked
+    refused = site.upload(make_wheel(tmp_path, version="2.0"), site.token(), status="4*")
+    assert "draft" in refused.text
+
+
+# A draft
+
+
+def test_the_manage_page_has_all_that_one_needs_to_know_of_a_draft(
+    site: Site, tmp_path: Path
+) -> None:
+    wheel = make_wheel(
+        tmp_path,
+        summary="Counts sheep.",
+        description="One, *two*.",
+        description_content_type="text/markdown",
+    )
+    slug = site.stage(make_sdist(tmp_path, summary="Counts sheep."), wheel)
+    site.clock.advance(timedelta(hours=1))
+
+    page = site.sign_in().get(DRAFT)
+
+    assert heading(page) == "example 1.0 Draft"
+    assert "13 days 23 hours left, until 15 Jun 2026, 12:00 UTC" in text(page)
+    assert commands(page) == [
+        f"http://index.example/draft/{slug}/",
+        f"pip install --extra-index-url http://index.example/draft/{slug}/simple/ example==1.0",
+        "twine upload --repository-url 'http://index.example/legacy/?staged=true' dist/*",
+    ]
+    for words in (
+        "Counts sheep.",
+        "Source distribution",
+        "Wheel for py3",
+        "1 Jun 2026, 12:00 UTC by ada",
+        factories.artifact_of(wheel).sha256,
+        "ada opened the draft",
+        f"ada added {wheel.name}",
+    ):
+        assert words in text(page)
+
+
+def test_the_log_of_a_busy_draft_has_pages(site: Site, tmp_path: Path) -> None:
+    site.stage(*(make_wheel(tmp_path, tag=f"cp3{n}-cp3{n}-win32") for n in range(1, 25)))
+    browser = site.sign_in()
+
+    assert "ada opened the draft" not in text(browser.get(DRAFT))
+    assert "ada opened the draft" in text(browser.get(f"{DRAFT}?page=2"))
+
+
+def test_what_replaced_what_is_in_the_log(site: Site, tmp_path: Path) -> None:
+    before, after = make_wheel(tmp_path / "a"), make_wheel(tmp_path / "b", salt="x")
+    site.stage(before, after)
+
+    page = site.sign_in().get(DRAFT)
+
+    digests = [factories.artifact_of(path).sha256 for path in (before, after)]
+    assert f"{digests[0]} became {digests[1]}" in text(page)
+
+
+def test_the_version_has_one_spelling(site: Site, tmp_path: Path) -> None:
+    site.stage(make_wheel(tmp_path))
+
+    answer = site.sign_in().get("/manage/project/EXAMPLE/draft/1.0.0", status=301)
+
+    assert answer.location == f"http://index.example{DRAFT}"
+
+
+# Publishing
+
+
+def test_publishing_first_lists_what_becomes_public(site: Site, tmp_path: Path) -> None:
+    site.stage(make_sdist(tmp_path), make_wheel(tmp_path))
+
+    page = site.sign_in().get(DRAFT).click("Publish…")
+
+    items = [" ".join(item.get_text(" ").split()) for item in page.html.select(".becomes li")]
+    assert items[0].startswith("The project example")
+    assert items[1] == "The release 1.0 : An example."
+    assert [item.split()[0] for item in items[2:]] == [
+        "example-1.0.tar.gz",
+        "example-1.0-py3-none-any.whl",
+    ]
+    assert public(site) == []
+
+
+def test_files_for_a_public_release_are_all_that_is_listed(site: Site, tmp_path: Path) -> None:
+    site.release(make_wheel(tmp_path))
+    site.stage(make_wheel(tmp_path, tag="cp312-cp312-win32"))
+
+    page = site.sign_in().get(f"{DRAFT}publish")
+
+    assert len(page.html.select(".becomes li")) == 1
+
+
+def test_publishing_leads_to_the_public_page(site: Site, tmp_path: Path) -> None:
+    site.stage(make_wheel(tmp_path))
+    form = site.sign_in().get(f"{DRAFT}publish").forms["publish"]
+
+    answer = form.submit()
+
+    assert answer.status_int == 303
+    assert answer.location == "http://index.example/project/example/1.0/"
+    page = answer.follow()
+    assert "example 1.0 is published." in text(page)
+    assert banner(page) == ""
+    assert heading(site.app.get("/project/example/")) == "example 1.0"
+
+
+def test_publishing_twice_answers_twice_alike(site: Site, tmp_path: Path) -> None:
+    site.stage(make_wheel(tmp_path))
+    form = site.sign_in().get(f"{DRAFT}publish").forms["publish"]
+    first = form.submit()
+
+    again = form.submit()
+
+    assert (again.status_int, again.location) == (first.status_int, first.location)
+    assert public(site) == ["example-1.0-py3-none-any.whl"]
+
+
+def test_what_is_published_leaves_a_tombstone_with_its_log(site: Site, tmp_path: Path) -> None:
+    site.stage(make_wheel(tmp_path))
+    do(site, publishing.publish)
+    browser = site.sign_in()
+
+    page = browser.get(DRAFT)
+
+    assert "The draft of example 1.0 was published." in text(page)
+    assert "/project/example/1.0/" in links(page)
+    assert "ada published the draft" in text(page)
+    assert set(page.forms) & {"extend"} == set()
+    for act in ("publish", "discard", "rotate"):
+        assert browser.get(f"{DRAFT}{act}", status=303).location.endswith(DRAFT)
+
+
+def test_an_empty_draft_is_not_published_and_says_why(site: Site, tmp_path: Path) -> None:
+    site.stage(make_wheel(tmp_path))
+    do(site, drafts.remove_file, "example-1.0-py3-none-any.whl")
+    form = site.sign_in().get(f"{DRAFT}publish").forms["publish"]
+
+    answer = form.submit(status=409)
+
+    assert "It has no files: upload one first." in text(answer)
+    assert draft_of(site) is not None
+    assert public(site) == []
+
+
+def test_every_reason_against_publishing_is_listed(site: Site, tmp_path: Path) -> None:
+    site.release(make_wheel(tmp_path))
+    site.stage(make_wheel(tmp_path, tag="cp312-cp312-win32"))
+    for _ in range(2):  # the draft lives, while the release closes
+        site.clock.advance(timedelta(days=10))
+        do(site, drafts.extend)
+    do(site, drafts.remove_file, "example-1.0-cp312-cp312-win32.whl")
+    form = site.sign_in().get(f"{DRAFT}publish").forms["publish"]
+
+    answer = form.submit(status=409)
+
+    reasons = [item.get_text() for item in answer.html.select(".problems li")]
+    assert len(reasons) == 2
+    assert "no files" in reasons[0]
+    assert "takes no more files" in reasons[1]
+
+
+def test_a_draft_that_fell_due_is_not_there_to_be_published(site: Site, tmp_path: Path) -> None:
+    site.stage(make_wheel(tmp_path))
+    form = site.sign_in().get(f"{DRAFT}publish").forms["publish"]
+    site.clock.advance(timedelta(days=14))
+
+    form.submit(status="4*")
+
+    assert public(site) == []
+
+
+# Discarding
+
+
+def test_a_draft_goes_when_its_version_is_typed(site: Site, tmp_path: Path) -> None:
+    site.release(make_wheel(tmp_path, version="0.9"))
+    site.stage(make_wheel(tmp_path))
+    form = site.sign_in().get(DRAFT).click("Discard…").forms["confirm"]
+    form["typed"] = " 1.0 "
+
+    answer = form.submit()
+
+    assert answer.location == f"http://index.example{PROJECT}"
+    assert "The draft of example 1.0 is discarded." in text(answer.follow())
+    assert draft_of(site) is None
+
+
+def test_a_project_that_was_only_reserved_goes_with_its_draft(site: Site, tmp_path: Path) -> None:
+    site.stage(make_wheel(tmp_path))
+    form = site.sign_in().get(f"{DRAFT}discard").forms["confirm"]
+    form["typed"] = "1.0"
+
+    answer = form.submit()
+
+    assert answer.location == "http://index.example/manage/"
+    assert "You have no projects yet." in text(answer.follow())
+
+
+@pytest.mark.parametrize("typed", ["", "1.1", "example", "x" * 300])
+def test_a_draft_stays_when_something_else_is_typed(site: Site, tmp_path: Path, typed: str) -> None:
+    site.stage(make_wheel(tmp_path))
+    form = site.sign_in().get(f"{DRAFT}discard").forms["confirm"]
+    form["typed"] = typed
+
+    form.submit(status=422)
+
+    assert draft_of(site) is not None
+
+
+# Files, time and address
+
+
+def test_a_file_is_removed_after_a_question(site: Site, tmp_path: Path) -> None:
+    site.stage(make_sdist(tmp_path), make_wheel(tmp_path))
+    question = site.sign_in().get(f"{DRAFT}remove?filename=example-1.0.tar.gz")
+    assert "example-1.0.tar.gz" in text(question)
+
+    page = question.forms["remove"].submit().follow()
+
+    assert "example-1.0.tar.gz is removed." in text(page)
+    assert "ada removed example-1.0.tar.gz" in text(page)
+    assert staged(site) == ["example-1.0-py3-none-any.whl"]
+
+
+@pytest.mark.parametrize("name", ["nothing.whl", "", "../../etc/passwd", "x" * 300])
+def test_a_file_that_is_not_there_cannot_be_removed(site: Site, tmp_path: Path, name: str) -> None:
+    site.stage(make_wheel(tmp_path))
+    browser = site.sign_in()
+
+    browser.get(f"{DRAFT}remove", {"filename": name}, status=404)
+    browser.post(f"{DRAFT}remove", {"filename": name} | csrf(browser), status=404)
+
+    assert len(staged(site)) == 1
+
+
+def test_the_time_can_be_extended(site: Site, tmp_path: Path) -> None:
+    site.stage(make_wheel(tmp_path))
+    site.clock.advance(timedelta(days=10))
+
+    page = site.sign_in().get(DRAFT).forms["extend"].submit().follow()
+
+    assert "The draft now lives until 25 Jun 2026, 12:00 UTC." in text(page)
+    assert "14 days left" in text(page)
+
+
+def test_the_time_cannot_be_extended_for_nothing(site: Site, tmp_path: Path) -> None:
+    site.stage(make_wheel(tmp_path))
+
+    answer = site.sign_in().get(DRAFT).forms["extend"].submit(status=400)
+
+    assert "as late as it can be" in text(answer)
+
+
+def test_a_new_address_ends_the_old_one(site: Site, tmp_path: Path) -> None:
+    slug = site.stage(make_wheel(tmp_path))
+    question = site.sign_in().get(DRAFT).click("Change the address…")
+    assert "The old one is dead at once" in text(question)
+
+    page = question.forms["rotate"].submit().follow()
+
+    assert "The draft has a new address." in text(page)
+    assert slug not in page.text
+    site.app.get(f"/draft/{slug}/", status=404)
+    draft = draft_of(site)
+    assert draft is not None
+    site.app.get(f"/draft/{draft.slug}/", status=200)
+
+
+# Who may do what
+
+
+def test_a_maintainer_may_do_everything_with_a_draft(site: Site, tmp_path: Path) -> None:
+    site.stage(make_wheel(tmp_path))
+    site.user("grace")
+    site.role("example", "grace", RoleName.MAINTAINER)
+
+    page = site.sign_in("grace").get(DRAFT)
+
+    for act in ("publish", "discard", "rotate"):
+        assert f"{DRAFT}{act}" in links(page)
+    page.click("Publish…").forms["publish"].submit(status=303)
+    assert public(site) == ["example-1.0-py3-none-any.whl"]
+
+
+def test_an_administrator_is_offered_to_discard_and_not_to_release(
+    site: Site, tmp_path: Path
+) -> None:
+    site.stage(make_wheel(tmp_path))
+    site.user("root", administrator=True)
+    root = site.sign_in("root")
+
+    page = root.get(DRAFT)
+
+    assert f"{DRAFT}discard" in links(page)
+    assert f"{DRAFT}publish" not in links(page)
+    assert "extend" not in page.forms
+    for act in ("publish", "rotate", "remove?filename=example-1.0-py3-none-any.whl"):
+        root.get(f"{DRAFT}{act}", status=403)
+    fields = {"filename": "example-1.0-py3-none-any.whl"} | csrf(root)
+    for act in ("publish", "extend", "rotate", "remove"):
+        root.post(f"{DRAFT}{act}", fields, status=403)
+    assert public(site) == []
+    assert staged(site) == ["example-1.0-py3-none-any.whl"]
+
+
+# What it costs
+
+
+@pytest.mark.parametrize("path", ["", "publish", "discard"])
+def test_a_page_of_a_draft_asks_the_database_as_often_for_many_files_as_for_one(
+    site: Site, tmp_path: Path, path: str
+) -> None:
+    site.stage(make_wheel(tmp_path))
+    browser = site.sign_in()
+    with counted_statements(site) as for_one:
+        browser.get(f"{DRAFT}{path}")
+    for number in range(1, 20):
+        name = site.user(f"user{number}")
+        site.role("example", name, RoleName.MAINTAINER)
+        site.stage(make_wheel(tmp_path, tag=f"cp3{number}-cp3{number}-win32"), by=name)
+
+    with counted_statements(site) as for_many:
+        browser.get(f"{DRAFT}{path}")
+
+    assert len(for_many) == len(for_one)
+
+
+@pytest.mark.parametrize("path", ["/manage/", "/manage/project/other/", "/admin/"])
+def test_lists_ask_the_database_as_often_for_many_as_for_one(
+    site: Site, tmp_path: Path, path: str
+) -> None:
+    site.user("root", administrator=True)
+    site.release(make_wheel(tmp_path, "other"), by="root")
+    site.stage(make_wheel(tmp_path, "other", "2.0"), by="root")
+    browser = site.sign_in("root")
+    with counted_statements(site) as for_one:
+        browser.get(path)
+    for letter in "abcdefghkm":
+        name = site.user(letter)
+        site.role("other", name, RoleName.MAINTAINER)
+        site.release(make_wheel(tmp_path, f"more-{letter}"), by="root")
+        site.release(make_wheel(tmp_path, "other", f"1.{ord(letter)}"), by=name)
+        site.stage(make_wheel(tmp_path, "other", f"2.{ord(letter)}"), by=name)
+
+    with counted_statements(site) as for_many:
+        browser.get(path)
+
+    assert len(for_many) == len(for_one)
+
+
+# Administrators
+
+
+def test_administrators_see_every_user_and_every_draft(site: Site, tmp_path: Path) -> None:
+    site.user("root", administrator=True)
+    site.stage(make_wheel(tmp_path))
+
+    page = site.sign_in("root").get("/admin/")
+
+    assert "ada@index.example" in text(page)
+    assert "example 1.0" in text(page)
+    assert DRAFT in links(page)
+
+
+@pytest.mark.parametrize("who", ["ada", None])
+def test_for_everybody_else_there_is_no_such_page(site: Site, who: str | None) -> None:
+    browser = site.sign_in(who) if who else site.app
+
+    answer = browser.get("/admin/", status=404)
+
+    assert answer.body == browser.get("/nothing/", status=404).body
+
+
+def test_an_administrator_verifies_a_user(site: Site, tmp_path: Path) -> None:
+    site.user("root", administrator=True)
+    site.user("newcomer", verified=False)
+    page = site.sign_in("root").get("/admin/")
+    form = next(form for name, form in page.forms.items() if str(name).startswith("verify-"))
+
+    answer = form.submit().follow()
+
+    assert "newcomer is verified" in text(answer)
+    site.stage(make_wheel(tmp_path), by="newcomer")
+
+
+def test_nobody_else_verifies_anybody(site: Site) -> None:
+    site.user("newcomer", verified=False)
+    newcomer = site.sign_in("newcomer")
+    with site.services.reading() as uow:
+        number = accounts.get_user(uow.db, "newcomer").id
+
+    newcomer.post("/admin/verify", {"user": str(number)} | csrf(newcomer), status=404)
+
+    assert "Not verified" in text(newcomer.get("/account/"))
+
+
+@pytest.mark.parametrize("user", ["99", "x", "", "9" * 30, "-1"])
+def test_a_user_who_is_not_there_cannot_be_verified(site: Site, user: str) -> None:
+    site.user("root", administrator=True)
+    root = site.sign_in("root")
+
+    root.post("/admin/verify", {"user": user} | csrf(root), status=404)
+
+
+def test_redirects_of_a_signed_in_person_are_kept_by_no_shared_cache(
+    site: Site, tmp_path: Path
+) -> None:
+    """A public 404 must not become a redirect because somebody who may know asked first."""
+    site.release(make_wheel(tmp_path))
+    site.stage(make_wheel(tmp_path, version="2.0"))
+
+    answer = site.sign_in().get("/project/example/2.0.0/", status=301)
+
+    assert answer.headers["Cache-Control"] == "private, no-cache"
