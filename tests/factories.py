@@ -2,8 +2,10 @@
 
 import hashlib
 import threading
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any, TypeVar
@@ -11,19 +13,18 @@ from typing import Any, TypeVar
 from packaging.version import Version
 from sqlalchemy import select
 
+from greenroom.database import Database
 from greenroom.distributions.filenames import parse_filename
 from greenroom.models import Base, Draft, File, JournalEntry, Project, RoleName, UploadSession, User
 from greenroom.registry import accounts, catalogue, drafts, projects, upload_sessions, uploads
-from greenroom.registry.artifacts import Artifact, Claims
-from greenroom.registry.errors import Refusal
+from greenroom.registry.artifacts import Artifact, Claims, Received, Receiver
 from greenroom.registry.permissions import DEFAULT_TOKEN_PERMISSIONS, OPERATOR, Actor
-from greenroom.registry.unit_of_work import UnitOfWork
+from greenroom.registry.unit_of_work import Services, UnitOfWork
 from greenroom.registry.upload_sessions import (
     HTTP_POST_BYTES,
     RESUMABLE,
     Announcement,
-    Digester,
-    ReceivedPart,
+    Place,
 )
 from greenroom.registry.uploads import Accepted
 
@@ -60,16 +61,16 @@ def make_token(
     return text
 
 
-def artifact_of(path: Path, filename: str | None = None) -> Artifact:
+def received(path: Path, digests: Iterable[str] = ()) -> Received:
+    """The bytes of a file as if they had arrived there."""
     content = path.read_bytes()
-    return Artifact(
-        path=path,
-        filename=filename or path.name,
-        size=len(content),
-        sha256=hashlib.sha256(content).hexdigest(),
-        md5=hashlib.md5(content).hexdigest(),
-        blake2_256=hashlib.blake2b(content, digest_size=32).hexdigest(),
-    )
+    with Receiver(path.parent, limit=len(content), digests=digests) as receiver:
+        receiver.add(content)
+        return replace(receiver.received(), path=path)
+
+
+def artifact_of(path: Path, filename: str | None = None) -> Artifact:
+    return Artifact(filename or path.name, received(path))
 
 
 def claims_of(path: Path) -> Claims:
@@ -84,25 +85,47 @@ def claims_of(path: Path) -> Claims:
     )
 
 
+# It is never connected to.
+_NO_DATABASE = Database("postgresql://database.invalid/")
+
+
+class OneUnit(Services):
+    """Services whose units of work are all the one that a test has open."""
+
+    _uow: UnitOfWork
+
+    def __init__(self, uow: UnitOfWork) -> None:
+        super().__init__(_NO_DATABASE, uow.storage, uow.settings, lambda: uow.now)
+        object.__setattr__(self, "_uow", uow)
+
+    @contextmanager
+    def reading(self) -> Iterator[UnitOfWork]:
+        yield self._uow
+
+    @contextmanager
+    def writing(self) -> Iterator[UnitOfWork]:
+        yield self._uow
+
+
 def upload(uow: UnitOfWork, actor: Actor | User, path: Path, *, staged: bool) -> Accepted:
-    """A whole upload in one unit of work, as a face would do it."""
-    actor = _actor(actor)
+    """A whole upload in one unit of work."""
+    who = _actor(actor)
     artifact, claims = artifact_of(path), claims_of(path)
-    nothing_to_do = uploads.check(uow, actor, artifact, claims, staged=staged)
-    if nothing_to_do is not None:
-        return nothing_to_do
-    distribution = uploads.examine(uow.settings, artifact, claims)
-    uploads.keep(uow.storage, artifact, distribution)
-    return uploads.accept(uow, actor, artifact, claims, distribution, staged=staged)
+    return uploads.upload_file(OneUnit(uow), lambda _: who, artifact, claims, staged=staged)
 
 
 def stage(uow: UnitOfWork, actor: Actor | User, *paths: Path) -> Draft:
     """The draft that these files are in after they were staged."""
     draft = None
     for path in paths:
-        draft = upload(uow, actor, path, staged=True).draft
+        draft = draft_of(uow, upload(uow, actor, path, staged=True))
     assert draft is not None
     return draft
+
+
+def draft_of(uow: UnitOfWork, accepted: Accepted) -> Draft | None:
+    """The draft that an upload went into."""
+    return drafts.by_key(uow.db, accepted.draft_key) if accepted.draft_key else None
 
 
 def open_new(
@@ -145,26 +168,19 @@ def send(
     """Let bytes of an announced file arrive, from ``start`` on."""
     actor = _actor(actor)
     upload_sessions.check_part(uow, actor, draft, upload, upload.mechanism, start)
-    digester = Digester(upload.digests)
-    digester.update(content)
     path = uow.storage.new_file()
     path.write_bytes(content)
-    part = ReceivedPart(path, len(content), digester.hexdigests())
+    part = received(path, upload.digests)
     upload_sessions.keep_part(uow.storage, part)
     upload_sessions.add_part(uow, actor, draft, upload, start, part)
     path.unlink()
 
 
 def complete(uow: UnitOfWork, actor: Actor | User, draft: Draft, upload: UploadSession) -> None:
-    """Complete an upload, as a face would do it: what fails is written down, and raised."""
-    actor = _actor(actor)
-    upload_sessions.begin_completion(uow, actor, draft, upload)
-    try:
-        with upload_sessions.assemble(uow.settings, uow.storage, upload) as assembled:
-            upload_sessions.complete(uow, actor, draft, upload, assembled)
-    except Refusal as refusal:
-        upload_sessions.fail(uow, upload, refusal.details)
-        raise
+    """Complete an upload: what fails is written down, and raised."""
+    who = _actor(actor)
+    place = Place(draft.key, upload.key)
+    upload_sessions.complete_upload(OneUnit(uow), lambda _: who, place)
 
 
 def add_upload(

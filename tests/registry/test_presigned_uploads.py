@@ -18,11 +18,15 @@ from greenroom.registry import (
     upload_sessions,
     upload_states,
 )
-from greenroom.registry.errors import InvalidFile, Refusal, UploadConflict, WrongDigest
+from greenroom.registry.errors import InvalidFile, UploadConflict, WrongDigest
 from greenroom.registry.housekeeping import keep_house
 from greenroom.registry.permissions import Actor
 from greenroom.registry.unit_of_work import Services, UnitOfWork
-from greenroom.registry.upload_sessions import PRESIGNED, Announcement
+from greenroom.registry.upload_sessions import (
+    PRESIGNED,
+    Announcement,
+    Place,
+)
 from greenroom.settings import Settings
 from greenroom.storage import S3Parts, open_storage
 from tests import factories
@@ -110,25 +114,10 @@ def put_all(services: Services, key: str, path: Path) -> None:
 
 
 def complete(services: Services, key: str) -> None:
-    """Complete an upload as a face does."""
-    with services.writing() as uow:
-        upload = get(uow, key)
-        upload_sessions.begin_completion(uow, ada(uow), upload.draft, upload)
-    try:
-        with services.reading() as uow:
-            upload = get(uow, key)
-            upload_sessions.received(upload)
-            uow.db.expunge_all()
-        with (
-            upload_sessions.assemble(services.settings, services.storage, upload) as assembled,
-            services.writing() as uow,
-        ):
-            upload = get(uow, key)
-            upload_sessions.complete(uow, ada(uow), upload.draft, upload, assembled)
-    except Refusal as refusal:
-        with services.writing() as uow:
-            upload_sessions.fail(uow, get(uow, key), refusal.details)
-        raise
+    """Complete an upload."""
+    with services.reading() as uow:
+        place = Place(get(uow, key).draft.key, key)
+    upload_sessions.complete_upload(services, ada, place)
 
 
 def state(services: Services, key: str) -> str:

@@ -364,7 +364,8 @@ class Sessions(RuleBasedStateMachine):
             refusals = {FileReserved} if name in self.last.staged else {BeingReviewed}
         with self.expecting(refusals) as uow:
             accepted = factories.upload(uow, self.ada(uow), path_of(name, salt), staged=True)
-            draft_id = accepted.draft.id if accepted.draft is not None else None
+            draft = factories.draft_of(uow, accepted)
+            draft_id = draft.id if draft is not None else None
         if refusals or self.public.get(name) == salt:
             return
         if not is_open:

@@ -2,7 +2,6 @@
 
 import hashlib
 from collections.abc import Callable
-from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
 
@@ -22,7 +21,7 @@ from greenroom.registry.errors import Refusal
 from greenroom.registry.housekeeping import keep_house
 from greenroom.registry.permissions import Actor
 from greenroom.registry.unit_of_work import Services, UnitOfWork
-from greenroom.registry.upload_sessions import RESUMABLE, Digester, ReceivedPart
+from greenroom.registry.upload_sessions import RESUMABLE, Place
 from tests import factories
 from tests.artifacts import make_sdist, make_wheel
 
@@ -68,30 +67,13 @@ class Here:
             return upload.id
 
     def complete(self, upload_id: int) -> str:
-        """Complete an upload as the face does, in several units of work."""
-        services = self.services
-        outcome = self.do(
-            lambda i, a, d: upload_sessions.begin_completion(i, a, d, get(i, upload_id))
-        )
-        if outcome != "done":
-            return outcome
-        with ExitStack() as stack:
-            try:
-                with services.reading() as uow:
-                    upload = get(uow, upload_id)
-                    upload_sessions.received(upload)
-                    uow.db.expunge_all()
-                assembled = stack.enter_context(
-                    upload_sessions.assemble(services.settings, services.storage, upload)
-                )
-                with services.writing() as uow:
-                    actor, draft = self.find(uow)
-                    here = get(uow, upload_id)
-                    upload_sessions.complete(uow, actor, draft, here, assembled)
-            except Refusal as refusal:
-                with services.writing() as uow:
-                    upload_sessions.fail(uow, get(uow, upload_id), refusal.details)
-                return refusal.code
+        """Complete an upload, in several units of work."""
+        with self.services.reading() as uow:
+            place = Place(self.key, get(uow, upload_id).key)
+        try:
+            upload_sessions.complete_upload(self.services, lambda uow: self.find(uow)[0], place)
+        except Refusal as refusal:
+            return refusal.code
         return "done"
 
     def state(self, upload_id: int) -> str:
@@ -320,12 +302,10 @@ def test_of_two_who_send_the_next_bytes_one_does(here: Here) -> None:
         upload_id = factories.announce(uow, actor, draft, here.wheel, mechanism=RESUMABLE).id
 
     def send(length: int) -> str:
-        """The part is kept before the lock is held, as the face does it."""
+        """The part is kept before the lock is held."""
         path = here.services.storage.new_file()
         path.write_bytes(content[:length])
-        digester = Digester(["sha256"])
-        digester.update(content[:length])
-        part = ReceivedPart(path, length, digester.hexdigests())
+        part = factories.received(path, ["sha256"])
         upload_sessions.keep_part(here.services.storage, part)
         return here.do(
             lambda i, a, d: upload_sessions.add_part(i, a, d, get(i, upload_id), 0, part)

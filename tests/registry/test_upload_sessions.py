@@ -2,6 +2,7 @@
 
 import hashlib
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from datetime import timedelta
 from functools import partial
 from pathlib import Path
@@ -48,7 +49,12 @@ from greenroom.registry.errors import (
 from greenroom.registry.housekeeping import keep_house
 from greenroom.registry.permissions import OPERATOR, Actor
 from greenroom.registry.unit_of_work import Services, UnitOfWork
-from greenroom.registry.upload_sessions import HTTP_POST_BYTES, LIFETIME, RESUMABLE
+from greenroom.registry.upload_sessions import (
+    HTTP_POST_BYTES,
+    LIFETIME,
+    RESUMABLE,
+    Assembled,
+)
 from greenroom.registry.upload_states import COMPLETION_LEASE
 from greenroom.settings import Settings
 from tests import factories
@@ -60,6 +66,11 @@ INSTANT = timedelta(microseconds=1)
 HOUR = timedelta(hours=1)
 DAY = timedelta(days=1)
 WHEEL = "example-1.0-py3-none-any.whl"
+
+
+def assemble(uow: UnitOfWork, upload: UploadSession) -> AbstractContextManager[Assembled]:
+    whole = upload_sessions.arrived(upload)
+    return upload_sessions.assemble(uow.settings, uow.storage, whole)
 
 
 @pytest.fixture
@@ -651,7 +662,7 @@ def test_a_file_that_was_published_while_it_came_fails(
     """The draft was published with the file, and a new one has an upload of its name by now."""
     factories.send(uow, ada, draft, pending, wheel.read_bytes())
     upload_sessions.begin_completion(uow, Actor(ada), draft, pending)
-    with upload_sessions.assemble(uow.settings, uow.storage, pending) as assembled:
+    with assemble(uow, pending) as assembled:
         upload_sessions.cancel(after(uow, COMPLETION_LEASE), Actor(ada), draft, pending)
         factories.upload(uow, ada, wheel, staged=True)
         publishing.publish(uow, Actor(ada), draft)
@@ -671,7 +682,7 @@ def test_a_completion_that_takes_too_long_has_failed(
 
     assert state(in_time, pending) == "processing"
     assert state(late, pending) == "error"
-    with upload_sessions.assemble(uow.settings, uow.storage, pending) as assembled:
+    with assemble(uow, pending) as assembled:
         refused(
             uow,
             UploadConflict,
@@ -820,7 +831,7 @@ def test_with_the_session_all_uploads_are_canceled_also_one_that_is_processed(
     processing = factories.announce(uow, ada, draft, sdist)
     factories.send(uow, ada, draft, processing, sdist.read_bytes())
     upload_sessions.begin_completion(uow, Actor(ada), draft, processing)
-    with upload_sessions.assemble(uow.settings, uow.storage, processing) as assembled:
+    with assemble(uow, processing) as assembled:
         drafts.discard(uow, Actor(ada), draft)
 
         with pytest.raises(Ended):

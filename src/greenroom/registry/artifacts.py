@@ -1,9 +1,14 @@
 """A file on its way in: what arrived, what was said about it, and what is inside."""
 
-from collections.abc import Mapping
+import contextlib
+import hashlib
+import os
+import tempfile
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from types import TracebackType
+from typing import BinaryIO, Literal, Protocol, Self
 
 from packaging.version import Version
 
@@ -11,15 +16,56 @@ PackageType = Literal["sdist", "bdist_wheel"]
 
 
 @dataclass(frozen=True, slots=True)
-class Artifact:
-    """A file that has arrived: where it lies for now, its name, size in bytes and digests (hex)."""
+class Received:
+    """Bytes that have arrived.
+
+    Attributes:
+        path: where they lie for now.
+        size: how many there are.
+        digests: hexadecimal, by name: ``md5``, ``sha256``, ``blake2_256`` and what was asked for.
+    """
 
     path: Path
-    filename: str
     size: int
-    sha256: str
-    md5: str
-    blake2_256: str
+    digests: Mapping[str, str]
+
+    @property
+    def sha256(self) -> str:
+        """The digest under which the storage keeps them."""
+        return self.digests["sha256"]
+
+
+@dataclass(frozen=True, slots=True)
+class Artifact:
+    """A file that has arrived whole, under the name that its uploader gives it."""
+
+    filename: str
+    content: Received
+
+    @property
+    def path(self) -> Path:
+        """Where it lies for now."""
+        return self.content.path
+
+    @property
+    def size(self) -> int:
+        """In bytes."""
+        return self.content.size
+
+    @property
+    def sha256(self) -> str:
+        """Hexadecimal."""
+        return self.content.digests["sha256"]
+
+    @property
+    def md5(self) -> str:
+        """Hexadecimal."""
+        return self.content.digests["md5"]
+
+    @property
+    def blake2_256(self) -> str:
+        """BLAKE2b with 32 bytes, hexadecimal."""
+        return self.content.digests["blake2_256"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,3 +77,88 @@ class Claims:
     packagetype: PackageType
     python_tag: str
     digests: Mapping[str, str]
+
+
+class TooManyBytes(Exception):
+    """More bytes arrive than may.
+
+    Attributes:
+        limit: how many may.
+    """
+
+    def __init__(self, limit: int) -> None:
+        super().__init__(f"More than {limit} bytes arrive.")
+        self.limit = limit
+
+
+class _Hash(Protocol):
+    def update(self, data: bytes, /) -> None: ...
+    def hexdigest(self) -> str: ...
+
+
+class Receiver:
+    """Writes bytes to a temporary file and hashes them, as they arrive.
+
+    Memory does not grow with what arrives, and nothing is read twice. Leaving its context removes
+    the file; whoever wants to keep it moves or links it away before.
+    """
+
+    def __init__(self, folder: Path, *, limit: int, digests: Iterable[str] = ()) -> None:
+        """Make the file.
+
+        Args:
+            folder: where it lies; its mode is 0600.
+            limit: how many bytes may arrive.
+            digests: names of hash functions of :mod:`hashlib`, besides those of every file.
+        """
+        self._limit = limit
+        self._size = 0
+        self._hashes: dict[str, _Hash] = {
+            "md5": hashlib.md5(usedforsecurity=False),
+            "sha256": hashlib.sha256(),
+            "blake2_256": hashlib.blake2b(digest_size=32),
+        }
+        for name in digests:
+            if name not in self._hashes:
+                self._hashes[name] = hashlib.new(name, usedforsecurity=False)
+        number, path = tempfile.mkstemp(prefix="upload-", dir=folder)
+        self._path = Path(path)
+        self._file: BinaryIO = os.fdopen(number, "wb", buffering=0)
+
+    def add(self, piece: bytes) -> None:
+        """Take the next bytes.
+
+        Raises:
+            TooManyBytes: they are more than may arrive.
+        """
+        self._size += len(piece)
+        if self._size > self._limit:
+            raise TooManyBytes(self._limit)
+        for digest in self._hashes.values():
+            digest.update(piece)
+        left = memoryview(piece)
+        while left:  # a disk that is nearly full takes a part
+            left = left[self._file.write(left) :]
+
+    def received(self) -> Received:
+        """What has arrived; nothing more may."""
+        self._file.close()
+        digests = {name: digest.hexdigest() for name, digest in self._hashes.items()}
+        return Received(self._path, self._size, digests)
+
+    def remove(self) -> None:
+        """Remove the file, if it is still where it was."""
+        with contextlib.suppress(OSError):
+            self._file.close()
+        self._path.unlink(missing_ok=True)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.remove()

@@ -4,10 +4,9 @@ PEP 694 calls each of them a file upload session. What has arrived is kept as bl
 one machine, so that any server of the index may take the next part, and a server that is killed
 loses nothing that it has acknowledged.
 
-A face calls :func:`announce`, then for each part :func:`check_part` (in a unit of work that reads),
-:func:`keep_part` (in none) and :func:`add_part` (in one that writes), or tells the client where to
-put the file's parts itself (:func:`presigned_parts`); then it calls :func:`begin_completion`
-(writes), :func:`assemble` (in none: it may take long) and :func:`complete` or :func:`fail` (write).
+An entry point calls :func:`announce`; then for each part :func:`check_part` (in a unit of work that
+reads) and :func:`take_part`, or it tells the client where to put the file's parts itself
+(:func:`presigned_parts`); then :func:`complete_upload`.
 """
 
 import hashlib
@@ -15,8 +14,6 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from pathlib import Path
-from typing import Protocol
 
 from packaging.utils import canonicalize_name
 from packaging.version import Version
@@ -35,12 +32,13 @@ from greenroom.registry import (
     uploads,
 )
 from greenroom.registry.accounts import may_be_random_text, random_text
-from greenroom.registry.artifacts import Artifact, Claims
+from greenroom.registry.artifacts import Artifact, Claims, Received, Receiver
 from greenroom.registry.errors import (
     Ended,
     FileExists,
     InvalidFile,
     InvalidRequest,
+    NotFound,
     Refusal,
     UnknownMechanism,
     UploadConflict,
@@ -48,7 +46,8 @@ from greenroom.registry.errors import (
     WrongOffset,
 )
 from greenroom.registry.permissions import Act, Actor
-from greenroom.registry.unit_of_work import UnitOfWork
+from greenroom.registry.unit_of_work import Services, UnitOfWork
+from greenroom.registry.uploads import Authenticate
 from greenroom.settings import Settings
 from greenroom.storage import Blob, PartMissing, Storage
 
@@ -69,6 +68,8 @@ MOST_PARTS = 200
 # What the storage allows; a client asks for new URLs when these have expired.
 LONGEST_URL = timedelta(days=7)
 
+_INTERRUPTED = "The index could not look into the file: delete it, then upload it anew."
+
 _INSECURE = frozenset({"md5", "sha1"})
 
 
@@ -83,40 +84,46 @@ class Announcement:
 
 
 @dataclass(frozen=True, slots=True)
-class ReceivedPart:
-    """Bytes that have arrived: where they lie, how many, and their digests by name."""
+class Place:
+    """Which upload: its key, and that of its draft."""
 
-    path: Path
+    draft_key: str
+    key: str
+
+
+@dataclass(frozen=True, slots=True)
+class ArrivedPart:
+    """Bytes of a file that are kept as a blob; ``size`` in bytes, ``digests`` in hex, by name."""
+
     size: int
+    sha256: str
     digests: Mapping[str, str]
 
 
-class _Hash(Protocol):
-    def update(self, data: bytes, /) -> None: ...
-    def hexdigest(self) -> str: ...
+@dataclass(frozen=True, slots=True)
+class Arrived:
+    """What has arrived of a file whose upload is being completed, and what it should be."""
+
+    key: str
+    filename: str
+    size: int
+    digests: Mapping[str, str]
+    mechanism: str
+    parts: tuple[ArrivedPart, ...]
 
 
-class Digester:
-    """Digests of bytes as they pass: those that the index keeps, and those of some other names."""
-
-    def __init__(self, names: Iterable[str] = ()) -> None:
-        self._hashes: dict[str, _Hash] = {
-            "md5": hashlib.md5(usedforsecurity=False),
-            "sha256": hashlib.sha256(),
-            "blake2_256": hashlib.blake2b(digest_size=32),
-        }
-        for name in names:
-            if name not in self._hashes:
-                self._hashes[name] = hashlib.new(name, usedforsecurity=False)
-
-    def update(self, piece: bytes) -> None:
-        """Take the next bytes."""
-        for digest in self._hashes.values():
-            digest.update(piece)
-
-    def hexdigests(self) -> dict[str, str]:
-        """The digests of everything so far, hexadecimal, by name."""
-        return {name: digest.hexdigest() for name, digest in self._hashes.items()}
+def arrived(upload: UploadSession) -> Arrived:
+    """What has arrived of the file, as a value that outlives the unit of work."""
+    return Arrived(
+        key=upload.key,
+        filename=upload.filename,
+        size=upload.size,
+        digests=dict(upload.digests),
+        mechanism=upload.mechanism,
+        parts=tuple(
+            ArrivedPart(part.size, part.sha256, dict(part.digests)) for part in upload.parts
+        ),
+    )
 
 
 # Finding
@@ -129,6 +136,19 @@ def by_key(db: Session, draft: Draft, key: str) -> UploadSession | None:
     return db.scalar(
         select(UploadSession).where(UploadSession.key == key, UploadSession.draft_id == draft.id)
     )
+
+
+def get(uow: UnitOfWork, place: Place) -> tuple[Draft, UploadSession]:
+    """The upload, and the draft that it goes into.
+
+    Raises:
+        NotFound: there is no such upload (any more).
+    """
+    draft = drafts.by_key(uow.db, place.draft_key)
+    upload = by_key(uow.db, draft, place.key) if draft is not None else None
+    if draft is None or upload is None:
+        raise NotFound("There is no such upload.")
+    return draft, upload
 
 
 def of_draft(uow: UnitOfWork, draft: Draft) -> list[UploadSession]:
@@ -367,10 +387,26 @@ def check_part(
         )
 
 
-def keep_part(storage: Storage, part: ReceivedPart) -> None:
+def keep_part(storage: Storage, part: Received) -> None:
     """Keep the bytes of a part. They are there, durably, when this returns."""
     if part.digests["sha256"] not in storage:
         storage.put(part.path, part.digests["sha256"])
+
+
+def take_part(
+    services: Services, authenticate: Authenticate, place: Place, start: int, part: Received
+) -> UploadSession:
+    """Keep bytes that have arrived, from ``start`` on, and note them.
+
+    Raises:
+        NotFound: there is no such upload (any more).
+        As :func:`check_part`; the world may have changed while the bytes arrived.
+    """
+    keep_part(services.storage, part)
+    with services.writing() as uow:
+        draft, upload = get(uow, place)
+        add_part(uow, authenticate(uow), draft, upload, start, part)
+        return upload
 
 
 def add_part(
@@ -379,7 +415,7 @@ def add_part(
     draft: Draft,
     upload: UploadSession,
     start: int,
-    part: ReceivedPart,
+    part: Received,
 ) -> None:
     """Take a part that was kept. What was sent whole before is replaced.
 
@@ -471,7 +507,7 @@ def _part_sizes(size: int) -> list[int]:
     return [min(full, size - start) for start in range(0, size, full)]
 
 
-def _check_put(storage: Storage, upload: UploadSession) -> None:
+def _check_put(storage: Storage, upload: Arrived) -> None:
     arrived = storage.parts.sizes(upload.key) if storage.parts is not None else {}
     sizes = _part_sizes(upload.size)
     problems = []
@@ -488,7 +524,7 @@ def _check_put(storage: Storage, upload: UploadSession) -> None:
         )
 
 
-def _put_parts(storage: Storage, upload: UploadSession) -> Iterator[Blob]:
+def _put_parts(storage: Storage, upload: Arrived) -> Iterator[Blob]:
     """What the client has put, part after part. It may still put another in its place."""
     for number, size in enumerate(_part_sizes(upload.size), 1):
         try:
@@ -506,6 +542,40 @@ def _put_parts(storage: Storage, upload: UploadSession) -> Iterator[Blob]:
 
 
 # Completing
+
+
+def complete_upload(services: Services, authenticate: Authenticate, place: Place) -> None:
+    """Look into a file that has arrived, and take it into its draft, in place of its namesake.
+
+    When that fails, the upload has failed, with the reasons.
+
+    Args:
+        services: where the upload is.
+        authenticate: who asks; asked again when the file is accepted, which may be much later.
+        place: which upload.
+
+    Raises:
+        NotFound: there is no such upload (any more).
+        NotAuthenticated, NotAllowed, Ended, BeingReviewed: the actor may not, or not now.
+        UploadConflict: the upload is not pending.
+        Refusal: of the kind that says why the file is not taken.
+    """
+    with services.writing() as uow:
+        draft, upload = get(uow, place)
+        begin_completion(uow, authenticate(uow), draft, upload)
+        whole = arrived(upload)
+    try:
+        with (
+            assemble(services.settings, services.storage, whole) as assembled,
+            services.writing() as uow,
+        ):
+            draft, upload = get(uow, place)
+            complete(uow, authenticate(uow), draft, upload, assembled)
+    except Exception as error:
+        why = error.details if isinstance(error, Refusal) else (_INTERRUPTED,)
+        with services.writing() as uow:
+            fail(uow, get(uow, place)[1], why)
+        raise
 
 
 def begin_completion(uow: UnitOfWork, actor: Actor, draft: Draft, upload: UploadSession) -> None:
@@ -533,7 +603,7 @@ class Assembled:
 
 
 @contextmanager
-def assemble(settings: Settings, storage: Storage, upload: UploadSession) -> Iterator[Assembled]:
+def assemble(settings: Settings, storage: Storage, upload: Arrived) -> Iterator[Assembled]:
     """The whole file, checked against what its client said, and its bytes kept under their digest.
 
     Raises:
@@ -543,25 +613,16 @@ def assemble(settings: Settings, storage: Storage, upload: UploadSession) -> Ite
     """
     if upload.mechanism == PRESIGNED:
         _check_put(storage, upload)
-    elif received(upload) != upload.size:
-        raise UploadConflict(
-            f"{received(upload)} of the {upload.size} bytes of {upload.filename!r} have arrived."
-        )
-    with _whole(storage, upload) as (path, digests):
+    else:
+        _check_arrived(upload)
+    with _whole(storage, upload) as content:
         for name, announced in upload.digests.items():
-            if digests[name] != announced:
+            if content.digests[name] != announced:
                 raise WrongDigest(
                     f"The {name} digest of {upload.filename!r} is not the one that was announced: "
                     "the file was damaged on the way, or the digest is another file's."
                 )
-        artifact = Artifact(
-            path=path,
-            filename=upload.filename,
-            size=upload.size,
-            sha256=digests["sha256"],
-            md5=digests["md5"],
-            blake2_256=digests["blake2_256"],
-        )
+        artifact = Artifact(upload.filename, content)
         named = parse_filename(upload.filename, private=settings.private)
         claims = Claims(
             name=named.name,
@@ -570,34 +631,36 @@ def assemble(settings: Settings, storage: Storage, upload: UploadSession) -> Ite
             python_tag=named.python_tag,
             digests={},
         )
-        distribution = uploads.examine(settings, artifact, claims)
-        uploads.keep(storage, artifact, distribution)
+        distribution = uploads.inspect_and_store(settings, storage, artifact, claims)
         yield Assembled(artifact, claims, distribution)
 
 
+def _check_arrived(upload: Arrived) -> None:
+    size = sum(part.size for part in upload.parts)
+    if size != upload.size:
+        raise UploadConflict(
+            f"{size} of the {upload.size} bytes of {upload.filename!r} have arrived."
+        )
+
+
 @contextmanager
-def _whole(storage: Storage, upload: UploadSession) -> Iterator[tuple[Path, Mapping[str, str]]]:
-    """The parts as one file, and its digests."""
+def _whole(storage: Storage, upload: Arrived) -> Iterator[Received]:
+    """The parts as one file."""
     if len(upload.parts) == 1:
         [part] = upload.parts
         with storage.local(part.sha256) as path:
-            yield path, part.digests
+            yield Received(path, upload.size, part.digests)
         return
-    path = storage.new_file()
-    try:
-        digester = Digester(upload.digests)
-        with path.open("wb") as file:
-            for blob in _blobs(storage, upload):
-                with blob:
-                    for piece in blob:
-                        digester.update(piece)
-                        file.write(piece)
-        yield path, digester.hexdigests()
-    finally:
-        path.unlink(missing_ok=True)
+    # Whoever has a URL of the storage may put other bytes than were there a moment ago.
+    with Receiver(storage.incoming, limit=upload.size, digests=upload.digests) as receiver:
+        for blob in _blobs(storage, upload):
+            with blob:
+                for piece in blob:
+                    receiver.add(piece)
+        yield receiver.received()
 
 
-def _blobs(storage: Storage, upload: UploadSession) -> Iterator[Blob]:
+def _blobs(storage: Storage, upload: Arrived) -> Iterator[Blob]:
     if upload.mechanism == PRESIGNED:
         yield from _put_parts(storage, upload)
     for part in upload.parts:

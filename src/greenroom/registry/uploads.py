@@ -1,11 +1,12 @@
-"""Accept one file, direct or staged: the way in, whichever face received it.
+"""Upload one file, direct or staged: the way in, whichever entry point received it.
 
-A face calls, in this order: :func:`check` (in a unit of work that reads), :func:`examine` and
-:func:`keep` (in none: they may take long), :func:`accept` (in one that writes). ``accept`` checks
-again under the project's lock, because the world may have changed meanwhile.
+:func:`upload_file` is the whole of it: check, in a unit of work that reads; inspect and store, in
+none, as that may take long; accept, in one that writes, where everything is checked again under the
+project's lock, because the world may have changed meanwhile.
 """
 
 import tempfile
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
@@ -17,6 +18,7 @@ from greenroom.distributions.errors import InvalidDistribution
 from greenroom.distributions.inspect import Distribution, inspect
 from greenroom.models import Draft, File, Project, Release
 from greenroom.registry import (
+    accounts,
     catalogue,
     drafts,
     file_rules,
@@ -29,7 +31,7 @@ from greenroom.registry.drafts import Staged
 from greenroom.registry.errors import DraftIsOpen, DraftsOnly, InvalidFile, TooMany, WrongDigest
 from greenroom.registry.permissions import Act, Actor, may, require_upload
 from greenroom.registry.rate_limits import waiting_time
-from greenroom.registry.unit_of_work import UnitOfWork
+from greenroom.registry.unit_of_work import Services, UnitOfWork
 from greenroom.settings import Settings
 from greenroom.storage import Storage
 
@@ -38,14 +40,62 @@ from greenroom.storage import Storage
 class Accepted:
     """What became of an upload.
 
-    ``draft`` is the live draft of the version, ``opened`` whether the upload opened it.
-    ``published`` says that the file is public. ``changed`` is False where it was there before.
+    Attributes:
+        draft_key: the key of the version's live draft, by which :func:`drafts.by_key` finds it.
+        opened: whether the upload opened it.
+        published: whether the file is public.
+        changed: False where it was there before.
     """
 
-    draft: Draft | None
+    draft_key: str | None
     opened: bool
     published: bool
     changed: bool
+
+
+Authenticate = Callable[[UnitOfWork], Actor]
+"""Who asks, as far as the credentials hold in this unit of work; raises NotAuthenticated."""
+
+
+def upload_file(
+    services: Services,
+    authenticate: Authenticate,
+    artifact: Artifact,
+    claims: Claims,
+    *,
+    staged: bool,
+    content_type: str | None = None,
+) -> Accepted:
+    """Take one file into the index: into a draft, or to be public at once.
+
+    Args:
+        services: where to.
+        authenticate: who asks. It is asked again when the file is accepted, which may be much
+            later, and the use of a token is noted then.
+        artifact: the file.
+        claims: what its uploader says of it.
+        staged: whether it goes into the draft of its version.
+        content_type: the media type that the uploader gives it, in lower case.
+
+    Returns:
+        What became of it.
+
+    Raises:
+        NotAuthenticated, Refusal: of the kind that says why; nothing has changed.
+    """
+    with services.reading() as uow:
+        actor = authenticate(uow)
+        check_actor(uow, actor, claims.name, staged=staged)
+        file_rules.check_content(artifact.size, content_type)
+        nothing_to_do = check(uow, actor, artifact, claims, staged=staged)
+        if nothing_to_do is not None:
+            return nothing_to_do
+    distribution = inspect_and_store(services.settings, services.storage, artifact, claims)
+    with services.writing() as uow:
+        actor = authenticate(uow)
+        if actor.token is not None:
+            accounts.note_use(uow, actor.token)
+        return accept(uow, actor, artifact, claims, distribution, staged=staged)
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,12 +128,10 @@ def check_actor(uow: UnitOfWork, actor: Actor, name: str, *, staged: bool) -> Pr
 def check(
     uow: UnitOfWork, actor: Actor, artifact: Artifact, claims: Claims, *, staged: bool
 ) -> Accepted | None:
-    """None, if the upload may go on; what speaks against it is raised.
+    """Raise a refusal, of the kind that says why, unless the upload may go on.
 
-    An upload of what is published has nothing to do, and is accepted here.
-
-    Raises:
-        Refusal: of the kind that says why.
+    Returns:
+        None, if there is something to do. An upload of what is published is accepted here.
     """
     project = check_actor(uow, actor, claims.name, staged=staged)
     place = _place(uow, project, claims.version)
@@ -91,7 +139,7 @@ def check(
     _check_digests(artifact, claims)
     published = catalogue.file(uow.db, artifact.filename)
     if published is not None and published.sha256 == artifact.sha256:
-        return Accepted(place.draft, opened=False, published=True, changed=False)
+        return Accepted(_key(place.draft), opened=False, published=True, changed=False)
     file_rules.check_not_published(uow.db, artifact.filename, artifact.sha256)
     if place.draft is not None:
         drafts.check_not_reserved(uow.db, place.draft, artifact.filename)
@@ -118,6 +166,19 @@ def examine(settings: Settings, artifact: Artifact, claims: Claims) -> Distribut
     if disagreements:
         raise _invalid(*disagreements)
     releases.rendered_description(dict(distribution.metadata.raw))
+    return distribution
+
+
+def inspect_and_store(
+    settings: Settings, storage: Storage, artifact: Artifact, claims: Claims
+) -> Distribution:
+    """What is inside the file, whose bytes and metadata are stored, durably, when this returns.
+
+    Raises:
+        InvalidFile: with every reason; nothing is stored.
+    """
+    distribution = examine(settings, artifact, claims)
+    keep(storage, artifact, distribution)
     return distribution
 
 
@@ -157,6 +218,10 @@ def accept(
     if staged:
         return _stage(uow, actor, project, artifact, distribution)
     return _publish(uow, actor, project, artifact, distribution)
+
+
+def _key(draft: Draft | None) -> str | None:
+    return draft.key if draft is not None else None
 
 
 def _check_sizes(uow: UnitOfWork, place: _Place, artifact: Artifact) -> None:
@@ -266,7 +331,7 @@ def _stage(
     draft = former or drafts.open_draft(uow, actor, project, distribution.version)
     staged = drafts.add_file(uow, actor, draft, artifact, distribution)
     return Accepted(
-        draft,
+        draft.key,
         opened=former is None,
         published=False,
         changed=staged is not Staged.UNCHANGED,

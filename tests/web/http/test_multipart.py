@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from requests_toolbelt import MultipartEncoder  # type: ignore[import-untyped]
 from urllib3.filepost import encode_multipart_formdata
 
-from greenroom.web.http.multipart import BeforeFile, BrokenForm, FileTooLarge, ReceivedForm, receive
+from greenroom.registry.artifacts import TooManyBytes
+from greenroom.web.http.multipart import BeforeFile, BrokenForm, ReceivedForm, receive
 
 BOUNDARY = "b0undary"
 CONTENT_TYPE = f"multipart/form-data; boundary={BOUNDARY}"
@@ -93,18 +94,18 @@ def _nothing_stays_behind(tmp_path: Path) -> Iterator[None]:
 def test_a_file_is_on_disk_for_as_long_as_the_form_is_open(tmp_path: Path) -> None:
     with take(body(FILE), tmp_path) as form:
         assert form.file is not None
-        assert form.file.path.read_bytes() == b"bytes"
-        assert form.file.path.parent == tmp_path
-        assert stat.S_IMODE(form.file.path.stat().st_mode) == 0o600
-        assert form.file.filename == "demo-1.0.tar.gz"
+        assert form.file.artifact.path.read_bytes() == b"bytes"
+        assert form.file.artifact.path.parent == tmp_path
+        assert stat.S_IMODE(form.file.artifact.path.stat().st_mode) == 0o600
+        assert form.file.artifact.filename == "demo-1.0.tar.gz"
         assert form.file.content_type == "a/b"
-    assert not form.file.path.exists()
+    assert not form.file.artifact.path.exists()
 
 
 def test_a_file_that_was_moved_away_is_kept(tmp_path: Path) -> None:
     with take(body(FILE), tmp_path) as form:
         assert form.file is not None
-        kept = form.file.path.rename(tmp_path / "kept")
+        kept = form.file.artifact.path.rename(tmp_path / "kept")
     assert kept.read_bytes() == b"bytes"
     kept.unlink()
 
@@ -167,13 +168,13 @@ def test_a_file_of_exactly_the_limit_is_taken(tmp_path: Path) -> None:
     content = body(part('name="content"; filename="f"', b"." * 1000))
     with take(content, tmp_path, max_file_size=1000) as form:
         assert form.file is not None
-        assert form.file.size == 1000
+        assert form.file.artifact.size == 1000
 
 
 def test_a_file_beyond_the_limit_is_refused_while_it_arrives(tmp_path: Path) -> None:
     content = body(part('name="content"; filename="f"', b"." * 10_000))
     stream = Trickle(content, [1000] * 100)
-    with pytest.raises(FileTooLarge) as refusal:
+    with pytest.raises(TooManyBytes) as refusal:
         receive(stream, CONTENT_TYPE, file_field="content", folder=tmp_path, max_file_size=2000)
     assert refusal.value.limit == 2000
     assert stream.pieces_read <= 4
@@ -353,11 +354,11 @@ def test_what_was_sent_is_what_is_received(
     ) as form:
         assert form.fields == expected
         assert form.file is not None
-        assert form.file.path.read_bytes() == content
-        assert form.file.size == len(content)
-        assert form.file.md5 == hashlib.md5(content, usedforsecurity=False).hexdigest()
-        assert form.file.sha256 == hashlib.sha256(content).hexdigest()
-        assert form.file.blake2_256 == hashlib.blake2b(content, digest_size=32).hexdigest()
+        assert form.file.artifact.path.read_bytes() == content
+        assert form.file.artifact.size == len(content)
+        assert form.file.artifact.md5 == hashlib.md5(content, usedforsecurity=False).hexdigest()
+        assert form.file.artifact.sha256 == hashlib.sha256(content).hexdigest()
+        assert form.file.artifact.blake2_256 == hashlib.blake2b(content, digest_size=32).hexdigest()
 
 
 @given(content=st.binary(max_size=500), sizes=cuts)
@@ -369,7 +370,7 @@ def test_noise_is_refused_or_taken_but_nothing_else(
         receive(
             stream, CONTENT_TYPE, file_field="content", folder=tmp_path, max_file_size=99
         ).discard()
-    except (BrokenForm, FileTooLarge):
+    except (BrokenForm, TooManyBytes):
         assert list(tmp_path.iterdir()) == []
 
 

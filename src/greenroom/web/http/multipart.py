@@ -6,22 +6,20 @@ The grammar is that of RFC 7578, read strictly: what one reader would take for t
 and another would not has no place in an index.
 """
 
-import contextlib
-import hashlib
-import os
 import re
-import tempfile
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
-from typing import BinaryIO, Protocol, Self, cast
+from typing import Protocol, Self, cast
 
 from multipart import (  # type: ignore[import-untyped]
     MultipartError,
     PushMultipartParser,
     parse_options_header,
 )
+
+from greenroom.registry.artifacts import Artifact, Receiver
 
 PIECE = 256 * 1024
 LINE_END = b"\r\n"
@@ -47,18 +45,6 @@ class BrokenForm(Exception):
         self.sentence = sentence
 
 
-class FileTooLarge(Exception):
-    """The file is larger than the index takes.
-
-    Attributes:
-        limit: the largest size, in bytes.
-    """
-
-    def __init__(self, limit: int) -> None:
-        super().__init__(f"The file is larger than {limit} bytes.")
-        self.limit = limit
-
-
 class ReadableStream(Protocol):
     """What a body is read from, such as `wsgi.input`."""
 
@@ -68,25 +54,15 @@ class ReadableStream(Protocol):
 
 @dataclass(frozen=True)
 class ReceivedFile:
-    """A file of a form, as it lies in a temporary file.
+    """A file of a form.
 
     Attributes:
-        path: where it lies; mode 0600. Whoever wants to keep it moves it away.
-        filename: as the client named it, unchecked.
+        artifact: as it lies in a temporary file, under the name that the client gave it, unchecked.
         content_type: the media type the client gave it, in lower case and without parameters.
-        size: in bytes.
-        md5: hex digest.
-        sha256: hex digest.
-        blake2_256: hex digest of BLAKE2b with 32 bytes.
     """
 
-    path: Path
-    filename: str
+    artifact: Artifact
     content_type: str | None
-    size: int
-    md5: str
-    sha256: str
-    blake2_256: str
 
 
 @dataclass(frozen=True)
@@ -106,7 +82,7 @@ class ReceivedForm:
     def discard(self) -> None:
         """Remove the temporary file, if it is still where it was."""
         if self.file is not None:
-            self.file.path.unlink(missing_ok=True)
+            self.file.artifact.path.unlink(missing_ok=True)
 
     def __enter__(self) -> Self:
         return self
@@ -154,7 +130,7 @@ def receive(
 
     Raises:
         BrokenForm: the body is malformed, ends too early, or is beyond a limit.
-        FileTooLarge: as soon as more than `max_file_size` bytes of the file have arrived.
+        TooManyBytes: as soon as more than `max_file_size` bytes of the file have arrived.
     """
     boundary = _boundary_of(content_type)
     parser = cast(
@@ -329,9 +305,9 @@ class _FormInTheMaking:
 
     def _end(self) -> None:
         part, self._current = self._current, None
-        if isinstance(part, _ArrivingFile):
-            part.close()
-        elif part is not None and not (part.is_file and part.name in self._ignored_files):
+        if isinstance(part, _ArrivingText) and not (
+            part.is_file and part.name in self._ignored_files
+        ):
             problem = part.problem()
             if problem is not None:
                 self._problems.append(problem)
@@ -381,46 +357,13 @@ class _ArrivingFile:
     def __init__(self, part: _Part, folder: Path, limit: int) -> None:
         self._filename = part.filename or ""
         self._content_type = part.content_type
-        self._limit = limit
-        self._size = 0
-        self._hashes = (
-            hashlib.md5(usedforsecurity=False),
-            hashlib.sha256(),
-            hashlib.blake2b(digest_size=32),
-        )
-        number, path = tempfile.mkstemp(prefix="upload-", dir=folder)
-        self._path = Path(path)
-        self._file: BinaryIO = os.fdopen(number, "wb", buffering=0)
-
-    def add(self, piece: bytes) -> None:
-        self._size += len(piece)
-        if self._size > self._limit:
-            raise FileTooLarge(self._limit)
-        for digest in self._hashes:
-            digest.update(piece)
-        left = memoryview(piece)
-        while left:  # a disk that is nearly full takes a part
-            left = left[self._file.write(left) :]
-
-    def close(self) -> None:
-        self._file.close()
-
-    def remove(self) -> None:
-        with contextlib.suppress(OSError):
-            self._file.close()
-        self._path.unlink(missing_ok=True)
+        self._receiver = Receiver(folder, limit=limit)
+        self.add = self._receiver.add
+        self.remove = self._receiver.remove
 
     def received(self) -> ReceivedFile:
-        md5, sha256, blake2_256 = (digest.hexdigest() for digest in self._hashes)
-        return ReceivedFile(
-            self._path,
-            self._filename,
-            self._content_type,
-            self._size,
-            md5=md5,
-            sha256=sha256,
-            blake2_256=blake2_256,
-        )
+        artifact = Artifact(self._filename, self._receiver.received())
+        return ReceivedFile(artifact, self._content_type)
 
 
 def _checked_name(part: _Part) -> str:

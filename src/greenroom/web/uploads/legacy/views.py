@@ -8,12 +8,13 @@ the token is wrong; all of it is checked again when the whole form is there.
 import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 
 from pyramid.response import Response
 from pyramid.view import view_config
 
-from greenroom.registry import accounts, file_rules, uploads
-from greenroom.registry.artifacts import Artifact
+from greenroom.registry import drafts, file_rules, uploads
+from greenroom.registry.artifacts import TooManyBytes
 from greenroom.registry.errors import (
     FileExists,
     FileReserved,
@@ -28,8 +29,6 @@ from greenroom.registry.uploads import Accepted
 from greenroom.web.http import authentication, errors
 from greenroom.web.http.multipart import (
     BrokenForm,
-    FileTooLarge,
-    ReceivedFile,
     ReceivedForm,
     receive,
 )
@@ -100,7 +99,7 @@ def _received(request: Request) -> Iterator[ReceivedForm]:
         )
     except BrokenForm as error:
         raise BadForm(error.sentence) from None
-    except FileTooLarge as error:
+    except TooManyBytes as error:
         raise TooLarge(file_rules.file_too_large(error.limit)) from None
     with form:
         yield form
@@ -134,19 +133,18 @@ def _take(request: Request, form: ReceivedForm) -> Response:
         staged = forms.parse_staged(form.fields, query, request.headers.items())
         forms.check_text(form.problems)
         claims = forms.parse_claims(form.fields, private=services.settings.private)
-        uploads.check_actor(uow, actor, claims.name, staged=staged)
-        artifact = _artifact(form.file)
-        nothing_to_do = uploads.check(uow, actor, artifact, claims, staged=staged)
-        if nothing_to_do is not None:
-            return _accepted(request, uow, artifact, nothing_to_do, staged=staged)
-    distribution = uploads.examine(services.settings, artifact, claims)
-    uploads.keep(services.storage, artifact, distribution)
-    with services.writing() as uow:
-        actor = _actor(request, uow)
-        if actor.token is not None:
-            accounts.note_use(uow, actor.token)
-        accepted = uploads.accept(uow, actor, artifact, claims, distribution, staged=staged)
-        return _accepted(request, uow, artifact, accepted, staged=staged)
+        if form.file is None:
+            uploads.check_actor(uow, actor, claims.name, staged=staged)
+            raise BadForm("The form has no file: send it in the field 'content'.")
+    accepted = uploads.upload_file(
+        services,
+        partial(_actor, request),
+        form.file.artifact,
+        claims,
+        staged=staged,
+        content_type=form.file.content_type,
+    )
+    return _accepted(request, form.file.artifact.filename, accepted, staged=staged)
 
 
 def _actor(request: Request, uow: UnitOfWork) -> Actor:
@@ -160,40 +158,25 @@ def _query(request: Request) -> Fields:
         raise BadForm("The query of the upload URL is not UTF-8.") from None
 
 
-def _artifact(file: ReceivedFile | None) -> Artifact:
-    if file is None:
-        raise BadForm("The form has no file: send it in the field 'content'.")
-    file_rules.check_content(file.size, file.content_type)
-    return Artifact(
-        path=file.path,
-        filename=file.filename,
-        size=file.size,
-        sha256=file.sha256,
-        md5=file.md5,
-        blake2_256=file.blake2_256,
-    )
-
-
-def _accepted(
-    request: Request, uow: UnitOfWork, artifact: Artifact, accepted: Accepted, *, staged: bool
-) -> Response:
+def _accepted(request: Request, filename: str, accepted: Accepted, *, staged: bool) -> Response:
     """Nothing to say after a direct upload; after a staged one, the draft that the file is in."""
     if not staged:
         return Response(content_type="text/plain")
     notices = []
     if accepted.published:
-        notices.append(
-            f"{artifact.filename} is published with this very content: nothing was staged."
-        )
+        notices.append(f"{filename} is published with this very content: nothing was staged.")
     elif not accepted.changed:
-        notices.append(f"{artifact.filename} is in the draft with this very content.")
-    if accepted.draft is None:
-        response = Response(json_body={"meta": {"api-version": API_VERSION}, "notices": notices})
-        response.headers["Cache-Control"] = "private, no-store"
-        return response
-    return session_response(
-        request, uow, accepted.draft, status=201 if accepted.opened else 200, notices=notices
-    )
+        notices.append(f"{filename} is in the draft with this very content.")
+    with request.services.reading() as uow:
+        draft = drafts.by_key(uow.db, accepted.draft_key) if accepted.draft_key else None
+        if draft is None:
+            response = Response(
+                json_body={"meta": {"api-version": API_VERSION}, "notices": notices}
+            )
+            response.headers["Cache-Control"] = "private, no-store"
+            return response
+        status = 201 if accepted.opened else 200
+        return session_response(request, uow, draft, status=status, notices=notices)
 
 
 def _refused(request: Request, refusal: Refusal) -> Response:

@@ -3,8 +3,8 @@
 import contextlib
 from collections.abc import Iterator
 
+from greenroom.registry.artifacts import Received, Receiver, TooManyBytes
 from greenroom.registry.errors import InvalidRequest, TooLarge
-from greenroom.registry.upload_sessions import Digester, ReceivedPart
 from greenroom.storage import Storage
 from greenroom.web.http.request import Request
 
@@ -14,7 +14,7 @@ _PIECE = 256 * 1024
 @contextlib.contextmanager
 def receive(
     request: Request, storage: Storage, limit: int, names: tuple[str, ...], *, partial: bool
-) -> Iterator[ReceivedPart]:
+) -> Iterator[Received]:
     """The body, with digests by these names; its file is removed when the context is left.
 
     ``limit`` is how many bytes are expected. Where part of them will do, a connection that breaks
@@ -26,25 +26,20 @@ def receive(
     """
     if (request.content_length or 0) > limit:
         raise TooLarge(_too_many(limit))
-    path = storage.new_file()
-    try:
-        digester, size = Digester(names), 0
-        with path.open("wb") as file:
+    with Receiver(storage.incoming, limit=limit, digests=names) as receiver:
+        try:
             for piece in _pieces(request, partial=partial):
-                size += len(piece)
-                if size > limit:
-                    raise TooLarge(_too_many(limit))
-                digester.update(piece)
-                file.write(piece)
-        if size == 0:
+                receiver.add(piece)
+        except TooManyBytes:
+            raise TooLarge(_too_many(limit)) from None
+        received = receiver.received()
+        if received.size == 0:
             raise InvalidRequest("No bytes have arrived.")
-        if not partial and size != limit:
+        if not partial and received.size != limit:
             raise InvalidRequest(
-                f"{size} of {limit} bytes have arrived: send the whole file once more."
+                f"{received.size} of {limit} bytes have arrived: send the whole file once more."
             )
-        yield ReceivedPart(path, size, digester.hexdigests())
-    finally:
-        path.unlink(missing_ok=True)
+        yield received
 
 
 def _pieces(request: Request, *, partial: bool) -> Iterator[bytes]:

@@ -1,23 +1,27 @@
 """File upload sessions: announce a file, send it, complete it; look at it, extend and cancel it."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import asdict
+from functools import partial
 
-from pyramid.httpexceptions import HTTPNotFound
 from pyramid.response import Response
 from pyramid.view import view_config
 
 from greenroom.models import Draft, UploadSession, UploadState
 from greenroom.registry import (
-    drafts,
     upload_sessions,
     upload_states,
 )
-from greenroom.registry.errors import InvalidRequest, Refusal
+from greenroom.registry.errors import InvalidRequest
 from greenroom.registry.permissions import Actor
 from greenroom.registry.unit_of_work import UnitOfWork
-from greenroom.registry.upload_sessions import HTTP_POST_BYTES, PRESIGNED, RESUMABLE, Announcement
+from greenroom.registry.upload_sessions import (
+    HTTP_POST_BYTES,
+    PRESIGNED,
+    RESUMABLE,
+    Announcement,
+    Place,
+)
+from greenroom.registry.uploads import Authenticate
 from greenroom.web.http.draft_nodes import DraftFile
 from greenroom.web.http.problem_details import API_VERSION
 from greenroom.web.http.request import Request
@@ -37,8 +41,6 @@ from greenroom.web.uploads.session_body import api_response, timestamp, upload_m
 # When to ask again, in seconds: soon while something is being decided, else not so soon.
 _RETRY_AFTER = {UploadState.PROCESSING: 2}
 _SELDOM = 60
-
-_INTERRUPTED = "The index could not look into the file: delete it, then upload it anew."
 
 
 @view_config(context=PublishingSession, name="upload", request_method="POST", require_csrf=False)
@@ -114,20 +116,18 @@ def _take_bytes(
     context: FileUploadSession, request: Request, mechanism: str, start: int
 ) -> Response:
     """Receive, keep, take: the bytes arrive in no unit of work, as that may take long."""
-    services = request.services
-    key = (context.draft.key, context.upload.key)
+    services, place = request.services, _place(context)
     limit = context.upload.size - start
     names = tuple(context.upload.digests)
     actor = authorized(request, context.draft)
     upload_sessions.check_part(request.uow, actor, context.draft, context.upload, mechanism, start)
     request.give_up_unit_of_work()
-    partial = mechanism == RESUMABLE
-    with receive(request, services.storage, limit, names, partial=partial) as part:
-        upload_sessions.keep_part(services.storage, part)
-        with _place(request, key) as (uow, draft, upload):
-            actor = authenticated(request, uow)
-            upload_sessions.add_part(uow, actor, draft, upload, start, part)
-            return _offset_response(upload, 204)
+    takes_part = mechanism == RESUMABLE
+    with receive(request, services.storage, limit, names, partial=takes_part) as part:
+        upload_sessions.take_part(services, _authenticate(request), place, start, part)
+    with services.reading() as uow:
+        _, upload = upload_sessions.get(uow, place)
+        return _offset_response(upload, 204)
 
 
 # Completion
@@ -136,45 +136,23 @@ def _take_bytes(
 @view_config(context=FileUploadSession, name="complete", request_method="POST", require_csrf=False)
 def complete(context: FileUploadSession, request: Request) -> Response:
     """Look into the file, and take it into the draft. When that fails, the upload has failed."""
-    services, session, upload = request.services, request.uow.db, context.upload
-    key = (context.draft.key, upload.key)
-    actor = authorized(request, context.draft)
+    services, place = request.services, _place(context)
+    authorized(request, context.draft)
     parse(request, Empty)
-    upload_sessions.begin_completion(request.uow, actor, context.draft, upload)
-    upload_sessions.received(upload)  # loads the parts
-    session.expunge_all()
     request.commit_unit_of_work()
-    try:
-        with (
-            upload_sessions.assemble(services.settings, services.storage, upload) as assembled,
-            _place(request, key) as (uow, draft, upload),
-        ):
-            actor = authenticated(request, uow)
-            upload_sessions.complete(uow, actor, draft, upload, assembled)
-            return _upload_response(request, uow, actor, draft, upload, 201)
-    except Exception as error:
-        why = error.details if isinstance(error, Refusal) else (_INTERRUPTED,)
-        with _place(request, key) as (uow, draft, upload):
-            upload_sessions.fail(uow, upload, why)
-        raise
+    upload_sessions.complete_upload(services, _authenticate(request), place)
+    with services.reading() as uow:
+        draft, upload = upload_sessions.get(uow, place)
+        actor = authenticated(request, uow)
+        return _upload_response(request, uow, actor, draft, upload, 201)
 
 
-@contextmanager
-def _place(
-    request: Request, key: tuple[str, str]
-) -> Iterator[tuple[UnitOfWork, Draft, UploadSession]]:
-    """A unit of work that writes, with the session and the upload as they are now."""
-    with request.services.writing() as uow:
-        draft, upload = _upload(uow, key)
-        yield uow, draft, upload
+def _place(context: FileUploadSession) -> Place:
+    return Place(context.draft.key, context.upload.key)
 
 
-def _upload(uow: UnitOfWork, key: tuple[str, str]) -> tuple[Draft, UploadSession]:
-    draft = drafts.by_key(uow.db, key[0])
-    upload = upload_sessions.by_key(uow.db, draft, key[1]) if draft is not None else None
-    if draft is None or upload is None:
-        raise HTTPNotFound
-    return draft, upload
+def _authenticate(request: Request) -> Authenticate:
+    return partial(authenticated, request)
 
 
 def _upload_response(
