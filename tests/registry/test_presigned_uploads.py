@@ -28,7 +28,7 @@ from greenroom.registry.upload_sessions import (
     Place,
 )
 from greenroom.settings import Settings
-from greenroom.storage import S3Parts, open_storage
+from greenroom.storage import Parts, S3Parts, open_storage
 from tests import factories
 from tests.artifacts import make_wheel
 from tests.conftest import Databases, FakeClock
@@ -135,7 +135,7 @@ def staged(services: Services) -> list[str]:
         return list(uow.db.scalars(select(File.filename)))
 
 
-def parts_of(services: Services) -> S3Parts:
+def parts_of(services: Services) -> Parts:
     assert services.storage.parts is not None
     return services.storage.parts
 

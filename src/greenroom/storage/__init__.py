@@ -1,0 +1,29 @@
+"""Where bytes are kept: a folder of this machine, or any S3-compatible service.
+
+`open_storage` picks the place. Nothing here knows of projects, users or databases.
+"""
+
+from greenroom.storage.blobs import (
+    Blob,
+    BlobMissing,
+    PartMissing,
+    Parts,
+    Storage,
+    StorageUnavailable,
+)
+from greenroom.storage.local import LocalStorage
+from greenroom.storage.open import open_storage
+from greenroom.storage.s3 import S3Parts, S3Storage
+
+__all__ = [
+    "Blob",
+    "BlobMissing",
+    "LocalStorage",
+    "PartMissing",
+    "Parts",
+    "S3Parts",
+    "S3Storage",
+    "Storage",
+    "StorageUnavailable",
+    "open_storage",
+]

@@ -1,0 +1,234 @@
+"""What keeps blobs: bytes under the SHA-256 of their content.
+
+A blob's key is the lower-case hexadecimal SHA-256 digest of what is in it, so a blob never
+changes, storing it twice is storing it once, and whoever holds a digest can check what they get.
+Which blobs are still wanted is for the caller to say.
+
+What clients put into a service themselves lies apart from the blobs (`Parts`), and is whatever
+they say it is until somebody has read it.
+"""
+
+import re
+from collections.abc import Generator, Iterator
+from contextlib import AbstractContextManager
+from datetime import timedelta
+from pathlib import Path
+from typing import BinaryIO, Protocol, Self
+
+CHUNK_SIZE = 128 * 1024
+
+_DIGEST = re.compile(r"[0-9a-f]{64}")
+
+
+class BlobMissing(LookupError):
+    """No blob is kept under this digest."""
+
+    def __init__(self, digest: str) -> None:
+        super().__init__(f"No blob is kept under {digest}.")
+        self.digest = digest
+
+
+class PartMissing(LookupError):
+    """Nobody has put this part of an upload."""
+
+    def __init__(self, upload: str, number: int) -> None:
+        super().__init__(f"Nobody has put part {number} of the upload {upload}.")
+        self.number = number
+
+
+class StorageUnavailable(Exception):
+    """The storage cannot be used now: its driver is not installed, or the service refuses."""
+
+
+class Blob:
+    """The bytes of a blob, or of a range of it, read as they are iterated over.
+
+    It is iterated over once, in chunks whose size does not depend on that of the blob, and closed
+    after that; `with` and WSGI servers do so by themselves.
+
+    Attributes:
+        size: the size of the whole blob, in bytes.
+        length: how many bytes iterating yields: those of the range that the blob has.
+        file: a local blob's file, positioned at the start of the range, for `sendfile`; else
+            `None`. It ends where the blob ends, not where the range does.
+    """
+
+    def __init__(
+        self,
+        chunks: Generator[bytes, None, None],
+        *,
+        size: int,
+        length: int,
+        file: BinaryIO | None = None,
+    ) -> None:
+        self._chunks = chunks
+        self.size = size
+        self.length = length
+        self.file = file
+
+    def __iter__(self) -> Iterator[bytes]:
+        return self._chunks
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Free the file or the connection. Closing twice does nothing."""
+        self._chunks.close()
+        if self.file is not None:
+            self.file.close()
+
+
+class Parts(Protocol):
+    """Where clients put parts of files themselves, with URLs made for that.
+
+    Parts lie apart from the blobs, to which no such URL leads. Whoever has the URL of a part may
+    put it, and put it anew, until the URL expires, whatever became of the upload meanwhile. An
+    `upload` is at most 40 ASCII letters and digits, and a `number` at least 1, else `ValueError`.
+    A service that does not answer, or refuses, raises `StorageUnavailable` as with `Storage`.
+    """
+
+    @property
+    def offered(self) -> bool:
+        """Whether there is an address under which clients reach the service."""
+        ...
+
+    def url(self, upload: str, number: int, *, size: int, expires_in: timedelta) -> str | None:
+        """Return a URL to which anyone can PUT the part until it expires.
+
+        Args:
+            upload: the upload that the part is of.
+            number: the part's number.
+            size: how many bytes the part has. Some services take others too: look at `sizes`.
+            expires_in: how long the URL is good for, within 7 days.
+
+        Returns:
+            The URL, or `None`: clients do not reach the service.
+        """
+        ...
+
+    def sizes(self, upload: str) -> dict[int, int]:
+        """Return the size of each part that was put, in bytes, by its number."""
+        ...
+
+    def open(self, upload: str, number: int) -> Blob:
+        """Return the bytes of a part, as they are now.
+
+        Raises:
+            PartMissing: nobody has put it.
+        """
+        ...
+
+    def remove(self, upload: str) -> None:
+        """Forget all parts of an upload. That there are none is no error."""
+        ...
+
+    def uploads(self) -> Iterator[str]:
+        """Yield every upload of which parts were put, while it looks."""
+        ...
+
+
+class Storage(Protocol):
+    """What every place for blobs can do.
+
+    All methods may be called from many threads, and from many processes on the same place.
+    Every `digest` is 64 lower-case hexadecimal characters, else `ValueError`. A service that does
+    not answer, or refuses, raises `StorageUnavailable` from any method that asks it.
+    """
+
+    @property
+    def incoming(self) -> Path:
+        """The local folder for files that are still being received. It exists."""
+        ...
+
+    @property
+    def parts(self) -> Parts | None:
+        """Where clients may put parts of files themselves. `None`: they cannot."""
+        ...
+
+    def new_file(self) -> Path:
+        """Make an empty file in `incoming`, from which `put` is cheap; the caller removes it."""
+        ...
+
+    def remove_stale_incoming(self, older_than: timedelta) -> int:
+        """Remove what crashed processes left in `incoming`; return how many files that were.
+
+        A file is stale when nobody has written to it for `older_than`.
+        """
+        ...
+
+    def put(self, path: Path, digest: str) -> None:
+        """Keep the content of the file at `path` as the blob `digest`.
+
+        When this returns, the blob is there as a whole and survives a loss of power; before, it
+        is not there at all. The caller vouches for the digest, may remove `path` afterwards, and
+        does not write to it again. Storing a blob that is there makes it young again (`digests`).
+        """
+        ...
+
+    def open(self, digest: str, offset: int = 0, length: int | None = None) -> Blob:
+        """Return `length` bytes of a blob from `offset` on, or what there is of them.
+
+        Raises:
+            BlobMissing: no blob is kept under this digest.
+            ValueError: the offset or the length is negative.
+        """
+        ...
+
+    def local(self, digest: str) -> AbstractContextManager[Path]:
+        """Have the blob as a file of this machine, which nobody writes to, while in the context.
+
+        Raises:
+            BlobMissing: no blob is kept under this digest.
+        """
+        ...
+
+    def url(self, digest: str, *, filename: str, expires_in: timedelta) -> str | None:
+        """Return a URL under which anyone can fetch the blob until it expires.
+
+        A browser saves it as `filename`. `None`: the blob can only be had through `open`.
+        Whether the blob exists is not looked at.
+        """
+        ...
+
+    def delete(self, digest: str) -> None:
+        """Forget a blob. One that is not there is no error."""
+        ...
+
+    def __contains__(self, digest: object) -> bool:
+        """Whether a blob is kept; what is not a digest is not contained."""
+        ...
+
+    def digests(self, *, older_than: timedelta | None = None) -> Iterator[str]:
+        """Yield the digest of every blob, in no order, while it looks.
+
+        With `older_than`, leave out blobs stored, or stored again, more recently. A sweep of
+        unwanted blobs needs this: a blob is stored before the transaction that names it commits.
+        """
+        ...
+
+
+def is_digest(digest: object) -> bool:
+    """Whether something is the digest of a blob, by its form."""
+    return isinstance(digest, str) and _DIGEST.fullmatch(digest) is not None
+
+
+def check_digest(digest: str) -> None:
+    """Raise `ValueError` unless this has the form of a digest."""
+    if not is_digest(digest):
+        raise ValueError(f"A digest is 64 lower-case hexadecimal characters, not {digest!r}.")
+
+
+def check_range(offset: int, length: int | None) -> None:
+    """Raise `ValueError` for a negative offset or length."""
+    if offset < 0 or (length is not None and length < 0):
+        raise ValueError("A range has neither a negative offset nor a negative length.")
+
+
+def available_bytes(size: int, offset: int, length: int | None) -> int:
+    """Return how many bytes a blob of `size` bytes has in a range."""
+    rest = max(size - offset, 0)
+    return rest if length is None else min(rest, length)

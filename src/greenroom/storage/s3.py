@@ -1,0 +1,320 @@
+"""Blobs in a bucket of an S3-compatible service, and the parts that clients put there."""
+
+from __future__ import annotations
+
+import itertools
+import os
+import re
+from collections.abc import Generator, Iterator
+from contextlib import contextmanager, suppress
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING
+from urllib.parse import quote, urlsplit
+
+from greenroom.storage.blobs import (
+    CHUNK_SIZE,
+    Blob,
+    BlobMissing,
+    PartMissing,
+    StorageUnavailable,
+    available_bytes,
+    check_digest,
+    check_range,
+    is_digest,
+)
+from greenroom.storage.incoming import Incoming
+from greenroom.storage.sigv4 import signed_again
+
+if TYPE_CHECKING:
+    from obstore.store import ClientConfig, RetryConfig, S3Store
+
+_UPLOAD = re.compile(r"[0-9A-Za-z]{1,40}")
+_PART = re.compile(r"[1-9][0-9]{0,9}")
+# The variables from which the driver takes an endpoint by itself.
+_ENDPOINTS = ("AWS_ENDPOINT", "AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_S3")
+
+
+class _Bucket:
+    """The objects below a prefix of a bucket, and what the service says of them.
+
+    Attributes:
+        store: the driver's access to the bucket as a whole.
+        prefix: what the keys start with, without the slash that follows; may be empty.
+    """
+
+    def __init__(self, name: str, prefix: str, store: S3Store) -> None:
+        self._name = name
+        self.store = store
+        self.prefix = prefix
+
+    def key(self, path: str) -> str:
+        """Return the key of the object at a path below the prefix."""
+        return f"{self.prefix}/{path}" if self.prefix else path
+
+    def get(self, key: str, span: tuple[int, int] | None = None) -> Blob | None:
+        """Return an object, or its bytes from one offset up to another. `None`: it is missing."""
+        with self.answers():
+            try:
+                found = self.store.get(key, options={"range": span} if span else None)
+            except FileNotFoundError:
+                return None
+        start, end = found.range
+        chunks = self._stream(found.stream(min_chunk_size=CHUNK_SIZE))
+        return Blob(chunks, size=found.meta["size"], length=end - start)
+
+    def _stream(self, chunks: Iterator[bytes]) -> Generator[bytes, None, None]:
+        with self.answers():
+            yield from chunks
+
+    @contextmanager
+    def answers(self) -> Iterator[None]:
+        """Turn the driver's errors into `StorageUnavailable`."""
+        from obstore.exceptions import BaseError
+
+        try:
+            yield
+        except (BaseError, FileNotFoundError) as error:
+            # The first line says what happened; a dump of the driver's structures follows it.
+            reason = str(error).partition("\n")[0]
+            raise StorageUnavailable(f"The bucket {self._name} refused: {reason}") from error
+
+
+class S3Storage(Incoming):
+    """Blobs as objects `prefix/abcd…` in a bucket of an S3-compatible service.
+
+    Credentials and region come from the usual AWS variables. A process may not fork once it has
+    talked to the service: the driver's threads do not follow into the child.
+
+    A `put` that is killed leaves parts of a multipart upload, invisible but billed; let the
+    bucket's lifecycle rules abort incomplete uploads after some days.
+    """
+
+    _PART_SIZE = 8 * 1024 * 1024
+    _PARTS_AT_ONCE = 2
+
+    def __init__(
+        self,
+        bucket: str,
+        prefix: str,
+        incoming: Path,
+        *,
+        endpoint: str | None = None,
+        public_endpoint: str | None = None,
+    ) -> None:
+        """Use `bucket`, which must be there, and the local folder `incoming`, made if need be.
+
+        Clients find the service at `public_endpoint`, or at the provider's own address where
+        there is no `endpoint` either.
+        """
+        store = _s3_store(bucket, endpoint)
+        # Any other endpoint may be of a network that only the servers are in.
+        elsewhere = endpoint is not None or any(name in os.environ for name in _ENDPOINTS)
+        public = None if elsewhere else store
+        if public_endpoint is not None:
+            public = _s3_store(bucket, public_endpoint, "GREENROOM_S3_PUBLIC_ENDPOINT")
+        self._bucket = _Bucket(bucket, prefix, store)
+        self.parts = S3Parts(self._bucket, public)
+        super().__init__(incoming)
+
+    def put(self, path: Path, digest: str) -> None:
+        """See `Storage.put`. A blob that is there is sent again: only that makes it young."""
+        key = self._key(digest)
+        with path.open("rb") as file, self._bucket.answers():
+            self._bucket.store.put(
+                key, file, chunk_size=self._PART_SIZE, max_concurrency=self._PARTS_AT_ONCE
+            )
+
+    def open(self, digest: str, offset: int = 0, length: int | None = None) -> Blob:
+        """See `Storage.open`."""
+        check_range(offset, length)
+        if offset == 0 and length is None:
+            return self._get(digest)
+        # The service refuses an empty range, and one that starts at the end or behind it.
+        size = self._size(digest)
+        if size is None:
+            raise BlobMissing(digest)
+        available = available_bytes(size, offset, length)
+        if available == 0:
+            return Blob(_nothing(), size=size, length=0)
+        return self._get(digest, (offset, offset + available))
+
+    def _get(self, digest: str, span: tuple[int, int] | None = None) -> Blob:
+        blob = self._bucket.get(self._key(digest), span)
+        if blob is None:
+            raise BlobMissing(digest)
+        return blob
+
+    @contextmanager
+    def local(self, digest: str) -> Iterator[Path]:
+        """See `Storage.local`: a copy."""
+        path = self.new_file()
+        try:
+            with self.open(digest) as blob, path.open("wb") as file:
+                for piece in blob:
+                    file.write(piece)
+            yield path
+        finally:
+            path.unlink(missing_ok=True)
+
+    def url(self, digest: str, *, filename: str, expires_in: timedelta) -> str | None:
+        """See `Storage.url`.
+
+        The filename is part of the URL when the credentials come from AWS_ACCESS_KEY_ID and
+        AWS_SECRET_ACCESS_KEY. With others, the blob is saved under the name its client knows.
+        """
+        import obstore
+
+        with self._bucket.answers():
+            url = obstore.sign(self._bucket.store, "GET", self._key(digest), expires_in)
+        return _named(url, filename)
+
+    def delete(self, digest: str) -> None:
+        """See `Storage.delete`."""
+        key = self._key(digest)
+        with self._bucket.answers(), suppress(FileNotFoundError):
+            self._bucket.store.delete(key)
+
+    def __contains__(self, digest: object) -> bool:
+        return is_digest(digest) and self._size(str(digest)) is not None
+
+    def digests(self, *, older_than: timedelta | None = None) -> Iterator[str]:
+        """See `Storage.digests`."""
+        # The service's list is alphabetical and in pages, so blobs put or deleted while it is
+        # read neither hide nor repeat others.
+        with self._bucket.answers():
+            for page in self._bucket.store.list(self._bucket.prefix or None, chunk_size=1000):
+                for found in page:
+                    name = found["path"].rpartition("/")[2]
+                    if found["path"] != self._bucket.key(name) or not is_digest(name):
+                        continue
+                    if older_than is None or datetime.now(UTC) - found["last_modified"] >= (
+                        older_than
+                    ):
+                        yield name
+
+    def _size(self, digest: str) -> int | None:
+        key = self._key(digest)
+        with self._bucket.answers():
+            try:
+                return self._bucket.store.head(key)["size"]
+            except FileNotFoundError:
+                return None
+
+    def _key(self, digest: str) -> str:
+        check_digest(digest)
+        return self._bucket.key(digest)
+
+
+class S3Parts:
+    """Parts as objects `prefix/parts/<upload>/<number>` in the bucket that has the blobs."""
+
+    def __init__(self, bucket: _Bucket, public: S3Store | None) -> None:
+        """Use `bucket`, which clients know as `public`."""
+        self._bucket = bucket
+        self._public = public
+
+    @property
+    def offered(self) -> bool:
+        """See `Parts.offered`."""
+        return self._public is not None
+
+    def url(self, upload: str, number: int, *, size: int, expires_in: timedelta) -> str | None:
+        """See `Parts.url`.
+
+        It takes `size` bytes and no others when the credentials come from AWS_ACCESS_KEY_ID and
+        AWS_SECRET_ACCESS_KEY; with others, look at `sizes`.
+        """
+        import obstore
+
+        key = self._key(upload, number)
+        if self._public is None:
+            return None
+        with self._bucket.answers():
+            url = obstore.sign(self._public, "PUT", key, expires_in)
+        return signed_again(url, "PUT", headers={"content-length": str(size)})
+
+    def sizes(self, upload: str) -> dict[int, int]:
+        """See `Parts.sizes`."""
+        return {number: size for _, number, size in self._list(upload)}
+
+    def open(self, upload: str, number: int) -> Blob:
+        """See `Parts.open`."""
+        blob = self._bucket.get(self._key(upload, number))
+        if blob is None:
+            raise PartMissing(upload, number)
+        return blob
+
+    def remove(self, upload: str) -> None:
+        """See `Parts.remove`."""
+        keys = [self._key(upload, number) for _, number, _ in self._list(upload)]
+        if keys:
+            with self._bucket.answers(), suppress(FileNotFoundError):
+                self._bucket.store.delete(keys)
+
+    def uploads(self) -> Iterator[str]:
+        """See `Parts.uploads`."""
+        for upload, _ in itertools.groupby(self._list(), key=lambda found: found[0]):
+            yield upload
+
+    def _list(self, upload: str | None = None) -> Iterator[tuple[str, int, int]]:
+        """Upload, number and size of every part, those of one upload one after the other."""
+        folder = "parts" if upload is None else f"parts/{_checked_upload(upload)}"
+        with self._bucket.answers():
+            for page in self._bucket.store.list(self._bucket.key(folder), chunk_size=1000):
+                for found in page:
+                    above, _, number = found["path"].rpartition("/")
+                    name = above.rpartition("/")[2]
+                    if _PART.fullmatch(number) and found["path"] == self._path(name, number):
+                        yield name, int(number), found["size"]
+
+    def _key(self, upload: str, number: int) -> str:
+        if number < 1:
+            raise ValueError("Parts are numbered from 1 on.")
+        return self._path(_checked_upload(upload), str(number))
+
+    def _path(self, upload: str, number: str) -> str:
+        return self._bucket.key(f"parts/{upload}/{number}")
+
+
+def _checked_upload(upload: str) -> str:
+    if not _UPLOAD.fullmatch(upload):
+        raise ValueError(f"An upload is at most 40 ASCII letters and digits, not {upload!r}.")
+    return upload
+
+
+def _s3_store(bucket: str, endpoint: str | None, setting: str = "GREENROOM_S3_ENDPOINT") -> S3Store:
+    try:
+        from obstore.store import S3Store
+    except ImportError as error:
+        raise StorageUnavailable(
+            "GREENROOM_STORAGE_URL names an S3 bucket, which needs the extra: "
+            "install greenroom[s3]."
+        ) from error
+    options: ClientConfig = {
+        # The driver's own limit is on a whole transfer, however well that goes; what is to be
+        # limited is silence.
+        "timeout": timedelta(days=1),
+        "read_timeout": timedelta(seconds=30),
+    }
+    # Somebody is waiting for the answer: rather tell them than try for minutes.
+    retries: RetryConfig = {"max_retries": 4, "retry_timeout": timedelta(seconds=20)}
+    if endpoint is None:
+        return S3Store(bucket, client_options=options, retry_config=retries)
+    address = urlsplit(endpoint)
+    if address.scheme not in ("http", "https") or not address.hostname:
+        raise ValueError(f"{setting} accepts the http:// or https:// address of an S3 service.")
+    options["allow_http"] = address.scheme == "http"
+    return S3Store(
+        bucket, endpoint=endpoint.rstrip("/"), client_options=options, retry_config=retries
+    )
+
+
+def _named(url: str, filename: str) -> str:
+    """Add to a presigned URL the name under which a browser saves the file."""
+    disposition = f"attachment; filename*=UTF-8''{quote(filename, safe='')}"
+    return signed_again(url, "GET", parameters={"response-content-disposition": disposition})
+
+
+def _nothing() -> Generator[bytes, None, None]:
+    yield from ()

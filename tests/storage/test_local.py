@@ -1,0 +1,169 @@
+"""Blobs in a folder of this machine."""
+
+from __future__ import annotations
+
+import errno
+import os
+import shutil
+import time
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from greenroom.storage import LocalStorage
+from tests.storage.keeping import CONTENT, DIGEST, content_of, keep, received
+
+
+def test_a_local_blob_that_is_put_again_is_young_again(local: LocalStorage) -> None:
+    keep(local)
+    time.sleep(0.05)
+    moment = time.time()
+    time.sleep(0.3)
+
+    def kept_before_the_moment() -> list[str]:
+        return list(local.digests(older_than=timedelta(seconds=time.time() - moment)))
+
+    assert kept_before_the_moment() == [DIGEST]
+    keep(local)
+    assert kept_before_the_moment() == []
+
+
+def test_a_local_blob_lies_under_the_beginning_of_its_digest(
+    local: LocalStorage, tmp_path: Path
+) -> None:
+    keep(local)
+
+    blob = tmp_path / "files" / DIGEST[:2] / DIGEST[2:4] / DIGEST
+    assert blob.read_bytes() == CONTENT
+
+
+def test_a_local_blob_has_a_file_at_the_offset_for_sendfile(local: LocalStorage) -> None:
+    keep(local)
+
+    with local.open(DIGEST, 1000, 10) as blob:
+        file = blob.file
+        assert file is not None
+        assert os.lseek(file.fileno(), 0, os.SEEK_CUR) == file.tell() == 1000
+        assert file.read(10) == CONTENT[1000:1010]
+
+    assert file.closed
+
+
+def test_a_local_blob_stays_readable_when_it_is_deleted_meanwhile(local: LocalStorage) -> None:
+    keep(local)
+
+    with local.open(DIGEST) as blob:
+        local.delete(DIGEST)
+        assert b"".join(blob) == CONTENT
+
+
+def test_a_local_blob_has_no_url(local: LocalStorage) -> None:
+    keep(local)
+
+    assert local.url(DIGEST, filename="a.whl", expires_in=timedelta(minutes=1)) is None
+
+
+def test_other_files_in_the_local_folder_are_no_blobs(local: LocalStorage, tmp_path: Path) -> None:
+    keep(local)
+    (tmp_path / "files" / DIGEST[:2] / DIGEST[2:4] / "notes.txt").touch()
+
+    assert list(local.digests()) == [DIGEST]
+
+
+def test_a_local_put_copies_where_it_cannot_link(
+    local: LocalStorage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def across_filesystems(*_: object) -> None:
+        raise OSError(errno.EXDEV, "Invalid cross-device link")
+
+    monkeypatch.setattr(os, "link", across_filesystems)
+    path = received(local)
+
+    local.put(path, DIGEST)
+    path.write_bytes(b"written to after all")
+
+    assert content_of(local, DIGEST) == CONTENT
+
+
+def test_a_local_put_that_fails_leaves_nothing(
+    local: LocalStorage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def disk_full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(os, "link", disk_full)
+    monkeypatch.setattr(shutil, "copyfile", disk_full)
+    path = received(local)
+
+    with pytest.raises(OSError, match="No space left"):
+        local.put(path, DIGEST)
+
+    assert DIGEST not in local
+    assert list(local.incoming.iterdir()) == [path]
+
+
+@pytest.fixture
+def journal(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, Path]]:
+    """What is asked of the disk from here on, in order: `flush` a path, `appear` at a path."""
+    events: list[tuple[str, Path]] = []
+    fsync, replace = os.fsync, os.replace
+
+    def recorded_fsync(descriptor: int) -> None:
+        fsync(descriptor)
+        wanted = os.fstat(descriptor)
+        events.append(("flush", Path(f"inode {wanted.st_ino}")))
+
+    def recorded_replace(source: Path, target: Path) -> None:
+        replace(source, target)
+        events.append(("appear", target))
+
+    monkeypatch.setattr(os, "fsync", recorded_fsync)
+    monkeypatch.setattr(os, "replace", recorded_replace)
+    return events
+
+
+def flush_of(path: Path) -> tuple[str, Path]:
+    return "flush", Path(f"inode {path.stat().st_ino}")
+
+
+def test_a_local_put_flushes_the_file_before_it_appears_and_the_folders_after(
+    local: LocalStorage, journal: list[tuple[str, Path]], tmp_path: Path
+) -> None:
+    local.put(received(local), DIGEST)
+
+    root = tmp_path / "files"
+    blob = root / DIGEST[:2] / DIGEST[2:4] / DIGEST
+    appeared = journal.index(("appear", blob))
+    assert flush_of(blob) in journal[:appeared]
+    for folder in (blob.parent, blob.parent.parent, root):
+        assert flush_of(folder) in journal[appeared:]
+
+
+def test_a_local_put_of_what_is_there_returns_only_when_the_folders_are_flushed(
+    local: LocalStorage, journal: list[tuple[str, Path]], tmp_path: Path
+) -> None:
+    local.put(received(local), DIGEST)
+    journal.clear()
+
+    local.put(received(local), DIGEST)
+
+    root = tmp_path / "files"
+    leaf = root / DIGEST[:2] / DIGEST[2:4]
+    assert journal == [flush_of(leaf), flush_of(leaf.parent), flush_of(root)]
+
+
+def test_the_folders_of_a_new_local_storage_are_flushed(
+    journal: list[tuple[str, Path]], tmp_path: Path
+) -> None:
+    LocalStorage(tmp_path / "data" / "files")
+
+    assert journal == [
+        flush_of(tmp_path),
+        flush_of(tmp_path / "data"),
+        flush_of(tmp_path / "data" / "files"),
+    ]
+
+
+def test_a_local_folder_takes_no_parts(local: LocalStorage) -> None:
+    assert local.parts is None
