@@ -1,0 +1,205 @@
+"""The server as a client meets it: a process of its own, spoken to through sockets.
+
+Run as a program, this file is the server under test, with an application of a few lines.
+"""
+
+import contextlib
+import http.client
+import itertools
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterable, Iterator
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from urllib.parse import urlsplit
+from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
+
+import requests
+
+from greenroom.server.serve import Timing, serve
+
+MIB = 1024**2
+PIECE = 64 * 1024
+REASON = "File already exists ('demo-1.0.tar.gz', with blake2_256 hash '…'.)".replace("…", "ab")
+
+
+# --- the server under test ----------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Setup:
+    """What the server process is told on its command line."""
+
+    workers: int = 1
+    threads: int = 8
+    host: str = "127.0.0.1"
+    port: int = 0
+    background: bool = False
+    broken: bool = False
+    timing: dict[str, float] = field(default_factory=dict)
+
+
+def tiny(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+    path = environ["PATH_INFO"]
+    number = int(environ["QUERY_STRING"] or 0)
+    if path == "/refuse":
+        start_response(f"400 {REASON}", [("Content-Length", "2")])
+        return [b"no"]
+    if path == "/download":
+        start_response("200 OK", [("Content-Length", str(number))])
+        return itertools.repeat(bytes(PIECE), number // PIECE)
+    if path == "/gulp":
+        start_response("200 OK", [("Content-Length", str(number))])
+        return [bytes(number)]
+    if path == "/file":
+        start_response("200 OK", [("Content-Length", str(Path(__file__).stat().st_size))])
+        sent: Iterable[bytes] = environ["wsgi.file_wrapper"](Path(__file__).open("rb"))  # noqa: SIM115
+        return sent
+    text = {"/count": count, "/slow": slow, "/who": who, "/scheme": scheme}[path](environ, number)
+    start_response("200 OK", [("Content-Length", str(len(text)))])
+    return [text.encode()]
+
+
+def count(environ: WSGIEnvironment, _: int) -> str:
+    received = 0
+    while piece := environ["wsgi.input"].read(PIECE):
+        received += len(piece)
+    return str(received)
+
+
+def slow(_: WSGIEnvironment, milliseconds: int) -> str:
+    time.sleep(milliseconds / 1000)
+    return str(os.getpid())
+
+
+def who(environ: WSGIEnvironment, _: int) -> str:
+    return str(os.getpid())
+
+
+def scheme(environ: WSGIEnvironment, _: int) -> str:
+    return f"{environ['wsgi.url_scheme']} {environ['REMOTE_ADDR']}"
+
+
+def say(text: str) -> None:
+    os.write(sys.stdout.fileno(), f"{text}\n".encode())  # in one piece, as many threads write
+
+
+def in_background(stop: threading.Event) -> None:
+    say(f"background of {os.getpid()} begins")
+    stop.wait()
+    say(f"background of {os.getpid()} ends")
+
+
+def broken() -> WSGIApplication:
+    raise RuntimeError("this application cannot be made")
+
+
+def main() -> None:
+    setup = Setup(**json.loads(sys.argv[1]))
+    defaults = Timing()
+    serve(
+        broken if setup.broken else lambda: tiny,
+        host=setup.host,
+        port=setup.port,
+        workers=setup.workers,
+        threads=setup.threads,
+        on_ready=say,
+        background=in_background if setup.background else None,
+        timing=Timing(
+            stall=setup.timing.get("stall", defaults.stall),
+            graceful=int(setup.timing.get("graceful", defaults.graceful)),
+            heartbeat=int(setup.timing.get("heartbeat", defaults.heartbeat)),
+        ),
+    )
+    say(f"served by {os.getpid()}")
+
+
+# --- meeting it ---------------------------------------------------------------------------------
+
+
+@dataclass
+class Server:
+    """A running server process."""
+
+    process: subprocess.Popen[str]
+    url: str
+
+    @property
+    def address(self) -> tuple[str, int]:
+        parts = urlsplit(self.url)
+        assert parts.hostname
+        assert parts.port
+        return parts.hostname, parts.port
+
+    def connect(self) -> socket.socket:
+        return socket.create_connection(self.address, timeout=30)
+
+    def get(self, path: str) -> str:
+        answer = requests.get(self.url + path, timeout=30)
+        answer.raise_for_status()
+        return answer.text
+
+    def signal(self, number: signal.Signals, *, group: bool = False) -> None:
+        (os.killpg if group else os.kill)(self.process.pid, number)
+
+    def wait(self) -> tuple[int, str, str]:
+        output, errors = self.process.communicate(timeout=30)
+        return self.process.returncode, output, errors
+
+
+def start(setup: Setup) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [sys.executable, __file__, json.dumps(asdict(setup))],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+
+
+@contextlib.contextmanager
+def serving(setup: Setup | None = None) -> Iterator[Server]:
+    with start(setup or Setup()) as process:
+        try:
+            assert process.stdout is not None
+            lines = (line.strip() for line in process.stdout)
+            yield Server(process, next(line for line in lines if line.startswith("http")))
+        finally:
+            stop(process)
+
+
+def stop(process: subprocess.Popen[str]) -> None:
+    if process.poll() is None:
+        process.terminate()
+    try:
+        process.communicate(timeout=20)
+    except subprocess.TimeoutExpired:
+        os.killpg(process.pid, signal.SIGKILL)
+        raise
+
+
+def upload(server: Server, path: str, size: int, *, chunked: bool) -> http.client.HTTPConnection:
+    """Send `size` bytes, all of them before the answer is looked at."""
+    connection = http.client.HTTPConnection(*server.address, timeout=60)
+    pieces = itertools.repeat(bytes(MIB), size // MIB)
+    headers = {} if chunked else {"Content-Length": str(size)}
+    connection.request("POST", path, body=pieces, headers=headers, encode_chunked=chunked)
+    return connection
+
+
+def answer_on(connection: socket.socket) -> http.client.HTTPResponse:
+    """The head of the answer that comes on a connection, with the body to be read."""
+    answer = http.client.HTTPResponse(connection)
+    answer.begin()
+    return answer
+
+
+if __name__ == "__main__":
+    main()

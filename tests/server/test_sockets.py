@@ -1,0 +1,63 @@
+"""Slow and silent clients."""
+
+import contextlib
+import socket
+import time
+
+import pytest
+
+from tests.server.process import MIB, Server, Setup, answer_on, serving
+
+
+def test_a_transfer_may_take_longer_than_every_timeout() -> None:
+    with serving(Setup(timing={"stall": 2, "heartbeat": 2})) as server:
+        pid = server.get("/who")
+        with server.connect() as connection:
+            connection.sendall(b"POST /count HTTP/1.1\r\nHost: x\r\nContent-Length: 24\r\n\r\n")
+            for _ in range(24):
+                time.sleep(0.25)
+                connection.sendall(b"x")
+            assert answer_on(connection).read() == b"24"
+        assert server.get("/who") == pid
+
+
+def test_an_answer_may_be_taken_slowly() -> None:
+    with serving(Setup(timing={"stall": 1})) as server, server.connect() as connection:
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 64 * 1024)
+        size = 16 * MIB
+        connection.sendall(f"GET /gulp?{size} HTTP/1.1\r\nHost: x\r\n\r\n".encode())
+        answer = answer_on(connection)
+        for _ in range(8):
+            time.sleep(0.4)
+            size -= len(answer.read(MIB))
+        assert len(answer.read()) == size
+
+
+@pytest.mark.parametrize(
+    "beginning",
+    [
+        b"POST /count HTTP/1.1\r\nHost: x\r\nContent-Length: 10\r\n\r\nhalf",
+        b"GET /who HTTP/1.1\r\nHos",
+    ],
+    ids=["in the body", "in the head"],
+)
+def test_a_silent_client_loses_its_thread(beginning: bytes) -> None:
+    with serving(Setup(threads=1, timing={"stall": 0.5})) as server:
+        with server.connect() as connection:
+            connection.sendall(beginning)
+            time.sleep(0.1)
+            assert server.get("/who")
+            assert connection.recv(100) == b""
+        server.process.terminate()
+        assert server.wait()[2] == ""
+
+
+def test_clients_that_do_not_hang_up_do_not_hold_up_others(server: Server) -> None:
+    with contextlib.ExitStack() as stack:
+        for _ in range(4):
+            connection = stack.enter_context(server.connect())
+            connection.sendall(b"GET /who HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+            assert answer_on(connection).read()
+        began = time.monotonic()
+        server.get("/who")
+        assert time.monotonic() - began < 3
