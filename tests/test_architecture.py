@@ -247,6 +247,54 @@ def test_a_name_says_what_is_inside(path: Path) -> None:
     assert set(name_of(path).split(".")) & vague == set()
 
 
+# Inside the storage and the server.
+
+
+def users_of(module: str) -> set[str]:
+    """The modules that import a module of the program, or something in it."""
+    return {
+        name_of(path)
+        for path in MODULES
+        if any(f"{name}.".startswith(f"{module}.") for name in own(imported(path)))
+    }
+
+
+def used_by(module: str) -> set[str]:
+    return own(imported(PACKAGE.joinpath(*module.split(".")).with_suffix(".py")))
+
+
+def test_what_a_storage_can_do_is_said_without_any_storage() -> None:
+    assert used_by("storage.blobs") == set()
+
+
+def test_signatures_know_nothing_of_the_storage_that_needs_them() -> None:
+    assert used_by("storage.sigv4") == set()
+    assert users_of("storage.sigv4") == {"storage.s3"}
+
+
+def test_one_storage_does_not_know_the_other() -> None:
+    assert users_of("storage.local") == {"storage", "storage.open"}
+    assert users_of("storage.s3") == {"storage", "storage.open"}
+
+
+def test_only_the_server_knows_how_it_closes_connections() -> None:
+    assert users_of("server.lingering_close") == {"server.worker"}
+    assert users_of("server.sockets") == {"server.worker"}
+
+
+def test_only_the_worker_knows_gunicorn() -> None:
+    knowing = {name_of(path) for path in MODULES if any(is_gunicorn(n) for n in imported(path))}
+    assert knowing == {"server.worker"}
+
+
+def is_gunicorn(name: str) -> bool:
+    return name.split(".")[0] == "gunicorn"
+
+
+def test_the_server_is_started_by_what_serve_offers() -> None:
+    assert users_of("server.worker") == {"server.serve"}
+
+
 # Visibility is decided in one place. A condition for the database is an expression of a class
 # (`Release.published`), or of something that has the methods of a column; what is asked of a
 # release that was loaded is not. The models only say what a row must be like.
