@@ -28,7 +28,7 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return built
 
 
-@pytest.mark.parametrize("folder", ["templates", "migrations", "src/greenroom/web/static"])
+@pytest.mark.parametrize("folder", ["templates", "migrations", "src/greenroom/web/pages/static"])
 def test_the_wheel_has_the_files_that_are_not_python(wheel: Path, folder: str) -> None:
     files = {
         path.relative_to(CHECKOUT / folder).as_posix()
