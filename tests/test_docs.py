@@ -83,3 +83,33 @@ def test_links_lead_somewhere(page: Path) -> None:
     local = [target for target in targets if "://" not in target]
 
     assert [target for target in local if not (page.parent / target).exists()] == []
+
+
+# The architecture
+
+ARCHITECTURE = (CHECKOUT / "docs" / "architecture.md").read_text()
+PACKAGE = CHECKOUT / "src" / "greenroom"
+
+
+def paths_in(text: str) -> set[str]:
+    """What stands in backticks and looks like a file or a folder of the repository."""
+    return {
+        name for name in re.findall(r"`([\w./-]+)`", text) if re.search(r"\.py$|/$|^\w+/\w+/", name)
+    }
+
+
+def test_the_architecture_names_files_that_exist() -> None:
+    named = paths_in(ARCHITECTURE)
+
+    assert len(named) > 40
+    assert {
+        name for name in named if not ((PACKAGE / name).exists() or (CHECKOUT / name).exists())
+    } == {"/admin/"}
+
+
+def test_the_tree_has_a_line_for_every_module_of_the_registry() -> None:
+    tree = ARCHITECTURE.split("## The tree")[1].split("```")[1]
+    registry = tree.split("   registry/\n")[1].split("\n   distributions/")[0]
+    listed = set(re.findall(r"^     (\w+)\.py  ", registry, re.MULTILINE))
+
+    assert listed == {path.stem for path in (PACKAGE / "registry").glob("*.py")} - {"__init__"}
