@@ -23,6 +23,7 @@ from statistics import median
 from sqlalchemy import Table, insert, text
 from sqlalchemy.orm import Session
 
+from greenroom.core_metadata import CoreMetadata
 from greenroom.database import Database
 from greenroom.models import Base
 from greenroom.registry import search, search_words
@@ -155,7 +156,7 @@ def add_project(
     keywords: list[str],
 ) -> None:
     """The rows of a project with some releases."""
-    metadata: dict[str, object] = {"name": name, "keywords": keywords}
+    metadata = CoreMetadata(name=name, keywords=tuple(keywords))
     rows.setdefault("projects", []).append(
         {
             "id": number,
@@ -185,7 +186,7 @@ def add_project(
             }
         )
     document: dict[str, object] = {"project_id": number, "release_id": (number + 1) * RELEASES}
-    document.update(search_words.document(name, summary, metadata))
+    document.update(search_words.document(name, summary, keywords))
     rows.setdefault("search_documents", []).append(document)
 
 

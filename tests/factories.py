@@ -13,6 +13,7 @@ from typing import Any, TypeVar
 from packaging.version import Version
 from sqlalchemy import select
 
+from greenroom.core_metadata import CoreMetadata
 from greenroom.database import Database
 from greenroom.distributions.filenames import parse_filename
 from greenroom.models import Base, Draft, File, JournalEntry, Project, RoleName, UploadSession, User
@@ -249,7 +250,7 @@ def add_staged_rows(uow: UnitOfWork, draft: Draft, count: int) -> None:
                 md5="0" * 32,
                 blake2_256="0" * 64,
                 metadata_sha256="0" * 64,
-                core_metadata={},
+                core_metadata=CoreMetadata(),
                 created=uow.now,
             )
         )

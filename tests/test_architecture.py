@@ -18,13 +18,23 @@ MODULES = sorted(PACKAGE.rglob("*.py"))
 # What each floor may import of the program, besides itself. Entry points, and what starts them, may
 # import everything.
 MAY_IMPORT = {
-    "registry": {"distributions", "storage", "models", "database", "settings"},
+    "registry": {
+        "distributions",
+        "storage",
+        "models",
+        "database",
+        "settings",
+        "core_metadata",
+        "times",
+    },
     "services": {"registry", "database", "storage", "settings", "purging"},
-    "distributions": set(),
+    "distributions": {"core_metadata"},
     "storage": set(),
-    "models": set(),
+    "models": {"core_metadata"},
     "database": {"models", "paths", "settings"},
     "purging": {"settings"},
+    "core_metadata": set(),
+    "times": set(),
     "logs": {"settings"},
     "settings": set(),
     "paths": set(),

@@ -10,6 +10,7 @@ import sqlalchemy as sa
 from alembic import op
 from packaging.version import Version
 
+from greenroom.core_metadata import CoreMetadata
 from greenroom.database import UnusableDatabase
 from greenroom.registry import catalogue, search_words
 
@@ -137,7 +138,9 @@ def _fill(connection: sa.Connection, documents: sa.Table) -> None:
             sa.insert(documents),
             [
                 {"project_id": row.project_id, "release_id": row.id}
-                | search_words.document(row.name, row.summary, row.core_metadata)
+                | search_words.document(
+                    row.name, row.summary, CoreMetadata.from_json(row.core_metadata).keywords
+                )
                 for row in rows
             ],
         )

@@ -18,7 +18,7 @@ import structlog
 from rich.console import Console
 from rich.table import Table
 
-from greenroom import __version__, logs
+from greenroom import __version__, logs, times
 from greenroom.database import UnusableDatabase
 from greenroom.models import Draft, ReviewState, RoleName
 from greenroom.registry import (
@@ -327,8 +327,8 @@ def _draft_as_json(draft: Draft) -> dict[str, object]:
         "project": draft.project_name,
         "version": draft.version,
         "files": sorted(file.filename for file in draft.files),
-        "opened": draft.opened.strftime("%Y-%m-%dT%H:%M:%SZ"),
-        "expires": draft.expires.strftime("%Y-%m-%dT%H:%M:%SZ"),
+        "opened": times.seconds(draft.opened),
+        "expires": times.seconds(draft.expires),
     }
 
 

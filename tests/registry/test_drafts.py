@@ -10,6 +10,7 @@ import pytest
 from packaging.version import Version
 from sqlalchemy import select
 
+from greenroom.core_metadata import CoreMetadata
 from greenroom.models import (
     Draft,
     DraftState,
@@ -343,7 +344,7 @@ def test_a_draft_says_nothing_in_the_name_of_what_is_published(
     assert addition.release.summary == "An example."
     describing = drafts.describing_file(uow.db, addition)
     assert describing is not None
-    assert describing.core_metadata["summary"] == "Added."
+    assert describing.core_metadata.summary == "Added."
 
 
 def test_a_closed_release_gets_no_draft(
@@ -498,7 +499,7 @@ def test_the_metadata_is_the_source_distributions_or_else_the_earliest_wheels(
     drafts.remove_file(uow, actor, draft, late.name)
     assert described(draft) == ("", None)
     assert draft.release is not None
-    assert (draft.release.core_metadata, draft.release.description_html) == ({}, "")
+    assert (draft.release.core_metadata, draft.release.description_html) == (CoreMetadata(), "")
 
 
 def test_the_metadata_follows_a_replaced_file(
@@ -514,7 +515,7 @@ def test_the_metadata_follows_a_replaced_file(
     assert described(draft) == ("Other.", None)
     assert draft.release is not None
     assert "<h1" in draft.release.description_html
-    assert draft.release.core_metadata["summary"] == "Other."
+    assert draft.release.core_metadata.summary == "Other."
 
 
 # Publishing
@@ -620,7 +621,7 @@ def test_every_reason_against_publishing_is_told_at_once(
             md5="",
             blake2_256="",
             metadata_sha256="0" * 64,
-            core_metadata={},
+            core_metadata=CoreMetadata(),
             created=uow.now,
             published=uow.now,
         )

@@ -564,7 +564,7 @@ def test_a_completed_file_is_one_of_the_draft(
     assert completed.file is file
     assert file.filename == WHEEL
     assert file.uploaded_by is ada
-    assert file.core_metadata["summary"] == "An example."
+    assert file.core_metadata.summary == "An example."
     assert draft.release is not None
     assert draft.release.summary == "An example."
     assert uow.db.scalars(select(UploadPart)).all() == []

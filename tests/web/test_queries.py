@@ -9,6 +9,7 @@ import pytest
 from sqlalchemy import event, select
 from sqlalchemy.orm import Session
 
+from greenroom.core_metadata import CoreMetadata
 from greenroom.database import Database
 from greenroom.models import Draft, File, Project, Release
 from greenroom.registry import accounts
@@ -61,7 +62,7 @@ def _multiply(session: Session, project: Project, draft: Draft, number: int) -> 
         canonical_version=f"1.{number}",
         created=published.created,
         published=published.published,
-        core_metadata={},
+        core_metadata=CoreMetadata(),
     )
     session.add(release)
     session.flush()

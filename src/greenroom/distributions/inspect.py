@@ -11,6 +11,7 @@ from installer.records import RecordEntry
 from packaging.utils import canonicalize_name
 from packaging.version import InvalidVersion, Version
 
+from greenroom.core_metadata import CoreMetadata
 from greenroom.distributions.errors import InvalidDistribution, InvalidFilename, quoted
 from greenroom.distributions.filenames import (
     DistributionName,
@@ -18,7 +19,7 @@ from greenroom.distributions.filenames import (
     packagetype_of,
     parse_filename,
 )
-from greenroom.distributions.metadata import MAX_METADATA, CoreMetadata, parse_metadata
+from greenroom.distributions.metadata import MAX_METADATA, parse_metadata
 from greenroom.distributions.records import (
     MAX_RECORD,
     MAX_SMALL_FILE,
@@ -83,10 +84,10 @@ def inspect(path: Path, filename: str, *, private: bool = False) -> Distribution
         packagetype=named.packagetype,
         name=metadata.name,
         normalized_name=named.name,
-        version=metadata.version,
+        version=Version(metadata.version),
         python_tag=named.python_tag,
         build_tag=named.build,
-        requires_python=metadata.requires_python,
+        requires_python=metadata.requires_python or None,
         metadata=metadata,
         metadata_content=content.metadata_content,
     )
@@ -141,10 +142,10 @@ def _naming_problems(named: DistributionName, content: _Content) -> Iterator[str
             f"The file name is for the project {quoted(named.name)}, but the metadata inside is "
             f"for {quoted(metadata.name)}."
         )
-    if metadata.version != named.version:
+    if Version(metadata.version) != named.version:
         yield (
             f"The file name is for version {quoted(str(named.version))}, but the metadata inside "
-            f"is for {quoted(str(metadata.version))}."
+            f"is for {quoted(str(Version(metadata.version)))}."
         )
     if content.dist_info is not None and not _is_dist_info_of(named, content.dist_info):
         yield (

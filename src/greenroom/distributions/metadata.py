@@ -6,9 +6,8 @@ PEP 241, 314, 345, 566, 643, 685, 639 and 794. What an index demands beyond it s
 
 import re
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import replace
 from typing import cast
-from urllib.parse import urlsplit
 
 from packaging.licenses import canonicalize_license_expression
 from packaging.metadata import InvalidMetadata, Metadata, RawMetadata, parse_email
@@ -19,6 +18,7 @@ from packaging.version import InvalidVersion, Version
 from trove_classifiers import classifiers as known_classifiers
 from trove_classifiers import deprecated_classifiers
 
+from greenroom.core_metadata import CoreMetadata, is_web_address
 from greenroom.distributions.description import (
     RESTRUCTUREDTEXT,
     parse_content_type,
@@ -87,56 +87,6 @@ _PRIVATE_CLASSIFIER = "Private ::"
 _LICENSE_CLASSIFIER = "License ::"
 
 JSONValue = str | list[str] | dict[str, str]
-
-
-@dataclass(frozen=True, slots=True)
-class CoreMetadata:
-    """The core metadata of a distribution, checked.
-
-    Fields that were absent, empty or `UNKNOWN` are None or empty.
-    """
-
-    raw: dict[str, JSONValue]
-    """All known fields under the keys of `packaging.metadata.RawMetadata`; fit for JSON."""
-
-    metadata_version: str
-    name: str
-    """As the maintainer spells it, not normalized."""
-    version: Version
-    summary: str | None
-    description: str | None
-    description_content_type: str | None
-    keywords: tuple[str, ...]
-    home_page: str | None
-    download_url: str | None
-    project_urls: tuple[tuple[str, str], ...]
-    """Label and URL, in the order of the file."""
-    author: str | None
-    author_email: str | None
-    maintainer: str | None
-    maintainer_email: str | None
-    license: str | None
-    license_expression: str | None
-    """In the canonical form of PEP 639."""
-    license_files: tuple[str, ...]
-    classifiers: tuple[str, ...]
-    platforms: tuple[str, ...]
-    supported_platforms: tuple[str, ...]
-    requires_python: str | None
-    requires_dist: tuple[str, ...]
-    requires_external: tuple[str, ...]
-    provides_extra: tuple[str, ...]
-    provides_dist: tuple[str, ...]
-    obsoletes_dist: tuple[str, ...]
-    dynamic: tuple[str, ...]
-    """Names of fields in lower case (PEP 643)."""
-    import_names: tuple[str, ...]
-    import_namespaces: tuple[str, ...]
-
-    @property
-    def normalized_name(self) -> str:
-        """The name under which the project is found (PEP 503)."""
-        return canonicalize_name(self.name)
 
 
 def parse_metadata(content: bytes, *, private: bool = False) -> CoreMetadata:
@@ -487,13 +437,7 @@ def _accepts(field: str, value: list[str]) -> bool:
 
 
 def _is_web_address(url: str) -> bool:
-    if len(url) > MAX_VALUE or " " in url or not url.isprintable():
-        return False
-    try:
-        parts = urlsplit(url)
-        return parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
-    except ValueError:
-        return False
+    return len(url) <= MAX_VALUE and is_web_address(url)
 
 
 def _title(field: str) -> str:
@@ -509,36 +453,9 @@ _KNOWN_FIELDS = frozenset(_title(key).lower() for key in (*_IN_ORDER, *_ADDED_IN
 
 
 def _core_metadata(raw: RawMetadata) -> CoreMetadata:
-    expression = raw.get("license_expression")
-    return CoreMetadata(
-        raw=cast("dict[str, JSONValue]", raw),
-        metadata_version=raw["metadata_version"],
-        name=raw["name"],
-        version=Version(raw["version"]),
-        summary=raw.get("summary"),
-        description=raw.get("description"),
-        description_content_type=raw.get("description_content_type"),
-        keywords=tuple(raw.get("keywords", ())),
-        home_page=raw.get("home_page"),
-        download_url=raw.get("download_url"),
-        project_urls=tuple(raw.get("project_urls", {}).items()),
-        author=raw.get("author"),
-        author_email=raw.get("author_email"),
-        maintainer=raw.get("maintainer"),
-        maintainer_email=raw.get("maintainer_email"),
-        license=raw.get("license"),
-        license_expression=None if expression is None else _canonical_license(expression),
-        license_files=tuple(raw.get("license_files", ())),
-        classifiers=tuple(raw.get("classifiers", ())),
-        platforms=tuple(raw.get("platforms", ())),
-        supported_platforms=tuple(raw.get("supported_platforms", ())),
-        requires_python=raw.get("requires_python"),
-        requires_dist=tuple(raw.get("requires_dist", ())),
-        requires_external=tuple(raw.get("requires_external", ())),
-        provides_extra=tuple(raw.get("provides_extra", ())),
-        provides_dist=tuple(raw.get("provides_dist", ())),
-        obsoletes_dist=tuple(raw.get("obsoletes_dist", ())),
+    expression = raw.get("license_expression", "")
+    return replace(
+        CoreMetadata.from_json(cast("dict[str, object]", raw)),
+        license_expression=_canonical_license(expression) or "" if expression else "",
         dynamic=tuple(field.lower() for field in raw.get("dynamic", ())),
-        import_names=tuple(raw.get("import_names", ())),
-        import_namespaces=tuple(raw.get("import_namespaces", ())),
     )

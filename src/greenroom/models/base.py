@@ -6,6 +6,10 @@ from typing import Annotated
 
 from sqlalchemy import JSON, DateTime, Dialect, MetaData, String, Text, TypeDecorator
 from sqlalchemy.orm import DeclarativeBase, mapped_column
+from sqlalchemy.sql.operators import OperatorType
+from sqlalchemy.types import TypeEngine
+
+from greenroom.core_metadata import CoreMetadata
 
 
 class UTCDateTime(TypeDecorator[datetime]):
@@ -27,6 +31,29 @@ class UTCDateTime(TypeDecorator[datetime]):
         if value is None:
             return None
         return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
+
+
+class StoredMetadata(TypeDecorator[CoreMetadata]):
+    """Core metadata, as JSON in the form that :class:`CoreMetadata` gives it."""
+
+    impl = JSON
+    cache_ok = True
+
+    def process_bind_param(
+        self, value: CoreMetadata | None, dialect: Dialect
+    ) -> dict[str, object] | None:
+        """Give what is stored."""
+        return value.to_json() if value is not None else None
+
+    def process_result_value(
+        self, value: dict[str, object] | None, dialect: Dialect
+    ) -> CoreMetadata | None:
+        """Give the value back, whichever version of the index stored it."""
+        return CoreMetadata.from_json(value) if value is not None else None
+
+    def coerce_compared_value(self, op: OperatorType | None, value: object) -> TypeEngine[object]:
+        """Let a query look into the JSON."""
+        return self.impl_instance.coerce_compared_value(op, value)
 
 
 JSONObject = dict[str, object]
@@ -51,5 +78,11 @@ class Base(DeclarativeBase):
         }
     )
     type_annotation_map = MappingProxyType(
-        {datetime: UTCDateTime, JSONObject: JSON, TextMap: JSON, list[str]: JSON}
+        {
+            datetime: UTCDateTime,
+            CoreMetadata: StoredMetadata,
+            JSONObject: JSON,
+            TextMap: JSON,
+            list[str]: JSON,
+        }
     )

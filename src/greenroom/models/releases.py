@@ -7,8 +7,9 @@ from datetime import datetime
 from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, Index, UniqueConstraint, column
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
+from greenroom.core_metadata import CoreMetadata
 from greenroom.models.accounts import User
-from greenroom.models.base import Base, Digest, JSONObject, LongText, Name, PrimaryKey
+from greenroom.models.base import Base, Digest, LongText, Name, PrimaryKey
 from greenroom.models.projects import Project
 
 
@@ -18,7 +19,7 @@ class Release(Base):
     ``published`` is the moment the release became public; ``NULL`` means never. ``version`` is the
     version as the first artifact spelled it, normalized; ``canonical_version`` also drops trailing
     zeros, so that 1.0 and 1.0.0 are one release. ``core_metadata`` is what the describing artifact
-    says, in the form of :class:`packaging.metadata.RawMetadata`.
+    says.
     """
 
     __tablename__ = "releases"
@@ -38,7 +39,7 @@ class Release(Base):
     yanked_reason: Mapped[LongText] = mapped_column(default="")
     summary: Mapped[LongText] = mapped_column(default="")
     requires_python: Mapped[LongText | None]
-    core_metadata: Mapped[JSONObject] = mapped_column(default=dict, deferred=True)
+    core_metadata: Mapped[CoreMetadata] = mapped_column(default=CoreMetadata, deferred=True)
     description_html: Mapped[LongText] = mapped_column(default="", deferred=True)
 
     project: Mapped[Project] = relationship()
@@ -83,7 +84,7 @@ class File(Base):
     md5: Mapped[Digest]
     blake2_256: Mapped[Digest]
     metadata_sha256: Mapped[Digest] = mapped_column(index=True)
-    core_metadata: Mapped[JSONObject] = mapped_column(deferred=True)
+    core_metadata: Mapped[CoreMetadata] = mapped_column(deferred=True)
     created: Mapped[datetime]
     published: Mapped[datetime | None]
     yanked: Mapped[bool] = mapped_column(default=False)

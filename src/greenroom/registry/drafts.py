@@ -14,6 +14,7 @@ from packaging.version import Version
 from sqlalchemy import Select, delete, select, update
 from sqlalchemy.orm import Session, selectinload, undefer
 
+from greenroom.core_metadata import CoreMetadata
 from greenroom.distributions.inspect import Distribution
 from greenroom.models import (
     Draft,
@@ -517,7 +518,7 @@ def _describe(uow: UnitOfWork, draft: Draft) -> None:
     if release is None or release.published is not None:
         return
     file = describing_file(uow.db, draft)
-    releases.describe(release, file.core_metadata if file is not None else {})
+    releases.describe(release, file.core_metadata if file is not None else CoreMetadata())
     uow.db.flush()
 
 

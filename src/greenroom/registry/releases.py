@@ -6,6 +6,7 @@ from packaging.version import Version
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from greenroom.core_metadata import CoreMetadata
 from greenroom.distributions import description
 from greenroom.distributions.inspect import Distribution
 from greenroom.models import File, Project, Release
@@ -32,7 +33,7 @@ def add(uow: UnitOfWork, project: Project, version: Version) -> Release:
         version=str(version),
         canonical_version=canonical_version(version),
         created=uow.now,
-        core_metadata={},
+        core_metadata=CoreMetadata(),
     )
     uow.db.add(release)
     uow.db.flush()
@@ -54,31 +55,27 @@ def new_file(
         md5=artifact.md5,
         blake2_256=artifact.blake2_256,
         metadata_sha256=distribution.metadata_sha256,
-        core_metadata=dict(distribution.metadata.raw),
+        core_metadata=distribution.metadata,
         created=uow.now,
         uploaded_by_id=actor.user.id if actor.user is not None else None,
     )
 
 
-def describe(release: Release, metadata: dict[str, object]) -> None:
+def describe(release: Release, metadata: CoreMetadata) -> None:
     """Let the release say what this core metadata says; its description is rendered once, here."""
     release.core_metadata = metadata
-    release.summary = str(metadata.get("summary") or "")
-    requires_python = metadata.get("requires_python")
-    release.requires_python = str(requires_python) if requires_python else None
+    release.summary = metadata.summary
+    release.requires_python = metadata.requires_python or None
     release.description_html = rendered_description(metadata)
 
 
-def rendered_description(metadata: dict[str, object]) -> str:
+def rendered_description(metadata: CoreMetadata) -> str:
     """The description in this core metadata as HTML, empty when it has none that renders.
 
     Rendering may take long, and the result is remembered: an upload renders before it takes the
     project's lock, so that under the lock it is only looked up.
     """
-    content_type = metadata.get("description_content_type")
-    return _rendered(
-        str(metadata.get("description") or ""), str(content_type) if content_type else None
-    )
+    return _rendered(metadata.description, metadata.description_content_type or None)
 
 
 @lru_cache(maxsize=16)

@@ -74,7 +74,9 @@ def update(uow: UnitOfWork, project: Project) -> None:
     db.execute(delete(SearchDocument).where(SearchDocument.project_id == project.id))
     standing = catalogue.latest(catalogue.releases(db, project))
     if standing is not None:
-        words = search_words.document(project.name, standing.summary, standing.core_metadata)
+        words = search_words.document(
+            project.name, standing.summary, standing.core_metadata.keywords
+        )
         db.execute(
             insert(SearchDocument).values(project_id=project.id, release_id=standing.id, **words)
         )

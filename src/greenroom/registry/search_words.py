@@ -1,6 +1,6 @@
 """Words to search by: plain ones, so that every database sees the same words in the same text."""
 
-from collections.abc import Mapping
+from collections.abc import Sequence
 from unicodedata import category, normalize
 
 # Longer ones are cut: PostgreSQL takes no word of more than 2046 bytes.
@@ -20,16 +20,13 @@ def words(text: str) -> list[str]:
     return [word[:LONGEST_WORD] for word in spaced.split() if word[0].isalnum()]
 
 
-def document(name: str, summary: str, core_metadata: Mapping[str, object]) -> dict[str, str]:
+def document(name: str, summary: str, keywords: Sequence[str]) -> dict[str, str]:
     """The columns of a search document, for a project of this name and its standing release."""
     parts = words(name)
-    keywords = core_metadata.get("keywords")
     return {
         "name": " ".join(parts),
         "joined": " ".join("".join(parts[start:]) for start in range(len(parts) - 1)),
-        "keywords": _different_words(
-            " ".join(map(str, keywords)) if isinstance(keywords, list) else str(keywords or "")
-        ),
+        "keywords": _different_words(" ".join(keywords)),
         "summary": _different_words(summary),
     }
 

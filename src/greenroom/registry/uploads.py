@@ -165,7 +165,7 @@ def examine(settings: Settings, artifact: Artifact, claims: Claims) -> Distribut
     disagreements = list(_disagreements(distribution, claims))
     if disagreements:
         raise _invalid(*disagreements)
-    releases.rendered_description(dict(distribution.metadata.raw))
+    releases.rendered_description(distribution.metadata)
     return distribution
 
 
@@ -344,7 +344,7 @@ def _publish(
     release = releases.find(uow.db, project, distribution.version)
     if release is None:
         release = releases.add(uow, project, distribution.version)
-        releases.describe(release, dict(distribution.metadata.raw))
+        releases.describe(release, distribution.metadata)
     file = releases.new_file(uow, actor, release, artifact, distribution)
     publication.make_public(uow, actor.name, project, release, [file])
     return Accepted(None, opened=False, published=True, changed=True)

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from greenroom.core_metadata import CoreMetadata
 from greenroom.models import Release
 from greenroom.registry import (
     accounts,
@@ -160,7 +161,7 @@ def test_a_feed_has_its_length(published: Site, path: str, most: int) -> None:
                 canonical_version=f"4.{number}",
                 created=uow.now,
                 published=uow.now + timedelta(minutes=number),
-                core_metadata={},
+                core_metadata=CoreMetadata(),
             )
             for number in range(1, 121)
         )

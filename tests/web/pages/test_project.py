@@ -5,9 +5,11 @@ from pathlib import Path
 
 import pytest
 from packaging.version import Version
+from sqlalchemy import JSON, type_coerce, update
 
+from greenroom.core_metadata import CoreMetadata
 from greenroom.distributions.description import MAX_RENDERED
-from greenroom.models import RoleName
+from greenroom.models import Release, RoleName
 from greenroom.registry import (
     accounts,
     projects,
@@ -254,7 +256,7 @@ def test_only_web_addresses_become_links(site: Site, ada: str, tmp_path: Path, u
         project = projects.get(uow, "example")
         release = releases.find(uow.db, project, Version("1.0"))
         assert release is not None
-        release.core_metadata = {"name": "example", "project_urls": {"Source": url}}
+        release.core_metadata = CoreMetadata(name="example", project_urls=(("Source", url),))
 
     page = site.app.get("/project/example/")
 
@@ -268,13 +270,18 @@ def test_metadata_of_an_unknown_shape_breaks_no_page(site: Site, ada: str, tmp_p
         project = projects.get(uow, "example")
         release = releases.find(uow.db, project, Version("1.0"))
         assert release is not None
-        release.core_metadata = {
+        stored = {
             "keywords": "text",
             "classifiers": [1],
             "project_urls": [],
             "license": {},
             "author": 3,
         }
+        uow.db.execute(
+            update(Release)
+            .where(Release.id == release.id)
+            .values(core_metadata=type_coerce(stored, JSON))
+        )
 
     site.app.get("/project/example/", status=200)
 

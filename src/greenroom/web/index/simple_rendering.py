@@ -8,8 +8,9 @@ from collections.abc import Callable, Mapping, Sequence
 from html import escape
 from types import MappingProxyType
 
+from greenroom import times
 from greenroom.registry.catalogue import ListedFile, ListedProject, Listing
-from greenroom.web.http.json import precise_time, to_json
+from greenroom.web.http.json import to_json
 
 API_VERSION = "1.4"
 
@@ -109,7 +110,7 @@ def _file(file: ListedFile, link: Link) -> dict[str, object]:
         "hashes": {"sha256": file.sha256},
         "requires-python": file.requires_python or None,
         "size": file.size,
-        "upload-time": precise_time(file.upload_time),
+        "upload-time": times.microseconds(file.upload_time),
         "url": link(file),
         "yanked": (file.yanked_reason or True) if file.yanked else False,
     }

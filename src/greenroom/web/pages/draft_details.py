@@ -2,6 +2,7 @@
 
 from sqlalchemy.orm import Session
 
+from greenroom.core_metadata import CoreMetadata
 from greenroom.models import Draft
 from greenroom.registry import (
     catalogue,
@@ -18,5 +19,5 @@ def draft_details(session: Session, draft: Draft) -> ReleaseDetails:
         detailed = catalogue.load_details(session, release)
         return release_details(detailed.core_metadata, detailed.description_html)
     file = drafts.describing_file(session, draft)
-    metadata = file.core_metadata if file is not None else {}
+    metadata = file.core_metadata if file is not None else CoreMetadata()
     return release_details(metadata, releases.rendered_description(metadata))

@@ -1,9 +1,9 @@
 """What a release says of itself, made ready for pages. None of it is trusted."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from email.utils import getaddresses
-from urllib.parse import quote, urlsplit
+from urllib.parse import quote
+
+from greenroom.core_metadata import CoreMetadata, Mailbox, is_web_address, mailboxes
 
 _LONGEST_LICENSE = 120
 _LICENSE = "License"
@@ -47,94 +47,73 @@ class ReleaseDetails:
     requirements: tuple[str, ...]
 
 
-def release_details(metadata: Mapping[str, object], description_html: str) -> ReleaseDetails:
-    """Make core metadata ready that is in the form of :class:`packaging.metadata.RawMetadata`."""
+def release_details(metadata: CoreMetadata, description_html: str) -> ReleaseDetails:
+    """Make core metadata ready."""
     return ReleaseDetails(
-        summary=_text(metadata, "summary"),
+        summary=metadata.summary,
         description_html=description_html,
-        description_text=_text(metadata, "description"),
-        requires_python=_text(metadata, "requires_python"),
+        description_text=metadata.description,
+        requires_python=metadata.requires_python,
         license=_license(metadata),
-        authors=_people(metadata, "author"),
-        maintainers=_people(metadata, "maintainer"),
+        authors=_people(metadata.author, metadata.author_email),
+        maintainers=_people(metadata.maintainer, metadata.maintainer_email),
         keywords=_keywords(metadata),
         links=tuple(_links(metadata)),
         classifiers=_classifiers(metadata),
-        extras=_texts(metadata, "provides_extra"),
-        requirements=_texts(metadata, "requires_dist"),
+        extras=metadata.provides_extra,
+        requirements=metadata.requires_dist,
     )
 
 
-def _text(metadata: Mapping[str, object], key: str) -> str:
-    value = metadata.get(key)
-    return value if isinstance(value, str) else ""
-
-
-def _texts(metadata: Mapping[str, object], key: str) -> tuple[str, ...]:
-    value = metadata.get(key)
-    if not isinstance(value, list):
-        return ()
-    return tuple(item for item in value if isinstance(item, str))
-
-
-def _license(metadata: Mapping[str, object]) -> str:
+def _license(metadata: CoreMetadata) -> str:
     """The expression; else the first line of the license field; else what classifiers say."""
-    expression = _text(metadata, "license_expression")
-    if expression:
-        return expression
-    lines = _text(metadata, "license").strip().splitlines()
+    if metadata.license_expression:
+        return metadata.license_expression
+    lines = metadata.license.strip().splitlines()
     if lines:
         line = lines[0].strip()
         return line if len(line) <= _LONGEST_LICENSE else f"{line[:_LONGEST_LICENSE]}…"
     names = [
         text.rpartition(" :: ")[2]
-        for text in _texts(metadata, "classifiers")
+        for text in metadata.classifiers
         if text.startswith(f"{_LICENSE} ::")
     ]
     return ", ".join(names)
 
 
-def _people(metadata: Mapping[str, object], key: str) -> tuple[Person, ...]:
+def _people(name: str, emails: str) -> tuple[Person, ...]:
     """Those of a name field and an e-mail field; the latter may have names of its own."""
-    named = _text(metadata, key).strip()
-    written = _text(metadata, f"{key}_email")
+    named = name.strip()
     people = [
-        Person(name or address, _mailto(address))
-        for name, address in getaddresses([written])
-        if name or address
+        Person(mailbox.name or mailbox.address, _mailto(mailbox)) for mailbox in mailboxes(emails)
     ]
     if named and not people:
         return (Person(named, None),)
-    if named and len(people) == 1 and people[0].name == written.strip():
+    if named and len(people) == 1 and people[0].name == emails.strip():
         return (Person(named, people[0].mailto),)
     if named and named not in {person.name for person in people}:
         return (Person(named, None), *people)
     return tuple(people)
 
 
-def _mailto(address: str) -> str | None:
-    name, _, domain = address.rpartition("@")
-    if not name or not domain or not address.isprintable() or " " in address:
-        return None
-    return f"mailto:{quote(address, safe='@')}"
+def _mailto(mailbox: Mailbox) -> str | None:
+    return f"mailto:{quote(mailbox.address, safe='@')}" if mailbox.is_address else None
 
 
-def _keywords(metadata: Mapping[str, object]) -> tuple[str, ...]:
+def _keywords(metadata: CoreMetadata) -> tuple[str, ...]:
     """Keywords, which old build backends separate by spaces and not by commas."""
-    words = _texts(metadata, "keywords")
+    words = metadata.keywords
     if len(words) == 1 and "," not in words[0]:
         words = tuple(words[0].split())
     return tuple(word for word in (word.strip() for word in words) if word)
 
 
-def _links(metadata: Mapping[str, object]) -> list[Link]:
-    urls = metadata.get("project_urls")
+def _links(metadata: CoreMetadata) -> list[Link]:
     pairs = [
-        ("Homepage", _text(metadata, "home_page")),
-        ("Download", _text(metadata, "download_url")),
+        ("Homepage", metadata.home_page),
+        ("Download", metadata.download_url),
+        *metadata.project_urls,
     ]
-    if isinstance(urls, dict):
-        pairs += [(str(label), str(url)) for label, url in urls.items()]
     seen: set[str] = set()
     links = []
     for label, url in pairs:
@@ -144,21 +123,10 @@ def _links(metadata: Mapping[str, object]) -> list[Link]:
     return links
 
 
-def is_web_address(url: str) -> bool:
-    """Whether a page may link to it: http or https, with a host, and nothing that hides in it."""
-    if not url.isprintable() or " " in url:
-        return False
-    try:
-        parts = urlsplit(url)
-        return parts.scheme in ("http", "https") and bool(parts.hostname)
-    except ValueError:
-        return False
-
-
-def _classifiers(metadata: Mapping[str, object]) -> tuple[tuple[str, tuple[str, ...]], ...]:
+def _classifiers(metadata: CoreMetadata) -> tuple[tuple[str, tuple[str, ...]], ...]:
     """Classifiers under the part that they begin with."""
     groups: dict[str, list[str]] = {}
-    for text in _texts(metadata, "classifiers"):
+    for text in metadata.classifiers:
         group, _, rest = text.partition(" :: ")
         groups.setdefault(group, []).append(rest or group)
     return tuple((group, tuple(members)) for group, members in groups.items())

@@ -8,7 +8,7 @@ from pathlib import Path
 from pyramid.config import Configurator
 from pyramid.events import BeforeRender
 
-from greenroom import __version__
+from greenroom import __version__, times
 from greenroom.registry.permissions import ANONYMOUS, Actor
 from greenroom.web.http import authentication
 from greenroom.web.http.request import Request
@@ -27,7 +27,7 @@ def includeme(config: Configurator) -> None:
         filters = config.get_jinja2_environment().filters
         filters["filesize"] = filesize
         filters["moment"] = moment
-        filters["isotime"] = isotime
+        filters["isotime"] = times.seconds
         filters["duration"] = duration
 
     config.action(None, add_filters, order=999)
@@ -46,11 +46,6 @@ def filesize(size: int) -> str:
 def moment(time: datetime) -> str:
     """A moment for people: ``1 Jun 2026, 12:00 UTC``."""
     return f"{time.day} {time:%b %Y, %H:%M} UTC"
-
-
-def isotime(time: datetime) -> str:
-    """A moment for the ``datetime`` attribute, in whole seconds."""
-    return time.strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def duration(length: timedelta) -> str:

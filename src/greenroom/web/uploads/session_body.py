@@ -1,10 +1,10 @@
 """A draft in the words of PEP 694: the body of a publishing session."""
 
 from collections.abc import Mapping, Sequence
-from datetime import datetime
 
 from pyramid.response import Response
 
+from greenroom import times
 from greenroom.models import Draft, DraftState, UploadState
 from greenroom.registry import (
     drafts,
@@ -41,7 +41,7 @@ def session_body(
         else {"session": request.urls.publishing_session(draft)},
         "mechanisms": list(upload_mechanisms(uow)),
         "session-token": draft.slug,
-        "expires-at": timestamp(draft.expires),
+        "expires-at": times.seconds(draft.expires),
         "status": status(uow, draft),
         "files": _files(request, uow, draft) if is_open else {},
         "notices": [*notices, *draft.review_notices, *_notices(request, uow, draft)],
@@ -61,11 +61,6 @@ def upload_mechanisms(uow: UnitOfWork) -> tuple[str, ...]:
     if upload_sessions.offers_presigned(uow.storage):
         return (upload_sessions.PRESIGNED, *everywhere)
     return everywhere
-
-
-def timestamp(moment: datetime) -> str:
-    """A moment in whole seconds, in UTC (RFC 3339)."""
-    return moment.strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def session_response(

@@ -2,9 +2,10 @@
 
 from dataclasses import dataclass
 from datetime import datetime
-from email.utils import format_datetime, getaddresses
+from email.utils import format_datetime
 from xml.etree.ElementTree import Element, SubElement, tostring
 
+from greenroom.core_metadata import mailboxes
 from greenroom.web.http.xml import xml_text
 
 
@@ -64,8 +65,7 @@ def _add(parent: Element, name: str, text: str) -> None:
 
 def _author(written: str) -> str:
     """The first address with its name, as RSS wants it; empty where there is no address."""
-    for name, address in getaddresses([written]):
-        local, _, domain = address.rpartition("@")
-        if local and domain and address.isprintable() and " " not in address:
-            return f"{address} ({name})" if name else address
+    for mailbox in mailboxes(written):
+        if mailbox.is_address:
+            return f"{mailbox.address} ({mailbox.name})" if mailbox.name else mailbox.address
     return ""

@@ -4,6 +4,8 @@ from collections.abc import Iterable
 from datetime import datetime
 from xml.etree.ElementTree import Element, SubElement, tostring
 
+from greenroom import times
+
 _NAMESPACE = "http://www.sitemaps.org/schemas/sitemap/0.9"
 
 
@@ -23,6 +25,6 @@ def _document(name: str, entry_name: str, entries: Iterable[tuple[str, datetime 
         entry = SubElement(root, entry_name)
         SubElement(entry, "loc").text = url
         if changed is not None:
-            SubElement(entry, "lastmod").text = changed.strftime("%Y-%m-%dT%H:%M:%SZ")
+            SubElement(entry, "lastmod").text = times.seconds(changed)
     written: bytes = tostring(root, encoding="utf-8", xml_declaration=True)
     return written

@@ -4,26 +4,23 @@ Keys and types are those of Warehouse's JSON API. What this index does not know 
 ``null`` for what has no value, -1 for downloads that nobody counts.
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
+from greenroom import times
+from greenroom.core_metadata import CoreMetadata
 from greenroom.registry.catalogue import ListedFile
-from greenroom.web.http.json import precise_time
 
-Metadata = Mapping[str, object]
 Link = Callable[[ListedFile], str]
 
 
 @dataclass(frozen=True, slots=True)
 class Described:
-    """The release that is described, and the addresses of its pages.
-
-    ``metadata`` is in the form of :class:`packaging.metadata.RawMetadata`.
-    """
+    """The release that is described, and the addresses of its pages."""
 
     name: str
     version: str
-    metadata: Metadata
+    metadata: CoreMetadata
     yanked: bool
     yanked_reason: str
     project_url: str
@@ -64,33 +61,33 @@ def info(described: Described) -> dict[str, object]:
     """What the release says of itself."""
     metadata = described.metadata
     return {
-        "author": metadata.get("author"),
-        "author_email": metadata.get("author_email"),
+        "author": metadata.author or None,
+        "author_email": metadata.author_email or None,
         "bugtrack_url": None,
-        "classifiers": metadata.get("classifiers", []),
-        "description": metadata.get("description", ""),
-        "description_content_type": metadata.get("description_content_type"),
+        "classifiers": list(metadata.classifiers),
+        "description": metadata.description,
+        "description_content_type": metadata.description_content_type or None,
         "docs_url": None,
-        "download_url": metadata.get("download_url"),
+        "download_url": metadata.download_url or None,
         "downloads": {"last_day": -1, "last_month": -1, "last_week": -1},
-        "dynamic": [field.title() for field in _texts(metadata, "dynamic")] or None,
-        "home_page": metadata.get("home_page"),
-        "keywords": ", ".join(_texts(metadata, "keywords")) or None,
-        "license": metadata.get("license"),
-        "license_expression": metadata.get("license_expression"),
-        "license_files": metadata.get("license_files"),
-        "maintainer": metadata.get("maintainer"),
-        "maintainer_email": metadata.get("maintainer_email"),
+        "dynamic": [field.title() for field in metadata.dynamic] or None,
+        "home_page": metadata.home_page or None,
+        "keywords": ", ".join(metadata.keywords) or None,
+        "license": metadata.license or None,
+        "license_expression": metadata.license_expression or None,
+        "license_files": list(metadata.license_files) or None,
+        "maintainer": metadata.maintainer or None,
+        "maintainer_email": metadata.maintainer_email or None,
         "name": described.name,
         "package_url": described.project_url,
-        "platform": ", ".join(_texts(metadata, "platforms")) or None,
+        "platform": ", ".join(metadata.platforms) or None,
         "project_url": described.project_url,
         "project_urls": _project_urls(metadata) or None,
-        "provides_extra": metadata.get("provides_extra"),
+        "provides_extra": list(metadata.provides_extra) or None,
         "release_url": described.release_url,
-        "requires_dist": metadata.get("requires_dist"),
-        "requires_python": metadata.get("requires_python"),
-        "summary": metadata.get("summary"),
+        "requires_dist": list(metadata.requires_dist) or None,
+        "requires_python": metadata.requires_python or None,
+        "summary": metadata.summary or None,
         "version": described.version,
         "yanked": described.yanked,
         "yanked_reason": described.yanked_reason or None,
@@ -110,22 +107,16 @@ def file_object(file: ListedFile, link: Link) -> dict[str, object]:
         "python_version": file.python_tag,
         "requires_python": file.requires_python or None,
         "size": file.size,
-        "upload_time": file.upload_time.strftime("%Y-%m-%dT%H:%M:%S"),
-        "upload_time_iso_8601": precise_time(file.upload_time),
+        "upload_time": times.seconds(file.upload_time).removesuffix("Z"),
+        "upload_time_iso_8601": times.microseconds(file.upload_time),
         "url": link(file),
         "yanked": file.yanked,
         "yanked_reason": file.yanked_reason or None,
     }
 
 
-def _texts(metadata: Metadata, key: str) -> Sequence[str]:
-    value = metadata.get(key)
-    return [str(item) for item in value] if isinstance(value, list) else []
-
-
-def _project_urls(metadata: Metadata) -> dict[str, object]:
+def _project_urls(metadata: CoreMetadata) -> dict[str, str]:
     """The links by their labels, those that have fields of their own among them."""
-    named = metadata.get("project_urls")
-    fields = {"Homepage": metadata.get("home_page"), "Download": metadata.get("download_url")}
-    own: dict[str, object] = {label: url for label, url in fields.items() if url}
-    return own | (named if isinstance(named, dict) else {})
+    fields = {"Homepage": metadata.home_page, "Download": metadata.download_url}
+    own = {label: url for label, url in fields.items() if url}
+    return own | dict(metadata.project_urls)

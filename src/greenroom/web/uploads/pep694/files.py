@@ -6,6 +6,7 @@ from functools import partial
 from pyramid.response import Response
 from pyramid.view import view_config
 
+from greenroom import times
 from greenroom.models import Draft, UploadSession, UploadState
 from greenroom.registry import (
     upload_sessions,
@@ -36,7 +37,7 @@ from greenroom.web.uploads.pep694.requests import (
 )
 from greenroom.web.uploads.pep694.resources import FileUploadSession, PublishingSession
 from greenroom.web.uploads.schemas import FileUploadBody
-from greenroom.web.uploads.session_body import api_response, timestamp, upload_mechanisms
+from greenroom.web.uploads.session_body import api_response, upload_mechanisms
 
 # When to ask again, in seconds: soon while something is being decided, else not so soon.
 _RETRY_AFTER = {UploadState.PROCESSING: 2}
@@ -176,7 +177,7 @@ def _upload_response(
             "extend": f"{here}extend",
         },
         "status": state.value,
-        "expires-at": timestamp(upload.expires),
+        "expires-at": times.seconds(upload.expires),
         "mechanism": _mechanism(uow, actor, draft, upload, f"{here}bytes", looks=looks),
     }
     if upload.problems:
@@ -203,7 +204,7 @@ def _mechanism(
     body: dict[str, object] = {
         "identifier": upload.mechanism,
         "part-size": upload_sessions.part_size(upload.size),
-        "expires-at": timestamp(upload_sessions.urls_expire(uow, upload)),
+        "expires-at": times.seconds(upload_sessions.urls_expire(uow, upload)),
         "parts": [asdict(part) for part in parts],
     }
     if parts and looks:

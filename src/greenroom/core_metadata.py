@@ -1,0 +1,143 @@
+"""Core metadata: what a distribution says of itself, as one value that is stored and read back.
+
+The fields are those of the core metadata specification that this index reads; the sentences beside
+them are its rules in our words. None of it is trusted: whoever made the file wrote it.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from email.utils import getaddresses
+from types import MappingProxyType
+from typing import ClassVar, Self
+from urllib.parse import urlsplit
+
+
+@dataclass(frozen=True, slots=True)
+class Mailbox:
+    """Somebody in an e-mail field; either of the two may be empty."""
+
+    name: str
+    address: str
+
+    @property
+    def is_address(self) -> bool:
+        """Whether mail could be sent there."""
+        local, _, domain = self.address.rpartition("@")
+        return bool(local and domain) and self.address.isprintable() and " " not in self.address
+
+
+def mailboxes(field: str) -> tuple[Mailbox, ...]:
+    """Those whom an e-mail field names: any number of them, separated by commas (RFC 5322)."""
+    found = (Mailbox(name, address) for name, address in getaddresses([field]))
+    return tuple(mailbox for mailbox in found if mailbox.name or mailbox.address)
+
+
+def is_web_address(url: str) -> bool:
+    """Whether a page may link to it: http or https, with a host, and nothing that hides in it."""
+    if not url.isprintable() or " " in url:
+        return False
+    try:
+        parts = urlsplit(url)
+        return parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        return False
+
+
+@dataclass(frozen=True, slots=True)
+class CoreMetadata:
+    """What a distribution says of itself. A field that says nothing is empty."""
+
+    metadata_version: str = ""
+    """Version of the file format."""
+    name: str = ""
+    """The name of the project, as its maintainers spell it."""
+    version: str = ""
+    """The version, as they spell it (PEP 440)."""
+    dynamic: tuple[str, ...] = ()
+    """Fields that a source distribution does not vouch for, in lower case (PEP 643)."""
+    platforms: tuple[str, ...] = ()
+    """What it runs on, where no classifier says so."""
+    summary: str = ""
+    """One line."""
+    description: str = ""
+    """As long as one likes."""
+    description_content_type: str = ""
+    """The markup of the description; reStructuredText where it is absent (PEP 566)."""
+    keywords: tuple[str, ...] = ()
+    """Separated by commas (PEP 566)."""
+    home_page: str = ""
+    """A URL; deprecated in favour of a project URL (PEP 753)."""
+    download_url: str = ""
+    """A URL; deprecated in favour of a project URL (PEP 753)."""
+    author: str = ""
+    """At least the name."""
+    author_email: str = ""
+    """Names and addresses as in mail headers; may have several."""
+    maintainer: str = ""
+    """As ``author``, where it is somebody else."""
+    maintainer_email: str = ""
+    """As ``author_email``."""
+    license: str = ""
+    """Text; deprecated in favour of the expression (PEP 639)."""
+    license_expression: str = ""
+    """An SPDX expression, in the canonical form that index servers are to serve (PEP 639)."""
+    license_files: tuple[str, ...] = ()
+    """Paths of files with license texts (PEP 639)."""
+    classifiers: tuple[str, ...] = ()
+    """One of the list of trove classifiers each (PEP 301)."""
+    requires_dist: tuple[str, ...] = ()
+    """Requirements, with environment markers (PEP 508)."""
+    requires_python: str = ""
+    """Versions of Python on which it may be installed (PEP 440)."""
+    project_urls: tuple[tuple[str, str], ...] = ()
+    """Labels and URLs, in the order of the file (PEP 753)."""
+    provides_extra: tuple[str, ...] = ()
+    """Names of optional features (PEP 685)."""
+
+    _PAIRS: ClassVar[str] = "project_urls"
+
+    def to_json(self) -> dict[str, object]:
+        """What is stored: the fields that say something, in the form of ``RawMetadata``."""
+        said = {field.name: getattr(self, field.name) for field in fields(self)}
+        return {
+            name: dict(value)
+            if name == self._PAIRS
+            else list(value)
+            if isinstance(value, tuple)
+            else value
+            for name, value in said.items()
+            if value
+        }
+
+    @classmethod
+    def from_json(cls, stored: Mapping[str, object]) -> Self:
+        """What was stored, also by earlier versions; what has a wrong form is empty."""
+        read = {name: _READERS[kind](stored.get(name)) for name, kind in _KINDS.items()}
+        return cls(**read)  # type: ignore[arg-type]
+
+
+def _text(value: object) -> str:
+    return value if isinstance(value, str) else ""
+
+
+def _texts(value: object) -> tuple[str, ...]:
+    return tuple(item for item in value if isinstance(item, str)) if isinstance(value, list) else ()
+
+
+def _pairs(value: object) -> tuple[tuple[str, str], ...]:
+    if not isinstance(value, dict):
+        return ()
+    return tuple((str(label), str(url)) for label, url in value.items())
+
+
+_READERS = MappingProxyType({"text": _text, "texts": _texts, "pairs": _pairs})
+_KINDS = MappingProxyType(
+    {
+        field.name: "pairs"
+        if field.name == "project_urls"
+        else "texts"
+        if field.default == ()
+        else "text"
+        for field in fields(CoreMetadata)
+    }
+)

@@ -1,0 +1,13 @@
+"""Moments as text: one form for programs, with and without fractions of a second (RFC 3339)."""
+
+from datetime import datetime
+
+
+def seconds(moment: datetime) -> str:
+    """A moment in UTC, in whole seconds: ``2026-06-01T12:00:00Z``."""
+    return f"{moment:%Y-%m-%dT%H:%M:%S}Z"
+
+
+def microseconds(moment: datetime) -> str:
+    """A moment in UTC, with six digits behind the point: ``2026-06-01T12:00:00.250000Z``."""
+    return f"{moment:%Y-%m-%dT%H:%M:%S.%f}Z"
