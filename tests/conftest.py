@@ -205,6 +205,7 @@ def settings(database_url: str, tmp_path: Path) -> Settings:
         database_url=database_url,
         secret_key=SECRET_KEY,
         url="http://index.example",
+        purge_url="http://cache.example/purge",
     )
 
 

@@ -26,21 +26,22 @@ MAY_IMPORT = {
         "settings",
         "core_metadata",
         "times",
+        "purge_client",
     },
-    "services": {"registry", "database", "storage", "settings", "purging"},
+    "services": {"registry", "database", "storage", "settings"},
     "distributions": {"core_metadata"},
     "storage": set(),
     "models": {"core_metadata"},
     "database": {"models", "paths", "settings"},
-    "purging": {"settings"},
     "core_metadata": set(),
     "times": set(),
+    "purge_client": set(),
     "logs": {"settings"},
     "settings": set(),
     "paths": set(),
     "__init__": set(),
 }
-ENTRY_POINTS = {"web", "cli", "server", "__main__"}
+ENTRY_POINTS = {"web", "cli", "background", "server", "__main__"}
 FRAMEWORKS = {
     "pyramid",
     "pyramid_jinja2",

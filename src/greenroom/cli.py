@@ -4,45 +4,44 @@ Exit status 0, 1 for a refusal, 2 for wrong usage; errors are one sentence on st
 """
 
 import json
-import random
+import signal
 import sys
 import threading
 from collections.abc import Callable
 from datetime import timedelta
 from functools import wraps
+from types import FrameType
 from typing import Concatenate, NoReturn, ParamSpec
 
 import click
 import sqlalchemy.exc
-import structlog
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
-from greenroom import __version__, logs, times
+from greenroom import __version__, background, logs, times
 from greenroom.database import UnusableDatabase
 from greenroom.models import Draft, ReviewState, RoleName
 from greenroom.registry import (
     accounts,
     drafts,
     housekeeping,
+    jobs,
     projects,
     publishing,
-    reviews,
 )
 from greenroom.registry.errors import NotFound, Refusal
 from greenroom.registry.permissions import DEFAULT_TOKEN_PERMISSIONS, OPERATOR, TOKEN_PERMISSIONS
 from greenroom.registry.unit_of_work import Services, UnitOfWork
 from greenroom.server.serve import serve as serve_wsgi
 from greenroom.services import open_services
-from greenroom.settings import BadSettings, Settings, load_settings, parse_duration, secret_key
-from greenroom.storage import BlobMissing, StorageUnavailable
+from greenroom.settings import BadSettings, load_settings, parse_duration, secret_key
+from greenroom.storage import StorageUnavailable
 from greenroom.web.application import make_app
 from greenroom.web.http import authentication
 from greenroom.web.http.urls import Urls
 
 _WIDE = 400
-HOUSEKEEPING_EVERY = timedelta(minutes=5)
-REVIEWS_EVERY = timedelta(seconds=1)
 
 P = ParamSpec("P")
 
@@ -146,43 +145,44 @@ def serve(services: Services, host: str, port: int, workers: int) -> None:
         port=port,
         workers=workers,
         on_ready=announce,
-        background=lambda stop: _work_in_background(settings, stop),
+        background=lambda stop: background.work(settings, stop),
     )
 
 
-def _work_in_background(settings: Settings, stop: threading.Event) -> None:
-    """Housekeeping, and reviews where the operator wants them, until the worker ends."""
-    if settings.review_command is not None:
-        # A review that is still running then is begun anew by whoever finds it later.
-        threading.Thread(target=_review_regularly, args=(settings, stop), daemon=True).start()
-    _keep_house_regularly(settings, stop)
-
-
-def _review_regularly(settings: Settings, stop: threading.Event) -> None:
-    """Look every second whether a publication waits to be decided."""
-    services = open_services(settings)
-    log = structlog.get_logger("greenroom.review")
-    while not stop.wait(REVIEWS_EVERY.total_seconds()):
-        try:
-            reviews.review_all(services, log.info)
-        except (sqlalchemy.exc.SQLAlchemyError, StorageUnavailable, BlobMissing, OSError) as error:
-            log.warning("a review failed, and will be tried again", reason=str(error))
+@greenroom.command()
+@with_services
+def work(services: Services) -> None:
+    """Do what follows from commits, until SIGTERM or SIGINT; `serve` does so by itself."""
+    settings = services.settings
     services.database.close()
+    _until_told_to_stop(lambda stop: background.work(settings, stop))
 
 
-def _keep_house_regularly(settings: Settings, stop: threading.Event) -> None:
-    """Housekeeping every few minutes, at a random moment, so that workers rarely do it at once."""
-    services = open_services(settings)
-    log = structlog.get_logger("greenroom.housekeeping")
-    seconds = HOUSEKEEPING_EVERY.total_seconds()
-    while not stop.wait(random.uniform(seconds / 2, seconds * 3 / 2)):  # noqa: S311
-        try:
-            report = housekeeping.keep_house(services)
-        except (sqlalchemy.exc.SQLAlchemyError, StorageUnavailable, OSError) as error:
-            log.warning("housekeeping failed, and will be tried again", reason=str(error))
-        else:
-            log.info("housekeeping", expired=report.drafts_expired, freed=report.blobs_freed)
-    services.database.close()
+class _ToldToStop(BaseException):
+    """A signal has come."""
+
+
+def _until_told_to_stop(function: Callable[[threading.Event], None]) -> None:
+    """Run the function until a signal comes, then set its event and wait until it returns."""
+
+    def tell(number: int, frame: FrameType | None) -> NoReturn:
+        for another in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(another, lambda number, frame: None)
+        raise _ToldToStop
+
+    stop = threading.Event()
+    thread = threading.Thread(target=function, args=(stop,), daemon=True)
+    try:
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, tell)
+        thread.start()
+        thread.join()
+    except _ToldToStop:
+        stop.set()
+        if thread.is_alive():
+            thread.join()
+    else:
+        _fail("The worker has ended.")
 
 
 @greenroom.group()
@@ -377,6 +377,64 @@ def _draft(uow: UnitOfWork, slug: str) -> Draft:
     if draft is None:
         raise NotFound("There is no draft with this slug: see 'greenroom draft list'.")
     return draft
+
+
+@greenroom.group("jobs")
+def jobs_group() -> None:
+    """What follows from commits and is not done yet."""
+
+
+@jobs_group.command("list")
+@click.option("--json", "as_json", is_flag=True, help="One JSON array, for scripts.")
+@with_services
+def jobs_list(services: Services, as_json: bool) -> None:
+    """List every job that is not done, the oldest first."""
+    with services.reading() as uow:
+        unfinished = jobs.unfinished(uow)
+    if as_json:
+        click.echo(json.dumps([_job_as_json(job) for job in unfinished], indent=2))
+    else:
+        _print_jobs(unfinished)
+
+
+def _job_as_json(job: jobs.Listed) -> dict[str, object]:
+    return {
+        "id": job.id,
+        "kind": job.kind,
+        "about": job.about,
+        "state": job.state,
+        "created": job.created.strftime("%Y-%m-%dT%H:%M:%SZ"),
+        "attempts": job.attempts,
+        "next-attempt": job.due.strftime("%Y-%m-%dT%H:%M:%SZ") if job.state == "waiting" else None,
+        "error": job.error or None,
+    }
+
+
+def _print_jobs(unfinished: list[jobs.Listed]) -> None:
+    if not unfinished:
+        click.echo("There are no jobs.")
+        return
+    table = Table(box=None, pad_edge=False)
+    for title in ("ID", "Kind", "About", "State", "Attempts", "Next attempt (UTC)", "Error"):
+        right = title in ("ID", "Attempts")
+        table.add_column(title, no_wrap=True, justify="right" if right else "left")
+    for job in unfinished:
+        due = f"{job.due:%Y-%m-%d %H:%M:%S}" if job.state == "waiting" else ""
+        cells = (str(job.id), job.kind, job.about, job.state, str(job.attempts), due, job.error)
+        table.add_row(*(escape(cell) for cell in cells))
+    Console(width=_WIDE).print(table)
+
+
+@jobs_group.command("retry")
+@click.argument("job_id", metavar="ID", type=int)
+@with_services
+def jobs_retry(services: Services, job_id: int) -> None:
+    """Try the job with this ID again now, also one that was given up."""
+    with services.writing() as uow:
+        job = jobs.retry(uow, OPERATOR, job_id)
+    click.echo(
+        f"Job {job.id} is running." if job.state == "running" else f"Job {job.id} is due now."
+    )
 
 
 @greenroom.command("housekeeping")

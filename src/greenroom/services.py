@@ -1,7 +1,6 @@
 """Opens what outlives a unit of work: the database and the storage of the settings."""
 
 from greenroom.database import Database
-from greenroom.purging import purger
 from greenroom.registry.unit_of_work import Clock, Services, utc_now
 from greenroom.settings import Settings
 from greenroom.storage import open_storage
@@ -24,5 +23,4 @@ def open_services(settings: Settings, clock: Clock = utc_now) -> Services:
         ),
         settings=settings,
         clock=clock,
-        purge=purger(settings),
     )

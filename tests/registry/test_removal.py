@@ -77,7 +77,7 @@ def test_a_deleted_file_is_gone_and_its_release_stays(
 
     assert factories.public_filenames(uow, "example") == [SDIST, "example-2.0-py3-none-any.whl"]
     assert new_entries(uow, before) == [("1.0", f"remove file {WHEEL}")]
-    assert uow.changed == {"project/example", "all-projects", "files/example"}
+    assert purged(uow) == {"project/example", "all-projects", "files/example"}
 
 
 def test_a_release_outlives_its_last_file(uow: UnitOfWork, owner: Actor, project: Project) -> None:
@@ -99,7 +99,7 @@ def test_a_deleted_release_is_gone_with_its_files(
     assert factories.public_filenames(uow, "example") == ["example-2.0-py3-none-any.whl"]
     assert catalogue.release(uow.db, project, "1.0") is None
     assert new_entries(uow, before) == [("1.0", "remove release")]
-    assert uow.changed == {"project/example", "all-projects", "files/example"}
+    assert purged(uow) == {"project/example", "all-projects", "files/example"}
 
 
 def test_a_project_without_releases_is_not_public_and_still_somebodys(

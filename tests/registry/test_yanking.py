@@ -61,7 +61,7 @@ def test_a_yanked_release_takes_its_files_along(
 
     assert yanked(uow, project) == {SDIST: "breaks on Tuesdays", WHEEL: "breaks on Tuesdays"}
     assert new_entries(uow, before) == [("1.0", "yank release")]
-    assert uow.changed == {"project/example", "all-projects"}
+    assert purged(uow) == {"project/example", "all-projects"}
 
 
 def test_a_yanked_file_leaves_the_others_alone(

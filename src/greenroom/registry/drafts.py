@@ -27,7 +27,7 @@ from greenroom.models import (
     UploadSession,
     UploadState,
 )
-from greenroom.registry import file_rules, projects, releases
+from greenroom.registry import file_rules, jobs, projects, releases, upload_states
 from greenroom.registry.accounts import may_be_random_text, random_text
 from greenroom.registry.artifacts import Artifact
 from greenroom.registry.errors import (
@@ -546,6 +546,15 @@ def _clear(uow: UnitOfWork, by: str, draft: Draft, ended: DraftState) -> None:
 def _end_uploads(uow: UnitOfWork, draft: Draft) -> None:
     """All uploads into the draft are canceled with it; what has arrived of them is not needed."""
     of_draft = select(UploadSession.id).where(UploadSession.draft_id == draft.id)
+    put_by_clients = uow.db.scalars(
+        select(UploadSession.key).where(
+            UploadSession.draft_id == draft.id,
+            UploadSession.mechanism == upload_states.PRESIGNED,
+            UploadSession.state.in_([UploadState.PENDING, UploadState.PROCESSING]),
+        )
+    ).all()
+    if put_by_clients:  # those of the others went when they ended
+        jobs.collect(uow, jobs.Kind.REMOVE_PARTS, "uploads", put_by_clients)
     uow.db.execute(delete(UploadPart).where(UploadPart.upload_id.in_(of_draft)))
     uow.db.execute(
         update(UploadSession)

@@ -13,7 +13,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from greenroom.models import Draft, File, UploadPart, UploadSession
-from greenroom.registry import accounts, drafts, upload_sessions
+from greenroom.registry import accounts, drafts, jobs, upload_sessions
 from greenroom.registry.unit_of_work import Services, UnitOfWork
 
 # No upload takes longer than this; what is older was left behind by a process that died.
@@ -39,6 +39,7 @@ def keep_house(services: Services, progress: Callable[[str], None] = lambda line
     with services.writing() as uow:
         accounts.forget_old_attempts(uow)
         upload_sessions.forget_ended(uow)
+        jobs.forget_done(uow)
     stale = services.storage.remove_stale_incoming(STALE_AFTER)
     return Report(expired, freed, stale, _clear_uploads(services))
 

@@ -6,6 +6,7 @@ from sqlalchemy import ColumnElement, func, select
 from sqlalchemy.orm import Session
 
 from greenroom.models import JournalEntry, Project
+from greenroom.registry import purging
 from greenroom.registry.unit_of_work import UnitOfWork
 
 _NEVER_REACHED = 2**31
@@ -36,7 +37,7 @@ def append(
         )
     project.last_serial = before + len(actions)
     uow.db.flush()
-    uow.changed.update({f"project/{project.normalized_name}", "all-projects"})
+    purging.purge_project(uow, project)
 
 
 def entries_since(db: Session, serial: int, most: int) -> list[JournalEntry]:

@@ -18,7 +18,7 @@ from greenroom.models import (
     RoleName,
     User,
 )
-from greenroom.registry import journal
+from greenroom.registry import journal, purging
 from greenroom.registry.errors import (
     InvalidRequest,
     NameNotAvailable,
@@ -332,7 +332,7 @@ def check_reason(text: str) -> str:
 def _journal_status(uow: UnitOfWork, actor: Actor, project: Project, action: str) -> None:
     uow.db.flush()
     journal.append(uow, project, None, [action], actor.name)
-    uow.changed.add(f"files/{project.normalized_name}")
+    purging.purge_files(uow, project)
 
 
 def _is_taken(uow: UnitOfWork) -> ColumnElement[bool]:

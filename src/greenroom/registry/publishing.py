@@ -19,7 +19,8 @@ from greenroom.models import (
     UploadSession,
     UploadState,
 )
-from greenroom.registry import drafts, file_rules, publication, upload_states
+from greenroom.models.base import JSONObject
+from greenroom.registry import drafts, file_rules, jobs, publication, upload_states
 from greenroom.registry.errors import (
     CannotPublish,
     Ended,
@@ -75,7 +76,7 @@ def finish_review(uow: UnitOfWork, draft: Draft, *, passed: bool, notices: Seque
     """
     drafts.lock_and_reload(uow, draft)
     project, release = draft.project, draft.release
-    if not _is_in_review(uow, draft) or project is None or release is None:
+    if not is_in_review(uow, draft) or project is None or release is None:
         return
     reasons = list(notices) or ["The review did not accept it."]
     if passed:
@@ -111,7 +112,7 @@ def in_review(uow: UnitOfWork) -> list[Draft]:
 def take_review(uow: UnitOfWork, draft: Draft) -> bool:
     """Whether the caller is to review the draft: nobody else is at it, or they are gone."""
     drafts.lock_and_reload(uow, draft)
-    if not _is_in_review(uow, draft):
+    if not is_in_review(uow, draft):
         return False
     if draft.review_due is not None and draft.review_due > uow.now:
         return False
@@ -122,7 +123,13 @@ def take_review(uow: UnitOfWork, draft: Draft) -> bool:
     return True
 
 
-def _is_in_review(uow: UnitOfWork, draft: Draft) -> bool:
+def review_payload(draft: Draft) -> JSONObject:
+    """What the job that reviews a draft knows of it."""
+    return {"draft": draft.id, "release": f"{draft.project_name} {draft.version}"}
+
+
+def is_in_review(uow: UnitOfWork, draft: Draft) -> bool:
+    """Whether the draft's publication is being decided."""
     return draft.review == ReviewState.PROCESSING and drafts.is_live(uow, draft)
 
 
@@ -132,6 +139,7 @@ def _ask_for_review(uow: UnitOfWork, actor: Actor, draft: Draft) -> None:
     draft.review_due = None
     # It must not fall due while it waits for somebody to begin.
     draft.expires = max(draft.expires, uow.now + timedelta(days=1))
+    jobs.enqueue(uow, jobs.Kind.REVIEW, review_payload(draft))
     drafts.log(uow, draft, actor, "asked for publication")
     uow.db.flush()
 

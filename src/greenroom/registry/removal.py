@@ -7,7 +7,7 @@ of a file that people have installed, nor another project under a name that they
 from packaging.version import Version
 
 from greenroom.models import Project, RetiredName
-from greenroom.registry import catalogue, drafts, journal, projects, search
+from greenroom.registry import catalogue, drafts, journal, projects, purging, search
 from greenroom.registry.errors import InvalidRequest, NotFound
 from greenroom.registry.permissions import Act, Actor
 from greenroom.registry.unit_of_work import UnitOfWork
@@ -82,4 +82,4 @@ def _journal(
     uow: UnitOfWork, actor: Actor, project: Project, version: str | None, action: str
 ) -> None:
     journal.append(uow, project, version, [action], actor.name)
-    uow.changed.add(f"files/{project.normalized_name}")
+    purging.purge_files(uow, project)

@@ -19,9 +19,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
-from greenroom.models import Draft
+from sqlalchemy import select
+
+from greenroom.models import Draft, Job, JobState
 from greenroom.registry import (
     drafts,
+    jobs,
     publishing,
 )
 from greenroom.registry.unit_of_work import Services
@@ -51,20 +54,56 @@ def review_all(services: Services, progress: Callable[[str], None] = lambda line
         return 0
     with services.reading() as uow:
         waiting = [draft.id for draft in publishing.in_review(uow)]
-    decided = 0
-    for draft_id in waiting:
-        with services.writing() as uow:
-            draft = uow.db.get(Draft, draft_id)
-            if draft is None or not publishing.take_review(uow, draft):
-                continue
-            what = f"{draft.project_name} {draft.version}"
-        verdict = review(services, draft_id)
-        with services.writing() as uow:
-            draft = uow.db.get_one(Draft, draft_id)
-            publishing.finish_review(uow, draft, passed=verdict.passed, notices=verdict.notices)
-        decided += 1
-        progress(f"The review of {what} {'passed' if verdict.passed else 'did not pass'}.")
-    return decided
+    return sum(_decide(services, draft_id, progress) for draft_id in waiting)
+
+
+def review_draft(
+    services: Services, draft_id: int, progress: Callable[[str], None] = lambda line: None
+) -> None:
+    """Decide on the publication of one draft, if it waits for that.
+
+    Raises:
+        jobs.Later: somebody is at it, who has decided by that moment or is gone.
+    """
+    if services.settings.review_command is None or _decide(services, draft_id, progress):
+        return
+    with services.reading() as uow:
+        draft = uow.db.get(Draft, draft_id)
+        if draft is not None and publishing.is_in_review(uow, draft):
+            raise jobs.Later(draft.review_due or uow.now)
+
+
+def enqueue_waiting(services: Services) -> None:
+    """Write a job for every publication that waits for a review without one.
+
+    Such were asked for before there were jobs, or before the operator took reviews up again.
+    """
+    if services.settings.review_command is None:
+        return
+    with services.writing() as uow:
+        uow.lock("jobs:review")
+        has_job = select(Job.payload).where(
+            Job.kind == jobs.Kind.REVIEW, Job.state != JobState.DONE
+        )
+        known = {payload.get("draft") for payload in uow.db.scalars(has_job)}
+        for draft in publishing.in_review(uow):
+            if draft.id not in known:
+                jobs.enqueue(uow, jobs.Kind.REVIEW, publishing.review_payload(draft))
+
+
+def _decide(services: Services, draft_id: int, progress: Callable[[str], None]) -> bool:
+    """Whether the caller was the one to decide."""
+    with services.writing() as uow:
+        draft = uow.db.get(Draft, draft_id)
+        if draft is None or not publishing.take_review(uow, draft):
+            return False
+        what = f"{draft.project_name} {draft.version}"
+    verdict = review(services, draft_id)
+    with services.writing() as uow:
+        draft = uow.db.get_one(Draft, draft_id)
+        publishing.finish_review(uow, draft, passed=verdict.passed, notices=verdict.notices)
+    progress(f"The review of {what} {'passed' if verdict.passed else 'did not pass'}.")
+    return True
 
 
 def review(services: Services, draft_id: int) -> Verdict:

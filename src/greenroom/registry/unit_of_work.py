@@ -1,7 +1,7 @@
 """What a registry function works on."""
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
@@ -9,8 +9,9 @@ from sqlalchemy.orm import Session
 
 from greenroom import database
 from greenroom.database import Database
+from greenroom.models import Job
 from greenroom.settings import Settings
-from greenroom.storage import Storage, StorageUnavailable
+from greenroom.storage import Storage
 
 Clock = Callable[[], datetime]
 
@@ -25,17 +26,15 @@ class UnitOfWork:
     """One unit of work: a session, where bytes are kept, the settings, and one moment.
 
     All that happens in a unit of work happens at ``now``: the files of a release are published at
-    the same instant. ``changed`` collects the surrogate keys of public data that it changes, and
-    ``ended`` the keys of uploads whose parts in the storage are of no use any more; the face that
-    commits calls :meth:`Services.follow_up` afterwards.
+    the same instant. ``collecting`` has this transaction's jobs that may take in more of their kind
+    (see :func:`greenroom.registry.jobs.collect`).
     """
 
     db: Session
     storage: Storage
     settings: Settings
     now: datetime
-    changed: set[str] = field(default_factory=set)
-    ended: set[str] = field(default_factory=set)
+    collecting: dict[str, Job] = field(default_factory=dict)
 
     def lock(self, name: str) -> None:
         """Hold the lock of this name until the transaction ends (see :func:`database.lock`)."""
@@ -50,7 +49,6 @@ class Services:
     storage: Storage
     settings: Settings
     clock: Clock = utc_now
-    purge: Callable[[frozenset[str]], None] = lambda keys: None
 
     @contextmanager
     def reading(self) -> Iterator[UnitOfWork]:
@@ -65,13 +63,3 @@ class Services:
             uow = UnitOfWork(db, self.storage, self.settings, self.clock())
             yield uow
             db.commit()
-        self.follow_up(uow)
-
-    def follow_up(self, uow: UnitOfWork) -> None:
-        """What comes after a commit: caches are purged, and parts of uploads that ended removed."""
-        if uow.changed:
-            self.purge(frozenset(uow.changed))
-        if self.storage.parts is not None:
-            with suppress(StorageUnavailable):  # housekeeping will remove them
-                for upload in uow.ended:
-                    self.storage.parts.remove(upload)

@@ -27,6 +27,7 @@ from greenroom.models import Draft, File, Project, UploadPart, UploadSession, Up
 from greenroom.registry import (
     drafts,
     file_rules,
+    jobs,
     projects,
     upload_states,
     uploads,
@@ -53,7 +54,7 @@ from greenroom.storage import Blob, PartMissing, Storage
 
 HTTP_POST_BYTES = "http-post-bytes"
 RESUMABLE = "vnd-greenroom-resumable-v1"
-PRESIGNED = "vnd-greenroom-presigned-v1"
+PRESIGNED = upload_states.PRESIGNED
 
 KEY_LENGTH = 22
 # How long a file may take to arrive, unless its client asks for more.
@@ -349,7 +350,7 @@ def _set(
     if state in (UploadState.ERROR, UploadState.CANCELED, UploadState.COMPLETED):
         upload.parts.clear()
         if upload.mechanism == PRESIGNED:
-            uow.ended.add(upload.key)
+            jobs.collect(uow, jobs.Kind.REMOVE_PARTS, "uploads", [upload.key])
     uow.db.flush()
 
 

@@ -7,6 +7,8 @@ from sqlalchemy import ColumnElement
 from greenroom.models import UploadSession, UploadState
 from greenroom.registry.unit_of_work import UnitOfWork
 
+# The mechanism of uploads whose parts a client puts into the storage itself.
+PRESIGNED = "vnd-greenroom-presigned-v1"
 # A file's completion that has not come back after this was interrupted: the server was killed.
 COMPLETION_LEASE = timedelta(minutes=15)
 

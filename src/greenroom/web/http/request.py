@@ -50,14 +50,7 @@ class Request(PyramidRequest):
         reads = self.method in SAFE_METHODS
         db = services.database.reading() if reads else services.database.writing()
         zope.sqlalchemy.register(db, initial_state=STATUS_CHANGED, transaction_manager=self.tm)
-        uow = UnitOfWork(db, services.storage, services.settings, services.clock())
-
-        def follow_up(committed: bool) -> None:
-            if committed:
-                services.follow_up(uow)
-
-        self.tm.get().addAfterCommitHook(follow_up)
-        return uow
+        return UnitOfWork(db, services.storage, services.settings, services.clock())
 
     @reify
     def actor(self) -> Actor:

@@ -7,6 +7,12 @@ from wtforms.validators import InputRequired, NumberRange
 _LARGEST_ID = 2**31 - 1
 
 
+class RetryForm(Form):
+    """Which job."""
+
+    job = IntegerField("Job", [InputRequired(), NumberRange(1, _LARGEST_ID)])
+
+
 class VerifyForm(Form):
     """Which user."""
 

@@ -1,15 +1,15 @@
-"""``/admin/``: every user, draft and project, for administrators; nothing for anyone else."""
+"""``/admin/``: every user, draft, project and failing job, for administrators; else nothing."""
 
 from pyramid.httpexceptions import HTTPNotFound, HTTPSeeOther
 from pyramid.view import view_config
 
-from greenroom.registry import accounts, drafts, projects
+from greenroom.registry import accounts, drafts, jobs, projects
 from greenroom.registry.errors import NotFound
 from greenroom.registry.permissions import is_administrator
-from greenroom.web.http.paging import page_from, page_number, page_of
+from greenroom.web.http.paging import Page, page_from, page_number, page_of
 from greenroom.web.http.request import Request
 from greenroom.web.http.strict_forms import query_value
-from greenroom.web.pages.admin.forms import VerifyForm
+from greenroom.web.pages.admin.forms import RetryForm, VerifyForm
 from greenroom.web.pages.admin.resources import Admin
 from greenroom.web.pages.caching import never_cache
 from greenroom.web.pages.redirects import see_other
@@ -17,6 +17,7 @@ from greenroom.web.pages.redirects import see_other
 _USERS_ON_A_PAGE = 50
 _DRAFTS_ON_A_PAGE = 50
 _PROJECTS_ON_A_PAGE = 50
+_JOBS_ON_A_PAGE = 50
 
 
 @view_config(context=Admin, request_method="GET", renderer="pages/admin/admin.jinja2")
@@ -38,6 +39,7 @@ def admin(context: Admin, request: Request) -> dict[str, object]:
         "quarantined": page_of(
             request, projects.in_quarantine(session), _PROJECTS_ON_A_PAGE, "quarantined"
         ),
+        "jobs": _troubled_jobs(request),
         "wanted": wanted,
         "now": request.uow.now,
     }
@@ -53,6 +55,24 @@ def verify(context: Admin, request: Request) -> HTTPSeeOther:
     user = accounts.verify_user(request.uow, request.person, form.user.data)
     notice = f"{user.username} is verified and may register project names."
     return see_other(request, request.paths.admin(), notice)
+
+
+@view_config(context=Admin, name="retry", request_method="POST")
+def retry(context: Admin, request: Request) -> HTTPSeeOther:
+    """Have a job tried again now."""
+    _check_administrator(request)
+    form = RetryForm(request.POST)
+    if not form.validate() or form.job.data is None:
+        raise NotFound("There is no such job.")
+    job = jobs.retry(request.uow, request.person, form.job.data)
+    what = "is running" if job.state == "running" else "is tried again now"
+    return see_other(request, request.paths.admin(), f"Job {job.id} {what}.")
+
+
+def _troubled_jobs(request: Request) -> Page[jobs.Listed]:
+    number, size = page_number(request, "jobs"), _JOBS_ON_A_PAGE
+    shown = jobs.troubled(request.uow, start=(number - 1) * size, count=size)
+    return page_from(shown, number, size, jobs.count_troubled(request.uow), "jobs")
 
 
 def _check_administrator(request: Request) -> None:

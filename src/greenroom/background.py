@@ -1,0 +1,125 @@
+"""The background worker: does jobs as they fall due, in ``serve`` or in a process of its own."""
+
+import threading
+import time
+
+import sqlalchemy.exc
+import structlog
+
+from greenroom.purge_client import PurgeFailed
+from greenroom.registry import job_handlers, jobs, reviews
+from greenroom.registry.job_handlers import HANDLERS
+from greenroom.registry.jobs import Taken
+from greenroom.registry.unit_of_work import Services
+from greenroom.services import open_services
+from greenroom.settings import Settings
+from greenroom.storage import BlobMissing, StorageUnavailable
+
+LOOK_EVERY = 1.0
+RENEW_EVERY = 5.0
+SCHEDULE_EVERY = 30.0
+PARTING = 1.5
+"""What is in flight at the end may take so long; all in seconds."""
+
+# What may go wrong without anything being wrong with the program.
+_OUTAGES = (PurgeFailed, StorageUnavailable, BlobMissing, OSError)
+
+log = structlog.get_logger("greenroom.jobs")
+
+
+def work(settings: Settings, stop: threading.Event) -> None:
+    """Do jobs until the event is set; what is in flight then has a moment to finish."""
+    services = open_services(settings)
+    Worker(services).run(stop)
+    services.database.close()
+
+
+def do(services: Services, taken: Taken) -> None:
+    """Do one job that was taken, and write down what came of it.
+
+    Raises:
+        sqlalchemy.exc.SQLAlchemyError: that could not be written down. The lease runs out then.
+    """
+    try:
+        HANDLERS[taken.kind](services, taken.payload)
+    except jobs.Later as later:
+        jobs.postpone(services, taken, later.due)
+    except Exception as error:
+        reason = _reason(error)
+        is_bug = not isinstance(error, (*_OUTAGES, sqlalchemy.exc.SQLAlchemyError))
+        write = log.exception if is_bug else log.warning
+        write("a job failed", job=taken.id, kind=taken.kind, attempt=taken.attempt, reason=reason)
+        jobs.fail(services, taken, reason)
+    else:
+        jobs.succeed(services, taken)
+
+
+def _reason(error: Exception) -> str:
+    """Why, without what a database was asked, which may hold secrets."""
+    if isinstance(error, sqlalchemy.exc.DBAPIError):
+        return f"The database does not answer: {type(error.orig).__name__}."
+    if isinstance(error, _OUTAGES):
+        return str(error)
+    return f"{type(error).__name__}: the log has more."
+
+
+class Worker:
+    """Looks every second for what is due, and does it in a thread for each kind.
+
+    So a process does one job of a kind at once, and what takes long holds up no other kind.
+    """
+
+    def __init__(self, services: Services) -> None:
+        self._services = services
+        self._threads: dict[str, threading.Thread] = {}
+        self._running: dict[str, Taken] = {}
+        self._renewed = self._scheduled = float("-inf")
+
+    def run(self, stop: threading.Event) -> None:
+        """Work until the event is set, through outages of the database."""
+        prepared = False
+        while not stop.is_set():
+            try:
+                if not prepared:
+                    reviews.enqueue_waiting(self._services)
+                    prepared = True
+                self._look(stop)
+            except (sqlalchemy.exc.SQLAlchemyError, OSError) as error:
+                log.warning("no jobs are done, until this is over", reason=_reason(error))
+            stop.wait(LOOK_EVERY)
+        deadline = time.monotonic() + PARTING
+        for thread in self._threads.values():
+            thread.join(max(0.0, deadline - time.monotonic()))
+
+    def _look(self, stop: threading.Event) -> None:
+        now = time.monotonic()
+        if now - self._scheduled >= SCHEDULE_EVERY:
+            job_handlers.schedule_housekeeping(self._services)
+            self._scheduled = now
+        if now - self._renewed >= RENEW_EVERY:
+            for taken in list(self._running.values()):
+                jobs.renew(self._services, taken)
+            self._renewed = now
+        for kind in jobs.due_kinds(self._services) & HANDLERS.keys():
+            thread = self._threads.get(kind)
+            if thread is None or not thread.is_alive():
+                thread = threading.Thread(
+                    target=self._work_off, args=(kind, stop), name=f"job {kind}", daemon=True
+                )
+                self._threads[kind] = thread
+                thread.start()
+
+    def _work_off(self, kind: str, stop: threading.Event) -> None:
+        """Do all jobs of a kind that are due, one after the other."""
+        try:
+            while not stop.is_set():
+                taken = jobs.take(self._services, [kind])
+                if taken is None:
+                    return
+                self._running[kind] = taken
+                try:
+                    do(self._services, taken)
+                finally:
+                    del self._running[kind]
+        except (sqlalchemy.exc.SQLAlchemyError, OSError) as error:
+            log.warning("a job is left to be taken again", kind=kind, reason=_reason(error))

@@ -1,0 +1,21 @@
+"""What caches in front of the index are told: the surrogate keys of public data that changed."""
+
+from greenroom.models import Project
+from greenroom.registry import jobs
+from greenroom.registry.unit_of_work import UnitOfWork
+
+
+def purge_project(uow: UnitOfWork, project: Project) -> None:
+    """Have purged what shows a project, and what shows all: a list of them, a feed."""
+    _purge(uow, f"project/{project.normalized_name}", "all-projects")
+
+
+def purge_files(uow: UnitOfWork, project: Project) -> None:
+    """Have a project's files purged, which are not what they were."""
+    _purge(uow, f"files/{project.normalized_name}")
+
+
+def _purge(uow: UnitOfWork, *keys: str) -> None:
+    """One job for all keys of a unit of work, where there is a cache."""
+    if uow.settings.purge_url is not None:
+        jobs.collect(uow, jobs.Kind.PURGE, "keys", keys)
