@@ -6,11 +6,12 @@ import subprocess
 import sys
 from collections.abc import Callable, Mapping
 from contextlib import closing
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
-from greenroom.registry import accounts
+from greenroom.registry import accounts, jobs
 from greenroom.registry.unit_of_work import Services
 from greenroom.settings import Settings
 from tests import factories
@@ -132,6 +133,9 @@ def test_drafts_are_listed_with_their_whole_slugs(tmp_path: Path) -> None:
         (["token", "create"], 2, "Missing option"),
         (["token", "create", "--user", "a", "--expires-in", "soon"], 2, "such as 14d"),
         (["user", "create", "ada", "--email", "a@index.example"], 2, "Missing option"),
+        (["jobs", "retry", "7"], 1, "There is no job 7"),
+        (["jobs", "retry", "9" * 30], 1, "There is no job"),
+        (["jobs", "retry", "x"], 2, "Invalid value"),
         (["serve", "--port", "70000"], 2, "Invalid value"),
         (["nonsense"], 2, "No such command"),
     ],
@@ -231,6 +235,40 @@ def test_housekeeping_says_what_it_did(run: Run, services: Services, tmp_path: P
         "Drafts expired: 1. Blobs freed: 2. Stale uploads removed: 0.",
     ]
     assert second.stdout.startswith("Drafts expired: 0. Blobs freed: 0.")
+
+
+def test_jobs_are_listed_and_tried_again(run: Run, services: Services) -> None:
+    assert run("jobs", "list").stdout == "There are no jobs.\n"
+    with services.writing() as uow:
+        later = uow.now + timedelta(days=3650)
+        number = jobs.enqueue(uow, jobs.Kind.PURGE, {"keys": ["project/example"]}, later).id
+        done = jobs.enqueue(uow, jobs.Kind.HOUSEKEEPING, {})
+        done.state = "done"
+
+    (before,) = json.loads(run("jobs", "list", "--json").stdout)
+    table = run("jobs", "list").stdout
+    retried = run("jobs", "retry", str(number))
+    (after,) = json.loads(run("jobs", "list", "--json").stdout)
+
+    assert before == {
+        "id": number,
+        "kind": "purge",
+        "about": "project/example",
+        "state": "waiting",
+        "created": "2026-06-01T12:00:00Z",
+        "attempts": 0,
+        "next-attempt": "2036-05-29T12:00:00Z",
+        "error": None,
+    }
+    assert ["purge", "project/example", "waiting"] == table.splitlines()[1].split()[1:4]
+    assert (retried.returncode, retried.stdout) == (0, f"Job {number} is due now.\n")
+    assert after["next-attempt"] < before["next-attempt"]
+
+    refused = run("jobs", "retry", str(number + 1))
+    assert (refused.returncode, refused.stderr) == (
+        1,
+        f"Error: Job {number + 1} is done already.\n",
+    )
 
 
 def test_a_new_index_prints_a_link_that_makes_the_first_administrator(tmp_path: Path) -> None:

@@ -1,96 +1,77 @@
 """Purging: what a cache in front of the index is told, by real requests to a real server."""
 
-import threading
-from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from queue import Queue
+from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
 
-from greenroom.purging import purger
+from greenroom.database import Database
+from greenroom.purge_client import PurgeFailed
+from greenroom.registry import job_handlers
+from greenroom.registry.unit_of_work import Services
 from greenroom.settings import Settings
+from greenroom.storage import open_storage
+from tests.caches import Cache, cache_running
 
-WAIT = 30  # seconds after which a test that waits for a request has failed
-
-
-class Cache:
-    """A cache that can be purged; ``answers`` are what it answers first, then 200."""
-
-    def __init__(self) -> None:
-        self.requests: Queue[tuple[str, str, str | None, str | None]] = Queue()
-        self.answers: list[int | None] = []
-        cache = self
-
-        class Handler(BaseHTTPRequestHandler):
-            def do_POST(self) -> None:
-                self.rfile.read(int(self.headers.get("Content-Length", 0)))
-                headers = self.headers
-                cache.requests.put(
-                    (
-                        self.command,
-                        self.path,
-                        headers.get("Surrogate-Key"),
-                        headers.get("Authorization"),
-                    )
-                )
-                answer = cache.answers.pop(0) if cache.answers else 200
-                if answer is None:
-                    self.wfile.write(b"this is not HTTP\r\n\r\n")
-                    return
-                self.send_response(answer)
-                self.send_header("Content-Length", "0")
-                self.end_headers()
-
-            def log_message(self, format: str, *args: object) -> None:
-                pass
-
-        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.url = f"http://127.0.0.1:{self.server.server_port}/purge"
-
-    def next(self) -> tuple[str, str, str | None, str | None]:
-        """The next request that arrives."""
-        return self.requests.get(timeout=WAIT)
+Purge = Callable[..., None]
 
 
 @pytest.fixture
 def cache() -> Iterator[Cache]:
-    made = Cache()
-    thread = threading.Thread(target=made.server.serve_forever)
-    thread.start()
-    yield made
-    made.server.shutdown()
-    thread.join()
-    made.server.server_close()
+    with cache_running() as running:
+        yield running
 
 
-def test_the_keys_are_sent_with_the_token(cache: Cache) -> None:
-    purge = purger(Settings(purge_url=cache.url, purge_token="secret"))
-    purge(frozenset({"project/example", "all-projects"}))
+@pytest.fixture
+def purge(tmp_path: Path) -> Purge:
+    """Does the job that purges these keys, with these settings."""
+
+    def purge(*keys: str, url: str | None = None, token: str | None = None) -> None:
+        settings = Settings(data=tmp_path, purge_url=url, purge_token=token)
+        services = Services(
+            Database(settings.sqlalchemy_url), open_storage(None, settings.files), settings
+        )
+        job_handlers.purge(services, {"keys": list(keys)})
+
+    return purge
+
+
+def test_the_keys_are_sent_with_the_token(cache: Cache, purge: Purge) -> None:
+    purge("project/example", "all-projects", url=cache.url, token="secret")
     assert cache.next() == ("POST", "/purge", "all-projects project/example", "Bearer secret")
 
 
-def test_without_a_token_none_is_sent(cache: Cache) -> None:
-    purger(Settings(purge_url=cache.url))(frozenset({"all-projects"}))
+def test_without_a_token_none_is_sent(cache: Cache, purge: Purge) -> None:
+    purge("all-projects", url=cache.url)
     assert cache.next() == ("POST", "/purge", "all-projects", None)
 
 
-def test_purges_are_sent_in_order(cache: Cache) -> None:
-    purge = purger(Settings(purge_url=cache.url))
-    for number in range(5):
-        purge(frozenset({f"project/{number}"}))
-    assert [cache.next()[2] for _ in range(5)] == [f"project/{number}" for number in range(5)]
-
-
-@pytest.mark.parametrize("answer", [500, 403, None], ids=["500", "403", "no HTTP"])
-def test_a_purge_that_fails_is_tried_again(cache: Cache, answer: int | None) -> None:
+@pytest.mark.parametrize("answer", [500, 503, 403, 404, None], ids=str)
+def test_a_purge_that_fails_says_so_after_one_request(
+    cache: Cache, purge: Purge, answer: int | None
+) -> None:
     cache.answers = [answer]
-    purge = purger(Settings(purge_url=cache.url))
-    purge(frozenset({"all-projects"}))
-    assert cache.next() == cache.next()
-    purge(frozenset({"project/next"}))
-    assert cache.next()[2] == "project/next"
+    with pytest.raises(PurgeFailed, match=str(answer or "HTTP")) as failure:
+        purge("all-projects", url=cache.url, token="secret")
+    assert cache.requests.qsize() == 1
+    assert "secret" not in str(failure.value)
 
 
-def test_without_a_url_nothing_is_sent(cache: Cache) -> None:
-    purger(Settings(purge_token="secret"))(frozenset({"all-projects"}))
+@pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
+def test_redirects_are_a_failure_and_the_token_goes_nowhere(
+    cache: Cache, purge: Purge, status: int
+) -> None:
+    cache.answers = [status]
+    with pytest.raises(PurgeFailed, match=str(status)):
+        purge("all-projects", url=cache.url, token="secret")
+    assert cache.requests.qsize() == 1
+
+
+def test_a_cache_that_is_not_there_is_a_failure(purge: Purge) -> None:
+    with pytest.raises(PurgeFailed, match="cannot be reached"):
+        purge("all-projects", url="http://127.0.0.1:9/purge")
+
+
+def test_without_a_url_nothing_is_sent(cache: Cache, purge: Purge) -> None:
+    purge("all-projects", token="secret")
     assert cache.requests.empty()

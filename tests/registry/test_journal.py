@@ -12,6 +12,7 @@ from greenroom.registry.permissions import Actor
 from greenroom.registry.unit_of_work import Services, UnitOfWork
 from tests import factories
 from tests.artifacts import make_sdist, make_wheel
+from tests.jobs import purged
 
 ON_POSTGRESQL = pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
 
@@ -91,12 +92,11 @@ def test_work_on_drafts_is_not_in_the_journal(uow: UnitOfWork, tmp_path: Path) -
         uow.storage,
         uow.settings,
         uow.now + timedelta(days=1),
-        uow.changed,
     )
     drafts.extend(later, actor, draft)
     drafts.discard(later, actor, draft)
     due = factories.stage(uow, ada, make_wheel(tmp_path, version="2.0"))
-    later = UnitOfWork(uow.db, uow.storage, uow.settings, due.expires, uow.changed)
+    later = UnitOfWork(uow.db, uow.storage, uow.settings, due.expires)
     assert drafts.expire(later, due)
     assert factories.journal_of(uow) == []
     assert purged(uow) == set()

@@ -28,10 +28,11 @@ from greenroom.registry.upload_sessions import (
     Place,
 )
 from greenroom.settings import Settings
-from greenroom.storage import Parts, S3Parts, open_storage
+from greenroom.storage import Parts, S3Parts, StorageUnavailable, open_storage
 from tests import factories
 from tests.artifacts import make_wheel
 from tests.conftest import Databases, FakeClock
+from tests.jobs import do_due, states
 from tests.s3_server import S3Server, put_at, s3_server
 
 PART = 400
@@ -114,10 +115,13 @@ def put_all(services: Services, key: str, path: Path) -> None:
 
 
 def complete(services: Services, key: str) -> None:
-    """Complete an upload."""
+    """Complete an upload; a worker does the jobs."""
     with services.reading() as uow:
         place = Place(get(uow, key).draft.key, key)
-    upload_sessions.complete_upload(services, ada, place)
+    try:
+        upload_sessions.complete_upload(services, ada, place)
+    finally:
+        do_due(services)
 
 
 def state(services: Services, key: str) -> str:
@@ -356,6 +360,7 @@ def cancel(services: Services, key: str, happens: Exception | None = None) -> No
         upload_sessions.cancel(uow, ada(uow), upload.draft, upload)
         if happens is not None:
             raise happens
+    do_due(services)
 
 
 def test_canceling_removes_the_parts(services: Services, wheel: Path) -> None:
@@ -413,6 +418,40 @@ def test_housekeeping_removes_the_parts_of_a_draft_that_was_discarded(
         drafts.discard(uow, ada(uow), get(uow, key).draft)
 
     assert keep_house(services).uploads_cleared == 1
+    assert list(parts_of(services).uploads()) == []
+
+
+def test_a_draft_that_ends_takes_the_parts_of_its_uploads_along(
+    services: Services, wheel: Path
+) -> None:
+    key = announce(services, wheel)
+    put_all(services, key, wheel)
+    with services.writing() as uow:
+        drafts.discard(uow, ada(uow), get(uow, key).draft)
+
+    assert do_due(services) == 1
+    assert list(parts_of(services).uploads()) == []
+
+
+def test_parts_are_removed_when_the_storage_is_back(
+    services: Services, wheel: Path, clock: FakeClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    key = announce(services, wheel)
+    put_all(services, key, wheel)
+    with monkeypatch.context() as outage:
+
+        def unavailable(self: S3Parts, upload: str) -> None:
+            raise StorageUnavailable("The storage does not answer.")
+
+        outage.setattr(S3Parts, "remove", unavailable)
+        cancel(services, key)
+
+    assert state(services, key) == UploadState.CANCELED
+    assert states(services) == [("remove-parts", "waiting", 1)]
+    assert len(parts_of(services).sizes(key)) == len(pieces(wheel))
+    clock.advance(timedelta(seconds=1))
+    do_due(services)
+    assert states(services) == [("remove-parts", "done", 2)]
     assert list(parts_of(services).uploads()) == []
 
 

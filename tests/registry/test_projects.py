@@ -32,6 +32,7 @@ from greenroom.registry.unit_of_work import Services, UnitOfWork
 from tests import factories
 from tests.artifacts import make_sdist, make_wheel
 from tests.conftest import FakeClock
+from tests.jobs import purged
 
 ON_POSTGRESQL = pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
 

@@ -29,6 +29,7 @@ from greenroom.registry.unit_of_work import Services, UnitOfWork
 from tests import factories
 from tests.artifacts import make_sdist, make_wheel
 from tests.conftest import FakeClock
+from tests.jobs import purged
 
 SDIST = "example-1.0.tar.gz"
 WHEEL = "example-1.0-py3-none-any.whl"

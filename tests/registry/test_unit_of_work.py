@@ -1,4 +1,4 @@
-"""Units of work: what they commit, what they undo, and when caches hear of it."""
+"""Units of work: what they commit, what they undo, and what caches hear of it."""
 
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -7,36 +7,26 @@ from pathlib import Path
 import pytest
 import sqlalchemy.exc
 
+from greenroom.models.base import JSONObject
 from greenroom.registry import accounts
 from greenroom.registry.permissions import Actor
 from greenroom.registry.unit_of_work import Services, utc_now
 from tests import factories
 from tests.artifacts import make_wheel
 from tests.conftest import FakeClock
-
-
-class Purges:
-    """A cache that writes down what it is told, and what was public at that moment."""
-
-    def __init__(self, services: Services) -> None:
-        self.services = services
-        self.heard: list[tuple[frozenset[str], list[str]]] = []
-
-    def __call__(self, keys: frozenset[str]) -> None:
-        with self.services.reading() as uow:
-            self.heard.append((keys, factories.public_filenames(uow, "example")))
+from tests.jobs import rows
 
 
 @pytest.fixture
-def purges(services: Services) -> Purges:
-    return Purges(services)
-
-
-@pytest.fixture
-def observed(services: Services, purges: Purges) -> Services:
+def ada(services: Services) -> str:
     with services.writing() as uow:
-        factories.make_user(uow)
-    return replace(services, purge=purges)
+        return factories.make_user(uow).username
+
+
+def told(services: Services) -> list[JSONObject]:
+    """What caches will be told, a request each."""
+    with services.reading() as uow:
+        return [job.payload for job in rows(uow, "purge")]
 
 
 def test_what_is_written_stays(services: Services) -> None:
@@ -79,33 +69,47 @@ def test_all_that_happens_in_a_unit_of_work_happens_at_one_moment(
 
 
 def test_caches_hear_of_a_publication_when_it_is_public(
-    observed: Services, purges: Purges, tmp_path: Path
+    services: Services, ada: str, tmp_path: Path
 ) -> None:
     wheel = make_wheel(tmp_path)
-    with observed.writing() as uow:
-        factories.release(uow, accounts.get_user(uow.db, "ada"), wheel)
-        assert purges.heard == []
-    assert purges.heard == [(frozenset({"project/example", "all-projects"}), [wheel.name])]
+    with services.writing() as uow:
+        factories.release(uow, accounts.get_user(uow.db, ada), wheel)
+    assert told(services) == [{"keys": ["all-projects", "project/example"]}]
 
 
-def test_caches_hear_nothing_of_drafts(observed: Services, purges: Purges, tmp_path: Path) -> None:
-    with observed.writing() as uow:
-        factories.stage(uow, accounts.get_user(uow.db, "ada"), make_wheel(tmp_path))
-    assert purges.heard == []
-
-
-def test_caches_hear_nothing_of_what_failed(
-    observed: Services, purges: Purges, tmp_path: Path
+def test_what_a_unit_of_work_changes_is_purged_by_one_request(
+    services: Services, ada: str, tmp_path: Path
 ) -> None:
+    wheels = [make_wheel(tmp_path, name) for name in ("first", "second")]
+    with services.writing() as uow:
+        for wheel in wheels:
+            factories.release(uow, accounts.get_user(uow.db, ada), wheel)
+    assert told(services) == [{"keys": ["all-projects", "project/first", "project/second"]}]
+
+
+def test_without_a_cache_nobody_is_to_be_told(services: Services, ada: str, tmp_path: Path) -> None:
+    alone = replace(services, settings=services.settings.model_copy(update={"purge_url": None}))
+    with alone.writing() as uow:
+        factories.release(uow, accounts.get_user(uow.db, ada), make_wheel(tmp_path))
+    assert told(services) == []
+
+
+def test_caches_hear_nothing_of_drafts(services: Services, ada: str, tmp_path: Path) -> None:
+    with services.writing() as uow:
+        factories.stage(uow, accounts.get_user(uow.db, ada), make_wheel(tmp_path))
+    assert told(services) == []
+
+
+def test_caches_hear_nothing_of_what_failed(services: Services, ada: str, tmp_path: Path) -> None:
     def fail() -> None:
-        with observed.writing() as uow:
-            actor = Actor(accounts.get_user(uow.db, "ada"))
+        with services.writing() as uow:
+            actor = Actor(accounts.get_user(uow.db, ada))
             factories.release(uow, actor, make_wheel(tmp_path))
             raise RuntimeError
 
     with pytest.raises(RuntimeError):
         fail()
-    assert purges.heard == []
+    assert told(services) == []
 
 
 def test_the_clock_of_the_program_is_in_utc() -> None:

@@ -12,6 +12,7 @@ from greenroom.registry.permissions import OPERATOR, Actor
 from greenroom.registry.unit_of_work import UnitOfWork
 from tests import factories
 from tests.artifacts import make_sdist, make_wheel
+from tests.jobs import purged
 
 Act = Callable[[UnitOfWork, Actor, Project, str], object]
 

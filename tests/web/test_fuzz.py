@@ -309,6 +309,7 @@ def test_fuzzed_searches_are_answered(ground: Ground, words: list[str]) -> None:
 FORMS = (
     "/account/login", "/account/login?next=/", "/account/password", "/account/tokens/",
     "/account/tokens/revoke", "/account/register", "/admin/verify",
+    "/admin/retry",
     "/manage/project/Example/add-role", "/manage/project/Example/remove-role",
     "/manage/project/Example/settings", "/manage/project/Example/draft/3.0/remove",
     "/manage/project/Example/draft/3.0/discard", "/manage/project/Example/draft/9/discard",
@@ -316,7 +317,8 @@ FORMS = (
 )  # fmt: skip
 FORM_FIELDS = (
     "username", "password", "current", "new", "label", "project", "permissions", "lifetime",
-    "token", "user", "role", "typed", "filename", "auto_publish_releases", "csrf_token", "x", "",
+    "token", "user", "job", "role", "typed", "filename", "auto_publish_releases", "csrf_token",
+    "x", "",
 )  # fmt: skip
 form_values = st.one_of(
     st.sampled_from(["", "ada", "eve", "Owner", "stage", "90", "never", "0", "-1", "9" * 30, "y",

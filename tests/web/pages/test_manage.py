@@ -11,6 +11,7 @@ from greenroom.models import Draft, RoleName
 from greenroom.registry import (
     accounts,
     drafts,
+    jobs,
     publishing,
 )
 from greenroom.registry.permissions import Actor
@@ -741,6 +742,60 @@ def test_a_user_who_is_not_there_cannot_be_verified(site: Site, user: str) -> No
     root = site.sign_in("root")
 
     root.post("/admin/verify", {"user": user} | csrf(root), status=404)
+
+
+def failing_job(site: Site, attempts: int) -> int:
+    """A purge that failed so often; gives its number."""
+    with site.services.writing() as uow:
+        job = jobs.enqueue(uow, jobs.Kind.PURGE, {"keys": ["project/example"]})
+        job.attempts, job.error = attempts, "The cache answered with status 503."
+        job.due = uow.now + timedelta(minutes=5)
+        return job.id
+
+
+def test_administrators_see_jobs_that_keep_failing_and_have_them_tried_again(site: Site) -> None:
+    site.user("root", administrator=True)
+    few, many = failing_job(site, 2), failing_job(site, 3)
+
+    page = site.sign_in("root").get("/admin/")
+
+    assert "The cache answered with status 503." in text(page)
+    assert f"retry-{many}" in page.forms
+    assert f"retry-{few}" not in page.forms
+    answer = page.forms[f"retry-{many}"].submit().follow()
+    assert f"Job {many} is tried again now." in text(answer)
+    taken = jobs.take(site.services, [jobs.Kind.PURGE])
+    assert taken is not None
+    assert taken.id == many
+
+
+def test_jobs_that_keep_failing_come_in_pages(site: Site) -> None:
+    site.user("root", administrator=True)
+    numbers = [failing_job(site, 3) for _ in range(51)]
+    root = site.sign_in("root")
+
+    first, second = root.get("/admin/"), root.get("/admin/?jobs=2")
+
+    assert f"retry-{numbers[-1]}" not in first.forms
+    assert f"retry-{numbers[-1]}" in second.forms
+    root.get("/admin/?jobs=3", status=404)
+
+
+def test_nobody_else_has_jobs_tried_again(site: Site) -> None:
+    number = failing_job(site, 3)
+    ada = site.sign_in()
+
+    ada.post("/admin/retry", {"job": str(number)} | csrf(ada), status=404)
+
+    assert jobs.take(site.services, [jobs.Kind.PURGE]) is None
+
+
+@pytest.mark.parametrize("job", ["99", "x", "", "9" * 30, "-1"])
+def test_a_job_that_is_not_there_cannot_be_tried_again(site: Site, job: str) -> None:
+    site.user("root", administrator=True)
+    root = site.sign_in("root")
+
+    root.post("/admin/retry", {"job": job} | csrf(root), status=404)
 
 
 def test_redirects_of_a_signed_in_person_are_kept_by_no_shared_cache(

@@ -16,6 +16,7 @@ from greenroom.services import open_services
 from greenroom.settings import Settings
 from tests.artifacts import make_wheel
 from tests.conftest import FakeClock
+from tests.jobs import do_due
 from tests.s3_server import S3Server, put_at, s3_server
 from tests.web.conftest import Response, Site, authorization
 
@@ -187,6 +188,7 @@ def test_canceling_removes_what_was_put(site: Site, client: Client, wheel: Path)
     assert len(list(parts.uploads())) == 1
 
     site.app.delete(here, headers=client.headers, status=204)
+    do_due(site.services)
 
     assert list(parts.uploads()) == []
 
