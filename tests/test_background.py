@@ -149,7 +149,7 @@ def test_an_outage_of_the_database_is_waited_out(
 ) -> None:
     handlers[Kind.PURGE] = nothing
     enqueue(real, Kind.PURGE)
-    looks = []
+    looks: list[None] = []
     truly = jobs.due_kinds
 
     def due_kinds(services: Services) -> set[str]:

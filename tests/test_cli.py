@@ -260,7 +260,7 @@ def test_jobs_are_listed_and_tried_again(run: Run, services: Services) -> None:
         "next-attempt": "2036-05-29T12:00:00Z",
         "error": None,
     }
-    assert ["purge", "project/example", "waiting"] == table.splitlines()[1].split()[1:4]
+    assert table.splitlines()[1].split()[1:4] == ["purge", "project/example", "waiting"]
     assert (retried.returncode, retried.stdout) == (0, f"Job {number} is due now.\n")
     assert after["next-attempt"] < before["next-attempt"]
 
