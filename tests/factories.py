@@ -19,7 +19,7 @@ from greenroom.distributions.filenames import parse_filename
 from greenroom.models import Base, Draft, File, JournalEntry, Project, RoleName, UploadSession, User
 from greenroom.registry import accounts, catalogue, drafts, projects, upload_sessions, uploads
 from greenroom.registry.artifacts import Artifact, Claims, Received, Receiver
-from greenroom.registry.permissions import DEFAULT_TOKEN_PERMISSIONS, OPERATOR, Actor
+from greenroom.registry.permissions import DEFAULT_TOKEN_PERMISSIONS, OPERATOR, Actor, Person
 from greenroom.registry.unit_of_work import Services, UnitOfWork
 from greenroom.registry.upload_sessions import (
     HTTP_POST_BYTES,
@@ -200,7 +200,7 @@ def add_upload(
 
 
 def _actor(actor: Actor | User) -> Actor:
-    return Actor(actor) if isinstance(actor, User) else actor
+    return Person(actor) if isinstance(actor, User) else actor
 
 
 def release(uow: UnitOfWork, actor: Actor | User, *paths: Path) -> Project:

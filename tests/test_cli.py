@@ -91,10 +91,8 @@ def test_an_operator_makes_users_tokens_and_roles(
     assert last.stderr.startswith("Error: 'bob' is the last owner")
     with services.reading() as uow:
         actor = accounts.actor_of_token(uow, token.stdout.removesuffix("\n"))
-        assert actor.token is not None
         assert actor.token.permissions == ["stage"]
-        assert actor.user is not None
-        assert actor.user.email_verified
+        assert actor.token.user.email_verified
 
 
 def test_drafts_are_listed_with_their_whole_slugs(tmp_path: Path) -> None:

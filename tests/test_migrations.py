@@ -21,7 +21,7 @@ from greenroom.registry import (
     publishing,
     search,
 )
-from greenroom.registry.permissions import Actor
+from greenroom.registry.permissions import Person
 from greenroom.registry.unit_of_work import UnitOfWork
 from greenroom.settings import Settings
 from greenroom.storage import open_storage
@@ -309,7 +309,7 @@ def test_a_step_down_removes_what_is_staged_and_keeps_what_is_published(
         reserving = factories.stage(uow, ada, make_wheel(tmp_path, "reserved"))
         factories.make_token(uow, ada, project=reserving.project)
         published = factories.stage(uow, ada, make_wheel(tmp_path, version="3.0"))
-        publishing.publish(uow, Actor(ada), published)
+        publishing.publish(uow, Person(ada), published)
         session.commit()
     downgrade(database, "0001")
     with database.engine.connect() as connection:

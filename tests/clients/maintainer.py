@@ -9,7 +9,7 @@ from greenroom.registry import (
     removal,
     yanking,
 )
-from greenroom.registry.permissions import Actor
+from greenroom.registry.permissions import Person
 from greenroom.registry.unit_of_work import Services
 from tests import factories
 
@@ -39,13 +39,13 @@ def publish(services: Services, project: str, version: str) -> None:
     with services.writing() as uow:
         draft = factories.find_draft(uow, project, version)
         assert draft is not None
-        publishing.publish(uow, Actor(accounts.get_user(uow.db, NAME)), draft)
+        publishing.publish(uow, Person(accounts.get_user(uow.db, NAME)), draft)
 
 
 def yank(services: Services, project: str, version: str) -> None:
     """Yank a release, for a reason that a page has to escape."""
     with services.writing() as uow:
-        actor = Actor(accounts.get_user(uow.db, NAME))
+        actor = Person(accounts.get_user(uow.db, NAME))
         reason = 'Breaks "everything" <here>'
         yanking.yank_release(uow, actor, projects.get(uow, project), version, reason)
 
@@ -53,5 +53,5 @@ def yank(services: Services, project: str, version: str) -> None:
 def remove(services: Services, project: str) -> None:
     """Delete a project."""
     with services.writing() as uow:
-        actor = Actor(accounts.get_user(uow.db, NAME))
+        actor = Person(accounts.get_user(uow.db, NAME))
         removal.remove_project(uow, actor, projects.get(uow, project))

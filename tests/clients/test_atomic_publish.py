@@ -13,7 +13,7 @@ from greenroom.registry import (
     projects,
     publishing,
 )
-from greenroom.registry.permissions import Actor
+from greenroom.registry.permissions import Person
 from greenroom.registry.unit_of_work import Services
 from tests import factories
 from tests.artifacts import make_wheel
@@ -51,13 +51,13 @@ class Reader(threading.Thread):
 
 def stage_and_publish(beside: Services, version: str) -> None:
     with beside.writing() as uow:
-        actor = Actor(accounts.get_user(uow.db, "ada"))
+        actor = Person(accounts.get_user(uow.db, "ada"))
         project = projects.get(uow, "example")
         draft = drafts.open_draft(uow, actor, project, Version(version))
         factories.add_staged_rows(uow, draft, FILES)
         draft_id = draft.id
     with beside.writing() as uow:
-        actor = Actor(accounts.get_user(uow.db, "ada"))
+        actor = Person(accounts.get_user(uow.db, "ada"))
         publishing.publish(uow, actor, factories.get_draft(uow, draft_id))
 
 

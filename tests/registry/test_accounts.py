@@ -11,7 +11,7 @@ from sqlalchemy import select
 from greenroom.models import Attempt, RoleName, Token
 from greenroom.registry import accounts, drafts, projects
 from greenroom.registry.errors import InvalidRequest, NotAuthenticated, NotFound, Refusal, TooMany
-from greenroom.registry.permissions import OPERATOR, Actor
+from greenroom.registry.permissions import OPERATOR, ApiToken, Person
 from greenroom.registry.unit_of_work import Services, UnitOfWork
 from tests import factories
 from tests.artifacts import make_wheel
@@ -270,7 +270,7 @@ def test_a_token_stands_for_its_user(uow: UnitOfWork) -> None:
     token, text = accounts.create_token(uow, user, " laptop ", permissions=["stage"])
     assert text.startswith("gr_")
     assert token.label == "laptop"
-    assert accounts.actor_of_token(uow, text) == Actor(user, token)
+    assert accounts.actor_of_token(uow, text) == ApiToken(token)
 
 
 def test_the_text_of_a_token_is_not_kept(uow: UnitOfWork) -> None:
@@ -338,7 +338,7 @@ def test_nobody_revokes_the_token_of_another(uow: UnitOfWork) -> None:
     token, text = accounts.create_token(uow, ada, "ci", permissions=["stage"])
     with pytest.raises(NotFound, match="no such token"):
         accounts.revoke_token(uow, eve, token.id)
-    assert accounts.actor_of_token(uow, text).user is ada
+    assert accounts.actor_of_token(uow, text).token.user is ada
 
 
 def test_tokens_are_listed_newest_first(uow: UnitOfWork) -> None:
@@ -373,14 +373,13 @@ def test_what_does_not_do_for_a_token(
 
 def test_a_token_for_a_project_is_for_who_has_a_part_in_it(uow: UnitOfWork) -> None:
     ada, eve = factories.make_user(uow, "ada"), factories.make_user(uow, "eve")
-    project = projects.create(uow, Actor(ada), "example")
+    project = projects.create(uow, Person(ada), "example")
     project.registered = uow.now
     with pytest.raises(NotFound, match="has no role in the project"):
         factories.make_token(uow, eve, project=project)
     factories.add_role(uow, project, eve, RoleName.MAINTAINER)
     text = factories.make_token(uow, eve, project=project)
     token = accounts.actor_of_token(uow, text).token
-    assert token is not None
     assert token.project is project
 
 
@@ -409,10 +408,9 @@ def test_the_last_use_of_a_token_is_kept_to_the_minute(
 
     def use() -> bool:
         with services.writing() as uow:
-            token = accounts.actor_of_token(uow, text).token
-            assert token is not None
-            accounts.note_use(uow, token)
-            return uow.db.is_modified(token)
+            actor = accounts.actor_of_token(uow, text)
+            actor.note_use(uow.now)
+            return uow.db.is_modified(actor.token)
 
     assert use()
     clock.advance(timedelta(seconds=59))

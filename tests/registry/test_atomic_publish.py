@@ -18,7 +18,7 @@ from greenroom.registry import (
     projects,
     publishing,
 )
-from greenroom.registry.permissions import Actor
+from greenroom.registry.permissions import Person
 from greenroom.registry.unit_of_work import Services
 from tests import factories
 from tests.artifacts import make_wheel
@@ -39,7 +39,7 @@ def stage_release(services: Services, version: str) -> int:
     """A draft of this version with as many files as a large release has; gives its key."""
     with services.writing() as uow:
         project = projects.get(uow, "example")
-        ada = Actor(accounts.get_user(uow.db, "ada"))
+        ada = Person(accounts.get_user(uow.db, "ada"))
         draft = drafts.open_draft(uow, ada, project, Version(version))
         factories.add_staged_rows(uow, draft, FILES)
         return draft.id
@@ -58,7 +58,7 @@ def publish_in_child(services: Services, draft_id: int) -> int:
             services.clock,
         )
         with mine.writing() as uow:
-            ada = Actor(accounts.get_user(uow.db, "ada"))
+            ada = Person(accounts.get_user(uow.db, "ada"))
             publishing.publish(uow, ada, factories.get_draft(uow, draft_id))
     finally:
         os._exit(0)
@@ -113,7 +113,7 @@ def test_a_draft_whose_publisher_was_killed_can_be_published(ready: Services) ->
     kill(publish_in_child(ready, draft_id))
 
     with ready.writing() as uow:
-        ada = Actor(accounts.get_user(uow.db, "ada"))
+        ada = Person(accounts.get_user(uow.db, "ada"))
         publishing.publish(uow, ada, factories.get_draft(uow, draft_id))
 
     with ready.reading() as uow:

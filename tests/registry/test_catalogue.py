@@ -18,7 +18,7 @@ from greenroom.registry import (
     publishing,
 )
 from greenroom.registry.catalogue import ChangedProject, ListedFile, ListedProject, Listing
-from greenroom.registry.permissions import Actor
+from greenroom.registry.permissions import Person
 from greenroom.registry.unit_of_work import Services, UnitOfWork
 from tests import factories
 from tests.artifacts import make_sdist, make_wheel
@@ -113,7 +113,7 @@ def test_a_draft_that_ends_unpublished_changes_no_answer(
 ) -> None:
     before = all_answers(uow)
     discarded = factories.stage(uow, ada, make_sdist(tmp_path, "Zope.Example", "2.0"))
-    drafts.discard(uow, Actor(ada), discarded)
+    drafts.discard(uow, Person(ada), discarded)
     expired = factories.stage(uow, ada, make_wheel(tmp_path, "new", "1.0"))
     drafts.expire(replace(uow, now=expired.expires), expired)
     assert all_answers(uow) == before
@@ -127,7 +127,7 @@ def test_a_published_draft_is_seen_like_a_direct_upload(services: Services, tmp_
             uow = UnitOfWork(session, services.storage, services.settings, services.clock())
             ada = factories.make_user(uow, "ada")
             if staged:
-                publishing.publish(uow, Actor(ada), factories.stage(uow, ada, *paths))
+                publishing.publish(uow, Person(ada), factories.stage(uow, ada, *paths))
             else:
                 factories.release(uow, ada, *paths)
             return all_answers(uow)
@@ -140,7 +140,7 @@ def test_the_list_has_public_projects_by_name(
 ) -> None:
     factories.release(uow, ada, make_wheel(tmp_path, "another"))
     factories.stage(uow, ada, make_wheel(tmp_path, "hidden"))
-    projects.create(uow, Actor(ada), "empty").registered = uow.now
+    projects.create(uow, Person(ada), "empty").registered = uow.now
     assert catalogue.projects(uow.db) == [
         ListedProject("another", 13),
         ListedProject("zope-example", 9),
@@ -215,7 +215,7 @@ def test_a_draft_lists_its_own_files_only(
 
 def test_a_draft_that_is_gone_lists_nothing(uow: UnitOfWork, ada: User, tmp_path: Path) -> None:
     draft: Draft = factories.stage(uow, ada, make_wheel(tmp_path, "Gone"))
-    drafts.discard(uow, Actor(ada), draft)
+    drafts.discard(uow, Person(ada), draft)
     assert catalogue.draft_listing(uow.db, draft) == Listing(
         "gone", 0, ProjectStatus.ACTIVE, "", (), ()
     )
@@ -271,7 +271,7 @@ def test_the_newest_releases_are_those_published_last(
         later = replace(uow, now=uow.now + timedelta(hours=hours))
         factories.release(later, ada, make_wheel(tmp_path, version=version))
     last = replace(uow, now=uow.now + timedelta(hours=9))
-    publishing.publish(last, Actor(ada), early)
+    publishing.publish(last, Person(ada), early)
     newest = catalogue.newest_releases(uow.db, 2)
     assert [release.version for release in newest] == ["3.0", "2.0"]
 
@@ -281,7 +281,7 @@ def test_releases_of_one_instant_come_by_name_not_by_the_age_of_their_rows(
 ) -> None:
     waited = factories.stage(uow, ada, make_wheel(tmp_path, "beta"))
     factories.release(uow, ada, make_wheel(tmp_path, "alpha"), make_wheel(tmp_path, "gamma"))
-    publishing.publish(uow, Actor(ada), waited)
+    publishing.publish(uow, Person(ada), waited)
 
     newest = catalogue.newest_releases(uow.db, 10)
     registered = catalogue.newest_projects(uow.db, 10)
@@ -387,7 +387,7 @@ def test_upload_time_is_the_moment_of_publication(
 ) -> None:
     draft = factories.stage(uow, ada, make_wheel(tmp_path))
     last = replace(uow, now=uow.now + timedelta(days=5))
-    publishing.publish(last, Actor(ada), draft)
+    publishing.publish(last, Person(ada), draft)
     project = catalogue.project(uow.db, "example")
     assert project is not None
     assert catalogue.listing(uow.db, project).files[0].upload_time == last.now

@@ -49,7 +49,7 @@ from greenroom.registry.errors import (
     SecondSdist,
     UploadConflict,
 )
-from greenroom.registry.permissions import ANONYMOUS, OPERATOR, Actor
+from greenroom.registry.permissions import ANONYMOUS, OPERATOR, Actor, Person
 from greenroom.registry.projects import ProjectSettings
 from greenroom.registry.unit_of_work import Services, UnitOfWork
 from tests import factories
@@ -155,7 +155,7 @@ def test_any_number_of_versions_have_drafts_at_once(
 
 def test_opening_an_open_draft_gives_it(uow: UnitOfWork, ada: User, draft: Draft) -> None:
     project = projects.get(uow, "example")
-    assert drafts.open_draft(uow, Actor(ada), project, Version("1.0.0")) is draft
+    assert drafts.open_draft(uow, Person(ada), project, Version("1.0.0")) is draft
 
 
 def test_of_two_who_open_a_draft_one_opens_it(services: Services, tmp_path: Path) -> None:
@@ -165,7 +165,7 @@ def test_of_two_who_open_a_draft_one_opens_it(services: Services, tmp_path: Path
     def stage(path: Path) -> Callable[[], tuple[str, bool]]:
         def act() -> tuple[str, bool]:
             with services.writing() as uow:
-                actor = Actor(accounts.get_user(uow.db, "ada"))
+                actor = Person(accounts.get_user(uow.db, "ada"))
                 accepted = factories.upload(uow, actor, path, staged=True)
                 draft = factories.draft_of(uow, accepted)
                 assert draft is not None
@@ -203,7 +203,7 @@ def test_another_address_makes_the_old_one_unknown(
     uow: UnitOfWork, ada: User, draft: Draft
 ) -> None:
     before = draft.slug
-    drafts.rotate(uow, Actor(ada), draft)
+    drafts.rotate(uow, Person(ada), draft)
     assert drafts.by_slug(uow.db, before) is None
     assert drafts.by_slug(uow.db, draft.slug) is draft
     assert log(uow, draft)[-1] == ("ada", "rotated the address", None)
@@ -211,7 +211,7 @@ def test_another_address_makes_the_old_one_unknown(
 
 
 def test_the_log_does_not_know_slugs(uow: UnitOfWork, ada: User, draft: Draft) -> None:
-    drafts.rotate(uow, Actor(ada), draft)
+    drafts.rotate(uow, Person(ada), draft)
     assert draft.slug not in str(factories.everything(uow)["draft_events"])
 
 
@@ -225,7 +225,7 @@ def test_a_new_name_is_reserved_while_its_draft_lives(
         refused(
             uow,
             NotAllowed,
-            partial(factories.upload, uow, Actor(eve), make_sdist(tmp_path), staged=staged),
+            partial(factories.upload, uow, Person(eve), make_sdist(tmp_path), staged=staged),
             "The user 'eve' isn't allowed to upload to project 'example'",
         )
 
@@ -256,7 +256,7 @@ def test_a_name_is_free_again_when_its_last_draft_ends(
 ) -> None:
     uow = end(uow, draft)
     assert projects.find(uow, "example") is None
-    accepted = factories.upload(uow, Actor(eve), make_wheel(tmp_path), staged=False)
+    accepted = factories.upload(uow, Person(eve), make_wheel(tmp_path), staged=False)
     assert accepted.published
     assert [role.user for role in projects.get(uow, "example").roles] == [eve]
 
@@ -270,7 +270,7 @@ def test_a_name_stays_reserved_while_another_draft_of_it_lives(
     refused(
         uow,
         NotAllowed,
-        lambda: factories.upload(uow, Actor(eve), make_wheel(tmp_path), staged=True),
+        lambda: factories.upload(uow, Person(eve), make_wheel(tmp_path), staged=True),
     )
     assert drafts.is_live(uow, other)
     end(uow, other)
@@ -297,7 +297,7 @@ def test_a_release_that_was_never_published_goes_with_its_draft(
 
 def test_a_token_of_a_reserved_name_goes_with_it(uow: UnitOfWork, ada: User, draft: Draft) -> None:
     text = factories.make_token(uow, ada, project=draft.project)
-    drafts.discard(uow, Actor(ada), draft)
+    drafts.discard(uow, Person(ada), draft)
     uow.db.expire_all()
     with pytest.raises(Refusal):
         accounts.actor_of_token(uow, text)
@@ -316,7 +316,7 @@ def test_a_published_release_takes_more_files_by_a_draft(
     uow: UnitOfWork, ada: User, project: Project, addition: Draft
 ) -> None:
     assert factories.public_filenames(uow, "example") == ["example-0.9-py3-none-any.whl"]
-    publishing.publish(after(uow, DAY), Actor(ada), addition)
+    publishing.publish(after(uow, DAY), Person(ada), addition)
     assert factories.public_filenames(uow, "example") == [
         "example-0.9-py3-none-any.whl",
         "example-0.9.tar.gz",
@@ -356,7 +356,7 @@ def test_a_closed_release_gets_no_draft(
     refused(
         late,
         ReleaseClosed,
-        lambda: drafts.open_draft(late, Actor(ada), project, Version("0.9")),
+        lambda: drafts.open_draft(late, Person(ada), project, Version("0.9")),
     )
 
 
@@ -367,7 +367,7 @@ def test_the_same_bytes_again_change_nothing(
     uow: UnitOfWork, ada: User, draft: Draft, tmp_path: Path
 ) -> None:
     before = factories.everything(uow)
-    accepted = factories.upload(after(uow, DAY), Actor(ada), make_wheel(tmp_path), staged=True)
+    accepted = factories.upload(after(uow, DAY), Person(ada), make_wheel(tmp_path), staged=True)
     assert (accepted.draft_key, accepted.opened, accepted.changed) == (draft.key, False, False)
     assert factories.everything(uow) == before
 
@@ -396,7 +396,7 @@ def test_a_published_name_is_not_staged_with_other_bytes(
     refused(
         uow,
         FileExists,
-        lambda: factories.upload(uow, Actor(ada), other, staged=True),
+        lambda: factories.upload(uow, Person(ada), other, staged=True),
         "^File already exists",
     )
 
@@ -406,7 +406,7 @@ def test_published_bytes_are_not_staged_again(
 ) -> None:
     before = factories.everything(uow)
     same = make_wheel(tmp_path, version="0.9")
-    accepted = factories.upload(uow, Actor(ada), same, staged=True)
+    accepted = factories.upload(uow, Person(ada), same, staged=True)
     assert (accepted.draft_key, accepted.published, accepted.changed) == (None, True, False)
     assert factories.everything(uow) == before
 
@@ -415,15 +415,15 @@ def test_published_bytes_are_not_staged_again(
 def test_staging_burns_no_name(
     uow: UnitOfWork, ada: User, draft: Draft, tmp_path: Path, salt: str
 ) -> None:
-    drafts.remove_file(uow, Actor(ada), draft, "example-1.0-py3-none-any.whl")
+    drafts.remove_file(uow, Person(ada), draft, "example-1.0-py3-none-any.whl")
     again = make_wheel(tmp_path, salt=salt)
-    assert factories.upload(uow, Actor(ada), again, staged=True).changed
-    drafts.discard(uow, Actor(ada), draft)
-    assert factories.upload(uow, Actor(ada), again, staged=False).published
+    assert factories.upload(uow, Person(ada), again, staged=True).changed
+    drafts.discard(uow, Person(ada), draft)
+    assert factories.upload(uow, Person(ada), again, staged=False).published
 
 
 def test_an_empty_draft_stays_open(uow: UnitOfWork, ada: User, draft: Draft) -> None:
-    drafts.remove_file(uow, Actor(ada), draft, "example-1.0-py3-none-any.whl")
+    drafts.remove_file(uow, Person(ada), draft, "example-1.0-py3-none-any.whl")
     assert drafts.is_live(uow, draft)
     assert names(uow, draft) == []
     assert log(uow, draft)[-1] == ("ada", "removed", "example-1.0-py3-none-any.whl")
@@ -434,7 +434,7 @@ def test_a_file_that_is_not_there_is_not_removed(uow: UnitOfWork, ada: User, dra
     refused(
         uow,
         NotFound,
-        lambda: drafts.remove_file(uow, Actor(ada), draft, "example-1.0.tar.gz"),
+        lambda: drafts.remove_file(uow, Person(ada), draft, "example-1.0.tar.gz"),
         "has no file 'example-1.0.tar.gz'",
     )
 
@@ -444,7 +444,7 @@ def test_a_draft_does_not_reach_into_another(
 ) -> None:
     other = factories.stage(uow, ada, make_wheel(tmp_path, version="2.0"))
     with pytest.raises(NotFound):
-        drafts.remove_file(uow, Actor(ada), draft, "example-2.0-py3-none-any.whl")
+        drafts.remove_file(uow, Person(ada), draft, "example-2.0-py3-none-any.whl")
     assert names(uow, other) == ["example-2.0-py3-none-any.whl"]
 
 
@@ -456,7 +456,7 @@ def test_staged_bytes_count_and_are_given_back(
     assert projects.size(uow, project) == wheel.stat().st_size
     factories.stage(uow, ada, sdist)
     assert projects.size(uow, project) == wheel.stat().st_size + sdist.stat().st_size
-    drafts.remove_file(uow, Actor(ada), draft, wheel.name)
+    drafts.remove_file(uow, Person(ada), draft, wheel.name)
     assert projects.size(uow, project) == sdist.stat().st_size
     larger = make_sdist(tmp_path, payload=b"x" * 1000)
     factories.stage(uow, ada, larger)
@@ -470,7 +470,7 @@ def test_a_file_is_replaced_in_a_project_that_is_full(
     other = make_wheel(tmp_path, salt="other")
     settings = uow.settings.model_copy(update={"max_project_size": other.stat().st_size})
     full = replace(uow, settings=settings)
-    assert factories.upload(full, Actor(ada), other, staged=True).changed
+    assert factories.upload(full, Person(ada), other, staged=True).changed
 
 
 # What a draft says of its release
@@ -484,7 +484,7 @@ def described(draft: Draft) -> tuple[str, str | None]:
 def test_the_metadata_is_the_source_distributions_or_else_the_earliest_wheels(
     uow: UnitOfWork, ada: User, tmp_path: Path
 ) -> None:
-    actor = Actor(ada)
+    actor = Person(ada)
     early = make_wheel(tmp_path, tag="py3-none-any", summary="Early.", requires_python=">=3.9")
     late = make_wheel(tmp_path, tag="py2-none-any", summary="Late.")
     sdist = make_sdist(tmp_path, summary="Source.", requires_python=">=3.11")
@@ -528,7 +528,7 @@ def test_a_published_draft_is_public_and_has_ended(
 ) -> None:
     factories.stage(uow, ada, make_sdist(tmp_path))
     later = after(uow, DAY)
-    assert publishing.publish(later, Actor(ada), draft) is draft
+    assert publishing.publish(later, Person(ada), draft) is draft
     assert factories.public_filenames(uow, "example") == [
         "example-1.0-py3-none-any.whl",
         "example-1.0.tar.gz",
@@ -545,7 +545,7 @@ def test_the_public_sees_the_moment_of_publication(
     uow: UnitOfWork, ada: User, draft: Draft
 ) -> None:
     later = after(uow, timedelta(days=13))
-    publishing.publish(later, Actor(ada), draft)
+    publishing.publish(later, Person(ada), draft)
     project = projects.get(uow, "example")
     release = catalogue.release(uow.db, project, "1.0")
     assert release is not None
@@ -559,22 +559,22 @@ def test_the_days_for_further_files_count_from_publication(
     uow: UnitOfWork, ada: User, draft: Draft, tmp_path: Path
 ) -> None:
     published = after(uow, timedelta(days=13))
-    publishing.publish(published, Actor(ada), draft)
+    publishing.publish(published, Person(ada), draft)
     sdist = make_sdist(tmp_path)
     late = after(published, timedelta(days=14) + INSTANT)
-    refused(late, ReleaseClosed, lambda: factories.upload(late, Actor(ada), sdist, staged=False))
+    refused(late, ReleaseClosed, lambda: factories.upload(late, Person(ada), sdist, staged=False))
     in_time = after(published, timedelta(days=14))
-    assert factories.upload(in_time, Actor(ada), sdist, staged=False).published
+    assert factories.upload(in_time, Person(ada), sdist, staged=False).published
 
 
 def test_publishing_again_answers_the_same_and_changes_nothing(
     uow: UnitOfWork, ada: User, draft: Draft
 ) -> None:
-    publishing.publish(uow, Actor(ada), draft)
+    publishing.publish(uow, Person(ada), draft)
     before = factories.everything(uow)
     told = len(jobs_of(uow, "purge"))
     again = replace(after(uow, timedelta(days=90)), collecting={})
-    assert publishing.publish(again, Actor(ada), draft) is draft
+    assert publishing.publish(again, Person(ada), draft) is draft
     assert factories.everything(uow) == before
     assert len(jobs_of(again, "purge")) == told
 
@@ -582,22 +582,22 @@ def test_publishing_again_answers_the_same_and_changes_nothing(
 def test_publishing_again_takes_the_same_permission(
     uow: UnitOfWork, ada: User, eve: User, draft: Draft
 ) -> None:
-    publishing.publish(uow, Actor(ada), draft)
-    refused(uow, NotAllowed, lambda: publishing.publish(uow, Actor(eve), draft))
+    publishing.publish(uow, Person(ada), draft)
+    refused(uow, NotAllowed, lambda: publishing.publish(uow, Person(eve), draft))
 
 
 def test_an_empty_draft_is_not_published(uow: UnitOfWork, ada: User, draft: Draft) -> None:
-    drafts.remove_file(uow, Actor(ada), draft, "example-1.0-py3-none-any.whl")
+    drafts.remove_file(uow, Person(ada), draft, "example-1.0-py3-none-any.whl")
     refusal = refused(
-        uow, CannotPublish, lambda: publishing.publish(uow, Actor(ada), draft), "no files"
+        uow, CannotPublish, lambda: publishing.publish(uow, Person(ada), draft), "no files"
     )
     assert len(refusal.details) == 1
 
 
 def test_an_empty_session_of_a_new_project_registers_its_name(uow: UnitOfWork, ada: User) -> None:
-    session = drafts.open_new(uow, Actor(ada), "registered", Version("0.0.0a0"))
+    session = drafts.open_new(uow, Person(ada), "registered", Version("0.0.0a0"))
 
-    publishing.publish(uow, Actor(ada), session, registers_name=True)
+    publishing.publish(uow, Person(ada), session, registers_name=True)
 
     project = projects.get(uow, "registered")
     assert project.registered == uow.now
@@ -638,7 +638,7 @@ def test_every_reason_against_publishing_is_told_at_once(
     # Its days are over, its quota was lowered.
     settings = uow.settings.model_copy(update={"max_project_size": 1})
     late = replace(uow, now=uow.now + timedelta(days=14, hours=1), settings=settings)
-    refusal = refused(late, CannotPublish, lambda: publishing.publish(late, Actor(ada), draft))
+    refusal = refused(late, CannotPublish, lambda: publishing.publish(late, Person(ada), draft))
     reasons = [
         "takes no more files",
         "Project size too large",
@@ -656,15 +656,15 @@ def test_every_reason_against_publishing_is_told_at_once(
 def test_a_project_that_wants_drafts_publishes_drafts(
     uow: UnitOfWork, ada: User, project: Project, draft: Draft
 ) -> None:
-    projects.change_settings(uow, Actor(ada), project, ProjectSettings(False))
-    publishing.publish(uow, Actor(ada), draft)
+    projects.change_settings(uow, Person(ada), project, ProjectSettings(False))
+    publishing.publish(uow, Person(ada), draft)
     assert len(factories.public_filenames(uow, "example")) == 2
 
 
 def test_to_publish_reads_and_stores_no_bytes(uow: UnitOfWork, ada: User, draft: Draft) -> None:
     for digest in uow.storage.digests():
         uow.storage.delete(digest)
-    publishing.publish(uow, Actor(ada), draft)
+    publishing.publish(uow, Person(ada), draft)
     assert factories.public_filenames(uow, "example") == ["example-1.0-py3-none-any.whl"]
     assert list(uow.storage.digests()) == []
 
@@ -685,7 +685,7 @@ def test_who_lost_the_role_meanwhile_does_not_publish(services: Services, tmp_pa
         with services.writing() as uow:
             projects.remove_role(uow, OPERATOR, projects.get(uow, "example"), "bob")
         with pytest.raises(NotAllowed):
-            publishing.publish(slow, Actor(bob), draft)
+            publishing.publish(slow, Person(bob), draft)
 
 
 def test_of_two_publishers_at_once_one_publishes(services: Services, tmp_path: Path) -> None:
@@ -697,7 +697,7 @@ def test_of_two_publishers_at_once_one_publishes(services: Services, tmp_path: P
         with services.writing() as uow:
             draft = drafts.by_slug(uow.db, slug)
             assert draft is not None
-            actor = Actor(accounts.get_user(uow.db, "ada"))
+            actor = Person(accounts.get_user(uow.db, "ada"))
             return publishing.publish(uow, actor, draft).state, bool(uow.collecting)
 
     outcomes = factories.at_once(*[publish] * 4)
@@ -728,7 +728,7 @@ def test_who_meets_a_publisher_comes_before_or_after(
                 with services.writing() as uow:
                     draft = drafts.by_slug(uow.db, slug)
                     assert draft is not None
-                    act(uow, Actor(accounts.get_user(uow.db, "ada")), draft)
+                    act(uow, Person(accounts.get_user(uow.db, "ada")), draft)
             except (Ended, DraftIsOpen) as refusal:
                 return refusal.code
             return "done"
@@ -765,14 +765,14 @@ def test_a_change_of_files_prolongs_the_draft(
     factories.stage(later, ada, make_sdist(tmp_path))
     assert (draft.changed, draft.expires) == (later.now, later.now + LIFETIME)
     last = after(uow, timedelta(days=5))
-    drafts.remove_file(last, Actor(ada), draft, "example-1.0.tar.gz")
+    drafts.remove_file(last, Person(ada), draft, "example-1.0.tar.gz")
     assert (draft.changed, draft.expires) == (last.now, last.now + LIFETIME)
     assert draft.opened == uow.now
 
 
 def test_who_asks_gets_one_more_lifetime(uow: UnitOfWork, ada: User, draft: Draft) -> None:
     later = after(uow, timedelta(days=10))
-    drafts.extend(later, Actor(ada), draft)
+    drafts.extend(later, Person(ada), draft)
     assert draft.expires == later.now + LIFETIME
     assert draft.changed == uow.now
     assert log(uow, draft)[-1] == ("ada", "extended", None)
@@ -782,13 +782,13 @@ def test_no_draft_lives_longer_than_the_longest_time(
     uow: UnitOfWork, ada: User, draft: Draft, tmp_path: Path
 ) -> None:
     for days in (13, 26, 39, 50):
-        drafts.extend(after(uow, timedelta(days=days)), Actor(ada), draft)
+        drafts.extend(after(uow, timedelta(days=days)), Person(ada), draft)
     assert draft.expires == uow.now + LONGEST
     late = after(uow, timedelta(days=55))
     refused(
         late,
         InvalidRequest,
-        lambda: drafts.extend(late, Actor(ada), draft),
+        lambda: drafts.extend(late, Person(ada), draft),
         "2026-07-31 12:00 UTC, which is as late as it can be",
     )
     factories.stage(late, ada, make_sdist(tmp_path))
@@ -804,7 +804,7 @@ def test_the_expiry_never_moves_earlier(
     factories.stage(later, ada, make_sdist(tmp_path))
     assert draft.expires == before
     with pytest.raises(InvalidRequest):
-        drafts.extend(later, Actor(ada), draft)
+        drafts.extend(later, Person(ada), draft)
     assert draft.expires == before
 
 
@@ -837,7 +837,7 @@ def test_nothing_is_done_to_a_draft_that_fell_due(
     uow: UnitOfWork, ada: User, eve: User, draft: Draft, end: End, who: str, act: str
 ) -> None:
     late = end(uow, draft)
-    actor = {"ada": Actor(ada), "stranger": Actor(eve), "operator": OPERATOR}.get(who, ANONYMOUS)
+    actor = {"ada": Person(ada), "stranger": Person(eve), "operator": OPERATOR}.get(who, ANONYMOUS)
     refused(late, Ended, lambda: perform(late, act, actor, draft), "has expired")
 
 
@@ -866,14 +866,14 @@ def test_a_draft_that_is_gone_is_found_by_its_slug_alone(
     assert drafts.live_of_projects(uow, [project]) == []
     assert drafts.all_live(uow) == []
     with pytest.raises(NotFound):
-        drafts.live_for(uow, Actor(ada), "example", Version("1.0"))
+        drafts.live_for(uow, Person(ada), "example", Version("1.0"))
 
 
 @ALL_ENDS
 def test_what_was_published_before_it_is_the_newest_again(
     uow: UnitOfWork, ada: User, draft: Draft, tmp_path: Path, end: End
 ) -> None:
-    publishing.publish(uow, Actor(ada), draft)
+    publishing.publish(uow, Person(ada), draft)
     second = factories.stage(uow, ada, make_sdist(tmp_path))
     project = projects.get(uow, "example")
     assert drafts.newest(uow, project, Version("1.0")) is second
@@ -898,7 +898,7 @@ def test_a_draft_may_be_opened_without_a_file(
     uow: UnitOfWork, ada: User, project: Project, draft: Draft, end: End
 ) -> None:
     uow = end(uow, draft)
-    second = drafts.open_draft(uow, Actor(ada), project, Version("1.0.0"))
+    second = drafts.open_draft(uow, Person(ada), project, Version("1.0.0"))
     assert (second.version, second.release) != (draft.version, draft.release)
     assert drafts.live(uow, project, Version("1.0")) is second
 
@@ -910,7 +910,7 @@ def test_its_source_distribution_is_in_nobodys_way(
     draft = factories.stage(uow, ada, make_sdist(tmp_path))
     uow = end(uow, draft)
     other = make_sdist(tmp_path, version="1.0.0")
-    assert factories.upload(uow, Actor(ada), other, staged=True).opened
+    assert factories.upload(uow, Person(ada), other, staged=True).opened
 
 
 def test_but_while_it_lives_it_is(
@@ -918,7 +918,7 @@ def test_but_while_it_lives_it_is(
 ) -> None:
     factories.stage(uow, ada, make_sdist(tmp_path))
     other = make_sdist(tmp_path, version="1.0.0")
-    refused(uow, SecondSdist, lambda: factories.upload(uow, Actor(ada), other, staged=True))
+    refused(uow, SecondSdist, lambda: factories.upload(uow, Person(ada), other, staged=True))
 
 
 @ALL_ENDS
@@ -926,7 +926,7 @@ def test_the_version_takes_direct_uploads_again(
     uow: UnitOfWork, ada: User, project: Project, draft: Draft, tmp_path: Path, end: End
 ) -> None:
     uow = end(uow, draft)
-    assert factories.upload(uow, Actor(ada), make_sdist(tmp_path), staged=False).published
+    assert factories.upload(uow, Person(ada), make_sdist(tmp_path), staged=False).published
 
 
 def test_a_file_is_not_added_to_a_draft_that_has_ended(
@@ -936,7 +936,7 @@ def test_a_file_is_not_added_to_a_draft_that_has_ended(
     artifact = factories.artifact_of(wheel)
     distribution = uploads.examine(uow.settings, artifact, factories.claims_of(wheel))
     late = replace(uow, now=draft.expires)
-    refused(late, Ended, lambda: drafts.add_file(late, Actor(ada), draft, artifact, distribution))
+    refused(late, Ended, lambda: drafts.add_file(late, Person(ada), draft, artifact, distribution))
 
 
 # Tombstones
@@ -964,7 +964,7 @@ def test_a_tombstone_outlives_what_it_named(uow: UnitOfWork, draft: Draft, end: 
 def test_a_draft_says_what_became_of_it(
     uow: UnitOfWork, ada: User, draft: Draft, act: str, sentence: str
 ) -> None:
-    perform(uow, act, Actor(ada), draft)
+    perform(uow, act, Person(ada), draft)
     assert drafts.ended_sentence(after(uow, 99 * DAY) if act else uow, draft) == sentence
 
 
@@ -977,14 +977,14 @@ def test_a_draft_that_fell_due_says_so(uow: UnitOfWork, draft: Draft) -> None:
 def test_nothing_is_done_to_a_discarded_draft(
     uow: UnitOfWork, ada: User, draft: Draft, act: str
 ) -> None:
-    drafts.discard(uow, Actor(ada), draft)
-    refused(uow, Ended, lambda: perform(uow, act, Actor(ada), draft), "was discarded")
+    drafts.discard(uow, Person(ada), draft)
+    refused(uow, Ended, lambda: perform(uow, act, Person(ada), draft), "was discarded")
 
 
 def test_a_discarded_draft_may_be_discarded_again(uow: UnitOfWork, ada: User, draft: Draft) -> None:
-    drafts.discard(uow, Actor(ada), draft)
+    drafts.discard(uow, Person(ada), draft)
     before = factories.everything(uow)
-    drafts.discard(after(uow, DAY), Actor(ada), draft)
+    drafts.discard(after(uow, DAY), Person(ada), draft)
     assert factories.everything(uow) == before
 
 
@@ -992,12 +992,12 @@ def test_a_discarded_draft_may_be_discarded_again(uow: UnitOfWork, ada: User, dr
 def test_nothing_is_done_to_a_published_draft(
     uow: UnitOfWork, ada: User, draft: Draft, act: str
 ) -> None:
-    publishing.publish(uow, Actor(ada), draft)
-    refused(uow, Ended, lambda: perform(uow, act, Actor(ada), draft), "was published")
+    publishing.publish(uow, Person(ada), draft)
+    refused(uow, Ended, lambda: perform(uow, act, Person(ada), draft), "was published")
 
 
 def test_a_published_draft_never_expires(uow: UnitOfWork, ada: User, draft: Draft) -> None:
-    publishing.publish(uow, Actor(ada), draft)
+    publishing.publish(uow, Person(ada), draft)
     late = after(uow, 99 * DAY)
     assert drafts.state(late, draft) is DraftState.PUBLISHED
     assert drafts.due(late) == []
@@ -1007,11 +1007,11 @@ def test_a_published_draft_never_expires(uow: UnitOfWork, ada: User, draft: Draf
 def test_the_draft_of_a_project_that_is_gone_has_ended(
     uow: UnitOfWork, ada: User, draft: Draft
 ) -> None:
-    publishing.publish(uow, Actor(ada), draft)
+    publishing.publish(uow, Person(ada), draft)
     uow.db.delete(draft.project)
     uow.db.flush()
     uow.db.expire_all()
-    refused(uow, Ended, lambda: publishing.publish(uow, Actor(ada), draft), "was published")
+    refused(uow, Ended, lambda: publishing.publish(uow, Person(ada), draft), "was published")
 
 
 # Who may do what
@@ -1038,13 +1038,18 @@ _HEAD, *_ROWS = (line.split() for line in WHO_MAY.strip().splitlines())
 def test_acts_by_role(uow: UnitOfWork, draft: Draft, act: str, who: str, outcome: str) -> None:
     later = after(uow, DAY)
     project = projects.get(later, "example")
-    actor = {
-        "owner": Actor(accounts.get_user(uow.db, "ada")),
+    known = {
+        "owner": Person(accounts.get_user(uow.db, "ada")),
         "anonymous": ANONYMOUS,
         "operator": OPERATOR,
-    }.get(who) or Actor(factories.make_user(uow, who, administrator=who == "administrator"))
-    if who == "maintainer" and actor.user is not None:
-        factories.add_role(uow, project, actor.user, RoleName.MAINTAINER)
+    }
+    if who in known:
+        actor = known[who]
+    else:
+        user = factories.make_user(uow, who, administrator=who == "administrator")
+        if who == "maintainer":
+            factories.add_role(uow, project, user, RoleName.MAINTAINER)
+        actor = Person(user)
     if outcome == "-":
         refused(later, NotAllowed, lambda: perform(later, act, actor, draft), "may not")
         assert drafts.is_live(later, draft)
@@ -1063,7 +1068,7 @@ def test_the_owner_of_one_project_has_no_part_in_another(
     uow: UnitOfWork, eve: User, draft: Draft, tmp_path: Path
 ) -> None:
     factories.stage(uow, eve, make_wheel(tmp_path, "another"))
-    refused(uow, NotAllowed, lambda: drafts.discard(uow, Actor(eve), draft))
+    refused(uow, NotAllowed, lambda: drafts.discard(uow, Person(eve), draft))
 
 
 # Who sees it
@@ -1073,19 +1078,19 @@ def test_who_may_stage_finds_the_draft_and_others_do_not(
     uow: UnitOfWork, ada: User, eve: User, draft: Draft
 ) -> None:
     version = Version("1.0.0")
-    assert drafts.live_for(uow, Actor(ada), "Example", version) is draft
+    assert drafts.live_for(uow, Person(ada), "Example", version) is draft
     sentences = {
         str(refused(uow, NotFound, partial(drafts.live_for, uow, actor, "example", version)))
-        for actor in (Actor(eve), ANONYMOUS)
+        for actor in (Person(eve), ANONYMOUS)
     }
     assert sentences == {"There is no draft of example 1.0.0 that you may see."}
     with pytest.raises(NotFound) as caught:
-        drafts.live_for(uow, Actor(eve), "unknown", version)
+        drafts.live_for(uow, Person(eve), "unknown", version)
     assert str(caught.value).replace("unknown", "example") in sentences
 
 
 def test_administrators_and_operators_see_every_draft(uow: UnitOfWork, draft: Draft) -> None:
-    administrator = Actor(factories.make_user(uow, "root", administrator=True))
+    administrator = Person(factories.make_user(uow, "root", administrator=True))
     for actor in (administrator, OPERATOR):
         assert drafts.live_for(uow, actor, "example", Version("1.0")) is draft
     assert drafts.all_live(uow) == [draft]
@@ -1126,7 +1131,7 @@ def test_another_address_leaves_the_session_where_it_is(
 ) -> None:
     key = draft.key
 
-    drafts.rotate(uow, Actor(ada), draft)
+    drafts.rotate(uow, Person(ada), draft)
 
     assert drafts.by_key(uow.db, key) is draft
 
@@ -1152,16 +1157,16 @@ def test_who_may_not_upload_does_not_learn_that_a_session_is_open(
 
 
 def test_an_archived_project_gets_no_session(uow: UnitOfWork, ada: User, project: Project) -> None:
-    projects.archive(uow, Actor(ada), project, "Done.")
+    projects.archive(uow, Person(ada), project, "Done.")
     refused(uow, ProjectClosed, lambda: factories.open_new(uow, ada))
 
 
 def test_after_the_end_there_is_a_new_session_with_other_secrets(
     uow: UnitOfWork, ada: User, draft: Draft
 ) -> None:
-    publishing.publish(uow, Actor(ada), draft)
+    publishing.publish(uow, Person(ada), draft)
     second = factories.open_new(uow, ada)
-    drafts.discard(uow, Actor(ada), second)
+    drafts.discard(uow, Person(ada), second)
     third = factories.open_new(uow, ada)
     later = after(uow, LIFETIME)
     fourth = factories.open_new(later, ada)
@@ -1178,17 +1183,17 @@ def test_after_the_end_there_is_a_new_session_with_other_secrets(
 
 
 def test_more_time_is_as_much_as_was_asked_for(uow: UnitOfWork, ada: User, draft: Draft) -> None:
-    drafts.extend_for(uow, Actor(ada), draft, timedelta(hours=1))
+    drafts.extend_for(uow, Person(ada), draft, timedelta(hours=1))
     assert draft.expires == uow.now + LIFETIME + timedelta(hours=1)
 
-    drafts.extend_for(uow, Actor(ada), draft, timedelta(0))
+    drafts.extend_for(uow, Person(ada), draft, timedelta(0))
     assert draft.expires == uow.now + LIFETIME + timedelta(hours=1)
     assert [act for _, act, _ in log(uow, draft)].count("extended") == 1
 
 
 def test_more_time_ends_with_the_longest_life(uow: UnitOfWork, ada: User, draft: Draft) -> None:
     for _ in range(2):
-        drafts.extend_for(uow, Actor(ada), draft, timedelta(days=3650))
+        drafts.extend_for(uow, Person(ada), draft, timedelta(days=3650))
         assert draft.expires == draft.opened + LONGEST
 
 
@@ -1196,9 +1201,9 @@ def test_only_who_may_stage_gives_it_more_time(
     uow: UnitOfWork, ada: User, eve: User, draft: Draft
 ) -> None:
     hour = timedelta(hours=1)
-    refused(uow, NotAllowed, lambda: drafts.extend_for(uow, Actor(eve), draft, hour))
+    refused(uow, NotAllowed, lambda: drafts.extend_for(uow, Person(eve), draft, hour))
     due = after(uow, LIFETIME)
-    refused(due, Ended, lambda: drafts.extend_for(due, Actor(ada), draft, hour))
+    refused(due, Ended, lambda: drafts.extend_for(due, Person(ada), draft, hour))
 
 
 def test_unfinished_uploads_stand_in_the_way_of_publication(
@@ -1209,21 +1214,21 @@ def test_unfinished_uploads_stand_in_the_way_of_publication(
     with pytest.raises(UploadConflict):
         factories.complete(uow, ada, draft, failing)
 
-    refusal = refused(uow, CannotPublish, lambda: publishing.publish(uow, Actor(ada), draft))
+    refusal = refused(uow, CannotPublish, lambda: publishing.publish(uow, Person(ada), draft))
     assert refusal.details == (
         "The upload of 'example-1.0-py2-none-any.whl' is in error: delete it.",
         "The upload of 'example-1.0.tar.gz' is pending, not completed: wait for it, or delete it.",
     )
-    upload_sessions.begin_completion(uow, Actor(ada), draft, pending)
-    refusal = refused(uow, CannotPublish, lambda: publishing.publish(uow, Actor(ada), draft))
+    upload_sessions.begin_completion(uow, Person(ada), draft, pending)
+    refusal = refused(uow, CannotPublish, lambda: publishing.publish(uow, Person(ada), draft))
     assert "'example-1.0.tar.gz' is processing" in str(refusal)
     late = after(uow, upload_states.COMPLETION_LEASE)
-    refusal = refused(late, CannotPublish, lambda: publishing.publish(late, Actor(ada), draft))
+    refusal = refused(late, CannotPublish, lambda: publishing.publish(late, Person(ada), draft))
     assert "'example-1.0.tar.gz' is in error" in str(refusal)
 
     for upload in (pending, failing):
-        upload_sessions.cancel(late, Actor(ada), draft, upload)
-    assert publishing.publish(late, Actor(ada), draft).state == "published"
+        upload_sessions.cancel(late, Person(ada), draft, upload)
+    assert publishing.publish(late, Person(ada), draft).state == "published"
 
 
 def test_an_upload_that_fell_due_is_in_nobodys_way(
@@ -1232,14 +1237,14 @@ def test_an_upload_that_fell_due_is_in_nobodys_way(
     factories.announce(uow, ada, draft, make_sdist(tmp_path))
     later = after(uow, upload_sessions.LIFETIME)
 
-    assert publishing.publish(later, Actor(ada), draft).state == "published"
+    assert publishing.publish(later, Person(ada), draft).state == "published"
     assert factories.public_filenames(uow, "example") == ["example-1.0-py3-none-any.whl"]
 
 
 def test_an_empty_session_registers_the_name_and_nothing_else(uow: UnitOfWork, ada: User) -> None:
     session = factories.open_new(uow, ada, "example", "0.0.0a0")
 
-    publishing.publish(uow, Actor(ada), session, registers_name=True)
+    publishing.publish(uow, Person(ada), session, registers_name=True)
 
     assert session.state == "published"
     assert (session.project_name, session.version) == ("example", "0.0.0a0")
@@ -1252,7 +1257,7 @@ def test_an_empty_session_registers_the_name_and_nothing_else(uow: UnitOfWork, a
         (None, "create"),
         (None, "add Owner ada"),
     ]
-    publishing.publish(uow, Actor(ada), session, registers_name=True)
+    publishing.publish(uow, Person(ada), session, registers_name=True)
     assert len(factories.journal_of(uow)) == 2
 
 
@@ -1263,7 +1268,7 @@ def test_an_empty_session_of_a_registered_project_is_not_published(
     refused(
         uow,
         CannotPublish,
-        lambda: publishing.publish(uow, Actor(ada), session, registers_name=True),
+        lambda: publishing.publish(uow, Person(ada), session, registers_name=True),
         "no files",
     )
 
@@ -1276,7 +1281,7 @@ def test_with_uploads_under_way_a_session_is_not_empty(
     refused(
         uow,
         CannotPublish,
-        lambda: publishing.publish(uow, Actor(ada), session, registers_name=True),
+        lambda: publishing.publish(uow, Person(ada), session, registers_name=True),
         "is pending",
     )
 
@@ -1284,8 +1289,8 @@ def test_with_uploads_under_way_a_session_is_not_empty(
 def test_a_registered_name_outlives_other_sessions_that_held_it(uow: UnitOfWork, ada: User) -> None:
     first = factories.open_new(uow, ada, version="1.0")
     second = factories.open_new(uow, ada, version="2.0")
-    publishing.publish(uow, Actor(ada), first, registers_name=True)
+    publishing.publish(uow, Person(ada), first, registers_name=True)
 
-    drafts.discard(uow, Actor(ada), second)
+    drafts.discard(uow, Person(ada), second)
 
     assert projects.get(uow, "example").registered == uow.now

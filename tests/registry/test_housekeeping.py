@@ -16,7 +16,7 @@ from greenroom.registry import (
     releases,
 )
 from greenroom.registry.housekeeping import STALE_AFTER, Report, keep_house
-from greenroom.registry.permissions import Actor
+from greenroom.registry.permissions import Person
 from greenroom.registry.unit_of_work import Services
 from tests import factories
 from tests.artifacts import make_sdist, make_wheel
@@ -46,7 +46,7 @@ def discard(services: Services, slug: str) -> None:
     with services.writing() as uow:
         draft = drafts.by_slug(uow.db, slug)
         assert draft is not None
-        drafts.discard(uow, Actor(accounts.get_user(uow.db, "ada")), draft)
+        drafts.discard(uow, Person(accounts.get_user(uow.db, "ada")), draft)
 
 
 def referenced(services: Services) -> set[str]:
@@ -123,7 +123,7 @@ def test_metadata_that_two_files_share_stays_while_one_does(
     with services.writing() as uow:
         draft = factories.find_draft(uow, "example", "1.0")
         assert draft is not None
-        actor = Actor(accounts.get_user(uow.db, "ada"))
+        actor = Person(accounts.get_user(uow.db, "ada"))
         drafts.remove_file(uow, actor, draft, wheels[0].name)
     assert keep_house(services).blobs_freed == 1
     assert kept(services) == referenced(services)
@@ -139,7 +139,7 @@ def test_content_that_two_files_share_stays_while_one_does(
     with services.writing() as uow:
         draft = factories.find_draft(uow, "example", "1.0")
         assert draft is not None
-        drafts.remove_file(uow, Actor(accounts.get_user(uow.db, "ada")), draft, one.name)
+        drafts.remove_file(uow, Person(accounts.get_user(uow.db, "ada")), draft, one.name)
     assert keep_house(services) == NOTHING
     assert kept(services) == referenced(services)
 

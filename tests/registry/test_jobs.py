@@ -10,7 +10,7 @@ from greenroom.models import Job
 from greenroom.registry import accounts, housekeeping, job_handlers, jobs, publishing, reviews
 from greenroom.registry.errors import InvalidRequest, NotAllowed, NotFound
 from greenroom.registry.jobs import LEASE, MOST_ATTEMPTS, Kind, Listed, Taken
-from greenroom.registry.permissions import ANONYMOUS, OPERATOR, Actor
+from greenroom.registry.permissions import ANONYMOUS, OPERATOR, Person
 from greenroom.registry.unit_of_work import Services, UnitOfWork
 from tests import factories
 from tests.artifacts import make_wheel
@@ -213,11 +213,11 @@ def test_only_administrators_and_operators_have_jobs_tried_again(uow: UnitOfWork
     ada = factories.make_user(uow, "ada")
     root = factories.make_user(uow, "root", administrator=True)
     by_token = accounts.actor_of_token(uow, factories.make_token(uow, root))
-    for actor in (ANONYMOUS, Actor(ada), by_token):
+    for actor in (ANONYMOUS, Person(ada), by_token):
         with pytest.raises(NotAllowed):
             jobs.retry(uow, actor, job.id)
     assert job.due > uow.now
-    for actor in (Actor(root), OPERATOR):
+    for actor in (Person(root), OPERATOR):
         jobs.retry(uow, actor, job.id)
     assert job.due == uow.now
 
@@ -292,7 +292,7 @@ def ask(services: Services, tmp_path: Path) -> int:
     with services.writing() as uow:
         ada = factories.make_user(uow, "ada")
         draft = factories.stage(uow, ada, make_wheel(tmp_path))
-        publishing.publish(uow, Actor(ada), draft)
+        publishing.publish(uow, Person(ada), draft)
         assert draft.review == "processing"
         return draft.id
 

@@ -8,7 +8,7 @@ import pytest
 
 from greenroom.models import JournalEntry, Project
 from greenroom.registry import accounts, drafts, journal, projects
-from greenroom.registry.permissions import Actor
+from greenroom.registry.permissions import Person
 from greenroom.registry.unit_of_work import Services, UnitOfWork
 from tests import factories
 from tests.artifacts import make_sdist, make_wheel
@@ -19,7 +19,7 @@ ON_POSTGRESQL = pytest.mark.parametrize("database_url", ["postgresql"], indirect
 
 @pytest.fixture
 def project(uow: UnitOfWork) -> Project:
-    return projects.create(uow, Actor(factories.make_user(uow)), "example")
+    return projects.create(uow, Person(factories.make_user(uow)), "example")
 
 
 def test_an_index_without_history_is_at_serial_zero(uow: UnitOfWork) -> None:
@@ -82,7 +82,7 @@ def test_what_changes_publicly_is_to_be_purged(uow: UnitOfWork, project: Project
 
 def test_work_on_drafts_is_not_in_the_journal(uow: UnitOfWork, tmp_path: Path) -> None:
     ada = factories.make_user(uow)
-    actor = Actor(ada)
+    actor = Person(ada)
     wheel, sdist = make_wheel(tmp_path), make_sdist(tmp_path)
     draft = factories.stage(uow, ada, wheel, sdist, make_wheel(tmp_path, salt="other"))
     drafts.remove_file(uow, actor, draft, sdist.name)
@@ -112,7 +112,7 @@ def append(services: Services, action: str) -> int:
 @pytest.fixture
 def registered(services: Services) -> Services:
     with services.writing() as uow:
-        made = projects.create(uow, Actor(factories.make_user(uow)), "example")
+        made = projects.create(uow, Person(factories.make_user(uow)), "example")
         made.registered = uow.now
     return services
 

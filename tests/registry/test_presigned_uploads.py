@@ -20,7 +20,7 @@ from greenroom.registry import (
 )
 from greenroom.registry.errors import InvalidFile, UploadConflict, WrongDigest
 from greenroom.registry.housekeeping import keep_house
-from greenroom.registry.permissions import Actor
+from greenroom.registry.permissions import Actor, Person
 from greenroom.registry.unit_of_work import Services, UnitOfWork
 from greenroom.registry.upload_sessions import (
     PRESIGNED,
@@ -65,7 +65,7 @@ def services(
     )
     services = Services(databases(settings.sqlalchemy_url), storage, settings, clock)
     with services.writing() as uow:
-        actor = Actor(factories.make_user(uow, "ada"))
+        actor = Person(factories.make_user(uow, "ada"))
         drafts.open_new(uow, actor, "example", Version("1.0"))
     return services
 
@@ -78,7 +78,7 @@ def wheel(tmp_path: Path) -> Path:
 
 
 def ada(uow: UnitOfWork) -> Actor:
-    return Actor(accounts.get_user(uow.db, "ada"))
+    return Person(accounts.get_user(uow.db, "ada"))
 
 
 def announce(services: Services, path: Path, sha256: str | None = None) -> str:
@@ -99,7 +99,7 @@ def get(uow: UnitOfWork, key: str) -> UploadSession:
 def urls(services: Services, key: str, username: str = "ada") -> list[str]:
     """Where a user may put the parts."""
     with services.reading() as uow:
-        actor, upload = Actor(accounts.get_user(uow.db, username)), get(uow, key)
+        actor, upload = Person(accounts.get_user(uow.db, username)), get(uow, key)
         parts = upload_sessions.presigned_parts(uow, actor, upload.draft, upload)
         return [part.url for part in parts]
 

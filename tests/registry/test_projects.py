@@ -26,7 +26,7 @@ from greenroom.registry.errors import (
     Refusal,
     TooMany,
 )
-from greenroom.registry.permissions import ANONYMOUS, OPERATOR, Actor
+from greenroom.registry.permissions import ANONYMOUS, OPERATOR, Actor, Person
 from greenroom.registry.projects import ProjectSettings
 from greenroom.registry.unit_of_work import Services, UnitOfWork
 from tests import factories
@@ -86,7 +86,7 @@ def test_the_size_of_a_project_is_that_of_all_its_files(
 
 
 def test_a_project_without_files_has_no_size(uow: UnitOfWork, ada: User) -> None:
-    assert projects.size(uow, projects.create(uow, Actor(ada), "empty")) == 0
+    assert projects.size(uow, projects.create(uow, Person(ada), "empty")) == 0
 
 
 # Registering
@@ -109,11 +109,11 @@ def test_names_that_nobody_can_register(
     uow: UnitOfWork, eve: User, published: Project, name: str, kind: type[Refusal], about: str
 ) -> None:
     with pytest.raises(kind, match=about):
-        can_register(uow, Actor(eve), name)
+        can_register(uow, Person(eve), name)
 
 
 def test_a_new_name_can_be_registered(uow: UnitOfWork, eve: User, published: Project) -> None:
-    can_register(uow, Actor(eve), "zope.examples")
+    can_register(uow, Person(eve), "zope.examples")
 
 
 @pytest.mark.parametrize("actor", [ANONYMOUS, OPERATOR], ids=["anonymous", "operator"])
@@ -125,53 +125,53 @@ def test_it_takes_a_person_to_register_a_name(uow: UnitOfWork, actor: Actor) -> 
 def test_names_per_hour_are_limited(uow: UnitOfWork, ada: User, eve: User) -> None:
     limited = replace(uow, settings=uow.settings.model_copy(update={"new_projects_per_hour": 2}))
     for name in ("one", "two"):
-        projects.create(uow, Actor(ada), name)
+        projects.create(uow, Person(ada), name)
     with pytest.raises(TooMany, match="registered 2 project names within an hour") as caught:
-        can_register(limited, Actor(ada), "three")
+        can_register(limited, Person(ada), "three")
     assert caught.value.retry_after == timedelta(hours=1)
-    can_register(limited, Actor(eve), "three")
-    can_register(replace(limited, now=uow.now + timedelta(hours=1)), Actor(ada), "three")
+    can_register(limited, Person(eve), "three")
+    can_register(replace(limited, now=uow.now + timedelta(hours=1)), Person(ada), "three")
     unlimited = uow.settings.model_copy(update={"new_projects_per_hour": 0})
-    can_register(replace(uow, settings=unlimited), Actor(ada), "three")
+    can_register(replace(uow, settings=unlimited), Person(ada), "three")
 
 
 def test_names_per_day_are_limited(uow: UnitOfWork, ada: User, eve: User) -> None:
     limited = replace(uow, settings=uow.settings.model_copy(update={"new_projects_per_day": 2}))
-    projects.create(uow, Actor(ada), "one")
-    projects.create(replace(uow, now=uow.now + timedelta(hours=9)), Actor(ada), "two")
+    projects.create(uow, Person(ada), "one")
+    projects.create(replace(uow, now=uow.now + timedelta(hours=9)), Person(ada), "two")
     noon = replace(limited, now=uow.now + timedelta(hours=20))
 
     with pytest.raises(TooMany, match="registered 2 project names within a day") as caught:
-        can_register(noon, Actor(ada), "three")
+        can_register(noon, Person(ada), "three")
 
     assert caught.value.retry_after == timedelta(hours=4)
-    can_register(noon, Actor(eve), "three")
-    can_register(replace(limited, now=uow.now + timedelta(days=1)), Actor(ada), "three")
+    can_register(noon, Person(eve), "three")
+    can_register(replace(limited, now=uow.now + timedelta(days=1)), Person(ada), "three")
 
 
 def test_both_limits_of_names_hold(uow: UnitOfWork, ada: User) -> None:
     limits = {"new_projects_per_hour": 1, "new_projects_per_day": 2}
     limited = replace(uow, settings=uow.settings.model_copy(update=limits))
-    projects.create(uow, Actor(ada), "one")
+    projects.create(uow, Person(ada), "one")
     with pytest.raises(TooMany, match="within an hour"):
-        can_register(limited, Actor(ada), "two")
+        can_register(limited, Person(ada), "two")
     later = replace(limited, now=uow.now + timedelta(hours=1))
-    projects.create(later, Actor(ada), "two")
+    projects.create(later, Person(ada), "two")
 
     with pytest.raises(TooMany, match="within a day"):
-        can_register(replace(later, now=later.now + timedelta(hours=1)), Actor(ada), "three")
+        can_register(replace(later, now=later.now + timedelta(hours=1)), Person(ada), "three")
 
 
 def test_a_limit_that_was_lowered_tells_when_there_is_room(uow: UnitOfWork, ada: User) -> None:
     for minutes in (0, 10, 20):
         earlier = replace(uow, now=uow.now + timedelta(minutes=minutes))
-        projects.create(earlier, Actor(ada), f"name-{minutes}")
+        projects.create(earlier, Person(ada), f"name-{minutes}")
     lowered = uow.settings.model_copy(update={"new_projects_per_hour": 1})
 
     with pytest.raises(TooMany) as caught:
         can_register(
             replace(uow, settings=lowered, now=uow.now + timedelta(minutes=30)),
-            Actor(ada),
+            Person(ada),
             "another",
         )
 
@@ -179,7 +179,7 @@ def test_a_limit_that_was_lowered_tells_when_there_is_room(uow: UnitOfWork, ada:
 
 
 def test_who_creates_a_project_owns_it(uow: UnitOfWork, ada: User) -> None:
-    project = projects.create(uow, Actor(ada), "Zope.Example")
+    project = projects.create(uow, Person(ada), "Zope.Example")
     assert (project.name, project.normalized_name) == ("Zope.Example", "zope-example")
     assert [(role.user, role.name) for role in project.roles] == [(ada, RoleName.OWNER)]
     assert project.registered is None
@@ -202,7 +202,7 @@ def test_of_two_who_want_names_that_look_alike_one_gets_it(
             try:
                 with services.writing() as uow:
                     user = accounts.get_user(uow.db, username)
-                    factories.upload(uow, Actor(user), wheel, staged=False)
+                    factories.upload(uow, Person(user), wheel, staged=False)
             except (NameNotAvailable, NotAllowed):
                 return False
             return True
@@ -225,7 +225,7 @@ def roles(project: Project) -> list[tuple[str, str]]:
 def test_an_owner_gives_and_takes_roles(
     uow: UnitOfWork, ada: User, eve: User, published: Project
 ) -> None:
-    owner = Actor(ada)
+    owner = Person(ada)
     projects.add_role(uow, owner, published, "EVE", RoleName.MAINTAINER)
     assert roles(published) == [("ada", "owner"), ("eve", "maintainer")]
     projects.add_role(uow, owner, published, "eve", RoleName.OWNER)
@@ -244,7 +244,7 @@ def test_roles_of_a_name_that_is_only_reserved_are_not_in_the_journal(
     project = projects.get(uow, "example")
     factories.add_role(uow, project, eve, RoleName.MAINTAINER)
     assert factories.journal_of(uow) == []
-    publishing.publish(uow, Actor(ada), draft)
+    publishing.publish(uow, Person(ada), draft)
     assert [action for _, _, action in factories.journal_of(uow)] == [
         "create",
         "add Owner ada",
@@ -274,7 +274,7 @@ def test_roles_that_cannot_be_given(
 ) -> None:
     before = factories.everything(uow)
     with pytest.raises(kind, match=about):
-        projects.add_role(uow, Actor(ada), published, username, name)
+        projects.add_role(uow, Person(ada), published, username, name)
     assert factories.everything(uow) == before
 
 
@@ -293,7 +293,7 @@ def test_roles_that_cannot_be_taken(
 ) -> None:
     before = factories.everything(uow)
     with pytest.raises(kind, match=about):
-        projects.remove_role(uow, Actor(ada), published, username)
+        projects.remove_role(uow, Person(ada), published, username)
     assert factories.everything(uow) == before
 
 
@@ -301,7 +301,7 @@ def test_a_maintainer_does_not_manage(
     uow: UnitOfWork, ada: User, eve: User, published: Project
 ) -> None:
     factories.add_role(uow, published, eve, RoleName.MAINTAINER)
-    maintainer = Actor(eve)
+    maintainer = Person(eve)
     before = factories.everything(uow)
     with pytest.raises(NotAllowed):
         projects.add_role(uow, maintainer, published, "eve", RoleName.OWNER)
@@ -314,7 +314,7 @@ def test_a_maintainer_does_not_manage(
 
 def test_an_owner_may_want_drafts_only(uow: UnitOfWork, ada: User, published: Project) -> None:
     before = factories.journal_of(uow)
-    projects.change_settings(uow, Actor(ada), published, ProjectSettings(False))
+    projects.change_settings(uow, Person(ada), published, ProjectSettings(False))
     assert projects.get(uow, "zope.example").auto_publish_releases is False
     assert factories.journal_of(uow) == before
 
@@ -330,12 +330,12 @@ def test_a_role_given_while_the_project_is_published_is_in_the_journal(
         ada, _ = factories.make_user(uow, "ada"), factories.make_user(uow, "eve")
         slug = factories.stage(uow, ada, make_wheel(tmp_path)).slug
     with services.writing() as slow:
-        owner = Actor(accounts.get_user(slow.db, "ada"))
+        owner = Person(accounts.get_user(slow.db, "ada"))
         project = projects.get(slow, "example")
         with services.writing() as uow:
             draft = drafts.by_slug(uow.db, slug)
             assert draft is not None
-            publishing.publish(uow, Actor(accounts.get_user(uow.db, "ada")), draft)
+            publishing.publish(uow, Person(accounts.get_user(uow.db, "ada")), draft)
         projects.add_role(slow, owner, project, "eve", RoleName.MAINTAINER)
         assert factories.journal_of(slow)[-1][2] == "add Maintainer eve"
 
@@ -345,11 +345,11 @@ def test_a_role_given_while_the_project_is_published_is_in_the_journal(
 def test_who_is_no_owner_any_more_manages_no_more(services: Services, demoted: bool) -> None:
     with services.writing() as uow:
         ada = factories.make_user(uow, "ada")
-        made = projects.create(uow, Actor(ada), "example")
+        made = projects.create(uow, Person(ada), "example")
         made.registered = uow.now
         factories.add_role(uow, made, factories.make_user(uow, "eve"), RoleName.OWNER)
     with services.writing() as slow:
-        eve = Actor(accounts.get_user(slow.db, "eve"))
+        eve = Person(accounts.get_user(slow.db, "eve"))
         project = projects.get(slow, "example")
         with services.writing() as uow:
             same = projects.get(uow, "example")
@@ -367,7 +367,7 @@ def test_a_project_that_goes_meanwhile_is_not_found(services: Services, tmp_path
         ada, _ = factories.make_user(uow, "ada"), factories.make_user(uow, "eve")
         slug = factories.stage(uow, ada, make_wheel(tmp_path)).slug
     with services.writing() as slow:
-        owner = Actor(accounts.get_user(slow.db, "ada"))
+        owner = Person(accounts.get_user(slow.db, "ada"))
         project = projects.get(slow, "example")
         with services.writing() as uow:
             draft = drafts.by_slug(uow.db, slug)
@@ -379,7 +379,7 @@ def test_a_project_that_goes_meanwhile_is_not_found(services: Services, tmp_path
 
 def test_of_two_owners_who_remove_each_other_one_stays(services: Services) -> None:
     with services.writing() as uow:
-        made = projects.create(uow, Actor(factories.make_user(uow, "ada")), "example")
+        made = projects.create(uow, Person(factories.make_user(uow, "ada")), "example")
         made.registered = uow.now
         factories.add_role(uow, made, factories.make_user(uow, "eve"), RoleName.OWNER)
 
@@ -387,7 +387,7 @@ def test_of_two_owners_who_remove_each_other_one_stays(services: Services) -> No
         def act() -> bool:
             try:
                 with services.writing() as uow:
-                    actor = Actor(accounts.get_user(uow.db, username))
+                    actor = Person(accounts.get_user(uow.db, username))
                     projects.remove_role(uow, actor, projects.get(uow, "example"), other)
             except (NotAllowed, InvalidRequest):
                 return False
@@ -412,7 +412,7 @@ def test_a_reserved_name_is_free_from_the_second_it_falls_due(
     with services.reading() as uow:
         assert projects.find(uow, "example") is None
         assert projects.of_user(uow, accounts.get_user(uow.db, "ada")) == []
-        eve = Actor(accounts.get_user(uow.db, "eve"))
+        eve = Person(accounts.get_user(uow.db, "eve"))
         projects.check_can_register(uow, eve, "examp1e", staged=False)
 
 
@@ -430,7 +430,7 @@ STATUS_ACTS: list[StatusAct] = [
 def test_an_archived_project_is_there_and_takes_nothing(
     uow: UnitOfWork, ada: User, published: Project, tmp_path: Path
 ) -> None:
-    projects.archive(uow, Actor(ada), published, "use zope.other instead")
+    projects.archive(uow, Person(ada), published, "use zope.other instead")
 
     listing = catalogue.listing(uow.db, published)
     assert (listing.status, listing.status_reason) == ("archived", "use zope.other instead")
@@ -470,7 +470,7 @@ def test_a_quarantined_project_offers_nothing(
 def test_nobody_else_is_told_the_status_of_what_they_may_not_touch(
     uow: UnitOfWork, ada: User, eve: User, published: Project, tmp_path: Path
 ) -> None:
-    projects.archive(uow, Actor(ada), published)
+    projects.archive(uow, Person(ada), published)
 
     with pytest.raises(NotAllowed, match="The user 'eve' isn't allowed to upload"):
         factories.upload(uow, eve, make_wheel(tmp_path, "zope.example", "2.0"), staged=True)
@@ -492,12 +492,12 @@ def test_a_draft_of_a_closed_project_is_not_published(
 def test_a_project_comes_back_from_each_as_it_was(
     uow: UnitOfWork, ada: User, published: Project, tmp_path: Path
 ) -> None:
-    projects.archive(uow, Actor(ada), published, "done")
+    projects.archive(uow, Person(ada), published, "done")
     projects.quarantine(uow, OPERATOR, published)
     assert published.status is ProjectStatus.QUARANTINED
     projects.lift_quarantine(uow, OPERATOR, published)
     assert (published.status, published.status_reason) == (ProjectStatus.ARCHIVED, "done")
-    projects.unarchive(uow, Actor(ada), published)
+    projects.unarchive(uow, Person(ada), published)
     assert (published.status, published.status_reason) == (ProjectStatus.ACTIVE, "")
 
     factories.release(uow, ada, make_wheel(tmp_path, "zope.example", "2.0"))
@@ -543,10 +543,10 @@ def test_who_sets_the_status(
         factories.add_role(uow, published, person, RoleName.MAINTAINER)
 
     if outcome == "allowed":
-        act(uow, Actor(person), published)
+        act(uow, Person(person), published)
     else:
         with pytest.raises(NotAllowed):
-            act(uow, Actor(person), published)
+            act(uow, Person(person), published)
 
 
 @pytest.mark.parametrize("act", STATUS_ACTS)

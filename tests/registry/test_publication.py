@@ -13,7 +13,7 @@ from greenroom.registry import (
     projects,
     publishing,
 )
-from greenroom.registry.permissions import OPERATOR, Actor
+from greenroom.registry.permissions import OPERATOR, Person
 from greenroom.registry.unit_of_work import UnitOfWork
 from tests import factories
 from tests.artifacts import make_sdist, make_wheel
@@ -65,7 +65,7 @@ def test_a_draft_becomes_public_at_one_moment(uow: UnitOfWork, ada: User, tmp_pa
     wheel, sdist = make_wheel(tmp_path), make_sdist(tmp_path)
     draft = factories.stage(uow, ada, wheel, sdist)
     later = replace(uow, now=uow.now + timedelta(days=3))
-    publishing.publish(later, Actor(ada), draft)
+    publishing.publish(later, Person(ada), draft)
     files = uow.db.scalars(select(File)).all()
     assert {(file.created, file.published, file.draft_id) for file in files} == {
         (uow.now, later.now, None)

@@ -24,7 +24,7 @@ from greenroom.registry.errors import (
     NotFound,
     Refusal,
 )
-from greenroom.registry.permissions import OPERATOR, Actor
+from greenroom.registry.permissions import OPERATOR, Actor, Person
 from greenroom.registry.unit_of_work import Services, UnitOfWork
 from tests import factories
 from tests.artifacts import make_sdist, make_wheel
@@ -55,7 +55,7 @@ def ada(uow: UnitOfWork) -> User:
 
 @pytest.fixture
 def owner(ada: User) -> Actor:
-    return Actor(ada)
+    return Person(ada)
 
 
 @pytest.fixture
@@ -122,7 +122,7 @@ def test_a_deleted_project_leaves_nothing_but_its_journal(
     factories.make_token(uow, ada, project=project)
     before = factories.journal_of(uow)
 
-    removal.remove_project(uow, Actor(ada), project)
+    removal.remove_project(uow, Person(ada), project)
 
     assert catalogue.project(uow.db, "example") is None
     assert projects.find(uow, "example") is None
@@ -138,7 +138,7 @@ def test_its_drafts_end_with_it(
     adding = factories.stage(uow, ada, make_wheel(tmp_path, tag="py2-none-any"))
     new = factories.stage(uow, ada, make_wheel(tmp_path, version="3.0"))
 
-    removal.remove_project(uow, Actor(ada), project)
+    removal.remove_project(uow, Person(ada), project)
 
     for draft in (adding, new):
         uow.db.refresh(draft)
@@ -150,10 +150,10 @@ def test_a_published_draft_outlives_its_project_as_a_tombstone(
     uow: UnitOfWork, ada: User, tmp_path: Path
 ) -> None:
     draft = factories.stage(uow, ada, make_wheel(tmp_path))
-    publishing.publish(uow, Actor(ada), draft)
+    publishing.publish(uow, Person(ada), draft)
     assert draft.project is not None
 
-    removal.remove_project(uow, Actor(ada), draft.project)
+    removal.remove_project(uow, Person(ada), draft.project)
 
     uow.db.expire(draft)
     assert drafts.ended_sentence(uow, draft) == "The draft of example 1.0 was published."
@@ -171,7 +171,7 @@ def test_the_name_of_a_deleted_file_is_never_used_again(
     salt: str,
     staged: bool,
 ) -> None:
-    remove(uow, Actor(ada), project)
+    remove(uow, Person(ada), project)
 
     with pytest.raises(FileExists, match="This filename has already been used, use a different"):
         factories.upload(uow, ada, make_wheel(tmp_path / "new", salt=salt), staged=staged)
@@ -182,7 +182,7 @@ def test_the_name_of_a_deleted_file_is_never_used_again(
 def test_the_name_of_a_deleted_project_is_never_given_out_again(
     uow: UnitOfWork, ada: User, project: Project, tmp_path: Path, name: str, who: str
 ) -> None:
-    removal.remove_project(uow, Actor(ada), project)
+    removal.remove_project(uow, Person(ada), project)
     person = ada if who == "ada" else factories.make_user(uow, "eve")
 
     for staged in (True, False):
@@ -199,7 +199,7 @@ def test_a_reserved_name_is_not_deleted_but_discarded(
     before = factories.everything(uow)
 
     with pytest.raises(InvalidRequest, match="Nothing of 'reserved' is public"):
-        removal.remove_project(uow, Actor(ada), draft.project)
+        removal.remove_project(uow, Person(ada), draft.project)
 
     assert factories.everything(uow) == before
 
@@ -211,7 +211,7 @@ def test_a_release_with_an_open_draft_is_not_deleted(
     before = factories.everything(uow)
 
     with pytest.raises(InvalidRequest, match=r"A draft of example 1\.0 is open") as refusal:
-        removal.remove_release(uow, Actor(ada), project, "1.0")
+        removal.remove_release(uow, Person(ada), project, "1.0")
 
     assert draft.slug not in str(refusal.value)
     assert factories.everything(uow) == before
@@ -245,7 +245,7 @@ def test_only_owners_delete(uow: UnitOfWork, project: Project, remove: Removal, 
     before = factories.everything(uow)
 
     with pytest.raises(NotAllowed, match="may not manage"):
-        remove(uow, Actor(person), project)
+        remove(uow, Person(person), project)
 
     assert factories.everything(uow) == before
 
@@ -258,7 +258,7 @@ def test_an_owner_deletes_nothing_that_is_in_quarantine(
 
     with pytest.raises(NotAllowed, match="in quarantine"):
         remove(uow, owner, project)
-    remove(uow, Actor(factories.make_user(uow, "root", administrator=True)), project)
+    remove(uow, Person(factories.make_user(uow, "root", administrator=True)), project)
 
 
 @pytest.mark.parametrize("remove", ACTS)

@@ -33,7 +33,7 @@ from greenroom.registry.errors import (
     FileReserved,
     Refusal,
 )
-from greenroom.registry.permissions import OPERATOR, Actor
+from greenroom.registry.permissions import OPERATOR, Actor, Person
 from greenroom.registry.reviews import review_all
 from greenroom.registry.unit_of_work import Services, UnitOfWork
 from tests import factories
@@ -72,7 +72,7 @@ class Reviewed:
 
     def publish(self, draft_id: int, by: str = "ada") -> None:
         with self.services.writing() as uow:
-            actor = Actor(accounts.get_user(uow.db, by))
+            actor = Person(accounts.get_user(uow.db, by))
             draft = factories.get_draft(uow, draft_id)
             publishing.publish(uow, actor, draft, registers_name=True)
 
@@ -84,7 +84,7 @@ class Reviewed:
 
     def do(self, draft_id: int, act: Callable[[UnitOfWork, Actor, Draft], object]) -> None:
         with self.services.writing() as uow:
-            actor = Actor(accounts.get_user(uow.db, "ada"))
+            actor = Person(accounts.get_user(uow.db, "ada"))
             act(uow, actor, factories.get_draft(uow, draft_id))
 
     def stands(self, draft_id: int) -> tuple[str, str | None, list[str]]:

@@ -18,7 +18,7 @@ from greenroom.registry import (
     yanking,
 )
 from greenroom.registry.errors import InvalidRequest
-from greenroom.registry.permissions import Actor
+from greenroom.registry.permissions import Person
 from greenroom.registry.search import Breadth
 from greenroom.registry.unit_of_work import UnitOfWork
 from tests import factories
@@ -312,8 +312,8 @@ def test_what_is_published_is_found_from_then_on(uow: UnitOfWork, ada: User, she
     draft = factories.stage(uow, ada, shelf.wheel("example", "New words.", version="2.0"))
     reserving = factories.stage(uow, ada, shelf.wheel("hidden", "Secret words."))
 
-    publishing.publish(uow, Actor(ada), draft)
-    publishing.publish(uow, Actor(ada), reserving)
+    publishing.publish(uow, Person(ada), draft)
+    publishing.publish(uow, Person(ada), reserving)
 
     assert names(uow, "old") == []
     assert names(uow, "new") == ["example"]
@@ -336,9 +336,9 @@ def test_a_yanked_release_gives_way_to_the_next(uow: UnitOfWork, ada: User, shel
     shelf("example", "Good words.", version="1.0")
     project = shelf("example", "Bad words.", version="2.0")
 
-    yanking.yank_release(uow, Actor(ada), project, "2.0")
+    yanking.yank_release(uow, Person(ada), project, "2.0")
     yanked = names(uow, "bad"), names(uow, "good")
-    yanking.unyank_release(uow, Actor(ada), project, "2.0")
+    yanking.unyank_release(uow, Person(ada), project, "2.0")
 
     assert yanked == ([], ["example"])
     assert (names(uow, "bad"), names(uow, "good")) == (["example"], [])
@@ -348,9 +348,9 @@ def test_a_deleted_release_gives_way_to_the_next(uow: UnitOfWork, ada: User, she
     shelf("example", "Good words.", version="1.0")
     project = shelf("example", "Bad words.", version="2.0")
 
-    removal.remove_release(uow, Actor(ada), project, "2.0")
+    removal.remove_release(uow, Person(ada), project, "2.0")
     deleted = names(uow, "bad"), names(uow, "good")
-    removal.remove_release(uow, Actor(ada), project, "1.0")
+    removal.remove_release(uow, Person(ada), project, "1.0")
 
     assert deleted == ([], ["example"])
     assert names(uow, "example") == []
@@ -358,7 +358,7 @@ def test_a_deleted_release_gives_way_to_the_next(uow: UnitOfWork, ada: User, she
 
 
 def test_a_deleted_project_is_forgotten(uow: UnitOfWork, ada: User, shelf: Shelf) -> None:
-    removal.remove_project(uow, Actor(ada), shelf("example", "Counts sheep."))
+    removal.remove_project(uow, Person(ada), shelf("example", "Counts sheep."))
     shelf("other", "Counts cows.")
 
     assert names(uow, "sheep") == []
@@ -367,7 +367,7 @@ def test_a_deleted_project_is_forgotten(uow: UnitOfWork, ada: User, shelf: Shelf
 
 def test_a_project_in_quarantine_is_not_found(uow: UnitOfWork, shelf: Shelf) -> None:
     project = shelf("example")
-    administrator = Actor(factories.make_user(uow, "root", administrator=True))
+    administrator = Person(factories.make_user(uow, "root", administrator=True))
 
     projects.quarantine(uow, administrator, project)
     quarantined = names(uow, "example")

@@ -44,7 +44,7 @@ from greenroom.registry.errors import (
     Refusal,
     UploadConflict,
 )
-from greenroom.registry.permissions import Actor
+from greenroom.registry.permissions import Actor, Person
 from greenroom.registry.unit_of_work import Services, UnitOfWork
 from greenroom.registry.upload_sessions import LIFETIME
 from greenroom.registry.upload_states import COMPLETION_LEASE
@@ -456,7 +456,7 @@ class Sessions(RuleBasedStateMachine):
             upload.state = "canceled"
 
     def ada(self, uow: UnitOfWork) -> Actor:
-        return Actor(accounts.get_user(uow.db, "ada"))
+        return Person(accounts.get_user(uow.db, "ada"))
 
     def place(self, uow: UnitOfWork) -> tuple[Actor, Draft]:
         return self.ada(uow), uow.db.get_one(Draft, self.last.id)

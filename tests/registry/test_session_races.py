@@ -19,7 +19,7 @@ from greenroom.registry import (
 )
 from greenroom.registry.errors import Refusal
 from greenroom.registry.housekeeping import keep_house
-from greenroom.registry.permissions import Actor
+from greenroom.registry.permissions import Actor, Person
 from greenroom.registry.unit_of_work import Services, UnitOfWork
 from greenroom.registry.upload_sessions import RESUMABLE, Place
 from tests import factories
@@ -46,7 +46,7 @@ class Here:
     def find(self, uow: UnitOfWork) -> tuple[Actor, Draft]:
         draft = drafts.by_key(uow.db, self.key)
         assert draft is not None
-        return Actor(accounts.get_user(uow.db, "ada")), draft
+        return Person(accounts.get_user(uow.db, "ada")), draft
 
     def do(self, act: Callable[[UnitOfWork, Actor, Draft], object]) -> str:
         """Do it in a unit of work: "done", or the code of the refusal."""

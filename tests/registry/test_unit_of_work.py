@@ -9,7 +9,7 @@ import sqlalchemy.exc
 
 from greenroom.models.base import JSONObject
 from greenroom.registry import accounts
-from greenroom.registry.permissions import Actor
+from greenroom.registry.permissions import Person
 from greenroom.registry.unit_of_work import Services, utc_now
 from tests import factories
 from tests.artifacts import make_wheel
@@ -103,7 +103,7 @@ def test_caches_hear_nothing_of_drafts(services: Services, ada: str, tmp_path: P
 def test_caches_hear_nothing_of_what_failed(services: Services, ada: str, tmp_path: Path) -> None:
     def fail() -> None:
         with services.writing() as uow:
-            actor = Actor(accounts.get_user(uow.db, ada))
+            actor = Person(accounts.get_user(uow.db, ada))
             factories.release(uow, actor, make_wheel(tmp_path))
             raise RuntimeError
 

@@ -47,7 +47,7 @@ from greenroom.registry.errors import (
     WrongOffset,
 )
 from greenroom.registry.housekeeping import keep_house
-from greenroom.registry.permissions import OPERATOR, Actor
+from greenroom.registry.permissions import OPERATOR, Actor, Person
 from greenroom.registry.unit_of_work import Services, UnitOfWork
 from greenroom.registry.upload_sessions import (
     HTTP_POST_BYTES,
@@ -287,10 +287,10 @@ def test_a_closed_release_or_project_takes_nothing(
     draft = factories.open_new(uow, ada)
     sdist = make_sdist(tmp_path)
     last = after(uow, uow.settings.release_open_days * DAY - HOUR)
-    drafts.extend_for(last, Actor(ada), draft, DAY)
+    drafts.extend_for(last, Person(ada), draft, DAY)
 
     refused(uow, ReleaseClosed, lambda: factories.announce(after(last, DAY), ada, draft, sdist))
-    projects.archive(uow, Actor(ada), project, "Done.")
+    projects.archive(uow, Person(ada), project, "Done.")
     refused(uow, ProjectClosed, lambda: factories.announce(uow, ada, draft, sdist))
 
 
@@ -301,7 +301,7 @@ def test_who_may_not_stage_announces_nothing(
     token = factories.make_token(uow, ada, permissions=["publish", "discard"])
     uow.db.flush()
 
-    for actor in (Actor(eve), accounts.actor_of_token(uow, token), OPERATOR):
+    for actor in (Person(eve), accounts.actor_of_token(uow, token), OPERATOR):
         refused(
             uow,
             NotAllowed,
@@ -317,7 +317,7 @@ def test_a_session_that_has_ended_takes_nothing(
         Ended,
         lambda: factories.announce(after(uow, draft.expires - uow.now), ada, draft, wheel),
     )
-    drafts.discard(uow, Actor(ada), draft)
+    drafts.discard(uow, Person(ada), draft)
     refused(uow, Ended, lambda: factories.announce(uow, ada, draft, wheel))
 
 
@@ -341,7 +341,7 @@ class TestWithLimits:
         second = make_wheel(tmp_path, version="2.0")
 
         refused(uow, TooLarge, lambda: factories.announce(uow, ada, other, second, size=2001))
-        upload_sessions.cancel(uow, Actor(ada), draft, first)
+        upload_sessions.cancel(uow, Person(ada), draft, first)
         assert factories.announce(uow, ada, other, second, size=2001).size == 2001
 
     def test_bytes_that_will_not_come_any_more_do_not_count(
@@ -352,7 +352,7 @@ class TestWithLimits:
         broken_off = factories.announce(
             uow, ada, other, make_wheel(tmp_path, version="2.0"), size=2000
         )
-        upload_sessions.begin_completion(uow, Actor(ada), other, broken_off)
+        upload_sessions.begin_completion(uow, Person(ada), other, broken_off)
         sdist = make_sdist(tmp_path)
         later = after(uow, LIFETIME - INSTANT)
 
@@ -463,7 +463,7 @@ def test_bytes_do_not_come_another_way_than_was_announced(
     refused(
         uow,
         UploadConflict,
-        lambda: upload_sessions.check_part(uow, Actor(ada), draft, pending, RESUMABLE, 0),
+        lambda: upload_sessions.check_part(uow, Person(ada), draft, pending, RESUMABLE, 0),
         HTTP_POST_BYTES,
     )
 
@@ -481,7 +481,7 @@ def interrupt(uow: UnitOfWork, ada: User, draft: Draft, upload: UploadSession) -
 
 
 def begin(uow: UnitOfWork, ada: User, draft: Draft, upload: UploadSession) -> None:
-    upload_sessions.begin_completion(uow, Actor(ada), draft, upload)
+    upload_sessions.begin_completion(uow, Person(ada), draft, upload)
 
 
 def fail(uow: UnitOfWork, ada: User, draft: Draft, upload: UploadSession) -> None:
@@ -490,7 +490,7 @@ def fail(uow: UnitOfWork, ada: User, draft: Draft, upload: UploadSession) -> Non
 
 
 def cancel(uow: UnitOfWork, ada: User, draft: Draft, upload: UploadSession) -> None:
-    upload_sessions.cancel(uow, Actor(ada), draft, upload)
+    upload_sessions.cancel(uow, Person(ada), draft, upload)
 
 
 STATES: dict[str, Bring] = {
@@ -512,13 +512,13 @@ def test_only_what_is_pending_takes_bytes_and_completion(
     refused(
         uow,
         UploadConflict,
-        lambda: upload_sessions.check_part(uow, Actor(ada), draft, pending, HTTP_POST_BYTES, 0),
+        lambda: upload_sessions.check_part(uow, Person(ada), draft, pending, HTTP_POST_BYTES, 0),
         "takes no bytes",
     )
     refused(
         uow,
         UploadConflict,
-        lambda: upload_sessions.begin_completion(uow, Actor(ada), draft, pending),
+        lambda: upload_sessions.begin_completion(uow, Person(ada), draft, pending),
         "cannot be completed",
     )
 
@@ -529,7 +529,7 @@ def test_a_completed_file_is_not_completed_again(
     refused(
         uow,
         UploadConflict,
-        lambda: upload_sessions.begin_completion(uow, Actor(ada), draft, completed),
+        lambda: upload_sessions.begin_completion(uow, Person(ada), draft, completed),
         "is completed",
     )
 
@@ -546,8 +546,8 @@ def test_a_part_of_someone_who_lost_the_role_meanwhile_is_not_taken(
     for act in (
         lambda: factories.send(uow, bob, draft, pending, wheel.read_bytes()),
         lambda: factories.complete(uow, bob, draft, pending),
-        lambda: upload_sessions.cancel(uow, Actor(bob), draft, pending),
-        lambda: upload_sessions.extend(uow, Actor(bob), draft, pending, HOUR),
+        lambda: upload_sessions.cancel(uow, Person(bob), draft, pending),
+        lambda: upload_sessions.extend(uow, Person(bob), draft, pending, HOUR),
     ):
         refused(uow, NotAllowed, act)
     factories.complete(uow, ada, draft, pending)
@@ -638,7 +638,7 @@ def test_a_failure_is_final_until_it_is_deleted(
     upload = failed_upload(uow, ada, draft, wheel)
 
     refused(uow, UploadConflict, lambda: factories.announce(uow, ada, draft, wheel), "has failed")
-    upload_sessions.cancel(uow, Actor(ada), draft, upload)
+    upload_sessions.cancel(uow, Person(ada), draft, upload)
     assert state(uow, upload) == "canceled"
     factories.add_upload(uow, ada, draft, wheel)
     assert shown(uow, draft) == {WHEEL: "completed"}
@@ -650,7 +650,7 @@ def test_a_failure_leaves_the_file_that_was_there(
     failed = failed_upload(uow, ada, draft, make_wheel(tmp_path / "new", salt="new"))
     assert shown(uow, draft) == {WHEEL: "error"}
 
-    upload_sessions.cancel(uow, Actor(ada), draft, failed)
+    upload_sessions.cancel(uow, Person(ada), draft, failed)
 
     assert shown(uow, draft) == {WHEEL: "completed"}
     assert state(uow, completed) == "completed"
@@ -661,14 +661,14 @@ def test_a_file_that_was_published_while_it_came_fails(
 ) -> None:
     """The draft was published with the file, and a new one has an upload of its name by now."""
     factories.send(uow, ada, draft, pending, wheel.read_bytes())
-    upload_sessions.begin_completion(uow, Actor(ada), draft, pending)
+    upload_sessions.begin_completion(uow, Person(ada), draft, pending)
     with assemble(uow, pending) as assembled:
-        upload_sessions.cancel(after(uow, COMPLETION_LEASE), Actor(ada), draft, pending)
+        upload_sessions.cancel(after(uow, COMPLETION_LEASE), Person(ada), draft, pending)
         factories.upload(uow, ada, wheel, staged=True)
-        publishing.publish(uow, Actor(ada), draft)
+        publishing.publish(uow, Person(ada), draft)
 
         with pytest.raises(Ended):
-            upload_sessions.complete(uow, Actor(ada), draft, pending, assembled)
+            upload_sessions.complete(uow, Person(ada), draft, pending, assembled)
 
     assert factories.public_filenames(uow, "example") == [WHEEL]
 
@@ -677,7 +677,7 @@ def test_a_completion_that_takes_too_long_has_failed(
     uow: UnitOfWork, ada: User, draft: Draft, pending: UploadSession, wheel: Path
 ) -> None:
     factories.send(uow, ada, draft, pending, wheel.read_bytes())
-    upload_sessions.begin_completion(uow, Actor(ada), draft, pending)
+    upload_sessions.begin_completion(uow, Person(ada), draft, pending)
     in_time, late = after(uow, COMPLETION_LEASE - INSTANT), after(uow, COMPLETION_LEASE)
 
     assert state(in_time, pending) == "processing"
@@ -686,21 +686,21 @@ def test_a_completion_that_takes_too_long_has_failed(
         refused(
             uow,
             UploadConflict,
-            lambda: upload_sessions.complete(late, Actor(ada), draft, pending, assembled),
+            lambda: upload_sessions.complete(late, Person(ada), draft, pending, assembled),
         )
-        upload_sessions.complete(in_time, Actor(ada), draft, pending, assembled)
+        upload_sessions.complete(in_time, Person(ada), draft, pending, assembled)
     assert shown(uow, draft) == {WHEEL: "completed"}
 
 
 def test_what_was_interrupted_can_be_deleted_and_sent_anew(
     uow: UnitOfWork, ada: User, draft: Draft, pending: UploadSession, wheel: Path
 ) -> None:
-    upload_sessions.begin_completion(uow, Actor(ada), draft, pending)
+    upload_sessions.begin_completion(uow, Person(ada), draft, pending)
     late = after(uow, COMPLETION_LEASE)
 
     with pytest.raises(UploadConflict, match="has failed"):
         factories.announce(late, ada, draft, wheel)
-    upload_sessions.cancel(late, Actor(ada), draft, pending)
+    upload_sessions.cancel(late, Person(ada), draft, pending)
 
     assert shown(late, draft) == {}
     factories.add_upload(late, ada, draft, wheel)
@@ -716,7 +716,7 @@ def test_what_is_under_way_is_not_replaced(
     again = partial(factories.announce, uow, ada, draft, wheel)
 
     refused(uow, UploadConflict, again, "is being uploaded")
-    upload_sessions.begin_completion(uow, Actor(ada), draft, pending)
+    upload_sessions.begin_completion(uow, Person(ada), draft, pending)
     refused(uow, UploadConflict, again, "is being uploaded")
 
 
@@ -744,9 +744,9 @@ def test_the_same_bytes_again_are_a_new_upload_of_the_same_file(
 
     assert (state(uow, completed), state(uow, again)) == ("canceled", "completed")
     assert names(uow, draft) == [WHEEL]
-    upload_sessions.cancel(uow, Actor(ada), draft, completed)
+    upload_sessions.cancel(uow, Person(ada), draft, completed)
     assert names(uow, draft) == [WHEEL]
-    upload_sessions.cancel(uow, Actor(ada), draft, again)
+    upload_sessions.cancel(uow, Person(ada), draft, again)
     assert names(uow, draft) == []
 
 
@@ -761,7 +761,7 @@ def test_it_is_canceled_in_every_state_but_one(
     if where in STATES:
         STATES[where](uow, ada, draft, pending)
     uow.db.flush()
-    act = partial(upload_sessions.cancel, uow, Actor(ada), draft, pending)
+    act = partial(upload_sessions.cancel, uow, Person(ada), draft, pending)
 
     if where == "processing":
         refused(uow, UploadConflict, act, "being completed")
@@ -777,7 +777,7 @@ def test_it_is_canceled_in_every_state_but_one(
 def test_to_cancel_what_is_completed_deletes_the_file(
     uow: UnitOfWork, ada: User, draft: Draft, completed: UploadSession
 ) -> None:
-    upload_sessions.cancel(uow, Actor(ada), draft, completed)
+    upload_sessions.cancel(uow, Person(ada), draft, completed)
 
     assert state(uow, completed) == "canceled"
     assert names(uow, draft) == []
@@ -788,17 +788,17 @@ def test_by_its_name_a_file_is_deleted_whatever_state_it_is_in(
 ) -> None:
     newer = factories.announce(uow, ada, draft, make_wheel(tmp_path / "newer", salt="newer"))
 
-    upload_sessions.remove(uow, Actor(ada), draft, WHEEL)
+    upload_sessions.remove(uow, Person(ada), draft, WHEEL)
     assert (state(uow, newer), state(uow, completed)) == ("canceled", "completed")
-    upload_sessions.remove(uow, Actor(ada), draft, WHEEL)
+    upload_sessions.remove(uow, Person(ada), draft, WHEEL)
     assert state(uow, completed) == "canceled"
-    refused(uow, NotFound, lambda: upload_sessions.remove(uow, Actor(ada), draft, WHEEL))
+    refused(uow, NotFound, lambda: upload_sessions.remove(uow, Person(ada), draft, WHEEL))
 
 
 def test_a_file_that_the_manage_page_removes_takes_its_upload_along(
     uow: UnitOfWork, ada: User, draft: Draft, completed: UploadSession
 ) -> None:
-    drafts.remove_file(uow, Actor(ada), draft, WHEEL)
+    drafts.remove_file(uow, Person(ada), draft, WHEEL)
     uow.db.refresh(completed)
 
     assert state(uow, completed) == "canceled"
@@ -830,12 +830,12 @@ def test_with_the_session_all_uploads_are_canceled_also_one_that_is_processed(
     sdist = make_sdist(tmp_path)
     processing = factories.announce(uow, ada, draft, sdist)
     factories.send(uow, ada, draft, processing, sdist.read_bytes())
-    upload_sessions.begin_completion(uow, Actor(ada), draft, processing)
+    upload_sessions.begin_completion(uow, Person(ada), draft, processing)
     with assemble(uow, processing) as assembled:
-        drafts.discard(uow, Actor(ada), draft)
+        drafts.discard(uow, Person(ada), draft)
 
         with pytest.raises(Ended):
-            upload_sessions.complete(uow, Actor(ada), draft, processing, assembled)
+            upload_sessions.complete(uow, Person(ada), draft, processing, assembled)
         upload_sessions.fail(uow, processing, ("too late",))
 
     for upload in (completed, processing):
@@ -864,13 +864,13 @@ def test_a_pending_upload_is_gone_from_the_second_it_falls_due(
 def test_more_time_counts_from_the_expiry_and_ends_with_the_session(
     uow: UnitOfWork, ada: User, draft: Draft, pending: UploadSession
 ) -> None:
-    upload_sessions.extend(uow, Actor(ada), draft, pending, HOUR)
+    upload_sessions.extend(uow, Person(ada), draft, pending, HOUR)
     assert pending.expires == uow.now + LIFETIME + HOUR
 
-    upload_sessions.extend(uow, Actor(ada), draft, pending, timedelta(0))
+    upload_sessions.extend(uow, Person(ada), draft, pending, timedelta(0))
     assert pending.expires == uow.now + LIFETIME + HOUR
 
-    upload_sessions.extend(uow, Actor(ada), draft, pending, 3650 * DAY)
+    upload_sessions.extend(uow, Person(ada), draft, pending, 3650 * DAY)
     assert pending.expires == draft.expires
 
 
@@ -881,7 +881,7 @@ def test_only_what_is_pending_gets_more_time(
     STATES[where](uow, ada, draft, pending)
     expires = pending.expires
 
-    upload_sessions.extend(uow, Actor(ada), draft, pending, HOUR)
+    upload_sessions.extend(uow, Person(ada), draft, pending, HOUR)
 
     assert pending.expires == expires
     assert state(uow, pending) != "pending"
@@ -898,7 +898,7 @@ def test_housekeeping_writes_down_what_time_has_done(
         factories.send(uow, ada, draft, late, wheel.read_bytes())
         interrupted = factories.announce(uow, ada, draft, sdist)
         factories.send(uow, ada, draft, interrupted, sdist.read_bytes())
-        upload_sessions.begin_completion(uow, Actor(ada), draft, interrupted)
+        upload_sessions.begin_completion(uow, Person(ada), draft, interrupted)
     kept = {hashlib.sha256(path.read_bytes()).hexdigest() for path in (wheel, sdist)}
     assert keep_house(services).blobs_freed == 0
     assert set(services.storage.digests()) == kept
@@ -925,7 +925,7 @@ def test_uploads_are_forgotten_with_their_session_and_files_are_not(
         ada = factories.make_user(uow)
         draft = factories.open_new(uow, ada)
         factories.add_upload(uow, ada, draft, wheel)
-        ending(uow, Actor(ada), draft)
+        ending(uow, Person(ada), draft)
 
     def left() -> tuple[int, int]:
         keep_house(services)
@@ -975,7 +975,7 @@ def test_uploads_of_several_versions_do_not_meet(
     wheel = make_wheel(tmp_path, version="2.0")
     factories.add_upload(uow, ada, other, wheel)
 
-    publishing.publish(uow, Actor(ada), other)
+    publishing.publish(uow, Person(ada), other)
 
     assert shown(uow, draft) == {WHEEL: "pending"}
     assert drafts.live(uow, project, Version("2.0")) is None

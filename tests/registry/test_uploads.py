@@ -26,7 +26,7 @@ from greenroom.registry.errors import (
     TooMany,
     WrongDigest,
 )
-from greenroom.registry.permissions import Actor
+from greenroom.registry.permissions import Actor, Person
 from greenroom.registry.projects import ProjectSettings
 from greenroom.registry.unit_of_work import Services, UnitOfWork
 from greenroom.registry.uploads import Accepted
@@ -82,7 +82,7 @@ def _upload(
 ) -> Accepted:
     if not claims:
         return factories.upload(uow, user, path, staged=staged)
-    actor = Actor(user) if isinstance(user, User) else user
+    actor = Person(user) if isinstance(user, User) else user
     artifact = factories.artifact_of(path)
     claimed = replace(factories.claims_of(path), **claims)  # type: ignore[arg-type]
     return uploads.upload_file(
@@ -95,7 +95,7 @@ def _upload(
 
 def test_a_direct_upload_is_public(uow: UnitOfWork, ada: User, tmp_path: Path) -> None:
     wheel = make_wheel(tmp_path)
-    accepted = factories.upload(uow, Actor(ada), wheel, staged=False)
+    accepted = factories.upload(uow, Person(ada), wheel, staged=False)
     assert accepted == Accepted(None, opened=False, published=True, changed=True)
     assert factories.public_filenames(uow, "example") == [wheel.name]
     file = catalogue.file(uow.db, wheel.name)
@@ -108,7 +108,7 @@ def test_a_direct_upload_is_public(uow: UnitOfWork, ada: User, tmp_path: Path) -
 def test_the_kept_metadata_is_what_is_in_the_wheel(
     uow: UnitOfWork, ada: User, tmp_path: Path
 ) -> None:
-    factories.upload(uow, Actor(ada), make_wheel(tmp_path), staged=False)
+    factories.upload(uow, Person(ada), make_wheel(tmp_path), staged=False)
     file = catalogue.file(uow.db, "example-1.0-py3-none-any.whl")
     assert file is not None
     with uow.storage.open(file.metadata_sha256) as blob:
@@ -118,8 +118,8 @@ def test_the_kept_metadata_is_what_is_in_the_wheel(
 def test_a_staged_upload_opens_a_draft_and_the_next_joins_it(
     uow: UnitOfWork, ada: User, tmp_path: Path
 ) -> None:
-    first = factories.upload(uow, Actor(ada), make_wheel(tmp_path), staged=True)
-    second = factories.upload(uow, Actor(ada), make_sdist(tmp_path), staged=True)
+    first = factories.upload(uow, Person(ada), make_wheel(tmp_path), staged=True)
+    second = factories.upload(uow, Person(ada), make_sdist(tmp_path), staged=True)
     assert (first.opened, first.published, first.changed) == (True, False, True)
     assert (second.opened, second.published, second.changed) == (False, False, True)
     assert first.draft_key is not None
@@ -131,9 +131,9 @@ def test_a_maintainer_uploads_both_ways(
     uow: UnitOfWork, eve: User, project: Project, tmp_path: Path
 ) -> None:
     factories.add_role(uow, project, eve, RoleName.MAINTAINER)
-    assert factories.upload(uow, Actor(eve), make_sdist(tmp_path), staged=False).published
+    assert factories.upload(uow, Person(eve), make_sdist(tmp_path), staged=False).published
     wheel = make_wheel(tmp_path, version="2.0")
-    assert factories.upload(uow, Actor(eve), wheel, staged=True).opened
+    assert factories.upload(uow, Person(eve), wheel, staged=True).opened
 
 
 def test_the_project_is_spelled_as_its_first_artifact_does(
@@ -164,7 +164,7 @@ def test_what_is_published_may_be_uploaded_again(
 ) -> None:
     wheel = make_wheel(tmp_path)
     before = factories.everything(uow)
-    accepted = factories.upload(uow, Actor(ada), wheel, staged=staged)
+    accepted = factories.upload(uow, Person(ada), wheel, staged=staged)
     assert accepted == Accepted(None, opened=False, published=True, changed=False)
     assert factories.everything(uow) == before
 
@@ -175,7 +175,7 @@ def test_also_while_a_draft_is_open(
 ) -> None:
     draft = factories.stage(uow, ada, make_sdist(tmp_path))
     before = factories.everything(uow)
-    accepted = factories.upload(uow, Actor(ada), make_wheel(tmp_path), staged=staged)
+    accepted = factories.upload(uow, Person(ada), make_wheel(tmp_path), staged=staged)
     assert accepted == Accepted(draft.key, opened=False, published=True, changed=False)
     assert factories.everything(uow) == before
 
@@ -285,7 +285,7 @@ def test_names_per_hour_are_limited(
     limited = with_settings(uow, new_projects_per_hour=1)
     sentence = refused(limited, TooMany, ada, make_wheel(tmp_path, "second"), staged=staged)
     assert "registered 1 project names" in sentence
-    assert factories.upload(limited, Actor(ada), make_sdist(tmp_path), staged=staged).changed
+    assert factories.upload(limited, Person(ada), make_sdist(tmp_path), staged=staged).changed
 
 
 @BOTH_WAYS
@@ -296,7 +296,7 @@ def test_uploads_per_hour_are_limited(
     sdist = make_sdist(tmp_path)
     assert "uploaded 1 files" in refused(limited, TooMany, ada, sdist, staged=staged)
     later = replace(limited, now=uow.now + timedelta(hours=1))
-    assert factories.upload(later, Actor(ada), sdist, staged=staged).changed
+    assert factories.upload(later, Person(ada), sdist, staged=staged).changed
 
 
 def test_an_unverified_person_uploads_nothing_new(uow: UnitOfWork, tmp_path: Path) -> None:
@@ -314,7 +314,7 @@ def test_a_file_that_is_too_large(uow: UnitOfWork, ada: User, tmp_path: Path, st
     limited = with_settings(uow, max_file_size=wheel.stat().st_size - 1)
     assert "File too large" in refused(limited, TooLarge, ada, wheel, staged=staged)
     fitting = with_settings(uow, max_file_size=wheel.stat().st_size)
-    assert factories.upload(fitting, Actor(ada), wheel, staged=staged).changed
+    assert factories.upload(fitting, Person(ada), wheel, staged=staged).changed
 
 
 @BOTH_WAYS
@@ -326,7 +326,7 @@ def test_a_project_that_is_too_large(
     limited = with_settings(uow, max_project_size=together - 1)
     assert "Project size too large" in refused(limited, TooLarge, ada, sdist, staged=staged)
     fitting = with_settings(uow, max_project_size=together)
-    assert factories.upload(fitting, Actor(ada), sdist, staged=staged).changed
+    assert factories.upload(fitting, Person(ada), sdist, staged=staged).changed
 
 
 @BOTH_WAYS
@@ -370,19 +370,19 @@ def test_a_draft_of_another_version_is_in_nobodys_way(
     uow: UnitOfWork, ada: User, tmp_path: Path
 ) -> None:
     factories.stage(uow, ada, make_wheel(tmp_path))
-    factories.upload(uow, Actor(ada), make_wheel(tmp_path, version="1.1"), staged=False)
+    factories.upload(uow, Person(ada), make_wheel(tmp_path, version="1.1"), staged=False)
     assert factories.public_filenames(uow, "example") == ["example-1.1-py3-none-any.whl"]
 
 
 def test_a_project_that_wants_drafts_refuses_to_publish_directly(
     uow: UnitOfWork, ada: User, project: Project, tmp_path: Path
 ) -> None:
-    projects.change_settings(uow, Actor(ada), project, ProjectSettings(False))
+    projects.change_settings(uow, Person(ada), project, ProjectSettings(False))
     sdist = make_sdist(tmp_path)
     sentence = refused(uow, DraftsOnly, ada, sdist, staged=False)
     assert "'example' publishes through drafts only" in sentence
     assert "?staged=true" in sentence
-    assert factories.upload(uow, Actor(ada), sdist, staged=True).opened
+    assert factories.upload(uow, Person(ada), sdist, staged=True).opened
 
 
 # The release
@@ -396,7 +396,7 @@ def test_a_release_that_is_closed(
     sentence = refused(late, ReleaseClosed, ada, make_sdist(tmp_path), staged=staged)
     assert "takes no more files" in sentence
     assert factories.upload(
-        late, Actor(ada), make_sdist(tmp_path, version="1.1"), staged=staged
+        late, Person(ada), make_sdist(tmp_path, version="1.1"), staged=staged
     ).changed
 
 
@@ -472,7 +472,7 @@ def test_what_only_a_private_index_takes(
     wheel = make_wheel(tmp_path, tag="py3-none-linux_x86_64")
     refused(uow, InvalidFile, ada, wheel, staged=staged)
     private = with_settings(uow, policy="private")
-    assert factories.upload(private, Actor(ada), wheel, staged=staged).changed
+    assert factories.upload(private, Person(ada), wheel, staged=staged).changed
 
 
 # The order of the checks
@@ -510,7 +510,7 @@ def test_the_first_check_that_fails_answers(
         wheel = make_wheel(tmp_path, tag="py2-none-any")
         factories.stage(replace(uow, now=uow.now + timedelta(days=10)), ada, wheel)
     if "drafts only" in faults:
-        projects.change_settings(uow, Actor(ada), project, ProjectSettings(False))
+        projects.change_settings(uow, Person(ada), project, ProjectSettings(False))
     if "closed release" in faults:
         uow = replace(uow, now=uow.now + timedelta(days=15))
     if "too many" in faults:
@@ -538,7 +538,7 @@ def arrived(services: Services, tmp_path: Path) -> Callable[[bool], Accepted]:
 
     def accept(staged: bool) -> Accepted:
         with services.writing() as uow:
-            actor = Actor(accounts.get_user(uow.db, "ada"))
+            actor = Person(accounts.get_user(uow.db, "ada"))
             artifact, claims = factories.artifact_of(sdist), factories.claims_of(sdist)
             distribution = uploads.examine(uow.settings, artifact, claims)
             return uploads.accept(uow, actor, artifact, claims, distribution, staged=staged)
@@ -590,7 +590,7 @@ def test_what_fell_due_and_was_not_swept_is_in_nobodys_way(
     )
     with replace(services, settings=settings).writing() as uow:
         ada = accounts.get_user(uow.db, "ada")
-        assert factories.upload(uow, Actor(ada), sdist, staged=False).published
+        assert factories.upload(uow, Person(ada), sdist, staged=False).published
     with services.reading() as uow:
         assert factories.public_filenames(uow, "example") == [
             "example-0.9-py3-none-any.whl",

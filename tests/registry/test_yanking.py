@@ -8,7 +8,7 @@ import pytest
 from greenroom.models import Project, RoleName, User
 from greenroom.registry import catalogue, projects, yanking
 from greenroom.registry.errors import InvalidRequest, NotAllowed, NotFound
-from greenroom.registry.permissions import OPERATOR, Actor
+from greenroom.registry.permissions import OPERATOR, Actor, Person
 from greenroom.registry.unit_of_work import UnitOfWork
 from tests import factories
 from tests.artifacts import make_sdist, make_wheel
@@ -33,7 +33,7 @@ def ada(uow: UnitOfWork) -> User:
 
 @pytest.fixture
 def owner(ada: User) -> Actor:
-    return Actor(ada)
+    return Person(ada)
 
 
 @pytest.fixture
@@ -165,7 +165,7 @@ def test_only_owners_yank(
     before = factories.everything(uow)
 
     with pytest.raises(NotAllowed, match="may not manage"):
-        act(uow, Actor(person), project, name)
+        act(uow, Person(person), project, name)
 
     assert factories.everything(uow) == before
 
@@ -175,7 +175,7 @@ def test_the_operator_and_administrators_may_too(
     uow: UnitOfWork, project: Project, act: Act, name: str
 ) -> None:
     act(uow, OPERATOR, project, name)
-    act(uow, Actor(factories.make_user(uow, "root", administrator=True)), project, name)
+    act(uow, Person(factories.make_user(uow, "root", administrator=True)), project, name)
 
 
 @pytest.mark.parametrize("act", [yanking.yank_release, yanking.unyank_release])
@@ -186,7 +186,7 @@ def test_a_release_that_is_not_public_is_not_there(
     factories.stage(uow, ada, make_wheel(tmp_path, version="4.0"))
 
     with pytest.raises(NotFound, match="has no published release"):
-        act(uow, Actor(ada), project, version)
+        act(uow, Person(ada), project, version)
 
 
 @pytest.mark.parametrize("act", [yanking.yank_file, yanking.unyank_file])
@@ -200,7 +200,7 @@ def test_a_file_of_another_project_or_of_a_draft_is_not_there(
     factories.release(uow, ada, make_sdist(tmp_path, "another"))
 
     with pytest.raises(NotFound, match="has no published file"):
-        act(uow, Actor(ada), project, filename)
+        act(uow, Person(ada), project, filename)
 
 
 @pytest.mark.parametrize(("act", "name"), [(yanking.yank_release, "1.0")])
@@ -211,13 +211,13 @@ def test_a_reserved_name_has_nothing_to_yank(
     assert draft.project is not None
 
     with pytest.raises(InvalidRequest, match="Nothing of 'reserved' is public"):
-        act(uow, Actor(ada), draft.project, name)
+        act(uow, Person(ada), draft.project, name)
 
 
 def test_a_project_that_is_yanked_whole_still_takes_files(
     uow: UnitOfWork, ada: User, project: Project, tmp_path: Path
 ) -> None:
-    yanking.yank_release(uow, Actor(ada), project, "2.0")
+    yanking.yank_release(uow, Person(ada), project, "2.0")
 
     factories.release(uow, ada, make_sdist(tmp_path, version="2.0"))
 

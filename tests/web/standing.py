@@ -21,7 +21,7 @@ from greenroom.registry import (
     projects,
     publishing,
 )
-from greenroom.registry.permissions import Actor
+from greenroom.registry.permissions import Person
 from greenroom.registry.unit_of_work import Services
 from greenroom.settings import Settings
 from greenroom.storage import open_storage
@@ -102,7 +102,7 @@ def furnish(site: Site, folder: Path) -> House:
     ]
     slugs = {}
     with site.services.writing() as uow:
-        ada = Actor(accounts.get_user(uow.db, "ada"))
+        ada = Person(accounts.get_user(uow.db, "ada"))
         for name in ("expired", "swept"):
             slugs[name] = factories.stage(uow, ada, make_wheel(folder, name)).slug
     site.clock.advance(timedelta(days=14))
@@ -111,7 +111,7 @@ def furnish(site: Site, folder: Path) -> House:
         assert swept is not None
         drafts.expire(uow, swept)
     with site.services.writing() as uow:
-        ada = Actor(accounts.get_user(uow.db, "ada"))
+        ada = Person(accounts.get_user(uow.db, "ada"))
         factories.release(uow, ada, *files[:3])
         draft = factories.stage(uow, ada, *files[3:])
         slugs["rotated"] = draft.slug

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 import pytest
 
 from greenroom.registry import accounts, drafts, upload_sessions
-from greenroom.registry.permissions import Actor
+from greenroom.registry.permissions import Person
 from greenroom.registry.upload_sessions import HTTP_POST_BYTES, Announcement
 from greenroom.web.http.draft_nodes import DraftFile, EndedDraft
 from greenroom.web.http.traversal import Node, Root
@@ -114,7 +114,7 @@ def house(
             assert draft is not None
             upload = upload_sessions.announce(
                 uow,
-                Actor(accounts.get_user(uow.db, "ada")),
+                Person(accounts.get_user(uow.db, "ada")),
                 draft,
                 Announcement(
                     "example-3.0-py2-none-any.whl", 10, {"sha256": "0" * 64}, HTTP_POST_BYTES

@@ -39,7 +39,7 @@ from greenroom.registry import (
     yanking,
 )
 from greenroom.registry.errors import Refusal
-from greenroom.registry.permissions import OPERATOR, Actor
+from greenroom.registry.permissions import OPERATOR, Actor, Person
 from greenroom.registry.unit_of_work import Services, UnitOfWork
 from greenroom.settings import Settings
 from greenroom.storage import open_storage
@@ -505,7 +505,7 @@ class TwoIndexes(RuleBasedStateMachine):
 
 
 def actor(uow: UnitOfWork, username: str) -> Actor:
-    return Actor(accounts.get_user(uow.db, username))
+    return Person(accounts.get_user(uow.db, username))
 
 
 def run(urls: tuple[str, str]) -> None:

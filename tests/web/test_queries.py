@@ -13,7 +13,7 @@ from greenroom.core_metadata import CoreMetadata
 from greenroom.database import Database
 from greenroom.models import Draft, File, Project, Release
 from greenroom.registry import accounts
-from greenroom.registry.permissions import Actor
+from greenroom.registry.permissions import Person
 from tests import factories
 from tests.artifacts import make_sdist, make_wheel
 from tests.web.conftest import Site, authorization
@@ -32,7 +32,7 @@ class UnitOfWork:
         self.site = site
         site.user("ada")
         with site.services.writing() as uow:
-            ada = Actor(accounts.get_user(uow.db, "ada"))
+            ada = Person(accounts.get_user(uow.db, "ada"))
             wheel, metadata = make_wheel(folder, "big", "1.0"), make_sdist(folder, "big", "1.0")
             big = factories.release(uow, ada, wheel, metadata)
             self.wheel = wheel

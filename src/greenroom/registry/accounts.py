@@ -22,7 +22,7 @@ from greenroom.registry.errors import (
     TooMany,
 )
 from greenroom.registry.names import is_username
-from greenroom.registry.permissions import TOKEN_PERMISSIONS, Actor, is_administrator
+from greenroom.registry.permissions import TOKEN_PERMISSIONS, Actor, ApiToken
 from greenroom.registry.rate_limits import waiting_time
 from greenroom.registry.unit_of_work import UnitOfWork
 
@@ -43,7 +43,6 @@ REGISTRATIONS_PER_ADDRESS = 10
 REGISTRATIONS_COUNT_FOR = timedelta(hours=1)
 _REGISTRATION = "(registration)"  # stands where failed sign-ins have the name of an account
 
-_LAST_USED_PRECISION = timedelta(minutes=1)
 _WRONG = "Invalid or non-existent authentication information."
 
 
@@ -171,7 +170,7 @@ def verify_user(uow: UnitOfWork, actor: Actor, user_id: int) -> User:
         NotAllowed: the actor is no administrator.
         NotFound: there is no such user.
     """
-    if not is_administrator(actor):
+    if not actor.is_administrator:
         raise NotAllowed("Only administrators of this index verify users.")
     user = uow.db.get(User, user_id)
     if user is None:
@@ -306,7 +305,7 @@ def revoke_token(uow: UnitOfWork, user: User, token_id: int) -> Token:
     return token
 
 
-def actor_of_token(uow: UnitOfWork, text: str) -> Actor:
+def actor_of_token(uow: UnitOfWork, text: str) -> ApiToken:
     """The actor that a token's text stands for.
 
     Raises:
@@ -324,13 +323,7 @@ def actor_of_token(uow: UnitOfWork, text: str) -> Actor:
         raise NotAuthenticated(_WRONG)
     if token.expires is not None and token.expires <= uow.now:
         raise NotAuthenticated(_WRONG)
-    return Actor(token.user, token)
-
-
-def note_use(uow: UnitOfWork, token: Token) -> None:
-    """Remember when a token was last used, to the minute, so that most uses write nothing."""
-    if token.last_used is None or uow.now - token.last_used >= _LAST_USED_PRECISION:
-        token.last_used = uow.now
+    return ApiToken(token)
 
 
 def forget_old_attempts(uow: UnitOfWork) -> int:

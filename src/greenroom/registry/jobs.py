@@ -16,7 +16,7 @@ from sqlalchemy import ColumnElement, CursorResult, Select, delete, func, or_, s
 from greenroom.models import Job, JobState
 from greenroom.models.base import JSONObject
 from greenroom.registry.errors import InvalidRequest, NotAllowed, NotFound
-from greenroom.registry.permissions import Actor, is_administrator
+from greenroom.registry.permissions import Actor
 from greenroom.registry.unit_of_work import Services, UnitOfWork
 
 LEASE = timedelta(seconds=20)
@@ -234,7 +234,7 @@ def retry(uow: UnitOfWork, actor: Actor, job_id: int) -> Listed:
         NotFound: there is no such job.
         InvalidRequest: it is done.
     """
-    if not is_administrator(actor):
+    if not actor.is_administrator:
         raise NotAllowed("Only administrators may have jobs tried again.")
     job = None
     if 0 < job_id <= _LARGEST_ID:

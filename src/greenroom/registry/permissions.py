@@ -1,12 +1,18 @@
-"""Who may do what: an actor against a project.
+"""Who acts, and what they may do to a project.
 
 This module is the whole rule; ``tests/registry/test_permissions.py`` spells it out as a table.
+A kind of actor is a class that answers the questions of :class:`Actor`. Nothing outside asks which
+kind it is, so that another kind is another class here.
 """
 
+from abc import ABC, abstractmethod
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from enum import StrEnum
 
-from greenroom.models import Project, RoleName, Token, User
+from sqlalchemy import ColumnElement
+
+from greenroom.models import Draft, File, Project, RoleName, Token, User
 from greenroom.registry.errors import NotAllowed
 
 
@@ -36,50 +42,255 @@ _OF_OPERATOR = frozenset({Act.SEE, Act.PUBLISH, Act.DISCARD, Act.MANAGE, Act.QUA
 _IN_QUARANTINE = frozenset({Act.SEE})
 _NOTHING: frozenset[Act] = frozenset()
 
+_LAST_USED_PRECISION = timedelta(minutes=1)
+
+
+class Actor(ABC):
+    """Who asks.
+
+    What has a default here is what is true of an actor without an account.
+    """
+
+    __slots__ = ()
+
+    @property
+    @abstractmethod
+    def name(self) -> str:
+        """What logs and the journal call this actor."""
+
+    @abstractmethod
+    def permitted(self, project: Project) -> frozenset[Act]:
+        """Everything that the actor may do to the project."""
+
+    def subject(self, act: Act, project: Project) -> str:
+        """Who may not do this to the project, as the beginning of a sentence."""
+        return f"The user {self.name!r}"
+
+    def why_not(self, act: Act, project: Project) -> str:
+        """The sentence that refuses this to the actor."""
+        return f"{self.subject(act, project)} may not {act} in project {project.name!r}."
+
+    def why_not_register(self, name: str, *, staged: bool) -> str | None:
+        """The sentence that refuses the actor a new project of this name.
+
+        Args:
+            name: the name, which no project has.
+            staged: whether the project begins with a draft, not with a published file.
+
+        Returns:
+            None where the actor may bring the project into being.
+        """
+        return f"The user {self.name!r} may not register the new project {name!r}."
+
+    @property
+    def is_administrator(self) -> bool:
+        """Whether the actor keeps order in the whole index."""
+        return False
+
+    @property
+    def user_id(self) -> int | None:
+        """The account that files and projects are kept under, None where there is none."""
+        return None
+
+    def uploads(self) -> ColumnElement[bool] | None:
+        """Which files count against the actor's limit of uploads, None where it has no limit."""
+        return None
+
+    def registrations(self) -> ColumnElement[bool] | None:
+        """Which projects count against the actor's limit of new ones, None where it has none."""
+        return None
+
+    def ask_for_review(self, draft: Draft) -> None:
+        """Let the draft remember who asked for its publication; :func:`asked_for_review` tells.
+
+        Raises:
+            NotAllowed: the actor cannot be remembered.
+        """
+        raise NotAllowed(
+            f"Publications are reviewed in this index, and {self.name!r} cannot ask for a review: "
+            "let a person publish the draft."
+        )
+
+    def note_use(self, now: datetime) -> None:  # noqa: B027 (most have nothing to note)
+        """Remember that what the actor has shown was used now."""
+
 
 @dataclass(frozen=True, slots=True)
-class Actor:
-    """Who asks: nobody, a signed-in user, a user's token, or the operator at the command line."""
-
-    user: User | None = None
-    token: Token | None = None
-    operator: bool = False
+class Anonymous(Actor):
+    """Nobody in particular."""
 
     @property
     def name(self) -> str:
-        """What logs and the journal call this actor."""
-        if self.operator:
-            return "operator"
-        return self.user.username if self.user is not None else "anonymous"
+        """``anonymous``."""
+        return "anonymous"
+
+    def permitted(self, project: Project) -> frozenset[Act]:
+        """Nothing: what is public takes no permission."""
+        return _NOTHING
 
 
-ANONYMOUS = Actor()
-OPERATOR = Actor(operator=True)
+@dataclass(frozen=True, slots=True)
+class Operator(Actor):
+    """Whoever has the command line of the index."""
+
+    @property
+    def name(self) -> str:
+        """``operator``, which no user is called."""
+        return "operator"
+
+    def permitted(self, project: Project) -> frozenset[Act]:
+        """Everything but staging: an operator uploads nothing."""
+        return _OF_OPERATOR
+
+    @property
+    def is_administrator(self) -> bool:
+        """Always."""
+        return True
+
+    def ask_for_review(self, draft: Draft) -> None:
+        """A draft that no account asked for is the operator's."""
+        draft.review_by = None
+
+
+class _WithAccount(Actor):
+    """Whoever acts for a user."""
+
+    __slots__ = ()
+
+    @property
+    @abstractmethod
+    def _account(self) -> User:
+        """The user."""
+
+    @property
+    def name(self) -> str:
+        """The name of the user."""
+        return self._account.username
+
+    @property
+    def user_id(self) -> int:
+        """The account of the user."""
+        return self._account.id
+
+    def why_not_register(self, name: str, *, staged: bool) -> str | None:
+        """Whoever has a verified account may register names."""
+        if self._account.email_verified:
+            return None
+        return (
+            f"The user {self.name!r} has no verified e-mail address, which it takes to register "
+            "the name of a project. Ask an administrator of this index."
+        )
+
+    def uploads(self) -> ColumnElement[bool]:
+        """What the user uploaded, by whichever means."""
+        return File.uploaded_by_id == self.user_id
+
+    def registrations(self) -> ColumnElement[bool]:
+        """What the user registered, by whichever means."""
+        return Project.created_by_id == self.user_id
+
+    def ask_for_review(self, draft: Draft) -> None:
+        """The user asks: a token may be gone when the review is done."""
+        draft.review_by = self._account
+
+
+@dataclass(frozen=True, slots=True)
+class Person(_WithAccount):
+    """A signed-in user."""
+
+    user: User
+
+    @property
+    def _account(self) -> User:
+        return self.user
+
+    def permitted(self, project: Project) -> frozenset[Act]:
+        """What the user's role allows, and the powers of an administrator."""
+        acts = _by_role(self.user, project)
+        return acts | _OF_ADMINISTRATOR if self.is_administrator else acts
+
+    @property
+    def is_administrator(self) -> bool:
+        """Whether the user is one."""
+        return self.user.is_administrator
+
+
+@dataclass(frozen=True, slots=True)
+class ApiToken(_WithAccount):
+    """An API token of a user. It carries no powers of an administrator."""
+
+    token: Token
+
+    @property
+    def _account(self) -> User:
+        return self.token.user
+
+    def permitted(self, project: Project) -> frozenset[Act]:
+        """What both the token and its user may do."""
+        return _by_role(self._account, project) & self._covered(project)
+
+    def subject(self, act: Act, project: Project) -> str:
+        """The token, where its user may."""
+        if act in _by_role(self._account, project):
+            return f"This API token of the user {self.name!r}"
+        return f"The user {self.name!r}"
+
+    def why_not(self, act: Act, project: Project) -> str:
+        """Whether the token or its user is the limit."""
+        if act in _by_role(self._account, project):
+            return (
+                f"This API token may not {act} in project {project.name!r}, though its user may: "
+                f"use a token with the permission {act!r} that covers the project."
+            )
+        return _WithAccount.why_not(self, act, project)
+
+    def why_not_register(self, name: str, *, staged: bool) -> str | None:
+        """A token of one project registers no other; a published file takes more than a draft."""
+        needed = {Act.STAGE} if staged else {Act.STAGE, Act.PUBLISH}
+        if self.token.project_id is None and needed <= self._acts():
+            return _WithAccount.why_not_register(self, name, staged=staged)
+        return (
+            f"This API token may not register the new project {name!r}: use a token that is not "
+            "limited to a project and has the permissions for it."
+        )
+
+    def note_use(self, now: datetime) -> None:
+        """Remember it to the minute, so that most uses write nothing."""
+        last = self.token.last_used
+        if last is None or now - last >= _LAST_USED_PRECISION:
+            self.token.last_used = now
+
+    def _covered(self, project: Project) -> frozenset[Act]:
+        if self.token.project_id is not None and self.token.project_id != project.id:
+            return _NOTHING
+        acts = self._acts()
+        return acts | {Act.SEE} if Act.STAGE in acts else acts
+
+    def _acts(self) -> frozenset[Act]:
+        return frozenset(act for act in TOKEN_PERMISSIONS if act in self.token.permissions)
+
+
+ANONYMOUS = Anonymous()
+OPERATOR = Operator()
+
+
+def asked_for_review(draft: Draft) -> Actor:
+    """Who asked for the publication of a draft in review."""
+    return Person(draft.review_by) if draft.review_by is not None else OPERATOR
 
 
 def permitted(actor: Actor, project: Project) -> frozenset[Act]:
-    """Everything that the actor may do to the project.
-
-    A token may do what both it and its user may. The powers of an administrator are those of a
-    signed-in person: no token carries them.
-    """
-    if actor.operator:
-        return _OF_OPERATOR
-    if actor.user is None:
-        return _NOTHING
-    acts = _by_role(actor.user, project)
-    if actor.token is not None:
-        return acts & _of_token(actor.token, project)
-    return acts | _OF_ADMINISTRATOR if is_administrator(actor) else acts
+    """Everything that the actor may do to the project."""
+    return actor.permitted(project)
 
 
 def may(actor: Actor, act: Act, project: Project) -> bool:
     """Whether the actor may do this to the project."""
-    return act in permitted(actor, project)
+    return act in actor.permitted(project)
 
 
 def require(actor: Actor, act: Act, project: Project) -> None:
-    """Nothing, if the actor may do this to the project.
+    """Raise NotAllowed unless the actor may do this to the project.
 
     Raises:
         NotAllowed: the actor may not.
@@ -91,35 +302,41 @@ def require(actor: Actor, act: Act, project: Project) -> None:
             f"The project {project.name!r} is in quarantine: until an administrator of this index "
             "lifts it, its people can look at it and nothing else."
         )
-    if actor.token is not None and act in _by_role_of(actor, project):
-        raise NotAllowed(
-            f"This API token may not {act} in project {project.name!r}, though its user may: "
-            f"use a token with the permission {act!r} that covers the project."
-        )
-    raise NotAllowed(f"The user {actor.name!r} may not {act} in project {project.name!r}.")
+    raise NotAllowed(actor.why_not(act, project))
 
 
 def require_upload(actor: Actor, project: Project, *, staged: bool) -> None:
-    """Nothing, if the actor may upload to the project: staging needs less than publishing.
+    """Raise NotAllowed unless the actor may upload to the project.
+
+    Staging needs less than publishing.
 
     Raises:
         NotAllowed: the actor may not; the sentence is the one that upload clients know.
     """
-    acts = permitted(actor, project)
+    acts = actor.permitted(project)
     if Act.STAGE not in acts:
-        subject = f"The user {actor.name!r}"
-        if actor.token is not None and Act.STAGE in _by_role_of(actor, project):
-            subject = f"This API token of the user {actor.name!r}"
         raise NotAllowed(
-            f"{subject} isn't allowed to upload to project {project.name!r}. Ask an owner of the "
-            "project for a role, or use a token that covers it."
+            f"{actor.subject(Act.STAGE, project)} isn't allowed to upload to project "
+            f"{project.name!r}. Ask an owner of the project for a role, or use a token that covers "
+            "it."
         )
     if not staged and Act.PUBLISH not in acts:
         raise NotAllowed(
-            f"This API token of the user {actor.name!r} isn't allowed to upload to project "
+            f"{actor.subject(Act.PUBLISH, project)} isn't allowed to upload to project "
             f"{project.name!r} without staging: it may stage but not publish. Add ?staged=true to "
             "the upload URL to upload a draft."
         )
+
+
+def require_registering(actor: Actor, name: str, *, staged: bool) -> None:
+    """Raise NotAllowed unless the actor may bring a new project of this name into being.
+
+    Raises:
+        NotAllowed: the actor may not.
+    """
+    refusal = actor.why_not_register(name, staged=staged)
+    if refusal is not None:
+        raise NotAllowed(refusal)
 
 
 def may_follow(actor: Actor, project: Project) -> bool:
@@ -127,24 +344,7 @@ def may_follow(actor: Actor, project: Project) -> bool:
 
     A token that only publishes or discards has to learn what it does that to, and what came of it.
     """
-    return bool(permitted(actor, project) & {Act.SEE, Act.PUBLISH, Act.DISCARD})
-
-
-def is_administrator(actor: Actor) -> bool:
-    """Whether the actor is an administrator in person, or the operator: no token carries that."""
-    if actor.operator:
-        return True
-    return actor.user is not None and actor.token is None and actor.user.is_administrator
-
-
-def may_register(actor: Actor, *, staged: bool) -> bool:
-    """Whether the actor may bring a new project into being: no token of one project can."""
-    if actor.user is None:
-        return False
-    if actor.token is None:
-        return True
-    needed = {Act.STAGE} if staged else {Act.STAGE, Act.PUBLISH}
-    return actor.token.project_id is None and needed <= _acts(actor.token)
+    return bool(actor.permitted(project) & {Act.SEE, Act.PUBLISH, Act.DISCARD})
 
 
 def _by_role(user: User, project: Project) -> frozenset[Act]:
@@ -153,18 +353,3 @@ def _by_role(user: User, project: Project) -> frozenset[Act]:
             acts = _OF_ROLE[RoleName(role.name)]
             return acts & _IN_QUARANTINE if project.quarantined else acts
     return _NOTHING
-
-
-def _by_role_of(actor: Actor, project: Project) -> frozenset[Act]:
-    return _NOTHING if actor.user is None else _by_role(actor.user, project)
-
-
-def _of_token(token: Token, project: Project) -> frozenset[Act]:
-    if token.project_id is not None and token.project_id != project.id:
-        return _NOTHING
-    acts = _acts(token)
-    return acts | {Act.SEE} if Act.STAGE in acts else acts
-
-
-def _acts(token: Token) -> frozenset[Act]:
-    return frozenset(act for act in TOKEN_PERMISSIONS if act in token.permissions)

@@ -22,7 +22,6 @@ from greenroom.registry import journal, purging
 from greenroom.registry.errors import (
     InvalidRequest,
     NameNotAvailable,
-    NotAllowed,
     NotFound,
     TooMany,
 )
@@ -33,7 +32,7 @@ from greenroom.registry.names import (
     is_username,
     lookup_name,
 )
-from greenroom.registry.permissions import Act, Actor, may_register, require
+from greenroom.registry.permissions import Act, Actor, require, require_registering
 from greenroom.registry.rate_limits import waiting_time
 from greenroom.registry.unit_of_work import UnitOfWork
 
@@ -137,19 +136,10 @@ def check_can_register(uow: UnitOfWork, actor: Actor, name: str, *, staged: bool
     check_not_prohibited(name, normalized, uow.settings.prohibited_names)
     _check_not_retired(uow, name, normalized)
     _check_not_confusable(uow, name, normalized)
-    if actor.user is None or not may_register(actor, staged=staged):
-        raise NotAllowed(
-            f"This API token may not register the new project {name!r}: use a token that is not "
-            "limited to a project and has the permissions for it."
-        )
-    if not actor.user.email_verified:
-        raise NotAllowed(
-            f"The user {actor.name!r} has no verified e-mail address, which it takes to register "
-            "the name of a project. Ask an administrator of this index."
-        )
+    require_registering(actor, name, staged=staged)
     settings = uow.settings
-    _check_rate(uow, actor.user, settings.new_projects_per_hour, timedelta(hours=1), "an hour")
-    _check_rate(uow, actor.user, settings.new_projects_per_day, timedelta(days=1), "a day")
+    _check_rate(uow, actor, settings.new_projects_per_hour, timedelta(hours=1), "an hour")
+    _check_rate(uow, actor, settings.new_projects_per_day, timedelta(days=1), "a day")
 
 
 def create(uow: UnitOfWork, actor: Actor, name: str) -> Project:
@@ -163,10 +153,11 @@ def create(uow: UnitOfWork, actor: Actor, name: str) -> Project:
         normalized_name=normalized,
         confusable_name=confusable_form(normalized),
         created=uow.now,
-        created_by_id=actor.user.id if actor.user is not None else None,
+        created_by_id=actor.user_id,
     )
-    if actor.user is not None:
-        project.roles.append(Role(user=actor.user, name=RoleName.OWNER))
+    if actor.user_id is not None:
+        owner = uow.db.get_one(User, actor.user_id)
+        project.roles.append(Role(user=owner, name=RoleName.OWNER))
     uow.db.add(project)
     uow.db.flush()
     return project
@@ -403,13 +394,14 @@ def _check_not_retired(uow: UnitOfWork, name: str, normalized: NormalizedName) -
         )
 
 
-def _check_rate(uow: UnitOfWork, user: User, limit: int, within: timedelta, length: str) -> None:
-    wait = waiting_time(
-        uow, Project.created, Project.created_by_id == user.id, limit=limit, within=within
-    )
+def _check_rate(uow: UnitOfWork, actor: Actor, limit: int, within: timedelta, length: str) -> None:
+    counted = actor.registrations()
+    if counted is None:
+        return
+    wait = waiting_time(uow, Project.created, counted, limit=limit, within=within)
     if wait is not None:
         raise TooMany(
-            f"The user {user.username!r} registered {limit} project names within {length}, as many "
+            f"The user {actor.name!r} registered {limit} project names within {length}, as many "
             "as this index allows: wait before you register the next one.",
             wait,
         )

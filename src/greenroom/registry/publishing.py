@@ -29,7 +29,7 @@ from greenroom.registry.errors import (
     Refusal,
     UploadConflict,
 )
-from greenroom.registry.permissions import OPERATOR, Act, Actor, require
+from greenroom.registry.permissions import Act, Actor, asked_for_review, require
 from greenroom.registry.unit_of_work import UnitOfWork
 
 
@@ -80,7 +80,7 @@ def finish_review(uow: UnitOfWork, draft: Draft, *, passed: bool, notices: Seque
         return
     reasons = list(notices) or ["The review did not accept it."]
     if passed:
-        asked_by = Actor(draft.review_by) if draft.review_by is not None else OPERATOR
+        asked_by = asked_for_review(draft)
         staged = drafts.files(uow.db, draft)
         try:
             require(asked_by, Act.PUBLISH, project)
@@ -135,7 +135,7 @@ def is_in_review(uow: UnitOfWork, draft: Draft) -> bool:
 
 def _ask_for_review(uow: UnitOfWork, actor: Actor, draft: Draft) -> None:
     draft.review, draft.review_notices = ReviewState.PROCESSING, []
-    draft.review_by = actor.user
+    actor.ask_for_review(draft)
     draft.review_due = None
     # It must not fall due while it waits for somebody to begin.
     draft.expires = max(draft.expires, uow.now + timedelta(days=1))

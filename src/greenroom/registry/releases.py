@@ -57,7 +57,7 @@ def new_file(
         metadata_sha256=distribution.metadata_sha256,
         core_metadata=distribution.metadata,
         created=uow.now,
-        uploaded_by_id=actor.user.id if actor.user is not None else None,
+        uploaded_by_id=actor.user_id,
     )
 
 

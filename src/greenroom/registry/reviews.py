@@ -27,6 +27,7 @@ from greenroom.registry import (
     jobs,
     publishing,
 )
+from greenroom.registry.permissions import asked_for_review
 from greenroom.registry.unit_of_work import Services
 from greenroom.storage import BlobMissing
 
@@ -117,7 +118,7 @@ def review(services: Services, draft_id: int) -> Verdict:
             request = {
                 "project": draft.project_name,
                 "version": draft.version,
-                "requested-by": draft.review_by.username if draft.review_by else "operator",
+                "requested-by": asked_for_review(draft).name,
                 "files": [
                     {"filename": file.filename, "size": file.size, "sha256": file.sha256}
                     for file in files

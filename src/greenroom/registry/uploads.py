@@ -18,7 +18,6 @@ from greenroom.distributions.errors import InvalidDistribution
 from greenroom.distributions.inspect import Distribution, inspect
 from greenroom.models import Draft, File, Project, Release
 from greenroom.registry import (
-    accounts,
     catalogue,
     drafts,
     file_rules,
@@ -93,8 +92,7 @@ def upload_file(
     distribution = inspect_and_store(services.settings, services.storage, artifact, claims)
     with services.writing() as uow:
         actor = authenticate(uow)
-        if actor.token is not None:
-            accounts.note_use(uow, actor.token)
+        actor.note_use(uow.now)
         return accept(uow, actor, artifact, claims, distribution, staged=staged)
 
 
@@ -278,11 +276,11 @@ def _check_direct(settings: Settings, project: Project | None, draft: Draft | No
 
 
 def _check_rate(uow: UnitOfWork, actor: Actor) -> None:
-    if actor.user is None:
+    counted = actor.uploads()
+    if counted is None:
         return
     limit = uow.settings.uploads_per_hour
-    by_user = File.uploaded_by_id == actor.user.id
-    wait = waiting_time(uow, File.created, by_user, limit=limit, within=timedelta(hours=1))
+    wait = waiting_time(uow, File.created, counted, limit=limit, within=timedelta(hours=1))
     if wait is not None:
         raise TooMany(
             f"The user {actor.name!r} uploaded {limit} files within an hour, as many as this index "

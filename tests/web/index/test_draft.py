@@ -16,7 +16,7 @@ from greenroom.registry import (
     drafts,
     publishing,
 )
-from greenroom.registry.permissions import Actor
+from greenroom.registry.permissions import Person
 from tests import factories
 from tests.artifacts import make_sdist, make_wheel
 from tests.web.conftest import Site
@@ -288,7 +288,7 @@ def test_a_draft_that_lost_its_last_file_is_there_and_empty(site: Site, tmp_path
     with site.services.writing() as uow:
         draft = drafts.by_slug(uow.db, slug)
         assert draft is not None
-        actor = Actor(accounts.get_user(uow.db, "ada"))
+        actor = Person(accounts.get_user(uow.db, "ada"))
         drafts.remove_file(uow, actor, draft, wheel.name)
 
     page = json.loads(fetch(site, f"/draft/{slug}/simple/example/", headers=JSON).body)
@@ -318,7 +318,7 @@ def test_publishing_moves_every_file_to_the_public_index(site: Site, tmp_path: P
     with site.services.writing() as uow:
         draft = drafts.by_slug(uow.db, slug)
         assert draft is not None
-        publishing.publish(uow, Actor(accounts.get_user(uow.db, "ada")), draft)
+        publishing.publish(uow, Person(accounts.get_user(uow.db, "ada")), draft)
 
     page = json.loads(fetch(site, "/simple/example/", headers=JSON).body)
 

@@ -14,7 +14,7 @@ from greenroom.registry import (
     projects,
     publishing,
 )
-from greenroom.registry.permissions import OPERATOR, Actor
+from greenroom.registry.permissions import OPERATOR, Person
 from greenroom.web.index.feeds import rss
 from greenroom.web.index.feeds.rss import Channel, Item
 from tests import factories
@@ -130,7 +130,7 @@ def test_a_draft_is_news_when_it_is_published(published: Site) -> None:
     with published.services.writing() as uow:
         draft = factories.find_draft(uow, "zope.example", "3.0")
         assert draft is not None
-        publishing.publish(uow, Actor(accounts.get_user(uow.db, "ada")), draft)
+        publishing.publish(uow, Person(accounts.get_user(uow.db, "ada")), draft)
 
     newest = items_of(published, UPDATES)[0]
 

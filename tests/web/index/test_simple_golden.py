@@ -22,7 +22,7 @@ import pytest
 from pypi_simple import DistributionPackage, IndexPage, ProjectPage
 
 from greenroom.registry import accounts, projects, yanking
-from greenroom.registry.permissions import OPERATOR, Actor
+from greenroom.registry.permissions import OPERATOR, Person
 from tests import factories
 from tests.artifacts import make_sdist, make_wheel
 from tests.web.conftest import Site
@@ -131,7 +131,7 @@ def site(
         site.user("ada")
         for day in range(6):
             with site.services.writing() as uow:
-                ada = Actor(accounts.get_user(uow.db, "ada"))
+                ada = Person(accounts.get_user(uow.db, "ada"))
                 paths = [folder / file.filename for file in FILES if file.day == day]
                 factories.release(uow, ada, *paths)
                 if day == 0:
@@ -139,7 +139,7 @@ def site(
                     factories.stage(uow, ada, folder / "hidden-1.0-py3-none-any.whl")
             site.clock.advance(timedelta(days=1))
         with site.services.writing() as uow:
-            ada = Actor(accounts.get_user(uow.db, "ada"))
+            ada = Person(accounts.get_user(uow.db, "ada"))
             project = projects.get(uow, "odd-name-x")
             for file in FILES:
                 if file.by_itself:

@@ -376,7 +376,6 @@ def test_a_token_has_the_project_permissions_and_time_that_were_chosen(
 
     with site.services.reading() as uow:
         token = accounts.actor_of_token(uow, text_of_token).token
-        assert token is not None
         assert token.project is not None
         assert token.project.name == "example"
         assert token.permissions == ["stage"]

@@ -12,7 +12,7 @@ from greenroom.registry import (
     drafts,
     publishing,
 )
-from greenroom.registry.permissions import OPERATOR, Actor
+from greenroom.registry.permissions import OPERATOR, Actor, Person
 from greenroom.registry.unit_of_work import UnitOfWork
 from tests import factories
 from tests.artifacts import make_sdist, make_wheel
@@ -136,7 +136,7 @@ def test_an_empty_draft_says_so(site: Site, tmp_path: Path) -> None:
     slug = stage(site, wheel)
     with site.services.writing() as uow:
         draft = drafts.by_slug(uow.db, slug)
-        actor = Actor(accounts.get_user(uow.db, "ada"))
+        actor = Person(accounts.get_user(uow.db, "ada"))
         assert draft is not None
         drafts.remove_file(uow, actor, draft, wheel.name)
 

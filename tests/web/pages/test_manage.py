@@ -14,7 +14,7 @@ from greenroom.registry import (
     jobs,
     publishing,
 )
-from greenroom.registry.permissions import Actor
+from greenroom.registry.permissions import Person
 from tests import factories
 from tests.artifacts import make_sdist, make_wheel
 from tests.web.conftest import Site
@@ -34,7 +34,7 @@ def do(site: Site, act: Callable[..., object], *arguments: object) -> None:
     with site.services.writing() as uow:
         draft = factories.find_draft(uow, "example", "1.0")
         assert draft is not None
-        act(uow, Actor(accounts.get_user(uow.db, "ada")), draft, *arguments)
+        act(uow, Person(accounts.get_user(uow.db, "ada")), draft, *arguments)
 
 
 def draft_of(site: Site, version: str = "1.0") -> Draft | None:

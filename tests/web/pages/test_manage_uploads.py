@@ -7,7 +7,7 @@ import pytest
 
 from greenroom.models import UploadSession, UploadState
 from greenroom.registry import accounts, drafts, reviews, upload_sessions
-from greenroom.registry.permissions import Actor
+from greenroom.registry.permissions import Person
 from greenroom.registry.upload_sessions import HTTP_POST_BYTES, Announcement
 from tests import factories
 from tests.artifacts import make_sdist, make_wheel
@@ -36,7 +36,9 @@ def announce(site: Site, folder: Path) -> int:
         draft = factories.find_draft(uow, "example", "1.0")
         assert draft is not None
         user = accounts.get_user(uow.db, "ada")
-        upload = upload_sessions.announce(uow, Actor(user), draft, announcement, (HTTP_POST_BYTES,))
+        upload = upload_sessions.announce(
+            uow, Person(user), draft, announcement, (HTTP_POST_BYTES,)
+        )
         return upload.id
 
 

@@ -17,7 +17,7 @@ from twine.package import PackageFile
 
 from greenroom.models import Project, PublishedName, Token
 from greenroom.registry import accounts, projects, removal
-from greenroom.registry.permissions import OPERATOR, Actor
+from greenroom.registry.permissions import OPERATOR, Actor, Person
 from greenroom.registry.unit_of_work import UnitOfWork
 from tests import factories
 from tests.artifacts import make_sdist, make_wheel
@@ -163,7 +163,7 @@ class Stage:
 
     @staticmethod
     def _ada(uow: UnitOfWork) -> Actor:
-        return Actor(accounts.get_user(uow.db, "ada"))
+        return Person(accounts.get_user(uow.db, "ada"))
 
     def wheel(self, name: str = "example", version: str = "3.0", **options: object) -> Upload:
         made = make_wheel(self.folder / "new", name, version, **options)  # type: ignore[arg-type]

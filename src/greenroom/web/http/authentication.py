@@ -13,7 +13,7 @@ from pyramid.session import JSONSerializer, SignedCookieSessionFactory
 from greenroom.models import User
 from greenroom.registry import accounts
 from greenroom.registry.errors import NotAuthenticated
-from greenroom.registry.permissions import ANONYMOUS, Actor
+from greenroom.registry.permissions import ANONYMOUS, Actor, Person
 from greenroom.registry.unit_of_work import UnitOfWork
 
 TOKEN_USER = "__token__"  # noqa: S105 (a user name)
@@ -34,7 +34,7 @@ def actor(request: PyramidRequest, uow: UnitOfWork) -> Actor:
         NotAuthenticated: it sends credentials that are no valid token.
     """
     if request.headers.get("Authorization") is None:
-        return signed_in(request, uow)
+        return acting(signed_in(request, uow))
     return token_actor(request.headers.get("Authorization"), uow)
 
 
@@ -69,17 +69,22 @@ def _token(header: str | None) -> str:
     return password.strip()
 
 
-def signed_in(request: PyramidRequest, uow: UnitOfWork) -> Actor:
-    """The person whose session this is, or nobody. A change of password ends other sessions."""
+def signed_in(request: PyramidRequest, uow: UnitOfWork) -> User | None:
+    """The user whose session this is, or nobody. A change of password ends other sessions."""
     if not has_session(request):
-        return ANONYMOUS
+        return None
     user_id, stamp = request.session.get("user"), request.session.get("stamp")
     if not isinstance(user_id, int) or not isinstance(stamp, str):
-        return ANONYMOUS
+        return None
     user = uow.db.get(User, user_id)
     if user is None or not hmac.compare_digest(stamp, accounts.session_stamp(user)):
-        return ANONYMOUS
-    return Actor(user)
+        return None
+    return user
+
+
+def acting(user: User | None) -> Actor:
+    """The actor of a session in which this user, or nobody, is signed in."""
+    return Person(user) if user is not None else ANONYMOUS
 
 
 def has_session(request: PyramidRequest) -> bool:

@@ -7,6 +7,7 @@ from pyramid.decorator import reify
 from pyramid.request import Request as PyramidRequest
 from zope.sqlalchemy.datamanager import STATUS_CHANGED
 
+from greenroom.models import User
 from greenroom.registry.permissions import Actor
 from greenroom.registry.unit_of_work import Services, UnitOfWork
 from greenroom.web.http import authentication
@@ -62,9 +63,14 @@ class Request(PyramidRequest):
         return authentication.actor(self, self.uow)
 
     @reify
-    def person(self) -> Actor:
+    def user(self) -> User | None:
         """Who is signed in, for pages; tokens do not open pages."""
         return authentication.signed_in(self, self.uow)
+
+    @reify
+    def person(self) -> Actor:
+        """Who is signed in, as an actor: what pages ask for permission."""
+        return authentication.acting(self.user)
 
     def give_up_unit_of_work(self) -> None:
         """End the unit of work without a change, so that what takes long holds nobody up.
@@ -81,5 +87,5 @@ class Request(PyramidRequest):
 
     def _begin_anew(self) -> None:
         self.tm.begin()
-        for name in ("uow", "actor", "person"):
+        for name in ("uow", "actor", "user", "person"):
             self.__dict__.pop(name, None)

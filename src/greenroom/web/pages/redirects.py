@@ -3,7 +3,6 @@
 from pyramid.httpexceptions import HTTPSeeOther
 
 from greenroom.models import User
-from greenroom.registry.permissions import Actor
 from greenroom.web.http.request import SAFE_METHODS, Request
 
 
@@ -34,8 +33,8 @@ def user_or_sign_in(request: Request) -> User:
     Raises:
         HTTPSeeOther: nobody is; it leads to the page where one signs in, and back.
     """
-    person: Actor = request.person
-    if person.user is None:
+    user = request.user
+    if user is None:
         back = request.path_qs if request.method in SAFE_METHODS else None
         raise see_other(request, request.paths.sign_in(back))
-    return person.user
+    return user

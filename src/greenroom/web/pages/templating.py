@@ -9,7 +9,7 @@ from pyramid.config import Configurator
 from pyramid.events import BeforeRender
 
 from greenroom import __version__, times
-from greenroom.registry.permissions import ANONYMOUS, Actor
+from greenroom.models import User
 from greenroom.web.http import authentication
 from greenroom.web.http.request import Request
 from greenroom.web.http.urls import Urls
@@ -68,14 +68,14 @@ def _add_globals(event: BeforeRender) -> None:
     event["viewer"] = _viewer(request)
 
 
-def _viewer(request: Request | None) -> Actor:
+def _viewer(request: Request | None) -> User | None:
     """Who is signed in; nobody where the request brings no session, so that pages need no query."""
     if request is None or not authentication.has_session(request):
-        return ANONYMOUS
+        return None
     try:
-        return request.person
+        return request.user
     except Exception:  # an error page must not fail for the same reason as the page
-        return ANONYMOUS
+        return None
 
 
 @cache

@@ -54,7 +54,7 @@ def change_password(context: Account, request: Request) -> View:
 def sign_in_page(context: Account, request: Request) -> View:
     """Ask for name and password."""
     never_cache(request)
-    if request.person.user is not None:
+    if request.user is not None:
         return see_other(request, _next(request))
     return {"form": SignInForm(), "next": query_value(request, "next")}
 

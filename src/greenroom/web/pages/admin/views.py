@@ -5,7 +5,6 @@ from pyramid.view import view_config
 
 from greenroom.registry import accounts, drafts, jobs, projects
 from greenroom.registry.errors import NotFound
-from greenroom.registry.permissions import is_administrator
 from greenroom.web.http.paging import Page, page_from, page_number, page_of
 from greenroom.web.http.request import Request
 from greenroom.web.http.strict_forms import query_value
@@ -76,5 +75,5 @@ def _troubled_jobs(request: Request) -> Page[jobs.Listed]:
 
 
 def _check_administrator(request: Request) -> None:
-    if not is_administrator(request.person):
+    if not request.person.is_administrator:
         raise HTTPNotFound

@@ -18,7 +18,7 @@ class Projects(Node):
         project = catalogue.project(uow.db, name)
         if project is not None:
             return ProjectPage(self.request, project, self)
-        unseen = projects.find(uow, name) if person.user is not None else None
+        unseen = projects.find(uow, name) if self.request.user is not None else None
         if unseen is None or not may(person, Act.SEE, unseen):
             raise KeyError(name)
         return UnpublishedProject(self.request, unseen, self)

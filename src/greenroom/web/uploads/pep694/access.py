@@ -3,7 +3,7 @@
 from pyramid.httpexceptions import HTTPNotFound
 
 from greenroom.models import Draft
-from greenroom.registry import accounts, drafts, projects
+from greenroom.registry import drafts, projects
 from greenroom.registry.errors import NotAllowed
 from greenroom.registry.permissions import Actor, may_follow
 from greenroom.registry.unit_of_work import UnitOfWork
@@ -31,8 +31,8 @@ def begin(request: Request) -> Actor:
     uow = request.uow
     actor = authenticated(request, uow)
     check_acceptable(request)
-    if actor.token is not None and request.method not in SAFE_METHODS:
-        accounts.note_use(uow, actor.token)
+    if request.method not in SAFE_METHODS:
+        actor.note_use(uow.now)
     return actor
 
 
