@@ -197,8 +197,8 @@ _FIRST_SEGMENTS = (
 _ADDRESS = re.compile(rf"(^|[^\w<`.])/({_FIRST_SEGMENTS})(/|$|[?#])|sitemap\.xml\?|[?]staged=")
 
 
-def addresses_in(tree: ast.AST) -> list[str]:
-    """The texts in a tree, other than docstrings, that have an address of the application."""
+def texts_in(tree: ast.AST) -> list[str]:
+    """The texts in a tree, other than docstrings."""
     documentation = {
         id(node.value)
         for node in ast.walk(tree)
@@ -210,8 +210,12 @@ def addresses_in(tree: ast.AST) -> list[str]:
         if isinstance(node, ast.Constant)
         and isinstance(node.value, str)
         and id(node) not in documentation
-        and _ADDRESS.search(node.value)
     ]
+
+
+def addresses_in(tree: ast.AST) -> list[str]:
+    """Those of the texts that have an address of the application."""
+    return [text for text in texts_in(tree) if _ADDRESS.search(text)]
 
 
 @pytest.mark.parametrize(
@@ -225,6 +229,16 @@ def addresses_in(tree: ast.AST) -> list[str]:
 )
 def test_only_one_module_writes_addresses(path: Path) -> None:
     assert addresses_in(ast.parse(path.read_text())) == []
+
+
+@pytest.mark.parametrize(
+    "path",
+    [path for path in MODULES if floor_of(name_of(path)) in BELOW_THE_ENTRY_POINTS],
+    ids=name_of,
+)
+def test_no_sentence_below_the_entry_points_speaks_of_theirs(path: Path) -> None:
+    texts = texts_in(ast.parse(path.read_text()))
+    assert [text for text in texts if re.search(r"upload URL|manage page|[?]\w+=", text)] == []
 
 
 def test_that_module_does() -> None:

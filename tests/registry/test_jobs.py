@@ -217,8 +217,8 @@ def test_only_administrators_and_operators_have_jobs_tried_again(uow: UnitOfWork
         with pytest.raises(NotAllowed):
             jobs.retry(uow, actor, job.id)
     assert job.due > uow.now
-    for actor in (Person(root), OPERATOR):
-        jobs.retry(uow, actor, job.id)
+    for allowed in (Person(root), OPERATOR):
+        jobs.retry(uow, allowed, job.id)
     assert job.due == uow.now
 
 

@@ -360,8 +360,6 @@ def test_an_upload_that_forgets_the_flag_does_not_pass_an_open_draft(
     ):
         sentence = refused(uow, DraftIsOpen, ada, path, staged=False)
         assert "A draft of example 1.0 is open" in sentence
-        assert "/manage/project/example/draft/1.0/" in sentence
-        assert "?staged=true" in sentence
         assert "publish" in sentence
         assert draft.slug not in sentence
 
@@ -381,7 +379,7 @@ def test_a_project_that_wants_drafts_refuses_to_publish_directly(
     sdist = make_sdist(tmp_path)
     sentence = refused(uow, DraftsOnly, ada, sdist, staged=False)
     assert "'example' publishes through drafts only" in sentence
-    assert "?staged=true" in sentence
+    assert "Upload this file as a draft" in sentence
     assert factories.upload(uow, Person(ada), sdist, staged=True).opened
 
 
@@ -434,10 +432,10 @@ def test_a_file_that_is_no_distribution(
 @pytest.mark.parametrize(
     ("claims", "about"),
     [
-        ({"version": Version("2.0")}, "the form says 2.0"),
-        ({"name": "other"}, "the form says 'other'"),
-        ({"packagetype": "sdist"}, "the form says 'sdist'"),
-        ({"python_tag": "py2"}, "the form says 'py2'"),
+        ({"version": Version("2.0")}, "the uploader says 2.0"),
+        ({"name": "other"}, "the uploader says 'other'"),
+        ({"packagetype": "sdist"}, "the uploader says 'sdist'"),
+        ({"python_tag": "py2"}, "the uploader says 'py2'"),
     ],
 )
 def test_a_file_that_is_not_what_the_form_says(

@@ -70,13 +70,19 @@ class Artifact:
 
 @dataclass(frozen=True, slots=True)
 class Claims:
-    """What the uploader says of the file; ``digests`` maps ``sha256`` and the like to hex text."""
+    """What the uploader says of the file.
+
+    Attributes:
+        digests: maps ``sha256`` and the like to hex text.
+        told_by: what says so, as sentences call it.
+    """
 
     name: str
     version: Version
     packagetype: PackageType
     python_tag: str
     digests: Mapping[str, str]
+    told_by: str = "uploader"
 
 
 class TooManyBytes(Exception):

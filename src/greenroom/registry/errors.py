@@ -33,10 +33,20 @@ class NotAuthenticated(Refusal):
 
 
 class NotAllowed(Refusal):
-    """The actor is known, and may not do this."""
+    """The actor is known, and may not do this.
+
+    Attributes:
+        may_stage: whether the actor may do it in a draft.
+    """
 
     code = "not-allowed"
     title = "Not allowed"
+
+    def __init__(
+        self, sentence: str, details: Sequence[str] = (), *, may_stage: bool = False
+    ) -> None:
+        super().__init__(sentence, details)
+        self.may_stage = may_stage
 
 
 class NotFound(Refusal):
@@ -99,17 +109,48 @@ class FileExists(Refusal):
 
 
 class DraftIsOpen(Refusal):
-    """A draft of this version is open, and the request does not say that it knows."""
+    """A draft of this version is open, and the upload does not say that it knows.
+
+    Attributes:
+        project_name: whose draft it is, as the project spells itself.
+        version: what it is a draft of.
+        fact: the sentence without what to do.
+    """
 
     code = "draft-open"
     title = "A draft is open"
 
+    def __init__(self, project_name: str, version: str) -> None:
+        self.project_name = project_name
+        self.version = version
+        self.fact = (
+            f"A draft of {project_name} {version} is open, and this upload does not say that it "
+            "belongs to it."
+        )
+        super().__init__(
+            f"{self.fact} Add the file to the draft, or publish or discard the draft first."
+        )
+
 
 class DraftsOnly(Refusal):
-    """The project publishes through drafts only."""
+    """The project, or the whole index, publishes through drafts only.
+
+    Attributes:
+        project_name: the project whose people want it so; None where publications are reviewed.
+        fact: the sentence without what to do.
+    """
 
     code = "drafts-only"
     title = "Drafts only"
+
+    def __init__(self, project_name: str | None = None) -> None:
+        self.project_name = project_name
+        self.fact = (
+            "This index reviews what is published."
+            if project_name is None
+            else f"The project {project_name!r} publishes through drafts only."
+        )
+        super().__init__(f"{self.fact} Upload this file as a draft, then publish the draft.")
 
 
 class ProjectClosed(Refusal):

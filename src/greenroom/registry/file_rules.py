@@ -33,7 +33,7 @@ def check_project_open(project: Project) -> None:
     if project.status is ProjectStatus.ARCHIVED:
         raise ProjectClosed(
             f"The project {project.name!r} is archived and takes no files: an owner can take it "
-            f"out of the archive on its manage page.{reason}"
+            f"out of the archive.{reason}"
         )
 
 

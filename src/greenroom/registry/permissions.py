@@ -323,8 +323,8 @@ def require_upload(actor: Actor, project: Project, *, staged: bool) -> None:
     if not staged and Act.PUBLISH not in acts:
         raise NotAllowed(
             f"{actor.subject(Act.PUBLISH, project)} isn't allowed to upload to project "
-            f"{project.name!r} without staging: it may stage but not publish. Add ?staged=true to "
-            "the upload URL to upload a draft."
+            f"{project.name!r} without staging: it may stage but not publish.",
+            may_stage=True,
         )
 
 

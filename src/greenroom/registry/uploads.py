@@ -257,22 +257,11 @@ def _check_digests(artifact: Artifact, claims: Claims) -> None:
 
 def _check_direct(settings: Settings, project: Project | None, draft: Draft | None) -> None:
     if draft is not None:
-        raise DraftIsOpen(
-            f"A draft of {draft.project_name} {draft.version} is open, and this upload does not "
-            "say that it belongs to it. Add the file to the draft (put ?staged=true behind the "
-            "upload URL), or publish or discard the draft first: "
-            f"/manage/project/{draft.project_name}/draft/{draft.version}/"
-        )
+        raise DraftIsOpen(draft.project_name, draft.version)
     if settings.review_command is not None:
-        raise DraftsOnly(
-            "This index reviews what is published. Upload this file as a draft (put ?staged=true "
-            "behind the upload URL), then publish the draft."
-        )
+        raise DraftsOnly
     if project is not None and not project.auto_publish_releases:
-        raise DraftsOnly(
-            f"The project {project.name!r} publishes through drafts only. Upload this file as a "
-            "draft (put ?staged=true behind the upload URL), then publish the draft."
-        )
+        raise DraftsOnly(project.name)
 
 
 def _check_rate(uow: UnitOfWork, actor: Actor) -> None:
@@ -291,23 +280,17 @@ def _check_rate(uow: UnitOfWork, actor: Actor) -> None:
 
 def _disagreements(distribution: Distribution, claims: Claims) -> list[str]:
     found = []
+    says = f"the {claims.told_by} says"
     if distribution.packagetype != claims.packagetype:
         found.append(
-            f"The file is of the type {distribution.packagetype!r}, the form says "
-            f"{claims.packagetype!r}."
+            f"The file is of the type {distribution.packagetype!r}, {says} {claims.packagetype!r}."
         )
     if distribution.normalized_name != canonicalize_name(claims.name):
-        found.append(
-            f"The file is of the project {distribution.name!r}, the form says {claims.name!r}."
-        )
+        found.append(f"The file is of the project {distribution.name!r}, {says} {claims.name!r}.")
     if distribution.version != claims.version:
-        found.append(
-            f"The file is of the version {distribution.version}, the form says {claims.version}."
-        )
+        found.append(f"The file is of the version {distribution.version}, {says} {claims.version}.")
     if claims.packagetype == "bdist_wheel" and distribution.python_tag != claims.python_tag:
-        found.append(
-            f"The wheel is for {distribution.python_tag!r}, the form says {claims.python_tag!r}."
-        )
+        found.append(f"The wheel is for {distribution.python_tag!r}, {says} {claims.python_tag!r}.")
     return found
 
 

@@ -33,7 +33,7 @@ def house(
         (refusals.Refusal("x"), 400),
         (refusals.InvalidMetadata("x"), 400),
         (refusals.FileExists("x"), 400),
-        (refusals.DraftIsOpen("x"), 400),
+        (refusals.DraftIsOpen("example", "1.0"), 400),
         (refusals.TooLarge("x"), 400),
         (refusals.NotAuthenticated("x"), 401),
         (refusals.NotAllowed("x"), 403),
@@ -138,7 +138,7 @@ def test_a_bug_is_told_in_the_form_of_the_api_that_was_asked(
     def broken(*_: object) -> None:
         raise RuntimeError("a secret of the house")
 
-    monkeypatch.setattr(drafts, "open_session", broken)
+    monkeypatch.setattr(drafts, "open_new", broken)
 
     response = house.site.app.post_json(
         "/upload/2.0/",

@@ -14,10 +14,11 @@ import pytest
 from sqlalchemy import select
 
 from greenroom.models import Token
+from greenroom.registry import projects
 from tests.artifacts import make_sdist, make_wheel
 from tests.factories import PASSWORD
 from tests.web.conftest import Site, authorization
-from tests.web.standing import KINDS, fetch, state
+from tests.web.standing import KINDS, fetch, state, with_settings
 from tests.web.uploads.uploading import (
     BOUNDARY,
     INVALID,
@@ -345,6 +346,47 @@ def test_a_flag_that_says_false_is_a_direct_upload(site: Site, tmp_path: Path) -
 
     assert upload.send(site).status_int == 200
     assert fetch(site, "/simple/example/").status_int == 200
+
+
+@pytest.mark.parametrize(
+    "base", ["http://index.example", "https://company.example/index/of%20us"], ids=["root", "path"]
+)
+def test_whoever_is_refused_for_a_draft_is_told_where_it_is(
+    site: Site, tmp_path: Path, base: str
+) -> None:
+    site.user()
+    slug = site.stage(make_wheel(tmp_path, "Example.Project", "1.0"))
+    upload = upload_of(make_sdist(tmp_path, "Example.Project", "1.0"), site.token())
+
+    refused = upload.send(with_settings(site, url=base))
+
+    sentence = (
+        "A draft of Example.Project 1.0 is open, and this upload does not say that it belongs to "
+        "it. Add the file to the draft (put ?staged=true behind the upload URL), or publish or "
+        f"discard the draft first: {base}/manage/project/Example.Project/draft/1.0/"
+    )
+    assert (refused.status, refused.text) == (f"400 {sentence}", f"400 {sentence}\n")
+    assert slug not in refused.text
+
+
+def test_whoever_may_only_upload_drafts_is_told_how(site: Site, tmp_path: Path) -> None:
+    site.user()
+    path = make_wheel(tmp_path)
+    site.stage(path)
+    with site.services.writing() as uow:
+        projects.get(uow, "example").auto_publish_releases = False
+
+    another = make_wheel(tmp_path, version="2.0")
+    refused = upload_of(another, site.token()).send(site)
+    assert refused.text == (
+        "400 The project 'example' publishes through drafts only. Upload this file as a draft (put "
+        "?staged=true behind the upload URL), then publish the draft.\n"
+    )
+    refused = upload_of(another, site.token(permissions=["stage"])).send(site)
+    assert refused.status_int == 403
+    assert refused.text.endswith(
+        "it may stage but not publish. Add ?staged=true to the upload URL to upload a draft.\n"
+    )
 
 
 def test_the_answer_that_opens_a_draft_says_everything(site: Site, tmp_path: Path) -> None:

@@ -145,8 +145,12 @@ class Urls:
 
     def managed_draft(self, draft: Draft, act: str = "", **query: str) -> str:
         """The draft's manage page, or an act on the draft."""
-        path = self._path("manage", "project", draft.project_name, "draft", draft.version)
+        path = self.managed_draft_named(draft.project_name, draft.version)
         return _with_query(path + act, query)
+
+    def managed_draft_named(self, project_name: str, version: str) -> str:
+        """The manage page of the newest draft of this version."""
+        return self._path("manage", "project", project_name, "draft", version)
 
     def sign_in(self, next_path: str | None = None) -> str:
         """Where to sign in, and where to go then."""

@@ -161,7 +161,7 @@ def parse_claims(fields: Fields, *, private: bool) -> Claims:
         raise BadForm("The form field 'pyversion' of a source distribution has to be 'source'.")
     digests = _digests(fields)
     version = check_version(_required(fields, "version"), private=private)
-    return Claims(name, version, packagetype, python_tag, digests)
+    return Claims(name, version, packagetype, python_tag, digests, told_by="form")
 
 
 def _packagetype(fields: Fields) -> PackageType:

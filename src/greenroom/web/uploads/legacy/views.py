@@ -36,6 +36,7 @@ from greenroom.web.http.problem_details import API_VERSION
 from greenroom.web.http.refusals import TEXT
 from greenroom.web.http.request import Request
 from greenroom.web.uploads.legacy import forms
+from greenroom.web.uploads.legacy.advice import sentences
 from greenroom.web.uploads.legacy.forms import BadForm, Fields, MissingField, RetiredAction
 from greenroom.web.uploads.legacy.resources import LegacyUpload
 from greenroom.web.uploads.session_body import session_response
@@ -182,7 +183,7 @@ def _accepted(request: Request, filename: str, accepted: Accepted, *, staged: bo
 def _refused(request: Request, refusal: Refusal) -> Response:
     """The sentence in the status line, which twine prints, and in the body, which others do."""
     status = _STATUS.get(type(refusal)) or TEXT.status(type(refusal))
-    sentence, *errors_ = [_said(refusal, text) for text in (str(refusal), *refusal.details)]
+    sentence, *errors_ = [_said(refusal, text) for text in sentences(request, refusal)]
     if _wants_json(request):
         body = {"message": sentence, "code": refusal.code, "errors": errors_}
         response = Response(json_body=body | {"status": status, "detail": sentence})
