@@ -334,11 +334,11 @@ def test_a_revoked_token_is_gone_at_once(uow: UnitOfWork) -> None:
 
 
 def test_nobody_revokes_the_token_of_another(uow: UnitOfWork) -> None:
-    ada, eve = factories.make_user(uow, "ada"), factories.make_user(uow, "eve")
-    token, text = accounts.create_token(uow, ada, "ci", permissions=["stage"])
+    ada, eve = Person(factories.make_user(uow, "ada")), Person(factories.make_user(uow, "eve"))
+    token, text = accounts.create_token(uow, ada.user, "ci", permissions=["stage"])
     with pytest.raises(NotFound, match="no such token"):
-        accounts.revoke_token(uow, eve, token.id)
-    assert accounts.actor_of_token(uow, text).token.user is ada
+        accounts.revoke_token(uow, eve.user, token.id)
+    assert accounts.actor_of_token(uow, text).token.user is ada.user
 
 
 def test_tokens_are_listed_newest_first(uow: UnitOfWork) -> None:
@@ -372,13 +372,13 @@ def test_what_does_not_do_for_a_token(
 
 
 def test_a_token_for_a_project_is_for_who_has_a_part_in_it(uow: UnitOfWork) -> None:
-    ada, eve = factories.make_user(uow, "ada"), factories.make_user(uow, "eve")
-    project = projects.create(uow, Person(ada), "example")
+    ada, eve = Person(factories.make_user(uow, "ada")), Person(factories.make_user(uow, "eve"))
+    project = projects.create(uow, ada, "example")
     project.registered = uow.now
     with pytest.raises(NotFound, match="has no role in the project"):
-        factories.make_token(uow, eve, project=project)
-    factories.add_role(uow, project, eve, RoleName.MAINTAINER)
-    text = factories.make_token(uow, eve, project=project)
+        factories.make_token(uow, eve.user, project=project)
+    factories.add_role(uow, project, eve.user, RoleName.MAINTAINER)
+    text = factories.make_token(uow, eve.user, project=project)
     token = accounts.actor_of_token(uow, text).token
     assert token.project is project
 

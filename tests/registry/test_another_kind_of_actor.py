@@ -57,7 +57,7 @@ def project(uow: UnitOfWork, tmp_path: Path) -> Project:
 
 
 @pytest.fixture
-def publisher(project: Project) -> TrustedPublisher:
+def trusted(project: Project) -> TrustedPublisher:
     return TrustedPublisher("forge/example", project.id)
 
 
@@ -66,15 +66,15 @@ def by_of(uow: UnitOfWork) -> list[str]:
 
 
 def test_it_stages_and_publishes_under_its_name(
-    uow: UnitOfWork, project: Project, publisher: TrustedPublisher, tmp_path: Path
+    uow: UnitOfWork, project: Project, trusted: TrustedPublisher, tmp_path: Path
 ) -> None:
-    draft = factories.stage(uow, publisher, make_wheel(tmp_path), make_sdist(tmp_path))
-    publishing.publish(uow, publisher, draft)
+    draft = factories.stage(uow, trusted, make_wheel(tmp_path), make_sdist(tmp_path))
+    publishing.publish(uow, trusted, draft)
 
     events = drafts.events(uow.db, draft)
     assert [event.act for event in events] == ["published", "added", "added", "opened"]
     assert {event.by for event in events} == {"publisher forge/example"}
-    assert drafts.opened_by(uow.db, draft) == publisher.name
+    assert drafts.opened_by(uow.db, draft) == trusted.name
     assert by_of(uow) == ["publisher forge/example"]
     assert len(factories.public_filenames(uow, "example")) == 3
     uploaders = select(File.uploaded_by_id).where(File.draft_id.is_(None), File.id > 1)
@@ -82,26 +82,26 @@ def test_it_stages_and_publishes_under_its_name(
 
 
 def test_it_publishes_at_once(
-    uow: UnitOfWork, project: Project, publisher: TrustedPublisher, tmp_path: Path
+    uow: UnitOfWork, project: Project, trusted: TrustedPublisher, tmp_path: Path
 ) -> None:
-    assert factories.upload(uow, publisher, make_wheel(tmp_path), staged=False).published
+    assert factories.upload(uow, trusted, make_wheel(tmp_path), staged=False).published
     assert by_of(uow) == ["publisher forge/example"]
 
 
 def test_it_has_the_file_upload_sessions_that_people_have(
-    uow: UnitOfWork, project: Project, publisher: TrustedPublisher, tmp_path: Path
+    uow: UnitOfWork, project: Project, trusted: TrustedPublisher, tmp_path: Path
 ) -> None:
-    draft = factories.open_new(uow, publisher, "example", "2.0")
-    factories.add_upload(uow, publisher, draft, make_wheel(tmp_path, version="2.0"))
-    assert may_follow(publisher, project)
-    assert drafts.live_for(uow, publisher, "example", Version("2.0")) is draft
+    draft = factories.open_new(uow, trusted, "example", "2.0")
+    factories.add_upload(uow, trusted, draft, make_wheel(tmp_path, version="2.0"))
+    assert may_follow(trusted, project)
+    assert drafts.live_for(uow, trusted, "example", Version("2.0")) is draft
     drafts.discard(uow, OPERATOR, draft)
 
 
 def test_its_refusals_call_it_by_its_words(
-    uow: UnitOfWork, project: Project, publisher: TrustedPublisher, tmp_path: Path
+    uow: UnitOfWork, project: Project, trusted: TrustedPublisher, tmp_path: Path
 ) -> None:
-    stager = replace(publisher, may_publish=False)
+    stager = replace(trusted, may_publish=False)
     with pytest.raises(
         NotAllowed,
         match=r"^The workflow of forge/example isn't allowed to upload to project 'example' "
@@ -115,48 +115,48 @@ def test_its_refusals_call_it_by_its_words(
     ):
         publishing.publish(uow, stager, draft)
     with pytest.raises(NotAllowed, match="The workflow of forge/example may not manage"):
-        yanking.yank_release(uow, publisher, project, "0.9")
+        yanking.yank_release(uow, trusted, project, "0.9")
     with pytest.raises(NotAllowed, match="registers no projects, and so not 'other'"):
-        factories.upload(uow, publisher, make_wheel(tmp_path, "other"), staged=True)
+        factories.upload(uow, trusted, make_wheel(tmp_path, "other"), staged=True)
     with pytest.raises(NotAllowed, match="Only administrators"):
-        accounts.verify_user(uow, publisher, 1)
+        accounts.verify_user(uow, trusted, 1)
 
 
 def test_it_has_nothing_to_do_with_another_project(
-    uow: UnitOfWork, project: Project, publisher: TrustedPublisher, tmp_path: Path
+    uow: UnitOfWork, project: Project, trusted: TrustedPublisher, tmp_path: Path
 ) -> None:
     other = factories.release(
         uow, accounts.get_user(uow.db, "owner"), make_wheel(tmp_path, "another")
     )
-    assert not any(may(publisher, act, other) for act in Act)
+    assert not any(may(trusted, act, other) for act in Act)
     with pytest.raises(NotAllowed):
-        require(publisher, Act.SEE, other)
+        require(trusted, Act.SEE, other)
     with pytest.raises(NotAllowed, match="isn't allowed to upload to project 'another'"):
-        uploads.check_actor(uow, publisher, "another", staged=True)
+        uploads.check_actor(uow, trusted, "another", staged=True)
 
 
 def test_its_uploads_are_limited_apart_from_those_of_people(
-    uow: UnitOfWork, project: Project, publisher: TrustedPublisher, tmp_path: Path
+    uow: UnitOfWork, project: Project, trusted: TrustedPublisher, tmp_path: Path
 ) -> None:
     limited = replace(uow, settings=uow.settings.model_copy(update={"uploads_per_hour": 1}))
-    factories.upload(limited, publisher, make_wheel(tmp_path), staged=True)
+    factories.upload(limited, trusted, make_wheel(tmp_path), staged=True)
     with pytest.raises(TooMany, match="'publisher forge/example' uploaded 1 files"):
-        factories.upload(limited, publisher, make_sdist(tmp_path), staged=True)
+        factories.upload(limited, trusted, make_sdist(tmp_path), staged=True)
 
 
 def test_a_review_is_not_asked_for_in_the_name_of_the_operator(
-    uow: UnitOfWork, project: Project, publisher: TrustedPublisher, tmp_path: Path
+    uow: UnitOfWork, project: Project, trusted: TrustedPublisher, tmp_path: Path
 ) -> None:
     """A draft remembers accounts: whoever cannot be remembered is no operator."""
     reviewed = replace(uow, settings=uow.settings.model_copy(update={"review_command": "true"}))
-    draft = factories.stage(reviewed, publisher, make_wheel(tmp_path))
+    draft = factories.stage(reviewed, trusted, make_wheel(tmp_path))
     with pytest.raises(NotAllowed, match="cannot ask for a review"):
-        publishing.publish(reviewed, publisher, draft)
+        publishing.publish(reviewed, trusted, draft)
 
 
 def test_a_project_that_it_makes_belongs_to_nobody(
-    uow: UnitOfWork, publisher: TrustedPublisher
+    uow: UnitOfWork, trusted: TrustedPublisher
 ) -> None:
-    made = projects.create(uow, publisher, "made")
+    made = projects.create(uow, trusted, "made")
     assert (made.roles, made.created_by_id) == ([], None)
-    publisher.note_use(uow.now)
+    trusted.note_use(uow.now)

@@ -8,7 +8,7 @@ import pytest
 from packaging.version import Version
 from sqlalchemy.orm import Session
 
-from greenroom.models import Draft, Project, ProjectStatus, Release, RoleName, User
+from greenroom.models import Draft, Project, ProjectStatus, Release, RoleName
 from greenroom.registry import (
     accounts,
     catalogue,
@@ -25,12 +25,7 @@ from tests.artifacts import make_sdist, make_wheel
 
 
 @pytest.fixture
-def ada(uow: UnitOfWork) -> User:
-    return factories.make_user(uow, "ada")
-
-
-@pytest.fixture
-def project(uow: UnitOfWork, ada: User, tmp_path: Path) -> Project:
+def project(uow: UnitOfWork, ada: Person, tmp_path: Path) -> Project:
     return factories.release(
         uow,
         ada,
@@ -44,16 +39,16 @@ def project(uow: UnitOfWork, ada: User, tmp_path: Path) -> Project:
 def all_answers(uow: UnitOfWork) -> dict[str, object]:
     """All that anybody can ask of the catalogue, in values that can be compared."""
     session = uow.db
-    ada = accounts.get_user(session, "ada")
+    ada = Person(accounts.get_user(session, "ada"))
     answers: dict[str, object] = {
         "projects": catalogue.projects(session),
-        "of ada": [project.name for project in catalogue.projects_of(session, ada)],
+        "of ada": [project.name for project in catalogue.projects_of(session, ada.user)],
         "newest": [(r.project.name, r.version) for r in catalogue.newest_releases(session, 100)],
         "registered": [project.name for project in catalogue.newest_projects(session, 100)],
         "serials": catalogue.project_serials(session),
         "changed": catalogue.changed_projects(session, start=0, count=100),
         "count": catalogue.count_projects(session),
-        "roles of ada": catalogue.roles_of(session, ada),
+        "roles of ada": catalogue.roles_of(session, ada.user),
         "serial": journal.last_serial(session),
     }
     for name in ("zope.example", "new"):
@@ -94,7 +89,7 @@ FILENAMES = (
 
 
 def test_a_draft_changes_no_answer(
-    uow: UnitOfWork, ada: User, project: Project, tmp_path: Path
+    uow: UnitOfWork, ada: Person, project: Project, tmp_path: Path
 ) -> None:
     before = all_answers(uow)
     for path in (
@@ -109,11 +104,11 @@ def test_a_draft_changes_no_answer(
 
 
 def test_a_draft_that_ends_unpublished_changes_no_answer(
-    uow: UnitOfWork, ada: User, project: Project, tmp_path: Path
+    uow: UnitOfWork, ada: Person, project: Project, tmp_path: Path
 ) -> None:
     before = all_answers(uow)
     discarded = factories.stage(uow, ada, make_sdist(tmp_path, "Zope.Example", "2.0"))
-    drafts.discard(uow, Person(ada), discarded)
+    drafts.discard(uow, ada, discarded)
     expired = factories.stage(uow, ada, make_wheel(tmp_path, "new", "1.0"))
     drafts.expire(replace(uow, now=expired.expires), expired)
     assert all_answers(uow) == before
@@ -125,9 +120,9 @@ def test_a_published_draft_is_seen_like_a_direct_upload(services: Services, tmp_
     def answers(staged: bool) -> dict[str, object]:
         with services.database.writing() as session:
             uow = UnitOfWork(session, services.storage, services.settings, services.clock())
-            ada = factories.make_user(uow, "ada")
+            ada = Person(factories.make_user(uow, "ada"))
             if staged:
-                publishing.publish(uow, Person(ada), factories.stage(uow, ada, *paths))
+                publishing.publish(uow, ada, factories.stage(uow, ada, *paths))
             else:
                 factories.release(uow, ada, *paths)
             return all_answers(uow)
@@ -136,11 +131,11 @@ def test_a_published_draft_is_seen_like_a_direct_upload(services: Services, tmp_
 
 
 def test_the_list_has_public_projects_by_name(
-    uow: UnitOfWork, ada: User, project: Project, tmp_path: Path
+    uow: UnitOfWork, ada: Person, project: Project, tmp_path: Path
 ) -> None:
     factories.release(uow, ada, make_wheel(tmp_path, "another"))
     factories.stage(uow, ada, make_wheel(tmp_path, "hidden"))
-    projects.create(uow, Person(ada), "empty").registered = uow.now
+    projects.create(uow, ada, "empty").registered = uow.now
     assert catalogue.projects(uow.db) == [
         ListedProject("another", 13),
         ListedProject("zope-example", 9),
@@ -201,7 +196,7 @@ def test_a_source_distribution_offers_no_metadata_file(uow: UnitOfWork, project:
 
 
 def test_a_draft_lists_its_own_files_only(
-    uow: UnitOfWork, ada: User, project: Project, tmp_path: Path
+    uow: UnitOfWork, ada: Person, project: Project, tmp_path: Path
 ) -> None:
     draft = factories.stage(
         uow, ada, make_wheel(tmp_path, "Zope.Example", "1.0", tag="py2-none-any")
@@ -213,9 +208,9 @@ def test_a_draft_lists_its_own_files_only(
     assert listing.files[0].upload_time == uow.now
 
 
-def test_a_draft_that_is_gone_lists_nothing(uow: UnitOfWork, ada: User, tmp_path: Path) -> None:
+def test_a_draft_that_is_gone_lists_nothing(uow: UnitOfWork, ada: Person, tmp_path: Path) -> None:
     draft: Draft = factories.stage(uow, ada, make_wheel(tmp_path, "Gone"))
-    drafts.discard(uow, Person(ada), draft)
+    drafts.discard(uow, ada, draft)
     assert catalogue.draft_listing(uow.db, draft) == Listing(
         "gone", 0, ProjectStatus.ACTIVE, "", (), ()
     )
@@ -264,24 +259,24 @@ def test_files_come_source_first(uow: UnitOfWork, project: Project) -> None:
 
 
 def test_the_newest_releases_are_those_published_last(
-    uow: UnitOfWork, ada: User, tmp_path: Path
+    uow: UnitOfWork, ada: Person, tmp_path: Path
 ) -> None:
     early = factories.stage(uow, ada, make_wheel(tmp_path, version="3.0"))
     for hours, version in enumerate(("1.0", "2.0"), 1):
         later = replace(uow, now=uow.now + timedelta(hours=hours))
         factories.release(later, ada, make_wheel(tmp_path, version=version))
     last = replace(uow, now=uow.now + timedelta(hours=9))
-    publishing.publish(last, Person(ada), early)
+    publishing.publish(last, ada, early)
     newest = catalogue.newest_releases(uow.db, 2)
     assert [release.version for release in newest] == ["3.0", "2.0"]
 
 
 def test_releases_of_one_instant_come_by_name_not_by_the_age_of_their_rows(
-    uow: UnitOfWork, ada: User, tmp_path: Path
+    uow: UnitOfWork, ada: Person, tmp_path: Path
 ) -> None:
     waited = factories.stage(uow, ada, make_wheel(tmp_path, "beta"))
     factories.release(uow, ada, make_wheel(tmp_path, "alpha"), make_wheel(tmp_path, "gamma"))
-    publishing.publish(uow, Person(ada), waited)
+    publishing.publish(uow, ada, waited)
 
     newest = catalogue.newest_releases(uow.db, 10)
     registered = catalogue.newest_projects(uow.db, 10)
@@ -291,7 +286,7 @@ def test_releases_of_one_instant_come_by_name_not_by_the_age_of_their_rows(
 
 
 def test_the_newest_releases_can_be_those_of_one_project(
-    uow: UnitOfWork, ada: User, project: Project, tmp_path: Path
+    uow: UnitOfWork, ada: Person, project: Project, tmp_path: Path
 ) -> None:
     later = replace(uow, now=uow.now + timedelta(hours=1))
     factories.release(later, ada, make_wheel(tmp_path, "Zope.Example", "0.5"))
@@ -304,7 +299,7 @@ def test_the_newest_releases_can_be_those_of_one_project(
 
 
 def test_the_newest_projects_are_those_registered_last(
-    uow: UnitOfWork, ada: User, project: Project, tmp_path: Path
+    uow: UnitOfWork, ada: Person, project: Project, tmp_path: Path
 ) -> None:
     later = replace(uow, now=uow.now + timedelta(hours=1))
     factories.release(later, ada, make_wheel(tmp_path, "another"))
@@ -317,7 +312,7 @@ def test_the_newest_projects_are_those_registered_last(
 
 
 def test_projects_are_told_by_the_name_they_spell_themselves(
-    uow: UnitOfWork, ada: User, project: Project, tmp_path: Path
+    uow: UnitOfWork, ada: Person, project: Project, tmp_path: Path
 ) -> None:
     later = replace(uow, now=uow.now + timedelta(hours=1))
     factories.release(later, ada, make_wheel(tmp_path, "another"))
@@ -333,7 +328,7 @@ def test_projects_are_told_by_the_name_they_spell_themselves(
 
 
 def test_author_emails_are_those_of_the_metadata(
-    uow: UnitOfWork, ada: User, tmp_path: Path
+    uow: UnitOfWork, ada: Person, tmp_path: Path
 ) -> None:
     email = "Ada <ada@index.example>"
     written = make_wheel(tmp_path, version="1.0", metadata_extra=[("Author-email", email)])
@@ -344,7 +339,7 @@ def test_author_emails_are_those_of_the_metadata(
     assert catalogue.author_emails(uow.db, []) == {}
 
 
-def test_people_are_named_owners_first(uow: UnitOfWork, ada: User, project: Project) -> None:
+def test_people_are_named_owners_first(uow: UnitOfWork, ada: Person, project: Project) -> None:
     for username, role in (("zoe", RoleName.OWNER), ("bob", RoleName.MAINTAINER)):
         factories.add_role(uow, project, factories.make_user(uow, username), role)
 
@@ -354,15 +349,15 @@ def test_people_are_named_owners_first(uow: UnitOfWork, ada: User, project: Proj
 
 
 def test_what_a_user_owns_is_told_before_what_a_user_maintains(
-    uow: UnitOfWork, ada: User, project: Project, tmp_path: Path
+    uow: UnitOfWork, ada: Person, project: Project, tmp_path: Path
 ) -> None:
-    bob = factories.make_user(uow, "bob")
+    bob = Person(factories.make_user(uow, "bob"))
     factories.release(uow, bob, make_wheel(tmp_path, "another"))
     factories.release(uow, bob, make_wheel(tmp_path, "third"))
     factories.stage(uow, bob, make_wheel(tmp_path, "hidden"))
-    factories.add_role(uow, project, bob, RoleName.MAINTAINER)
+    factories.add_role(uow, project, bob.user, RoleName.MAINTAINER)
 
-    assert catalogue.roles_of(uow.db, bob) == [
+    assert catalogue.roles_of(uow.db, bob.user) == [
         ("owner", "another"),
         ("owner", "third"),
         ("maintainer", "Zope.Example"),
@@ -383,11 +378,11 @@ def test_the_listing_of_a_release_is_the_part_that_is_of_it(
 
 
 def test_upload_time_is_the_moment_of_publication(
-    uow: UnitOfWork, ada: User, tmp_path: Path
+    uow: UnitOfWork, ada: Person, tmp_path: Path
 ) -> None:
     draft = factories.stage(uow, ada, make_wheel(tmp_path))
     last = replace(uow, now=uow.now + timedelta(days=5))
-    publishing.publish(last, Person(ada), draft)
+    publishing.publish(last, ada, draft)
     project = catalogue.project(uow.db, "example")
     assert project is not None
     assert catalogue.listing(uow.db, project).files[0].upload_time == last.now

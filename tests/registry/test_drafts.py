@@ -20,7 +20,6 @@ from greenroom.models import (
     PublishedName,
     Release,
     RoleName,
-    User,
 )
 from greenroom.registry import (
     accounts,
@@ -65,23 +64,13 @@ LIFETIME, LONGEST = timedelta(days=14), timedelta(days=60)
 
 
 @pytest.fixture
-def ada(uow: UnitOfWork) -> User:
-    return factories.make_user(uow, "ada")
-
-
-@pytest.fixture
-def eve(uow: UnitOfWork) -> User:
-    return factories.make_user(uow, "eve")
-
-
-@pytest.fixture
-def project(uow: UnitOfWork, ada: User, tmp_path: Path) -> Project:
+def project(uow: UnitOfWork, ada: Person, tmp_path: Path) -> Project:
     """`example`, of which 0.9 is published with a wheel."""
     return factories.release(uow, ada, make_wheel(tmp_path / "published", version="0.9"))
 
 
 @pytest.fixture
-def draft(uow: UnitOfWork, ada: User, tmp_path: Path) -> Draft:
+def draft(uow: UnitOfWork, ada: Person, tmp_path: Path) -> Draft:
     """The draft of `example` 1.0 with a wheel, which reserves the name."""
     return factories.stage(uow, ada, make_wheel(tmp_path))
 
@@ -119,7 +108,7 @@ def live_drafts(uow: UnitOfWork) -> list[tuple[str, str]]:
 # One draft for a version, many for a project
 
 
-def test_the_first_staged_file_opens_a_draft(uow: UnitOfWork, ada: User, draft: Draft) -> None:
+def test_the_first_staged_file_opens_a_draft(uow: UnitOfWork, ada: Person, draft: Draft) -> None:
     assert (draft.project_name, draft.version, draft.state) == ("example", "1.0", "open")
     assert (draft.opened, draft.changed) == (uow.now, uow.now)
     assert draft.expires == uow.now + LIFETIME
@@ -130,14 +119,14 @@ def test_the_first_staged_file_opens_a_draft(uow: UnitOfWork, ada: User, draft: 
     ]
 
 
-def test_further_files_join_it(uow: UnitOfWork, ada: User, draft: Draft, tmp_path: Path) -> None:
+def test_further_files_join_it(uow: UnitOfWork, ada: Person, draft: Draft, tmp_path: Path) -> None:
     assert factories.stage(uow, ada, make_sdist(tmp_path)) is draft
     assert names(uow, draft) == ["example-1.0.tar.gz", "example-1.0-py3-none-any.whl"]
 
 
 @pytest.mark.parametrize("version", ["1.0.0", "1", "1.0"])
 def test_all_spellings_of_a_version_have_one_draft(
-    uow: UnitOfWork, ada: User, draft: Draft, tmp_path: Path, version: str
+    uow: UnitOfWork, ada: Person, draft: Draft, tmp_path: Path, version: str
 ) -> None:
     other = make_wheel(tmp_path, version=version, tag="py2-none-any")
     assert factories.stage(uow, ada, other) is draft
@@ -146,16 +135,16 @@ def test_all_spellings_of_a_version_have_one_draft(
 
 
 def test_any_number_of_versions_have_drafts_at_once(
-    uow: UnitOfWork, ada: User, draft: Draft, tmp_path: Path
+    uow: UnitOfWork, ada: Person, draft: Draft, tmp_path: Path
 ) -> None:
     for version in ("1.1", "2.0", "2.0rc1"):
         factories.stage(uow, ada, make_wheel(tmp_path, version=version))
     assert [version for _, version in live_drafts(uow)] == ["1.0", "1.1", "2.0", "2.0rc1"]
 
 
-def test_opening_an_open_draft_gives_it(uow: UnitOfWork, ada: User, draft: Draft) -> None:
+def test_opening_an_open_draft_gives_it(uow: UnitOfWork, ada: Person, draft: Draft) -> None:
     project = projects.get(uow, "example")
-    assert drafts.open_draft(uow, Person(ada), project, Version("1.0.0")) is draft
+    assert drafts.open_draft(uow, ada, project, Version("1.0.0")) is draft
 
 
 def test_of_two_who_open_a_draft_one_opens_it(services: Services, tmp_path: Path) -> None:
@@ -200,18 +189,18 @@ def test_another_slug_finds_nothing(uow: UnitOfWork, draft: Draft, slug: str) ->
 
 
 def test_another_address_makes_the_old_one_unknown(
-    uow: UnitOfWork, ada: User, draft: Draft
+    uow: UnitOfWork, ada: Person, draft: Draft
 ) -> None:
     before = draft.slug
-    drafts.rotate(uow, Person(ada), draft)
+    drafts.rotate(uow, ada, draft)
     assert drafts.by_slug(uow.db, before) is None
     assert drafts.by_slug(uow.db, draft.slug) is draft
     assert log(uow, draft)[-1] == ("ada", "rotated the address", None)
     assert before not in str(factories.everything(uow))
 
 
-def test_the_log_does_not_know_slugs(uow: UnitOfWork, ada: User, draft: Draft) -> None:
-    drafts.rotate(uow, Person(ada), draft)
+def test_the_log_does_not_know_slugs(uow: UnitOfWork, ada: Person, draft: Draft) -> None:
+    drafts.rotate(uow, ada, draft)
     assert draft.slug not in str(factories.everything(uow)["draft_events"])
 
 
@@ -219,13 +208,13 @@ def test_the_log_does_not_know_slugs(uow: UnitOfWork, ada: User, draft: Draft) -
 
 
 def test_a_new_name_is_reserved_while_its_draft_lives(
-    uow: UnitOfWork, eve: User, draft: Draft, tmp_path: Path
+    uow: UnitOfWork, eve: Person, draft: Draft, tmp_path: Path
 ) -> None:
     for staged in (True, False):
         refused(
             uow,
             NotAllowed,
-            partial(factories.upload, uow, Person(eve), make_sdist(tmp_path), staged=staged),
+            partial(factories.upload, uow, eve, make_sdist(tmp_path), staged=staged),
             "The user 'eve' isn't allowed to upload to project 'example'",
         )
 
@@ -252,25 +241,25 @@ SWEPT = pytest.mark.parametrize("end", [discard, expire])
 
 @ALL_ENDS
 def test_a_name_is_free_again_when_its_last_draft_ends(
-    uow: UnitOfWork, eve: User, draft: Draft, tmp_path: Path, end: End
+    uow: UnitOfWork, eve: Person, draft: Draft, tmp_path: Path, end: End
 ) -> None:
     uow = end(uow, draft)
     assert projects.find(uow, "example") is None
-    accepted = factories.upload(uow, Person(eve), make_wheel(tmp_path), staged=False)
+    accepted = factories.upload(uow, eve, make_wheel(tmp_path), staged=False)
     assert accepted.published
-    assert [role.user for role in projects.get(uow, "example").roles] == [eve]
+    assert [role.user for role in projects.get(uow, "example").roles] == [eve.user]
 
 
 @ALL_ENDS
 def test_a_name_stays_reserved_while_another_draft_of_it_lives(
-    uow: UnitOfWork, ada: User, eve: User, draft: Draft, tmp_path: Path, end: End
+    uow: UnitOfWork, ada: Person, eve: Person, draft: Draft, tmp_path: Path, end: End
 ) -> None:
     other = factories.stage(after(uow, DAY), ada, make_wheel(tmp_path, version="2.0"))
     uow = end(uow, draft)
     refused(
         uow,
         NotAllowed,
-        lambda: factories.upload(uow, Person(eve), make_wheel(tmp_path), staged=True),
+        lambda: factories.upload(uow, eve, make_wheel(tmp_path), staged=True),
     )
     assert drafts.is_live(uow, other)
     end(uow, other)
@@ -295,9 +284,11 @@ def test_a_release_that_was_never_published_goes_with_its_draft(
     assert uow.db.scalars(select(File.filename)).all() == ["example-0.9-py3-none-any.whl"]
 
 
-def test_a_token_of_a_reserved_name_goes_with_it(uow: UnitOfWork, ada: User, draft: Draft) -> None:
-    text = factories.make_token(uow, ada, project=draft.project)
-    drafts.discard(uow, Person(ada), draft)
+def test_a_token_of_a_reserved_name_goes_with_it(
+    uow: UnitOfWork, ada: Person, draft: Draft
+) -> None:
+    text = factories.make_token(uow, ada.user, project=draft.project)
+    drafts.discard(uow, ada, draft)
     uow.db.expire_all()
     with pytest.raises(Refusal):
         accounts.actor_of_token(uow, text)
@@ -307,16 +298,16 @@ def test_a_token_of_a_reserved_name_goes_with_it(uow: UnitOfWork, ada: User, dra
 
 
 @pytest.fixture
-def addition(uow: UnitOfWork, ada: User, project: Project, tmp_path: Path) -> Draft:
+def addition(uow: UnitOfWork, ada: Person, project: Project, tmp_path: Path) -> Draft:
     """A draft that adds a source distribution to the published release 0.9."""
     return factories.stage(uow, ada, make_sdist(tmp_path, version="0.9", summary="Added."))
 
 
 def test_a_published_release_takes_more_files_by_a_draft(
-    uow: UnitOfWork, ada: User, project: Project, addition: Draft
+    uow: UnitOfWork, ada: Person, project: Project, addition: Draft
 ) -> None:
     assert factories.public_filenames(uow, "example") == ["example-0.9-py3-none-any.whl"]
-    publishing.publish(after(uow, DAY), Person(ada), addition)
+    publishing.publish(after(uow, DAY), ada, addition)
     assert factories.public_filenames(uow, "example") == [
         "example-0.9-py3-none-any.whl",
         "example-0.9.tar.gz",
@@ -350,13 +341,13 @@ def test_a_draft_says_nothing_in_the_name_of_what_is_published(
 
 
 def test_a_closed_release_gets_no_draft(
-    uow: UnitOfWork, ada: User, project: Project, tmp_path: Path
+    uow: UnitOfWork, ada: Person, project: Project, tmp_path: Path
 ) -> None:
     late = after(uow, timedelta(days=15))
     refused(
         late,
         ReleaseClosed,
-        lambda: drafts.open_draft(late, Person(ada), project, Version("0.9")),
+        lambda: drafts.open_draft(late, ada, project, Version("0.9")),
     )
 
 
@@ -364,19 +355,19 @@ def test_a_closed_release_gets_no_draft(
 
 
 def test_the_same_bytes_again_change_nothing(
-    uow: UnitOfWork, ada: User, draft: Draft, tmp_path: Path
+    uow: UnitOfWork, ada: Person, draft: Draft, tmp_path: Path
 ) -> None:
     before = factories.everything(uow)
-    accepted = factories.upload(after(uow, DAY), Person(ada), make_wheel(tmp_path), staged=True)
+    accepted = factories.upload(after(uow, DAY), ada, make_wheel(tmp_path), staged=True)
     assert (accepted.draft_key, accepted.opened, accepted.changed) == (draft.key, False, False)
     assert factories.everything(uow) == before
 
 
 def test_other_bytes_replace_and_the_log_says_by_whom_and_how(
-    uow: UnitOfWork, ada: User, eve: User, draft: Draft, tmp_path: Path
+    uow: UnitOfWork, ada: Person, eve: Person, draft: Draft, tmp_path: Path
 ) -> None:
     project = projects.get(uow, "example")
-    factories.add_role(uow, project, eve, RoleName.MAINTAINER)
+    factories.add_role(uow, project, eve.user, RoleName.MAINTAINER)
     (former,) = drafts.files(uow.db, draft)
     before = former.sha256
     other = make_wheel(tmp_path, salt="other")
@@ -390,73 +381,75 @@ def test_other_bytes_replace_and_the_log_says_by_whom_and_how(
 
 
 def test_a_published_name_is_not_staged_with_other_bytes(
-    uow: UnitOfWork, ada: User, project: Project, tmp_path: Path
+    uow: UnitOfWork, ada: Person, project: Project, tmp_path: Path
 ) -> None:
     other = make_wheel(tmp_path, version="0.9", salt="other")
     refused(
         uow,
         FileExists,
-        lambda: factories.upload(uow, Person(ada), other, staged=True),
+        lambda: factories.upload(uow, ada, other, staged=True),
         "^File already exists",
     )
 
 
 def test_published_bytes_are_not_staged_again(
-    uow: UnitOfWork, ada: User, project: Project, tmp_path: Path
+    uow: UnitOfWork, ada: Person, project: Project, tmp_path: Path
 ) -> None:
     before = factories.everything(uow)
     same = make_wheel(tmp_path, version="0.9")
-    accepted = factories.upload(uow, Person(ada), same, staged=True)
+    accepted = factories.upload(uow, ada, same, staged=True)
     assert (accepted.draft_key, accepted.published, accepted.changed) == (None, True, False)
     assert factories.everything(uow) == before
 
 
 @pytest.mark.parametrize("salt", ["", "other"])
 def test_staging_burns_no_name(
-    uow: UnitOfWork, ada: User, draft: Draft, tmp_path: Path, salt: str
+    uow: UnitOfWork, ada: Person, draft: Draft, tmp_path: Path, salt: str
 ) -> None:
-    drafts.remove_file(uow, Person(ada), draft, "example-1.0-py3-none-any.whl")
+    drafts.remove_file(uow, ada, draft, "example-1.0-py3-none-any.whl")
     again = make_wheel(tmp_path, salt=salt)
-    assert factories.upload(uow, Person(ada), again, staged=True).changed
-    drafts.discard(uow, Person(ada), draft)
-    assert factories.upload(uow, Person(ada), again, staged=False).published
+    assert factories.upload(uow, ada, again, staged=True).changed
+    drafts.discard(uow, ada, draft)
+    assert factories.upload(uow, ada, again, staged=False).published
 
 
-def test_an_empty_draft_stays_open(uow: UnitOfWork, ada: User, draft: Draft) -> None:
-    drafts.remove_file(uow, Person(ada), draft, "example-1.0-py3-none-any.whl")
+def test_an_empty_draft_stays_open(uow: UnitOfWork, ada: Person, draft: Draft) -> None:
+    drafts.remove_file(uow, ada, draft, "example-1.0-py3-none-any.whl")
     assert drafts.is_live(uow, draft)
     assert names(uow, draft) == []
     assert log(uow, draft)[-1] == ("ada", "removed", "example-1.0-py3-none-any.whl")
     assert projects.find(uow, "example") is not None
 
 
-def test_a_file_that_is_not_there_is_not_removed(uow: UnitOfWork, ada: User, draft: Draft) -> None:
+def test_a_file_that_is_not_there_is_not_removed(
+    uow: UnitOfWork, ada: Person, draft: Draft
+) -> None:
     refused(
         uow,
         NotFound,
-        lambda: drafts.remove_file(uow, Person(ada), draft, "example-1.0.tar.gz"),
+        lambda: drafts.remove_file(uow, ada, draft, "example-1.0.tar.gz"),
         "has no file 'example-1.0.tar.gz'",
     )
 
 
 def test_a_draft_does_not_reach_into_another(
-    uow: UnitOfWork, ada: User, draft: Draft, tmp_path: Path
+    uow: UnitOfWork, ada: Person, draft: Draft, tmp_path: Path
 ) -> None:
     other = factories.stage(uow, ada, make_wheel(tmp_path, version="2.0"))
     with pytest.raises(NotFound):
-        drafts.remove_file(uow, Person(ada), draft, "example-2.0-py3-none-any.whl")
+        drafts.remove_file(uow, ada, draft, "example-2.0-py3-none-any.whl")
     assert names(uow, other) == ["example-2.0-py3-none-any.whl"]
 
 
 def test_staged_bytes_count_and_are_given_back(
-    uow: UnitOfWork, ada: User, draft: Draft, tmp_path: Path
+    uow: UnitOfWork, ada: Person, draft: Draft, tmp_path: Path
 ) -> None:
     project, before = projects.get(uow, "example"), 0
     wheel, sdist = tmp_path / "example-1.0-py3-none-any.whl", make_sdist(tmp_path)
     assert projects.size(uow, project) == wheel.stat().st_size
     factories.stage(uow, ada, sdist)
     assert projects.size(uow, project) == wheel.stat().st_size + sdist.stat().st_size
-    drafts.remove_file(uow, Person(ada), draft, wheel.name)
+    drafts.remove_file(uow, ada, draft, wheel.name)
     assert projects.size(uow, project) == sdist.stat().st_size
     larger = make_sdist(tmp_path, payload=b"x" * 1000)
     factories.stage(uow, ada, larger)
@@ -465,12 +458,12 @@ def test_staged_bytes_count_and_are_given_back(
 
 
 def test_a_file_is_replaced_in_a_project_that_is_full(
-    uow: UnitOfWork, ada: User, draft: Draft, tmp_path: Path
+    uow: UnitOfWork, ada: Person, draft: Draft, tmp_path: Path
 ) -> None:
     other = make_wheel(tmp_path, salt="other")
     settings = uow.settings.model_copy(update={"max_project_size": other.stat().st_size})
     full = replace(uow, settings=settings)
-    assert factories.upload(full, Person(ada), other, staged=True).changed
+    assert factories.upload(full, ada, other, staged=True).changed
 
 
 # What a draft says of its release
@@ -482,9 +475,9 @@ def described(draft: Draft) -> tuple[str, str | None]:
 
 
 def test_the_metadata_is_the_source_distributions_or_else_the_earliest_wheels(
-    uow: UnitOfWork, ada: User, tmp_path: Path
+    uow: UnitOfWork, ada: Person, tmp_path: Path
 ) -> None:
-    actor = Person(ada)
+    actor = ada
     early = make_wheel(tmp_path, tag="py3-none-any", summary="Early.", requires_python=">=3.9")
     late = make_wheel(tmp_path, tag="py2-none-any", summary="Late.")
     sdist = make_sdist(tmp_path, summary="Source.", requires_python=">=3.11")
@@ -505,7 +498,7 @@ def test_the_metadata_is_the_source_distributions_or_else_the_earliest_wheels(
 
 
 def test_the_metadata_follows_a_replaced_file(
-    uow: UnitOfWork, ada: User, draft: Draft, tmp_path: Path
+    uow: UnitOfWork, ada: Person, draft: Draft, tmp_path: Path
 ) -> None:
     markdown = make_wheel(
         tmp_path,
@@ -524,11 +517,11 @@ def test_the_metadata_follows_a_replaced_file(
 
 
 def test_a_published_draft_is_public_and_has_ended(
-    uow: UnitOfWork, ada: User, draft: Draft, tmp_path: Path
+    uow: UnitOfWork, ada: Person, draft: Draft, tmp_path: Path
 ) -> None:
     factories.stage(uow, ada, make_sdist(tmp_path))
     later = after(uow, DAY)
-    assert publishing.publish(later, Person(ada), draft) is draft
+    assert publishing.publish(later, ada, draft) is draft
     assert factories.public_filenames(uow, "example") == [
         "example-1.0-py3-none-any.whl",
         "example-1.0.tar.gz",
@@ -542,10 +535,10 @@ def test_a_published_draft_is_public_and_has_ended(
 
 
 def test_the_public_sees_the_moment_of_publication(
-    uow: UnitOfWork, ada: User, draft: Draft
+    uow: UnitOfWork, ada: Person, draft: Draft
 ) -> None:
     later = after(uow, timedelta(days=13))
-    publishing.publish(later, Person(ada), draft)
+    publishing.publish(later, ada, draft)
     project = projects.get(uow, "example")
     release = catalogue.release(uow.db, project, "1.0")
     assert release is not None
@@ -556,48 +549,46 @@ def test_the_public_sees_the_moment_of_publication(
 
 
 def test_the_days_for_further_files_count_from_publication(
-    uow: UnitOfWork, ada: User, draft: Draft, tmp_path: Path
+    uow: UnitOfWork, ada: Person, draft: Draft, tmp_path: Path
 ) -> None:
     published = after(uow, timedelta(days=13))
-    publishing.publish(published, Person(ada), draft)
+    publishing.publish(published, ada, draft)
     sdist = make_sdist(tmp_path)
     late = after(published, timedelta(days=14) + INSTANT)
-    refused(late, ReleaseClosed, lambda: factories.upload(late, Person(ada), sdist, staged=False))
+    refused(late, ReleaseClosed, lambda: factories.upload(late, ada, sdist, staged=False))
     in_time = after(published, timedelta(days=14))
-    assert factories.upload(in_time, Person(ada), sdist, staged=False).published
+    assert factories.upload(in_time, ada, sdist, staged=False).published
 
 
 def test_publishing_again_answers_the_same_and_changes_nothing(
-    uow: UnitOfWork, ada: User, draft: Draft
+    uow: UnitOfWork, ada: Person, draft: Draft
 ) -> None:
-    publishing.publish(uow, Person(ada), draft)
+    publishing.publish(uow, ada, draft)
     before = factories.everything(uow)
     told = len(jobs_of(uow, "purge"))
     again = replace(after(uow, timedelta(days=90)), collecting={})
-    assert publishing.publish(again, Person(ada), draft) is draft
+    assert publishing.publish(again, ada, draft) is draft
     assert factories.everything(uow) == before
     assert len(jobs_of(again, "purge")) == told
 
 
 def test_publishing_again_takes_the_same_permission(
-    uow: UnitOfWork, ada: User, eve: User, draft: Draft
+    uow: UnitOfWork, ada: Person, eve: Person, draft: Draft
 ) -> None:
-    publishing.publish(uow, Person(ada), draft)
-    refused(uow, NotAllowed, lambda: publishing.publish(uow, Person(eve), draft))
+    publishing.publish(uow, ada, draft)
+    refused(uow, NotAllowed, lambda: publishing.publish(uow, eve, draft))
 
 
-def test_an_empty_draft_is_not_published(uow: UnitOfWork, ada: User, draft: Draft) -> None:
-    drafts.remove_file(uow, Person(ada), draft, "example-1.0-py3-none-any.whl")
-    refusal = refused(
-        uow, CannotPublish, lambda: publishing.publish(uow, Person(ada), draft), "no files"
-    )
+def test_an_empty_draft_is_not_published(uow: UnitOfWork, ada: Person, draft: Draft) -> None:
+    drafts.remove_file(uow, ada, draft, "example-1.0-py3-none-any.whl")
+    refusal = refused(uow, CannotPublish, lambda: publishing.publish(uow, ada, draft), "no files")
     assert len(refusal.details) == 1
 
 
-def test_an_empty_session_of_a_new_project_registers_its_name(uow: UnitOfWork, ada: User) -> None:
-    session = drafts.open_new(uow, Person(ada), "registered", Version("0.0.0a0"))
+def test_an_empty_session_of_a_new_project_registers_its_name(uow: UnitOfWork, ada: Person) -> None:
+    session = drafts.open_new(uow, ada, "registered", Version("0.0.0a0"))
 
-    publishing.publish(uow, Person(ada), session, registers_name=True)
+    publishing.publish(uow, ada, session, registers_name=True)
 
     project = projects.get(uow, "registered")
     assert project.registered == uow.now
@@ -606,7 +597,7 @@ def test_an_empty_session_of_a_new_project_registers_its_name(uow: UnitOfWork, a
 
 
 def test_every_reason_against_publishing_is_told_at_once(
-    uow: UnitOfWork, ada: User, project: Project, tmp_path: Path
+    uow: UnitOfWork, ada: Person, project: Project, tmp_path: Path
 ) -> None:
     """What passed when it was staged may not pass any more."""
     used = make_wheel(tmp_path, version="0.9", tag="py2-none-any")
@@ -638,7 +629,7 @@ def test_every_reason_against_publishing_is_told_at_once(
     # Its days are over, its quota was lowered.
     settings = uow.settings.model_copy(update={"max_project_size": 1})
     late = replace(uow, now=uow.now + timedelta(days=14, hours=1), settings=settings)
-    refusal = refused(late, CannotPublish, lambda: publishing.publish(late, Person(ada), draft))
+    refusal = refused(late, CannotPublish, lambda: publishing.publish(late, ada, draft))
     reasons = [
         "takes no more files",
         "Project size too large",
@@ -654,17 +645,17 @@ def test_every_reason_against_publishing_is_told_at_once(
 
 
 def test_a_project_that_wants_drafts_publishes_drafts(
-    uow: UnitOfWork, ada: User, project: Project, draft: Draft
+    uow: UnitOfWork, ada: Person, project: Project, draft: Draft
 ) -> None:
-    projects.change_settings(uow, Person(ada), project, ProjectSettings(False))
-    publishing.publish(uow, Person(ada), draft)
+    projects.change_settings(uow, ada, project, ProjectSettings(False))
+    publishing.publish(uow, ada, draft)
     assert len(factories.public_filenames(uow, "example")) == 2
 
 
-def test_to_publish_reads_and_stores_no_bytes(uow: UnitOfWork, ada: User, draft: Draft) -> None:
+def test_to_publish_reads_and_stores_no_bytes(uow: UnitOfWork, ada: Person, draft: Draft) -> None:
     for digest in uow.storage.digests():
         uow.storage.delete(digest)
-    publishing.publish(uow, Person(ada), draft)
+    publishing.publish(uow, ada, draft)
     assert factories.public_filenames(uow, "example") == ["example-1.0-py3-none-any.whl"]
     assert list(uow.storage.digests()) == []
 
@@ -672,25 +663,25 @@ def test_to_publish_reads_and_stores_no_bytes(uow: UnitOfWork, ada: User, draft:
 @ON_POSTGRESQL
 def test_who_lost_the_role_meanwhile_does_not_publish(services: Services, tmp_path: Path) -> None:
     with services.writing() as uow:
-        ada = factories.make_user(uow, "ada")
+        ada = Person(factories.make_user(uow, "ada"))
         slug = factories.stage(uow, ada, make_wheel(tmp_path)).slug
-        bob = factories.make_user(uow, "bob")
-        factories.add_role(uow, projects.get(uow, "example"), bob, RoleName.OWNER)
+        bob = Person(factories.make_user(uow, "bob"))
+        factories.add_role(uow, projects.get(uow, "example"), bob.user, RoleName.OWNER)
     with services.writing() as slow:
-        bob = accounts.get_user(slow.db, "bob")
-        (project,) = projects.of_user(slow, bob)
-        assert bob in [role.user for role in project.roles]
+        bob = Person(accounts.get_user(slow.db, "bob"))
+        (project,) = projects.of_user(slow, bob.user)
+        assert bob.user in [role.user for role in project.roles]
         draft = drafts.by_slug(slow.db, slug)
         assert draft is not None
         with services.writing() as uow:
             projects.remove_role(uow, OPERATOR, projects.get(uow, "example"), "bob")
         with pytest.raises(NotAllowed):
-            publishing.publish(slow, Person(bob), draft)
+            publishing.publish(slow, bob, draft)
 
 
 def test_of_two_publishers_at_once_one_publishes(services: Services, tmp_path: Path) -> None:
     with services.writing() as uow:
-        ada = factories.make_user(uow, "ada")
+        ada = Person(factories.make_user(uow, "ada"))
         slug = factories.stage(uow, ada, make_wheel(tmp_path), make_sdist(tmp_path)).slug
 
     def publish() -> tuple[str, bool]:
@@ -718,7 +709,7 @@ def test_who_meets_a_publisher_comes_before_or_after(
     services: Services, clock: FakeClock, tmp_path: Path, other: str
 ) -> None:
     with services.writing() as uow:
-        ada = factories.make_user(uow, "ada")
+        ada = Person(factories.make_user(uow, "ada"))
         slug = factories.stage(uow, ada, make_wheel(tmp_path)).slug
     sdist = make_sdist(tmp_path)
 
@@ -759,36 +750,36 @@ def test_who_meets_a_publisher_comes_before_or_after(
 
 
 def test_a_change_of_files_prolongs_the_draft(
-    uow: UnitOfWork, ada: User, draft: Draft, tmp_path: Path
+    uow: UnitOfWork, ada: Person, draft: Draft, tmp_path: Path
 ) -> None:
     later = after(uow, timedelta(days=3))
     factories.stage(later, ada, make_sdist(tmp_path))
     assert (draft.changed, draft.expires) == (later.now, later.now + LIFETIME)
     last = after(uow, timedelta(days=5))
-    drafts.remove_file(last, Person(ada), draft, "example-1.0.tar.gz")
+    drafts.remove_file(last, ada, draft, "example-1.0.tar.gz")
     assert (draft.changed, draft.expires) == (last.now, last.now + LIFETIME)
     assert draft.opened == uow.now
 
 
-def test_who_asks_gets_one_more_lifetime(uow: UnitOfWork, ada: User, draft: Draft) -> None:
+def test_who_asks_gets_one_more_lifetime(uow: UnitOfWork, ada: Person, draft: Draft) -> None:
     later = after(uow, timedelta(days=10))
-    drafts.extend(later, Person(ada), draft)
+    drafts.extend(later, ada, draft)
     assert draft.expires == later.now + LIFETIME
     assert draft.changed == uow.now
     assert log(uow, draft)[-1] == ("ada", "extended", None)
 
 
 def test_no_draft_lives_longer_than_the_longest_time(
-    uow: UnitOfWork, ada: User, draft: Draft, tmp_path: Path
+    uow: UnitOfWork, ada: Person, draft: Draft, tmp_path: Path
 ) -> None:
     for days in (13, 26, 39, 50):
-        drafts.extend(after(uow, timedelta(days=days)), Person(ada), draft)
+        drafts.extend(after(uow, timedelta(days=days)), ada, draft)
     assert draft.expires == uow.now + LONGEST
     late = after(uow, timedelta(days=55))
     refused(
         late,
         InvalidRequest,
-        lambda: drafts.extend(late, Person(ada), draft),
+        lambda: drafts.extend(late, ada, draft),
         "2026-07-31 12:00 UTC, which is as late as it can be",
     )
     factories.stage(late, ada, make_sdist(tmp_path))
@@ -796,7 +787,7 @@ def test_no_draft_lives_longer_than_the_longest_time(
 
 
 def test_the_expiry_never_moves_earlier(
-    uow: UnitOfWork, ada: User, draft: Draft, tmp_path: Path
+    uow: UnitOfWork, ada: Person, draft: Draft, tmp_path: Path
 ) -> None:
     before = draft.expires
     shorter = uow.settings.model_copy(update={"draft_lifetime": DAY, "draft_lifetime_max": 2 * DAY})
@@ -804,7 +795,7 @@ def test_the_expiry_never_moves_earlier(
     factories.stage(later, ada, make_sdist(tmp_path))
     assert draft.expires == before
     with pytest.raises(InvalidRequest):
-        drafts.extend(later, Person(ada), draft)
+        drafts.extend(later, ada, draft)
     assert draft.expires == before
 
 
@@ -834,10 +825,10 @@ def test_a_draft_expires_when_it_has_fallen_due_and_not_before(
 @pytest.mark.parametrize("who", ["ada", "stranger", "operator", "anonymous"])
 @pytest.mark.parametrize("act", ["publish", "discard", "extend", "rotate", "remove"])
 def test_nothing_is_done_to_a_draft_that_fell_due(
-    uow: UnitOfWork, ada: User, eve: User, draft: Draft, end: End, who: str, act: str
+    uow: UnitOfWork, ada: Person, eve: Person, draft: Draft, end: End, who: str, act: str
 ) -> None:
     late = end(uow, draft)
-    actor = {"ada": Person(ada), "stranger": Person(eve), "operator": OPERATOR}.get(who, ANONYMOUS)
+    actor = {"ada": ada, "stranger": eve, "operator": OPERATOR}.get(who, ANONYMOUS)
     refused(late, Ended, lambda: perform(late, act, actor, draft), "has expired")
 
 
@@ -857,7 +848,7 @@ def perform(uow: UnitOfWork, act: str, actor: Actor, draft: Draft) -> None:
 
 @ALL_ENDS
 def test_a_draft_that_is_gone_is_found_by_its_slug_alone(
-    uow: UnitOfWork, ada: User, project: Project, draft: Draft, end: End
+    uow: UnitOfWork, ada: Person, project: Project, draft: Draft, end: End
 ) -> None:
     uow = end(uow, draft)
     assert drafts.by_slug(uow.db, draft.slug) is draft
@@ -866,14 +857,14 @@ def test_a_draft_that_is_gone_is_found_by_its_slug_alone(
     assert drafts.live_of_projects(uow, [project]) == []
     assert drafts.all_live(uow) == []
     with pytest.raises(NotFound):
-        drafts.live_for(uow, Person(ada), "example", Version("1.0"))
+        drafts.live_for(uow, ada, "example", Version("1.0"))
 
 
 @ALL_ENDS
 def test_what_was_published_before_it_is_the_newest_again(
-    uow: UnitOfWork, ada: User, draft: Draft, tmp_path: Path, end: End
+    uow: UnitOfWork, ada: Person, draft: Draft, tmp_path: Path, end: End
 ) -> None:
-    publishing.publish(uow, Person(ada), draft)
+    publishing.publish(uow, ada, draft)
     second = factories.stage(uow, ada, make_sdist(tmp_path))
     project = projects.get(uow, "example")
     assert drafts.newest(uow, project, Version("1.0")) is second
@@ -883,7 +874,7 @@ def test_what_was_published_before_it_is_the_newest_again(
 
 @ALL_ENDS
 def test_a_new_draft_of_the_version_may_be_opened(
-    uow: UnitOfWork, ada: User, project: Project, draft: Draft, tmp_path: Path, end: End
+    uow: UnitOfWork, ada: Person, project: Project, draft: Draft, tmp_path: Path, end: End
 ) -> None:
     uow = end(uow, draft)
     second = factories.stage(uow, ada, make_wheel(tmp_path, salt="second"))
@@ -895,48 +886,48 @@ def test_a_new_draft_of_the_version_may_be_opened(
 
 @ALL_ENDS
 def test_a_draft_may_be_opened_without_a_file(
-    uow: UnitOfWork, ada: User, project: Project, draft: Draft, end: End
+    uow: UnitOfWork, ada: Person, project: Project, draft: Draft, end: End
 ) -> None:
     uow = end(uow, draft)
-    second = drafts.open_draft(uow, Person(ada), project, Version("1.0.0"))
+    second = drafts.open_draft(uow, ada, project, Version("1.0.0"))
     assert (second.version, second.release) != (draft.version, draft.release)
     assert drafts.live(uow, project, Version("1.0")) is second
 
 
 @ALL_ENDS
 def test_its_source_distribution_is_in_nobodys_way(
-    uow: UnitOfWork, ada: User, project: Project, tmp_path: Path, end: End
+    uow: UnitOfWork, ada: Person, project: Project, tmp_path: Path, end: End
 ) -> None:
     draft = factories.stage(uow, ada, make_sdist(tmp_path))
     uow = end(uow, draft)
     other = make_sdist(tmp_path, version="1.0.0")
-    assert factories.upload(uow, Person(ada), other, staged=True).opened
+    assert factories.upload(uow, ada, other, staged=True).opened
 
 
 def test_but_while_it_lives_it_is(
-    uow: UnitOfWork, ada: User, project: Project, tmp_path: Path
+    uow: UnitOfWork, ada: Person, project: Project, tmp_path: Path
 ) -> None:
     factories.stage(uow, ada, make_sdist(tmp_path))
     other = make_sdist(tmp_path, version="1.0.0")
-    refused(uow, SecondSdist, lambda: factories.upload(uow, Person(ada), other, staged=True))
+    refused(uow, SecondSdist, lambda: factories.upload(uow, ada, other, staged=True))
 
 
 @ALL_ENDS
 def test_the_version_takes_direct_uploads_again(
-    uow: UnitOfWork, ada: User, project: Project, draft: Draft, tmp_path: Path, end: End
+    uow: UnitOfWork, ada: Person, project: Project, draft: Draft, tmp_path: Path, end: End
 ) -> None:
     uow = end(uow, draft)
-    assert factories.upload(uow, Person(ada), make_sdist(tmp_path), staged=False).published
+    assert factories.upload(uow, ada, make_sdist(tmp_path), staged=False).published
 
 
 def test_a_file_is_not_added_to_a_draft_that_has_ended(
-    uow: UnitOfWork, ada: User, draft: Draft, tmp_path: Path
+    uow: UnitOfWork, ada: Person, draft: Draft, tmp_path: Path
 ) -> None:
     wheel = make_wheel(tmp_path, tag="py2-none-any")
     artifact = factories.artifact_of(wheel)
     distribution = uploads.examine(uow.settings, artifact, factories.claims_of(wheel))
     late = replace(uow, now=draft.expires)
-    refused(late, Ended, lambda: drafts.add_file(late, Person(ada), draft, artifact, distribution))
+    refused(late, Ended, lambda: drafts.add_file(late, ada, draft, artifact, distribution))
 
 
 # Tombstones
@@ -962,9 +953,9 @@ def test_a_tombstone_outlives_what_it_named(uow: UnitOfWork, draft: Draft, end: 
     ],
 )
 def test_a_draft_says_what_became_of_it(
-    uow: UnitOfWork, ada: User, draft: Draft, act: str, sentence: str
+    uow: UnitOfWork, ada: Person, draft: Draft, act: str, sentence: str
 ) -> None:
-    perform(uow, act, Person(ada), draft)
+    perform(uow, act, ada, draft)
     assert drafts.ended_sentence(after(uow, 99 * DAY) if act else uow, draft) == sentence
 
 
@@ -975,29 +966,31 @@ def test_a_draft_that_fell_due_says_so(uow: UnitOfWork, draft: Draft) -> None:
 
 @pytest.mark.parametrize("act", ["publish", "extend", "rotate", "remove"])
 def test_nothing_is_done_to_a_discarded_draft(
-    uow: UnitOfWork, ada: User, draft: Draft, act: str
+    uow: UnitOfWork, ada: Person, draft: Draft, act: str
 ) -> None:
-    drafts.discard(uow, Person(ada), draft)
-    refused(uow, Ended, lambda: perform(uow, act, Person(ada), draft), "was discarded")
+    drafts.discard(uow, ada, draft)
+    refused(uow, Ended, lambda: perform(uow, act, ada, draft), "was discarded")
 
 
-def test_a_discarded_draft_may_be_discarded_again(uow: UnitOfWork, ada: User, draft: Draft) -> None:
-    drafts.discard(uow, Person(ada), draft)
+def test_a_discarded_draft_may_be_discarded_again(
+    uow: UnitOfWork, ada: Person, draft: Draft
+) -> None:
+    drafts.discard(uow, ada, draft)
     before = factories.everything(uow)
-    drafts.discard(after(uow, DAY), Person(ada), draft)
+    drafts.discard(after(uow, DAY), ada, draft)
     assert factories.everything(uow) == before
 
 
 @pytest.mark.parametrize("act", ["discard", "extend", "rotate", "remove"])
 def test_nothing_is_done_to_a_published_draft(
-    uow: UnitOfWork, ada: User, draft: Draft, act: str
+    uow: UnitOfWork, ada: Person, draft: Draft, act: str
 ) -> None:
-    publishing.publish(uow, Person(ada), draft)
-    refused(uow, Ended, lambda: perform(uow, act, Person(ada), draft), "was published")
+    publishing.publish(uow, ada, draft)
+    refused(uow, Ended, lambda: perform(uow, act, ada, draft), "was published")
 
 
-def test_a_published_draft_never_expires(uow: UnitOfWork, ada: User, draft: Draft) -> None:
-    publishing.publish(uow, Person(ada), draft)
+def test_a_published_draft_never_expires(uow: UnitOfWork, ada: Person, draft: Draft) -> None:
+    publishing.publish(uow, ada, draft)
     late = after(uow, 99 * DAY)
     assert drafts.state(late, draft) is DraftState.PUBLISHED
     assert drafts.due(late) == []
@@ -1005,13 +998,13 @@ def test_a_published_draft_never_expires(uow: UnitOfWork, ada: User, draft: Draf
 
 
 def test_the_draft_of_a_project_that_is_gone_has_ended(
-    uow: UnitOfWork, ada: User, draft: Draft
+    uow: UnitOfWork, ada: Person, draft: Draft
 ) -> None:
-    publishing.publish(uow, Person(ada), draft)
+    publishing.publish(uow, ada, draft)
     uow.db.delete(draft.project)
     uow.db.flush()
     uow.db.expire_all()
-    refused(uow, Ended, lambda: publishing.publish(uow, Person(ada), draft), "was published")
+    refused(uow, Ended, lambda: publishing.publish(uow, ada, draft), "was published")
 
 
 # Who may do what
@@ -1065,27 +1058,27 @@ def test_acts_at_the_command_line_are_the_operators(uow: UnitOfWork, draft: Draf
 
 
 def test_the_owner_of_one_project_has_no_part_in_another(
-    uow: UnitOfWork, eve: User, draft: Draft, tmp_path: Path
+    uow: UnitOfWork, eve: Person, draft: Draft, tmp_path: Path
 ) -> None:
     factories.stage(uow, eve, make_wheel(tmp_path, "another"))
-    refused(uow, NotAllowed, lambda: drafts.discard(uow, Person(eve), draft))
+    refused(uow, NotAllowed, lambda: drafts.discard(uow, eve, draft))
 
 
 # Who sees it
 
 
 def test_who_may_stage_finds_the_draft_and_others_do_not(
-    uow: UnitOfWork, ada: User, eve: User, draft: Draft
+    uow: UnitOfWork, ada: Person, eve: Person, draft: Draft
 ) -> None:
     version = Version("1.0.0")
-    assert drafts.live_for(uow, Person(ada), "Example", version) is draft
+    assert drafts.live_for(uow, ada, "Example", version) is draft
     sentences = {
         str(refused(uow, NotFound, partial(drafts.live_for, uow, actor, "example", version)))
-        for actor in (Person(eve), ANONYMOUS)
+        for actor in (eve, ANONYMOUS)
     }
     assert sentences == {"There is no draft of example 1.0.0 that you may see."}
     with pytest.raises(NotFound) as caught:
-        drafts.live_for(uow, Person(eve), "unknown", version)
+        drafts.live_for(uow, eve, "unknown", version)
     assert str(caught.value).replace("unknown", "example") in sentences
 
 
@@ -1097,21 +1090,21 @@ def test_administrators_and_operators_see_every_draft(uow: UnitOfWork, draft: Dr
 
 
 def test_a_persons_drafts_come_last_changed_first(
-    uow: UnitOfWork, ada: User, eve: User, draft: Draft, tmp_path: Path
+    uow: UnitOfWork, ada: Person, eve: Person, draft: Draft, tmp_path: Path
 ) -> None:
     factories.stage(uow, eve, make_wheel(tmp_path, "another"))
     second = factories.stage(after(uow, DAY), ada, make_wheel(tmp_path, version="2.0"))
-    mine = drafts.live_of_projects(uow, projects.of_user(uow, ada))
+    mine = drafts.live_of_projects(uow, projects.of_user(uow, ada.user))
     assert mine == [second, draft]
     assert [file.filename for file in mine[1].files] == ["example-1.0-py3-none-any.whl"]
     factories.stage(after(uow, 2 * DAY), ada, make_sdist(tmp_path))
-    assert drafts.live_of_projects(uow, projects.of_user(uow, ada)) == [draft, second]
+    assert drafts.live_of_projects(uow, projects.of_user(uow, ada.user)) == [draft, second]
 
 
 # Sessions of Upload 2.0 are drafts
 
 
-def test_a_session_is_a_draft_without_files(uow: UnitOfWork, ada: User) -> None:
+def test_a_session_is_a_draft_without_files(uow: UnitOfWork, ada: Person) -> None:
     session = factories.open_new(uow, ada)
 
     assert names(uow, session) == []
@@ -1127,18 +1120,18 @@ def test_a_session_is_found_by_its_whole_key_alone(uow: UnitOfWork, draft: Draft
 
 
 def test_another_address_leaves_the_session_where_it_is(
-    uow: UnitOfWork, ada: User, draft: Draft
+    uow: UnitOfWork, ada: Person, draft: Draft
 ) -> None:
     key = draft.key
 
-    drafts.rotate(uow, Person(ada), draft)
+    drafts.rotate(uow, ada, draft)
 
     assert drafts.by_key(uow.db, key) is draft
 
 
 @pytest.mark.parametrize("version", ["1.0", "1", "1.0.0"])
 def test_who_may_upload_is_led_to_the_session_that_is_open(
-    uow: UnitOfWork, ada: User, draft: Draft, version: str
+    uow: UnitOfWork, ada: Person, draft: Draft, version: str
 ) -> None:
     refusal = refused(uow, DraftExists, lambda: factories.open_new(uow, ada, "Example", version))
     assert isinstance(refusal, DraftExists)
@@ -1147,7 +1140,7 @@ def test_who_may_upload_is_led_to_the_session_that_is_open(
 
 
 def test_who_may_not_upload_does_not_learn_that_a_session_is_open(
-    uow: UnitOfWork, ada: User, eve: User, project: Project
+    uow: UnitOfWork, ada: Person, eve: Person, project: Project
 ) -> None:
     without = refused(uow, NotAllowed, lambda: factories.open_new(uow, eve, version="2.0"))
     factories.open_new(uow, ada, version="2.0")
@@ -1156,17 +1149,19 @@ def test_who_may_not_upload_does_not_learn_that_a_session_is_open(
     assert str(beside) == str(without)
 
 
-def test_an_archived_project_gets_no_session(uow: UnitOfWork, ada: User, project: Project) -> None:
-    projects.archive(uow, Person(ada), project, "Done.")
+def test_an_archived_project_gets_no_session(
+    uow: UnitOfWork, ada: Person, project: Project
+) -> None:
+    projects.archive(uow, ada, project, "Done.")
     refused(uow, ProjectClosed, lambda: factories.open_new(uow, ada))
 
 
 def test_after_the_end_there_is_a_new_session_with_other_secrets(
-    uow: UnitOfWork, ada: User, draft: Draft
+    uow: UnitOfWork, ada: Person, draft: Draft
 ) -> None:
-    publishing.publish(uow, Person(ada), draft)
+    publishing.publish(uow, ada, draft)
     second = factories.open_new(uow, ada)
-    drafts.discard(uow, Person(ada), second)
+    drafts.discard(uow, ada, second)
     third = factories.open_new(uow, ada)
     later = after(uow, LIFETIME)
     fourth = factories.open_new(later, ada)
@@ -1182,115 +1177,117 @@ def test_after_the_end_there_is_a_new_session_with_other_secrets(
     ]
 
 
-def test_more_time_is_as_much_as_was_asked_for(uow: UnitOfWork, ada: User, draft: Draft) -> None:
-    drafts.extend_for(uow, Person(ada), draft, timedelta(hours=1))
+def test_more_time_is_as_much_as_was_asked_for(uow: UnitOfWork, ada: Person, draft: Draft) -> None:
+    drafts.extend_for(uow, ada, draft, timedelta(hours=1))
     assert draft.expires == uow.now + LIFETIME + timedelta(hours=1)
 
-    drafts.extend_for(uow, Person(ada), draft, timedelta(0))
+    drafts.extend_for(uow, ada, draft, timedelta(0))
     assert draft.expires == uow.now + LIFETIME + timedelta(hours=1)
     assert [act for _, act, _ in log(uow, draft)].count("extended") == 1
 
 
-def test_more_time_ends_with_the_longest_life(uow: UnitOfWork, ada: User, draft: Draft) -> None:
+def test_more_time_ends_with_the_longest_life(uow: UnitOfWork, ada: Person, draft: Draft) -> None:
     for _ in range(2):
-        drafts.extend_for(uow, Person(ada), draft, timedelta(days=3650))
+        drafts.extend_for(uow, ada, draft, timedelta(days=3650))
         assert draft.expires == draft.opened + LONGEST
 
 
 def test_only_who_may_stage_gives_it_more_time(
-    uow: UnitOfWork, ada: User, eve: User, draft: Draft
+    uow: UnitOfWork, ada: Person, eve: Person, draft: Draft
 ) -> None:
     hour = timedelta(hours=1)
-    refused(uow, NotAllowed, lambda: drafts.extend_for(uow, Person(eve), draft, hour))
+    refused(uow, NotAllowed, lambda: drafts.extend_for(uow, eve, draft, hour))
     due = after(uow, LIFETIME)
-    refused(due, Ended, lambda: drafts.extend_for(due, Person(ada), draft, hour))
+    refused(due, Ended, lambda: drafts.extend_for(due, ada, draft, hour))
 
 
 def test_unfinished_uploads_stand_in_the_way_of_publication(
-    uow: UnitOfWork, ada: User, draft: Draft, tmp_path: Path
+    uow: UnitOfWork, ada: Person, draft: Draft, tmp_path: Path
 ) -> None:
     pending = factories.announce(uow, ada, draft, make_sdist(tmp_path))
     failing = factories.announce(uow, ada, draft, make_wheel(tmp_path, tag="py2-none-any"))
     with pytest.raises(UploadConflict):
         factories.complete(uow, ada, draft, failing)
 
-    refusal = refused(uow, CannotPublish, lambda: publishing.publish(uow, Person(ada), draft))
+    refusal = refused(uow, CannotPublish, lambda: publishing.publish(uow, ada, draft))
     assert refusal.details == (
         "The upload of 'example-1.0-py2-none-any.whl' is in error: delete it.",
         "The upload of 'example-1.0.tar.gz' is pending, not completed: wait for it, or delete it.",
     )
-    upload_sessions.begin_completion(uow, Person(ada), draft, pending)
-    refusal = refused(uow, CannotPublish, lambda: publishing.publish(uow, Person(ada), draft))
+    upload_sessions.begin_completion(uow, ada, draft, pending)
+    refusal = refused(uow, CannotPublish, lambda: publishing.publish(uow, ada, draft))
     assert "'example-1.0.tar.gz' is processing" in str(refusal)
     late = after(uow, upload_states.COMPLETION_LEASE)
-    refusal = refused(late, CannotPublish, lambda: publishing.publish(late, Person(ada), draft))
+    refusal = refused(late, CannotPublish, lambda: publishing.publish(late, ada, draft))
     assert "'example-1.0.tar.gz' is in error" in str(refusal)
 
     for upload in (pending, failing):
-        upload_sessions.cancel(late, Person(ada), draft, upload)
-    assert publishing.publish(late, Person(ada), draft).state == "published"
+        upload_sessions.cancel(late, ada, draft, upload)
+    assert publishing.publish(late, ada, draft).state == "published"
 
 
 def test_an_upload_that_fell_due_is_in_nobodys_way(
-    uow: UnitOfWork, ada: User, draft: Draft, tmp_path: Path
+    uow: UnitOfWork, ada: Person, draft: Draft, tmp_path: Path
 ) -> None:
     factories.announce(uow, ada, draft, make_sdist(tmp_path))
     later = after(uow, upload_sessions.LIFETIME)
 
-    assert publishing.publish(later, Person(ada), draft).state == "published"
+    assert publishing.publish(later, ada, draft).state == "published"
     assert factories.public_filenames(uow, "example") == ["example-1.0-py3-none-any.whl"]
 
 
-def test_an_empty_session_registers_the_name_and_nothing_else(uow: UnitOfWork, ada: User) -> None:
+def test_an_empty_session_registers_the_name_and_nothing_else(uow: UnitOfWork, ada: Person) -> None:
     session = factories.open_new(uow, ada, "example", "0.0.0a0")
 
-    publishing.publish(uow, Person(ada), session, registers_name=True)
+    publishing.publish(uow, ada, session, registers_name=True)
 
     assert session.state == "published"
     assert (session.project_name, session.version) == ("example", "0.0.0a0")
     project = projects.get(uow, "example")
     assert project.registered == uow.now
-    assert [role.user for role in project.roles] == [ada]
+    assert [role.user for role in project.roles] == [ada.user]
     assert uow.db.scalars(select(Release)).all() == []
     assert factories.public_filenames(uow, "example") == []
     assert [(version, action) for _, version, action in factories.journal_of(uow)] == [
         (None, "create"),
         (None, "add Owner ada"),
     ]
-    publishing.publish(uow, Person(ada), session, registers_name=True)
+    publishing.publish(uow, ada, session, registers_name=True)
     assert len(factories.journal_of(uow)) == 2
 
 
 def test_an_empty_session_of_a_registered_project_is_not_published(
-    uow: UnitOfWork, ada: User, project: Project
+    uow: UnitOfWork, ada: Person, project: Project
 ) -> None:
     session = factories.open_new(uow, ada, version="2.0")
     refused(
         uow,
         CannotPublish,
-        lambda: publishing.publish(uow, Person(ada), session, registers_name=True),
+        lambda: publishing.publish(uow, ada, session, registers_name=True),
         "no files",
     )
 
 
 def test_with_uploads_under_way_a_session_is_not_empty(
-    uow: UnitOfWork, ada: User, tmp_path: Path
+    uow: UnitOfWork, ada: Person, tmp_path: Path
 ) -> None:
     session = factories.open_new(uow, ada)
     factories.announce(uow, ada, session, make_wheel(tmp_path))
     refused(
         uow,
         CannotPublish,
-        lambda: publishing.publish(uow, Person(ada), session, registers_name=True),
+        lambda: publishing.publish(uow, ada, session, registers_name=True),
         "is pending",
     )
 
 
-def test_a_registered_name_outlives_other_sessions_that_held_it(uow: UnitOfWork, ada: User) -> None:
+def test_a_registered_name_outlives_other_sessions_that_held_it(
+    uow: UnitOfWork, ada: Person
+) -> None:
     first = factories.open_new(uow, ada, version="1.0")
     second = factories.open_new(uow, ada, version="2.0")
-    publishing.publish(uow, Person(ada), first, registers_name=True)
+    publishing.publish(uow, ada, first, registers_name=True)
 
-    drafts.discard(uow, Person(ada), second)
+    drafts.discard(uow, ada, second)
 
     assert projects.get(uow, "example").registered == uow.now

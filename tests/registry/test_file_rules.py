@@ -7,12 +7,13 @@ from pathlib import Path
 import pytest
 from packaging.version import Version
 
-from greenroom.models import Project, Release, User
+from greenroom.models import Project, Release
 from greenroom.registry import (
     file_rules,
     releases,
 )
 from greenroom.registry.errors import FileExists, InvalidFile, ReleaseClosed, SecondSdist, TooLarge
+from greenroom.registry.permissions import Person
 from greenroom.registry.unit_of_work import UnitOfWork
 from tests import factories
 from tests.artifacts import make_sdist, make_wheel
@@ -23,17 +24,12 @@ def with_settings(uow: UnitOfWork, **settings: int) -> UnitOfWork:
 
 
 @pytest.fixture
-def ada(uow: UnitOfWork) -> User:
-    return factories.make_user(uow, "ada")
-
-
-@pytest.fixture
 def wheel(tmp_path: Path) -> Path:
     return make_wheel(tmp_path)
 
 
 @pytest.fixture
-def project(uow: UnitOfWork, ada: User, wheel: Path) -> Project:
+def project(uow: UnitOfWork, ada: Person, wheel: Path) -> Project:
     return factories.release(uow, ada, wheel)
 
 
@@ -131,7 +127,7 @@ def test_a_release_may_be_open_for_ever(uow: UnitOfWork, release: Release) -> No
     file_rules.check_release_open(replace(limited, now=uow.now + timedelta(days=9999)), release)
 
 
-def test_the_days_count_from_publication(uow: UnitOfWork, ada: User, tmp_path: Path) -> None:
+def test_the_days_count_from_publication(uow: UnitOfWork, ada: Person, tmp_path: Path) -> None:
     draft = factories.stage(uow, ada, make_wheel(tmp_path))
     assert draft.release is not None
     late = replace(uow, now=uow.now + timedelta(days=100))
@@ -139,7 +135,7 @@ def test_the_days_count_from_publication(uow: UnitOfWork, ada: User, tmp_path: P
 
 
 def test_a_release_has_one_source_distribution(
-    uow: UnitOfWork, ada: User, project: Project, release: Release, tmp_path: Path
+    uow: UnitOfWork, ada: Person, project: Project, release: Release, tmp_path: Path
 ) -> None:
     file_rules.check_single_sdist(uow, release, "example-1.0.tar.gz")
     factories.stage(uow, ada, make_sdist(tmp_path))
@@ -150,7 +146,7 @@ def test_a_release_has_one_source_distribution(
 
 
 def test_files_of_a_draft_that_fell_due_count_no_more(
-    uow: UnitOfWork, ada: User, project: Project, release: Release, wheel: Path, tmp_path: Path
+    uow: UnitOfWork, ada: Person, project: Project, release: Release, wheel: Path, tmp_path: Path
 ) -> None:
     draft = factories.stage(uow, ada, make_sdist(tmp_path))
     late = replace(uow, now=draft.expires)

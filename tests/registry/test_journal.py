@@ -81,8 +81,8 @@ def test_what_changes_publicly_is_to_be_purged(uow: UnitOfWork, project: Project
 
 
 def test_work_on_drafts_is_not_in_the_journal(uow: UnitOfWork, tmp_path: Path) -> None:
-    ada = factories.make_user(uow)
-    actor = Person(ada)
+    ada = Person(factories.make_user(uow))
+    actor = ada
     wheel, sdist = make_wheel(tmp_path), make_sdist(tmp_path)
     draft = factories.stage(uow, ada, wheel, sdist, make_wheel(tmp_path, salt="other"))
     drafts.remove_file(uow, actor, draft, sdist.name)

@@ -20,7 +20,7 @@ from greenroom.registry import (
 )
 from greenroom.registry.errors import InvalidFile, UploadConflict, WrongDigest
 from greenroom.registry.housekeeping import keep_house
-from greenroom.registry.permissions import Actor, Person
+from greenroom.registry.permissions import Person
 from greenroom.registry.unit_of_work import Services, UnitOfWork
 from greenroom.registry.upload_sessions import (
     PRESIGNED,
@@ -77,7 +77,7 @@ def wheel(tmp_path: Path) -> Path:
     return path
 
 
-def ada(uow: UnitOfWork) -> Actor:
+def owner(uow: UnitOfWork) -> Person:
     return Person(accounts.get_user(uow.db, "ada"))
 
 
@@ -89,7 +89,7 @@ def announce(services: Services, path: Path, sha256: str | None = None) -> str:
         announcement = Announcement(path.name, len(content), digests, PRESIGNED)
         draft = factories.find_draft(uow, "example", "1.0")
         assert draft is not None
-        return upload_sessions.announce(uow, ada(uow), draft, announcement, (PRESIGNED,)).key
+        return upload_sessions.announce(uow, owner(uow), draft, announcement, (PRESIGNED,)).key
 
 
 def get(uow: UnitOfWork, key: str) -> UploadSession:
@@ -119,7 +119,7 @@ def complete(services: Services, key: str) -> None:
     with services.reading() as uow:
         place = Place(get(uow, key).draft.key, key)
     try:
-        upload_sessions.complete_upload(services, ada, place)
+        upload_sessions.complete_upload(services, owner, place)
     finally:
         do_due(services)
 
@@ -274,7 +274,7 @@ def test_parts_follow_one_another_and_are_as_long_as_the_file(
 
     with services.reading() as uow:
         upload = get(uow, key)
-        parts = upload_sessions.presigned_parts(uow, ada(uow), upload.draft, upload)
+        parts = upload_sessions.presigned_parts(uow, owner(uow), upload.draft, upload)
 
     assert [part.number for part in parts] == list(range(1, len(pieces(wheel)) + 1))
     assert [part.start for part in parts] == list(range(0, wheel.stat().st_size, PART))
@@ -318,7 +318,7 @@ def test_urls_are_good_for_a_week_at_most(services: Services, wheel: Path) -> No
     key = announce(services, wheel)
     with services.writing() as uow:
         upload = get(uow, key)
-        upload_sessions.extend(uow, ada(uow), upload.draft, upload, timedelta(days=30))
+        upload_sessions.extend(uow, owner(uow), upload.draft, upload, timedelta(days=30))
 
     query = parse_qs(urlsplit(urls(services, key)[0]).query)
 
@@ -357,7 +357,7 @@ class Undone(Exception):
 def cancel(services: Services, key: str, happens: Exception | None = None) -> None:
     with services.writing() as uow:
         upload = get(uow, key)
-        upload_sessions.cancel(uow, ada(uow), upload.draft, upload)
+        upload_sessions.cancel(uow, owner(uow), upload.draft, upload)
         if happens is not None:
             raise happens
     do_due(services)
@@ -415,7 +415,7 @@ def test_housekeeping_removes_the_parts_of_a_draft_that_was_discarded(
     key = announce(services, wheel)
     put_all(services, key, wheel)
     with services.writing() as uow:
-        drafts.discard(uow, ada(uow), get(uow, key).draft)
+        drafts.discard(uow, owner(uow), get(uow, key).draft)
 
     assert keep_house(services).uploads_cleared == 1
     assert list(parts_of(services).uploads()) == []
@@ -427,7 +427,7 @@ def test_a_draft_that_ends_takes_the_parts_of_its_uploads_along(
     key = announce(services, wheel)
     put_all(services, key, wheel)
     with services.writing() as uow:
-        drafts.discard(uow, ada(uow), get(uow, key).draft)
+        drafts.discard(uow, owner(uow), get(uow, key).draft)
 
     assert do_due(services) == 1
     assert list(parts_of(services).uploads()) == []
@@ -472,7 +472,7 @@ def test_housekeeping_leaves_parts_that_are_being_read_until_their_reader_is_gon
     put_all(services, key, wheel)
     with services.writing() as uow:
         upload = get(uow, key)
-        upload_sessions.begin_completion(uow, ada(uow), upload.draft, upload)
+        upload_sessions.begin_completion(uow, owner(uow), upload.draft, upload)
 
     assert keep_house(services).uploads_cleared == 0
     assert len(parts_of(services).sizes(key)) == len(pieces(wheel))

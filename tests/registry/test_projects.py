@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from greenroom.models import Project, ProjectStatus, RoleName, User
+from greenroom.models import Project, ProjectStatus, RoleName
 from greenroom.registry import (
     accounts,
     catalogue,
@@ -38,17 +38,7 @@ ON_POSTGRESQL = pytest.mark.parametrize("database_url", ["postgresql"], indirect
 
 
 @pytest.fixture
-def ada(uow: UnitOfWork) -> User:
-    return factories.make_user(uow, "ada")
-
-
-@pytest.fixture
-def eve(uow: UnitOfWork) -> User:
-    return factories.make_user(uow, "eve")
-
-
-@pytest.fixture
-def published(uow: UnitOfWork, ada: User, tmp_path: Path) -> Project:
+def published(uow: UnitOfWork, ada: Person, tmp_path: Path) -> Project:
     return factories.release(uow, ada, make_wheel(tmp_path, "zope.example"))
 
 
@@ -68,15 +58,15 @@ def test_there_is_no_project_that_nobody_registered(
 
 
 def test_a_persons_projects_are_those_with_a_role(
-    uow: UnitOfWork, ada: User, eve: User, published: Project, tmp_path: Path
+    uow: UnitOfWork, ada: Person, eve: Person, published: Project, tmp_path: Path
 ) -> None:
     factories.release(uow, eve, make_wheel(tmp_path, "another"))
     draft = factories.stage(uow, ada, make_wheel(tmp_path, "awaited"))
-    assert projects.of_user(uow, ada) == [draft.project, published]
+    assert projects.of_user(uow, ada.user) == [draft.project, published]
 
 
 def test_the_size_of_a_project_is_that_of_all_its_files(
-    uow: UnitOfWork, ada: User, published: Project, tmp_path: Path
+    uow: UnitOfWork, ada: Person, published: Project, tmp_path: Path
 ) -> None:
     one = tmp_path / "zope_example-1.0-py3-none-any.whl"
     two = make_sdist(tmp_path, "zope.example", "2.0")
@@ -85,8 +75,8 @@ def test_the_size_of_a_project_is_that_of_all_its_files(
     assert type(projects.size(uow, published)) is int
 
 
-def test_a_project_without_files_has_no_size(uow: UnitOfWork, ada: User) -> None:
-    assert projects.size(uow, projects.create(uow, Person(ada), "empty")) == 0
+def test_a_project_without_files_has_no_size(uow: UnitOfWork, ada: Person) -> None:
+    assert projects.size(uow, projects.create(uow, ada, "empty")) == 0
 
 
 # Registering
@@ -106,14 +96,14 @@ def can_register(uow: UnitOfWork, actor: Actor, name: str) -> None:
     ],
 )
 def test_names_that_nobody_can_register(
-    uow: UnitOfWork, eve: User, published: Project, name: str, kind: type[Refusal], about: str
+    uow: UnitOfWork, eve: Person, published: Project, name: str, kind: type[Refusal], about: str
 ) -> None:
     with pytest.raises(kind, match=about):
-        can_register(uow, Person(eve), name)
+        can_register(uow, eve, name)
 
 
-def test_a_new_name_can_be_registered(uow: UnitOfWork, eve: User, published: Project) -> None:
-    can_register(uow, Person(eve), "zope.examples")
+def test_a_new_name_can_be_registered(uow: UnitOfWork, eve: Person, published: Project) -> None:
+    can_register(uow, eve, "zope.examples")
 
 
 @pytest.mark.parametrize("actor", [ANONYMOUS, OPERATOR], ids=["anonymous", "operator"])
@@ -122,66 +112,66 @@ def test_it_takes_a_person_to_register_a_name(uow: UnitOfWork, actor: Actor) -> 
         can_register(uow, actor, "example")
 
 
-def test_names_per_hour_are_limited(uow: UnitOfWork, ada: User, eve: User) -> None:
+def test_names_per_hour_are_limited(uow: UnitOfWork, ada: Person, eve: Person) -> None:
     limited = replace(uow, settings=uow.settings.model_copy(update={"new_projects_per_hour": 2}))
     for name in ("one", "two"):
-        projects.create(uow, Person(ada), name)
+        projects.create(uow, ada, name)
     with pytest.raises(TooMany, match="registered 2 project names within an hour") as caught:
-        can_register(limited, Person(ada), "three")
+        can_register(limited, ada, "three")
     assert caught.value.retry_after == timedelta(hours=1)
-    can_register(limited, Person(eve), "three")
-    can_register(replace(limited, now=uow.now + timedelta(hours=1)), Person(ada), "three")
+    can_register(limited, eve, "three")
+    can_register(replace(limited, now=uow.now + timedelta(hours=1)), ada, "three")
     unlimited = uow.settings.model_copy(update={"new_projects_per_hour": 0})
-    can_register(replace(uow, settings=unlimited), Person(ada), "three")
+    can_register(replace(uow, settings=unlimited), ada, "three")
 
 
-def test_names_per_day_are_limited(uow: UnitOfWork, ada: User, eve: User) -> None:
+def test_names_per_day_are_limited(uow: UnitOfWork, ada: Person, eve: Person) -> None:
     limited = replace(uow, settings=uow.settings.model_copy(update={"new_projects_per_day": 2}))
-    projects.create(uow, Person(ada), "one")
-    projects.create(replace(uow, now=uow.now + timedelta(hours=9)), Person(ada), "two")
+    projects.create(uow, ada, "one")
+    projects.create(replace(uow, now=uow.now + timedelta(hours=9)), ada, "two")
     noon = replace(limited, now=uow.now + timedelta(hours=20))
 
     with pytest.raises(TooMany, match="registered 2 project names within a day") as caught:
-        can_register(noon, Person(ada), "three")
+        can_register(noon, ada, "three")
 
     assert caught.value.retry_after == timedelta(hours=4)
-    can_register(noon, Person(eve), "three")
-    can_register(replace(limited, now=uow.now + timedelta(days=1)), Person(ada), "three")
+    can_register(noon, eve, "three")
+    can_register(replace(limited, now=uow.now + timedelta(days=1)), ada, "three")
 
 
-def test_both_limits_of_names_hold(uow: UnitOfWork, ada: User) -> None:
+def test_both_limits_of_names_hold(uow: UnitOfWork, ada: Person) -> None:
     limits = {"new_projects_per_hour": 1, "new_projects_per_day": 2}
     limited = replace(uow, settings=uow.settings.model_copy(update=limits))
-    projects.create(uow, Person(ada), "one")
+    projects.create(uow, ada, "one")
     with pytest.raises(TooMany, match="within an hour"):
-        can_register(limited, Person(ada), "two")
+        can_register(limited, ada, "two")
     later = replace(limited, now=uow.now + timedelta(hours=1))
-    projects.create(later, Person(ada), "two")
+    projects.create(later, ada, "two")
 
     with pytest.raises(TooMany, match="within a day"):
-        can_register(replace(later, now=later.now + timedelta(hours=1)), Person(ada), "three")
+        can_register(replace(later, now=later.now + timedelta(hours=1)), ada, "three")
 
 
-def test_a_limit_that_was_lowered_tells_when_there_is_room(uow: UnitOfWork, ada: User) -> None:
+def test_a_limit_that_was_lowered_tells_when_there_is_room(uow: UnitOfWork, ada: Person) -> None:
     for minutes in (0, 10, 20):
         earlier = replace(uow, now=uow.now + timedelta(minutes=minutes))
-        projects.create(earlier, Person(ada), f"name-{minutes}")
+        projects.create(earlier, ada, f"name-{minutes}")
     lowered = uow.settings.model_copy(update={"new_projects_per_hour": 1})
 
     with pytest.raises(TooMany) as caught:
         can_register(
             replace(uow, settings=lowered, now=uow.now + timedelta(minutes=30)),
-            Person(ada),
+            ada,
             "another",
         )
 
     assert caught.value.retry_after == timedelta(minutes=50)
 
 
-def test_who_creates_a_project_owns_it(uow: UnitOfWork, ada: User) -> None:
-    project = projects.create(uow, Person(ada), "Zope.Example")
+def test_who_creates_a_project_owns_it(uow: UnitOfWork, ada: Person) -> None:
+    project = projects.create(uow, ada, "Zope.Example")
     assert (project.name, project.normalized_name) == ("Zope.Example", "zope-example")
-    assert [(role.user, role.name) for role in project.roles] == [(ada, RoleName.OWNER)]
+    assert [(role.user, role.name) for role in project.roles] == [(ada.user, RoleName.OWNER)]
     assert project.registered is None
 
 
@@ -223,9 +213,9 @@ def roles(project: Project) -> list[tuple[str, str]]:
 
 
 def test_an_owner_gives_and_takes_roles(
-    uow: UnitOfWork, ada: User, eve: User, published: Project
+    uow: UnitOfWork, ada: Person, eve: Person, published: Project
 ) -> None:
-    owner = Person(ada)
+    owner = ada
     projects.add_role(uow, owner, published, "EVE", RoleName.MAINTAINER)
     assert roles(published) == [("ada", "owner"), ("eve", "maintainer")]
     projects.add_role(uow, owner, published, "eve", RoleName.OWNER)
@@ -238,13 +228,13 @@ def test_an_owner_gives_and_takes_roles(
 
 
 def test_roles_of_a_name_that_is_only_reserved_are_not_in_the_journal(
-    uow: UnitOfWork, ada: User, eve: User, tmp_path: Path
+    uow: UnitOfWork, ada: Person, eve: Person, tmp_path: Path
 ) -> None:
     draft = factories.stage(uow, ada, make_wheel(tmp_path))
     project = projects.get(uow, "example")
-    factories.add_role(uow, project, eve, RoleName.MAINTAINER)
+    factories.add_role(uow, project, eve.user, RoleName.MAINTAINER)
     assert factories.journal_of(uow) == []
-    publishing.publish(uow, Person(ada), draft)
+    publishing.publish(uow, ada, draft)
     assert [action for _, _, action in factories.journal_of(uow)] == [
         "create",
         "add Owner ada",
@@ -265,7 +255,7 @@ def test_roles_of_a_name_that_is_only_reserved_are_not_in_the_journal(
 )
 def test_roles_that_cannot_be_given(
     uow: UnitOfWork,
-    ada: User,
+    ada: Person,
     published: Project,
     username: str,
     name: RoleName,
@@ -274,7 +264,7 @@ def test_roles_that_cannot_be_given(
 ) -> None:
     before = factories.everything(uow)
     with pytest.raises(kind, match=about):
-        projects.add_role(uow, Person(ada), published, username, name)
+        projects.add_role(uow, ada, published, username, name)
     assert factories.everything(uow) == before
 
 
@@ -284,8 +274,8 @@ def test_roles_that_cannot_be_given(
 )
 def test_roles_that_cannot_be_taken(
     uow: UnitOfWork,
-    ada: User,
-    eve: User,
+    ada: Person,
+    eve: Person,
     published: Project,
     username: str,
     kind: type[Refusal],
@@ -293,15 +283,15 @@ def test_roles_that_cannot_be_taken(
 ) -> None:
     before = factories.everything(uow)
     with pytest.raises(kind, match=about):
-        projects.remove_role(uow, Person(ada), published, username)
+        projects.remove_role(uow, ada, published, username)
     assert factories.everything(uow) == before
 
 
 def test_a_maintainer_does_not_manage(
-    uow: UnitOfWork, ada: User, eve: User, published: Project
+    uow: UnitOfWork, ada: Person, eve: Person, published: Project
 ) -> None:
-    factories.add_role(uow, published, eve, RoleName.MAINTAINER)
-    maintainer = Person(eve)
+    factories.add_role(uow, published, eve.user, RoleName.MAINTAINER)
+    maintainer = eve
     before = factories.everything(uow)
     with pytest.raises(NotAllowed):
         projects.add_role(uow, maintainer, published, "eve", RoleName.OWNER)
@@ -312,9 +302,9 @@ def test_a_maintainer_does_not_manage(
     assert factories.everything(uow) == before
 
 
-def test_an_owner_may_want_drafts_only(uow: UnitOfWork, ada: User, published: Project) -> None:
+def test_an_owner_may_want_drafts_only(uow: UnitOfWork, ada: Person, published: Project) -> None:
     before = factories.journal_of(uow)
-    projects.change_settings(uow, Person(ada), published, ProjectSettings(False))
+    projects.change_settings(uow, ada, published, ProjectSettings(False))
     assert projects.get(uow, "zope.example").auto_publish_releases is False
     assert factories.journal_of(uow) == before
 
@@ -344,8 +334,8 @@ def test_a_role_given_while_the_project_is_published_is_in_the_journal(
 @pytest.mark.parametrize("demoted", [False, True], ids=["removed", "demoted"])
 def test_who_is_no_owner_any_more_manages_no_more(services: Services, demoted: bool) -> None:
     with services.writing() as uow:
-        ada = factories.make_user(uow, "ada")
-        made = projects.create(uow, Person(ada), "example")
+        ada = Person(factories.make_user(uow, "ada"))
+        made = projects.create(uow, ada, "example")
         made.registered = uow.now
         factories.add_role(uow, made, factories.make_user(uow, "eve"), RoleName.OWNER)
     with services.writing() as slow:
@@ -428,9 +418,9 @@ STATUS_ACTS: list[StatusAct] = [
 
 
 def test_an_archived_project_is_there_and_takes_nothing(
-    uow: UnitOfWork, ada: User, published: Project, tmp_path: Path
+    uow: UnitOfWork, ada: Person, published: Project, tmp_path: Path
 ) -> None:
-    projects.archive(uow, Person(ada), published, "use zope.other instead")
+    projects.archive(uow, ada, published, "use zope.other instead")
 
     listing = catalogue.listing(uow.db, published)
     assert (listing.status, listing.status_reason) == ("archived", "use zope.other instead")
@@ -444,7 +434,7 @@ def test_an_archived_project_is_there_and_takes_nothing(
 
 
 def test_a_quarantined_project_offers_nothing(
-    uow: UnitOfWork, ada: User, published: Project, tmp_path: Path
+    uow: UnitOfWork, ada: Person, published: Project, tmp_path: Path
 ) -> None:
     draft = factories.stage(uow, ada, make_wheel(tmp_path, "zope.example", "2.0"))
     projects.quarantine(uow, OPERATOR, published, "malware")
@@ -460,7 +450,7 @@ def test_a_quarantined_project_offers_nothing(
     assert catalogue.offered_file(session, file.filename) is None
     assert catalogue.file(session, file.filename) is file
     assert catalogue.newest_releases(session, 10) == []
-    assert catalogue.projects_of(session, ada) == []
+    assert catalogue.projects_of(session, ada.user) == []
     assert catalogue.project(session, "zope.example") is published
     for staged in (True, False):
         with pytest.raises(ProjectClosed, match="is in quarantine and takes no files"):
@@ -468,9 +458,9 @@ def test_a_quarantined_project_offers_nothing(
 
 
 def test_nobody_else_is_told_the_status_of_what_they_may_not_touch(
-    uow: UnitOfWork, ada: User, eve: User, published: Project, tmp_path: Path
+    uow: UnitOfWork, ada: Person, eve: Person, published: Project, tmp_path: Path
 ) -> None:
-    projects.archive(uow, Person(ada), published)
+    projects.archive(uow, ada, published)
 
     with pytest.raises(NotAllowed, match="The user 'eve' isn't allowed to upload"):
         factories.upload(uow, eve, make_wheel(tmp_path, "zope.example", "2.0"), staged=True)
@@ -478,7 +468,7 @@ def test_nobody_else_is_told_the_status_of_what_they_may_not_touch(
 
 @pytest.mark.parametrize("close", [projects.archive, projects.quarantine])
 def test_a_draft_of_a_closed_project_is_not_published(
-    uow: UnitOfWork, ada: User, published: Project, tmp_path: Path, close: StatusAct
+    uow: UnitOfWork, ada: Person, published: Project, tmp_path: Path, close: StatusAct
 ) -> None:
     draft = factories.stage(uow, ada, make_wheel(tmp_path, "zope.example", "2.0"))
     close(uow, OPERATOR, published)
@@ -490,14 +480,14 @@ def test_a_draft_of_a_closed_project_is_not_published(
 
 
 def test_a_project_comes_back_from_each_as_it_was(
-    uow: UnitOfWork, ada: User, published: Project, tmp_path: Path
+    uow: UnitOfWork, ada: Person, published: Project, tmp_path: Path
 ) -> None:
-    projects.archive(uow, Person(ada), published, "done")
+    projects.archive(uow, ada, published, "done")
     projects.quarantine(uow, OPERATOR, published)
     assert published.status is ProjectStatus.QUARANTINED
     projects.lift_quarantine(uow, OPERATOR, published)
     assert (published.status, published.status_reason) == (ProjectStatus.ARCHIVED, "done")
-    projects.unarchive(uow, Person(ada), published)
+    projects.unarchive(uow, ada, published)
     assert (published.status, published.status_reason) == (ProjectStatus.ACTIVE, "")
 
     factories.release(uow, ada, make_wheel(tmp_path, "zope.example", "2.0"))
@@ -534,24 +524,24 @@ def test_every_change_of_status_is_in_the_journal_once(uow: UnitOfWork, publishe
     ],
 )
 def test_who_sets_the_status(
-    uow: UnitOfWork, ada: User, published: Project, act: StatusAct, who: str, outcome: str
+    uow: UnitOfWork, ada: Person, published: Project, act: StatusAct, who: str, outcome: str
 ) -> None:
     person = ada
     if who != "owner":
-        person = factories.make_user(uow, who, administrator=who == "administrator")
+        person = Person(factories.make_user(uow, who, administrator=who == "administrator"))
     if who == "maintainer":
-        factories.add_role(uow, published, person, RoleName.MAINTAINER)
+        factories.add_role(uow, published, person.user, RoleName.MAINTAINER)
 
     if outcome == "allowed":
-        act(uow, Person(person), published)
+        act(uow, person, published)
     else:
         with pytest.raises(NotAllowed):
-            act(uow, Person(person), published)
+            act(uow, person, published)
 
 
 @pytest.mark.parametrize("act", STATUS_ACTS)
 def test_a_reserved_name_has_no_status(
-    uow: UnitOfWork, ada: User, tmp_path: Path, act: StatusAct
+    uow: UnitOfWork, ada: Person, tmp_path: Path, act: StatusAct
 ) -> None:
     draft = factories.stage(uow, ada, make_wheel(tmp_path, "reserved"))
     assert draft.project is not None

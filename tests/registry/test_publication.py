@@ -4,10 +4,9 @@ from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
-import pytest
 from sqlalchemy import select
 
-from greenroom.models import File, JournalEntry, PublishedName, User
+from greenroom.models import File, JournalEntry, PublishedName
 from greenroom.registry import (
     catalogue,
     projects,
@@ -19,13 +18,8 @@ from tests import factories
 from tests.artifacts import make_sdist, make_wheel
 
 
-@pytest.fixture
-def ada(uow: UnitOfWork) -> User:
-    return factories.make_user(uow, "ada")
-
-
 def test_the_first_publication_registers_the_project(
-    uow: UnitOfWork, ada: User, tmp_path: Path
+    uow: UnitOfWork, ada: Person, tmp_path: Path
 ) -> None:
     project = factories.release(uow, ada, make_wheel(tmp_path))
     assert project.registered == uow.now
@@ -38,7 +32,7 @@ def test_the_first_publication_registers_the_project(
     assert project.last_serial == 4
 
 
-def test_the_next_file_only_adds_itself(uow: UnitOfWork, ada: User, tmp_path: Path) -> None:
+def test_the_next_file_only_adds_itself(uow: UnitOfWork, ada: Person, tmp_path: Path) -> None:
     project = factories.release(uow, ada, make_wheel(tmp_path))
     later = replace(uow, now=uow.now + timedelta(days=1))
     factories.release(later, ada, make_sdist(tmp_path))
@@ -52,7 +46,7 @@ def test_the_next_file_only_adds_itself(uow: UnitOfWork, ada: User, tmp_path: Pa
     }
 
 
-def test_another_version_is_another_release(uow: UnitOfWork, ada: User, tmp_path: Path) -> None:
+def test_another_version_is_another_release(uow: UnitOfWork, ada: Person, tmp_path: Path) -> None:
     factories.release(uow, ada, make_wheel(tmp_path))
     factories.release(uow, ada, make_wheel(tmp_path, version="1.1"))
     assert [entry[1:] for entry in factories.journal_of(uow)[4:]] == [
@@ -61,11 +55,11 @@ def test_another_version_is_another_release(uow: UnitOfWork, ada: User, tmp_path
     ]
 
 
-def test_a_draft_becomes_public_at_one_moment(uow: UnitOfWork, ada: User, tmp_path: Path) -> None:
+def test_a_draft_becomes_public_at_one_moment(uow: UnitOfWork, ada: Person, tmp_path: Path) -> None:
     wheel, sdist = make_wheel(tmp_path), make_sdist(tmp_path)
     draft = factories.stage(uow, ada, wheel, sdist)
     later = replace(uow, now=uow.now + timedelta(days=3))
-    publishing.publish(later, Person(ada), draft)
+    publishing.publish(later, ada, draft)
     files = uow.db.scalars(select(File)).all()
     assert {(file.created, file.published, file.draft_id) for file in files} == {
         (uow.now, later.now, None)
@@ -80,7 +74,7 @@ def test_a_draft_becomes_public_at_one_moment(uow: UnitOfWork, ada: User, tmp_pa
 
 
 def test_published_names_are_written_down_for_ever(
-    uow: UnitOfWork, ada: User, tmp_path: Path
+    uow: UnitOfWork, ada: Person, tmp_path: Path
 ) -> None:
     wheel, sdist = make_wheel(tmp_path), make_sdist(tmp_path)
     factories.release(uow, ada, wheel)
@@ -91,7 +85,9 @@ def test_published_names_are_written_down_for_ever(
     ]
 
 
-def test_the_operator_publishes_under_that_word(uow: UnitOfWork, ada: User, tmp_path: Path) -> None:
+def test_the_operator_publishes_under_that_word(
+    uow: UnitOfWork, ada: Person, tmp_path: Path
+) -> None:
     publishing.publish(uow, OPERATOR, factories.stage(uow, ada, make_wheel(tmp_path)))
     assert set(uow.db.scalars(select(JournalEntry.by))) == {"operator"}
-    assert [role.user for role in projects.get(uow, "example").roles] == [ada]
+    assert [role.user for role in projects.get(uow, "example").roles] == [ada.user]

@@ -49,17 +49,7 @@ ACTS: list[Removal] = [remove_file, remove_release, removal.remove_project]
 
 
 @pytest.fixture
-def ada(uow: UnitOfWork) -> User:
-    return factories.make_user(uow, "ada")
-
-
-@pytest.fixture
-def owner(ada: User) -> Actor:
-    return Person(ada)
-
-
-@pytest.fixture
-def project(uow: UnitOfWork, ada: User, tmp_path: Path) -> Project:
+def project(uow: UnitOfWork, ada: Person, tmp_path: Path) -> Project:
     """An example with a source distribution and a wheel of 1.0, and a wheel of 2.0."""
     files = [make_sdist(tmp_path), make_wheel(tmp_path), make_wheel(tmp_path, version="2.0")]
     return factories.release(uow, ada, *files)
@@ -70,19 +60,19 @@ def new_entries(uow: UnitOfWork, before: int) -> list[tuple[str | None, str]]:
 
 
 def test_a_deleted_file_is_gone_and_its_release_stays(
-    uow: UnitOfWork, owner: Actor, project: Project
+    uow: UnitOfWork, ada: Person, project: Project
 ) -> None:
     before = len(factories.journal_of(uow))
 
-    removal.remove_file(uow, owner, project, WHEEL)
+    removal.remove_file(uow, ada, project, WHEEL)
 
     assert factories.public_filenames(uow, "example") == [SDIST, "example-2.0-py3-none-any.whl"]
     assert new_entries(uow, before) == [("1.0", f"remove file {WHEEL}")]
     assert purged(uow) == {"project/example", "all-projects", "files/example"}
 
 
-def test_a_release_outlives_its_last_file(uow: UnitOfWork, owner: Actor, project: Project) -> None:
-    removal.remove_file(uow, owner, project, "example-2.0-py3-none-any.whl")
+def test_a_release_outlives_its_last_file(uow: UnitOfWork, ada: Person, project: Project) -> None:
+    removal.remove_file(uow, ada, project, "example-2.0-py3-none-any.whl")
 
     listing = catalogue.listing(uow.db, project)
 
@@ -91,11 +81,11 @@ def test_a_release_outlives_its_last_file(uow: UnitOfWork, owner: Actor, project
 
 
 def test_a_deleted_release_is_gone_with_its_files(
-    uow: UnitOfWork, owner: Actor, project: Project
+    uow: UnitOfWork, ada: Person, project: Project
 ) -> None:
     before = len(factories.journal_of(uow))
 
-    removal.remove_release(uow, owner, project, "1")
+    removal.remove_release(uow, ada, project, "1")
 
     assert factories.public_filenames(uow, "example") == ["example-2.0-py3-none-any.whl"]
     assert catalogue.release(uow.db, project, "1.0") is None
@@ -104,25 +94,25 @@ def test_a_deleted_release_is_gone_with_its_files(
 
 
 def test_a_project_without_releases_is_not_public_and_still_somebodys(
-    uow: UnitOfWork, owner: Actor, project: Project, tmp_path: Path
+    uow: UnitOfWork, ada: Person, project: Project, tmp_path: Path
 ) -> None:
     for version in ("1.0", "2.0"):
-        removal.remove_release(uow, owner, project, version)
+        removal.remove_release(uow, ada, project, version)
 
     assert catalogue.project(uow.db, "example") is None
     assert projects.find(uow, "example") is project
-    eve = factories.make_user(uow, "eve")
+    eve = Person(factories.make_user(uow, "eve"))
     with pytest.raises(NotAllowed):
         factories.upload(uow, eve, make_wheel(tmp_path, version="3.0"), staged=False)
 
 
 def test_a_deleted_project_leaves_nothing_but_its_journal(
-    uow: UnitOfWork, ada: User, project: Project, tmp_path: Path
+    uow: UnitOfWork, ada: Person, project: Project, tmp_path: Path
 ) -> None:
-    factories.make_token(uow, ada, project=project)
+    factories.make_token(uow, ada.user, project=project)
     before = factories.journal_of(uow)
 
-    removal.remove_project(uow, Person(ada), project)
+    removal.remove_project(uow, ada, project)
 
     assert catalogue.project(uow.db, "example") is None
     assert projects.find(uow, "example") is None
@@ -133,12 +123,12 @@ def test_a_deleted_project_leaves_nothing_but_its_journal(
 
 
 def test_its_drafts_end_with_it(
-    uow: UnitOfWork, ada: User, project: Project, tmp_path: Path
+    uow: UnitOfWork, ada: Person, project: Project, tmp_path: Path
 ) -> None:
     adding = factories.stage(uow, ada, make_wheel(tmp_path, tag="py2-none-any"))
     new = factories.stage(uow, ada, make_wheel(tmp_path, version="3.0"))
 
-    removal.remove_project(uow, Person(ada), project)
+    removal.remove_project(uow, ada, project)
 
     for draft in (adding, new):
         uow.db.refresh(draft)
@@ -147,13 +137,13 @@ def test_its_drafts_end_with_it(
 
 
 def test_a_published_draft_outlives_its_project_as_a_tombstone(
-    uow: UnitOfWork, ada: User, tmp_path: Path
+    uow: UnitOfWork, ada: Person, tmp_path: Path
 ) -> None:
     draft = factories.stage(uow, ada, make_wheel(tmp_path))
-    publishing.publish(uow, Person(ada), draft)
+    publishing.publish(uow, ada, draft)
     assert draft.project is not None
 
-    removal.remove_project(uow, Person(ada), draft.project)
+    removal.remove_project(uow, ada, draft.project)
 
     uow.db.expire(draft)
     assert drafts.ended_sentence(uow, draft) == "The draft of example 1.0 was published."
@@ -164,14 +154,14 @@ def test_a_published_draft_outlives_its_project_as_a_tombstone(
 @pytest.mark.parametrize("remove", [remove_file, remove_release])
 def test_the_name_of_a_deleted_file_is_never_used_again(
     uow: UnitOfWork,
-    ada: User,
+    ada: Person,
     project: Project,
     tmp_path: Path,
     remove: Removal,
     salt: str,
     staged: bool,
 ) -> None:
-    remove(uow, Person(ada), project)
+    remove(uow, ada, project)
 
     with pytest.raises(FileExists, match="This filename has already been used, use a different"):
         factories.upload(uow, ada, make_wheel(tmp_path / "new", salt=salt), staged=staged)
@@ -180,9 +170,9 @@ def test_the_name_of_a_deleted_file_is_never_used_again(
 @pytest.mark.parametrize("name", ["example", "Example", "exampIe", "ex-ample"])
 @pytest.mark.parametrize("who", ["ada", "eve"])
 def test_the_name_of_a_deleted_project_is_never_given_out_again(
-    uow: UnitOfWork, ada: User, project: Project, tmp_path: Path, name: str, who: str
+    uow: UnitOfWork, ada: Person, project: Project, tmp_path: Path, name: str, who: str
 ) -> None:
-    removal.remove_project(uow, Person(ada), project)
+    removal.remove_project(uow, ada, project)
     person = ada if who == "ada" else factories.make_user(uow, "eve")
 
     for staged in (True, False):
@@ -192,26 +182,26 @@ def test_the_name_of_a_deleted_project_is_never_given_out_again(
 
 
 def test_a_reserved_name_is_not_deleted_but_discarded(
-    uow: UnitOfWork, ada: User, tmp_path: Path
+    uow: UnitOfWork, ada: Person, tmp_path: Path
 ) -> None:
     draft = factories.stage(uow, ada, make_wheel(tmp_path, "reserved"))
     assert draft.project is not None
     before = factories.everything(uow)
 
     with pytest.raises(InvalidRequest, match="Nothing of 'reserved' is public"):
-        removal.remove_project(uow, Person(ada), draft.project)
+        removal.remove_project(uow, ada, draft.project)
 
     assert factories.everything(uow) == before
 
 
 def test_a_release_with_an_open_draft_is_not_deleted(
-    uow: UnitOfWork, ada: User, project: Project, tmp_path: Path
+    uow: UnitOfWork, ada: Person, project: Project, tmp_path: Path
 ) -> None:
     draft = factories.stage(uow, ada, make_wheel(tmp_path, tag="py2-none-any"))
     before = factories.everything(uow)
 
     with pytest.raises(InvalidRequest, match=r"A draft of example 1\.0 is open") as refusal:
-        removal.remove_release(uow, Person(ada), project, "1.0")
+        removal.remove_release(uow, ada, project, "1.0")
 
     assert draft.slug not in str(refusal.value)
     assert factories.everything(uow) == before
@@ -222,7 +212,7 @@ def test_a_draft_that_fell_due_is_in_nobodys_way(
     services: Services, clock: FakeClock, tmp_path: Path, remove: Removal
 ) -> None:
     with services.writing() as uow:
-        ada = factories.make_user(uow)
+        ada = Person(factories.make_user(uow))
         factories.release(uow, ada, make_wheel(tmp_path))
         slug = factories.stage(uow, ada, make_wheel(tmp_path, tag="py2-none-any")).slug
     clock.advance(timedelta(days=15))
@@ -252,12 +242,12 @@ def test_only_owners_delete(uow: UnitOfWork, project: Project, remove: Removal, 
 
 @pytest.mark.parametrize("remove", ACTS)
 def test_an_owner_deletes_nothing_that_is_in_quarantine(
-    uow: UnitOfWork, owner: Actor, project: Project, remove: Removal
+    uow: UnitOfWork, ada: Person, project: Project, remove: Removal
 ) -> None:
     projects.quarantine(uow, OPERATOR, project)
 
     with pytest.raises(NotAllowed, match="in quarantine"):
-        remove(uow, owner, project)
+        remove(uow, ada, project)
     remove(uow, Person(factories.make_user(uow, "root", administrator=True)), project)
 
 
@@ -266,7 +256,7 @@ def test_what_is_deleted_twice_is_not_found(
     services: Services, tmp_path: Path, remove: Removal
 ) -> None:
     with services.writing() as uow:
-        ada = factories.make_user(uow)
+        ada = Person(factories.make_user(uow))
         factories.release(uow, ada, make_wheel(tmp_path), make_wheel(tmp_path, version="2.0"))
     with services.writing() as uow:
         project = projects.get(uow, "example")
@@ -294,9 +284,9 @@ def test_bytes_that_nobody_refers_to_are_freed(
 def test_deleting_and_uploading_at_once_leave_one_truth(services: Services, tmp_path: Path) -> None:
     """Whoever comes second finds what the first left: a project, or a name that is retired."""
     with services.writing() as uow:
-        ada = factories.make_user(uow)
+        ada = Person(factories.make_user(uow))
         factories.release(uow, ada, make_wheel(tmp_path))
-        name = ada.username
+        name = ada.user.username
     wheel = make_wheel(tmp_path, version="2.0")
 
     def delete() -> None:

@@ -365,7 +365,7 @@ def test_an_operator_asks_as_operator(reviewed: Reviewed, wheel: Path) -> None:
 def test_a_name_that_is_only_registered_is_decided_on_too(reviewed: Reviewed) -> None:
     reviewed.command("/bin/cat")
     with reviewed.services.writing() as uow:
-        ada = accounts.get_user(uow.db, "ada")
+        ada = Person(accounts.get_user(uow.db, "ada"))
         draft_id = factories.open_new(uow, ada).id
     reviewed.publish(draft_id)
     with reviewed.services.reading() as uow:
@@ -473,8 +473,8 @@ def test_who_lost_the_role_meanwhile_does_not_publish(
     reviewed.script("")
     draft_id = reviewed.stage(wheel)
     with reviewed.services.writing() as uow:
-        bob = factories.make_user(uow, "bob")
-        factories.add_role(uow, projects.get(uow, "example"), bob, RoleName.MAINTAINER)
+        bob = Person(factories.make_user(uow, "bob"))
+        factories.add_role(uow, projects.get(uow, "example"), bob.user, RoleName.MAINTAINER)
     reviewed.publish(draft_id, by="bob")
     with reviewed.services.writing() as uow:
         projects.remove_role(uow, OPERATOR, projects.get(uow, "example"), "bob")
@@ -498,7 +498,7 @@ def test_a_project_that_was_closed_meanwhile_publishes_nothing(
     reviewed: Reviewed, tmp_path: Path, about: str
 ) -> None:
     with reviewed.services.writing() as uow:
-        ada = accounts.get_user(uow.db, "ada")
+        ada = Person(accounts.get_user(uow.db, "ada"))
         factories.release(uow, ada, make_wheel(tmp_path, version="0.9"))
     reviewed.script("")
     draft_id = reviewed.ask(make_wheel(tmp_path))
@@ -516,7 +516,7 @@ def test_a_project_is_not_deleted_while_one_of_its_drafts_is_decided_on(
     reviewed: Reviewed, tmp_path: Path
 ) -> None:
     with reviewed.services.writing() as uow:
-        ada = accounts.get_user(uow.db, "ada")
+        ada = Person(accounts.get_user(uow.db, "ada"))
         factories.release(uow, ada, make_wheel(tmp_path, version="0.9"))
     reviewed.script("")
     draft_id = reviewed.ask(make_wheel(tmp_path))
@@ -533,7 +533,7 @@ def test_direct_uploads_are_refused_where_reviews_are_on(
     reviewed.script("")
     path = make_wheel(tmp_path)
     with reviewed.services.writing() as uow:
-        ada = accounts.get_user(uow.db, "ada")
+        ada = Person(accounts.get_user(uow.db, "ada"))
         with pytest.raises(DraftsOnly, match="reviews"):
             factories.release(uow, ada, path)
 

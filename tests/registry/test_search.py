@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sqlalchemy import select
 
-from greenroom.models import Project, SearchDocument, User
+from greenroom.models import Project, SearchDocument
 from greenroom.registry import (
     projects,
     publishing,
@@ -26,15 +26,10 @@ from tests.artifacts import make_wheel
 from tests.fuzzing import fuzzed
 
 
-@pytest.fixture
-def ada(uow: UnitOfWork) -> User:
-    return factories.make_user(uow, "ada")
-
-
 class Shelf:
     """Publishes projects that differ in their words."""
 
-    def __init__(self, uow: UnitOfWork, ada: User, folder: Path) -> None:
+    def __init__(self, uow: UnitOfWork, ada: Person, folder: Path) -> None:
         self.uow, self.ada, self.folder = uow, ada, folder
 
     def __call__(
@@ -48,7 +43,7 @@ class Shelf:
 
 
 @pytest.fixture
-def shelf(uow: UnitOfWork, ada: User, tmp_path: Path) -> Shelf:
+def shelf(uow: UnitOfWork, ada: Person, tmp_path: Path) -> Shelf:
     limitless = replace(uow, settings=uow.settings.model_copy(update={"new_projects_per_hour": 0}))
     return Shelf(limitless, ada, tmp_path)
 
@@ -296,7 +291,7 @@ def test_where_too_many_match_and_none_in_its_name_some_are_found(
 # What is public, and nothing else
 
 
-def test_a_draft_is_not_found(uow: UnitOfWork, ada: User, shelf: Shelf) -> None:
+def test_a_draft_is_not_found(uow: UnitOfWork, ada: Person, shelf: Shelf) -> None:
     shelf("example", "Old words.")
     factories.stage(uow, ada, shelf.wheel("hidden", "Secret words."))
     factories.stage(uow, ada, shelf.wheel("example", "New words.", version="2.0"))
@@ -307,13 +302,15 @@ def test_a_draft_is_not_found(uow: UnitOfWork, ada: User, shelf: Shelf) -> None:
     assert names(uow, "words") == ["example"]
 
 
-def test_what_is_published_is_found_from_then_on(uow: UnitOfWork, ada: User, shelf: Shelf) -> None:
+def test_what_is_published_is_found_from_then_on(
+    uow: UnitOfWork, ada: Person, shelf: Shelf
+) -> None:
     shelf("example", "Old words.")
     draft = factories.stage(uow, ada, shelf.wheel("example", "New words.", version="2.0"))
     reserving = factories.stage(uow, ada, shelf.wheel("hidden", "Secret words."))
 
-    publishing.publish(uow, Person(ada), draft)
-    publishing.publish(uow, Person(ada), reserving)
+    publishing.publish(uow, ada, draft)
+    publishing.publish(uow, ada, reserving)
 
     assert names(uow, "old") == []
     assert names(uow, "new") == ["example"]
@@ -332,33 +329,35 @@ def test_a_lower_version_changes_nothing(uow: UnitOfWork, shelf: Shelf) -> None:
     assert names(uow, "new") == ["example"]
 
 
-def test_a_yanked_release_gives_way_to_the_next(uow: UnitOfWork, ada: User, shelf: Shelf) -> None:
+def test_a_yanked_release_gives_way_to_the_next(uow: UnitOfWork, ada: Person, shelf: Shelf) -> None:
     shelf("example", "Good words.", version="1.0")
     project = shelf("example", "Bad words.", version="2.0")
 
-    yanking.yank_release(uow, Person(ada), project, "2.0")
+    yanking.yank_release(uow, ada, project, "2.0")
     yanked = names(uow, "bad"), names(uow, "good")
-    yanking.unyank_release(uow, Person(ada), project, "2.0")
+    yanking.unyank_release(uow, ada, project, "2.0")
 
     assert yanked == ([], ["example"])
     assert (names(uow, "bad"), names(uow, "good")) == (["example"], [])
 
 
-def test_a_deleted_release_gives_way_to_the_next(uow: UnitOfWork, ada: User, shelf: Shelf) -> None:
+def test_a_deleted_release_gives_way_to_the_next(
+    uow: UnitOfWork, ada: Person, shelf: Shelf
+) -> None:
     shelf("example", "Good words.", version="1.0")
     project = shelf("example", "Bad words.", version="2.0")
 
-    removal.remove_release(uow, Person(ada), project, "2.0")
+    removal.remove_release(uow, ada, project, "2.0")
     deleted = names(uow, "bad"), names(uow, "good")
-    removal.remove_release(uow, Person(ada), project, "1.0")
+    removal.remove_release(uow, ada, project, "1.0")
 
     assert deleted == ([], ["example"])
     assert names(uow, "example") == []
     assert uow.db.scalars(select(SearchDocument)).all() == []
 
 
-def test_a_deleted_project_is_forgotten(uow: UnitOfWork, ada: User, shelf: Shelf) -> None:
-    removal.remove_project(uow, Person(ada), shelf("example", "Counts sheep."))
+def test_a_deleted_project_is_forgotten(uow: UnitOfWork, ada: Person, shelf: Shelf) -> None:
+    removal.remove_project(uow, ada, shelf("example", "Counts sheep."))
     shelf("other", "Counts cows.")
 
     assert names(uow, "sheep") == []
@@ -378,7 +377,7 @@ def test_a_project_in_quarantine_is_not_found(uow: UnitOfWork, shelf: Shelf) -> 
 
 
 def test_what_is_not_public_is_not_found_even_by_a_document_that_was_left(
-    uow: UnitOfWork, ada: User, shelf: Shelf
+    uow: UnitOfWork, ada: Person, shelf: Shelf
 ) -> None:
     draft = factories.stage(uow, ada, shelf.wheel("hidden"))
     uow.db.add(

@@ -455,7 +455,7 @@ class Sessions(RuleBasedStateMachine):
         for upload in session.uploads:
             upload.state = "canceled"
 
-    def ada(self, uow: UnitOfWork) -> Actor:
+    def ada(self, uow: UnitOfWork) -> Person:
         return Person(accounts.get_user(uow.db, "ada"))
 
     def place(self, uow: UnitOfWork) -> tuple[Actor, Draft]:

@@ -40,7 +40,7 @@ class Here:
         self.other = make_wheel(folder / "other", salt="other")
         self.sdist = make_sdist(folder)
         with services.writing() as uow:
-            ada = factories.make_user(uow, "ada")
+            ada = Person(factories.make_user(uow, "ada"))
             self.key = factories.open_new(uow, ada).key
 
     def find(self, uow: UnitOfWork) -> tuple[Actor, Draft]:

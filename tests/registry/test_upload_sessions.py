@@ -19,7 +19,6 @@ from greenroom.models import (
     UploadPart,
     UploadSession,
     UploadState,
-    User,
 )
 from greenroom.registry import (
     accounts,
@@ -74,12 +73,7 @@ def assemble(uow: UnitOfWork, upload: UploadSession) -> AbstractContextManager[A
 
 
 @pytest.fixture
-def ada(uow: UnitOfWork) -> User:
-    return factories.make_user(uow, "ada")
-
-
-@pytest.fixture
-def draft(uow: UnitOfWork, ada: User) -> Draft:
+def draft(uow: UnitOfWork, ada: Person) -> Draft:
     """An open session of `example` 1.0, which reserves the name."""
     return factories.open_new(uow, ada)
 
@@ -90,23 +84,23 @@ def wheel(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def pending(uow: UnitOfWork, ada: User, draft: Draft, wheel: Path) -> UploadSession:
+def pending(uow: UnitOfWork, ada: Person, draft: Draft, wheel: Path) -> UploadSession:
     """The upload of the wheel, of which nothing has arrived."""
     return factories.announce(uow, ada, draft, wheel)
 
 
 @pytest.fixture
-def resumable(uow: UnitOfWork, ada: User, draft: Draft, wheel: Path) -> UploadSession:
+def resumable(uow: UnitOfWork, ada: Person, draft: Draft, wheel: Path) -> UploadSession:
     """The same, to come in parts."""
     return factories.announce(uow, ada, draft, wheel, mechanism=RESUMABLE)
 
 
 @pytest.fixture
-def completed(uow: UnitOfWork, ada: User, draft: Draft, wheel: Path) -> UploadSession:
+def completed(uow: UnitOfWork, ada: Person, draft: Draft, wheel: Path) -> UploadSession:
     return factories.add_upload(uow, ada, draft, wheel)
 
 
-def failed_upload(uow: UnitOfWork, ada: User, draft: Draft, path: Path) -> UploadSession:
+def failed_upload(uow: UnitOfWork, ada: Person, draft: Draft, path: Path) -> UploadSession:
     """An upload whose completion failed, as nothing had arrived."""
     upload = factories.announce(uow, ada, draft, path)
     with pytest.raises(UploadConflict):
@@ -138,7 +132,7 @@ def test_what_is_announced_is_pending_for_a_day(
 
 
 def test_it_is_found_by_its_whole_key_in_its_own_session(
-    uow: UnitOfWork, ada: User, draft: Draft, pending: UploadSession
+    uow: UnitOfWork, ada: Person, draft: Draft, pending: UploadSession
 ) -> None:
     other = factories.open_new(uow, ada, version="2.0")
 
@@ -148,7 +142,7 @@ def test_it_is_found_by_its_whole_key_in_its_own_session(
         assert upload_sessions.by_key(uow.db, draft, key) is None
 
 
-def test_it_never_waits_longer_than_its_session(uow: UnitOfWork, ada: User, wheel: Path) -> None:
+def test_it_never_waits_longer_than_its_session(uow: UnitOfWork, ada: Person, wheel: Path) -> None:
     draft = factories.open_new(uow, ada)
     later = after(uow, draft.expires - uow.now - HOUR)
 
@@ -159,7 +153,7 @@ def test_it_never_waits_longer_than_its_session(uow: UnitOfWork, ada: User, whee
 
 @pytest.mark.parametrize("mechanism", ["", "vnd-elsewhere", "http-post-bytes ", "x" * 1000])
 def test_an_unknown_mechanism_is_refused(
-    uow: UnitOfWork, ada: User, draft: Draft, wheel: Path, mechanism: str
+    uow: UnitOfWork, ada: Person, draft: Draft, wheel: Path, mechanism: str
 ) -> None:
     refusal = refused(
         uow,
@@ -187,7 +181,7 @@ def test_an_unknown_mechanism_is_refused(
     ],
 )
 def test_a_name_that_cannot_be_of_this_session_is_refused(
-    uow: UnitOfWork, ada: User, draft: Draft, wheel: Path, filename: str, about: str
+    uow: UnitOfWork, ada: Person, draft: Draft, wheel: Path, filename: str, about: str
 ) -> None:
     refused(
         uow,
@@ -198,7 +192,7 @@ def test_a_name_that_cannot_be_of_this_session_is_refused(
 
 
 def test_another_spelling_of_the_version_is_of_this_session(
-    uow: UnitOfWork, ada: User, draft: Draft, wheel: Path
+    uow: UnitOfWork, ada: Person, draft: Draft, wheel: Path
 ) -> None:
     upload = factories.announce(uow, ada, draft, wheel, filename="example-1.0.0.tar.gz")
     assert upload.filename == "example-1.0.0.tar.gz"
@@ -222,7 +216,7 @@ def test_another_spelling_of_the_version_is_of_this_session(
     ],
 )
 def test_digests_that_cannot_be_right_are_refused(
-    uow: UnitOfWork, ada: User, draft: Draft, wheel: Path, digests: dict[str, str], about: str
+    uow: UnitOfWork, ada: Person, draft: Draft, wheel: Path, digests: dict[str, str], about: str
 ) -> None:
     refused(
         uow,
@@ -232,12 +226,12 @@ def test_digests_that_cannot_be_right_are_refused(
     )
 
 
-def test_an_empty_file_is_refused(uow: UnitOfWork, ada: User, draft: Draft, wheel: Path) -> None:
+def test_an_empty_file_is_refused(uow: UnitOfWork, ada: Person, draft: Draft, wheel: Path) -> None:
     refused(uow, InvalidRequest, lambda: factories.announce(uow, ada, draft, wheel, size=0))
 
 
 def test_a_published_name_is_refused(
-    uow: UnitOfWork, ada: User, wheel: Path, tmp_path: Path
+    uow: UnitOfWork, ada: Person, wheel: Path, tmp_path: Path
 ) -> None:
     factories.release(uow, ada, wheel)
     draft = factories.open_new(uow, ada)
@@ -253,7 +247,7 @@ def test_a_published_name_is_refused(
 
 
 def test_published_content_under_another_name_is_refused(
-    uow: UnitOfWork, ada: User, wheel: Path
+    uow: UnitOfWork, ada: Person, wheel: Path
 ) -> None:
     factories.release(uow, ada, wheel)
     draft = factories.open_new(uow, ada)
@@ -267,7 +261,7 @@ def test_published_content_under_another_name_is_refused(
 
 
 def test_a_second_source_distribution_is_refused(
-    uow: UnitOfWork, ada: User, draft: Draft, tmp_path: Path
+    uow: UnitOfWork, ada: Person, draft: Draft, tmp_path: Path
 ) -> None:
     factories.add_upload(uow, ada, draft, make_sdist(tmp_path))
 
@@ -281,27 +275,27 @@ def test_a_second_source_distribution_is_refused(
 
 
 def test_a_closed_release_or_project_takes_nothing(
-    uow: UnitOfWork, ada: User, tmp_path: Path
+    uow: UnitOfWork, ada: Person, tmp_path: Path
 ) -> None:
     project = factories.release(uow, ada, make_wheel(tmp_path))
     draft = factories.open_new(uow, ada)
     sdist = make_sdist(tmp_path)
     last = after(uow, uow.settings.release_open_days * DAY - HOUR)
-    drafts.extend_for(last, Person(ada), draft, DAY)
+    drafts.extend_for(last, ada, draft, DAY)
 
     refused(uow, ReleaseClosed, lambda: factories.announce(after(last, DAY), ada, draft, sdist))
-    projects.archive(uow, Person(ada), project, "Done.")
+    projects.archive(uow, ada, project, "Done.")
     refused(uow, ProjectClosed, lambda: factories.announce(uow, ada, draft, sdist))
 
 
 def test_who_may_not_stage_announces_nothing(
-    uow: UnitOfWork, ada: User, draft: Draft, wheel: Path
+    uow: UnitOfWork, ada: Person, draft: Draft, wheel: Path
 ) -> None:
-    eve = factories.make_user(uow, "eve")
-    token = factories.make_token(uow, ada, permissions=["publish", "discard"])
+    eve = Person(factories.make_user(uow, "eve"))
+    token = factories.make_token(uow, ada.user, permissions=["publish", "discard"])
     uow.db.flush()
 
-    for actor in (Person(eve), accounts.actor_of_token(uow, token), OPERATOR):
+    for actor in (eve, accounts.actor_of_token(uow, token), OPERATOR):
         refused(
             uow,
             NotAllowed,
@@ -310,14 +304,14 @@ def test_who_may_not_stage_announces_nothing(
 
 
 def test_a_session_that_has_ended_takes_nothing(
-    uow: UnitOfWork, ada: User, draft: Draft, wheel: Path
+    uow: UnitOfWork, ada: Person, draft: Draft, wheel: Path
 ) -> None:
     refused(
         uow,
         Ended,
         lambda: factories.announce(after(uow, draft.expires - uow.now), ada, draft, wheel),
     )
-    drafts.discard(uow, Person(ada), draft)
+    drafts.discard(uow, ada, draft)
     refused(uow, Ended, lambda: factories.announce(uow, ada, draft, wheel))
 
 
@@ -328,31 +322,31 @@ class TestWithLimits:
         return settings.model_copy(update=limits)
 
     def test_a_file_that_is_too_large_is_refused_before_it_is_sent(
-        self, uow: UnitOfWork, ada: User, draft: Draft, wheel: Path
+        self, uow: UnitOfWork, ada: Person, draft: Draft, wheel: Path
     ) -> None:
         refused(uow, TooLarge, lambda: factories.announce(uow, ada, draft, wheel, size=3001))
         assert factories.announce(uow, ada, draft, wheel, size=3000).size == 3000
 
     def test_announced_bytes_count_against_the_projects_quota(
-        self, uow: UnitOfWork, ada: User, draft: Draft, wheel: Path, tmp_path: Path
+        self, uow: UnitOfWork, ada: Person, draft: Draft, wheel: Path, tmp_path: Path
     ) -> None:
         first = factories.announce(uow, ada, draft, wheel, size=3000)
         other = factories.open_new(uow, ada, version="2.0")
         second = make_wheel(tmp_path, version="2.0")
 
         refused(uow, TooLarge, lambda: factories.announce(uow, ada, other, second, size=2001))
-        upload_sessions.cancel(uow, Person(ada), draft, first)
+        upload_sessions.cancel(uow, ada, draft, first)
         assert factories.announce(uow, ada, other, second, size=2001).size == 2001
 
     def test_bytes_that_will_not_come_any_more_do_not_count(
-        self, uow: UnitOfWork, ada: User, draft: Draft, wheel: Path, tmp_path: Path
+        self, uow: UnitOfWork, ada: Person, draft: Draft, wheel: Path, tmp_path: Path
     ) -> None:
         factories.announce(uow, ada, draft, wheel, size=3000)
         other = factories.open_new(uow, ada, version="2.0")
         broken_off = factories.announce(
             uow, ada, other, make_wheel(tmp_path, version="2.0"), size=2000
         )
-        upload_sessions.begin_completion(uow, Person(ada), other, broken_off)
+        upload_sessions.begin_completion(uow, ada, other, broken_off)
         sdist = make_sdist(tmp_path)
         later = after(uow, LIFETIME - INSTANT)
 
@@ -361,7 +355,7 @@ class TestWithLimits:
         assert factories.announce(later, ada, draft, sdist, size=3000).size == 3000
 
     def test_the_bytes_of_a_file_that_is_replaced_are_given_back(
-        self, uow: UnitOfWork, ada: User, draft: Draft, wheel: Path, tmp_path: Path
+        self, uow: UnitOfWork, ada: Person, draft: Draft, wheel: Path, tmp_path: Path
     ) -> None:
         factories.upload(uow, ada, wheel, staged=True)
         size = wheel.stat().st_size
@@ -377,7 +371,7 @@ class TestWithLimits:
         assert factories.announce(later, ada, draft, wheel, size=2500).size == 2500
 
     def test_who_uploads_too_often_is_told_before_the_bytes(
-        self, uow: UnitOfWork, ada: User, draft: Draft, completed: UploadSession, tmp_path: Path
+        self, uow: UnitOfWork, ada: Person, draft: Draft, completed: UploadSession, tmp_path: Path
     ) -> None:
         sdist = make_sdist(tmp_path)
 
@@ -389,7 +383,7 @@ class TestWithLimits:
 
 
 def test_the_bytes_are_sent_whole_and_may_be_sent_again(
-    uow: UnitOfWork, ada: User, draft: Draft, pending: UploadSession, wheel: Path
+    uow: UnitOfWork, ada: Person, draft: Draft, pending: UploadSession, wheel: Path
 ) -> None:
     content = wheel.read_bytes()
     factories.send(uow, ada, draft, pending, b"x" * len(content))
@@ -401,7 +395,7 @@ def test_the_bytes_are_sent_whole_and_may_be_sent_again(
 
 
 def test_parts_go_on_where_the_last_one_ended(
-    uow: UnitOfWork, ada: User, draft: Draft, resumable: UploadSession, wheel: Path
+    uow: UnitOfWork, ada: Person, draft: Draft, resumable: UploadSession, wheel: Path
 ) -> None:
     content = wheel.read_bytes()
     factories.send(uow, ada, draft, resumable, content[:10])
@@ -426,7 +420,7 @@ def test_parts_go_on_where_the_last_one_ended(
 
 
 def test_each_part_makes_the_offset_that_the_next_one_needs(
-    uow: UnitOfWork, ada: User, draft: Draft, resumable: UploadSession, wheel: Path
+    uow: UnitOfWork, ada: Person, draft: Draft, resumable: UploadSession, wheel: Path
 ) -> None:
     content = wheel.read_bytes()
     for start in range(0, len(content), 100):
@@ -440,7 +434,7 @@ def test_each_part_makes_the_offset_that_the_next_one_needs(
 
 def test_it_does_not_come_in_any_number_of_pieces(
     uow: UnitOfWork,
-    ada: User,
+    ada: Person,
     draft: Draft,
     resumable: UploadSession,
     wheel: Path,
@@ -458,39 +452,39 @@ def test_it_does_not_come_in_any_number_of_pieces(
 
 
 def test_bytes_do_not_come_another_way_than_was_announced(
-    uow: UnitOfWork, ada: User, draft: Draft, pending: UploadSession
+    uow: UnitOfWork, ada: Person, draft: Draft, pending: UploadSession
 ) -> None:
     refused(
         uow,
         UploadConflict,
-        lambda: upload_sessions.check_part(uow, Person(ada), draft, pending, RESUMABLE, 0),
+        lambda: upload_sessions.check_part(uow, ada, draft, pending, RESUMABLE, 0),
         HTTP_POST_BYTES,
     )
 
 
-Bring = Callable[[UnitOfWork, User, Draft, UploadSession], object]
+Bring = Callable[[UnitOfWork, Person, Draft, UploadSession], object]
 
 
-def let_expire(uow: UnitOfWork, ada: User, draft: Draft, upload: UploadSession) -> None:
+def let_expire(uow: UnitOfWork, ada: Person, draft: Draft, upload: UploadSession) -> None:
     upload.expires = uow.now
 
 
-def interrupt(uow: UnitOfWork, ada: User, draft: Draft, upload: UploadSession) -> None:
+def interrupt(uow: UnitOfWork, ada: Person, draft: Draft, upload: UploadSession) -> None:
     begin(uow, ada, draft, upload)
     upload.changed = uow.now - COMPLETION_LEASE
 
 
-def begin(uow: UnitOfWork, ada: User, draft: Draft, upload: UploadSession) -> None:
-    upload_sessions.begin_completion(uow, Person(ada), draft, upload)
+def begin(uow: UnitOfWork, ada: Person, draft: Draft, upload: UploadSession) -> None:
+    upload_sessions.begin_completion(uow, ada, draft, upload)
 
 
-def fail(uow: UnitOfWork, ada: User, draft: Draft, upload: UploadSession) -> None:
+def fail(uow: UnitOfWork, ada: Person, draft: Draft, upload: UploadSession) -> None:
     begin(uow, ada, draft, upload)
     upload_sessions.fail(uow, upload, ("why",))
 
 
-def cancel(uow: UnitOfWork, ada: User, draft: Draft, upload: UploadSession) -> None:
-    upload_sessions.cancel(uow, Person(ada), draft, upload)
+def cancel(uow: UnitOfWork, ada: Person, draft: Draft, upload: UploadSession) -> None:
+    upload_sessions.cancel(uow, ada, draft, upload)
 
 
 STATES: dict[str, Bring] = {
@@ -504,7 +498,7 @@ STATES: dict[str, Bring] = {
 
 @pytest.mark.parametrize("where", STATES)
 def test_only_what_is_pending_takes_bytes_and_completion(
-    uow: UnitOfWork, ada: User, draft: Draft, pending: UploadSession, wheel: Path, where: str
+    uow: UnitOfWork, ada: Person, draft: Draft, pending: UploadSession, wheel: Path, where: str
 ) -> None:
     STATES[where](uow, ada, draft, pending)
     uow.db.flush()
@@ -512,42 +506,42 @@ def test_only_what_is_pending_takes_bytes_and_completion(
     refused(
         uow,
         UploadConflict,
-        lambda: upload_sessions.check_part(uow, Person(ada), draft, pending, HTTP_POST_BYTES, 0),
+        lambda: upload_sessions.check_part(uow, ada, draft, pending, HTTP_POST_BYTES, 0),
         "takes no bytes",
     )
     refused(
         uow,
         UploadConflict,
-        lambda: upload_sessions.begin_completion(uow, Person(ada), draft, pending),
+        lambda: upload_sessions.begin_completion(uow, ada, draft, pending),
         "cannot be completed",
     )
 
 
 def test_a_completed_file_is_not_completed_again(
-    uow: UnitOfWork, ada: User, draft: Draft, completed: UploadSession
+    uow: UnitOfWork, ada: Person, draft: Draft, completed: UploadSession
 ) -> None:
     refused(
         uow,
         UploadConflict,
-        lambda: upload_sessions.begin_completion(uow, Person(ada), draft, completed),
+        lambda: upload_sessions.begin_completion(uow, ada, draft, completed),
         "is completed",
     )
 
 
 def test_a_part_of_someone_who_lost_the_role_meanwhile_is_not_taken(
-    uow: UnitOfWork, ada: User, draft: Draft, pending: UploadSession, wheel: Path
+    uow: UnitOfWork, ada: Person, draft: Draft, pending: UploadSession, wheel: Path
 ) -> None:
     assert draft.project is not None
-    bob = factories.make_user(uow, "bob")
-    factories.add_role(uow, draft.project, bob, RoleName.MAINTAINER)
+    bob = Person(factories.make_user(uow, "bob"))
+    factories.add_role(uow, draft.project, bob.user, RoleName.MAINTAINER)
     factories.send(uow, bob, draft, pending, wheel.read_bytes())
     projects.remove_role(uow, OPERATOR, draft.project, "bob")
 
     for act in (
         lambda: factories.send(uow, bob, draft, pending, wheel.read_bytes()),
         lambda: factories.complete(uow, bob, draft, pending),
-        lambda: upload_sessions.cancel(uow, Person(bob), draft, pending),
-        lambda: upload_sessions.extend(uow, Person(bob), draft, pending, HOUR),
+        lambda: upload_sessions.cancel(uow, bob, draft, pending),
+        lambda: upload_sessions.extend(uow, bob, draft, pending, HOUR),
     ):
         refused(uow, NotAllowed, act)
     factories.complete(uow, ada, draft, pending)
@@ -557,13 +551,13 @@ def test_a_part_of_someone_who_lost_the_role_meanwhile_is_not_taken(
 
 
 def test_a_completed_file_is_one_of_the_draft(
-    uow: UnitOfWork, ada: User, draft: Draft, completed: UploadSession, wheel: Path
+    uow: UnitOfWork, ada: Person, draft: Draft, completed: UploadSession, wheel: Path
 ) -> None:
     [file] = drafts.files(uow.db, draft)
 
     assert completed.file is file
     assert file.filename == WHEEL
-    assert file.uploaded_by is ada
+    assert file.uploaded_by is ada.user
     assert file.core_metadata.summary == "An example."
     assert draft.release is not None
     assert draft.release.summary == "An example."
@@ -572,7 +566,7 @@ def test_a_completed_file_is_one_of_the_draft(
 
 @pytest.mark.parametrize("name", ["sha512", "sha3_256", "blake2b", "sha1", "md5", "sha384"])
 def test_every_digest_is_checked_whatever_its_function(
-    uow: UnitOfWork, ada: User, draft: Draft, wheel: Path, tmp_path: Path, name: str
+    uow: UnitOfWork, ada: Person, draft: Draft, wheel: Path, tmp_path: Path, name: str
 ) -> None:
     content, sdist = wheel.read_bytes(), make_sdist(tmp_path)
     right = {n: hashlib.new(n, content).hexdigest() for n in ("sha256", name)}
@@ -594,7 +588,7 @@ def test_every_digest_is_checked_whatever_its_function(
 
 
 def test_without_all_the_bytes_it_fails(
-    uow: UnitOfWork, ada: User, draft: Draft, resumable: UploadSession, wheel: Path
+    uow: UnitOfWork, ada: Person, draft: Draft, resumable: UploadSession, wheel: Path
 ) -> None:
     factories.send(uow, ada, draft, resumable, wheel.read_bytes()[:-1])
 
@@ -605,7 +599,7 @@ def test_without_all_the_bytes_it_fails(
 
 
 def test_a_file_that_is_no_distribution_fails_with_every_reason(
-    uow: UnitOfWork, ada: User, draft: Draft, tmp_path: Path
+    uow: UnitOfWork, ada: Person, draft: Draft, tmp_path: Path
 ) -> None:
     path = tmp_path / WHEEL
     path.write_bytes(b"no wheel at all")
@@ -620,7 +614,7 @@ def test_a_file_that_is_no_distribution_fails_with_every_reason(
 
 
 def test_what_is_in_the_file_counts_not_its_name(
-    uow: UnitOfWork, ada: User, draft: Draft, tmp_path: Path
+    uow: UnitOfWork, ada: Person, draft: Draft, tmp_path: Path
 ) -> None:
     path = make_wheel(tmp_path, "other", "2.0", filename=WHEEL)
     upload = factories.announce(uow, ada, draft, path)
@@ -633,51 +627,51 @@ def test_what_is_in_the_file_counts_not_its_name(
 
 
 def test_a_failure_is_final_until_it_is_deleted(
-    uow: UnitOfWork, ada: User, draft: Draft, wheel: Path
+    uow: UnitOfWork, ada: Person, draft: Draft, wheel: Path
 ) -> None:
     upload = failed_upload(uow, ada, draft, wheel)
 
     refused(uow, UploadConflict, lambda: factories.announce(uow, ada, draft, wheel), "has failed")
-    upload_sessions.cancel(uow, Person(ada), draft, upload)
+    upload_sessions.cancel(uow, ada, draft, upload)
     assert state(uow, upload) == "canceled"
     factories.add_upload(uow, ada, draft, wheel)
     assert shown(uow, draft) == {WHEEL: "completed"}
 
 
 def test_a_failure_leaves_the_file_that_was_there(
-    uow: UnitOfWork, ada: User, draft: Draft, completed: UploadSession, tmp_path: Path
+    uow: UnitOfWork, ada: Person, draft: Draft, completed: UploadSession, tmp_path: Path
 ) -> None:
     failed = failed_upload(uow, ada, draft, make_wheel(tmp_path / "new", salt="new"))
     assert shown(uow, draft) == {WHEEL: "error"}
 
-    upload_sessions.cancel(uow, Person(ada), draft, failed)
+    upload_sessions.cancel(uow, ada, draft, failed)
 
     assert shown(uow, draft) == {WHEEL: "completed"}
     assert state(uow, completed) == "completed"
 
 
 def test_a_file_that_was_published_while_it_came_fails(
-    uow: UnitOfWork, ada: User, draft: Draft, pending: UploadSession, wheel: Path
+    uow: UnitOfWork, ada: Person, draft: Draft, pending: UploadSession, wheel: Path
 ) -> None:
     """The draft was published with the file, and a new one has an upload of its name by now."""
     factories.send(uow, ada, draft, pending, wheel.read_bytes())
-    upload_sessions.begin_completion(uow, Person(ada), draft, pending)
+    upload_sessions.begin_completion(uow, ada, draft, pending)
     with assemble(uow, pending) as assembled:
-        upload_sessions.cancel(after(uow, COMPLETION_LEASE), Person(ada), draft, pending)
+        upload_sessions.cancel(after(uow, COMPLETION_LEASE), ada, draft, pending)
         factories.upload(uow, ada, wheel, staged=True)
-        publishing.publish(uow, Person(ada), draft)
+        publishing.publish(uow, ada, draft)
 
         with pytest.raises(Ended):
-            upload_sessions.complete(uow, Person(ada), draft, pending, assembled)
+            upload_sessions.complete(uow, ada, draft, pending, assembled)
 
     assert factories.public_filenames(uow, "example") == [WHEEL]
 
 
 def test_a_completion_that_takes_too_long_has_failed(
-    uow: UnitOfWork, ada: User, draft: Draft, pending: UploadSession, wheel: Path
+    uow: UnitOfWork, ada: Person, draft: Draft, pending: UploadSession, wheel: Path
 ) -> None:
     factories.send(uow, ada, draft, pending, wheel.read_bytes())
-    upload_sessions.begin_completion(uow, Person(ada), draft, pending)
+    upload_sessions.begin_completion(uow, ada, draft, pending)
     in_time, late = after(uow, COMPLETION_LEASE - INSTANT), after(uow, COMPLETION_LEASE)
 
     assert state(in_time, pending) == "processing"
@@ -686,21 +680,21 @@ def test_a_completion_that_takes_too_long_has_failed(
         refused(
             uow,
             UploadConflict,
-            lambda: upload_sessions.complete(late, Person(ada), draft, pending, assembled),
+            lambda: upload_sessions.complete(late, ada, draft, pending, assembled),
         )
-        upload_sessions.complete(in_time, Person(ada), draft, pending, assembled)
+        upload_sessions.complete(in_time, ada, draft, pending, assembled)
     assert shown(uow, draft) == {WHEEL: "completed"}
 
 
 def test_what_was_interrupted_can_be_deleted_and_sent_anew(
-    uow: UnitOfWork, ada: User, draft: Draft, pending: UploadSession, wheel: Path
+    uow: UnitOfWork, ada: Person, draft: Draft, pending: UploadSession, wheel: Path
 ) -> None:
-    upload_sessions.begin_completion(uow, Person(ada), draft, pending)
+    upload_sessions.begin_completion(uow, ada, draft, pending)
     late = after(uow, COMPLETION_LEASE)
 
     with pytest.raises(UploadConflict, match="has failed"):
         factories.announce(late, ada, draft, wheel)
-    upload_sessions.cancel(late, Person(ada), draft, pending)
+    upload_sessions.cancel(late, ada, draft, pending)
 
     assert shown(late, draft) == {}
     factories.add_upload(late, ada, draft, wheel)
@@ -711,17 +705,17 @@ def test_what_was_interrupted_can_be_deleted_and_sent_anew(
 
 
 def test_what_is_under_way_is_not_replaced(
-    uow: UnitOfWork, ada: User, draft: Draft, pending: UploadSession, wheel: Path
+    uow: UnitOfWork, ada: Person, draft: Draft, pending: UploadSession, wheel: Path
 ) -> None:
     again = partial(factories.announce, uow, ada, draft, wheel)
 
     refused(uow, UploadConflict, again, "is being uploaded")
-    upload_sessions.begin_completion(uow, Person(ada), draft, pending)
+    upload_sessions.begin_completion(uow, ada, draft, pending)
     refused(uow, UploadConflict, again, "is being uploaded")
 
 
 def test_a_completed_file_is_replaced_when_the_new_one_is_completed(
-    uow: UnitOfWork, ada: User, draft: Draft, completed: UploadSession, tmp_path: Path
+    uow: UnitOfWork, ada: Person, draft: Draft, completed: UploadSession, tmp_path: Path
 ) -> None:
     other = make_wheel(tmp_path / "other", salt="other")
     upload = factories.announce(uow, ada, draft, other)
@@ -738,15 +732,15 @@ def test_a_completed_file_is_replaced_when_the_new_one_is_completed(
 
 
 def test_the_same_bytes_again_are_a_new_upload_of_the_same_file(
-    uow: UnitOfWork, ada: User, draft: Draft, completed: UploadSession, wheel: Path
+    uow: UnitOfWork, ada: Person, draft: Draft, completed: UploadSession, wheel: Path
 ) -> None:
     again = factories.add_upload(uow, ada, draft, wheel)
 
     assert (state(uow, completed), state(uow, again)) == ("canceled", "completed")
     assert names(uow, draft) == [WHEEL]
-    upload_sessions.cancel(uow, Person(ada), draft, completed)
+    upload_sessions.cancel(uow, ada, draft, completed)
     assert names(uow, draft) == [WHEEL]
-    upload_sessions.cancel(uow, Person(ada), draft, again)
+    upload_sessions.cancel(uow, ada, draft, again)
     assert names(uow, draft) == []
 
 
@@ -755,13 +749,13 @@ def test_the_same_bytes_again_are_a_new_upload_of_the_same_file(
 
 @pytest.mark.parametrize("where", [*STATES, "pending"])
 def test_it_is_canceled_in_every_state_but_one(
-    uow: UnitOfWork, ada: User, draft: Draft, pending: UploadSession, wheel: Path, where: str
+    uow: UnitOfWork, ada: Person, draft: Draft, pending: UploadSession, wheel: Path, where: str
 ) -> None:
     factories.send(uow, ada, draft, pending, wheel.read_bytes())
     if where in STATES:
         STATES[where](uow, ada, draft, pending)
     uow.db.flush()
-    act = partial(upload_sessions.cancel, uow, Person(ada), draft, pending)
+    act = partial(upload_sessions.cancel, uow, ada, draft, pending)
 
     if where == "processing":
         refused(uow, UploadConflict, act, "being completed")
@@ -775,30 +769,30 @@ def test_it_is_canceled_in_every_state_but_one(
 
 
 def test_to_cancel_what_is_completed_deletes_the_file(
-    uow: UnitOfWork, ada: User, draft: Draft, completed: UploadSession
+    uow: UnitOfWork, ada: Person, draft: Draft, completed: UploadSession
 ) -> None:
-    upload_sessions.cancel(uow, Person(ada), draft, completed)
+    upload_sessions.cancel(uow, ada, draft, completed)
 
     assert state(uow, completed) == "canceled"
     assert names(uow, draft) == []
 
 
 def test_by_its_name_a_file_is_deleted_whatever_state_it_is_in(
-    uow: UnitOfWork, ada: User, draft: Draft, completed: UploadSession, tmp_path: Path
+    uow: UnitOfWork, ada: Person, draft: Draft, completed: UploadSession, tmp_path: Path
 ) -> None:
     newer = factories.announce(uow, ada, draft, make_wheel(tmp_path / "newer", salt="newer"))
 
-    upload_sessions.remove(uow, Person(ada), draft, WHEEL)
+    upload_sessions.remove(uow, ada, draft, WHEEL)
     assert (state(uow, newer), state(uow, completed)) == ("canceled", "completed")
-    upload_sessions.remove(uow, Person(ada), draft, WHEEL)
+    upload_sessions.remove(uow, ada, draft, WHEEL)
     assert state(uow, completed) == "canceled"
-    refused(uow, NotFound, lambda: upload_sessions.remove(uow, Person(ada), draft, WHEEL))
+    refused(uow, NotFound, lambda: upload_sessions.remove(uow, ada, draft, WHEEL))
 
 
 def test_a_file_that_the_manage_page_removes_takes_its_upload_along(
-    uow: UnitOfWork, ada: User, draft: Draft, completed: UploadSession
+    uow: UnitOfWork, ada: Person, draft: Draft, completed: UploadSession
 ) -> None:
-    drafts.remove_file(uow, Person(ada), draft, WHEEL)
+    drafts.remove_file(uow, ada, draft, WHEEL)
     uow.db.refresh(completed)
 
     assert state(uow, completed) == "canceled"
@@ -806,7 +800,7 @@ def test_a_file_that_the_manage_page_removes_takes_its_upload_along(
 
 
 def test_a_legacy_upload_of_other_bytes_takes_its_upload_along(
-    uow: UnitOfWork, ada: User, draft: Draft, completed: UploadSession, tmp_path: Path
+    uow: UnitOfWork, ada: Person, draft: Draft, completed: UploadSession, tmp_path: Path
 ) -> None:
     assert factories.stage(uow, ada, make_wheel(tmp_path / "other", salt="other")) is draft
     uow.db.refresh(completed)
@@ -816,7 +810,7 @@ def test_a_legacy_upload_of_other_bytes_takes_its_upload_along(
 
 
 def test_a_legacy_upload_of_the_same_bytes_leaves_it(
-    uow: UnitOfWork, ada: User, draft: Draft, completed: UploadSession, wheel: Path
+    uow: UnitOfWork, ada: Person, draft: Draft, completed: UploadSession, wheel: Path
 ) -> None:
     assert factories.stage(uow, ada, wheel) is draft
     uow.db.refresh(completed)
@@ -825,17 +819,17 @@ def test_a_legacy_upload_of_the_same_bytes_leaves_it(
 
 
 def test_with_the_session_all_uploads_are_canceled_also_one_that_is_processed(
-    uow: UnitOfWork, ada: User, draft: Draft, completed: UploadSession, tmp_path: Path
+    uow: UnitOfWork, ada: Person, draft: Draft, completed: UploadSession, tmp_path: Path
 ) -> None:
     sdist = make_sdist(tmp_path)
     processing = factories.announce(uow, ada, draft, sdist)
     factories.send(uow, ada, draft, processing, sdist.read_bytes())
-    upload_sessions.begin_completion(uow, Person(ada), draft, processing)
+    upload_sessions.begin_completion(uow, ada, draft, processing)
     with assemble(uow, processing) as assembled:
-        drafts.discard(uow, Person(ada), draft)
+        drafts.discard(uow, ada, draft)
 
         with pytest.raises(Ended):
-            upload_sessions.complete(uow, Person(ada), draft, processing, assembled)
+            upload_sessions.complete(uow, ada, draft, processing, assembled)
         upload_sessions.fail(uow, processing, ("too late",))
 
     for upload in (completed, processing):
@@ -850,7 +844,7 @@ def test_with_the_session_all_uploads_are_canceled_also_one_that_is_processed(
 
 
 def test_a_pending_upload_is_gone_from_the_second_it_falls_due(
-    uow: UnitOfWork, ada: User, draft: Draft, pending: UploadSession, wheel: Path
+    uow: UnitOfWork, ada: Person, draft: Draft, pending: UploadSession, wheel: Path
 ) -> None:
     last, due = after(uow, LIFETIME - INSTANT), after(uow, LIFETIME)
 
@@ -862,26 +856,26 @@ def test_a_pending_upload_is_gone_from_the_second_it_falls_due(
 
 
 def test_more_time_counts_from_the_expiry_and_ends_with_the_session(
-    uow: UnitOfWork, ada: User, draft: Draft, pending: UploadSession
+    uow: UnitOfWork, ada: Person, draft: Draft, pending: UploadSession
 ) -> None:
-    upload_sessions.extend(uow, Person(ada), draft, pending, HOUR)
+    upload_sessions.extend(uow, ada, draft, pending, HOUR)
     assert pending.expires == uow.now + LIFETIME + HOUR
 
-    upload_sessions.extend(uow, Person(ada), draft, pending, timedelta(0))
+    upload_sessions.extend(uow, ada, draft, pending, timedelta(0))
     assert pending.expires == uow.now + LIFETIME + HOUR
 
-    upload_sessions.extend(uow, Person(ada), draft, pending, 3650 * DAY)
+    upload_sessions.extend(uow, ada, draft, pending, 3650 * DAY)
     assert pending.expires == draft.expires
 
 
 @pytest.mark.parametrize("where", STATES)
 def test_only_what_is_pending_gets_more_time(
-    uow: UnitOfWork, ada: User, draft: Draft, pending: UploadSession, where: str
+    uow: UnitOfWork, ada: Person, draft: Draft, pending: UploadSession, where: str
 ) -> None:
     STATES[where](uow, ada, draft, pending)
     expires = pending.expires
 
-    upload_sessions.extend(uow, Person(ada), draft, pending, HOUR)
+    upload_sessions.extend(uow, ada, draft, pending, HOUR)
 
     assert pending.expires == expires
     assert state(uow, pending) != "pending"
@@ -892,13 +886,13 @@ def test_housekeeping_writes_down_what_time_has_done(
 ) -> None:
     wheel, sdist = make_wheel(tmp_path), make_sdist(tmp_path)
     with services.writing() as uow:
-        ada = factories.make_user(uow)
+        ada = Person(factories.make_user(uow))
         draft = factories.open_new(uow, ada)
         late = factories.announce(uow, ada, draft, wheel)
         factories.send(uow, ada, draft, late, wheel.read_bytes())
         interrupted = factories.announce(uow, ada, draft, sdist)
         factories.send(uow, ada, draft, interrupted, sdist.read_bytes())
-        upload_sessions.begin_completion(uow, Person(ada), draft, interrupted)
+        upload_sessions.begin_completion(uow, ada, draft, interrupted)
     kept = {hashlib.sha256(path.read_bytes()).hexdigest() for path in (wheel, sdist)}
     assert keep_house(services).blobs_freed == 0
     assert set(services.storage.digests()) == kept
@@ -922,10 +916,10 @@ def test_uploads_are_forgotten_with_their_session_and_files_are_not(
     files: int,
 ) -> None:
     with services.writing() as uow:
-        ada = factories.make_user(uow)
+        ada = Person(factories.make_user(uow))
         draft = factories.open_new(uow, ada)
         factories.add_upload(uow, ada, draft, wheel)
-        ending(uow, Person(ada), draft)
+        ending(uow, ada, draft)
 
     def left() -> tuple[int, int]:
         keep_house(services)
@@ -945,7 +939,7 @@ def test_what_has_arrived_is_kept_while_its_upload_lives(
     wheel = make_wheel(tmp_path)
     content = wheel.read_bytes()
     with services.writing() as uow:
-        ada = factories.make_user(uow)
+        ada = Person(factories.make_user(uow))
         draft = factories.open_new(uow, ada)
         upload = factories.announce(uow, ada, draft, wheel, mechanism=RESUMABLE)
         factories.send(uow, ada, draft, upload, content[:5])
@@ -953,7 +947,7 @@ def test_what_has_arrived_is_kept_while_its_upload_lives(
     keep_house(services)
 
     with services.writing() as uow:
-        ada = accounts.get_user(uow.db, "ada")
+        ada = Person(accounts.get_user(uow.db, "ada"))
         found = factories.find_draft(uow, "example", "1.0")
         assert found is not None
         resumed = upload_sessions.by_key(uow.db, found, key)
@@ -968,14 +962,14 @@ def test_what_has_arrived_is_kept_while_its_upload_lives(
 
 
 def test_uploads_of_several_versions_do_not_meet(
-    uow: UnitOfWork, ada: User, draft: Draft, pending: UploadSession, tmp_path: Path
+    uow: UnitOfWork, ada: Person, draft: Draft, pending: UploadSession, tmp_path: Path
 ) -> None:
     project = projects.get(uow, "example")
     other = factories.open_new(uow, ada, version="2.0")
     wheel = make_wheel(tmp_path, version="2.0")
     factories.add_upload(uow, ada, other, wheel)
 
-    publishing.publish(uow, Person(ada), other)
+    publishing.publish(uow, ada, other)
 
     assert shown(uow, draft) == {WHEEL: "pending"}
     assert drafts.live(uow, project, Version("2.0")) is None

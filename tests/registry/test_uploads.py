@@ -38,17 +38,7 @@ BOTH_WAYS = pytest.mark.parametrize("staged", [True, False], ids=["staged", "dir
 
 
 @pytest.fixture
-def ada(uow: UnitOfWork) -> User:
-    return factories.make_user(uow, "ada")
-
-
-@pytest.fixture
-def eve(uow: UnitOfWork) -> User:
-    return factories.make_user(uow, "eve")
-
-
-@pytest.fixture
-def project(uow: UnitOfWork, ada: User, tmp_path: Path) -> Project:
+def project(uow: UnitOfWork, ada: Person, tmp_path: Path) -> Project:
     """`example`, of which 1.0 is published with a wheel."""
     return factories.release(uow, ada, make_wheel(tmp_path / "published"))
 
@@ -93,22 +83,22 @@ def _upload(
 # What is accepted
 
 
-def test_a_direct_upload_is_public(uow: UnitOfWork, ada: User, tmp_path: Path) -> None:
+def test_a_direct_upload_is_public(uow: UnitOfWork, ada: Person, tmp_path: Path) -> None:
     wheel = make_wheel(tmp_path)
-    accepted = factories.upload(uow, Person(ada), wheel, staged=False)
+    accepted = factories.upload(uow, ada, wheel, staged=False)
     assert accepted == Accepted(None, opened=False, published=True, changed=True)
     assert factories.public_filenames(uow, "example") == [wheel.name]
     file = catalogue.file(uow.db, wheel.name)
     assert file is not None
-    assert file.uploaded_by is ada
+    assert file.uploaded_by is ada.user
     assert file.sha256 in uow.storage
     assert file.metadata_sha256 in uow.storage
 
 
 def test_the_kept_metadata_is_what_is_in_the_wheel(
-    uow: UnitOfWork, ada: User, tmp_path: Path
+    uow: UnitOfWork, ada: Person, tmp_path: Path
 ) -> None:
-    factories.upload(uow, Person(ada), make_wheel(tmp_path), staged=False)
+    factories.upload(uow, ada, make_wheel(tmp_path), staged=False)
     file = catalogue.file(uow.db, "example-1.0-py3-none-any.whl")
     assert file is not None
     with uow.storage.open(file.metadata_sha256) as blob:
@@ -116,10 +106,10 @@ def test_the_kept_metadata_is_what_is_in_the_wheel(
 
 
 def test_a_staged_upload_opens_a_draft_and_the_next_joins_it(
-    uow: UnitOfWork, ada: User, tmp_path: Path
+    uow: UnitOfWork, ada: Person, tmp_path: Path
 ) -> None:
-    first = factories.upload(uow, Person(ada), make_wheel(tmp_path), staged=True)
-    second = factories.upload(uow, Person(ada), make_sdist(tmp_path), staged=True)
+    first = factories.upload(uow, ada, make_wheel(tmp_path), staged=True)
+    second = factories.upload(uow, ada, make_sdist(tmp_path), staged=True)
     assert (first.opened, first.published, first.changed) == (True, False, True)
     assert (second.opened, second.published, second.changed) == (False, False, True)
     assert first.draft_key is not None
@@ -128,23 +118,23 @@ def test_a_staged_upload_opens_a_draft_and_the_next_joins_it(
 
 
 def test_a_maintainer_uploads_both_ways(
-    uow: UnitOfWork, eve: User, project: Project, tmp_path: Path
+    uow: UnitOfWork, eve: Person, project: Project, tmp_path: Path
 ) -> None:
-    factories.add_role(uow, project, eve, RoleName.MAINTAINER)
-    assert factories.upload(uow, Person(eve), make_sdist(tmp_path), staged=False).published
+    factories.add_role(uow, project, eve.user, RoleName.MAINTAINER)
+    assert factories.upload(uow, eve, make_sdist(tmp_path), staged=False).published
     wheel = make_wheel(tmp_path, version="2.0")
-    assert factories.upload(uow, Person(eve), wheel, staged=True).opened
+    assert factories.upload(uow, eve, wheel, staged=True).opened
 
 
 def test_the_project_is_spelled_as_its_first_artifact_does(
-    uow: UnitOfWork, ada: User, tmp_path: Path
+    uow: UnitOfWork, ada: Person, tmp_path: Path
 ) -> None:
     project = factories.release(uow, ada, make_wheel(tmp_path, "Zope.Example"))
     assert project.name == "Zope.Example"
 
 
 def test_the_release_says_what_its_first_file_says(
-    uow: UnitOfWork, ada: User, tmp_path: Path
+    uow: UnitOfWork, ada: Person, tmp_path: Path
 ) -> None:
     project = factories.release(
         uow, ada, make_wheel(tmp_path, summary="First.", requires_python=">=3.9")
@@ -160,36 +150,36 @@ def test_the_release_says_what_its_first_file_says(
 
 @BOTH_WAYS
 def test_what_is_published_may_be_uploaded_again(
-    uow: UnitOfWork, ada: User, project: Project, tmp_path: Path, staged: bool
+    uow: UnitOfWork, ada: Person, project: Project, tmp_path: Path, staged: bool
 ) -> None:
     wheel = make_wheel(tmp_path)
     before = factories.everything(uow)
-    accepted = factories.upload(uow, Person(ada), wheel, staged=staged)
+    accepted = factories.upload(uow, ada, wheel, staged=staged)
     assert accepted == Accepted(None, opened=False, published=True, changed=False)
     assert factories.everything(uow) == before
 
 
 @BOTH_WAYS
 def test_also_while_a_draft_is_open(
-    uow: UnitOfWork, ada: User, project: Project, tmp_path: Path, staged: bool
+    uow: UnitOfWork, ada: Person, project: Project, tmp_path: Path, staged: bool
 ) -> None:
     draft = factories.stage(uow, ada, make_sdist(tmp_path))
     before = factories.everything(uow)
-    accepted = factories.upload(uow, Person(ada), make_wheel(tmp_path), staged=staged)
+    accepted = factories.upload(uow, ada, make_wheel(tmp_path), staged=staged)
     assert accepted == Accepted(draft.key, opened=False, published=True, changed=False)
     assert factories.everything(uow) == before
 
 
 @BOTH_WAYS
 def test_a_stranger_may_not_even_do_that(
-    uow: UnitOfWork, eve: User, project: Project, tmp_path: Path, staged: bool
+    uow: UnitOfWork, eve: Person, project: Project, tmp_path: Path, staged: bool
 ) -> None:
     refused(uow, NotAllowed, eve, make_wheel(tmp_path), staged=staged)
 
 
 @BOTH_WAYS
 def test_a_published_file_is_never_replaced(
-    uow: UnitOfWork, ada: User, project: Project, tmp_path: Path, staged: bool
+    uow: UnitOfWork, ada: Person, project: Project, tmp_path: Path, staged: bool
 ) -> None:
     sentence = refused(uow, FileExists, ada, make_wheel(tmp_path, salt="x"), staged=staged)
     assert sentence.startswith("File already exists")
@@ -197,7 +187,7 @@ def test_a_published_file_is_never_replaced(
 
 @BOTH_WAYS
 def test_published_content_has_one_name(
-    uow: UnitOfWork, ada: User, project: Project, tmp_path: Path, staged: bool
+    uow: UnitOfWork, ada: Person, project: Project, tmp_path: Path, staged: bool
 ) -> None:
     same = make_wheel(tmp_path, filename="example-1.0-1-py3-none-any.whl")
     sentence = refused(uow, FileExists, ada, same, staged=staged)
@@ -208,7 +198,7 @@ def test_published_content_has_one_name(
 @BOTH_WAYS
 @pytest.mark.parametrize("salt", ["", "other"], ids=["same bytes", "other bytes"])
 def test_the_name_of_a_deleted_file_is_burnt(
-    uow: UnitOfWork, ada: User, project: Project, tmp_path: Path, staged: bool, salt: str
+    uow: UnitOfWork, ada: Person, project: Project, tmp_path: Path, staged: bool, salt: str
 ) -> None:
     file = catalogue.file(uow.db, "example-1.0-py3-none-any.whl")
     uow.db.delete(file)
@@ -230,7 +220,7 @@ def test_the_name_of_a_deleted_file_is_burnt(
 )
 def test_names_that_nobody_gets(
     uow: UnitOfWork,
-    eve: User,
+    eve: Person,
     project: Project,
     tmp_path: Path,
     staged: bool,
@@ -242,7 +232,7 @@ def test_names_that_nobody_gets(
 
 
 @BOTH_WAYS
-def test_a_name_that_is_none(uow: UnitOfWork, eve: User, tmp_path: Path, staged: bool) -> None:
+def test_a_name_that_is_none(uow: UnitOfWork, eve: Person, tmp_path: Path, staged: bool) -> None:
     sentence = refused(
         uow, InvalidMetadata, eve, make_wheel(tmp_path), staged=staged, name="-example-"
     )
@@ -251,14 +241,14 @@ def test_a_name_that_is_none(uow: UnitOfWork, eve: User, tmp_path: Path, staged:
 
 @BOTH_WAYS
 def test_a_name_of_somebody_else(
-    uow: UnitOfWork, eve: User, project: Project, tmp_path: Path, staged: bool
+    uow: UnitOfWork, eve: Person, project: Project, tmp_path: Path, staged: bool
 ) -> None:
     sentence = refused(uow, NotAllowed, eve, make_sdist(tmp_path), staged=staged)
     assert "The user 'eve' isn't allowed to upload to project 'example'" in sentence
 
 
 def test_a_refusal_for_a_reserved_name_reads_as_for_any_taken_name(
-    uow: UnitOfWork, ada: User, eve: User, tmp_path: Path
+    uow: UnitOfWork, ada: Person, eve: Person, tmp_path: Path
 ) -> None:
     factories.release(uow, ada, make_wheel(tmp_path, "taken"))
     factories.stage(uow, ada, make_wheel(tmp_path, "reserved"))
@@ -280,23 +270,23 @@ def test_a_refusal_for_a_reserved_name_reads_as_for_any_taken_name(
 
 @BOTH_WAYS
 def test_names_per_hour_are_limited(
-    uow: UnitOfWork, ada: User, project: Project, tmp_path: Path, staged: bool
+    uow: UnitOfWork, ada: Person, project: Project, tmp_path: Path, staged: bool
 ) -> None:
     limited = with_settings(uow, new_projects_per_hour=1)
     sentence = refused(limited, TooMany, ada, make_wheel(tmp_path, "second"), staged=staged)
     assert "registered 1 project names" in sentence
-    assert factories.upload(limited, Person(ada), make_sdist(tmp_path), staged=staged).changed
+    assert factories.upload(limited, ada, make_sdist(tmp_path), staged=staged).changed
 
 
 @BOTH_WAYS
 def test_uploads_per_hour_are_limited(
-    uow: UnitOfWork, ada: User, project: Project, tmp_path: Path, staged: bool
+    uow: UnitOfWork, ada: Person, project: Project, tmp_path: Path, staged: bool
 ) -> None:
     limited = with_settings(uow, uploads_per_hour=1)
     sdist = make_sdist(tmp_path)
     assert "uploaded 1 files" in refused(limited, TooMany, ada, sdist, staged=staged)
     later = replace(limited, now=uow.now + timedelta(hours=1))
-    assert factories.upload(later, Person(ada), sdist, staged=staged).changed
+    assert factories.upload(later, ada, sdist, staged=staged).changed
 
 
 def test_an_unverified_person_uploads_nothing_new(uow: UnitOfWork, tmp_path: Path) -> None:
@@ -309,30 +299,32 @@ def test_an_unverified_person_uploads_nothing_new(uow: UnitOfWork, tmp_path: Pat
 
 
 @BOTH_WAYS
-def test_a_file_that_is_too_large(uow: UnitOfWork, ada: User, tmp_path: Path, staged: bool) -> None:
+def test_a_file_that_is_too_large(
+    uow: UnitOfWork, ada: Person, tmp_path: Path, staged: bool
+) -> None:
     wheel = make_wheel(tmp_path)
     limited = with_settings(uow, max_file_size=wheel.stat().st_size - 1)
     assert "File too large" in refused(limited, TooLarge, ada, wheel, staged=staged)
     fitting = with_settings(uow, max_file_size=wheel.stat().st_size)
-    assert factories.upload(fitting, Person(ada), wheel, staged=staged).changed
+    assert factories.upload(fitting, ada, wheel, staged=staged).changed
 
 
 @BOTH_WAYS
 def test_a_project_that_is_too_large(
-    uow: UnitOfWork, ada: User, project: Project, tmp_path: Path, staged: bool
+    uow: UnitOfWork, ada: Person, project: Project, tmp_path: Path, staged: bool
 ) -> None:
     sdist = make_sdist(tmp_path)
     together = sdist.stat().st_size + projects.size(uow, project)
     limited = with_settings(uow, max_project_size=together - 1)
     assert "Project size too large" in refused(limited, TooLarge, ada, sdist, staged=staged)
     fitting = with_settings(uow, max_project_size=together)
-    assert factories.upload(fitting, Person(ada), sdist, staged=staged).changed
+    assert factories.upload(fitting, ada, sdist, staged=staged).changed
 
 
 @BOTH_WAYS
 @pytest.mark.parametrize("algorithm", ["md5", "sha256", "blake2_256"])
 def test_a_digest_that_does_not_match(
-    uow: UnitOfWork, ada: User, tmp_path: Path, staged: bool, algorithm: str
+    uow: UnitOfWork, ada: Person, tmp_path: Path, staged: bool, algorithm: str
 ) -> None:
     wheel = make_wheel(tmp_path)
     right = {
@@ -350,7 +342,7 @@ def test_a_digest_that_does_not_match(
 
 
 def test_an_upload_that_forgets_the_flag_does_not_pass_an_open_draft(
-    uow: UnitOfWork, ada: User, tmp_path: Path
+    uow: UnitOfWork, ada: Person, tmp_path: Path
 ) -> None:
     draft = factories.stage(uow, ada, make_wheel(tmp_path))
     for path in (
@@ -365,22 +357,22 @@ def test_an_upload_that_forgets_the_flag_does_not_pass_an_open_draft(
 
 
 def test_a_draft_of_another_version_is_in_nobodys_way(
-    uow: UnitOfWork, ada: User, tmp_path: Path
+    uow: UnitOfWork, ada: Person, tmp_path: Path
 ) -> None:
     factories.stage(uow, ada, make_wheel(tmp_path))
-    factories.upload(uow, Person(ada), make_wheel(tmp_path, version="1.1"), staged=False)
+    factories.upload(uow, ada, make_wheel(tmp_path, version="1.1"), staged=False)
     assert factories.public_filenames(uow, "example") == ["example-1.1-py3-none-any.whl"]
 
 
 def test_a_project_that_wants_drafts_refuses_to_publish_directly(
-    uow: UnitOfWork, ada: User, project: Project, tmp_path: Path
+    uow: UnitOfWork, ada: Person, project: Project, tmp_path: Path
 ) -> None:
-    projects.change_settings(uow, Person(ada), project, ProjectSettings(False))
+    projects.change_settings(uow, ada, project, ProjectSettings(False))
     sdist = make_sdist(tmp_path)
     sentence = refused(uow, DraftsOnly, ada, sdist, staged=False)
     assert "'example' publishes through drafts only" in sentence
     assert "Upload this file as a draft" in sentence
-    assert factories.upload(uow, Person(ada), sdist, staged=True).opened
+    assert factories.upload(uow, ada, sdist, staged=True).opened
 
 
 # The release
@@ -388,19 +380,17 @@ def test_a_project_that_wants_drafts_refuses_to_publish_directly(
 
 @BOTH_WAYS
 def test_a_release_that_is_closed(
-    uow: UnitOfWork, ada: User, project: Project, tmp_path: Path, staged: bool
+    uow: UnitOfWork, ada: Person, project: Project, tmp_path: Path, staged: bool
 ) -> None:
     late = replace(uow, now=uow.now + timedelta(days=14, seconds=1))
     sentence = refused(late, ReleaseClosed, ada, make_sdist(tmp_path), staged=staged)
     assert "takes no more files" in sentence
-    assert factories.upload(
-        late, Person(ada), make_sdist(tmp_path, version="1.1"), staged=staged
-    ).changed
+    assert factories.upload(late, ada, make_sdist(tmp_path, version="1.1"), staged=staged).changed
 
 
 @BOTH_WAYS
 def test_a_second_source_distribution(
-    uow: UnitOfWork, ada: User, tmp_path: Path, staged: bool
+    uow: UnitOfWork, ada: Person, tmp_path: Path, staged: bool
 ) -> None:
     factories.release(uow, ada, make_sdist(tmp_path))
     other = make_sdist(tmp_path, version="1.0.0")
@@ -409,7 +399,7 @@ def test_a_second_source_distribution(
 
 
 def test_a_second_source_distribution_in_a_draft(
-    uow: UnitOfWork, ada: User, tmp_path: Path
+    uow: UnitOfWork, ada: Person, tmp_path: Path
 ) -> None:
     factories.stage(uow, ada, make_sdist(tmp_path))
     refused(uow, SecondSdist, ada, make_sdist(tmp_path, version="1.0.0"), staged=True)
@@ -420,7 +410,7 @@ def test_a_second_source_distribution_in_a_draft(
 
 @BOTH_WAYS
 def test_a_file_that_is_no_distribution(
-    uow: UnitOfWork, ada: User, tmp_path: Path, staged: bool
+    uow: UnitOfWork, ada: Person, tmp_path: Path, staged: bool
 ) -> None:
     garbage = tmp_path / "example-1.0-py3-none-any.whl"
     garbage.write_bytes(b"garbage")
@@ -440,7 +430,7 @@ def test_a_file_that_is_no_distribution(
 )
 def test_a_file_that_is_not_what_the_form_says(
     uow: UnitOfWork,
-    ada: User,
+    ada: Person,
     tmp_path: Path,
     staged: bool,
     claims: dict[str, object],
@@ -450,7 +440,7 @@ def test_a_file_that_is_not_what_the_form_says(
     assert about in sentence
 
 
-def test_every_reason_is_told(uow: UnitOfWork, ada: User, tmp_path: Path) -> None:
+def test_every_reason_is_told(uow: UnitOfWork, ada: Person, tmp_path: Path) -> None:
     with pytest.raises(InvalidFile) as caught:
         _upload(
             uow,
@@ -465,12 +455,12 @@ def test_every_reason_is_told(uow: UnitOfWork, ada: User, tmp_path: Path) -> Non
 
 @BOTH_WAYS
 def test_what_only_a_private_index_takes(
-    uow: UnitOfWork, ada: User, tmp_path: Path, staged: bool
+    uow: UnitOfWork, ada: Person, tmp_path: Path, staged: bool
 ) -> None:
     wheel = make_wheel(tmp_path, tag="py3-none-linux_x86_64")
     refused(uow, InvalidFile, ada, wheel, staged=staged)
     private = with_settings(uow, policy="private")
-    assert factories.upload(private, Person(ada), wheel, staged=staged).changed
+    assert factories.upload(private, ada, wheel, staged=staged).changed
 
 
 # The order of the checks
@@ -492,7 +482,7 @@ FAULTS: list[tuple[str, type[Refusal]]] = [
 
 @pytest.mark.parametrize("first", range(len(FAULTS)), ids=[name for name, _ in FAULTS])
 def test_the_first_check_that_fails_answers(
-    uow: UnitOfWork, ada: User, eve: User, tmp_path: Path, first: int
+    uow: UnitOfWork, ada: Person, eve: Person, tmp_path: Path, first: int
 ) -> None:
     """An upload with this fault and all that come after it is refused for this one."""
     faults = {name for name, _ in FAULTS[first:]}
@@ -508,7 +498,7 @@ def test_the_first_check_that_fails_answers(
         wheel = make_wheel(tmp_path, tag="py2-none-any")
         factories.stage(replace(uow, now=uow.now + timedelta(days=10)), ada, wheel)
     if "drafts only" in faults:
-        projects.change_settings(uow, Person(ada), project, ProjectSettings(False))
+        projects.change_settings(uow, ada, project, ProjectSettings(False))
     if "closed release" in faults:
         uow = replace(uow, now=uow.now + timedelta(days=15))
     if "too many" in faults:
@@ -550,7 +540,7 @@ def test_accepting_checks_again(
 ) -> None:
     with services.writing() as uow:
         factories.make_user(uow, "ada")
-        eve = factories.make_user(uow, "eve")
+        eve = Person(factories.make_user(uow, "eve"))
         factories.release(uow, eve, make_wheel(tmp_path))
     with pytest.raises(NotAllowed):
         arrived(staged)
@@ -576,7 +566,7 @@ def test_what_fell_due_and_was_not_swept_is_in_nobodys_way(
 ) -> None:
     """Neither its source distribution, nor its bytes, nor the draft, nor the name."""
     with services.writing() as uow:
-        ada = factories.make_user(uow, "ada")
+        ada = Person(factories.make_user(uow, "ada"))
         factories.make_user(uow, "eve")
         factories.release(uow, ada, make_wheel(tmp_path, version="0.9"))
         draft = factories.stage(uow, ada, make_sdist(tmp_path))
@@ -587,8 +577,8 @@ def test_what_fell_due_and_was_not_swept_is_in_nobodys_way(
         update={"max_project_size": limit + sdist.stat().st_size - 1}
     )
     with replace(services, settings=settings).writing() as uow:
-        ada = accounts.get_user(uow.db, "ada")
-        assert factories.upload(uow, Person(ada), sdist, staged=False).published
+        ada = Person(accounts.get_user(uow.db, "ada"))
+        assert factories.upload(uow, ada, sdist, staged=False).published
     with services.reading() as uow:
         assert factories.public_filenames(uow, "example") == [
             "example-0.9-py3-none-any.whl",

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from greenroom.models import Project, RoleName, User
+from greenroom.models import Project, RoleName
 from greenroom.registry import catalogue, projects, yanking
 from greenroom.registry.errors import InvalidRequest, NotAllowed, NotFound
 from greenroom.registry.permissions import OPERATOR, Actor, Person
@@ -27,17 +27,7 @@ ACTS: list[tuple[Act, str]] = [
 
 
 @pytest.fixture
-def ada(uow: UnitOfWork) -> User:
-    return factories.make_user(uow, "ada")
-
-
-@pytest.fixture
-def owner(ada: User) -> Actor:
-    return Person(ada)
-
-
-@pytest.fixture
-def project(uow: UnitOfWork, ada: User, tmp_path: Path) -> Project:
+def project(uow: UnitOfWork, ada: Person, tmp_path: Path) -> Project:
     """An example with a source distribution and a wheel of 1.0, and a wheel of 2.0."""
     files = [make_sdist(tmp_path), make_wheel(tmp_path), make_wheel(tmp_path, version="2.0")]
     return factories.release(uow, ada, *files)
@@ -54,11 +44,11 @@ def new_entries(uow: UnitOfWork, before: int) -> list[tuple[str | None, str]]:
 
 
 def test_a_yanked_release_takes_its_files_along(
-    uow: UnitOfWork, owner: Actor, project: Project
+    uow: UnitOfWork, ada: Person, project: Project
 ) -> None:
     before = len(factories.journal_of(uow))
 
-    yanking.yank_release(uow, owner, project, "1", "  breaks on Tuesdays ")
+    yanking.yank_release(uow, ada, project, "1", "  breaks on Tuesdays ")
 
     assert yanked(uow, project) == {SDIST: "breaks on Tuesdays", WHEEL: "breaks on Tuesdays"}
     assert new_entries(uow, before) == [("1.0", "yank release")]
@@ -66,33 +56,33 @@ def test_a_yanked_release_takes_its_files_along(
 
 
 def test_a_yanked_file_leaves_the_others_alone(
-    uow: UnitOfWork, owner: Actor, project: Project
+    uow: UnitOfWork, ada: Person, project: Project
 ) -> None:
     before = len(factories.journal_of(uow))
 
-    yanking.yank_file(uow, owner, project, WHEEL, "built on the wrong machine")
+    yanking.yank_file(uow, ada, project, WHEEL, "built on the wrong machine")
 
     assert yanked(uow, project) == {WHEEL: "built on the wrong machine"}
     assert new_entries(uow, before) == [("1.0", f"yank file {WHEEL}")]
 
 
 def test_a_file_keeps_its_own_reason_while_its_release_is_yanked(
-    uow: UnitOfWork, owner: Actor, project: Project
+    uow: UnitOfWork, ada: Person, project: Project
 ) -> None:
-    yanking.yank_file(uow, owner, project, WHEEL, "its own")
-    yanking.yank_release(uow, owner, project, "1.0", "all of it")
+    yanking.yank_file(uow, ada, project, WHEEL, "its own")
+    yanking.yank_release(uow, ada, project, "1.0", "all of it")
 
     assert yanked(uow, project) == {SDIST: "all of it", WHEEL: "its own"}
 
 
-def test_what_was_yanked_is_taken_back(uow: UnitOfWork, owner: Actor, project: Project) -> None:
-    yanking.yank_file(uow, owner, project, WHEEL, "its own")
-    yanking.yank_release(uow, owner, project, "1.0", "all of it")
+def test_what_was_yanked_is_taken_back(uow: UnitOfWork, ada: Person, project: Project) -> None:
+    yanking.yank_file(uow, ada, project, WHEEL, "its own")
+    yanking.yank_release(uow, ada, project, "1.0", "all of it")
     before = len(factories.journal_of(uow))
 
-    yanking.unyank_release(uow, owner, project, "1.0")
+    yanking.unyank_release(uow, ada, project, "1.0")
     assert yanked(uow, project) == {WHEEL: "its own"}
-    yanking.unyank_file(uow, owner, project, WHEEL)
+    yanking.unyank_file(uow, ada, project, WHEEL)
     assert yanked(uow, project) == {}
 
     assert new_entries(uow, before) == [
@@ -103,30 +93,30 @@ def test_what_was_yanked_is_taken_back(uow: UnitOfWork, owner: Actor, project: P
 
 @pytest.mark.parametrize(("act", "name"), ACTS)
 def test_to_do_it_again_changes_nothing(
-    uow: UnitOfWork, owner: Actor, project: Project, act: Act, name: str
+    uow: UnitOfWork, ada: Person, project: Project, act: Act, name: str
 ) -> None:
-    act(uow, owner, project, name)
+    act(uow, ada, project, name)
     before = factories.everything(uow)
 
-    act(uow, owner, project, name)
+    act(uow, ada, project, name)
 
     assert factories.everything(uow) == before
 
 
-def test_another_reason_replaces_the_first(uow: UnitOfWork, owner: Actor, project: Project) -> None:
-    yanking.yank_release(uow, owner, project, "1.0", "first")
+def test_another_reason_replaces_the_first(uow: UnitOfWork, ada: Person, project: Project) -> None:
+    yanking.yank_release(uow, ada, project, "1.0", "first")
     before = len(factories.journal_of(uow))
 
-    yanking.yank_release(uow, owner, project, "1.0", "second")
+    yanking.yank_release(uow, ada, project, "1.0", "second")
 
     assert set(yanked(uow, project).values()) == {"second"}
     assert new_entries(uow, before) == [("1.0", "yank release")]
 
 
 def test_the_latest_release_is_one_that_stands(
-    uow: UnitOfWork, owner: Actor, project: Project
+    uow: UnitOfWork, ada: Person, project: Project
 ) -> None:
-    yanking.yank_release(uow, owner, project, "2.0")
+    yanking.yank_release(uow, ada, project, "2.0")
 
     latest = catalogue.latest(catalogue.releases(uow.db, project))
 
@@ -140,7 +130,7 @@ def test_the_latest_release_is_one_that_stands(
 )
 def test_a_reason_is_one_readable_line(
     uow: UnitOfWork,
-    owner: Actor,
+    ada: Person,
     project: Project,
     yank: Callable[[UnitOfWork, Actor, Project, str, str], object],
     name: str,
@@ -149,7 +139,7 @@ def test_a_reason_is_one_readable_line(
     before = factories.everything(uow)
 
     with pytest.raises(InvalidRequest, match="A reason is one line of at most 500 characters"):
-        yank(uow, owner, project, name, reason)
+        yank(uow, ada, project, name, reason)
 
     assert factories.everything(uow) == before
 
@@ -157,7 +147,7 @@ def test_a_reason_is_one_readable_line(
 @pytest.mark.parametrize(("act", "name"), ACTS)
 @pytest.mark.parametrize("who", ["maintainer", "stranger"])
 def test_only_owners_yank(
-    uow: UnitOfWork, ada: User, project: Project, act: Act, name: str, who: str
+    uow: UnitOfWork, ada: Person, project: Project, act: Act, name: str, who: str
 ) -> None:
     person = factories.make_user(uow, who)
     if who == "maintainer":
@@ -181,12 +171,12 @@ def test_the_operator_and_administrators_may_too(
 @pytest.mark.parametrize("act", [yanking.yank_release, yanking.unyank_release])
 @pytest.mark.parametrize("version", ["3.0", "no version", "4.0", "\0"])
 def test_a_release_that_is_not_public_is_not_there(
-    uow: UnitOfWork, ada: User, project: Project, tmp_path: Path, act: Act, version: str
+    uow: UnitOfWork, ada: Person, project: Project, tmp_path: Path, act: Act, version: str
 ) -> None:
     factories.stage(uow, ada, make_wheel(tmp_path, version="4.0"))
 
     with pytest.raises(NotFound, match="has no published release"):
-        act(uow, Person(ada), project, version)
+        act(uow, ada, project, version)
 
 
 @pytest.mark.parametrize("act", [yanking.yank_file, yanking.unyank_file])
@@ -194,30 +184,30 @@ def test_a_release_that_is_not_public_is_not_there(
     "filename", ["nothing.whl", "example-4.0.tar.gz", "another-1.0.tar.gz", "\0", "\udcff"]
 )
 def test_a_file_of_another_project_or_of_a_draft_is_not_there(
-    uow: UnitOfWork, ada: User, project: Project, tmp_path: Path, act: Act, filename: str
+    uow: UnitOfWork, ada: Person, project: Project, tmp_path: Path, act: Act, filename: str
 ) -> None:
     factories.stage(uow, ada, make_sdist(tmp_path, version="4.0"))
     factories.release(uow, ada, make_sdist(tmp_path, "another"))
 
     with pytest.raises(NotFound, match="has no published file"):
-        act(uow, Person(ada), project, filename)
+        act(uow, ada, project, filename)
 
 
 @pytest.mark.parametrize(("act", "name"), [(yanking.yank_release, "1.0")])
 def test_a_reserved_name_has_nothing_to_yank(
-    uow: UnitOfWork, ada: User, tmp_path: Path, act: Act, name: str
+    uow: UnitOfWork, ada: Person, tmp_path: Path, act: Act, name: str
 ) -> None:
     draft = factories.stage(uow, ada, make_wheel(tmp_path, "reserved"))
     assert draft.project is not None
 
     with pytest.raises(InvalidRequest, match="Nothing of 'reserved' is public"):
-        act(uow, Person(ada), draft.project, name)
+        act(uow, ada, draft.project, name)
 
 
 def test_a_project_that_is_yanked_whole_still_takes_files(
-    uow: UnitOfWork, ada: User, project: Project, tmp_path: Path
+    uow: UnitOfWork, ada: Person, project: Project, tmp_path: Path
 ) -> None:
-    yanking.yank_release(uow, Person(ada), project, "2.0")
+    yanking.yank_release(uow, ada, project, "2.0")
 
     factories.release(uow, ada, make_sdist(tmp_path, version="2.0"))
 

@@ -162,4 +162,11 @@ def form_fields(path: Path) -> dict[str, str | list[str] | None]:
 
 @pytest.fixture
 def site(services: Services, clock: FakeClock) -> Site:
+    """A site of the test's own, with nothing in it."""
     return Site(services, clock)
+
+
+@pytest.fixture
+def account(site: Site) -> str:
+    """The name of an account on the site, ``ada``, which owns what nobody else is said to own."""
+    return site.user()

@@ -17,7 +17,7 @@ from tests.serving import Server, Servers, plain_environment
 
 
 @dataclass(frozen=True)
-class Person:
+class Uploader:
     """A home folder of their own, an index, and a token for it."""
 
     home: Path
@@ -97,14 +97,14 @@ def server(request: pytest.FixtureRequest, servers: Servers, tmp_path: Path) -> 
 
 
 @pytest.fixture
-def ada(server: Server, tmp_path: Path) -> Person:
-    return person(server, "ada", tmp_path)
+def uploader(server: Server, tmp_path: Path) -> Uploader:
+    return make_uploader(server, "ada", tmp_path)
 
 
-def person(server: Server, name: str, folder: Path, *permissions: str) -> Person:
+def make_uploader(server: Server, name: str, folder: Path, *permissions: str) -> Uploader:
     home = folder / name
     home.mkdir()
-    return Person(home, server.url, server.token(server.user(name), *permissions))
+    return Uploader(home, server.url, server.token(server.user(name), *permissions))
 
 
 @pytest.fixture

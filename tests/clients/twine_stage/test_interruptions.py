@@ -13,7 +13,7 @@ import pytest
 import requests
 
 from tests.clients.twine_stage.between import Wire, wire_to
-from tests.clients.twine_stage.conftest import ON_BOTH, Person
+from tests.clients.twine_stage.conftest import ON_BOTH, Uploader
 from tests.serving import Server
 
 LARGE = 1024 * 1024
@@ -26,9 +26,9 @@ def wire(server: Server) -> Iterator[Wire]:
 
 
 @pytest.fixture
-def remote(ada: Person, wire: Wire) -> Person:
+def remote(uploader: Uploader, wire: Wire) -> Uploader:
     """Ada, far away: her connections go over the wire."""
-    return replace(ada, url=wire.url)
+    return replace(uploader, url=wire.url)
 
 
 def drafts(server: Server) -> list[dict[str, Any]]:
@@ -36,26 +36,26 @@ def drafts(server: Server) -> list[dict[str, Any]]:
     return found
 
 
-def stalled(wire: Wire, person: Person, wheel: Path) -> "subprocess.Popen[str]":
+def stalled(wire: Wire, make_uploader: Uploader, wheel: Path) -> "subprocess.Popen[str]":
     """A command in the middle of sending a file; its connection hangs, and new ones do not."""
     wire.stalls_after = 5 * LARGE
-    command = person.start("stage", wheel)
+    command = make_uploader.start("stage", wheel)
     assert wire.stalled.wait(60), command.communicate(timeout=10)
     wire.stalls_after = None
     return command
 
 
-def lose(wire: Wire, person: Person, wheel: Path) -> None:
+def lose(wire: Wire, make_uploader: Uploader, wheel: Path) -> None:
     """Begin to send a file, and be killed in the middle of it."""
-    command = stalled(wire, person, wheel)
+    command = stalled(wire, make_uploader, wheel)
     command.kill()
     command.communicate()
 
 
-def wait_for_arrival(person: Person) -> None:
+def wait_for_arrival(make_uploader: Uploader) -> None:
     """Returns when the index has kept what came over a connection that ended."""
-    [noted] = person.state.glob("*/uploads/*.json")
-    credentials = ("__token__", person.token)
+    [noted] = make_uploader.state.glob("*/uploads/*.json")
+    credentials = ("__token__", make_uploader.token)
     upload = requests.get(json.loads(noted.read_text())["url"], auth=credentials, timeout=30)
     file_url = upload.json()["mechanism"]["file_url"]
     until = time.monotonic() + 60
@@ -69,7 +69,7 @@ def wait_for_arrival(person: Person) -> None:
 
 @ON_BOTH
 def test_a_broken_connection_is_gone_on_with_where_it_broke(
-    wire: Wire, remote: Person, large_wheel: Path
+    wire: Wire, remote: Uploader, large_wheel: Path
 ) -> None:
     wire.breaks_after = 5 * LARGE
 
@@ -83,7 +83,7 @@ def test_a_broken_connection_is_gone_on_with_where_it_broke(
 
 @ON_BOTH
 def test_a_killed_command_is_gone_on_with_by_the_next(
-    server: Server, wire: Wire, remote: Person, large_wheel: Path
+    server: Server, wire: Wire, remote: Uploader, large_wheel: Path
 ) -> None:
     lose(wire, remote, large_wheel)
     wait_for_arrival(remote)
@@ -98,7 +98,7 @@ def test_a_killed_command_is_gone_on_with_by_the_next(
 
 
 def test_another_machine_can_begin_anew_what_a_lost_one_left(
-    server: Server, wire: Wire, remote: Person, large_wheel: Path
+    server: Server, wire: Wire, remote: Uploader, large_wheel: Path
 ) -> None:
     lose(wire, remote, large_wheel)
     other = replace(remote, home=remote.home.parent / "other")
@@ -113,7 +113,7 @@ def test_another_machine_can_begin_anew_what_a_lost_one_left(
 @ON_BOTH
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_an_interruption_cancels_what_the_command_opened(
-    server: Server, wire: Wire, remote: Person, large_wheel: Path, number: signal.Signals
+    server: Server, wire: Wire, remote: Uploader, large_wheel: Path, number: signal.Signals
 ) -> None:
     command = stalled(wire, remote, large_wheel)
 
@@ -133,7 +133,7 @@ def test_an_interruption_cancels_what_the_command_opened(
 
 @ON_BOTH
 def test_an_interruption_leaves_a_session_that_was_joined(
-    server: Server, wire: Wire, remote: Person, release: list[Path], large_wheel: Path
+    server: Server, wire: Wire, remote: Uploader, release: list[Path], large_wheel: Path
 ) -> None:
     remote.stage(release[0])
     command = stalled(wire, remote, large_wheel)
@@ -149,7 +149,7 @@ def test_an_interruption_leaves_a_session_that_was_joined(
 
 
 def test_a_token_that_may_not_discard_leaves_the_session_and_says_so(
-    server: Server, wire: Wire, remote: Person, large_wheel: Path
+    server: Server, wire: Wire, remote: Uploader, large_wheel: Path
 ) -> None:
     builder = replace(remote, token=server.token("ada", "stage"))
     command = stalled(wire, builder, large_wheel)
@@ -163,7 +163,7 @@ def test_a_token_that_may_not_discard_leaves_the_session_and_says_so(
 
 
 def test_an_index_that_is_gone_for_good_ends_the_command(
-    server: Server, wire: Wire, remote: Person, large_wheel: Path
+    server: Server, wire: Wire, remote: Uploader, large_wheel: Path
 ) -> None:
     command = stalled(wire, remote, large_wheel)
 

@@ -5,16 +5,16 @@ from dataclasses import replace
 from pathlib import Path
 
 from tests.clients.twine_stage.between import OLD, OLDER, PLAIN, SERIAL, another_index, wire_to
-from tests.clients.twine_stage.conftest import ON_BOTH, Person
+from tests.clients.twine_stage.conftest import ON_BOTH, Uploader
 from tests.serving import Server
 
 
 @ON_BOTH
 def test_files_are_staged_through_the_legacy_api(
-    server: Server, ada: Person, release: list[Path]
+    server: Server, uploader: Uploader, release: list[Path]
 ) -> None:
     with another_index(server.url, OLD) as (url, asked):
-        old = replace(ada, url=url)
+        old = replace(uploader, url=url)
 
         session = old.stage(*release)
         status = old.json("session", "status", session["id"])
@@ -30,10 +30,10 @@ def test_files_are_staged_through_the_legacy_api(
 
 
 def test_a_query_in_the_repository_url_stays(
-    server: Server, ada: Person, release: list[Path]
+    server: Server, uploader: Uploader, release: list[Path]
 ) -> None:
     with another_index(server.url, OLD) as (url, asked):
-        ada.run(
+        uploader.run(
             "stage", release[0],
             environment={"TWINE_REPOSITORY_URL": f"{url}/legacy/?team=a&staged=true"},
         )  # fmt: skip
@@ -42,11 +42,11 @@ def test_a_query_in_the_repository_url_stays(
 
 
 def test_an_index_that_would_publish_gets_nothing(
-    server: Server, ada: Person, release: list[Path]
+    server: Server, uploader: Uploader, release: list[Path]
 ) -> None:
     """It takes the flag for nothing, and would make public what it is sent."""
     with another_index(server.url, OLDER) as (url, asked):
-        failed = replace(ada, url=url).run("stage", *release, status=1)
+        failed = replace(uploader, url=url).run("stage", *release, status=1)
 
     [line] = failed.stderr.splitlines()
     assert "nothing was uploaded, because it would have been published" in line
@@ -55,17 +55,17 @@ def test_an_index_that_would_publish_gets_nothing(
     assert len(asked) == 2
 
 
-def test_what_it_refuses_is_said(server: Server, ada: Person, release: list[Path]) -> None:
+def test_what_it_refuses_is_said(server: Server, uploader: Uploader, release: list[Path]) -> None:
     with another_index(server.url, OLD) as (url, _):
-        nobody = Person(ada.home.parent / "nobody", url, "gr_wrong")
+        nobody = Uploader(uploader.home.parent / "nobody", url, "gr_wrong")
         failed = nobody.run("stage", *release, status=1)
 
     assert "Invalid or non-existent authentication information." in failed.stderr
 
 
-def test_what_it_cannot_do_is_said(server: Server, ada: Person, release: list[Path]) -> None:
+def test_what_it_cannot_do_is_said(server: Server, uploader: Uploader, release: list[Path]) -> None:
     with another_index(server.url, OLD) as (url, _):
-        old = replace(ada, url=url)
+        old = replace(uploader, url=url)
         session = old.stage(*release)
         failed = old.run("session", "publish", session["id"], status=1)
 
@@ -75,32 +75,32 @@ def test_what_it_cannot_do_is_said(server: Server, ada: Person, release: list[Pa
 
 @ON_BOTH
 def test_every_index_takes_a_file_in_one_request(
-    server: Server, ada: Person, release: list[Path]
+    server: Server, uploader: Uploader, release: list[Path]
 ) -> None:
     with another_index(server.url, PLAIN) as (url, asked):
-        session = replace(ada, url=url).stage(*release)
+        session = replace(uploader, url=url).stage(*release)
 
     assert len(session["uploaded"]) == 3
     assert [line.partition(" ")[0] for line in asked if line.endswith("/bytes")] == ["POST"] * 3
 
 
 def test_a_file_that_has_to_come_in_one_request_is_sent_again(
-    server: Server, ada: Person, large_wheel: Path
+    server: Server, uploader: Uploader, large_wheel: Path
 ) -> None:
     with another_index(server.url, PLAIN) as (url, asked), wire_to(url) as wire:
         wire.breaks_after = 5 * 1024 * 1024
 
-        session = replace(ada, url=wire.url).stage(large_wheel)
+        session = replace(uploader, url=wire.url).stage(large_wheel)
 
     assert session["uploaded"] == [large_wheel.name]
     assert [line.partition(" ")[0] for line in asked if line.endswith("/bytes")] == ["POST"] * 2
 
 
 def test_an_index_that_takes_one_file_at_a_time_gets_them_one_by_one(
-    server: Server, ada: Person, release: list[Path]
+    server: Server, uploader: Uploader, release: list[Path]
 ) -> None:
     with another_index(server.url, SERIAL) as (url, _):
-        session = replace(ada, url=url).stage(*release)
+        session = replace(uploader, url=url).stage(*release)
 
     assert len(session["uploaded"]) == 3
     assert session["failed"] == {}

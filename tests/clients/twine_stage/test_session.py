@@ -10,32 +10,32 @@ from pathlib import Path
 import pytest
 
 from tests.artifacts import make_sdist
-from tests.clients.twine_stage.conftest import ON_BOTH, Person
+from tests.clients.twine_stage.conftest import ON_BOTH, Uploader
 from tests.serving import Server, serving
 
 
 @ON_BOTH
 def test_cancel_discards_and_frees_the_version(
-    server: Server, ada: Person, release: list[Path]
+    server: Server, uploader: Uploader, release: list[Path]
 ) -> None:
-    session = ada.stage(*release)
+    session = uploader.stage(*release)
 
-    canceled = ada.json("session", "cancel", session["id"])
+    canceled = uploader.json("session", "cancel", session["id"])
 
     assert canceled["status"] == "canceled"
     assert json.loads(server.greenroom("draft", "list", "--json")) == []
-    assert ada.json("session", "status", session["session-url"])["status"] == "canceled"
-    again = ada.stage(*release)
+    assert uploader.json("session", "status", session["session-url"])["status"] == "canceled"
+    again = uploader.stage(*release)
     assert again["opened"] is True
     assert again["id"] != session["id"]
 
 
 @ON_BOTH
 def test_another_machine_names_the_session_by_address_or_by_release(
-    ada: Person, release: list[Path]
+    uploader: Uploader, release: list[Path]
 ) -> None:
-    session = ada.stage(*release)
-    elsewhere = replace(ada, home=ada.home.parent / "elsewhere")
+    session = uploader.stage(*release)
+    elsewhere = replace(uploader, home=uploader.home.parent / "elsewhere")
 
     by_address = elsewhere.json("session", "status", session["session-url"])
     by_release = elsewhere.json("session", "status", "Thing==1.0.0")
@@ -46,69 +46,71 @@ def test_another_machine_names_the_session_by_address_or_by_release(
     assert "No session 'thing-1.0-" in by_id.stderr
 
 
-def test_to_publish_or_cancel_twice_is_as_good_as_once(ada: Person, release: list[Path]) -> None:
-    session = ada.stage(*release)
-    ada.run("session", "publish", session["id"])
+def test_to_publish_or_cancel_twice_is_as_good_as_once(
+    uploader: Uploader, release: list[Path]
+) -> None:
+    session = uploader.stage(*release)
+    uploader.run("session", "publish", session["id"])
 
-    assert ada.json("session", "publish", session["session-url"])["status"] == "published"
-    failed = ada.run("session", "cancel", session["id"], status=1)
+    assert uploader.json("session", "publish", session["session-url"])["status"] == "published"
+    failed = uploader.run("session", "cancel", session["id"], status=1)
 
     assert "was published" in failed.stderr
-    other = ada.stage(make_sdist(ada.home, "other"))
-    ada.run("session", "cancel", other["id"])
-    ada.run("session", "cancel", other["id"])
+    other = uploader.stage(make_sdist(uploader.home, "other"))
+    uploader.run("session", "cancel", other["id"])
+    uploader.run("session", "cancel", other["id"])
 
 
-def test_a_release_finds_its_session_of_today(ada: Person, release: list[Path]) -> None:
+def test_a_release_finds_its_session_of_today(uploader: Uploader, release: list[Path]) -> None:
     """What this machine remembers may have ended elsewhere, and begun anew."""
-    elsewhere = replace(ada, home=ada.home.parent / "elsewhere")
-    former = ada.stage(*release)
+    elsewhere = replace(uploader, home=uploader.home.parent / "elsewhere")
+    former = uploader.stage(*release)
     elsewhere.run("session", "cancel", former["session-url"])
-    assert ada.json("session", "status", "thing==1.0")["status"] == "canceled"
+    assert uploader.json("session", "status", "thing==1.0")["status"] == "canceled"
     session = elsewhere.stage(*release)
 
-    found = ada.json("session", "status", "thing==1.0")
+    found = uploader.json("session", "status", "thing==1.0")
 
     assert found["session-url"] == session["session-url"]
     assert found["status"] == "open"
 
 
-def test_what_was_canceled_is_not_published(ada: Person, release: list[Path]) -> None:
-    session = ada.stage(*release)
-    ada.run("session", "cancel", session["id"])
+def test_what_was_canceled_is_not_published(uploader: Uploader, release: list[Path]) -> None:
+    session = uploader.stage(*release)
+    uploader.run("session", "cancel", session["id"])
 
-    failed = ada.run("session", "publish", session["id"], status=1)
+    failed = uploader.run("session", "publish", session["id"], status=1)
 
     assert "it is canceled" in failed.stderr
 
 
-def test_extend_asks_for_more_time(ada: Person, release: list[Path]) -> None:
-    session = ada.stage(*release)
+def test_extend_asks_for_more_time(uploader: Uploader, release: list[Path]) -> None:
+    session = uploader.stage(*release)
 
-    extended = ada.json("session", "extend", session["id"], "--for", "10d")
+    extended = uploader.json("session", "extend", session["id"], "--for", "10d")
 
     assert extended["expires-at"] > session["expires-at"]
 
 
 def test_list_knows_what_is_open_and_asks_nobody(
-    server: Server, ada: Person, release: list[Path]
+    server: Server, uploader: Uploader, release: list[Path]
 ) -> None:
-    session = ada.stage(*release)
+    session = uploader.stage(*release)
     nobody_there = {"TWINE_REPOSITORY_URL": "http://127.0.0.1:9/legacy/"}
 
-    listed = ada.run("session", "list", "--json", environment=nobody_there).stdout
+    listed = uploader.run("session", "list", "--json", environment=nobody_there).stdout
 
     [one] = json.loads(listed)["sessions"]
     assert one["id"] == session["id"]
     assert one["session-url"] == session["session-url"]
     assert one["repository-url"] == f"{server.url}/legacy/"
-    ada.run("session", "publish", session["id"])
-    assert ada.json("session", "list")["sessions"] == []
-    assert len(ada.json("session", "list", "--all")["sessions"]) == 1
+    uploader.run("session", "publish", session["id"])
+    assert uploader.json("session", "list")["sessions"] == []
+    assert len(uploader.json("session", "list", "--all")["sessions"]) == 1
 
 
-def test_an_unknown_release_is_one_sentence(ada: Person) -> None:
-    failed = ada.run("session", "status", "nothing==1.0", status=1)
+def test_an_unknown_release_is_one_sentence(uploader: Uploader) -> None:
+    failed = uploader.run("session", "status", "nothing==1.0", status=1)
 
     assert failed.stderr.splitlines() == [
         "twine session: There is no open session of nothing 1.0 that these credentials may see."
@@ -116,13 +118,13 @@ def test_an_unknown_release_is_one_sentence(ada: Person) -> None:
 
 
 def test_a_session_that_cannot_be_published_says_every_reason(
-    server: Server, ada: Person, release: list[Path], tmp_path: Path
+    server: Server, uploader: Uploader, release: list[Path], tmp_path: Path
 ) -> None:
-    session = ada.stage(*release)
+    session = uploader.stage(*release)
     server.greenroom("role", "add", "thing", server.user("grace"), "owner")
     server.greenroom("role", "remove", "thing", "ada")
 
-    failed = ada.run("session", "publish", session["id"], status=1)
+    failed = uploader.run("session", "publish", session["id"], status=1)
 
     assert "isn't allowed" in failed.stderr
 
@@ -144,18 +146,18 @@ def reviewing(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Server
         yield server
 
 
-def _reviewed(server: Server, folder: Path) -> Person:
-    return Person(folder / "ada", server.url, server.token(server.user("ada")))
+def _reviewed(server: Server, folder: Path) -> Uploader:
+    return Uploader(folder / "ada", server.url, server.token(server.user("ada")))
 
 
 @pytest.mark.parametrize("reviewing", [0], indirect=True)
 def test_publishing_waits_for_a_review(
     reviewing: Server, tmp_path: Path, release: list[Path]
 ) -> None:
-    ada = _reviewed(reviewing, tmp_path)
-    session = ada.stage(*release)
+    uploader = _reviewed(reviewing, tmp_path)
+    session = uploader.stage(*release)
 
-    assert ada.json("session", "publish", session["id"])["status"] == "published"
+    assert uploader.json("session", "publish", session["id"])["status"] == "published"
 
     assert reviewing.get("/simple/thing/").status == 200
 
@@ -164,12 +166,12 @@ def test_publishing_waits_for_a_review(
 def test_what_a_review_refuses_is_said(
     reviewing: Server, tmp_path: Path, release: list[Path]
 ) -> None:
-    ada = _reviewed(reviewing, tmp_path)
-    session = ada.stage(*release)
+    uploader = _reviewed(reviewing, tmp_path)
+    session = uploader.stage(*release)
 
-    failed = ada.run("session", "publish", session["id"], status=1)
+    failed = uploader.run("session", "publish", session["id"], status=1)
 
     assert "The license is not ours." in failed.stderr
     assert reviewing.get("/simple/thing/").status == 404
     # The session stays, and can be canceled.
-    ada.run("session", "cancel", session["id"])
+    uploader.run("session", "cancel", session["id"])

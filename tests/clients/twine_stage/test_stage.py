@@ -10,22 +10,22 @@ from urllib.parse import urlsplit
 import pytest
 
 from tests.artifacts import make_sdist, make_wheel
-from tests.clients.twine_stage.conftest import ON_BOTH, Person, person, public_files
+from tests.clients.twine_stage.conftest import ON_BOTH, Uploader, make_uploader, public_files
 from tests.serving import Server, serving
 
 
 @ON_BOTH
 def test_a_release_is_staged_tried_and_published(
-    server: Server, ada: Person, release: list[Path]
+    server: Server, uploader: Uploader, release: list[Path]
 ) -> None:
-    printed = ada.run("stage", *release).stdout
+    printed = uploader.run("stage", *release).stdout
 
     assert public_files(server, "thing") == []
     lines = dict(line.strip().split(":", 1) for line in printed.splitlines()[:5] if ": " in line)
     stage = lines["Stage"].strip()
     assert lines["thing 1.0"].strip() == "open"
     assert lines["Install"].strip() == f"pip install --extra-index-url {stage} thing==1.0"
-    trial = ada.home / "trial"
+    trial = uploader.home / "trial"
     server.run("uv", "venv", "--python", sys.executable, str(trial))
     server.run(
         sys.executable, "-m", "pip", "--python", str(trial / "bin" / "python"),
@@ -33,21 +33,21 @@ def test_a_release_is_staged_tried_and_published(
         environment={"PIP_INDEX_URL": f"{server.url}/simple/"},
     )  # fmt: skip
 
-    published = ada.run("session", "publish", lines["Session"].strip())
+    published = uploader.run("session", "publish", lines["Session"].strip())
 
     assert published.stdout.startswith("thing 1.0: published\n")
     assert sorted(public_files(server, "thing")) == sorted(path.name for path in release)
 
 
 def test_a_pattern_is_expanded_and_releases_are_told_apart(
-    ada: Person, release: list[Path]
+    uploader: Uploader, release: list[Path]
 ) -> None:
     folder = release[0].parent
     make_wheel(folder, "thing", "1.1")
     make_sdist(folder, "Other.Thing", "2.0")
     (folder / "thing-1.0.tar.gz.asc").write_text("a signature")
 
-    sessions = ada.json("stage", folder / "*")["sessions"]
+    sessions = uploader.json("stage", folder / "*")["sessions"]
 
     assert [(one["project"], one["version"], len(one["files"])) for one in sessions] == [
         ("other-thing", "2.0", 1),
@@ -57,8 +57,10 @@ def test_a_pattern_is_expanded_and_releases_are_told_apart(
     assert len({one["id"] for one in sessions}) == 3
 
 
-def test_scripts_are_told_everything(server: Server, ada: Person, release: list[Path]) -> None:
-    session = ada.stage(*release)
+def test_scripts_are_told_everything(
+    server: Server, uploader: Uploader, release: list[Path]
+) -> None:
+    session = uploader.stage(*release)
 
     assert session["id"].startswith("thing-1.0-")
     assert session["status"] == "open"
@@ -76,10 +78,10 @@ def test_scripts_are_told_everything(server: Server, ada: Person, release: list[
 
 
 @ON_BOTH
-def test_the_next_one_joins(server: Server, ada: Person, release: list[Path]) -> None:
-    first = ada.stage(release[0])
+def test_the_next_one_joins(server: Server, uploader: Uploader, release: list[Path]) -> None:
+    first = uploader.stage(release[0])
 
-    second = ada.stage(*release)
+    second = uploader.stage(*release)
 
     assert second["id"] == first["id"]
     assert second["opened"] is False
@@ -89,39 +91,41 @@ def test_the_next_one_joins(server: Server, ada: Person, release: list[Path]) ->
 
 @ON_BOTH
 def test_other_content_under_the_same_name_replaces(
-    server: Server, ada: Person, tmp_path: Path
+    server: Server, uploader: Uploader, tmp_path: Path
 ) -> None:
-    ada.stage(make_wheel(tmp_path / "a", "thing"))
+    uploader.stage(make_wheel(tmp_path / "a", "thing"))
 
-    session = ada.stage(make_wheel(tmp_path / "b", "thing", salt="other"))
+    session = uploader.stage(make_wheel(tmp_path / "b", "thing", salt="other"))
 
     assert session["uploaded"] == ["thing-1.0-py3-none-any.whl"]
-    ada.run("session", "publish", session["id"])
+    uploader.run("session", "publish", session["id"])
     assert public_files(server, "thing") == ["thing-1.0-py3-none-any.whl"]
 
 
 @ON_BOTH
-def test_many_files_travel_at_the_same_time(server: Server, ada: Person, tmp_path: Path) -> None:
+def test_many_files_travel_at_the_same_time(
+    server: Server, uploader: Uploader, tmp_path: Path
+) -> None:
     wheels = [
         make_wheel(tmp_path / "dist", "thing", tag=f"cp3{number}-cp3{number}-win_amd64")
         for number in range(20)
     ]
 
-    session = ada.stage(*wheels, options=("--jobs", "8"))
+    session = uploader.stage(*wheels, options=("--jobs", "8"))
 
     assert len(session["uploaded"]) == 20
 
 
 @ON_BOTH
 def test_what_one_file_is_refused_for_does_not_hold_up_the_others(
-    ada: Person, release: list[Path], tmp_path: Path
+    uploader: Uploader, release: list[Path], tmp_path: Path
 ) -> None:
     broken = make_wheel(
         tmp_path / "dist", "thing", tag="cp310-cp310-win_amd64",
         overrides={"thing/__init__.py": b"not what RECORD says"},
     )  # fmt: skip
 
-    said = ada.json("stage", *release, broken, status=1)
+    said = uploader.json("stage", *release, broken, status=1)
 
     [session] = said["sessions"]
     assert "1 of 4 files of thing 1.0 was not staged" in said["error"]
@@ -132,15 +136,15 @@ def test_what_one_file_is_refused_for_does_not_hold_up_the_others(
 
 
 def test_a_session_that_no_file_gets_into_is_not_left(
-    server: Server, ada: Person, tmp_path: Path
+    server: Server, uploader: Uploader, tmp_path: Path
 ) -> None:
     broken = make_wheel(tmp_path, "thing", overrides={"thing/__init__.py": b"other"})
 
-    said = ada.json("stage", broken, status=1)
+    said = uploader.json("stage", broken, status=1)
 
     assert said["sessions"][0]["status"] == "canceled"
     assert json.loads(server.greenroom("draft", "list", "--json")) == []
-    assert ada.run("session", "list").stdout.strip() == ""
+    assert uploader.run("session", "list").stdout.strip() == ""
 
 
 @pytest.mark.parametrize(
@@ -157,10 +161,10 @@ def test_wrong_usage_is_one_sentence(tmp_path: Path, arguments: list[str], says:
     (tmp_path / "notes.txt").write_text("no distribution")
     (tmp_path / "thing-1.0-py3-none-any.whl.asc").write_text("a signature")
     wheel = make_wheel(tmp_path, "thing")
-    ada = Person(tmp_path / "home", "http://index.example", "gr_never_sent")
-    ada.home.mkdir(exist_ok=True)
+    uploader = Uploader(tmp_path / "home", "http://index.example", "gr_never_sent")
+    uploader.home.mkdir(exist_ok=True)
 
-    failed = ada.run(
+    failed = uploader.run(
         "stage", *(text.format(folder=tmp_path, wheel=wheel) for text in arguments), status=1
     )
 
@@ -170,15 +174,15 @@ def test_wrong_usage_is_one_sentence(tmp_path: Path, arguments: list[str], says:
 
 
 def test_options_that_mean_nothing_here_are_wrong_usage(tmp_path: Path) -> None:
-    ada = Person(tmp_path / "home", "http://index.example", "gr_never_sent")
+    uploader = Uploader(tmp_path / "home", "http://index.example", "gr_never_sent")
 
-    failed = ada.run("stage", "--sign", make_wheel(tmp_path, "thing"), status=2)
+    failed = uploader.run("stage", "--sign", make_wheel(tmp_path, "thing"), status=2)
 
     assert "--sign means nothing for a staged release" in failed.stderr
 
 
 def test_wrong_credentials_are_one_sentence(server: Server, release: list[Path]) -> None:
-    nobody = Person(server.home / "nobody", server.url, "gr_wrong")
+    nobody = Uploader(server.home / "nobody", server.url, "gr_wrong")
 
     failed = nobody.run("stage", *release, status=1)
 
@@ -189,9 +193,9 @@ def test_wrong_credentials_are_one_sentence(server: Server, release: list[Path])
 
 
 def test_an_index_that_is_not_there_is_one_sentence(tmp_path: Path) -> None:
-    ada = Person(tmp_path / "home", "http://127.0.0.1:9", "gr_never_sent")
+    uploader = Uploader(tmp_path / "home", "http://127.0.0.1:9", "gr_never_sent")
 
-    failed = ada.run("stage", make_wheel(tmp_path, "thing"), status=1)
+    failed = uploader.run("stage", make_wheel(tmp_path, "thing"), status=1)
 
     assert failed.stderr.splitlines() == [
         "twine stage: http://127.0.0.1:9 does not answer: Connection refused."
@@ -199,19 +203,19 @@ def test_an_index_that_is_not_there_is_one_sentence(tmp_path: Path) -> None:
 
 
 def test_pypirc_names_the_index_and_the_credentials(
-    server: Server, ada: Person, release: list[Path]
+    server: Server, uploader: Uploader, release: list[Path]
 ) -> None:
-    (ada.home / ".pypirc").write_text(
+    (uploader.home / ".pypirc").write_text(
         "[distutils]\nindex-servers = ours\n\n"
-        f"[ours]\nrepository = {server.url}/legacy/\nusername = __token__\npassword = {ada.token}\n"
+        f"[ours]\nrepository = {server.url}/legacy/\nusername = __token__\npassword = {uploader.token}\n"
     )
     plain = {"TWINE_REPOSITORY_URL": None, "TWINE_USERNAME": None, "TWINE_PASSWORD": None}
 
     staged = json.loads(
-        ada.run("stage", "-r", "ours", "--json", *release, environment=plain).stdout
+        uploader.run("stage", "-r", "ours", "--json", *release, environment=plain).stdout
     )
     # The session remembers where it is.
-    ada.run("session", "publish", staged["sessions"][0]["id"], environment=plain)
+    uploader.run("session", "publish", staged["sessions"][0]["id"], environment=plain)
 
     assert len(public_files(server, "thing")) == 3
 
@@ -231,15 +235,15 @@ class Backend(KeyringBackend):
 
 
 def test_a_keyring_is_asked_as_twine_asks_it(
-    server: Server, ada: Person, release: list[Path]
+    server: Server, uploader: Uploader, release: list[Path]
 ) -> None:
-    folder = ada.home / "modules"
+    folder = uploader.home / "modules"
     folder.mkdir()
     service = f"{server.url}/legacy/"
-    (folder / "our_keyring.py").write_text(KEYRING.format(token=ada.token, service=service))
-    inherited = ada.environment.get("PYTHONPATH", "")
+    (folder / "our_keyring.py").write_text(KEYRING.format(token=uploader.token, service=service))
+    inherited = uploader.environment.get("PYTHONPATH", "")
 
-    ada.run(
+    uploader.run(
         "stage", *release,
         environment={
             "TWINE_PASSWORD": None,
@@ -249,31 +253,33 @@ def test_a_keyring_is_asked_as_twine_asks_it(
     )  # fmt: skip
 
 
-def test_nothing_is_asked_for_where_nobody_is(server: Server, ada: Person) -> None:
-    wheel = make_wheel(ada.home, "thing")
+def test_nothing_is_asked_for_where_nobody_is(server: Server, uploader: Uploader) -> None:
+    wheel = make_wheel(uploader.home, "thing")
 
-    failed = ada.run("stage", "--json", wheel, environment={"TWINE_PASSWORD": None}, status=1)
+    failed = uploader.run("stage", "--json", wheel, environment={"TWINE_PASSWORD": None}, status=1)
 
     assert json.loads(failed.stdout) == {"error": "Credential not found for password."}
 
 
-def test_without_a_terminal_missing_credentials_are_one_sentence(ada: Person) -> None:
-    wheel = make_wheel(ada.home, "thing")
+def test_without_a_terminal_missing_credentials_are_one_sentence(uploader: Uploader) -> None:
+    wheel = make_wheel(uploader.home, "thing")
 
-    failed = ada.run("stage", wheel, environment={"TWINE_PASSWORD": None}, status=1)
+    failed = uploader.run("stage", wheel, environment={"TWINE_PASSWORD": None}, status=1)
 
     assert failed.stderr.endswith(
         "twine stage: Credentials are missing, and nobody is there to ask.\n"
     )
 
 
-def test_the_upload_root_can_be_named(server: Server, ada: Person, release: list[Path]) -> None:
+def test_the_upload_root_can_be_named(
+    server: Server, uploader: Uploader, release: list[Path]
+) -> None:
     elsewhere = {"TWINE_REPOSITORY_URL": f"{server.url}/no/such/place/"}
 
-    named = ada.run(
+    named = uploader.run(
         "stage", "--upload-root", f"{server.url}/upload/2.0/", release[0], environment=elsewhere
     )
-    by_variable = ada.run(
+    by_variable = uploader.run(
         "stage", release[1],
         environment={**elsewhere, "TWINE_UPLOAD_ROOT": f"{server.url}/upload/2.0"},
     )  # fmt: skip
@@ -283,11 +289,11 @@ def test_the_upload_root_can_be_named(server: Server, ada: Person, release: list
 
 
 def test_variables_are_written_for_the_next_job(
-    server: Server, ada: Person, release: list[Path]
+    server: Server, uploader: Uploader, release: list[Path]
 ) -> None:
-    variables = ada.home / "variables"
+    variables = uploader.home / "variables"
 
-    session = ada.stage(*release, options=("--variables", str(variables)))
+    session = uploader.stage(*release, options=("--variables", str(variables)))
 
     assert variables.read_text().splitlines() == [
         f"session_id={session['id']}",
@@ -298,7 +304,7 @@ def test_variables_are_written_for_the_next_job(
 
 def test_a_session_that_would_soon_expire_is_extended(tmp_path: Path, release: list[Path]) -> None:
     with serving(tmp_path, settings={"GREENROOM_DRAFT_LIFETIME": "30m"}) as server:
-        session = person(server, "ada", tmp_path).stage(*release)
+        session = make_uploader(server, "ada", tmp_path).stage(*release)
 
     left = datetime.fromisoformat(session["expires-at"]) - datetime.now(UTC)
     assert left > timedelta(hours=1)
@@ -307,7 +313,7 @@ def test_a_session_that_would_soon_expire_is_extended(tmp_path: Path, release: l
 def test_a_token_that_may_only_stage_stages(
     server: Server, tmp_path: Path, release: list[Path]
 ) -> None:
-    builder = person(server, "builder", tmp_path, "stage")
+    builder = make_uploader(server, "builder", tmp_path, "stage")
 
     session = builder.stage(*release)
     failed = builder.run("session", "publish", session["id"], status=1)
@@ -317,36 +323,36 @@ def test_a_token_that_may_only_stage_stages(
 
 
 def test_credentials_go_to_their_index_only(
-    server: Server, ada: Person, release: list[Path]
+    server: Server, uploader: Uploader, release: list[Path]
 ) -> None:
-    session = ada.stage(*release)
+    session = uploader.stage(*release)
     path = urlsplit(session["session-url"]).path
 
-    failed = ada.run("session", "status", f"http://127.0.0.2:9{path}", status=1)
+    failed = uploader.run("session", "status", f"http://127.0.0.2:9{path}", status=1)
 
     assert "which your credentials are for: they go nowhere else" in failed.stderr
 
 
 def test_a_home_that_cannot_be_written_to_does_not_keep_anybody_from_staging(
-    server: Server, ada: Person, release: list[Path]
+    server: Server, uploader: Uploader, release: list[Path]
 ) -> None:
-    occupied = ada.home / "occupied"
+    occupied = uploader.home / "occupied"
     occupied.write_text("not a folder")
 
-    staged = ada.run("stage", *release, environment={"XDG_STATE_HOME": str(occupied)})
+    staged = uploader.run("stage", *release, environment={"XDG_STATE_HOME": str(occupied)})
 
     assert "cannot be remembered" in staged.stderr
     assert "thing 1.0: open" in staged.stdout
 
 
-def test_nothing_secret_is_remembered(ada: Person, release: list[Path]) -> None:
-    session = ada.stage(*release)
+def test_nothing_secret_is_remembered(uploader: Uploader, release: list[Path]) -> None:
+    session = uploader.stage(*release)
 
-    files = [path for path in ada.state.rglob("*") if path.is_file()]
+    files = [path for path in uploader.state.rglob("*") if path.is_file()]
     text = "".join(path.read_text() for path in files)
 
     assert session["session-url"] in text
-    assert ada.token not in text
+    assert uploader.token not in text
     assert session["stage-url"] not in text
     assert {path.stat().st_mode & 0o777 for path in files} == {0o600}
 

@@ -16,7 +16,7 @@ import requests
 
 from tests.artifacts import make_wheel
 from tests.clients.twine_stage.between import wire_to
-from tests.clients.twine_stage.conftest import Person, person, public_files
+from tests.clients.twine_stage.conftest import Uploader, make_uploader, public_files
 from tests.s3_server import S3Server, s3_server
 from tests.serving import Server, serving
 from twine_stage.connection import Connection, FileBody, Sent
@@ -136,29 +136,29 @@ def two_parts(tmp_path: Path) -> Path:
 
 
 def test_files_go_into_the_storage_without_credentials(
-    server: Server, ada: Person, house: Storehouse, release: list[Path]
+    server: Server, uploader: Uploader, house: Storehouse, release: list[Path]
 ) -> None:
-    session = ada.stage(*release)
-    ada.run("session", "publish", session["id"])
+    session = uploader.stage(*release)
+    uploader.run("session", "publish", session["id"])
 
     assert sorted(house.puts) == sorted((1, path.stat().st_size) for path in release)
     assert house.credentials == []
     assert public_files(server, "thing") == sorted(path.name for path in release)
 
 
-def test_a_large_file_goes_in_parts(ada: Person, house: Storehouse, two_parts: Path) -> None:
-    session = ada.stage(two_parts)
+def test_a_large_file_goes_in_parts(uploader: Uploader, house: Storehouse, two_parts: Path) -> None:
+    session = uploader.stage(two_parts)
 
     assert house.puts == [(1, PART), (2, two_parts.stat().st_size - PART)]
     assert session["uploaded"] == [two_parts.name]
 
 
 def test_new_addresses_are_asked_for_when_those_at_hand_have_expired(
-    ada: Person, house: Storehouse, large_wheel: Path
+    uploader: Uploader, house: Storehouse, large_wheel: Path
 ) -> None:
     house.refusals = 1
 
-    session = ada.stage(large_wheel)
+    session = uploader.stage(large_wheel)
 
     assert house.puts == [(1, large_wheel.stat().st_size)]
     assert session["uploaded"] == [large_wheel.name]
@@ -170,23 +170,23 @@ def test_a_part_whose_connection_broke_is_put_again(
     with wire_to(house.url) as wire, serving_from(s3, tmp_path, wire.url) as server:
         wire.breaks_after = 5 * 1024 * 1024
 
-        session = person(server, "ada", tmp_path).stage(large_wheel)
+        session = make_uploader(server, "ada", tmp_path).stage(large_wheel)
 
     assert house.puts == [(1, large_wheel.stat().st_size)]
     assert session["uploaded"] == [large_wheel.name]
 
 
 def test_parts_that_have_arrived_are_not_sent_by_the_next_run(
-    ada: Person, house: Storehouse, two_parts: Path
+    uploader: Uploader, house: Storehouse, two_parts: Path
 ) -> None:
     house.holds = 2
-    command = ada.start("stage", two_parts)
+    command = uploader.start("stage", two_parts)
     assert house.held.wait(60), command.communicate(timeout=10)
     command.kill()
     command.communicate()
     house.holds = None
 
-    session = ada.stage(two_parts)
+    session = uploader.stage(two_parts)
 
     assert house.puts == [(1, PART), (2, two_parts.stat().st_size - PART)]
     assert session["uploaded"] == [two_parts.name]
@@ -196,18 +196,18 @@ def test_where_the_storage_is_out_of_reach_files_go_through_the_index(
     s3: S3Server, tmp_path: Path, release: list[Path]
 ) -> None:
     with serving_from(s3, tmp_path, UNREACHABLE) as server:
-        session = person(server, "ada", tmp_path).stage(*release)
+        session = make_uploader(server, "ada", tmp_path).stage(*release)
 
     assert sorted(session["uploaded"]) == sorted(path.name for path in release)
     assert {file["status"] for file in session["files"]} == {"completed"}
 
 
 def test_where_the_storage_takes_nothing_files_go_through_the_index(
-    server: Server, ada: Person, house: Storehouse, release: list[Path]
+    server: Server, uploader: Uploader, house: Storehouse, release: list[Path]
 ) -> None:
     house.refusals = 1000
 
-    session = ada.stage(*release)
+    session = uploader.stage(*release)
 
     assert house.puts == []
     assert sorted(session["uploaded"]) == sorted(path.name for path in release)

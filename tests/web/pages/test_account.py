@@ -24,11 +24,6 @@ from tests.web.reading import commands, counted_statements, heading, text
 NEW_PASSWORD = "a better horse, a bigger battery"
 
 
-@pytest.fixture
-def ada(site: Site) -> str:
-    return site.user()
-
-
 def stage(site: Site, *paths: Path, by: str = "ada") -> None:
     with site.services.writing() as uow:
         factories.stage(uow, accounts.get_user(uow.db, by), *paths)
@@ -41,7 +36,7 @@ def is_signed_in(browser: webtest.TestApp) -> bool:
 # Signing in
 
 
-def test_whoever_signs_in_comes_to_the_projects(site: Site, ada: str) -> None:
+def test_whoever_signs_in_comes_to_the_projects(site: Site, account: str) -> None:
     form = site.app.get("/account/login").forms["login"]
     form["username"], form["password"] = "ADA", PASSWORD
 
@@ -54,7 +49,7 @@ def test_whoever_signs_in_comes_to_the_projects(site: Site, ada: str) -> None:
 
 @pytest.mark.parametrize(("username", "password"), [("ada", "no such horse"), ("nobody", PASSWORD)])
 def test_a_wrong_name_reads_as_a_wrong_password(
-    site: Site, ada: str, username: str, password: str
+    site: Site, account: str, username: str, password: str
 ) -> None:
     form = site.app.get("/account/login").forms["login"]
     form["username"], form["password"] = username, password
@@ -76,7 +71,7 @@ def test_signing_in_asks_for_both(site: Site) -> None:
     assert field["aria-describedby"] == "username-problem"
 
 
-def test_too_many_failures_have_to_wait(site: Site, ada: str) -> None:
+def test_too_many_failures_have_to_wait(site: Site, account: str) -> None:
     form = site.app.get("/account/login").forms["login"]
     form["username"], form["password"] = "ada", "wrong"
     for _ in range(accounts.FAILURES_PER_ACCOUNT_AND_ADDRESS):
@@ -93,7 +88,7 @@ def test_too_many_failures_have_to_wait(site: Site, ada: str) -> None:
 
 @pytest.mark.parametrize("path", ["/manage/", "/account/", "/account/tokens/"])
 def test_who_is_not_signed_in_signs_in_first_and_comes_back(
-    site: Site, ada: str, path: str
+    site: Site, account: str, path: str
 ) -> None:
     redirect = site.app.get(f"{path}?page=1", status=303)
     form = redirect.follow().forms["login"]
@@ -108,7 +103,7 @@ def test_who_is_not_signed_in_signs_in_first_and_comes_back(
     "elsewhere",
     ["https://evil.example/", "//evil.example/", "/%5Cevil.example/", "/%09/evil.example/", "x"],
 )
-def test_nobody_is_sent_to_another_site(site: Site, ada: str, elsewhere: str) -> None:
+def test_nobody_is_sent_to_another_site(site: Site, account: str, elsewhere: str) -> None:
     form = site.app.get(f"/account/login?next={elsewhere}").forms["login"]
     form["username"], form["password"] = "ada", PASSWORD
 
@@ -120,11 +115,11 @@ def test_an_address_that_cannot_be_read_is_refused(site: Site, query: str) -> No
     site.app.get(f"/account/login?{query}", status=400)
 
 
-def test_who_is_signed_in_need_not_do_it_again(site: Site, ada: str) -> None:
+def test_who_is_signed_in_need_not_do_it_again(site: Site, account: str) -> None:
     assert site.sign_in().get("/account/login?next=/account/").location.endswith("/account/")
 
 
-def test_the_session_changes_its_secrets_when_one_signs_in(site: Site, ada: str) -> None:
+def test_the_session_changes_its_secrets_when_one_signs_in(site: Site, account: str) -> None:
     before = site.app.get("/account/login").forms["login"]["csrf_token"].value
     form = site.app.get("/account/login").forms["login"]
     form["username"], form["password"] = "ada", PASSWORD
@@ -135,7 +130,7 @@ def test_the_session_changes_its_secrets_when_one_signs_in(site: Site, ada: str)
 
 
 def test_scripts_cannot_read_the_session_and_other_sites_cannot_send_it(
-    site: Site, ada: str
+    site: Site, account: str
 ) -> None:
     cookie = SimpleCookie(site.app.get("/account/login").headers["Set-Cookie"])["greenroom"]
 
@@ -143,7 +138,7 @@ def test_scripts_cannot_read_the_session_and_other_sites_cannot_send_it(
     assert cookie["samesite"] == "Lax"
 
 
-def test_signing_out_ends_the_session(site: Site, ada: str) -> None:
+def test_signing_out_ends_the_session(site: Site, account: str) -> None:
     browser = site.sign_in()
 
     answer = browser.get("/account/").forms["logout"].submit()
@@ -152,7 +147,7 @@ def test_signing_out_ends_the_session(site: Site, ada: str) -> None:
     assert not is_signed_in(browser)
 
 
-def test_nobody_is_signed_out_by_a_link(site: Site, ada: str) -> None:
+def test_nobody_is_signed_out_by_a_link(site: Site, account: str) -> None:
     browser = site.sign_in()
 
     browser.get("/account/logout", status=405)
@@ -162,7 +157,7 @@ def test_nobody_is_signed_out_by_a_link(site: Site, ada: str) -> None:
 
 @pytest.mark.parametrize("path", ["logout", "password", "tokens/", "tokens/revoke"])
 def test_an_act_without_the_form_of_this_session_is_refused(
-    site: Site, ada: str, path: str
+    site: Site, account: str, path: str
 ) -> None:
     browser = site.sign_in()
     fields = {"current": PASSWORD, "new": NEW_PASSWORD, "label": "x", "permissions": "stage"}
@@ -281,14 +276,14 @@ def test_nobody_guesses_the_link_of_the_first_administrator(site: Site, query: s
 # The account
 
 
-def test_the_account_page_says_who_one_is(site: Site, ada: str) -> None:
+def test_the_account_page_says_who_one_is(site: Site, account: str) -> None:
     page = site.sign_in().get("/account/")
 
     assert heading(page) == "ada"
     assert "ada@index.example" in text(page)
 
 
-def test_a_new_password_ends_every_other_session(site: Site, ada: str) -> None:
+def test_a_new_password_ends_every_other_session(site: Site, account: str) -> None:
     here, elsewhere = site.sign_in(), site.sign_in()
     form = here.get("/account/").forms["password-form"]
     form["current"], form["new"] = PASSWORD, NEW_PASSWORD
@@ -312,7 +307,7 @@ def test_a_new_password_ends_every_other_session(site: Site, ada: str) -> None:
     ],
 )
 def test_a_password_is_not_changed_without_good_reason(
-    site: Site, ada: str, current: str, new: str, sentence: str
+    site: Site, account: str, current: str, new: str, sentence: str
 ) -> None:
     form = site.sign_in().get("/account/").forms["password-form"]
     form["current"], form["new"] = current, new
@@ -334,7 +329,7 @@ def make_token_on_page(
     return form.submit()
 
 
-def test_a_token_is_shown_once_with_all_that_is_needed_to_use_it(site: Site, ada: str) -> None:
+def test_a_token_is_shown_once_with_all_that_is_needed_to_use_it(site: Site, account: str) -> None:
     browser = site.sign_in()
     form = browser.get("/account/tokens/").forms["new-token"]
     form["label"] = "CI of the docs"
@@ -355,7 +350,7 @@ def test_a_token_is_shown_once_with_all_that_is_needed_to_use_it(site: Site, ada
     assert "CI of the docs" in text(listed)
 
 
-def test_a_token_made_on_the_page_uploads_a_draft(site: Site, ada: str, tmp_path: Path) -> None:
+def test_a_token_made_on_the_page_uploads_a_draft(site: Site, account: str, tmp_path: Path) -> None:
     token = commands(make_token_on_page(site))[0]
 
     site.upload(make_wheel(tmp_path), token, staged=True, status="2*")
@@ -364,7 +359,7 @@ def test_a_token_made_on_the_page_uploads_a_draft(site: Site, ada: str, tmp_path
 
 
 def test_a_token_has_the_project_permissions_and_time_that_were_chosen(
-    site: Site, ada: str, tmp_path: Path
+    site: Site, account: str, tmp_path: Path
 ) -> None:
     stage(site, make_wheel(tmp_path))
     form = site.sign_in().get("/account/tokens/").forms["new-token"]
@@ -382,7 +377,7 @@ def test_a_token_has_the_project_permissions_and_time_that_were_chosen(
         assert token.expires == uow.now + timedelta(days=7)
 
 
-def test_a_token_can_be_made_that_never_expires(site: Site, ada: str) -> None:
+def test_a_token_can_be_made_that_never_expires(site: Site, account: str) -> None:
     token = commands(make_token_on_page(site, lifetime="never"))[0]
     site.clock.advance(timedelta(days=4000))
 
@@ -390,7 +385,7 @@ def test_a_token_can_be_made_that_never_expires(site: Site, ada: str) -> None:
         assert accounts.actor_of_token(uow, token).name == "ada"
 
 
-def test_nobody_can_choose_the_projects_of_others(site: Site, ada: str, tmp_path: Path) -> None:
+def test_nobody_can_choose_the_projects_of_others(site: Site, account: str, tmp_path: Path) -> None:
     stage(site, make_wheel(tmp_path))
     site.user("eve")
     form = site.sign_in("eve").get("/account/tokens/").forms["new-token"]
@@ -416,7 +411,7 @@ def test_nobody_can_choose_the_projects_of_others(site: Site, ada: str, tmp_path
     ],
 )
 def test_a_token_that_does_not_do_is_refused_with_the_reason(
-    site: Site, ada: str, field: str, value: str, sentence: str
+    site: Site, account: str, field: str, value: str, sentence: str
 ) -> None:
     form = site.sign_in().get("/account/tokens/").forms["new-token"]
     form["label"] = "x"
@@ -428,7 +423,7 @@ def test_a_token_that_does_not_do_is_refused_with_the_reason(
     assert "You have no tokens yet." in text(answer)
 
 
-def test_a_token_needs_a_permission(site: Site, ada: str) -> None:
+def test_a_token_needs_a_permission(site: Site, account: str) -> None:
     form = site.sign_in().get("/account/tokens/").forms["new-token"]
     form["label"] = "x"
     for box in form.fields["permissions"]:
@@ -442,7 +437,7 @@ def test_a_token_needs_a_permission(site: Site, ada: str) -> None:
 
 @pytest.mark.parametrize("permissions", [["admin"], ["stage", "see"]])
 def test_a_token_cannot_have_permissions_that_there_are_not(
-    site: Site, ada: str, permissions: list[str]
+    site: Site, account: str, permissions: list[str]
 ) -> None:
     browser = site.sign_in()
     token = browser.get("/account/tokens/").forms["new-token"]["csrf_token"].value
@@ -455,7 +450,7 @@ def test_a_token_cannot_have_permissions_that_there_are_not(
     assert "You have no tokens yet." in text(answer)
 
 
-def test_a_revoked_token_is_worth_nothing(site: Site, ada: str) -> None:
+def test_a_revoked_token_is_worth_nothing(site: Site, account: str) -> None:
     token = site.token()
     browser = site.sign_in()
     question = browser.get("/account/tokens/").click("Revoke", index=0)
@@ -470,7 +465,7 @@ def test_a_revoked_token_is_worth_nothing(site: Site, ada: str) -> None:
 
 
 @pytest.mark.parametrize("wanted", ["1", "99", "x", "", "9" * 30, "-1"])
-def test_nobody_revokes_the_tokens_of_others(site: Site, ada: str, wanted: str) -> None:
+def test_nobody_revokes_the_tokens_of_others(site: Site, account: str, wanted: str) -> None:
     token = site.token()
     site.user("eve")
     eve = site.sign_in("eve")
@@ -484,7 +479,7 @@ def test_nobody_revokes_the_tokens_of_others(site: Site, ada: str, wanted: str) 
 
 
 def test_a_page_of_many_tokens_asks_the_database_as_often_as_one_of_few(
-    site: Site, ada: str, tmp_path: Path
+    site: Site, account: str, tmp_path: Path
 ) -> None:
     for number in range(20):
         stage(site, make_wheel(tmp_path, version=f"1.{number}"))

@@ -19,10 +19,7 @@ from tests.artifacts import make_sdist, make_wheel
 from tests.web.conftest import Site
 from tests.web.reading import banner, commands, counted_statements, heading, links, text
 
-
-@pytest.fixture(autouse=True)
-def ada(site: Site) -> str:
-    return site.user()
+pytestmark = pytest.mark.usefixtures("account")
 
 
 def stage(site: Site, *paths: Path) -> str:

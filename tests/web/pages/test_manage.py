@@ -24,9 +24,7 @@ PROJECT = "/manage/project/example/"
 DRAFT = "/manage/project/example/draft/1.0/"
 
 
-@pytest.fixture(autouse=True)
-def ada(site: Site) -> str:
-    return site.user()
+pytestmark = pytest.mark.usefixtures("account")
 
 
 def do(site: Site, act: Callable[..., object], *arguments: object) -> None:

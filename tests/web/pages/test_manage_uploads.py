@@ -20,7 +20,7 @@ SDIST = "example-1.0.tar.gz"
 
 
 @pytest.fixture(autouse=True)
-def ada(site: Site, tmp_path: Path) -> None:
+def _draft(site: Site, tmp_path: Path) -> None:
     """Ada has staged a wheel of example 1.0."""
     site.user()
     site.stage(make_wheel(tmp_path))

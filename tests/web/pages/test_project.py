@@ -41,13 +41,8 @@ def yank(site: Site, name: str, version: str, reason: str) -> None:
         release.yanked, release.yanked_reason = True, reason
 
 
-@pytest.fixture
-def ada(site: Site) -> str:
-    return site.user()
-
-
 def test_the_first_page_shows_what_is_new_and_how_to_begin(
-    site: Site, ada: str, tmp_path: Path
+    site: Site, account: str, tmp_path: Path
 ) -> None:
     publish(site, make_wheel(tmp_path, "example", "1.0", summary="Counts sheep."))
 
@@ -62,7 +57,7 @@ def test_an_empty_index_says_so(site: Site) -> None:
     assert "Nothing is published here yet." in text(site.app.get("/"))
 
 
-def test_a_project_page_shows_the_latest_release(site: Site, ada: str, tmp_path: Path) -> None:
+def test_a_project_page_shows_the_latest_release(site: Site, account: str, tmp_path: Path) -> None:
     publish(
         site,
         make_wheel(tmp_path, "example", "1.0"),
@@ -77,7 +72,9 @@ def test_a_project_page_shows_the_latest_release(site: Site, ada: str, tmp_path:
     assert commands(page) == ["pip install --index-url http://index.example/simple/ example"]
 
 
-def test_a_release_page_installs_exactly_that_version(site: Site, ada: str, tmp_path: Path) -> None:
+def test_a_release_page_installs_exactly_that_version(
+    site: Site, account: str, tmp_path: Path
+) -> None:
     publish(site, *(make_wheel(tmp_path, "example", version) for version in ("1.0", "2.0")))
 
     page = site.app.get("/project/example/1.0/")
@@ -96,7 +93,7 @@ def test_a_release_page_installs_exactly_that_version(site: Site, ada: str, tmp_
     ],
 )
 def test_other_spellings_are_redirected(
-    site: Site, ada: str, tmp_path: Path, asked: str, canonical: str
+    site: Site, account: str, tmp_path: Path, asked: str, canonical: str
 ) -> None:
     publish(site, make_wheel(tmp_path, "Example", "1.0"))
 
@@ -105,7 +102,7 @@ def test_other_spellings_are_redirected(
     assert answer.location == f"http://index.example{canonical}"
 
 
-def test_what_the_metadata_says_is_on_the_page(site: Site, ada: str, tmp_path: Path) -> None:
+def test_what_the_metadata_says_is_on_the_page(site: Site, account: str, tmp_path: Path) -> None:
     publish(
         site,
         make_wheel(
@@ -145,7 +142,7 @@ def test_what_the_metadata_says_is_on_the_page(site: Site, ada: str, tmp_path: P
 
 
 def test_a_description_that_cannot_be_rendered_is_shown_as_text(
-    site: Site, ada: str, tmp_path: Path
+    site: Site, account: str, tmp_path: Path
 ) -> None:
     publish(site, make_wheel(tmp_path, description="<b>x</b>" + "x" * MAX_RENDERED))
 
@@ -154,7 +151,7 @@ def test_a_description_that_cannot_be_rendered_is_shown_as_text(
     assert "<b>x</b>" in page.html.select_one("pre.plain").get_text()
 
 
-def test_files_can_be_downloaded_from_the_page(site: Site, ada: str, tmp_path: Path) -> None:
+def test_files_can_be_downloaded_from_the_page(site: Site, account: str, tmp_path: Path) -> None:
     sdist, wheel = make_sdist(tmp_path), make_wheel(tmp_path)
     publish(site, sdist, wheel)
 
@@ -169,7 +166,7 @@ def test_files_can_be_downloaded_from_the_page(site: Site, ada: str, tmp_path: P
     assert factories.artifact_of(wheel).blake2_256 in text(page)
 
 
-def test_a_yanked_release_says_why(site: Site, ada: str, tmp_path: Path) -> None:
+def test_a_yanked_release_says_why(site: Site, account: str, tmp_path: Path) -> None:
     publish(site, make_wheel(tmp_path))
     yank(site, "example", "1.0", "It counts goats.")
 
@@ -180,7 +177,7 @@ def test_a_yanked_release_says_why(site: Site, ada: str, tmp_path: Path) -> None
     assert commands(page)[0].endswith("example==1.0")  # pip takes it on no other terms
 
 
-def test_a_long_history_has_pages(site: Site, ada: str, tmp_path: Path) -> None:
+def test_a_long_history_has_pages(site: Site, account: str, tmp_path: Path) -> None:
     publish(site, *(make_wheel(tmp_path, version=f"1.{minor}") for minor in range(25)))
 
     newest, oldest = site.app.get("/project/example/"), site.app.get("/project/example/?page=2")
@@ -196,7 +193,7 @@ def test_a_long_history_has_pages(site: Site, ada: str, tmp_path: Path) -> None:
     [("page=3", 404), ("page=x", 400), ("page=1&page=2", 400), ("page=%ff", 400)],
 )
 def test_a_page_that_is_not_there_is_no_error_of_the_index(
-    site: Site, ada: str, tmp_path: Path, query: str, status: int
+    site: Site, account: str, tmp_path: Path, query: str, status: int
 ) -> None:
     publish(site, make_wheel(tmp_path))
 
@@ -207,7 +204,9 @@ def test_a_page_that_is_not_there_is_no_error_of_the_index(
     "address",
     ["/project/nothing/", "/project/example/9.0/", "/project/example/x/", "/user/nobody/"],
 )
-def test_what_is_not_there_is_not_found(site: Site, ada: str, tmp_path: Path, address: str) -> None:
+def test_what_is_not_there_is_not_found(
+    site: Site, account: str, tmp_path: Path, address: str
+) -> None:
     publish(site, make_wheel(tmp_path))
 
     answer = site.app.get(address, status=404)
@@ -218,7 +217,7 @@ def test_what_is_not_there_is_not_found(site: Site, ada: str, tmp_path: Path, ad
 # What people upload is not trusted
 
 
-def test_markup_in_metadata_stays_text(site: Site, ada: str, tmp_path: Path) -> None:
+def test_markup_in_metadata_stays_text(site: Site, account: str, tmp_path: Path) -> None:
     attack = "<script>alert(1)</script><img src=x onerror=alert(1)>"
     publish(
         site,
@@ -249,7 +248,9 @@ def test_markup_in_metadata_stays_text(site: Site, ada: str, tmp_path: Path) -> 
     "url",
     ["javascript:alert(1)", "data:text/html,x", "//git.example/", "https:///", "ftp://x.example/"],
 )
-def test_only_web_addresses_become_links(site: Site, ada: str, tmp_path: Path, url: str) -> None:
+def test_only_web_addresses_become_links(
+    site: Site, account: str, tmp_path: Path, url: str
+) -> None:
     publish(site, make_wheel(tmp_path))
     with site.services.writing() as uow:
         # No upload gets this far; a page does not rely on that.
@@ -264,7 +265,9 @@ def test_only_web_addresses_become_links(site: Site, ada: str, tmp_path: Path, u
     assert url not in links(page)
 
 
-def test_metadata_of_an_unknown_shape_breaks_no_page(site: Site, ada: str, tmp_path: Path) -> None:
+def test_metadata_of_an_unknown_shape_breaks_no_page(
+    site: Site, account: str, tmp_path: Path
+) -> None:
     publish(site, make_wheel(tmp_path))
     with site.services.writing() as uow:
         project = projects.get(uow, "example")
@@ -290,7 +293,7 @@ def test_metadata_of_an_unknown_shape_breaks_no_page(site: Site, ada: str, tmp_p
 
 
 def test_maintainers_see_on_the_project_page_that_drafts_are_open(
-    site: Site, ada: str, tmp_path: Path
+    site: Site, account: str, tmp_path: Path
 ) -> None:
     publish(site, make_wheel(tmp_path))
     stage(site, make_wheel(tmp_path, version="2.0"))
@@ -302,7 +305,7 @@ def test_maintainers_see_on_the_project_page_that_drafts_are_open(
 
 
 def test_maintainers_see_what_a_draft_adds_to_a_release(
-    site: Site, ada: str, tmp_path: Path
+    site: Site, account: str, tmp_path: Path
 ) -> None:
     publish(site, make_wheel(tmp_path))
     more = make_wheel(tmp_path, tag="cp312-cp312-win_amd64")
@@ -316,7 +319,7 @@ def test_maintainers_see_what_a_draft_adds_to_a_release(
 
 
 def test_maintainers_see_a_drafted_release_as_it_will_look(
-    site: Site, ada: str, tmp_path: Path
+    site: Site, account: str, tmp_path: Path
 ) -> None:
     slug = stage(site, make_wheel(tmp_path, summary="Counts sheep."))
 
@@ -330,14 +333,14 @@ def test_maintainers_see_a_drafted_release_as_it_will_look(
 
 
 def test_a_project_without_releases_has_no_page_even_for_its_owner(
-    site: Site, ada: str, tmp_path: Path
+    site: Site, account: str, tmp_path: Path
 ) -> None:
     stage(site, make_wheel(tmp_path))
 
     site.sign_in().get("/project/example/", status=404)
 
 
-def test_strangers_see_nothing_of_drafts(site: Site, ada: str, tmp_path: Path) -> None:
+def test_strangers_see_nothing_of_drafts(site: Site, account: str, tmp_path: Path) -> None:
     site.user("eve")
     publish(site, make_wheel(tmp_path))
     eve = site.sign_in("eve")
@@ -350,7 +353,7 @@ def test_strangers_see_nothing_of_drafts(site: Site, ada: str, tmp_path: Path) -
 
 
 def test_a_draft_past_its_time_is_not_shown_to_maintainers_either(
-    site: Site, ada: str, tmp_path: Path
+    site: Site, account: str, tmp_path: Path
 ) -> None:
     publish(site, make_wheel(tmp_path))
     stage(site, make_wheel(tmp_path, version="2.0"))
@@ -365,7 +368,7 @@ def test_a_draft_past_its_time_is_not_shown_to_maintainers_either(
 # People
 
 
-def test_a_profile_lists_public_projects_only(site: Site, ada: str, tmp_path: Path) -> None:
+def test_a_profile_lists_public_projects_only(site: Site, account: str, tmp_path: Path) -> None:
     publish(site, make_wheel(tmp_path, "example", summary="Counts sheep."))
     stage(site, make_wheel(tmp_path, "secret"))
 
@@ -376,7 +379,7 @@ def test_a_profile_lists_public_projects_only(site: Site, ada: str, tmp_path: Pa
     assert "secret" not in page.text
 
 
-def test_a_profile_has_one_spelling_and_shows_no_address(site: Site, ada: str) -> None:
+def test_a_profile_has_one_spelling_and_shows_no_address(site: Site, account: str) -> None:
     assert site.app.get("/user/ADA/", status=301).location == "http://index.example/user/ada/"
     assert "@" not in text(site.app.get("/user/ada/"))
 
@@ -394,7 +397,7 @@ def test_a_profile_has_one_spelling_and_shows_no_address(site: Site, ada: str) -
     ],
 )
 def test_shared_caches_keep_public_pages_for_those_without_a_session(
-    site: Site, ada: str, tmp_path: Path, address: str, key: str
+    site: Site, account: str, tmp_path: Path, address: str, key: str
 ) -> None:
     publish(site, make_wheel(tmp_path))
 
@@ -411,7 +414,7 @@ def test_shared_caches_keep_public_pages_for_those_without_a_session(
     "address", ["/", "/project/example/", "/project/example/1.0/", "/user/ada/"]
 )
 def test_public_pages_set_no_cookie_and_do_not_age(
-    site: Site, ada: str, tmp_path: Path, address: str
+    site: Site, account: str, tmp_path: Path, address: str
 ) -> None:
     publish(site, make_wheel(tmp_path))
     before = site.app.get(address)
@@ -428,7 +431,7 @@ def test_public_pages_set_no_cookie_and_do_not_age(
     "address", ["/", "/project/example/", "/project/example/1.0/", "/user/ada/"]
 )
 def test_public_pages_ask_the_database_as_often_for_much_as_for_little(
-    site: Site, ada: str, tmp_path: Path, address: str
+    site: Site, account: str, tmp_path: Path, address: str
 ) -> None:
     publish(site, make_wheel(tmp_path))
     with counted_statements(site) as for_little:
@@ -449,7 +452,7 @@ def test_public_pages_ask_the_database_as_often_for_much_as_for_little(
 
 
 def test_maintainers_pages_ask_as_often_for_many_drafts_as_for_one(
-    site: Site, ada: str, tmp_path: Path
+    site: Site, account: str, tmp_path: Path
 ) -> None:
     publish(site, make_wheel(tmp_path))
     stage(site, make_wheel(tmp_path, version="2.0"))

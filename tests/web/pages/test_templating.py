@@ -47,16 +47,16 @@ def stocked(
 
 
 @pytest.fixture(scope="module")
-def ada(stocked: Site) -> webtest.TestApp:
+def administrator(stocked: Site) -> webtest.TestApp:
     """The administrator's browser."""
     return stocked.sign_in()
 
 
 @pytest.mark.parametrize("address", [*ANONYMOUS, *SIGNED_IN])
 def test_every_page_can_be_read_by_everybody(
-    stocked: Site, ada: webtest.TestApp, address: str
+    stocked: Site, administrator: webtest.TestApp, address: str
 ) -> None:
-    browser = ada if address in SIGNED_IN else stocked.app
+    browser = administrator if address in SIGNED_IN else stocked.app
 
     html = browser.get(address, status="*").html
 
@@ -78,9 +78,9 @@ def test_every_page_can_be_read_by_everybody(
 
 @pytest.mark.parametrize("address", [*ANONYMOUS, *SIGNED_IN])
 def test_no_page_needs_more_than_its_policy_allows(
-    stocked: Site, ada: webtest.TestApp, address: str
+    stocked: Site, administrator: webtest.TestApp, address: str
 ) -> None:
-    browser = ada if address in SIGNED_IN else stocked.app
+    browser = administrator if address in SIGNED_IN else stocked.app
 
     answer = browser.get(address, status="*")
 
@@ -94,8 +94,10 @@ def test_no_page_needs_more_than_its_policy_allows(
 
 
 @pytest.mark.parametrize("address", SIGNED_IN[:-1])
-def test_what_belongs_to_a_person_is_kept_by_nobody(ada: webtest.TestApp, address: str) -> None:
-    assert ada.get(address).headers["Cache-Control"] == "private, no-store"
+def test_what_belongs_to_a_person_is_kept_by_nobody(
+    administrator: webtest.TestApp, address: str
+) -> None:
+    assert administrator.get(address).headers["Cache-Control"] == "private, no-store"
 
 
 def test_what_is_not_there_has_a_page(site: Site) -> None:

@@ -145,7 +145,7 @@ def problem(response: Response, status: int, code: str | None = None) -> dict[st
 
 
 @pytest.fixture
-def ada(site: Site) -> Client:
+def client(site: Site) -> Client:
     site.user("ada")
     return Client(site, site.token("ada"))
 
@@ -163,8 +163,8 @@ def public(site: Site) -> list[str]:
 # Sessions
 
 
-def test_a_session_is_created(ada: Client) -> None:
-    response = ada.create("Example", "1.0", status=201)
+def test_a_session_is_created(client: Client) -> None:
+    response = client.create("Example", "1.0", status=201)
 
     created = body(response)
     session = created["links"]["session"]
@@ -187,38 +187,38 @@ def test_a_session_is_created(ada: Client) -> None:
     assert any("pip install" in notice for notice in created["notices"])
 
 
-def test_its_status_is_the_same_body(ada: Client) -> None:
-    created = ada.session()
-    assert body(ada.get(created["links"]["session"], status=200)) == created
+def test_its_status_is_the_same_body(client: Client) -> None:
+    created = client.session()
+    assert body(client.get(created["links"]["session"], status=200)) == created
 
 
-def test_the_same_status_is_found_by_project_and_version(ada: Client, site: Site) -> None:
-    created = ada.session()
-    found = site.app.get("/api/drafts/example/1.0", headers=ada.headers)
+def test_the_same_status_is_found_by_project_and_version(client: Client, site: Site) -> None:
+    created = client.session()
+    found = site.app.get("/api/drafts/example/1.0", headers=client.headers)
     assert body(found) == created
 
 
 @pytest.mark.parametrize("version", ["1.0", "1", "1.0.0"])
-def test_while_one_is_open_there_is_no_other(ada: Client, version: str) -> None:
-    created = ada.session()
+def test_while_one_is_open_there_is_no_other(client: Client, version: str) -> None:
+    created = client.session()
 
-    response = ada.create("EXAMPLE", version)
+    response = client.create("EXAMPLE", version)
 
     problem(response, 409, "session-exists")
     assert response.headers["Location"] == created["links"]["session"]
     assert created["session-token"] not in response.text
 
 
-def test_after_the_end_a_new_one_has_other_addresses(ada: Client) -> None:
-    first = ada.session()
-    ada.delete(first["links"]["session"], status=204)
+def test_after_the_end_a_new_one_has_other_addresses(client: Client) -> None:
+    first = client.session()
+    client.delete(first["links"]["session"], status=204)
 
-    second = ada.session()
+    second = client.session()
 
     for key in ("session", "stage"):
         assert first["links"][key] != second["links"][key]
     assert first["session-token"] != second["session-token"]
-    assert body(ada.get(first["links"]["session"]))["status"] == "canceled"
+    assert body(client.get(first["links"]["session"]))["status"] == "canceled"
 
 
 BAD_BODIES: dict[str, object] = {
@@ -245,19 +245,19 @@ BAD_BODIES: dict[str, object] = {
 
 
 @pytest.mark.parametrize("what", BAD_BODIES)
-def test_a_body_that_makes_no_sense_is_refused(ada: Client, what: str) -> None:
-    problem(ada.post(ROOT, BAD_BODIES[what]), 400)
+def test_a_body_that_makes_no_sense_is_refused(client: Client, what: str) -> None:
+    problem(client.post(ROOT, BAD_BODIES[what]), 400)
 
 
-def test_every_key_that_is_wrong_is_named(ada: Client) -> None:
-    got = problem(ada.post(ROOT, {"meta": {}, "name": 1}), 400, "invalid-request")
+def test_every_key_that_is_wrong_is_named(client: Client) -> None:
+    got = problem(client.post(ROOT, {"meta": {}, "name": 1}), 400, "invalid-request")
     messages = [error["message"].partition(":")[0] for error in got["errors"]]
     assert messages == ["meta.api-version", "name", "version"]
 
 
-def test_keys_of_other_indexes_are_ignored(ada: Client) -> None:
+def test_keys_of_other_indexes_are_ignored(client: Client) -> None:
     meta = META | {"_elsewhere.example": {"organization": "x"}}
-    ada.post(ROOT, {"meta": meta, "name": "example", "version": "1.0", "y": 1}, status=201)
+    client.post(ROOT, {"meta": meta, "name": "example", "version": "1.0", "y": 1}, status=201)
 
 
 @pytest.mark.parametrize(
@@ -269,25 +269,25 @@ def test_keys_of_other_indexes_are_ignored(ada: Client) -> None:
         "multipart/form-data",
     ],
 )
-def test_a_body_of_another_type_is_refused(ada: Client, content_type: str, wheel: Path) -> None:
-    session = ada.session()
-    upload = body(ada.announce(session, wheel))
+def test_a_body_of_another_type_is_refused(client: Client, content_type: str, wheel: Path) -> None:
+    session = client.session()
+    upload = body(client.announce(session, wheel))
     links = session["links"] | upload["links"]
     for url in (ROOT, *(links[name] for name in ("publish", "extend", "upload", "complete"))):
         sent = {"meta": META, "name": "example", "version": "2.0"}
-        problem(ada.post(url, sent, content_type=content_type), 415)
+        problem(client.post(url, sent, content_type=content_type), 415)
 
 
 @pytest.mark.parametrize("accept", ["text/html", "application/vnd.pypi.upload.v1+json", "image/*"])
-def test_who_accepts_nothing_of_ours_is_told(ada: Client, accept: str) -> None:
-    session = ada.session()
-    problem(ada.create("other", Accept=accept), 406)
-    problem(ada.get(session["links"]["session"], Accept=accept), 406)
+def test_who_accepts_nothing_of_ours_is_told(client: Client, accept: str) -> None:
+    session = client.session()
+    problem(client.create("other", Accept=accept), 406)
+    problem(client.get(session["links"]["session"], Accept=accept), 406)
 
 
 @pytest.mark.parametrize("accept", ["*/*", "", JSON, "application/*", f"text/html, {JSON};q=0.1"])
-def test_whatever_takes_ours_is_fine(ada: Client, accept: str) -> None:
-    ada.create(Accept=accept, status=201)
+def test_whatever_takes_ours_is_fine(client: Client, accept: str) -> None:
+    client.create(Accept=accept, status=201)
 
 
 @pytest.mark.parametrize(
@@ -300,25 +300,25 @@ def test_whatever_takes_ours_is_fine(ada: Client, accept: str) -> None:
         ("DELETE", "publish"),
     ],
 )
-def test_another_method_is_not_there(ada: Client, method: str, name: str) -> None:
-    session = ada.session()
-    response = ada.ask(method, session["links"][name])
+def test_another_method_is_not_there(client: Client, method: str, name: str) -> None:
+    session = client.session()
+    response = client.ask(method, session["links"][name])
     problem(response, 405)
     assert method not in response.headers["Allow"]
 
 
 @pytest.mark.parametrize("path", ["x", "session/", "session/" + "A" * 22 + "/", "session/%00/"])
-def test_what_is_not_there_is_a_problem_too(ada: Client, path: str) -> None:
-    problem(ada.get(ROOT + path), 404, "not-found")
+def test_what_is_not_there_is_a_problem_too(client: Client, path: str) -> None:
+    problem(client.get(ROOT + path), 404, "not-found")
 
 
 # Files
 
 
-def test_a_file_is_announced_sent_and_completed(ada: Client, site: Site, wheel: Path) -> None:
-    session = ada.session()
+def test_a_file_is_announced_sent_and_completed(client: Client, site: Site, wheel: Path) -> None:
+    session = client.session()
 
-    response = ada.announce(session, wheel, status=202)
+    response = client.announce(session, wheel, status=202)
     upload = body(response)
     here = upload["links"]["file-upload-session"]
     assert response.headers["Location"] == here
@@ -335,50 +335,50 @@ def test_a_file_is_announced_sent_and_completed(ada: Client, site: Site, wheel: 
         "expires-at": "2026-06-02T12:00:00Z",
         "mechanism": {"identifier": POST_BYTES, "file_url": f"{here}bytes"},
     }
-    listed = body(ada.get(session["links"]["session"]))["files"]
+    listed = body(client.get(session["links"]["session"]))["files"]
     link = f"{BASE}/draft/{session['session-token']}/files/{WHEEL}"
     assert listed == {WHEEL: {"status": "pending", "link": link}}
     site.app.get(link, status=404)
 
-    assert ada.send(upload, wheel.read_bytes(), status=204).body == b""
-    completed = ada.complete(upload, status=201)
+    assert client.send(upload, wheel.read_bytes(), status=204).body == b""
+    completed = client.complete(upload, status=201)
     assert completed.headers["Location"] == here
     assert body(completed) == upload | {"status": "completed"}
 
-    listed = body(ada.get(session["links"]["session"]))["files"]
+    listed = body(client.get(session["links"]["session"]))["files"]
     assert listed == {WHEEL: {"status": "completed", "link": link}}
     assert site.app.get(link).body == wheel.read_bytes()
-    answer = ada.get(here, status=200)
+    answer = client.get(here, status=200)
     assert body(answer) == upload | {"status": "completed"}
     assert int(answer.headers["Retry-After"]) > 0
 
 
-def test_a_failed_completion_is_final_and_says_why(ada: Client, wheel: Path) -> None:
-    session = ada.session()
-    upload = body(ada.announce(session, wheel))
-    ada.send(upload, b"x" * wheel.stat().st_size, status=204)
+def test_a_failed_completion_is_final_and_says_why(client: Client, wheel: Path) -> None:
+    session = client.session()
+    upload = body(client.announce(session, wheel))
+    client.send(upload, b"x" * wheel.stat().st_size, status=204)
 
-    got = problem(ada.complete(upload), 400, "wrong-digest")
+    got = problem(client.complete(upload), 400, "wrong-digest")
 
-    seen = body(ada.get(upload["links"]["file-upload-session"]))
+    seen = body(client.get(upload["links"]["file-upload-session"]))
     assert seen["status"] == "error"
     assert seen["notices"] == [got["detail"]]
-    listed = body(ada.get(session["links"]["session"]))["files"][WHEEL]
+    listed = body(client.get(session["links"]["session"]))["files"][WHEEL]
     assert (listed["status"], listed["notices"]) == ("error", [got["detail"]])
-    problem(ada.complete(upload), 409, "upload-conflict")
-    problem(ada.send(upload, wheel.read_bytes()), 409, "upload-conflict")
-    problem(ada.announce(session, wheel), 409, "upload-conflict")
-    refusal = problem(ada.post(session["links"]["publish"]), 409, "cannot-publish")
+    problem(client.complete(upload), 409, "upload-conflict")
+    problem(client.send(upload, wheel.read_bytes()), 409, "upload-conflict")
+    problem(client.announce(session, wheel), 409, "upload-conflict")
+    refusal = problem(client.post(session["links"]["publish"]), 409, "cannot-publish")
     assert f"{WHEEL!r} is in error" in refusal["errors"][0]["message"]
 
-    ada.delete(upload["links"]["file-upload-session"], status=204)
-    ada.add(session, wheel)
-    ada.post(session["links"]["publish"], status=201)
+    client.delete(upload["links"]["file-upload-session"], status=204)
+    client.add(session, wheel)
+    client.post(session["links"]["publish"], status=201)
 
 
-def test_a_file_without_its_bytes_is_not_completed(ada: Client, wheel: Path) -> None:
-    upload = body(ada.announce(ada.session(), wheel))
-    problem(ada.complete(upload), 409, "upload-conflict")
+def test_a_file_without_its_bytes_is_not_completed(client: Client, wheel: Path) -> None:
+    upload = body(client.announce(client.session(), wheel))
+    problem(client.complete(upload), 409, "upload-conflict")
 
 
 @pytest.mark.parametrize(
@@ -386,16 +386,16 @@ def test_a_file_without_its_bytes_is_not_completed(ada: Client, wheel: Path) -> 
     [(-1, 400, "invalid-request"), (1, 409, "too-large"), (None, 400, "invalid-request")],
 )
 def test_too_few_or_too_many_bytes_are_refused_and_may_be_sent_again(
-    ada: Client, wheel: Path, sent: int | None, status: int, code: str
+    client: Client, wheel: Path, sent: int | None, status: int, code: str
 ) -> None:
-    upload = body(ada.announce(ada.session(), wheel))
+    upload = body(client.announce(client.session(), wheel))
     content = wheel.read_bytes()
     wrong = b"" if sent is None else content[:-1] if sent < 0 else content + b"x"
 
-    problem(ada.send(upload, wrong), status, code)
+    problem(client.send(upload, wrong), status, code)
 
-    ada.send(upload, content, status=204)
-    ada.complete(upload, status=201)
+    client.send(upload, content, status=204)
+    client.complete(upload, status=201)
 
 
 @pytest.mark.parametrize(
@@ -423,9 +423,9 @@ def test_too_few_or_too_many_bytes_are_refused_and_may_be_sent_again(
     ],
 )
 def test_what_cannot_be_accepted_is_refused_before_it_is_sent(
-    ada: Client, changes: dict[str, object], status: int, code: str
+    client: Client, changes: dict[str, object], status: int, code: str
 ) -> None:
-    session = ada.session()
+    session = client.session()
     said = {
         "meta": META,
         "filename": WHEEL,
@@ -434,60 +434,60 @@ def test_what_cannot_be_accepted_is_refused_before_it_is_sent(
         "mechanism": POST_BYTES,
     }
 
-    problem(ada.post(session["links"]["upload"], said | changes), status, code)
+    problem(client.post(session["links"]["upload"], said | changes), status, code)
 
-    assert body(ada.get(session["links"]["session"]))["files"] == {}
+    assert body(client.get(session["links"]["session"]))["files"] == {}
 
 
-def test_a_published_file_is_a_conflict(ada: Client, site: Site, wheel: Path) -> None:
+def test_a_published_file_is_a_conflict(client: Client, site: Site, wheel: Path) -> None:
     site.release(wheel)
-    problem(ada.announce(ada.session(), wheel), 409, "file-exists")
+    problem(client.announce(client.session(), wheel), 409, "file-exists")
 
 
 def test_a_file_under_way_is_a_conflict_and_a_completed_one_is_replaced(
-    ada: Client, wheel: Path, tmp_path: Path
+    client: Client, wheel: Path, tmp_path: Path
 ) -> None:
-    session = ada.session()
-    upload = body(ada.announce(session, wheel))
-    problem(ada.announce(session, wheel), 409, "upload-conflict")
-    ada.send(upload, wheel.read_bytes())
-    ada.complete(upload, status=201)
+    session = client.session()
+    upload = body(client.announce(session, wheel))
+    problem(client.announce(session, wheel), 409, "upload-conflict")
+    client.send(upload, wheel.read_bytes())
+    client.complete(upload, status=201)
 
-    ada.add(session, make_wheel(tmp_path / "other", salt="other"))
+    client.add(session, make_wheel(tmp_path / "other", salt="other"))
 
-    seen = body(ada.get(upload["links"]["file-upload-session"]))
+    seen = body(client.get(upload["links"]["file-upload-session"]))
     assert seen["status"] == "canceled"
 
 
 def test_a_file_is_deleted_by_its_session_or_its_link(
-    ada: Client, site: Site, wheel: Path, tmp_path: Path
+    client: Client, site: Site, wheel: Path, tmp_path: Path
 ) -> None:
-    session = ada.session()
-    first = ada.add(session, wheel)
-    second = body(ada.announce(session, make_sdist(tmp_path)))
+    session = client.session()
+    first = client.add(session, wheel)
+    second = body(client.announce(session, make_sdist(tmp_path)))
     links = {
         name: file["link"]
-        for name, file in body(ada.get(session["links"]["session"]))["files"].items()
+        for name, file in body(client.get(session["links"]["session"]))["files"].items()
     }
 
-    response = ada.delete(first["links"]["file-upload-session"], status=204)
+    response = client.delete(first["links"]["file-upload-session"], status=204)
     assert response.body == b""
-    assert ada.delete(links["example-1.0.tar.gz"], status=204).body == b""
+    assert client.delete(links["example-1.0.tar.gz"], status=204).body == b""
 
-    assert body(ada.get(session["links"]["session"]))["files"] == {}
+    assert body(client.get(session["links"]["session"]))["files"] == {}
     for upload in (first, second):
         here = upload["links"]["file-upload-session"]
-        assert body(ada.get(here, status=200))["status"] == "canceled"
-        ada.delete(here, status=204)
-    problem(ada.delete(links[WHEEL]), 404)
+        assert body(client.get(here, status=200))["status"] == "canceled"
+        client.delete(here, status=204)
+    problem(client.delete(links[WHEEL]), 404)
 
 
 def test_the_link_of_a_file_lets_nobody_delete_it_who_may_not(
-    ada: Client, site: Site, wheel: Path
+    client: Client, site: Site, wheel: Path
 ) -> None:
-    session = ada.session()
-    ada.add(session, wheel)
-    link = body(ada.get(session["links"]["session"]))["files"][WHEEL]["link"]
+    session = client.session()
+    client.add(session, wheel)
+    link = body(client.get(session["links"]["session"]))["files"][WHEEL]["link"]
     site.user("eve")
 
     anonymous = Client(site, None).delete(link)
@@ -497,36 +497,38 @@ def test_the_link_of_a_file_lets_nobody_delete_it_who_may_not(
     assert site.app.get(link, status=200).body == wheel.read_bytes()
 
 
-def test_more_time_is_given_as_far_as_that_goes(ada: Client, wheel: Path) -> None:
-    session = ada.session()
-    upload = body(ada.announce(session, wheel))
+def test_more_time_is_given_as_far_as_that_goes(client: Client, wheel: Path) -> None:
+    session = client.session()
+    upload = body(client.announce(session, wheel))
     hour: dict[str, object] = {"meta": META, "extend-for": 3600}
 
-    longer = body(ada.post(session["links"]["extend"], hour, status=200))
+    longer = body(client.post(session["links"]["extend"], hour, status=200))
     assert longer["expires-at"] == "2026-06-15T13:00:00Z"
-    assert longer == body(ada.get(session["links"]["session"]))
-    answer = ada.post(upload["links"]["extend"], hour, status=200)
+    assert longer == body(client.get(session["links"]["session"]))
+    answer = client.post(upload["links"]["extend"], hour, status=200)
     assert body(answer) == upload | {"expires-at": "2026-06-02T13:00:00Z"}
     assert "Retry-After" in answer.headers
 
     endless = {"meta": META, "extend-for": 2**53 - 1}
-    longest = body(ada.post(session["links"]["extend"], endless, status=200))
+    longest = body(client.post(session["links"]["extend"], endless, status=200))
     assert longest["expires-at"] == "2026-07-31T12:00:00Z"
-    assert body(ada.post(upload["links"]["extend"], endless))["expires-at"] == longest["expires-at"]
+    assert (
+        body(client.post(upload["links"]["extend"], endless))["expires-at"] == longest["expires-at"]
+    )
 
 
 @pytest.mark.parametrize("length", [-1, 1.5, "3600", None, 2**70, True])
-def test_more_time_is_a_number_of_seconds(ada: Client, length: object) -> None:
-    session = ada.session()
-    problem(ada.post(session["links"]["extend"], {"meta": META, "extend-for": length}), 400)
+def test_more_time_is_a_number_of_seconds(client: Client, length: object) -> None:
+    session = client.session()
+    problem(client.post(session["links"]["extend"], {"meta": META, "extend-for": length}), 400)
 
 
 # Resumable uploads
 
 
-def test_a_file_comes_in_parts(ada: Client, wheel: Path) -> None:
+def test_a_file_comes_in_parts(client: Client, wheel: Path) -> None:
     content = wheel.read_bytes()
-    upload = body(ada.announce(ada.session(), wheel, RESUMABLE, status=202))
+    upload = body(client.announce(client.session(), wheel, RESUMABLE, status=202))
     url = upload["mechanism"]["file_url"]
 
     def offsets(response: Response) -> tuple[int, str, str]:
@@ -534,81 +536,81 @@ def test_a_file_comes_in_parts(ada: Client, wheel: Path) -> None:
         return response.status_int, headers["Upload-Offset"], headers["Upload-Length"]
 
     length = str(len(content))
-    assert offsets(ada.ask("HEAD", url)) == (204, "0", length)
-    assert offsets(ada.patch(upload, 0, content[:100])) == (204, "100", length)
-    assert offsets(ada.ask("HEAD", url)) == (204, "100", length)
-    problem(ada.patch(upload, 0, content), 409, "wrong-offset")
-    problem(ada.patch(upload, 101, content[101:]), 409, "wrong-offset")
-    problem(ada.patch(upload, 100, content[100:] + b"x"), 409, "too-large")
+    assert offsets(client.ask("HEAD", url)) == (204, "0", length)
+    assert offsets(client.patch(upload, 0, content[:100])) == (204, "100", length)
+    assert offsets(client.ask("HEAD", url)) == (204, "100", length)
+    problem(client.patch(upload, 0, content), 409, "wrong-offset")
+    problem(client.patch(upload, 101, content[101:]), 409, "wrong-offset")
+    problem(client.patch(upload, 100, content[100:] + b"x"), 409, "too-large")
     for nonsense in ("", "-1", "x", "1e2", "٣", "9" * 30):
         raw = nonsense.encode().decode("latin-1")
-        problem(ada.patch(upload, raw, content), 400, "invalid-request")
-    assert offsets(ada.patch(upload, 100, content[100:])) == (204, length, length)
-    problem(ada.patch(upload, len(content), b"x"), 409, "too-large")
-    assert body(ada.complete(upload, status=201))["status"] == "completed"
+        problem(client.patch(upload, raw, content), 400, "invalid-request")
+    assert offsets(client.patch(upload, 100, content[100:])) == (204, length, length)
+    problem(client.patch(upload, len(content), b"x"), 409, "too-large")
+    assert body(client.complete(upload, status=201))["status"] == "completed"
 
 
-def test_each_mechanism_has_its_method(ada: Client, wheel: Path, tmp_path: Path) -> None:
-    session = ada.session()
-    whole = body(ada.announce(session, wheel))
-    parts = body(ada.announce(session, make_sdist(tmp_path), RESUMABLE))
+def test_each_mechanism_has_its_method(client: Client, wheel: Path, tmp_path: Path) -> None:
+    session = client.session()
+    whole = body(client.announce(session, wheel))
+    parts = body(client.announce(session, make_sdist(tmp_path), RESUMABLE))
 
-    problem(ada.patch(whole, 0, b"x"), 409, "upload-conflict")
-    problem(ada.send(parts, make_sdist(tmp_path).read_bytes()), 409, "upload-conflict")
+    problem(client.patch(whole, 0, b"x"), 409, "upload-conflict")
+    problem(client.send(parts, make_sdist(tmp_path).read_bytes()), 409, "upload-conflict")
 
 
 # The end
 
 
-def test_a_session_is_published(ada: Client, site: Site, wheel: Path, tmp_path: Path) -> None:
-    session = ada.session()
-    ada.add(session, wheel)
-    ada.add(session, make_sdist(tmp_path))
+def test_a_session_is_published(client: Client, site: Site, wheel: Path, tmp_path: Path) -> None:
+    session = client.session()
+    client.add(session, wheel)
+    client.add(session, make_sdist(tmp_path))
     assert public(site) == []
 
-    response = ada.post(session["links"]["publish"], status=201)
+    response = client.post(session["links"]["publish"], status=201)
 
     assert response.headers["Location"] == session["links"]["session"]
     published = body(response)
     assert published["status"] == "published"
     assert published["links"] == {"session": session["links"]["session"]}
     assert sorted(public(site)) == [WHEEL, "example-1.0.tar.gz"]
-    assert body(ada.post(session["links"]["publish"], status=201)) == published
-    assert body(ada.get(session["links"]["session"])) == published
+    assert body(client.post(session["links"]["publish"], status=201)) == published
+    assert body(client.get(session["links"]["session"])) == published
 
 
-def test_an_empty_session_registers_a_name(ada: Client, site: Site) -> None:
-    session = ada.session("fresh", "0.0.0a0")
+def test_an_empty_session_registers_a_name(client: Client, site: Site) -> None:
+    session = client.session("fresh", "0.0.0a0")
 
-    published = body(ada.post(session["links"]["publish"], status=201))
+    published = body(client.post(session["links"]["publish"], status=201))
 
     assert published["status"] == "published"
     site.user("eve")
     refusal = Client(site, site.token("eve")).create("fresh", "1.0")
     problem(refusal, 403)
-    problem(ada.post(ada.session("fresh", "1.0")["links"]["publish"]), 409, "cannot-publish")
+    problem(client.post(client.session("fresh", "1.0")["links"]["publish"]), 409, "cannot-publish")
 
 
 def test_a_session_is_canceled_with_all_that_is_in_it(
-    ada: Client, site: Site, wheel: Path, tmp_path: Path
+    client: Client, site: Site, wheel: Path, tmp_path: Path
 ) -> None:
-    session = ada.session()
-    completed = ada.add(session, wheel)
-    pending = body(ada.announce(session, make_sdist(tmp_path)))
+    session = client.session()
+    completed = client.add(session, wheel)
+    pending = body(client.announce(session, make_sdist(tmp_path)))
 
-    assert ada.delete(session["links"]["session"], status=204).body == b""
+    assert client.delete(session["links"]["session"], status=204).body == b""
 
-    seen = body(ada.get(session["links"]["session"], status=200))
+    seen = body(client.get(session["links"]["session"], status=200))
     assert (seen["status"], seen["files"]) == ("canceled", {})
-    ada.delete(session["links"]["session"], status=204)
+    client.delete(session["links"]["session"], status=204)
     for upload in (completed, pending):
         here = upload["links"]["file-upload-session"]
-        assert body(ada.get(here, status=200))["status"] == "canceled"
-        problem(ada.complete(upload), 410, "draft-ended")
-        problem(ada.send(upload, b"x"), 410, "draft-ended")
-    problem(ada.announce(session, wheel), 410, "draft-ended")
-    problem(ada.post(session["links"]["publish"]), 410, "draft-ended")
-    problem(ada.post(session["links"]["extend"], {"meta": META, "extend-for": 1}), 410)
+        assert body(client.get(here, status=200))["status"] == "canceled"
+        problem(client.complete(upload), 410, "draft-ended")
+        problem(client.send(upload, b"x"), 410, "draft-ended")
+    problem(client.announce(session, wheel), 410, "draft-ended")
+    problem(client.post(session["links"]["publish"]), 410, "draft-ended")
+    problem(client.post(session["links"]["extend"], {"meta": META, "extend-for": 1}), 410)
     site.app.get(session["links"]["stage"], status=410)
     site.user("eve")
     Client(site, site.token("eve")).create(status=201)
@@ -616,15 +618,15 @@ def test_a_session_is_canceled_with_all_that_is_in_it(
 
 @pytest.mark.parametrize("end", ["cancel", "publish", "expire"])
 def test_how_it_ended_is_told_for_thirty_days(
-    ada: Client, site: Site, clock: FakeClock, wheel: Path, end: str
+    client: Client, site: Site, clock: FakeClock, wheel: Path, end: str
 ) -> None:
-    session = ada.session()
+    session = client.session()
     here = session["links"]["session"]
-    upload = ada.add(session, wheel)
+    upload = client.add(session, wheel)
     if end == "cancel":
-        ada.delete(here, status=204)
+        client.delete(here, status=204)
     elif end == "publish":
-        ada.post(session["links"]["publish"], status=201)
+        client.post(session["links"]["publish"], status=201)
     else:
         clock.advance(site.services.settings.draft_lifetime)
         with site.services.writing() as uow:
@@ -632,64 +634,64 @@ def test_how_it_ended_is_told_for_thirty_days(
     status = "published" if end == "publish" else "canceled"
 
     clock.advance(timedelta(days=30) - timedelta(microseconds=1))
-    assert body(ada.get(here, status=200))["status"] == status
-    ada.get(upload["links"]["file-upload-session"], status=200)
+    assert body(client.get(here, status=200))["status"] == status
+    client.get(upload["links"]["file-upload-session"], status=200)
 
     clock.advance(timedelta(microseconds=1))
-    problem(ada.get(here), 404, "not-found")
-    problem(ada.get(upload["links"]["file-upload-session"]), 404, "not-found")
-    problem(ada.post(session["links"]["publish"]), 404, "not-found")
+    problem(client.get(here), 404, "not-found")
+    problem(client.get(upload["links"]["file-upload-session"]), 404, "not-found")
+    problem(client.post(session["links"]["publish"]), 404, "not-found")
 
 
 def test_an_expired_session_is_canceled_from_the_second_it_falls_due(
-    ada: Client, clock: FakeClock, site: Site
+    client: Client, clock: FakeClock, site: Site
 ) -> None:
-    session = ada.session()
+    session = client.session()
     clock.advance(site.services.settings.draft_lifetime)
 
-    assert body(ada.get(session["links"]["session"]))["status"] == "canceled"
-    problem(ada.post(session["links"]["publish"]), 410, "draft-ended")
-    assert ada.session()["links"]["session"] != session["links"]["session"]
+    assert body(client.get(session["links"]["session"]))["status"] == "canceled"
+    problem(client.post(session["links"]["publish"]), 410, "draft-ended")
+    assert client.session()["links"]["session"] != session["links"]["session"]
 
 
 # Both ways into one draft
 
 
 def test_a_legacy_upload_joins_the_session(
-    ada: Client, site: Site, wheel: Path, tmp_path: Path
+    client: Client, site: Site, wheel: Path, tmp_path: Path
 ) -> None:
-    session = ada.session()
-    ada.add(session, wheel)
+    session = client.session()
+    client.add(session, wheel)
 
     answer = site.upload(make_sdist(tmp_path), site.token(), staged=True, status=200)
 
-    assert body(answer) == body(ada.get(session["links"]["session"]))
+    assert body(answer) == body(client.get(session["links"]["session"]))
     assert answer.headers["Location"] == session["links"]["session"]
     assert set(answer.json["files"]) == {WHEEL, "example-1.0.tar.gz"}
-    ada.post(session["links"]["publish"], status=201)
+    client.post(session["links"]["publish"], status=201)
     assert len(public(site)) == 2
 
 
 def test_the_session_that_a_legacy_upload_opened_takes_uploads(
-    ada: Client, site: Site, wheel: Path, tmp_path: Path
+    client: Client, site: Site, wheel: Path, tmp_path: Path
 ) -> None:
     opened = site.upload(make_sdist(tmp_path), site.token(), staged=True, status=201)
-    conflict = ada.create()
+    conflict = client.create()
     problem(conflict, 409, "session-exists")
     assert conflict.headers["Location"] == opened.headers["Location"]
-    session = body(ada.get(conflict.headers["Location"]))
+    session = body(client.get(conflict.headers["Location"]))
 
-    ada.add(session, wheel)
-    ada.delete(session["files"]["example-1.0.tar.gz"]["link"], status=204)
-    ada.post(session["links"]["publish"], status=201)
+    client.add(session, wheel)
+    client.delete(session["files"]["example-1.0.tar.gz"]["link"], status=204)
+    client.post(session["links"]["publish"], status=201)
 
     assert public(site) == [WHEEL]
 
 
 def test_an_unflagged_legacy_upload_is_refused_while_a_session_is_open(
-    ada: Client, site: Site, wheel: Path
+    client: Client, site: Site, wheel: Path
 ) -> None:
-    session = ada.session()
+    session = client.session()
     answer = site.upload(wheel, site.token(), status=400)
     assert session["session-token"] not in answer.text
     assert public(site) == []
@@ -705,53 +707,53 @@ class TestReviewed:
         return settings.model_copy(update={"review_command": command})
 
     def test_publication_is_decided_later(
-        self, ada: Client, site: Site, wheel: Path, tmp_path: Path
+        self, client: Client, site: Site, wheel: Path, tmp_path: Path
     ) -> None:
-        session = ada.session()
+        session = client.session()
         here = session["links"]["session"]
-        upload = ada.add(session, wheel)
+        upload = client.add(session, wheel)
         (tmp_path / "refuse").touch()
 
-        accepted = ada.post(session["links"]["publish"], status=202)
+        accepted = client.post(session["links"]["publish"], status=202)
         assert accepted.headers["Location"] == here
         assert int(accepted.headers["Retry-After"]) > 0
         assert body(accepted)["status"] == "processing"
-        waiting = ada.get(here, status=200)
+        waiting = client.get(here, status=200)
         assert (body(waiting)["status"], "Retry-After" in waiting.headers) == ("processing", True)
-        ada.post(session["links"]["publish"], status=202)
+        client.post(session["links"]["publish"], status=202)
         for refusal in (
-            ada.delete(here),
-            ada.delete(upload["links"]["file-upload-session"]),
-            ada.delete(waiting.json["files"][WHEEL]["link"]),
-            ada.announce(session, make_sdist(tmp_path)),
-            ada.post(session["links"]["extend"], {"meta": META, "extend-for": 1}),
+            client.delete(here),
+            client.delete(upload["links"]["file-upload-session"]),
+            client.delete(waiting.json["files"][WHEEL]["link"]),
+            client.announce(session, make_sdist(tmp_path)),
+            client.post(session["links"]["extend"], {"meta": META, "extend-for": 1}),
         ):
             problem(refusal, 409, "being-reviewed")
-        conflict = ada.create()
+        conflict = client.create()
         problem(conflict, 409, "session-exists")
         assert conflict.headers["Location"] == here
 
         review_all(site.services)
-        refused = ada.get(here, status=200)
+        refused = client.get(here, status=200)
         assert body(refused)["status"] == "error"
         assert "scanned" in refused.json["notices"]
         assert "Retry-After" not in refused.headers
         assert public(site) == []
 
         (tmp_path / "refuse").unlink()
-        ada.post(session["links"]["publish"], status=202)
+        client.post(session["links"]["publish"], status=202)
         review_all(site.services)
-        passed = body(ada.get(here, status=200))
+        passed = body(client.get(here, status=200))
         assert passed["status"] == "published"
         assert "scanned" in passed["notices"]
         assert public(site) == [WHEEL]
 
     def test_a_legacy_upload_meanwhile_is_refused_and_nobody_takes_it_for_done(
-        self, ada: Client, site: Site, wheel: Path, tmp_path: Path
+        self, client: Client, site: Site, wheel: Path, tmp_path: Path
     ) -> None:
-        session = ada.session()
-        ada.add(session, wheel)
-        ada.post(session["links"]["publish"], status=202)
+        session = client.session()
+        client.add(session, wheel)
+        client.post(session["links"]["publish"], status=202)
 
         for staged in (True, False):
             same = site.upload(wheel, site.token(), staged=staged, status=409)
@@ -759,7 +761,7 @@ class TestReviewed:
             other = site.upload(make_sdist(tmp_path), site.token(), staged=staged, status=400)
             assert "already" not in other.text
 
-    def test_direct_uploads_are_refused(self, ada: Client, site: Site, wheel: Path) -> None:
+    def test_direct_uploads_are_refused(self, client: Client, site: Site, wheel: Path) -> None:
         answer = site.upload(wheel, site.token(), status=400)
         assert "reviews what is published" in answer.text
 
@@ -803,10 +805,10 @@ def requests(client: Client, wheel: Path, sdist: Path) -> dict[str, Callable[[Cl
 
 
 def test_every_request_takes_valid_credentials(
-    ada: Client, site: Site, wheel: Path, tmp_path: Path
+    client: Client, site: Site, wheel: Path, tmp_path: Path
 ) -> None:
-    acts = requests(ada, wheel, make_sdist(tmp_path))
-    slug = body(acts["status"](ada))["session-token"]
+    acts = requests(client, wheel, make_sdist(tmp_path))
+    slug = body(acts["status"](client))["session-token"]
     for headers in BAD_CREDENTIALS.values():
         somebody = Client(site, None)
         somebody.headers = headers
@@ -819,8 +821,8 @@ def test_every_request_takes_valid_credentials(
                 problem(response, 401, "not-authenticated")
 
 
-def test_a_browsers_session_opens_nothing(ada: Client, site: Site) -> None:
-    session = ada.session()
+def test_a_browsers_session_opens_nothing(client: Client, site: Site) -> None:
+    session = client.session()
     browser = site.sign_in("ada")
     browser.get(session["links"]["session"], status=401)
 
@@ -915,7 +917,7 @@ def test_permission_is_judged_at_each_request(site: Site, wheel: Path, tmp_path:
     site.user("ada")
     site.user("bob")
     site.release(make_wheel(tmp_path, version="0.1"))
-    ada, bob = Client(site, site.token("ada")), Client(site, site.token("bob"))
+    client, bob = Client(site, site.token("ada")), Client(site, site.token("bob"))
     site.role("example", "bob", RoleName.MAINTAINER)
     session = bob.session()
     upload = body(bob.announce(session, wheel))
@@ -930,17 +932,17 @@ def test_permission_is_judged_at_each_request(site: Site, wheel: Path, tmp_path:
         bob.delete(session["links"]["session"]),
     ):
         problem(refusal, 403, "not-allowed")
-    ada.send(upload, wheel.read_bytes(), status=204)
+    client.send(upload, wheel.read_bytes(), status=204)
 
     site.role("example", "bob", RoleName.MAINTAINER)
     bob.complete(upload, status=201)
     bob.post(session["links"]["publish"], status=201)
 
 
-def test_refusals_come_before_conflicts(ada: Client, site: Site) -> None:
+def test_refusals_come_before_conflicts(client: Client, site: Site) -> None:
     site.user("eve")
     eve = Client(site, site.token("eve"))
-    session = ada.session()
+    session = client.session()
 
     answer = eve.create()
 
@@ -951,25 +953,25 @@ def test_refusals_come_before_conflicts(ada: Client, site: Site) -> None:
 
 
 def test_nobody_learns_of_a_session_beside_a_published_project(
-    ada: Client, site: Site, tmp_path: Path
+    client: Client, site: Site, tmp_path: Path
 ) -> None:
     site.release(make_wheel(tmp_path, version="0.1"))
     site.user("eve")
     eve = Client(site, site.token("eve"))
     without = eve.create()
-    ada.session()
+    client.session()
     beside = eve.create()
 
     problem(beside, 403)
     assert (beside.body, beside.headers) == (without.body, without.headers)
 
 
-def test_who_opened_what_is_gone_sees_that_it_is(ada: Client, site: Site) -> None:
-    session = ada.session()
-    ada.delete(session["links"]["session"], status=204)
+def test_who_opened_what_is_gone_sees_that_it_is(client: Client, site: Site) -> None:
+    session = client.session()
+    client.delete(session["links"]["session"], status=204)
     site.user("eve")
 
-    assert body(ada.get(session["links"]["session"]))["status"] == "canceled"
+    assert body(client.get(session["links"]["session"]))["status"] == "canceled"
     problem(Client(site, site.token("eve")).get(session["links"]["session"]), 403)
 
 
