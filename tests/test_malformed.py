@@ -40,7 +40,7 @@ from tests.raw_tar import zipped
 from tests.raw_zip import Zip
 from tests.serving import Server, serving
 from tests.web.conftest import Site
-from tests.web.standing import KINDS, furnish, furnished_site, standing_site, state, with_settings
+from tests.web.standing import KINDS, standing_site, state, stock, stocked_site, with_settings
 
 MIB = 1024 * 1024
 LARGEST_GROWTH = 256 * MIB
@@ -70,9 +70,9 @@ def ground(
 ) -> Iterator[Ground]:
     """Shared: nothing that is sent to it may change it, which every case checks."""
     folder = tmp_path_factory.mktemp("malformed")
-    with furnished_site(request, folder, request.param) as house:
+    with stocked_site(request, folder, request.param) as stocked:
         # So that the Host header counts.
-        yield Ground(with_settings(house.site, url=None), values(house))
+        yield Ground(with_settings(stocked.site, url=None), values(stocked))
 
 
 @pytest.mark.parametrize("name", CORPUS)
@@ -136,11 +136,11 @@ def standing(
     folder = tmp_path_factory.mktemp("standing")
     with standing_site(request, folder, request.param) as site:
         site.clock.now = utc_now() - timedelta(days=14)
-        house = furnish(site, folder / "dist")
+        stocked = stock(site, folder / "dist")
         url = site.services.settings.database_url
         with serving(folder, url, workers=1) as server:
             server.greenroom("housekeeping")
-            yield server, Ground(site, values(house))
+            yield server, Ground(site, values(stocked))
 
 
 def test_one_worker_takes_it_all_and_stays_small(

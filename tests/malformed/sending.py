@@ -4,17 +4,17 @@ from collections.abc import Mapping
 
 from tests.malformed.cases import Malformed
 from tests.web.conftest import Site
-from tests.web.standing import House, fetch
+from tests.web.standing import StockedSite, fetch
 
 
-def values(house: House) -> dict[str, str]:
+def values(stocked: StockedSite) -> dict[str, str]:
     """What stands in cases for the tokens and addresses of this index."""
-    browser = house.site.sign_in("ada")
+    browser = stocked.site.sign_in("ada")
     csrf = browser.get("/account/").forms["logout"]["csrf_token"].value
-    listed = fetch(house.site, "/simple/example/").text
+    listed = fetch(stocked.site, "/simple/example/").text
     wheel = next(line for line in listed.splitlines() if ".whl" in line)
-    return house.slugs | {
-        "token": house.token,
+    return stocked.slugs | {
+        "token": stocked.token,
         "session": f"greenroom={browser.cookies['greenroom']}",
         "csrf": str(csrf),
         "file": wheel.partition('href="../..')[2].partition("#")[0],

@@ -66,8 +66,8 @@ def _database_url(request: pytest.FixtureRequest, folder: Path, kind: str) -> st
 
 
 @dataclasses.dataclass(frozen=True)
-class House:
-    """An index with something in every room; :func:`furnish` says what.
+class StockedSite:
+    """A site with something of every kind on it; :func:`stock` says what.
 
     ``slugs`` has the address of a draft in each state, ``files`` paths by file name.
     """
@@ -79,13 +79,13 @@ class House:
 
 
 @contextmanager
-def furnished_site(request: pytest.FixtureRequest, folder: Path, kind: str) -> Iterator[House]:
+def stocked_site(request: pytest.FixtureRequest, folder: Path, kind: str) -> Iterator[StockedSite]:
     """An index to look at: no test that shares it may change anything."""
     with standing_site(request, folder, kind) as site:
-        yield furnish(site, folder / "dist")
+        yield stock(site, folder / "dist")
 
 
-def furnish(site: Site, folder: Path) -> House:
+def stock(site: Site, folder: Path) -> StockedSite:
     """Ada has published ``example`` 1.0 and 2.0rc1, and has a draft of 3.0.
 
     ``hidden`` has an open draft and nothing else. Drafts of ``released``, ``discarded``,
@@ -123,7 +123,7 @@ def furnish(site: Site, folder: Path) -> House:
             slugs[name] = ended.slug
         slugs["hidden"] = factories.stage(uow, ada, make_wheel(folder, "hidden")).slug
         assert projects.find(uow, "expired") is None
-    return House(site, site.token(), slugs, {path.name: path for path in folder.iterdir()})
+    return StockedSite(site, site.token(), slugs, {path.name: path for path in folder.iterdir()})
 
 
 def with_settings(site: Site, **changes: object) -> Site:

@@ -51,7 +51,7 @@ from greenroom.web.uploads.legacy.resources import LegacyUpload
 from greenroom.web.uploads.pep694.resources import FileUploadSession, PublishingSession, UploadRoot
 from tests import factories
 from tests.web.conftest import Site
-from tests.web.standing import KINDS, House, fetch, furnished_site, state
+from tests.web.standing import KINDS, StockedSite, fetch, state, stocked_site
 
 PROJECT = "/manage/project/Example/"
 
@@ -105,12 +105,12 @@ EVERYWHERE = {
 
 
 @pytest.fixture(scope="module", params=KINDS)
-def house(
+def stocked(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[House]:
-    with furnished_site(request, tmp_path_factory.mktemp("house"), request.param) as house:
-        with house.site.services.writing() as uow:
-            draft = drafts.by_slug(uow.db, house.slugs["open"])
+) -> Iterator[StockedSite]:
+    with stocked_site(request, tmp_path_factory.mktemp("stocked"), request.param) as stocked:
+        with stocked.site.services.writing() as uow:
+            draft = drafts.by_slug(uow.db, stocked.slugs["open"])
             assert draft is not None
             upload = upload_sessions.announce(
                 uow,
@@ -121,8 +121,8 @@ def house(
                 ),
                 (HTTP_POST_BYTES,),
             )
-            house.slugs.update(session=draft.key, upload=upload.key)
-        yield house
+            stocked.slugs.update(session=draft.key, upload=upload.key)
+        yield stocked
 
 
 def routes(site: Site) -> list[tuple[type[Node], str, str]]:
@@ -137,31 +137,31 @@ def routes(site: Site) -> list[tuple[type[Node], str, str]]:
     return found
 
 
-def address(house: House, context: type[Node], name: str) -> str:
+def address(stocked: StockedSite, context: type[Node], name: str) -> str:
     wheel = next(
-        path for file, path in house.files.items() if file == "example-1.0-py3-none-any.whl"
+        path for file, path in stocked.files.items() if file == "example-1.0-py3-none-any.whl"
     )
     file = published_file_path(factories.artifact_of(wheel).sha256, wheel.name)
-    return ADDRESSES[context].format_map(house.slugs | {"file": f"/{file}"}) + name
+    return ADDRESSES[context].format_map(stocked.slugs | {"file": f"/{file}"}) + name
 
 
-def test_there_is_an_address_for_every_view(house: House) -> None:
-    contexts = {context for context, _, _ in routes(house.site)}
+def test_there_is_an_address_for_every_view(stocked: StockedSite) -> None:
+    contexts = {context for context, _, _ in routes(stocked.site)}
 
     assert contexts - set(ADDRESSES) == set()
-    assert len(routes(house.site)) > 60
+    assert len(routes(stocked.site)) > 60
 
 
 @pytest.mark.parametrize("signed_in", [False, True])
-def test_every_route_has_the_headers_and_none_fails(house: House, signed_in: bool) -> None:
+def test_every_route_has_the_headers_and_none_fails(stocked: StockedSite, signed_in: bool) -> None:
     cookie = {}
     if signed_in:
-        browser = house.site.sign_in()
+        browser = stocked.site.sign_in()
         cookie = {"Cookie": "; ".join(f"{k}={v}" for k, v in browser.cookies.items())}
-    for context, name, method in routes(house.site):
-        path = address(house, context, name)
+    for context, name, method in routes(stocked.site):
+        path = address(stocked, context, name)
 
-        answer = fetch(house.site, path, method=method, headers=cookie)
+        answer = fetch(stocked.site, path, method=method, headers=cookie)
 
         where = (method, path, answer.status)
         assert answer.status_int < 500, where
@@ -182,13 +182,13 @@ def test_every_route_has_the_headers_and_none_fails(house: House, signed_in: boo
             assert answer.headers["X-Robots-Tag"] == "noindex, nofollow", where
 
 
-def test_no_route_changes_anything_for_somebody_without_credentials(house: House) -> None:
+def test_no_route_changes_anything_for_somebody_without_credentials(stocked: StockedSite) -> None:
     """None but those that begin a session, which need no more than a form of this index."""
 
-    before = state(house.site)
-    for context, name, method in routes(house.site):
+    before = state(stocked.site)
+    for context, name, method in routes(stocked.site):
         if method not in ("GET", "HEAD", "OPTIONS"):
-            answer = fetch(house.site, address(house, context, name), method=method)
+            answer = fetch(stocked.site, address(stocked, context, name), method=method)
             assert answer.status_int >= 400, (method, context, name)
 
-    assert state(house.site) == before
+    assert state(stocked.site) == before

@@ -18,7 +18,7 @@ from tests.fuzzing import Step, fuzzed, mutated, steps
 from tests.malformed.cases import MULTIPART, form, part
 from tests.malformed.sending import values
 from tests.web.conftest import Site, form_fields
-from tests.web.standing import KINDS, fetch, furnished_site, state, with_settings
+from tests.web.standing import KINDS, fetch, state, stocked_site, with_settings
 
 
 class Ground:
@@ -47,9 +47,9 @@ def ground(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Ground]:
     folder = tmp_path_factory.mktemp("fuzz")
-    with furnished_site(request, folder, request.param) as house:
-        known = values(house)
-        site = with_settings(house.site, url=None, new_projects_per_hour=0)
+    with stocked_site(request, folder, request.param) as stocked:
+        known = values(stocked)
+        site = with_settings(stocked.site, url=None, new_projects_per_hour=0)
         yield Ground(site, known, folder / "fuzzed")
 
 

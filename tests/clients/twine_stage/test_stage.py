@@ -207,7 +207,8 @@ def test_pypirc_names_the_index_and_the_credentials(
 ) -> None:
     (uploader.home / ".pypirc").write_text(
         "[distutils]\nindex-servers = ours\n\n"
-        f"[ours]\nrepository = {server.url}/legacy/\nusername = __token__\npassword = {uploader.token}\n"
+        f"[ours]\nrepository = {server.url}/legacy/\nusername = __token__\n"
+        f"password = {uploader.token}\n"
     )
     plain = {"TWINE_REPOSITORY_URL": None, "TWINE_USERNAME": None, "TWINE_PASSWORD": None}
 

@@ -18,17 +18,17 @@ from tests.artifacts import make_wheel
 from tests.factories import PASSWORD
 from tests.fuzzing import fuzzed
 from tests.web.conftest import Site, authorization, form_fields
-from tests.web.standing import KINDS, House, fetch, furnished_site
+from tests.web.standing import KINDS, StockedSite, fetch, stocked_site
 
 INVALID = "Invalid or non-existent authentication information."
 
 
 @pytest.fixture(scope="module", params=KINDS)
-def house(
+def stocked(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[House]:
-    with furnished_site(request, tmp_path_factory.mktemp("house"), request.param) as house:
-        yield house
+) -> Iterator[StockedSite]:
+    with stocked_site(request, tmp_path_factory.mktemp("stocked"), request.param) as stocked:
+        yield stocked
 
 
 def basic(text: str | bytes) -> str:
@@ -54,15 +54,15 @@ def actor_name(site: Site, header: str | None) -> str:
         "Basic {newline}",
     ],
 )
-def test_a_token_is_read_in_both_schemes(house: House, form: str) -> None:
+def test_a_token_is_read_in_both_schemes(stocked: StockedSite, form: str) -> None:
     header = form.format(
-        token=house.token,
-        basic=basic(f"__token__:{house.token}")[6:],
+        token=stocked.token,
+        basic=basic(f"__token__:{stocked.token}")[6:],
         # what `echo` and a file in CI leave behind a secret
-        newline=basic(f"__token__:{house.token}\n")[6:],
+        newline=basic(f"__token__:{stocked.token}\n")[6:],
     )
 
-    assert actor_name(house.site, header) == "ada"
+    assert actor_name(stocked.site, header) == "ada"
 
 
 UNREADABLE = [
@@ -96,9 +96,9 @@ UNREADABLE = [
 
 
 @pytest.mark.parametrize("header", UNREADABLE)
-def test_what_is_no_token_proves_nothing(house: House, header: str | None) -> None:
+def test_what_is_no_token_proves_nothing(stocked: StockedSite, header: str | None) -> None:
     with pytest.raises(NotAuthenticated, match=INVALID):
-        actor_name(house.site, header)
+        actor_name(stocked.site, header)
 
 
 @given(
@@ -111,45 +111,45 @@ def test_what_is_no_token_proves_nothing(house: House, header: str | None) -> No
     )
 )
 @fuzzed(150)
-def test_no_header_breaks_anything(house: House, header: str) -> None:
+def test_no_header_breaks_anything(stocked: StockedSite, header: str) -> None:
     with pytest.raises(NotAuthenticated):
-        actor_name(house.site, header)
+        actor_name(stocked.site, header)
 
 
-def test_a_token_must_be_whole(house: House) -> None:
-    token = house.token
+def test_a_token_must_be_whole(stocked: StockedSite) -> None:
+    token = stocked.token
 
     for other in (token[:-1], token + "A", token[:11], token[:-1] + "_", token.swapcase()):
         with pytest.raises(NotAuthenticated, match=INVALID):
-            actor_name(house.site, f"Bearer {other}")
+            actor_name(stocked.site, f"Bearer {other}")
 
 
 @pytest.mark.parametrize("user", ["ada", "ADA", "nobody", "", "__TOKEN__", "__token__ ", "é"])
 @pytest.mark.parametrize("password", [PASSWORD, "wrong", "", "a:b"])
 def test_passwords_are_refused_alike_whether_or_not_they_are_right(
-    house: House, user: str, password: str
+    stocked: StockedSite, user: str, password: str
 ) -> None:
     with pytest.raises(NotAuthenticated) as refused:
-        actor_name(house.site, basic(f"{user}:{password}"))
+        actor_name(stocked.site, basic(f"{user}:{password}"))
 
     assert str(refused.value) == authentication.NO_PASSWORDS
     assert str(refused.value).startswith("Passwords cannot upload; use an API token")
 
 
-def test_a_token_under_a_user_s_name_is_a_password(house: House) -> None:
+def test_a_token_under_a_user_s_name_is_a_password(stocked: StockedSite) -> None:
     with pytest.raises(NotAuthenticated, match="Passwords cannot upload"):
-        actor_name(house.site, basic(f"ada:{house.token}"))
+        actor_name(stocked.site, basic(f"ada:{stocked.token}"))
 
 
-def test_a_revoked_token_proves_nothing(house: House) -> None:
-    text = house.site.token()
-    with house.site.services.writing() as uow:
+def test_a_revoked_token_proves_nothing(stocked: StockedSite) -> None:
+    text = stocked.site.token()
+    with stocked.site.services.writing() as uow:
         token = uow.db.scalars(select(Token).order_by(Token.id.desc())).first()
         assert token is not None
         accounts.revoke_token(uow, token.user, token.id)
 
     with pytest.raises(NotAuthenticated, match=INVALID):
-        actor_name(house.site, f"Bearer {text}")
+        actor_name(stocked.site, f"Bearer {text}")
 
 
 def test_a_token_expires_at_the_very_second(site: Site) -> None:
@@ -183,19 +183,19 @@ def test_a_session_never_authorises_an_upload(site: Site, tmp_path: Path) -> Non
     assert fetch(site, "/simple/example/").status_int == 404
 
 
-def test_a_token_opens_no_page(house: House) -> None:
+def test_a_token_opens_no_page(stocked: StockedSite) -> None:
     for path in ("/account/", "/manage/", "/manage/project/Example/", "/project/hidden/"):
-        plain = fetch(house.site, path)
-        with_token = fetch(house.site, path, headers=authorization(house.token))
+        plain = fetch(stocked.site, path)
+        with_token = fetch(stocked.site, path, headers=authorization(stocked.token))
         assert with_token.status_int == plain.status_int
         assert with_token.status_int in (303, 404)
 
 
-def test_an_upload_says_nothing_of_who_exists(house: House, tmp_path: Path) -> None:
+def test_an_upload_says_nothing_of_who_exists(stocked: StockedSite, tmp_path: Path) -> None:
     wheel = make_wheel(tmp_path, "new")
 
     def answers(user: str, password: str) -> tuple[str, bytes, dict[str, str]]:
-        response = house.site.upload(wheel, "", headers=authorization(password, user), status=403)
+        response = stocked.site.upload(wheel, "", headers=authorization(password, user), status=403)
         return response.status, response.body, dict(response.headers)
 
     known = answers("ada", PASSWORD)
@@ -204,14 +204,14 @@ def test_an_upload_says_nothing_of_who_exists(house: House, tmp_path: Path) -> N
     assert "Passwords cannot upload" in known[0]
 
 
-def test_no_secret_is_echoed(house: House, tmp_path: Path) -> None:
+def test_no_secret_is_echoed(stocked: StockedSite, tmp_path: Path) -> None:
     wheel = make_wheel(tmp_path, "new")
     for headers in (
         authorization("gr_" + "S" * 48),
         authorization("S3cret-password", "ada"),
         {"Authorization": "Bearer gr_" + "S" * 48},
     ):
-        response = house.site.upload(wheel, "", headers=headers, status=403)
+        response = stocked.site.upload(wheel, "", headers=headers, status=403)
         everything = f"{response.status} {response.text} {dict(response.headers)}"
         assert "SSSS" not in everything
         assert "S3cret" not in everything

@@ -16,23 +16,23 @@ from greenroom.web.http.proxies import believe_proxies
 from greenroom.web.http.request import Request
 from tests.fuzzing import fuzzed
 from tests.web.conftest import Site
-from tests.web.standing import KINDS, House, fetch, furnished_site, with_settings
+from tests.web.standing import KINDS, StockedSite, fetch, stocked_site, with_settings
 
 INDEX = "http://index.example"
 
 
 @pytest.fixture(scope="module", params=KINDS)
-def house(
+def stocked(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[House]:
-    with furnished_site(request, tmp_path_factory.mktemp("house"), request.param) as house:
-        yield house
+) -> Iterator[StockedSite]:
+    with stocked_site(request, tmp_path_factory.mktemp("stocked"), request.param) as stocked:
+        yield stocked
 
 
 @pytest.fixture(scope="module")
-def mounted(house: House) -> Site:
+def mounted(stocked: StockedSite) -> Site:
     """The index below a path of another site."""
-    return with_settings(house.site, url="https://company.example/index/of%20us/")
+    return with_settings(stocked.site, url="https://company.example/index/of%20us/")
 
 
 REDIRECTS = [
@@ -78,17 +78,17 @@ REDIRECTS = [
 @pytest.mark.parametrize(("path", "canonical"), REDIRECTS)
 @pytest.mark.parametrize("method", ["GET", "HEAD"])
 def test_every_other_spelling_leads_to_the_address(
-    house: House, path: str, canonical: str, method: str
+    stocked: StockedSite, path: str, canonical: str, method: str
 ) -> None:
-    response = fetch(house.site, path.format_map(house.slugs), method=method)
+    response = fetch(stocked.site, path.format_map(stocked.slugs), method=method)
 
     assert response.status_int == 301
-    assert response.location == INDEX + canonical.format_map(house.slugs)
+    assert response.location == INDEX + canonical.format_map(stocked.slugs)
 
 
 @pytest.mark.parametrize(("path", "canonical"), REDIRECTS)
-def test_an_address_is_its_own(house: House, path: str, canonical: str) -> None:
-    assert fetch(house.site, canonical.format_map(house.slugs)).status_int in (200, 303)
+def test_an_address_is_its_own(stocked: StockedSite, path: str, canonical: str) -> None:
+    assert fetch(stocked.site, canonical.format_map(stocked.slugs)).status_int in (200, 303)
 
 
 @pytest.mark.parametrize(
@@ -100,16 +100,16 @@ def test_an_address_is_its_own(house: House, path: str, canonical: str) -> None:
         ("q=\xc3\xa9 \0\r\nX: 1", "?q=%C3%A9%20%00%0D%0AX:%201"),
     ],
 )
-def test_the_query_is_kept(house: House, query: str, kept: str) -> None:
-    response = fetch(house.site, "/simple", environ={"QUERY_STRING": query})
+def test_the_query_is_kept(stocked: StockedSite, query: str, kept: str) -> None:
+    response = fetch(stocked.site, "/simple", environ={"QUERY_STRING": query})
 
     assert response.status_int == 301
     assert response.location == f"{INDEX}/simple/{kept}"
 
 
 @pytest.mark.parametrize("path", ["/legacy", "//legacy/", "/./legacy", "/legacy//"])
-def test_an_upload_is_redirected_with_its_body(house: House, path: str) -> None:
-    response = fetch(house.site, f"{path}?staged=true", method="POST", body=b"--x--")
+def test_an_upload_is_redirected_with_its_body(stocked: StockedSite, path: str) -> None:
+    response = fetch(stocked.site, f"{path}?staged=true", method="POST", body=b"--x--")
 
     assert response.status_int == 308
     assert response.location == f"{INDEX}/legacy/?staged=true"
@@ -132,8 +132,8 @@ def test_an_upload_is_redirected_with_its_body(house: House, path: str) -> None:
         "/draft/nothing",
     ],
 )
-def test_what_is_not_there_is_not_redirected(house: House, path: str) -> None:
-    assert fetch(house.site, path).status_int == 404
+def test_what_is_not_there_is_not_redirected(stocked: StockedSite, path: str) -> None:
+    assert fetch(stocked.site, path).status_int == 404
 
 
 @pytest.mark.parametrize(
@@ -146,8 +146,8 @@ def test_what_is_not_there_is_not_redirected(house: House, path: str) -> None:
         "//evil.example/../account/login/",
     ],
 )
-def test_no_redirect_leads_elsewhere(house: House, path: str) -> None:
-    response = fetch(house.site, path)
+def test_no_redirect_leads_elsewhere(stocked: StockedSite, path: str) -> None:
+    response = fetch(stocked.site, path)
 
     if response.location is not None:
         assert response.location.startswith(f"{INDEX}/")
@@ -164,15 +164,15 @@ def test_the_index_can_live_below_a_path(mounted: Site) -> None:
     assert fetch(mounted, "/simple/Example/").location == f"{base}/simple/example/"
 
 
-def test_what_a_script_is_told_has_the_public_address(mounted: Site, house: House) -> None:
+def test_what_a_script_is_told_has_the_public_address(mounted: Site, stocked: StockedSite) -> None:
     response = fetch(
         mounted,
         "/api/drafts/example/3.0",
-        headers={"Authorization": f"Bearer {house.token}", "Host": "localhost:6543"},
+        headers={"Authorization": f"Bearer {stocked.token}", "Host": "localhost:6543"},
     )
 
     base = "https://company.example/index/of%20us"
-    assert response.json["links"]["stage"] == f"{base}/draft/{house.slugs['open']}/simple/"
+    assert response.json["links"]["stage"] == f"{base}/draft/{stocked.slugs['open']}/simple/"
     assert all(f["link"].startswith(f"{base}/draft/") for f in response.json["files"].values())
 
 

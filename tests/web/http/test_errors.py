@@ -16,15 +16,15 @@ from greenroom.web.http.problem_details import CONTENT_TYPE
 from greenroom.web.http.refusals import TEXT
 from tests.fuzzing import fuzzed
 from tests.web.conftest import authorization
-from tests.web.standing import KINDS, House, fetch, furnished_site, state, with_settings
+from tests.web.standing import KINDS, StockedSite, fetch, state, stocked_site, with_settings
 
 
 @pytest.fixture(scope="module", params=KINDS)
-def house(
+def stocked(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[House]:
-    with furnished_site(request, tmp_path_factory.mktemp("house"), request.param) as house:
-        yield house
+) -> Iterator[StockedSite]:
+    with stocked_site(request, tmp_path_factory.mktemp("stocked"), request.param) as stocked:
+        yield stocked
 
 
 @pytest.mark.parametrize(
@@ -47,16 +47,16 @@ def test_each_kind_of_refusal_has_a_status(refusal: Refusal, status: int) -> Non
     assert TEXT.status(type(refusal)) == status
 
 
-def test_a_program_gets_a_line_and_a_person_gets_a_page(house: House) -> None:
+def test_a_program_gets_a_line_and_a_person_gets_a_page(stocked: StockedSite) -> None:
     for path in (
         "/simple/nothing/",
         "/packages/nothing",
         "/api/nothing",
         "/legacy/nothing",
-        f"/draft/{house.slugs['open']}/nothing",
+        f"/draft/{stocked.slugs['open']}/nothing",
         "/draft/nothing/simple/",
     ):
-        response = fetch(house.site, path)
+        response = fetch(stocked.site, path)
         assert (response.status_int, response.content_type) == (404, "text/plain")
         assert response.text == "There is nothing at this address.\n"
 
@@ -68,13 +68,13 @@ def test_a_program_gets_a_line_and_a_person_gets_a_page(house: House) -> None:
         "/draft/",
         "/simples/",
     ):
-        response = fetch(house.site, path)
+        response = fetch(stocked.site, path)
         assert (response.status_int, response.content_type) == (404, "text/html")
         assert "There is nothing at this address." in response.text
 
 
-def test_a_page_that_is_not_there_says_nothing_of_its_address(house: House) -> None:
-    response = fetch(house.site, "/<script>alert(1)</script>?q=<script>")
+def test_a_page_that_is_not_there_says_nothing_of_its_address(stocked: StockedSite) -> None:
+    response = fetch(stocked.site, "/<script>alert(1)</script>?q=<script>")
 
     assert response.status_int == 404
     assert "<script>alert" not in response.text
@@ -93,38 +93,38 @@ def test_a_page_that_is_not_there_says_nothing_of_its_address(house: House) -> N
 )
 @pytest.mark.parametrize("method", ["DELETE", "PUT", "BREW", "TRACE", "CONNECT", "get"])
 def test_another_method_is_told_which_ones_there_are(
-    house: House, path: str, allowed: set[str], method: str
+    stocked: StockedSite, path: str, allowed: set[str], method: str
 ) -> None:
-    response = fetch(house.site, path, method=method)
+    response = fetch(stocked.site, path, method=method)
 
     assert response.status_int == 405
     assert set(response.allow or ()) == allowed
 
 
-def test_a_method_says_nothing_of_what_may_not_be_known(house: House) -> None:
+def test_a_method_says_nothing_of_what_may_not_be_known(stocked: StockedSite) -> None:
     for path in ("/manage/project/hidden/", "/project/hidden/", "/simple/hidden/"):
-        assert fetch(house.site, path, method="DELETE").status_int == 404
+        assert fetch(stocked.site, path, method="DELETE").status_int == 404
 
 
-def test_a_rate_limit_says_how_long_to_wait(house: House) -> None:
-    site = with_settings(house.site, uploads_per_hour=1)
-    wheel = house.files["example-1.0-py3-none-any.whl"]
+def test_a_rate_limit_says_how_long_to_wait(stocked: StockedSite) -> None:
+    site = with_settings(stocked.site, uploads_per_hour=1)
+    wheel = stocked.files["example-1.0-py3-none-any.whl"]
 
-    response = site.upload(wheel, house.token, status=429)
+    response = site.upload(wheel, stocked.token, status=429)
 
     assert response.headers["Retry-After"] == "3600"
     assert response.status.startswith("429 The user 'ada' uploaded")
 
 
 def test_a_storage_that_does_not_answer_is_not_the_client_s_fault(
-    house: House, monkeypatch: pytest.MonkeyPatch
+    stocked: StockedSite, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def unavailable(*_: object) -> None:
         raise StorageUnavailable("no answer")
 
-    monkeypatch.setattr(house.site.services.storage, "open", unavailable)
+    monkeypatch.setattr(stocked.site.services.storage, "open", unavailable)
 
-    response = fetch(house.site, f"/draft/{house.slugs['open']}/files/example-3.0.tar.gz")
+    response = fetch(stocked.site, f"/draft/{stocked.slugs['open']}/files/example-3.0.tar.gz")
 
     assert response.status_int == 503
     assert response.headers["Retry-After"] == "30"
@@ -133,17 +133,17 @@ def test_a_storage_that_does_not_answer_is_not_the_client_s_fault(
 
 
 def test_a_bug_is_told_in_the_form_of_the_api_that_was_asked(
-    house: House, monkeypatch: pytest.MonkeyPatch
+    stocked: StockedSite, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def broken(*_: object) -> None:
-        raise RuntimeError("a secret of the house")
+        raise RuntimeError("a secret of the site")
 
     monkeypatch.setattr(drafts, "open_new", broken)
 
-    response = house.site.app.post_json(
+    response = stocked.site.app.post_json(
         "/upload/2.0/",
         {"meta": {"api-version": "2.0"}, "name": "example", "version": "9.0"},
-        headers=authorization(house.site.token()) | {"Content-Type": CONTENT_TYPE},
+        headers=authorization(stocked.site.token()) | {"Content-Type": CONTENT_TYPE},
         status=500,
     )
 
@@ -290,7 +290,7 @@ HEADERS = st.dictionaries(
 @example("GET", ["simple"], False, "", {"Host": "["}, b"")
 @fuzzed(350)
 def test_garbage_is_never_an_error_of_ours(
-    house: House,
+    stocked: StockedSite,
     method: str,
     segments: list[str],
     slash: bool,
@@ -299,11 +299,16 @@ def test_garbage_is_never_an_error_of_ours(
     body: bytes,
 ) -> None:
     path = "/" + "/".join(segments) + "/" * slash
-    for name, slug in house.slugs.items():
+    for name, slug in stocked.slugs.items():
         path = path.replace("{" + name + "}", slug)
 
     response = fetch(
-        house.site, path, method=method, headers=headers, body=body, environ={"QUERY_STRING": query}
+        stocked.site,
+        path,
+        method=method,
+        headers=headers,
+        body=body,
+        environ={"QUERY_STRING": query},
     )
 
     assert response.status_int < 500, (response.status, response.text)
@@ -314,19 +319,23 @@ def test_garbage_is_never_an_error_of_ours(
         assert response.body == b""
 
 
-def test_garbage_leaves_nothing_behind(house: House) -> None:
+def test_garbage_leaves_nothing_behind(stocked: StockedSite) -> None:
     """Runs after the garbage, and again by itself, because order is no promise."""
-    before = state(house.site)
+    before = state(stocked.site)
     for path in ("/simple/", "/legacy/", "/api/drafts/example/3.0", "/project/Example/", "/"):
         for method in ("GET", "POST", "PUT", "DELETE"):
-            fetch(house.site, path, method=method, headers=authorization(house.token), body=b"x")
+            fetch(
+                stocked.site, path, method=method, headers=authorization(stocked.token), body=b"x"
+            )
 
-    assert state(house.site) == before
-    assert not list(house.site.services.storage.incoming.iterdir())
+    assert state(stocked.site) == before
+    assert not list(stocked.site.services.storage.incoming.iterdir())
 
 
-def test_a_host_that_is_none_is_refused_where_nothing_else_names_the_index(house: House) -> None:
-    site = with_settings(house.site, url=None)
+def test_a_host_that_is_none_is_refused_where_nothing_else_names_the_index(
+    stocked: StockedSite,
+) -> None:
+    site = with_settings(stocked.site, url=None)
 
     for host in ("[", "a b", "<script>", "a\x00b", "\xe9", "evil/..", ""):
         response = fetch(site, "/simple", headers={"Host": host})

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import pytest
 
 from tests.web.conftest import Site, authorization
-from tests.web.standing import KINDS, House, fetch, furnished_site, with_settings
+from tests.web.standing import KINDS, StockedSite, fetch, stocked_site, with_settings
 
 EVERYWHERE = {
     "X-Content-Type-Options": "nosniff",
@@ -91,32 +91,34 @@ ANSWERS = [
 
 
 @pytest.fixture(scope="module", params=KINDS)
-def house(
+def stocked(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[House]:
-    with furnished_site(request, tmp_path_factory.mktemp("house"), request.param) as house:
-        yield house
+) -> Iterator[StockedSite]:
+    with stocked_site(request, tmp_path_factory.mktemp("stocked"), request.param) as stocked:
+        yield stocked
 
 
 @pytest.fixture(scope="module")
-def encrypted(house: House) -> Site:
+def encrypted(stocked: StockedSite) -> Site:
     """The same index at an https address."""
-    return with_settings(house.site, url="https://index.example")
+    return with_settings(stocked.site, url="https://index.example")
 
 
-def headers_of(house: House, site: Site, method: str, path: str, status: int) -> dict[str, str]:
+def headers_of(
+    stocked: StockedSite, site: Site, method: str, path: str, status: int
+) -> dict[str, str]:
     response = fetch(
         site,
-        path.format_map(house.slugs | {"file": published_file(house)}),
+        path.format_map(stocked.slugs | {"file": published_file(stocked)}),
         method=method,
-        headers=authorization(house.token) if path.startswith("/api") else {},
+        headers=authorization(stocked.token) if path.startswith("/api") else {},
     )
     assert response.status_int == status
     return dict(response.headers)
 
 
-def published_file(house: House) -> str:
-    for line in fetch(house.site, "/simple/example/").text.splitlines():
+def published_file(stocked: StockedSite) -> str:
+    for line in fetch(stocked.site, "/simple/example/").text.splitlines():
         if ".whl" in line:
             return line.partition('href="../..')[2].partition("#")[0]
     raise AssertionError("no wheel is published")
@@ -124,9 +126,9 @@ def published_file(house: House) -> str:
 
 @pytest.mark.parametrize(("method", "path", "status"), ANSWERS)
 def test_no_answer_can_be_framed_sniffed_or_run(
-    house: House, method: str, path: str, status: int
+    stocked: StockedSite, method: str, path: str, status: int
 ) -> None:
-    headers = headers_of(house, house.site, method, path, status)
+    headers = headers_of(stocked, stocked.site, method, path, status)
 
     assert EVERYWHERE.items() <= headers.items()
     assert headers["Content-Security-Policy"].startswith("default-src 'none'")
@@ -139,10 +141,10 @@ def test_no_answer_can_be_framed_sniffed_or_run(
 
 @pytest.mark.parametrize(("method", "path", "status"), ANSWERS)
 def test_only_an_encrypted_index_asks_for_encryption(
-    house: House, encrypted: Site, method: str, path: str, status: int
+    stocked: StockedSite, encrypted: Site, method: str, path: str, status: int
 ) -> None:
-    plain = headers_of(house, house.site, method, path, status)
-    over_tls = headers_of(house, encrypted, method, path, status)
+    plain = headers_of(stocked, stocked.site, method, path, status)
+    over_tls = headers_of(stocked, encrypted, method, path, status)
 
     assert "Strict-Transport-Security" not in plain
     assert over_tls["Strict-Transport-Security"].startswith("max-age=")
@@ -150,9 +152,9 @@ def test_only_an_encrypted_index_asks_for_encryption(
 
 @pytest.mark.parametrize(("method", "path", "status"), ANSWERS)
 def test_what_has_a_slug_in_its_address_is_kept_and_followed_by_nobody(
-    house: House, method: str, path: str, status: int
+    stocked: StockedSite, method: str, path: str, status: int
 ) -> None:
-    headers = headers_of(house, house.site, method, path, status)
+    headers = headers_of(stocked, stocked.site, method, path, status)
 
     secret = {
         "Cache-Control": "private, no-store",
@@ -168,9 +170,9 @@ def test_what_has_a_slug_in_its_address_is_kept_and_followed_by_nobody(
 
 @pytest.mark.parametrize(("method", "path", "status"), ANSWERS)
 def test_data_is_nothing_that_a_browser_runs(
-    house: House, method: str, path: str, status: int
+    stocked: StockedSite, method: str, path: str, status: int
 ) -> None:
-    headers = headers_of(house, house.site, method, path, status)
+    headers = headers_of(stocked, stocked.site, method, path, status)
 
     if 300 <= status < 400:
         return  # nothing is shown of those
@@ -181,26 +183,26 @@ def test_data_is_nothing_that_a_browser_runs(
 
 @pytest.mark.parametrize(("method", "path", "status"), ANSWERS)
 def test_what_goes_wrong_is_kept_by_nobody(
-    house: House, method: str, path: str, status: int
+    stocked: StockedSite, method: str, path: str, status: int
 ) -> None:
-    headers = headers_of(house, house.site, method, path, status)
+    headers = headers_of(stocked, stocked.site, method, path, status)
 
     if status >= 400:
         assert "no-store" in headers["Cache-Control"]
         assert "ETag" not in headers
 
 
-def test_what_a_browser_has_keeps_its_policy(house: House) -> None:
-    page = fetch(house.site, "/simple/")
+def test_what_a_browser_has_keeps_its_policy(stocked: StockedSite) -> None:
+    page = fetch(stocked.site, "/simple/")
 
-    same = fetch(house.site, "/simple/", headers={"If-None-Match": page.headers["ETag"]})
+    same = fetch(stocked.site, "/simple/", headers={"If-None-Match": page.headers["ETag"]})
 
     assert same.status_int == 304
     assert "Content-Security-Policy" not in same.headers
 
 
-def test_a_refused_host_has_them_too(house: House) -> None:
-    site = with_settings(house.site, url=None)
+def test_a_refused_host_has_them_too(stocked: StockedSite) -> None:
+    site = with_settings(stocked.site, url=None)
 
     response = fetch(site, "/", headers={"Host": "a b"})
 
@@ -208,8 +210,8 @@ def test_a_refused_host_has_them_too(house: House) -> None:
     assert EVERYWHERE.items() <= dict(response.headers).items()
 
 
-def test_encryption_is_what_a_trusted_proxy_says_it_is(house: House) -> None:
-    site = with_settings(house.site, url=None, trusted_proxies="192.0.2.0/24")
+def test_encryption_is_what_a_trusted_proxy_says_it_is(stocked: StockedSite) -> None:
+    site = with_settings(stocked.site, url=None, trusted_proxies="192.0.2.0/24")
 
     for remote, asked in (("192.0.2.1", True), ("198.51.100.1", False)):
         response = fetch(

@@ -20,7 +20,7 @@ from greenroom.registry.permissions import Person
 from tests import factories
 from tests.artifacts import make_sdist, make_wheel
 from tests.web.conftest import Site
-from tests.web.standing import KINDS, House, fetch, furnished_site
+from tests.web.standing import KINDS, StockedSite, fetch, stocked_site
 
 JSON = {"Accept": "application/vnd.pypi.simple.v1+json"}
 WHEEL = "example-3.0-py3-none-any.whl"
@@ -33,28 +33,28 @@ DRAFT_HEADERS = {
 
 
 @pytest.fixture(scope="module", params=KINDS)
-def house(
+def stocked(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[House]:
-    with furnished_site(request, tmp_path_factory.mktemp("house"), request.param) as house:
-        yield house
+) -> Iterator[StockedSite]:
+    with stocked_site(request, tmp_path_factory.mktemp("stocked"), request.param) as stocked:
+        yield stocked
 
 
-def below(house: House, path: str = "", slug: str = "open") -> str:
-    return f"/draft/{house.slugs[slug]}/{path}"
+def below(stocked: StockedSite, path: str = "", slug: str = "open") -> str:
+    return f"/draft/{stocked.slugs[slug]}/{path}"
 
 
-def test_its_simple_index_lists_this_one_project(house: House) -> None:
-    page = json.loads(fetch(house.site, below(house, "simple/"), headers=JSON).body)
-    html = fetch(house.site, below(house, "simple/")).text
+def test_its_simple_index_lists_this_one_project(stocked: StockedSite) -> None:
+    page = json.loads(fetch(stocked.site, below(stocked, "simple/"), headers=JSON).body)
+    html = fetch(stocked.site, below(stocked, "simple/")).text
 
     assert [project["name"] for project in page["projects"]] == ["example"]
     assert html.count("<a ") == 1
     assert '<a href="example/">example</a>' in html
 
 
-def test_it_lists_only_its_own_files(house: House) -> None:
-    page = json.loads(fetch(house.site, below(house, "simple/example/"), headers=JSON).body)
+def test_it_lists_only_its_own_files(stocked: StockedSite) -> None:
+    page = json.loads(fetch(stocked.site, below(stocked, "simple/example/"), headers=JSON).body)
 
     assert page["name"] == "example"
     assert page["versions"] == ["3.0"]
@@ -65,36 +65,36 @@ def test_it_lists_only_its_own_files(house: House) -> None:
 
 
 @pytest.mark.parametrize("form", ["html", "json"])
-def test_links_stay_within_the_draft_and_lead_to_the_bytes(house: House, form: str) -> None:
-    address = "http://index.example" + below(house, "simple/example/")
+def test_links_stay_within_the_draft_and_lead_to_the_bytes(stocked: StockedSite, form: str) -> None:
+    address = "http://index.example" + below(stocked, "simple/example/")
     if form == "html":
-        text = fetch(house.site, below(house, "simple/example/")).text
+        text = fetch(stocked.site, below(stocked, "simple/example/")).text
         page = ProjectPage.from_html("example", text, base_url=address)
     else:
-        body = fetch(house.site, below(house, "simple/example/"), headers=JSON).body
+        body = fetch(stocked.site, below(stocked, "simple/example/"), headers=JSON).body
         page = ProjectPage.from_json_data(json.loads(body), base_url=address)
 
     assert [package.filename for package in page.packages] == [WHEEL, SDIST]
     for package in page.packages:
-        assert package.url == "http://index.example" + below(house, f"files/{package.filename}")
+        assert package.url == "http://index.example" + below(stocked, f"files/{package.filename}")
         path = package.url.removeprefix("http://index.example")
-        assert fetch(house.site, path).body == house.files[package.filename].read_bytes()
+        assert fetch(stocked.site, path).body == stocked.files[package.filename].read_bytes()
         metadata = urljoin(package.url, f"{package.filename}.metadata")
-        status = fetch(house.site, metadata.removeprefix("http://index.example")).status_int
+        status = fetch(stocked.site, metadata.removeprefix("http://index.example")).status_int
         assert status == (200 if package.filename == WHEEL else 404)
 
 
-def test_its_simple_index_is_negotiated_like_the_public_one(house: House) -> None:
+def test_its_simple_index_is_negotiated_like_the_public_one(stocked: StockedSite) -> None:
     for path in ("simple/", "simple/example/"):
-        address = below(house, path)
-        html = fetch(house.site, address)
+        address = below(stocked, path)
+        html = fetch(stocked.site, address)
         assert html.headers["Content-Type"] == "text/html; charset=utf-8"
         assert html.headers["Vary"] == "Accept"
-        assert fetch(house.site, address, headers={"Accept": "image/png"}).status_int == 406
+        assert fetch(stocked.site, address, headers={"Accept": "image/png"}).status_int == 406
         known = {"If-None-Match": html.headers["ETag"]}
-        assert fetch(house.site, address, headers=known).status_int == 304
-        assert fetch(house.site, address, method="OPTIONS").status_int == 204
-        head = fetch(house.site, address, method="HEAD")
+        assert fetch(stocked.site, address, headers=known).status_int == 304
+        assert fetch(stocked.site, address, method="OPTIONS").status_int == 204
+        head = fetch(stocked.site, address, method="HEAD")
         assert (head.status_int, head.body) == (200, b"")
         assert sorted(head.headers.items()) == sorted(html.headers.items())
 
@@ -102,19 +102,19 @@ def test_its_simple_index_is_negotiated_like_the_public_one(house: House) -> Non
 @pytest.mark.parametrize(
     "name", ["released", "hidden", "nothing", "3.0", "files", "simple", "x" * 500, "%00", "%C3%A9"]
 )
-def test_other_projects_are_not_in_it(house: House, name: str) -> None:
-    response = fetch(house.site, below(house, f"simple/{name}/"))
+def test_other_projects_are_not_in_it(stocked: StockedSite, name: str) -> None:
+    response = fetch(stocked.site, below(stocked, f"simple/{name}/"))
 
     assert response.status_int == 404
     assert response.content_type == "text/plain"
 
 
 @pytest.mark.parametrize("name", ["Example", "EXAMPLE", "eXample"])
-def test_the_project_has_one_address_in_it(house: House, name: str) -> None:
-    response = fetch(house.site, below(house, f"simple/{name}/?a=b"))
+def test_the_project_has_one_address_in_it(stocked: StockedSite, name: str) -> None:
+    response = fetch(stocked.site, below(stocked, f"simple/{name}/?a=b"))
 
     assert response.status_int == 301
-    assert response.location == "http://index.example" + below(house, "simple/example/?a=b")
+    assert response.location == "http://index.example" + below(stocked, "simple/example/?a=b")
     assert DRAFT_HEADERS.items() <= dict(response.headers).items()
 
 
@@ -137,8 +137,10 @@ def test_the_project_has_one_address_in_it(house: House, name: str) -> None:
     ],
 )
 @pytest.mark.parametrize("method", ["GET", "HEAD", "POST", "OPTIONS", "BREW"])
-def test_nobody_keeps_or_follows_anything_below_it(house: House, path: str, method: str) -> None:
-    response = fetch(house.site, below(house, path), method=method)
+def test_nobody_keeps_or_follows_anything_below_it(
+    stocked: StockedSite, path: str, method: str
+) -> None:
+    response = fetch(stocked.site, below(stocked, path), method=method)
 
     assert response.status_int < 500
     assert DRAFT_HEADERS.items() <= dict(response.headers).items()
@@ -148,16 +150,17 @@ def test_nobody_keeps_or_follows_anything_below_it(house: House, path: str, meth
 
 @pytest.mark.parametrize("slug", ["discarded", "expired", "swept", "released", "rotated"])
 @pytest.mark.parametrize("path", ["", "simple/", "files/x.whl"])
-def test_nobody_keeps_or_follows_a_tombstone(house: House, slug: str, path: str) -> None:
+def test_nobody_keeps_or_follows_a_tombstone(stocked: StockedSite, slug: str, path: str) -> None:
     assert (
-        DRAFT_HEADERS.items() <= dict(fetch(house.site, below(house, path, slug)).headers).items()
+        DRAFT_HEADERS.items()
+        <= dict(fetch(stocked.site, below(stocked, path, slug)).headers).items()
     )
 
 
 @pytest.mark.parametrize("path", ["", "simple/", "simple/example/", f"files/{WHEEL}"])
 @pytest.mark.parametrize("method", ["POST", "PUT", "DELETE", "PATCH"])
-def test_it_can_only_be_read(house: House, path: str, method: str) -> None:
-    response = fetch(house.site, below(house, path), method=method)
+def test_it_can_only_be_read(stocked: StockedSite, path: str, method: str) -> None:
+    response = fetch(stocked.site, below(stocked, path), method=method)
 
     if path.startswith("files/") and method == "DELETE":
         assert response.status_int == 401  # with credentials, a file can be taken out
@@ -181,25 +184,27 @@ UNKNOWN = [
 
 @pytest.mark.parametrize("slug", UNKNOWN)
 @pytest.mark.parametrize("path", ["", "simple/", "simple/example/", f"files/{WHEEL}"])
-def test_an_unknown_address_is_not_there(house: House, slug: str, path: str) -> None:
-    assert fetch(house.site, f"/draft/{slug}/{path}").status_int == 404
+def test_an_unknown_address_is_not_there(stocked: StockedSite, slug: str, path: str) -> None:
+    assert fetch(stocked.site, f"/draft/{slug}/{path}").status_int == 404
 
 
 @pytest.mark.parametrize("path", ["", "simple/", "simple/example/", f"files/{WHEEL}"])
-def test_an_address_that_was_rotated_away_is_as_unknown_as_any(house: House, path: str) -> None:
-    rotated = fetch(house.site, below(house, path, "rotated"))
-    unknown = fetch(house.site, f"/draft/{'A' * 22}/{path}")
+def test_an_address_that_was_rotated_away_is_as_unknown_as_any(
+    stocked: StockedSite, path: str
+) -> None:
+    rotated = fetch(stocked.site, below(stocked, path, "rotated"))
+    unknown = fetch(stocked.site, f"/draft/{'A' * 22}/{path}")
 
     assert rotated.status_int == 404
     assert rotated.body == unknown.body
     assert dict(rotated.headers) == dict(unknown.headers)
 
 
-def test_an_address_is_compared_as_a_whole_and_in_its_letter_case(house: House) -> None:
-    slug = house.slugs["open"]
+def test_an_address_is_compared_as_a_whole_and_in_its_letter_case(stocked: StockedSite) -> None:
+    slug = stocked.slugs["open"]
 
     for other in (slug.swapcase(), slug[:-1] + "_", slug[1:] + slug[0]):
-        assert fetch(house.site, f"/draft/{other}/").status_int == 404
+        assert fetch(stocked.site, f"/draft/{other}/").status_int == 404
 
 
 ENDED = {
@@ -227,9 +232,9 @@ ENDED = {
 )
 @pytest.mark.parametrize("method", ["GET", "HEAD"])
 def test_an_ended_draft_says_what_happened(
-    house: House, slug: str, sentence: str, path: str, method: str
+    stocked: StockedSite, slug: str, sentence: str, path: str, method: str
 ) -> None:
-    response = fetch(house.site, below(house, path.format(name=slug), slug), method=method)
+    response = fetch(stocked.site, below(stocked, path.format(name=slug), slug), method=method)
 
     assert response.status_int == 410
     assert response.content_type == ("text/html" if path == "" else "text/plain")
@@ -243,12 +248,12 @@ def test_an_ended_draft_says_what_happened(
 
 @pytest.mark.parametrize("slug", ENDED)
 @pytest.mark.parametrize("path", ["", "simple/", "files/x.whl"])
-def test_an_ended_draft_takes_nothing(house: House, slug: str, path: str) -> None:
-    assert fetch(house.site, below(house, path, slug), method="POST").status_int == 405
+def test_an_ended_draft_takes_nothing(stocked: StockedSite, slug: str, path: str) -> None:
+    assert fetch(stocked.site, below(stocked, path, slug), method="POST").status_int == 405
 
 
-def test_the_link_to_the_release_that_was_published_is_whole(house: House) -> None:
-    text = fetch(house.site, below(house, "simple/", "released")).text
+def test_the_link_to_the_release_that_was_published_is_whole(stocked: StockedSite) -> None:
+    text = fetch(stocked.site, below(stocked, "simple/", "released")).text
 
     assert text == (
         "The draft of released 1.0 was published.\nhttp://index.example/project/released/1.0/\n"

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.web.standing import KINDS, House, fetch, furnished_site
+from tests.web.standing import KINDS, StockedSite, fetch, stocked_site
 
 WHEEL = "example-1.0-py3-none-any.whl"
 SDIST = "example-1.0.tar.gz"
@@ -18,22 +18,22 @@ PUBLISHED, STAGED = ALL[:3], ALL[3:]
 
 
 @pytest.fixture(scope="module", params=KINDS)
-def house(
+def stocked(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[House]:
-    with furnished_site(request, tmp_path_factory.mktemp("house"), request.param) as house:
-        yield house
+) -> Iterator[StockedSite]:
+    with stocked_site(request, tmp_path_factory.mktemp("stocked"), request.param) as stocked:
+        yield stocked
 
 
-def address(house: House, name: str) -> str:
+def address(stocked: StockedSite, name: str) -> str:
     if name in STAGED:
-        return f"/draft/{house.slugs['open']}/files/{name}"
-    digest = hashlib.sha256(house.files[name.removesuffix(METADATA)].read_bytes()).hexdigest()
+        return f"/draft/{stocked.slugs['open']}/files/{name}"
+    digest = hashlib.sha256(stocked.files[name.removesuffix(METADATA)].read_bytes()).hexdigest()
     return f"/packages/{digest[:2]}/{digest[2:4]}/{digest[4:]}/{name}"
 
 
-def content(house: House, name: str) -> bytes:
-    path = house.files[name.removesuffix(METADATA)]
+def content(stocked: StockedSite, name: str) -> bytes:
+    path = stocked.files[name.removesuffix(METADATA)]
     if not name.endswith(METADATA):
         return path.read_bytes()
     with zipfile.ZipFile(path) as wheel:
@@ -42,10 +42,10 @@ def content(house: House, name: str) -> bytes:
 
 
 @pytest.mark.parametrize("name", ALL)
-def test_the_bytes_are_those_that_were_uploaded(house: House, name: str) -> None:
-    response = fetch(house.site, address(house, name))
+def test_the_bytes_are_those_that_were_uploaded(stocked: StockedSite, name: str) -> None:
+    response = fetch(stocked.site, address(stocked, name))
 
-    expected = content(house, name)
+    expected = content(stocked, name)
     assert response.status_int == 200
     assert response.body == expected
     assert response.headers["Content-Length"] == str(len(expected))
@@ -68,9 +68,9 @@ def test_the_bytes_are_those_that_were_uploaded(house: House, name: str) -> None
 )
 @pytest.mark.parametrize("method", ["GET", "HEAD"])
 def test_nothing_is_shown_by_a_browser(
-    house: House, name: str, content_type: str, method: str
+    stocked: StockedSite, name: str, content_type: str, method: str
 ) -> None:
-    headers = fetch(house.site, address(house, name), method=method).headers
+    headers = fetch(stocked.site, address(stocked, name), method=method).headers
 
     assert headers["Content-Type"] == content_type
     assert headers["Content-Disposition"] == f'attachment; filename="{name}"'
@@ -79,10 +79,12 @@ def test_nothing_is_shown_by_a_browser(
 
 
 @pytest.mark.parametrize("name", PUBLISHED)
-def test_published_files_never_change(house: House, name: str) -> None:
-    whole = fetch(house.site, address(house, name))
-    part = fetch(house.site, address(house, name), headers={"Range": "bytes=0-0"})
-    same = fetch(house.site, address(house, name), headers={"If-None-Match": whole.headers["ETag"]})
+def test_published_files_never_change(stocked: StockedSite, name: str) -> None:
+    whole = fetch(stocked.site, address(stocked, name))
+    part = fetch(stocked.site, address(stocked, name), headers={"Range": "bytes=0-0"})
+    same = fetch(
+        stocked.site, address(stocked, name), headers={"If-None-Match": whole.headers["ETag"]}
+    )
 
     assert [r.status_int for r in (whole, part, same)] == [200, 206, 304]
     for response in (whole, part, same):
@@ -91,16 +93,16 @@ def test_published_files_never_change(house: House, name: str) -> None:
 
 
 @pytest.mark.parametrize("name", STAGED)
-def test_nobody_keeps_a_staged_file(house: House, name: str) -> None:
+def test_nobody_keeps_a_staged_file(stocked: StockedSite, name: str) -> None:
     for headers in ({}, {"Range": "bytes=0-0"}, {"Range": "bytes=999999-"}):
-        response = fetch(house.site, address(house, name), headers=headers)
+        response = fetch(stocked.site, address(stocked, name), headers=headers)
         assert response.headers["Cache-Control"] == "private, no-store"
 
 
 @pytest.mark.parametrize("name", ALL)
-def test_head_says_what_get_would_say(house: House, name: str) -> None:
-    get = fetch(house.site, address(house, name))
-    head = fetch(house.site, address(house, name), method="HEAD")
+def test_head_says_what_get_would_say(stocked: StockedSite, name: str) -> None:
+    get = fetch(stocked.site, address(stocked, name))
+    head = fetch(stocked.site, address(stocked, name), method="HEAD")
 
     assert head.status_int == 200
     assert head.body == b""
@@ -123,11 +125,11 @@ def test_head_says_what_get_would_say(house: House, name: str) -> None:
     ],
 )
 def test_a_range_is_that_part_of_the_file(
-    house: House, name: str, wanted: str, start: int, end: int | None
+    stocked: StockedSite, name: str, wanted: str, start: int, end: int | None
 ) -> None:
-    response = fetch(house.site, address(house, name), headers={"Range": wanted})
+    response = fetch(stocked.site, address(stocked, name), headers={"Range": wanted})
 
-    whole = content(house, name)
+    whole = content(stocked, name)
     part = whole[start:end]
     first = start if start >= 0 else len(whole) + start
     assert response.status_int == 206
@@ -141,11 +143,11 @@ def test_a_range_is_that_part_of_the_file(
 
 @pytest.mark.parametrize("name", [WHEEL, STAGED_SDIST, WHEEL + METADATA])
 @pytest.mark.parametrize("wanted", ["bytes=999999-", "bytes=999999-9999999", "bytes=-0"])
-def test_a_range_behind_the_end_cannot_be_had(house: House, name: str, wanted: str) -> None:
-    response = fetch(house.site, address(house, name), headers={"Range": wanted})
+def test_a_range_behind_the_end_cannot_be_had(stocked: StockedSite, name: str, wanted: str) -> None:
+    response = fetch(stocked.site, address(stocked, name), headers={"Range": wanted})
 
     assert response.status_int == 416
-    assert response.headers["Content-Range"] == f"bytes */{len(content(house, name))}"
+    assert response.headers["Content-Range"] == f"bytes */{len(content(stocked, name))}"
     assert "immutable" not in response.headers.get("Cache-Control", "")
 
 
@@ -171,21 +173,23 @@ def test_a_range_behind_the_end_cannot_be_had(house: House, name: str, wanted: s
         "bytes=\u00b2-\u00b3",
     ],
 )
-def test_what_is_no_single_range_gets_the_whole(house: House, name: str, wanted: str) -> None:
-    response = fetch(house.site, address(house, name), headers={"Range": wanted})
+def test_what_is_no_single_range_gets_the_whole(
+    stocked: StockedSite, name: str, wanted: str
+) -> None:
+    response = fetch(stocked.site, address(stocked, name), headers={"Range": wanted})
 
     assert response.status_int == 200
-    assert response.body == content(house, name)
+    assert response.body == content(stocked, name)
     assert "Content-Range" not in response.headers
 
 
-def test_a_range_of_a_head_is_ignored(house: House) -> None:
+def test_a_range_of_a_head_is_ignored(stocked: StockedSite) -> None:
     response = fetch(
-        house.site, address(house, WHEEL), method="HEAD", headers={"Range": "bytes=0-1"}
+        stocked.site, address(stocked, WHEEL), method="HEAD", headers={"Range": "bytes=0-1"}
     )
 
     assert response.status_int == 200
-    assert response.headers["Content-Length"] == str(len(content(house, WHEEL)))
+    assert response.headers["Content-Length"] == str(len(content(stocked, WHEEL)))
 
 
 @pytest.mark.parametrize(
@@ -200,31 +204,31 @@ def test_a_range_of_a_head_is_ignored(house: House) -> None:
     ],
 )
 def test_a_download_goes_on_only_where_the_file_is_the_same(
-    house: House, if_range: str, status: int
+    stocked: StockedSite, if_range: str, status: int
 ) -> None:
-    etag = fetch(house.site, address(house, WHEEL)).headers["ETag"]
+    etag = fetch(stocked.site, address(stocked, WHEEL)).headers["ETag"]
 
     response = fetch(
-        house.site,
-        address(house, WHEEL),
+        stocked.site,
+        address(stocked, WHEEL),
         headers={"Range": "bytes=5-", "If-Range": if_range.format(etag=etag)},
     )
 
     assert response.status_int == status
-    assert response.body == content(house, WHEEL)[5 if status == 206 else 0 :]
+    assert response.body == content(stocked, WHEEL)[5 if status == 206 else 0 :]
 
 
 @pytest.mark.parametrize("name", ALL)
 @pytest.mark.parametrize("method", ["GET", "HEAD"])
 @pytest.mark.parametrize("given", ["{etag}", "W/{etag}", '"other", {etag}', "*"])
 def test_what_the_client_has_is_not_sent_again(
-    house: House, name: str, method: str, given: str
+    stocked: StockedSite, name: str, method: str, given: str
 ) -> None:
-    etag = fetch(house.site, address(house, name)).headers["ETag"]
+    etag = fetch(stocked.site, address(stocked, name)).headers["ETag"]
 
     response = fetch(
-        house.site,
-        address(house, name),
+        stocked.site,
+        address(stocked, name),
         method=method,
         headers={"If-None-Match": given.format(etag=etag), "Range": "bytes=0-1"},
     )
@@ -235,16 +239,18 @@ def test_what_the_client_has_is_not_sent_again(
 
 
 @pytest.mark.parametrize("given", ['"other"', "garbage", '"', "W/"])
-def test_what_the_client_has_of_another_file_does_not_count(house: House, given: str) -> None:
-    response = fetch(house.site, address(house, WHEEL), headers={"If-None-Match": given})
+def test_what_the_client_has_of_another_file_does_not_count(
+    stocked: StockedSite, given: str
+) -> None:
+    response = fetch(stocked.site, address(stocked, WHEEL), headers={"If-None-Match": given})
 
     assert response.status_int == 200
 
 
 @pytest.mark.parametrize("name", ALL)
 @pytest.mark.parametrize("method", ["POST", "PUT", "DELETE", "PATCH"])
-def test_files_are_only_read(house: House, name: str, method: str) -> None:
-    response = fetch(house.site, address(house, name), method=method)
+def test_files_are_only_read(stocked: StockedSite, name: str, method: str) -> None:
+    response = fetch(stocked.site, address(stocked, name), method=method)
 
     if name in STAGED and method == "DELETE":
         assert response.status_int == 401  # it takes credentials to take a file out of a draft
@@ -254,17 +260,17 @@ def test_files_are_only_read(house: House, name: str, method: str) -> None:
 
 
 @pytest.mark.parametrize("name", [SDIST + METADATA, WHEEL + METADATA + METADATA, METADATA, "x.whl"])
-def test_there_is_nothing_else_beside_a_published_file(house: House, name: str) -> None:
-    folder = address(house, WHEEL).rpartition("/")[0]
-    own_folder = address(house, SDIST).rpartition("/")[0]
+def test_there_is_nothing_else_beside_a_published_file(stocked: StockedSite, name: str) -> None:
+    folder = address(stocked, WHEEL).rpartition("/")[0]
+    own_folder = address(stocked, SDIST).rpartition("/")[0]
 
-    assert fetch(house.site, f"{folder}/{name}").status_int == 404
-    assert fetch(house.site, f"{own_folder}/{name}").status_int == 404
+    assert fetch(stocked.site, f"{folder}/{name}").status_int == 404
+    assert fetch(stocked.site, f"{own_folder}/{name}").status_int == 404
 
 
 @pytest.mark.parametrize("name", [STAGED_SDIST + METADATA, STAGED_WHEEL + METADATA * 2, METADATA])
-def test_there_is_nothing_else_beside_a_staged_file(house: House, name: str) -> None:
-    assert fetch(house.site, f"/draft/{house.slugs['open']}/files/{name}").status_int == 404
+def test_there_is_nothing_else_beside_a_staged_file(stocked: StockedSite, name: str) -> None:
+    assert fetch(stocked.site, f"/draft/{stocked.slugs['open']}/files/{name}").status_int == 404
 
 
 @pytest.mark.parametrize(
@@ -280,35 +286,35 @@ def test_there_is_nothing_else_beside_a_staged_file(house: House, name: str) -> 
         lambda path: f"{path}/more",
     ],
 )
-def test_a_published_file_has_one_address(house: House, damage: object) -> None:
+def test_a_published_file_has_one_address(stocked: StockedSite, damage: object) -> None:
     assert callable(damage)
-    response = fetch(house.site, damage(address(house, WHEEL)))
+    response = fetch(stocked.site, damage(address(stocked, WHEEL)))
 
     assert response.status_int == 404
     assert response.content_type == "text/plain"
     assert "immutable" not in response.headers.get("Cache-Control", "")
 
 
-def test_digits_may_not_be_grouped_otherwise(house: House) -> None:
-    _, _, two, more, rest, name = address(house, WHEEL).split("/")
+def test_digits_may_not_be_grouped_otherwise(stocked: StockedSite) -> None:
+    _, _, two, more, rest, name = address(stocked, WHEEL).split("/")
 
-    assert fetch(house.site, f"/packages/{two}{more}/{rest}/{name}").status_int == 404
-    assert fetch(house.site, f"/packages/{two}{more}{rest}/{name}").status_int == 404
-    assert fetch(house.site, f"/packages/{two}/{more}{rest}/{name}").status_int == 404
+    assert fetch(stocked.site, f"/packages/{two}{more}/{rest}/{name}").status_int == 404
+    assert fetch(stocked.site, f"/packages/{two}{more}{rest}/{name}").status_int == 404
+    assert fetch(stocked.site, f"/packages/{two}/{more}{rest}/{name}").status_int == 404
 
 
-def test_a_staged_file_is_not_among_the_published_ones(house: House) -> None:
-    staged = hashlib.sha256(content(house, STAGED_WHEEL)).hexdigest()
+def test_a_staged_file_is_not_among_the_published_ones(stocked: StockedSite) -> None:
+    staged = hashlib.sha256(content(stocked, STAGED_WHEEL)).hexdigest()
 
     path = f"/packages/{staged[:2]}/{staged[2:4]}/{staged[4:]}/{STAGED_WHEEL}"
-    assert fetch(house.site, path).status_int == 404
+    assert fetch(stocked.site, path).status_int == 404
 
 
-def test_a_published_file_is_not_in_a_draft(house: House) -> None:
-    assert fetch(house.site, f"/draft/{house.slugs['open']}/files/{WHEEL}").status_int == 404
+def test_a_published_file_is_not_in_a_draft(stocked: StockedSite) -> None:
+    assert fetch(stocked.site, f"/draft/{stocked.slugs['open']}/files/{WHEEL}").status_int == 404
 
 
-def test_a_server_may_send_a_file_by_itself(house: House) -> None:
+def test_a_server_may_send_a_file_by_itself(stocked: StockedSite) -> None:
     class Sent:
         """What a server does that hands the file to the kernel: it stops at the content length."""
 
@@ -322,25 +328,25 @@ def test_a_server_may_send_a_file_by_itself(house: House) -> None:
             self.file.close()  # type: ignore[attr-defined]
 
     response = fetch(
-        house.site,
-        address(house, WHEEL),
+        stocked.site,
+        address(stocked, WHEEL),
         headers={"Range": "bytes=3-6"},
         environ={"wsgi.file_wrapper": Sent},
     )
 
     assert response.status_int == 206
-    assert response.body == content(house, WHEEL)[3:7]
+    assert response.body == content(stocked, WHEEL)[3:7]
 
 
-def test_bytes_that_are_lost_are_not_found(house: House) -> None:
-    storage = house.site.services.storage
-    digest = hashlib.sha256(content(house, SDIST)).hexdigest()
+def test_bytes_that_are_lost_are_not_found(stocked: StockedSite) -> None:
+    storage = stocked.site.services.storage
+    digest = hashlib.sha256(content(stocked, SDIST)).hexdigest()
     storage.delete(digest)
     try:
-        response = fetch(house.site, address(house, SDIST))
-        part = fetch(house.site, address(house, SDIST), headers={"Range": "bytes=0-1"})
+        response = fetch(stocked.site, address(stocked, SDIST))
+        part = fetch(stocked.site, address(stocked, SDIST), headers={"Range": "bytes=0-1"})
     finally:
-        storage.put(house.files[SDIST], digest)
+        storage.put(stocked.files[SDIST], digest)
 
     assert (response.status_int, part.status_int) == (404, 404)
     assert "immutable" not in response.headers.get("Cache-Control", "")

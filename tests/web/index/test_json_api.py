@@ -15,18 +15,18 @@ from greenroom.registry.unit_of_work import UnitOfWork
 from tests import factories
 from tests.artifacts import make_sdist, make_wheel
 from tests.web.conftest import Site
-from tests.web.standing import KINDS, House, fetch, furnished_site
+from tests.web.standing import KINDS, StockedSite, fetch, stocked_site
 
 PROJECT = "/pypi/example/json"
 RELEASE = "/pypi/example/2.0rc1/json"
 
 
 @pytest.fixture(scope="module", params=KINDS)
-def house(
+def stocked(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[House]:
-    with furnished_site(request, tmp_path_factory.mktemp("house"), request.param) as house:
-        yield house
+) -> Iterator[StockedSite]:
+    with stocked_site(request, tmp_path_factory.mktemp("stocked"), request.param) as stocked:
+        yield stocked
 
 
 def read(site: Site, path: str) -> Any:
@@ -48,8 +48,8 @@ def acting(site: Site) -> Iterator[tuple[UnitOfWork, Project]]:
         yield uow, projects.get(uow, "example")
 
 
-def test_a_project_is_described_by_its_latest_release(house: House) -> None:
-    found = read(house.site, PROJECT)
+def test_a_project_is_described_by_its_latest_release(stocked: StockedSite) -> None:
+    found = read(stocked.site, PROJECT)
 
     assert list(found) == [
         "info",
@@ -69,22 +69,22 @@ def test_a_project_is_described_by_its_latest_release(house: House) -> None:
     assert found["vulnerabilities"] == []
 
 
-def test_a_release_is_described_by_itself(house: House) -> None:
-    found = read(house.site, RELEASE)
+def test_a_release_is_described_by_itself(stocked: StockedSite) -> None:
+    found = read(stocked.site, RELEASE)
 
     assert "releases" not in found
     assert found["info"]["version"] == "2.0rc1"
     assert [file["filename"] for file in found["urls"]] == [
         "example-2.0rc1-cp312-cp312-manylinux_2_17_x86_64.whl"
     ]
-    project = read(house.site, PROJECT)
+    project = read(stocked.site, PROJECT)
     assert found["urls"] == project["releases"]["2.0rc1"]
     assert found["last_serial"] == project["last_serial"]
 
 
-def test_a_file_is_described_with_all_that_is_known_of_it(house: House) -> None:
-    wheel = factories.artifact_of(house.files["example-1.0-py3-none-any.whl"])
-    found, sdist = read(house.site, PROJECT)["urls"]
+def test_a_file_is_described_with_all_that_is_known_of_it(stocked: StockedSite) -> None:
+    wheel = factories.artifact_of(stocked.files["example-1.0-py3-none-any.whl"])
+    found, sdist = read(stocked.site, PROJECT)["urls"]
 
     address = f"{wheel.sha256[:2]}/{wheel.sha256[2:4]}/{wheel.sha256[4:]}/{wheel.filename}"
     assert found == {
@@ -107,14 +107,14 @@ def test_a_file_is_described_with_all_that_is_known_of_it(house: House) -> None:
     assert (sdist["packagetype"], sdist["python_version"]) == ("sdist", "source")
 
 
-def test_the_address_of_a_file_leads_to_its_bytes(house: House) -> None:
-    for file in read(house.site, PROJECT)["urls"]:
+def test_the_address_of_a_file_leads_to_its_bytes(stocked: StockedSite) -> None:
+    for file in read(stocked.site, PROJECT)["urls"]:
         path = file["url"].removeprefix("http://index.example")
-        assert fetch(house.site, path).body == house.files[file["filename"]].read_bytes()
+        assert fetch(stocked.site, path).body == stocked.files[file["filename"]].read_bytes()
 
 
-def test_what_has_no_value_is_there_all_the_same(house: House) -> None:
-    info = read(house.site, PROJECT)["info"]
+def test_what_has_no_value_is_there_all_the_same(stocked: StockedSite) -> None:
+    info = read(stocked.site, PROJECT)["info"]
 
     nothing = [
         "author", "author_email", "bugtrack_url", "description_content_type", "docs_url",
@@ -278,8 +278,10 @@ def test_a_draft_changes_no_answer(site: Site, tmp_path: Path) -> None:
         ("/pypi/example/v1/json", "/pypi/example/1.0/json"),
     ],
 )
-def test_other_spellings_lead_to_the_one_address(house: House, path: str, canonical: str) -> None:
-    response = fetch(house.site, path)
+def test_other_spellings_lead_to_the_one_address(
+    stocked: StockedSite, path: str, canonical: str
+) -> None:
+    response = fetch(stocked.site, path)
 
     assert response.status_int == 301
     assert response.headers["Location"] == f"http://index.example{canonical}"
@@ -308,8 +310,8 @@ def test_other_spellings_lead_to_the_one_address(house: House, path: str, canoni
         "/pypi/example/" + "9" * 5000 + "/json",
     ],
 )
-def test_what_is_not_there_is_said_in_json(house: House, path: str) -> None:
-    response = fetch(house.site, path)
+def test_what_is_not_there_is_said_in_json(stocked: StockedSite, path: str) -> None:
+    response = fetch(stocked.site, path)
 
     assert response.status_int == 404
     assert response.headers["Content-Type"] == "application/json"
@@ -318,17 +320,19 @@ def test_what_is_not_there_is_said_in_json(house: House, path: str) -> None:
 
 
 @pytest.mark.parametrize("path", [PROJECT, RELEASE])
-def test_the_serial_is_in_a_header_and_is_that_of_the_simple_index(house: House, path: str) -> None:
-    response = fetch(house.site, path)
+def test_the_serial_is_in_a_header_and_is_that_of_the_simple_index(
+    stocked: StockedSite, path: str
+) -> None:
+    response = fetch(stocked.site, path)
 
-    serial = fetch(house.site, "/simple/example/").headers["X-PyPI-Last-Serial"]
+    serial = fetch(stocked.site, "/simple/example/").headers["X-PyPI-Last-Serial"]
     assert response.headers["X-PyPI-Last-Serial"] == serial
     assert json.loads(response.body)["last_serial"] == int(serial)
 
 
 @pytest.mark.parametrize("path", [PROJECT, RELEASE])
-def test_shared_caches_are_told_what_to_purge(house: House, path: str) -> None:
-    headers = fetch(house.site, path).headers
+def test_shared_caches_are_told_what_to_purge(stocked: StockedSite, path: str) -> None:
+    headers = fetch(stocked.site, path).headers
 
     assert headers["Surrogate-Key"] == "project/example"
     assert headers["Cache-Control"] == "public, max-age=0, s-maxage=60"
@@ -337,10 +341,14 @@ def test_shared_caches_are_told_what_to_purge(house: House, path: str) -> None:
 
 @pytest.mark.parametrize("path", [PROJECT, RELEASE])
 @pytest.mark.parametrize("method", ["GET", "HEAD"])
-def test_a_client_that_has_the_answer_gets_304(house: House, path: str, method: str) -> None:
-    first = fetch(house.site, path, method=method)
+def test_a_client_that_has_the_answer_gets_304(
+    stocked: StockedSite, path: str, method: str
+) -> None:
+    first = fetch(stocked.site, path, method=method)
 
-    again = fetch(house.site, path, method=method, headers={"If-None-Match": first.headers["ETag"]})
+    again = fetch(
+        stocked.site, path, method=method, headers={"If-None-Match": first.headers["ETag"]}
+    )
 
     assert (again.status_int, again.body) == (304, b"")
     kept = ("ETag", "Cache-Control", "Surrogate-Key", "X-PyPI-Last-Serial")
@@ -350,8 +358,8 @@ def test_a_client_that_has_the_answer_gets_304(house: House, path: str, method: 
 
 
 @pytest.mark.parametrize("path", [PROJECT, RELEASE])
-def test_head_says_what_get_would_say(house: House, path: str) -> None:
-    get, head = fetch(house.site, path), fetch(house.site, path, method="HEAD")
+def test_head_says_what_get_would_say(stocked: StockedSite, path: str) -> None:
+    get, head = fetch(stocked.site, path), fetch(stocked.site, path, method="HEAD")
 
     assert head.body == b""
     assert sorted(head.headers.items()) == sorted(get.headers.items())
@@ -359,8 +367,8 @@ def test_head_says_what_get_would_say(house: House, path: str) -> None:
 
 @pytest.mark.parametrize("path", [PROJECT, RELEASE])
 @pytest.mark.parametrize("method", ["POST", "PUT", "DELETE", "BREW"])
-def test_it_is_only_read(house: House, path: str, method: str) -> None:
-    response = fetch(house.site, path, method=method)
+def test_it_is_only_read(stocked: StockedSite, path: str, method: str) -> None:
+    response = fetch(stocked.site, path, method=method)
 
     assert response.status_int == 405
     assert set(response.allow or ()) == {"GET", "HEAD", "OPTIONS"}
@@ -368,8 +376,8 @@ def test_it_is_only_read(house: House, path: str, method: str) -> None:
 
 
 @pytest.mark.parametrize("path", [PROJECT, RELEASE])
-def test_scripts_of_other_origins_may_ask_for_it(house: House, path: str) -> None:
-    response = fetch(house.site, path, method="OPTIONS")
+def test_scripts_of_other_origins_may_ask_for_it(stocked: StockedSite, path: str) -> None:
+    response = fetch(stocked.site, path, method="OPTIONS")
 
     assert response.status_int == 204
     assert response.headers["Access-Control-Allow-Origin"] == "*"

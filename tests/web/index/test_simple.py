@@ -8,36 +8,36 @@ from pypi_simple import ProjectPage
 from sqlalchemy import update
 
 from greenroom.models import Release
-from tests.web.standing import KINDS, House, fetch, furnished_site
+from tests.web.standing import KINDS, StockedSite, fetch, stocked_site
 
 JSON = {"Accept": "application/vnd.pypi.simple.v1+json"}
 
 
 @pytest.fixture(scope="module", params=KINDS)
-def house(
+def stocked(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[House]:
-    with furnished_site(request, tmp_path_factory.mktemp("house"), request.param) as house:
-        yield house
+) -> Iterator[StockedSite]:
+    with stocked_site(request, tmp_path_factory.mktemp("stocked"), request.param) as stocked:
+        yield stocked
 
 
-def test_the_list_has_every_project_that_has_something_published(house: House) -> None:
-    page = json.loads(fetch(house.site, "/simple/", headers=JSON).body)
+def test_the_list_has_every_project_that_has_something_published(stocked: StockedSite) -> None:
+    page = json.loads(fetch(stocked.site, "/simple/", headers=JSON).body)
 
     assert [project["name"] for project in page["projects"]] == ["example", "released"]
     assert page["meta"]["_last-serial"] == max(p["_last-serial"] for p in page["projects"])
 
 
-def test_the_html_list_links_to_the_projects(house: House) -> None:
-    response = fetch(house.site, "/simple/")
+def test_the_html_list_links_to_the_projects(stocked: StockedSite) -> None:
+    response = fetch(stocked.site, "/simple/")
 
     assert response.headers["Content-Type"] == "text/html; charset=utf-8"
     assert '<a href="example/">example</a>' in response.text
     assert "hidden" not in response.text
 
 
-def test_a_project_lists_its_files_by_version_and_name(house: House) -> None:
-    page = json.loads(fetch(house.site, "/simple/example/", headers=JSON).body)
+def test_a_project_lists_its_files_by_version_and_name(stocked: StockedSite) -> None:
+    page = json.loads(fetch(stocked.site, "/simple/example/", headers=JSON).body)
 
     assert page["versions"] == ["1.0", "2.0rc1"]
     assert [file["filename"] for file in page["files"]] == [
@@ -45,26 +45,26 @@ def test_a_project_lists_its_files_by_version_and_name(house: House) -> None:
         "example-1.0.tar.gz",
         "example-2.0rc1-cp312-cp312-manylinux_2_17_x86_64.whl",
     ]
-    assert page["files"][0]["size"] == house.files["example-1.0-py3-none-any.whl"].stat().st_size
+    assert page["files"][0]["size"] == stocked.files["example-1.0-py3-none-any.whl"].stat().st_size
     assert page["files"][0]["requires-python"] == ">=3.9"
 
 
-def test_links_lead_to_the_bytes_and_to_the_metadata(house: House) -> None:
+def test_links_lead_to_the_bytes_and_to_the_metadata(stocked: StockedSite) -> None:
     address = "http://index.example/simple/example/"
-    html = fetch(house.site, "/simple/example/").text
+    html = fetch(stocked.site, "/simple/example/").text
     for package in ProjectPage.from_html("example", html, base_url=address).packages:
         path = package.url.removeprefix("http://index.example")
-        content = house.files[package.filename].read_bytes()
-        assert fetch(house.site, path).body == content
-        metadata = fetch(house.site, f"{path}.metadata")
+        content = stocked.files[package.filename].read_bytes()
+        assert fetch(stocked.site, path).body == content
+        metadata = fetch(stocked.site, f"{path}.metadata")
         assert metadata.status_int == (200 if package.filename.endswith(".whl") else 404)
 
 
-def test_the_serial_is_in_the_header_of_both_pages(house: House) -> None:
-    listed = json.loads(fetch(house.site, "/simple/", headers=JSON).body)
-    example = fetch(house.site, "/simple/example/")
+def test_the_serial_is_in_the_header_of_both_pages(stocked: StockedSite) -> None:
+    listed = json.loads(fetch(stocked.site, "/simple/", headers=JSON).body)
+    example = fetch(stocked.site, "/simple/example/")
 
-    assert fetch(house.site, "/simple/").headers["X-PyPI-Last-Serial"] == str(
+    assert fetch(stocked.site, "/simple/").headers["X-PyPI-Last-Serial"] == str(
         listed["meta"]["_last-serial"]
     )
     assert example.headers["X-PyPI-Last-Serial"] == str(listed["projects"][0]["_last-serial"])
@@ -75,16 +75,16 @@ def test_the_serial_is_in_the_header_of_both_pages(house: House) -> None:
     ("path", "keys"),
     [("/simple/", "all-projects"), ("/simple/example/", "project/example")],
 )
-def test_shared_caches_are_told_what_to_purge(house: House, path: str, keys: str) -> None:
-    headers = fetch(house.site, path).headers
+def test_shared_caches_are_told_what_to_purge(stocked: StockedSite, path: str, keys: str) -> None:
+    headers = fetch(stocked.site, path).headers
 
     assert headers["Surrogate-Key"] == keys
     assert headers["Cache-Control"] == "public, max-age=0, s-maxage=60"
 
 
 @pytest.mark.parametrize("path", ["/simple/", "/simple/example/"])
-def test_head_says_what_get_would_say(house: House, path: str) -> None:
-    get, head = fetch(house.site, path), fetch(house.site, path, method="HEAD")
+def test_head_says_what_get_would_say(stocked: StockedSite, path: str) -> None:
+    get, head = fetch(stocked.site, path), fetch(stocked.site, path, method="HEAD")
 
     assert head.status_int == 200
     assert head.body == b""
@@ -93,11 +93,11 @@ def test_head_says_what_get_would_say(house: House, path: str) -> None:
 
 @pytest.mark.parametrize("path", ["/simple/", "/simple/example/"])
 @pytest.mark.parametrize("method", ["GET", "HEAD"])
-def test_a_client_that_has_the_page_gets_304(house: House, path: str, method: str) -> None:
-    page = fetch(house.site, path, headers=JSON)
+def test_a_client_that_has_the_page_gets_304(stocked: StockedSite, path: str, method: str) -> None:
+    page = fetch(stocked.site, path, headers=JSON)
 
     again = fetch(
-        house.site, path, method=method, headers=JSON | {"If-None-Match": page.headers["ETag"]}
+        stocked.site, path, method=method, headers=JSON | {"If-None-Match": page.headers["ETag"]}
     )
 
     assert again.status_int == 304
@@ -110,8 +110,10 @@ def test_a_client_that_has_the_page_gets_304(house: House, path: str, method: st
 
 @pytest.mark.parametrize("path", ["/simple/", "/simple/example/"])
 @pytest.mark.parametrize("method", ["GET", "HEAD"])
-def test_a_form_that_there_is_not_is_not_acceptable(house: House, path: str, method: str) -> None:
-    response = fetch(house.site, path, method=method, headers={"Accept": "text/plain"})
+def test_a_form_that_there_is_not_is_not_acceptable(
+    stocked: StockedSite, path: str, method: str
+) -> None:
+    response = fetch(stocked.site, path, method=method, headers={"Accept": "text/plain"})
 
     assert response.status_int == 406
     assert response.content_type == "text/plain"
@@ -123,10 +125,10 @@ def test_a_form_that_there_is_not_is_not_acceptable(house: House, path: str, met
     [("/simple/Example/", "/simple/example/"), ("/simple/example", "/simple/example/")],
 )
 def test_another_spelling_leads_to_the_page_whatever_form_is_wanted(
-    house: House, path: str, address: str
+    stocked: StockedSite, path: str, address: str
 ) -> None:
     for accept in ("text/html", "application/vnd.pypi.simple.v1+json", "text/plain"):
-        response = fetch(house.site, path, headers={"Accept": accept})
+        response = fetch(stocked.site, path, headers={"Accept": accept})
         assert response.status_int == 301
         assert response.location == f"http://index.example{address}"
 
@@ -135,28 +137,28 @@ def test_another_spelling_leads_to_the_page_whatever_form_is_wanted(
     "value", ["bytes=0-4", "bytes=-", "bytes=-0", "bytes=99999999-", "bytes=" + "9" * 5000 + "-"]
 )
 @pytest.mark.parametrize("path", ["/simple/", "/simple/example/"])
-def test_a_page_has_no_ranges(house: House, path: str, value: str) -> None:
-    response = fetch(house.site, path, headers={"Range": value})
+def test_a_page_has_no_ranges(stocked: StockedSite, path: str, value: str) -> None:
+    response = fetch(stocked.site, path, headers={"Range": value})
 
     assert response.status_int == 200
-    assert response.body == fetch(house.site, path).body
+    assert response.body == fetch(stocked.site, path).body
 
 
 @pytest.mark.parametrize(
     "name", ["nothing", "hidden", "discarded", "expired", "swept", "example.", "x" * 5000, "é"]
 )
-def test_a_project_without_anything_published_is_not_there(house: House, name: str) -> None:
-    response = fetch(house.site, f"/simple/{name}/")
+def test_a_project_without_anything_published_is_not_there(stocked: StockedSite, name: str) -> None:
+    response = fetch(stocked.site, f"/simple/{name}/")
 
     assert response.status_int == 404
     assert response.content_type == "text/plain"
-    assert response.body == fetch(house.site, "/simple/never-heard-of/").body
+    assert response.body == fetch(stocked.site, "/simple/never-heard-of/").body
 
 
 @pytest.mark.parametrize("path", ["/simple/", "/simple/example/"])
 @pytest.mark.parametrize("method", ["POST", "PUT", "PATCH", "DELETE", "BREW", "get"])
-def test_pages_are_only_read(house: House, path: str, method: str) -> None:
-    response = fetch(house.site, path, method=method)
+def test_pages_are_only_read(stocked: StockedSite, path: str, method: str) -> None:
+    response = fetch(stocked.site, path, method=method)
 
     assert response.status_int == 405
     assert set(response.allow or ()) == {"GET", "HEAD", "OPTIONS"}
@@ -164,9 +166,9 @@ def test_pages_are_only_read(house: House, path: str, method: str) -> None:
 
 
 @pytest.mark.parametrize("path", ["/simple/", "/simple/example/"])
-def test_a_browser_may_ask_what_scripts_may_do(house: House, path: str) -> None:
+def test_a_browser_may_ask_what_scripts_may_do(stocked: StockedSite, path: str) -> None:
     response = fetch(
-        house.site,
+        stocked.site,
         path,
         method="OPTIONS",
         headers={"Origin": "https://elsewhere.example", "Access-Control-Request-Method": "GET"},
@@ -176,21 +178,21 @@ def test_a_browser_may_ask_what_scripts_may_do(house: House, path: str) -> None:
     assert response.headers["Access-Control-Allow-Origin"] == "*"
 
 
-def test_yanking_shows_in_both_forms(house: House) -> None:
+def test_yanking_shows_in_both_forms(stocked: StockedSite) -> None:
     reason = 'breaks "<everything>"'
-    set_yanked(house, yanked=True, reason=reason)
+    set_yanked(stocked, yanked=True, reason=reason)
     try:
-        page = json.loads(fetch(house.site, "/simple/released/", headers=JSON).body)
-        html = fetch(house.site, "/simple/released/").text
+        page = json.loads(fetch(stocked.site, "/simple/released/", headers=JSON).body)
+        html = fetch(stocked.site, "/simple/released/").text
     finally:
-        set_yanked(house, yanked=False, reason="")
+        set_yanked(stocked, yanked=False, reason="")
 
     assert page["files"][0]["yanked"] == reason
     assert 'data-yanked="breaks &quot;&lt;everything&gt;&quot;"' in html
 
 
-def set_yanked(house: House, *, yanked: bool, reason: str) -> None:
-    with house.site.services.writing() as uow:
+def set_yanked(stocked: StockedSite, *, yanked: bool, reason: str) -> None:
+    with stocked.site.services.writing() as uow:
         uow.db.execute(
             update(Release)
             .where(Release.project.has(name="released"))
@@ -203,9 +205,9 @@ def set_yanked(house: House, *, yanked: bool, reason: str) -> None:
     [("/simple/Example/", 301), ("/simple/nothing/", 404), ("/simple/Example", 301)],
 )
 def test_scripts_of_other_origins_read_what_is_no_page_as_well(
-    house: House, path: str, status: int
+    stocked: StockedSite, path: str, status: int
 ) -> None:
-    response = fetch(house.site, path)
+    response = fetch(stocked.site, path)
 
     assert response.status_int == status
     assert response.headers["Access-Control-Allow-Origin"] == "*"

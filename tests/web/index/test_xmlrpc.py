@@ -13,7 +13,7 @@ from greenroom.registry.permissions import OPERATOR
 from tests import factories
 from tests.artifacts import make_sdist, make_wheel
 from tests.web.conftest import Response, Site
-from tests.web.standing import KINDS, House, fetch, furnished_site
+from tests.web.standing import KINDS, StockedSite, fetch, stocked_site
 
 METHODS = (
     "changelog_last_serial",
@@ -63,11 +63,11 @@ def fault_of(site: Site, body: bytes) -> xmlrpc.client.Fault:
 
 
 @pytest.fixture(scope="module", params=KINDS)
-def house(
+def stocked(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[House]:
-    with furnished_site(request, tmp_path_factory.mktemp("house"), request.param) as house:
-        yield house
+) -> Iterator[StockedSite]:
+    with stocked_site(request, tmp_path_factory.mktemp("stocked"), request.param) as stocked:
+        yield stocked
 
 
 @pytest.fixture
@@ -120,23 +120,25 @@ def test_the_changelog_goes_on_from_a_serial(published: Site) -> None:
 
 
 @pytest.mark.parametrize("serial", [10, 2**31 - 1, 2**31, 2**63 - 1, 2**63, 2**64, 10**4000])
-def test_nothing_happened_after_a_serial_that_is_not_reached(house: House, serial: int) -> None:
+def test_nothing_happened_after_a_serial_that_is_not_reached(
+    stocked: StockedSite, serial: int
+) -> None:
     call = b"<methodCall><methodName>changelog_since_serial</methodName><params><param><value>"
     call += b"<int>%d</int></value></param></params></methodCall>" % (serial + 1000)
 
-    (rows,), _ = xmlrpc.client.loads(post(house.site, call).body)
+    (rows,), _ = xmlrpc.client.loads(post(stocked.site, call).body)
 
     assert rows == []
 
 
 @pytest.mark.parametrize("serial", [-1, -(2**31), -(2**63), -(10**4000)])
-def test_everything_happened_after_a_negative_serial(house: House, serial: int) -> None:
+def test_everything_happened_after_a_negative_serial(stocked: StockedSite, serial: int) -> None:
     call = b"<methodCall><methodName>changelog_since_serial</methodName><params><param><value>"
     call += b"<i8>%d</i8></value></param></params></methodCall>" % serial
 
-    (rows,), _ = xmlrpc.client.loads(post(house.site, call).body)
+    (rows,), _ = xmlrpc.client.loads(post(stocked.site, call).body)
 
-    assert rows == client(house.site).changelog_since_serial(0) != []
+    assert rows == client(stocked.site).changelog_since_serial(0) != []
 
 
 def test_no_more_than_fifty_thousand_entries_come_at_once(published: Site) -> None:
@@ -172,9 +174,9 @@ def test_a_user_s_public_projects_are_told_with_the_role(published: Site) -> Non
 
 
 @pytest.mark.parametrize("name", ["hidden", "nothing", "", "é", "a b", "x" * 10_000])
-def test_of_what_is_not_public_nothing_is_told(house: House, name: str) -> None:
-    assert client(house.site).package_roles(name) == []
-    assert client(house.site).user_packages(name) == []
+def test_of_what_is_not_public_nothing_is_told(stocked: StockedSite, name: str) -> None:
+    assert client(stocked.site).package_roles(name) == []
+    assert client(stocked.site).user_packages(name) == []
 
 
 def test_what_the_journal_says_of_a_deleted_project_stays(published: Site) -> None:
@@ -212,8 +214,8 @@ def test_a_call_neither_waits_for_writers_nor_writes(published: Site) -> None:
         assert client(published).changelog_last_serial() == 9
 
 
-def test_an_answer_is_kept_by_nobody(house: House) -> None:
-    response = post(house.site, xmlrpc.client.dumps((), "changelog_last_serial").encode())
+def test_an_answer_is_kept_by_nobody(stocked: StockedSite) -> None:
+    response = post(stocked.site, xmlrpc.client.dumps((), "changelog_last_serial").encode())
 
     assert response.headers["Content-Type"] == "text/xml; charset=utf-8"
     assert response.headers["Cache-Control"] == "no-store"
@@ -223,8 +225,10 @@ def test_an_answer_is_kept_by_nobody(house: House) -> None:
 @pytest.mark.parametrize(
     "method", ["search", "release_data", "system.listMethods", "perform", "\U0001f4a5"]
 )
-def test_another_method_is_a_fault_that_names_those_there_are(house: House, method: str) -> None:
-    fault = fault_of(house.site, xmlrpc.client.dumps((), method).encode())
+def test_another_method_is_a_fault_that_names_those_there_are(
+    stocked: StockedSite, method: str
+) -> None:
+    fault = fault_of(stocked.site, xmlrpc.client.dumps((), method).encode())
 
     assert fault.faultCode == -32601
     assert all(name in fault.faultString for name in METHODS)
@@ -249,11 +253,11 @@ def test_another_method_is_a_fault_that_names_those_there_are(house: House, meth
     ],
 )
 def test_other_parameters_are_a_fault_that_says_what_it_takes(
-    house: House, method: str, parameters: tuple[Any, ...], takes: str
+    stocked: StockedSite, method: str, parameters: tuple[Any, ...], takes: str
 ) -> None:
     body = xmlrpc.client.dumps(parameters, method, allow_none=True)
 
-    fault = fault_of(house.site, body.encode())
+    fault = fault_of(stocked.site, body.encode())
 
     assert fault.faultCode == -32602
     assert takes in fault.faultString
@@ -293,8 +297,8 @@ CALL = b"<methodCall><methodName>changelog_last_serial</methodName>"
         CALL + b"<params>" + b"<array><data><value>" * 3000 + b"</params></methodCall>",
     ],
 )
-def test_what_is_no_call_is_a_fault(house: House, body: bytes) -> None:
-    assert fault_of(house.site, body).faultCode in (-32700, -32602)
+def test_what_is_no_call_is_a_fault(stocked: StockedSite, body: bytes) -> None:
+    assert fault_of(stocked.site, body).faultCode in (-32700, -32602)
 
 
 @pytest.mark.parametrize(
@@ -305,18 +309,18 @@ def test_what_is_no_call_is_a_fault(house: House, body: bytes) -> None:
         b'<!DOCTYPE x [<!ENTITY a "aaaaaaaa"><!ENTITY b "&a;&a;&a;&a;&a;&a;&a;&a;">]>',
     ],
 )
-def test_a_document_type_is_refused(house: House, declaration: bytes) -> None:
-    fault = fault_of(house.site, b"<?xml version='1.0'?>" + declaration + CALL + b"</methodCall>")
+def test_a_document_type_is_refused(stocked: StockedSite, declaration: bytes) -> None:
+    fault = fault_of(stocked.site, b"<?xml version='1.0'?>" + declaration + CALL + b"</methodCall>")
 
     assert fault.faultCode == -32700
     assert "document type" in fault.faultString
 
 
-def test_a_call_has_its_limit(house: House) -> None:
+def test_a_call_has_its_limit(stocked: StockedSite) -> None:
     fitting = xmlrpc.client.dumps(("x" * 60_000,), "package_roles").encode()
-    response = post(house.site, fitting + b" " * (65536 + 1 - len(fitting)))
+    response = post(stocked.site, fitting + b" " * (65536 + 1 - len(fitting)))
 
-    assert post(house.site, fitting + b" " * (65536 - len(fitting))).status_int == 200
+    assert post(stocked.site, fitting + b" " * (65536 - len(fitting))).status_int == 200
     assert response.status_int == 413
     assert "65536 bytes" in response.json["message"]
 
@@ -325,28 +329,28 @@ def test_a_call_has_its_limit(house: House) -> None:
     "content_type",
     ["multipart/form-data; boundary=x", "application/x-www-form-urlencoded", "text/html", ""],
 )
-def test_what_is_sent_as_something_else_is_no_call(house: House, content_type: str) -> None:
+def test_what_is_sent_as_something_else_is_no_call(stocked: StockedSite, content_type: str) -> None:
     body = xmlrpc.client.dumps((), "changelog_last_serial").encode()
 
     response = fetch(
-        house.site, "/pypi", method="POST", body=body, headers={"Content-Type": content_type}
+        stocked.site, "/pypi", method="POST", body=body, headers={"Content-Type": content_type}
     )
 
     assert response.status_int == 415
     assert "/legacy/" in response.json["message"]
 
 
-def test_a_call_is_answered_where_clients_send_it(house: House) -> None:
+def test_a_call_is_answered_where_clients_send_it(stocked: StockedSite) -> None:
     body = xmlrpc.client.dumps((), "changelog_last_serial").encode()
 
-    assert post(house.site, body).status_int == 200
-    slashed = post(house.site, body, path="/pypi/")
+    assert post(stocked.site, body).status_int == 200
+    slashed = post(stocked.site, body, path="/pypi/")
     assert (slashed.status_int, slashed.location) == (308, "http://index.example/pypi")
 
 
 @pytest.mark.parametrize("method", ["GET", "HEAD", "PUT", "DELETE"])
-def test_calls_are_posted(house: House, method: str) -> None:
-    response = fetch(house.site, "/pypi", method=method)
+def test_calls_are_posted(stocked: StockedSite, method: str) -> None:
+    response = fetch(stocked.site, "/pypi", method=method)
 
     assert response.status_int == 405
     assert response.allow == ("POST",)

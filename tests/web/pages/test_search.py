@@ -17,7 +17,7 @@ MANY = 45
 
 
 @pytest.fixture(scope="module", params=KINDS)
-def stocked(
+def shared(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Site]:
     """An index with a few projects, many alike and a draft, which no test here changes."""
@@ -39,8 +39,8 @@ def asked_for(page: webtest.TestResponse) -> str:
     return str(page.html.main.select_one("input[type=search]")["value"])
 
 
-def test_a_project_is_found_with_what_there_is_to_say_of_it(stocked: Site) -> None:
-    page = stocked.app.get("/search/?q=sheep")
+def test_a_project_is_found_with_what_there_is_to_say_of_it(shared: Site) -> None:
+    page = shared.app.get("/search/?q=sheep")
 
     assert "1 project" in text(page)
     assert "Sheep.Counter 1.0" in text(page)
@@ -52,8 +52,8 @@ def test_a_project_is_found_with_what_there_is_to_say_of_it(stocked: Site) -> No
 
 
 @pytest.mark.parametrize("address", ["/", "/project/Sheep.Counter/", "/search/", "/nothing/"])
-def test_every_page_has_one_field_that_leads_there(stocked: Site, address: str) -> None:
-    page = stocked.app.get(address, status="*")
+def test_every_page_has_one_field_that_leads_there(shared: Site, address: str) -> None:
+    page = shared.app.get(address, status="*")
 
     (form,) = [form for name, form in page.forms.items() if "search" in str(name)]
     form["q"] = "Sheep Counter"
@@ -65,20 +65,20 @@ def test_every_page_has_one_field_that_leads_there(stocked: Site, address: str) 
 
 
 @pytest.mark.parametrize("query", ["", "?q=", "?q=+++", "?page=1"])
-def test_without_words_it_says_what_to_do(stocked: Site, query: str) -> None:
-    page = stocked.app.get(f"/search/{query}")
+def test_without_words_it_says_what_to_do(shared: Site, query: str) -> None:
+    page = shared.app.get(f"/search/{query}")
 
     assert heading(page) == "Search"
     assert "Type words" in text(page)
 
 
 @pytest.mark.parametrize("query", ["nothing", "%21%21", "%E2%9D%A4", "sheep+cow"])
-def test_where_nothing_is_found_it_says_so(stocked: Site, query: str) -> None:
-    assert "No project has" in text(stocked.app.get(f"/search/?q={query}"))
+def test_where_nothing_is_found_it_says_so(shared: Site, query: str) -> None:
+    assert "No project has" in text(shared.app.get(f"/search/?q={query}"))
 
 
-def test_long_lists_come_a_page_at_a_time_and_keep_the_query(stocked: Site) -> None:
-    first = stocked.app.get("/search/?q=%22tool%22+%26")
+def test_long_lists_come_a_page_at_a_time_and_keep_the_query(shared: Site) -> None:
+    first = shared.app.get("/search/?q=%22tool%22+%26")
     second = first.click("Next")
     last = second.click("Next")
 
@@ -89,7 +89,7 @@ def test_long_lists_come_a_page_at_a_time_and_keep_the_query(stocked: Site) -> N
     assert [a for a in shown if a.startswith("/project/")] == [
         f"/project/tool-{number:02}/" for number in range(MANY)
     ]
-    assert stocked.app.get("/search/?q=tool&page=4", status=404)
+    assert shared.app.get("/search/?q=tool&page=4", status=404)
 
 
 @pytest.mark.parametrize(
@@ -106,34 +106,34 @@ def test_long_lists_come_a_page_at_a_time_and_keep_the_query(stocked: Site) -> N
     ],
 )
 def test_what_cannot_be_searched_for_is_refused_with_a_reason(
-    stocked: Site, query: str, sentence: str
+    shared: Site, query: str, sentence: str
 ) -> None:
-    assert sentence in text(stocked.app.get(f"/search/?{query}", status=400))
+    assert sentence in text(shared.app.get(f"/search/?{query}", status=400))
 
 
 @pytest.mark.parametrize("query", ["%22%3E%3Cscript%3E", "%27+OR+1%3D1", "%F0%9D%9F%98", "a%2A"])
-def test_the_query_is_text(stocked: Site, query: str) -> None:
-    page = stocked.app.get(f"/search/?q={query}")
+def test_the_query_is_text(shared: Site, query: str) -> None:
+    page = shared.app.get(f"/search/?q={query}")
 
     assert "<script>" not in page.text.replace("<script src", "")
     assert asked_for(page) in ('"><script>', "' OR 1=1", "\U0001d7d8", "a*")
 
 
 def test_where_very_many_match_it_says_that_only_names_count(
-    stocked: Site, monkeypatch: pytest.MonkeyPatch
+    shared: Site, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(search, "_MOST_MATCHES", 20)
 
-    page = stocked.app.get("/search/?q=tool")
-    some = stocked.app.get("/search/?q=example")
+    page = shared.app.get("/search/?q=tool")
+    some = shared.app.get("/search/?q=example")
 
     assert "exactly these words in their name" in text(page)
     assert f"{MANY} projects" in text(page)
     assert "Very many projects match, and these are only some of them" in text(some)
 
 
-def test_what_is_found_is_kept_by_caches_and_by_no_search_engine(stocked: Site) -> None:
-    page = stocked.app.get("/search/?q=sheep")
+def test_what_is_found_is_kept_by_caches_and_by_no_search_engine(shared: Site) -> None:
+    page = shared.app.get("/search/?q=sheep")
 
     assert page.headers["Surrogate-Key"] == "all-projects"
     assert page.headers["Cache-Control"].startswith("public")

@@ -33,7 +33,7 @@ SIGNED_IN = [
 
 
 @pytest.fixture(scope="module", params=KINDS)
-def stocked(
+def shared(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Site]:
     """An index with an administrator, a release and a draft, which no test here changes."""
@@ -47,16 +47,16 @@ def stocked(
 
 
 @pytest.fixture(scope="module")
-def administrator(stocked: Site) -> webtest.TestApp:
+def administrator(shared: Site) -> webtest.TestApp:
     """The administrator's browser."""
-    return stocked.sign_in()
+    return shared.sign_in()
 
 
 @pytest.mark.parametrize("address", [*ANONYMOUS, *SIGNED_IN])
 def test_every_page_can_be_read_by_everybody(
-    stocked: Site, administrator: webtest.TestApp, address: str
+    shared: Site, administrator: webtest.TestApp, address: str
 ) -> None:
-    browser = administrator if address in SIGNED_IN else stocked.app
+    browser = administrator if address in SIGNED_IN else shared.app
 
     html = browser.get(address, status="*").html
 
@@ -78,9 +78,9 @@ def test_every_page_can_be_read_by_everybody(
 
 @pytest.mark.parametrize("address", [*ANONYMOUS, *SIGNED_IN])
 def test_no_page_needs_more_than_its_policy_allows(
-    stocked: Site, administrator: webtest.TestApp, address: str
+    shared: Site, administrator: webtest.TestApp, address: str
 ) -> None:
-    browser = administrator if address in SIGNED_IN else stocked.app
+    browser = administrator if address in SIGNED_IN else shared.app
 
     answer = browser.get(address, status="*")
 

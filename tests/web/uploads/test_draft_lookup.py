@@ -11,31 +11,31 @@ from greenroom.models import RoleName
 from greenroom.registry import drafts
 from tests.artifacts import make_wheel
 from tests.web.conftest import Site, authorization
-from tests.web.standing import KINDS, House, fetch, furnished_site
+from tests.web.standing import KINDS, StockedSite, fetch, stocked_site
 
 
 @pytest.fixture(scope="module", params=KINDS)
-def house(
+def stocked(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[House]:
-    with furnished_site(request, tmp_path_factory.mktemp("house"), request.param) as house:
-        house.site.user("eve")
-        house.site.user("mia")
-        house.site.role("example", "mia", RoleName.MAINTAINER)
-        house.site.user("root", administrator=True)
-        yield house
+) -> Iterator[StockedSite]:
+    with stocked_site(request, tmp_path_factory.mktemp("stocked"), request.param) as stocked:
+        stocked.site.user("eve")
+        stocked.site.user("mia")
+        stocked.site.role("example", "mia", RoleName.MAINTAINER)
+        stocked.site.user("root", administrator=True)
+        yield stocked
 
 
-def test_a_script_that_may_stage_gets_the_session_body(house: House) -> None:
-    response = fetch(house.site, "/api/drafts/example/3.0", headers=authorization(house.token))
+def test_a_script_that_may_stage_gets_the_session_body(stocked: StockedSite) -> None:
+    response = fetch(stocked.site, "/api/drafts/example/3.0", headers=authorization(stocked.token))
 
-    slug = house.slugs["open"]
+    slug = stocked.slugs["open"]
     draft = f"http://index.example/draft/{slug}/"
     assert response.status_int == 200
     assert response.headers["Content-Type"] == "application/vnd.pypi.upload.v2+json"
     assert response.headers["Cache-Control"] == "private, no-store"
     assert "Location" not in response.headers
-    with house.site.services.reading() as uow:
+    with stocked.site.services.reading() as uow:
         found = drafts.by_slug(uow.db, slug)
         assert found is not None
         session = f"http://index.example/upload/2.0/session/{found.key}/"
@@ -75,18 +75,18 @@ def test_a_script_that_may_stage_gets_the_session_body(house: House) -> None:
         ("hidden", "1"),
     ],
 )
-def test_any_spelling_finds_it(house: House, project: str, version: str) -> None:
+def test_any_spelling_finds_it(stocked: StockedSite, project: str, version: str) -> None:
     response = fetch(
-        house.site, f"/api/drafts/{project}/{version}", headers=authorization(house.token)
+        stocked.site, f"/api/drafts/{project}/{version}", headers=authorization(stocked.token)
     )
 
     assert response.status_int == 200
 
 
-def test_head_says_what_get_would_say(house: House) -> None:
-    headers = authorization(house.token)
-    get = fetch(house.site, "/api/drafts/example/3.0", headers=headers)
-    head = fetch(house.site, "/api/drafts/example/3.0", method="HEAD", headers=headers)
+def test_head_says_what_get_would_say(stocked: StockedSite) -> None:
+    headers = authorization(stocked.token)
+    get = fetch(stocked.site, "/api/drafts/example/3.0", headers=headers)
+    head = fetch(stocked.site, "/api/drafts/example/3.0", method="HEAD", headers=headers)
 
     assert (head.status_int, head.body) == (200, b"")
     assert sorted(head.headers.items()) == sorted(get.headers.items())
@@ -114,8 +114,8 @@ def test_head_says_what_get_would_say(house: House) -> None:
         "example/3.0/more",
     ],
 )
-def test_where_there_is_no_live_draft_it_says_404(house: House, path: str) -> None:
-    response = fetch(house.site, f"/api/drafts/{path}", headers=authorization(house.token))
+def test_where_there_is_no_live_draft_it_says_404(stocked: StockedSite, path: str) -> None:
+    response = fetch(stocked.site, f"/api/drafts/{path}", headers=authorization(stocked.token))
 
     assert response.status_int == 404
     assert response.content_type == "text/plain"
@@ -126,9 +126,9 @@ def test_where_there_is_no_live_draft_it_says_404(house: House, path: str) -> No
     "who", ["nobody", "eve", "another project's token", "a token without stage"]
 )
 def test_who_may_not_stage_cannot_tell_whether_there_is_one(
-    house: House, path: str, who: str
+    stocked: StockedSite, path: str, who: str
 ) -> None:
-    site = house.site
+    site = stocked.site
     headers = {} if who == "nobody" else authorization(token_of(site, who))
 
     there = fetch(site, f"/api/drafts/{path}", headers=headers)
@@ -147,32 +147,34 @@ def token_of(site: Site, who: str) -> str:
     return site.token("ada", permissions=["publish", "discard", "manage"])
 
 
-def test_a_maintainer_and_a_token_of_the_project_may_ask(house: House) -> None:
-    mia = house.site.token("mia", permissions=["stage"])
-    limited = house.site.token("ada", project="example", permissions=["stage"])
+def test_a_maintainer_and_a_token_of_the_project_may_ask(stocked: StockedSite) -> None:
+    mia = stocked.site.token("mia", permissions=["stage"])
+    limited = stocked.site.token("ada", project="example", permissions=["stage"])
 
     for token in (mia, limited):
         for scheme in (authorization(token), {"Authorization": f"Bearer {token}"}):
-            assert fetch(house.site, "/api/drafts/example/3.0", headers=scheme).status_int == 200
+            assert fetch(stocked.site, "/api/drafts/example/3.0", headers=scheme).status_int == 200
 
 
-def test_a_browser_in_which_somebody_is_signed_in_may_ask(house: House) -> None:
+def test_a_browser_in_which_somebody_is_signed_in_may_ask(stocked: StockedSite) -> None:
     for username, status in (("ada", 200), ("root", 200), ("eve", 404)):
-        browser = house.site.sign_in(username)
+        browser = stocked.site.sign_in(username)
         assert browser.get("/api/drafts/example/3.0", status=status)
 
 
-def test_no_token_carries_the_powers_of_an_administrator(house: House) -> None:
-    token = house.site.token("root", permissions=["stage", "publish", "discard", "manage"])
+def test_no_token_carries_the_powers_of_an_administrator(stocked: StockedSite) -> None:
+    token = stocked.site.token("root", permissions=["stage", "publish", "discard", "manage"])
 
-    response = fetch(house.site, "/api/drafts/example/3.0", headers=authorization(token))
+    response = fetch(stocked.site, "/api/drafts/example/3.0", headers=authorization(token))
 
     assert response.status_int == 404
 
 
 @pytest.mark.parametrize("value", ["Bearer gr_wrong", "Basic x", "Negotiate x", ""])
-def test_wrong_credentials_are_401_also_where_a_session_would_do(house: House, value: str) -> None:
-    browser = house.site.sign_in("ada")
+def test_wrong_credentials_are_401_also_where_a_session_would_do(
+    stocked: StockedSite, value: str
+) -> None:
+    browser = stocked.site.sign_in("ada")
 
     response = browser.get("/api/drafts/example/3.0", headers={"Authorization": value}, status=401)
 
@@ -182,9 +184,9 @@ def test_wrong_credentials_are_401_also_where_a_session_would_do(house: House, v
 
 
 @pytest.mark.parametrize("method", ["POST", "PUT", "DELETE"])
-def test_it_can_only_be_asked(house: House, method: str) -> None:
+def test_it_can_only_be_asked(stocked: StockedSite, method: str) -> None:
     response = fetch(
-        house.site, "/api/drafts/example/3.0", method=method, headers=authorization(house.token)
+        stocked.site, "/api/drafts/example/3.0", method=method, headers=authorization(stocked.token)
     )
 
     assert response.status_int == 405
