@@ -22,7 +22,7 @@ from greenroom.web.index.draft.resources import (
     StagedFile,
     StagedMetadata,
 )
-from greenroom.web.index.feeds.resources import Feeds, ProjectFeeds
+from greenroom.web.index.feeds.resources import Feeds, ProjectFeeds, Sitemap
 from greenroom.web.index.files.resources import PublishedFile, PublishedMetadata
 from greenroom.web.index.json_api.resources import PypiProject, PypiRelease
 from greenroom.web.index.pypi import Pypi
@@ -88,6 +88,7 @@ ADDRESSES: dict[type[Node], str] = {
     SimpleIndex: "/simple/",
     SimpleProject: "/simple/example/",
     DraftFile: "/draft/{open}/files/example-3.0.tar.gz",
+    Sitemap: "/sitemap.xml",
     StagedFile: "/draft/{open}/files/example-3.0.tar.gz",
     StagedMetadata: "/draft/{open}/files/example-3.0-py3-none-any.whl.metadata",
     Tokens: "/account/tokens/",
