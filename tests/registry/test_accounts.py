@@ -326,7 +326,7 @@ def test_a_revoked_token_is_gone_at_once(uow: UnitOfWork) -> None:
     user = factories.make_user(uow)
     token, text = accounts.create_token(uow, user, "ci", permissions=["stage"])
     accounts.revoke_token(uow, user, token.id)
-    assert accounts.tokens_of(uow.db, user) == []
+    assert accounts.tokens_of(uow, user) == []
     with pytest.raises(NotAuthenticated):
         accounts.actor_of_token(uow, text)
     with pytest.raises(NotFound):
@@ -345,7 +345,7 @@ def test_tokens_are_listed_newest_first(uow: UnitOfWork) -> None:
     user = factories.make_user(uow)
     for label in ("first", "second"):
         factories.make_token(uow, user, label=label)
-    assert [token.label for token in accounts.tokens_of(uow.db, user)] == ["second", "first"]
+    assert [token.label for token in accounts.tokens_of(uow, user)] == ["second", "first"]
 
 
 @pytest.mark.parametrize(

@@ -99,7 +99,7 @@ def test_a_draft_changes_no_answer(
     ):
         factories.stage(uow, ada, path)
         digest = factories.artifact_of(path).sha256
-        assert catalogue.file_of_content(uow.db, digest) is None
+        assert catalogue.names_of_contents(uow.db, [digest]) == {}
     assert all_answers(uow) == before
 
 
@@ -343,7 +343,7 @@ def test_people_are_named_owners_first(uow: UnitOfWork, ada: Person, project: Pr
     for username, role in (("zoe", RoleName.OWNER), ("bob", RoleName.MAINTAINER)):
         factories.add_role(uow, project, factories.make_user(uow, username), role)
 
-    names = [role.user.username for role in catalogue.people(project)]
+    names = [username for _, username in catalogue.people(project)]
 
     assert names == ["ada", "zoe", "bob"]
 

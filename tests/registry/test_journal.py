@@ -58,7 +58,7 @@ def test_entries_are_read_from_any_serial_on(
 
     entries = journal.entries_since(uow.db, serial, most)
 
-    assert [entry.id for entry in entries] == found
+    assert [entry.serial for entry in entries] == found
 
 
 def test_an_entry_says_what_of_whom_and_when(uow: UnitOfWork, project: Project) -> None:

@@ -25,7 +25,7 @@ from hypothesis.stateful import (
 from packaging.version import Version
 
 from greenroom.database import Database
-from greenroom.models import Draft, UploadSession
+from greenroom.models import Draft, UploadSession, UploadState
 from greenroom.registry import (
     accounts,
     drafts,
@@ -416,8 +416,9 @@ class Sessions(RuleBasedStateMachine):
                 for upload in session.uploads:
                     found = get(uow, upload)
                     # With its session an upload has ended, also in the second that it falls due.
-                    if not (session.is_terminal and draft.ended is None):
-                        assert upload_states.state(uow, found) == upload.state
+                    ended = session.is_terminal and draft.ended is None
+                    expected = UploadState.CANCELED if ended else upload.state
+                    assert upload_states.state(uow, found) == expected
             assert sorted(factories.public_filenames(uow, "example")) == sorted(self.public)
 
     @invariant()
@@ -433,8 +434,8 @@ class Sessions(RuleBasedStateMachine):
     def listed(self, uow: UnitOfWork, draft: Draft) -> dict[str, str]:
         files = drafts.files(uow.db, draft)
         listed = {file.filename: "completed" for file in files}
-        for upload in upload_sessions.of_draft(uow, draft):
-            listed[upload.filename] = upload_states.state(uow, upload).value
+        for upload in upload_states.unfinished(uow, draft):
+            listed[upload.filename] = upload.state.value
         return listed
 
     def expected(self, session: Session) -> dict[str, str]:

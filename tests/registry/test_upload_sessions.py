@@ -115,7 +115,7 @@ def state(uow: UnitOfWork, upload: UploadSession) -> str:
 def shown(uow: UnitOfWork, draft: Draft) -> dict[str, str]:
     """What the session's status lists: files by name, and how they stand."""
     staged = dict.fromkeys(names(uow, draft), "completed")
-    return staged | {u.filename: state(uow, u) for u in upload_sessions.of_draft(uow, draft)}
+    return staged | {u.filename: u.state.value for u in upload_states.unfinished(uow, draft)}
 
 
 # Announcing

@@ -36,6 +36,7 @@ from greenroom.registry import (
     publishing,
     removal,
     upload_sessions,
+    upload_states,
     yanking,
 )
 from greenroom.registry.errors import Refusal
@@ -379,8 +380,8 @@ class TwoIndexes(RuleBasedStateMachine):
                 if staged:
                     drafts.remove_file(uow, person, draft, staged[0].filename)
             elif act == "cancel":
-                for upload in upload_sessions.of_draft(uow, draft):
-                    upload_sessions.cancel(uow, person, draft, upload)
+                for upload in upload_states.unfinished(uow, draft):
+                    upload_sessions.remove(uow, person, draft, upload.filename)
             else:
                 {"discard": drafts.discard, "rotate": drafts.rotate, "extend": drafts.extend}[act](
                     uow, person, draft

@@ -4,7 +4,8 @@ import hashlib
 import hmac
 import secrets
 from collections.abc import Iterable
-from datetime import timedelta
+from dataclasses import dataclass
+from datetime import datetime, timedelta
 from functools import cache
 from string import ascii_letters, digits
 
@@ -44,6 +45,48 @@ REGISTRATIONS_COUNT_FOR = timedelta(hours=1)
 _REGISTRATION = "(registration)"  # stands where failed sign-ins have the name of an account
 
 _WRONG = "Invalid or non-existent authentication information."
+
+
+@dataclass(frozen=True, slots=True)
+class UserSummary:
+    """What pages say of an account.
+
+    Attributes:
+        id: what forms name it by.
+        email_verified: whether an administrator has vouched for it.
+        created: since when it is here.
+    """
+
+    id: int
+    username: str
+    email: str
+    email_verified: bool
+    is_administrator: bool
+    created: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class TokenSummary:
+    """What pages say of an API token that is not revoked.
+
+    Attributes:
+        id: what forms name it by.
+        prefix: the beginning of its text, which is no secret.
+        project_name: the one project that it is for, None where it is for all of its user's.
+        last_used: to the minute; None where it never was.
+        expires: None where it lives for ever.
+        is_expired: whether it has fallen due by now.
+    """
+
+    id: int
+    label: str
+    prefix: str
+    project_name: str | None
+    permissions: tuple[str, ...]
+    created: datetime
+    last_used: datetime | None
+    expires: datetime | None
+    is_expired: bool
 
 
 def create_user(
@@ -149,12 +192,23 @@ def get_user(db: Session, username: str) -> User:
     return user
 
 
-def users(db: Session, *, start: int, count: int) -> list[User]:
+def users(db: Session, *, start: int, count: int) -> list[UserSummary]:
     """Some of the accounts: those who wait to be verified first, then the newest."""
-    return list(
-        db.scalars(
-            select(User).order_by(User.email_verified, User.id.desc()).offset(start).limit(count)
-        )
+    found = db.scalars(
+        select(User).order_by(User.email_verified, User.id.desc()).offset(start).limit(count)
+    )
+    return [summary(user) for user in found]
+
+
+def summary(user: User) -> UserSummary:
+    """What pages say of an account."""
+    return UserSummary(
+        id=user.id,
+        username=user.username,
+        email=user.email,
+        email_verified=user.email_verified,
+        is_administrator=user.is_administrator,
+        created=user.created,
     )
 
 
@@ -279,15 +333,29 @@ def create_token(
     return token, text
 
 
-def tokens_of(db: Session, user: User) -> list[Token]:
+def tokens_of(uow: UnitOfWork, user: User) -> list[TokenSummary]:
     """The user's tokens that are not revoked, newest first."""
-    return list(
-        db.scalars(
-            select(Token)
-            .where(Token.user_id == user.id, Token.revoked.is_(None))
-            .options(selectinload(Token.project))
-            .order_by(Token.id.desc())
-        )
+    found = uow.db.scalars(
+        select(Token)
+        .where(Token.user_id == user.id, Token.revoked.is_(None))
+        .options(selectinload(Token.project))
+        .order_by(Token.id.desc())
+    )
+    return [token_summary(uow, token) for token in found]
+
+
+def token_summary(uow: UnitOfWork, token: Token) -> TokenSummary:
+    """What pages say of a token now."""
+    return TokenSummary(
+        id=token.id,
+        label=token.label,
+        prefix=token.prefix,
+        project_name=token.project.name if token.project is not None else None,
+        permissions=tuple(token.permissions),
+        created=token.created,
+        last_used=token.last_used,
+        expires=token.expires,
+        is_expired=token.expires is not None and token.expires <= uow.now,
     )
 
 

@@ -275,11 +275,24 @@ def offered_file(db: Session, filename: str) -> File | None:
     )
 
 
-def file_of_content(db: Session, sha256: str) -> File | None:
-    """A public file with this content."""
-    return db.scalar(
-        select(File).where(File.sha256 == sha256, _is_public_file()).order_by(File.id).limit(1)
+def digests_of(db: Session, filenames: Iterable[str]) -> dict[str, str]:
+    """The SHA-256 digests of those of these files that are public, by name."""
+    rows = db.execute(
+        select(File.filename, File.sha256).where(
+            File.filename.in_(list(filenames)), _is_public_file()
+        )
     )
+    return dict(rows.all())
+
+
+def names_of_contents(db: Session, digests: Iterable[str]) -> dict[str, str]:
+    """The name under which each of these contents is public first, by SHA-256 digest."""
+    rows = db.execute(
+        select(File.sha256, File.filename)
+        .where(File.sha256.in_(list(digests)), _is_public_file())
+        .order_by(File.id.desc())
+    )
+    return dict(rows.all())
 
 
 def newest_releases(db: Session, count: int, project: Project | None = None) -> list[Release]:
@@ -337,9 +350,10 @@ def roles_of(db: Session, user: User) -> list[tuple[str, str]]:
     return sorted(((role, name) for role, name in rows), key=lambda row: (_rank(row[0]), row[1]))
 
 
-def people(project: Project) -> list[Role]:
-    """Who works on a public project: owners first, by name."""
-    return sorted(project.roles, key=lambda role: (_rank(role.name), role.user.username))
+def people(project: Project) -> list[tuple[str, str]]:
+    """Role and user name of everybody who works on a public project: owners first, by name."""
+    roles = [(role.name, role.user.username) for role in project.roles]
+    return sorted(roles, key=lambda row: (_rank(row[0]), row[1]))
 
 
 def _rank(role: str) -> int:

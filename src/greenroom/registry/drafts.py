@@ -7,7 +7,8 @@ Whatever changes a draft holds the lock of its project (:func:`projects.lock`), 
 one project happen one after the other.
 """
 
-from datetime import timedelta
+from dataclasses import dataclass
+from datetime import datetime, timedelta
 from enum import StrEnum
 
 from packaging.version import Version
@@ -40,11 +41,77 @@ from greenroom.registry.errors import (
 )
 from greenroom.registry.names import canonical_version, lookup_name
 from greenroom.registry.permissions import Act, Actor, may, require, require_upload
+from greenroom.registry.releases import FileSummary
 from greenroom.registry.unit_of_work import UnitOfWork
 
 SLUG_LENGTH = 22
 # For so long after its end a session tells what became of it and of its files.
 STATUS_KEPT = timedelta(days=30)
+
+
+@dataclass(frozen=True, slots=True)
+class DraftDetails:
+    """A draft as it stands at the moment of a unit of work, for pages and APIs.
+
+    Attributes:
+        slug: the secret of its address.
+        key: what the address of its publishing session has.
+        state: judged by the clock.
+        review: what a review that is not passed came to; None where the draft has ended.
+        review_notices: why the review did not pass, or what it said when it did.
+        time_left: how long it lives on, zero where it has ended by now.
+    """
+
+    project_name: str
+    version: str
+    slug: str
+    key: str
+    state: DraftState
+    review: ReviewState | None
+    review_notices: tuple[str, ...]
+    expires: datetime
+    time_left: timedelta
+
+    @property
+    def is_live(self) -> bool:
+        """Whether it still stands open."""
+        return self.state is DraftState.OPEN
+
+    @property
+    def is_being_reviewed(self) -> bool:
+        """Whether its publication is being decided, so that it takes no changes."""
+        return self.review is ReviewState.PROCESSING
+
+
+@dataclass(frozen=True, slots=True)
+class DraftSummary:
+    """A live draft in a list.
+
+    Attributes:
+        changed: when its files last changed.
+        time_left: how long it lives on.
+        file_count: how many files are staged in it.
+        size: of all of them, in bytes.
+    """
+
+    project_name: str
+    version: str
+    changed: datetime
+    expires: datetime
+    time_left: timedelta
+    file_count: int
+    size: int
+
+
+@dataclass(frozen=True, slots=True)
+class DraftEventLine:
+    """A line of a draft's log: who did what, when, to which file."""
+
+    at: datetime
+    by: str
+    act: str
+    filename: str | None
+    detail: str
 
 
 class Staged(StrEnum):
@@ -127,6 +194,36 @@ def is_live(uow: UnitOfWork, draft: Draft) -> bool:
     return state(uow, draft) is DraftState.OPEN
 
 
+def details(uow: UnitOfWork, draft: Draft) -> DraftDetails:
+    """The draft as it stands now, for pages and APIs."""
+    now = state(uow, draft)
+    is_open = now is DraftState.OPEN
+    return DraftDetails(
+        project_name=draft.project_name,
+        version=draft.version,
+        slug=draft.slug,
+        key=draft.key,
+        state=now,
+        review=ReviewState(draft.review) if draft.review is not None and is_open else None,
+        review_notices=tuple(draft.review_notices),
+        expires=draft.expires,
+        time_left=max(draft.expires - uow.now, timedelta(0)),
+    )
+
+
+def summary(uow: UnitOfWork, draft: Draft) -> DraftSummary:
+    """What lists say of a live draft that was loaded with its files."""
+    return DraftSummary(
+        project_name=draft.project_name,
+        version=draft.version,
+        changed=draft.changed,
+        expires=draft.expires,
+        time_left=draft.expires - uow.now,
+        file_count=len(draft.files),
+        size=sum(file.size for file in draft.files),
+    )
+
+
 def live_of_projects(uow: UnitOfWork, projects_: list[Project]) -> list[Draft]:
     """The live drafts of these projects with their files, the last changed one first."""
     return _live(uow, [project.id for project in projects_])
@@ -137,13 +234,12 @@ def all_live(uow: UnitOfWork) -> list[Draft]:
     return _live(uow, None)
 
 
-def events(db: Session, draft: Draft) -> list[DraftEvent]:
+def events(db: Session, draft: Draft) -> list[DraftEventLine]:
     """What happened to the draft, the newest first."""
-    return list(
-        db.scalars(
-            select(DraftEvent).where(DraftEvent.draft_id == draft.id).order_by(DraftEvent.id.desc())
-        )
+    rows = db.scalars(
+        select(DraftEvent).where(DraftEvent.draft_id == draft.id).order_by(DraftEvent.id.desc())
     )
+    return [DraftEventLine(row.at, row.by, row.act, row.filename, row.detail) for row in rows]
 
 
 def opened_by(db: Session, draft: Draft) -> str | None:
@@ -162,6 +258,13 @@ def files(db: Session, draft: Draft) -> list[File]:
         select(File).where(File.draft_id == draft.id).options(selectinload(File.uploaded_by))
     )
     return sorted(staged, key=lambda file: (not file.is_sdist, file.filename))
+
+
+def staged_files(db: Session, draft: Draft) -> tuple[FileSummary, ...]:
+    """What pages say of the staged files, in the order of :func:`files`."""
+    return tuple(
+        releases.file_summary(file, uploaded_by=file.uploaded_by) for file in files(db, draft)
+    )
 
 
 def describing_file(db: Session, draft: Draft) -> File | None:

@@ -1,5 +1,6 @@
 """What a file must fulfil to come into a release: each rule once, to upload and to publish."""
 
+from collections.abc import Mapping
 from datetime import timedelta
 
 from sqlalchemy import select
@@ -87,21 +88,46 @@ def check_not_published(db: Session, filename: str, sha256: str) -> None:
     Raises:
         FileExists: it was.
     """
-    if db.get(PublishedName, filename, populate_existing=True) is not None:
-        published = catalogue.file(db, filename)
-        if published is None:
-            raise FileExists("This filename has already been used, use a different version.")
-        if published.sha256 == sha256:
-            raise FileExists(f"File already exists: {filename!r} is published, with this content.")
-        raise FileExists(
-            f"File already exists: {filename!r} is published with other content, and a published "
-            "file is never replaced. Use a different version."
-        )
-    same = catalogue.file_of_content(db, sha256)
-    if same is not None:
-        raise FileExists(
-            f"File already exists: the same content is published under the name {same.filename!r}."
-        )
+    for refusal in already_published(db, {filename: sha256}):
+        raise refusal
+
+
+def already_published(db: Session, files: Mapping[str, str]) -> list[FileExists]:
+    """Why those of the files are refused whose names, or whose contents, were ever published.
+
+    Args:
+        db: where to look.
+        files: SHA-256 digests by file name.
+    """
+    used = set(
+        db.scalars(select(PublishedName.filename).where(PublishedName.filename.in_(list(files))))
+    )
+    digests = catalogue.digests_of(db, used) if used else {}
+    names = catalogue.names_of_contents(db, files.values())
+    found = []
+    for filename, sha256 in files.items():
+        if filename in used:
+            found.append(FileExists(_used(filename, sha256, digests.get(filename))))
+        elif sha256 in names:
+            found.append(
+                FileExists(
+                    "File already exists: the same content is published under the name "
+                    f"{names[sha256]!r}."
+                )
+            )
+    return found
+
+
+def _used(filename: str, sha256: str, published: str | None) -> str:
+    """The sentence for a name that was published, with this content if the file is there still."""
+    if published is None:
+        return "This filename has already been used, use a different version."
+    if published == sha256:
+        return f"File already exists: {filename!r} is published, with this content."
+    return (
+        f"File already exists: {filename!r} is published with other content, and a published "
+        "file is never replaced. Use a different version."
+    )
 
 
 def check_release_open(uow: UnitOfWork, release: Release) -> None:

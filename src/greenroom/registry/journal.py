@@ -1,8 +1,10 @@
 """The journal: one append-only list of public changes, whose numbers mirrors follow."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
 
-from sqlalchemy import ColumnElement, func, select
+from sqlalchemy import ColumnElement, Select, func, select
 from sqlalchemy.orm import Session
 
 from greenroom.models import JournalEntry, Project
@@ -10,6 +12,18 @@ from greenroom.registry import purging
 from greenroom.registry.unit_of_work import UnitOfWork
 
 _NEVER_REACHED = 2**31
+
+
+@dataclass(frozen=True, slots=True)
+class JournalLine:
+    """One public change: what was done by whom to which project, or to which version of it."""
+
+    serial: int
+    project_name: str
+    version: str | None
+    action: str
+    at: datetime
+    by: str
 
 
 def append(
@@ -40,36 +54,41 @@ def append(
     purging.purge_project(uow, project)
 
 
-def entries_since(db: Session, serial: int, most: int) -> list[JournalEntry]:
+def entries_since(db: Session, serial: int, most: int) -> list[JournalLine]:
     """The entries after this serial, which may be any number, in order; no more than ``most``."""
     if serial >= _NEVER_REACHED:  # what databases cannot be asked for
         return []
-    return list(
-        db.scalars(
-            select(JournalEntry)
-            .where(JournalEntry.id > max(serial, 0))
-            .order_by(JournalEntry.id)
-            .limit(most)
-        )
+    return _lines(
+        db,
+        select(JournalEntry)
+        .where(JournalEntry.id > max(serial, 0))
+        .order_by(JournalEntry.id)
+        .limit(most),
     )
 
 
-def of_project(db: Session, project: Project, *, start: int, count: int) -> list[JournalEntry]:
+def of_project(db: Session, project: Project, *, start: int, count: int) -> list[JournalLine]:
     """Some of the entries about a project, the newest first."""
-    return list(
-        db.scalars(
-            select(JournalEntry)
-            .where(_is_about(project))
-            .order_by(JournalEntry.id.desc())
-            .offset(start)
-            .limit(count)
-        )
+    return _lines(
+        db,
+        select(JournalEntry)
+        .where(_is_about(project))
+        .order_by(JournalEntry.id.desc())
+        .offset(start)
+        .limit(count),
     )
 
 
 def count_of_project(db: Session, project: Project) -> int:
     """How many entries there are about a project."""
     return db.scalar(select(func.count()).select_from(JournalEntry).where(_is_about(project))) or 0
+
+
+def _lines(db: Session, query: Select[JournalEntry]) -> list[JournalLine]:
+    return [
+        JournalLine(entry.id, entry.project_name, entry.version, entry.action, entry.at, entry.by)
+        for entry in db.scalars(query)
+    ]
 
 
 def _is_about(project: Project) -> ColumnElement[bool]:

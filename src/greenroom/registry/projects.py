@@ -1,7 +1,7 @@
 """Projects: finding, registering, roles, settings and status."""
 
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from packaging.utils import NormalizedName
 from sqlalchemy import ColumnElement, exists, func, select
@@ -12,6 +12,7 @@ from greenroom.models import (
     DraftState,
     File,
     Project,
+    ProjectStatus,
     Release,
     RetiredName,
     Role,
@@ -39,6 +40,35 @@ from greenroom.registry.unit_of_work import UnitOfWork
 LONGEST_REASON = 500
 
 
+@dataclass(frozen=True, slots=True)
+class ProjectSummary:
+    """What pages say of a project.
+
+    Attributes:
+        name: as the project spells itself.
+        registered: when the name became its for good, None where drafts only reserve it.
+        status: the one that it has to the world.
+        archived_reason: may be empty, as the reason of a quarantine may.
+    """
+
+    name: str
+    normalized_name: str
+    registered: datetime | None
+    status: ProjectStatus
+    archived: bool
+    archived_reason: str
+    quarantined: bool
+    quarantined_reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class RoleSummary:
+    """A person's part in a project: the user name, and what the role is called."""
+
+    username: str
+    name: RoleName
+
+
 def find(uow: UnitOfWork, name: str) -> Project | None:
     """The project of this name, in any spelling, registered or reserved, with its roles.
 
@@ -50,6 +80,30 @@ def find(uow: UnitOfWork, name: str) -> Project | None:
         .options(selectinload(Project.roles))
         .execution_options(populate_existing=True)
     )
+
+
+def summary(project: Project) -> ProjectSummary:
+    """What pages say of a project."""
+    return ProjectSummary(
+        name=project.name,
+        normalized_name=project.normalized_name,
+        registered=project.registered,
+        status=project.status,
+        archived=project.archived,
+        archived_reason=project.archived_reason,
+        quarantined=project.quarantined,
+        quarantined_reason=project.quarantined_reason,
+    )
+
+
+def people(project: Project) -> tuple[RoleSummary, ...]:
+    """Who works on a project that was loaded with its roles, who joined first before the others."""
+    return tuple(role_summary(role) for role in project.roles)
+
+
+def role_summary(role: Role) -> RoleSummary:
+    """What pages say of a person's part in a project."""
+    return RoleSummary(role.user.username, RoleName(role.name))
 
 
 def of_user(uow: UnitOfWork, user: User) -> list[Project]:

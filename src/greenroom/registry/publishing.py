@@ -16,7 +16,6 @@ from greenroom.models import (
     Project,
     Release,
     ReviewState,
-    UploadSession,
     UploadState,
 )
 from greenroom.models.base import JSONObject
@@ -158,6 +157,19 @@ def _make_public(
     uow.db.flush()
 
 
+def obstacles(uow: UnitOfWork, draft: Draft) -> tuple[str, ...]:
+    """Every reason why the draft cannot be published now, as :func:`publish` would give them.
+
+    There is none where nothing can be published at all: the draft has ended.
+    """
+    project, release = draft.project, draft.release
+    if project is None or release is None or not drafts.is_live(uow, draft):
+        return ()
+    staged = drafts.files(uow.db, draft)
+    found = _obstacles(uow, draft, project, release, staged, may_be_empty=False)
+    return tuple(str(refusal) for refusal in found)
+
+
 def _check_obstacles(
     uow: UnitOfWork,
     draft: Draft,
@@ -167,10 +179,10 @@ def _check_obstacles(
     *,
     may_be_empty: bool,
 ) -> None:
-    """Nothing, if the draft can be published now; else every reason why it cannot."""
-    obstacles = list(_obstacles(uow, draft, project, release, staged, may_be_empty=may_be_empty))
-    if obstacles:
-        reasons = [str(refusal) for refusal in obstacles]
+    """Raise CannotPublish with every reason why the draft cannot be published now, if any."""
+    found = list(_obstacles(uow, draft, project, release, staged, may_be_empty=may_be_empty))
+    if found:
+        reasons = [str(refusal) for refusal in found]
         raise CannotPublish(
             f"The draft of {draft.project_name} {draft.version} cannot be published: "
             + " ".join(reasons),
@@ -187,20 +199,15 @@ def _obstacles(
     *,
     may_be_empty: bool,
 ) -> Iterator[Refusal]:
-    db = uow.db
-    unfinished = db.scalars(
-        select(UploadSession)
-        .where(UploadSession.draft_id == draft.id, upload_states.is_unfinished())
-        .order_by(UploadSession.filename)
-    ).all()
+    """The reasons, in a number of queries that does not depend on how many files there are."""
+    unfinished = upload_states.unfinished(uow, draft)
     for upload in unfinished:
-        stands = upload_states.state(uow, upload)
-        if stands is UploadState.ERROR:
+        if upload.state is UploadState.ERROR:
             yield UploadConflict(f"The upload of {upload.filename!r} is in error: delete it.")
-        elif stands is not UploadState.CANCELED:
+        else:
             yield UploadConflict(
-                f"The upload of {upload.filename!r} is {stands}, not completed: wait for it, or "
-                "delete it."
+                f"The upload of {upload.filename!r} is {upload.state}, not completed: wait for it, "
+                "or delete it."
             )
     if not staged and not unfinished and not may_be_empty:
         yield InvalidRequest("It has no files: upload one first.")
@@ -209,10 +216,11 @@ def _obstacles(
         partial(file_rules.check_release_open, uow, release),
         partial(file_rules.check_project_size, uow, project, 0),
         partial(file_rules.check_single_sdist, uow, release, None),
-        *(partial(file_rules.check_not_published, db, f.filename, f.sha256) for f in staged),
     ]
     for check in checks:
         try:
             check()
         except Refusal as refusal:
             yield refusal
+    digests = {file.filename: file.sha256 for file in staged}
+    yield from file_rules.already_published(uow.db, digests)

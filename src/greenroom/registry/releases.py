@@ -1,5 +1,7 @@
 """Releases, for drafts and for direct uploads: find, add, and let them say what their files say."""
 
+from dataclasses import dataclass
+from datetime import datetime
 from functools import lru_cache
 
 from packaging.version import Version
@@ -9,11 +11,89 @@ from sqlalchemy.orm import Session
 from greenroom.core_metadata import CoreMetadata
 from greenroom.distributions import description
 from greenroom.distributions.inspect import Distribution
-from greenroom.models import File, Project, Release
+from greenroom.models import File, Project, Release, User
 from greenroom.registry.artifacts import Artifact
 from greenroom.registry.names import canonical_version
 from greenroom.registry.permissions import Actor
 from greenroom.registry.unit_of_work import UnitOfWork
+
+
+@dataclass(frozen=True, slots=True)
+class ReleaseSummary:
+    """What pages say of a release, besides what it says of itself in its core metadata.
+
+    Attributes:
+        project_name: as the project spells itself.
+        summary: the one line of its core metadata.
+        published: when it became public, None where it never did.
+        yanked_reason: may be empty.
+    """
+
+    project_name: str
+    version: str
+    summary: str
+    published: datetime | None
+    yanked: bool
+    yanked_reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class FileSummary:
+    """What pages say of a file, staged or published.
+
+    Attributes:
+        id: tells forms apart.
+        size: in bytes.
+        time: when it became public, or else when it arrived.
+        yanked: by itself, not with its release.
+        yanked_reason: may be empty.
+        uploaded_by: a user name, where it is known and to be shown.
+    """
+
+    id: int
+    filename: str
+    size: int
+    sha256: str
+    md5: str
+    blake2_256: str
+    is_sdist: bool
+    python_tag: str
+    requires_python: str | None
+    time: datetime
+    yanked: bool
+    yanked_reason: str
+    uploaded_by: str | None
+
+
+def summary(release: Release) -> ReleaseSummary:
+    """What pages say of a release."""
+    return ReleaseSummary(
+        project_name=release.project.name,
+        version=release.version,
+        summary=release.summary,
+        published=release.published,
+        yanked=release.yanked,
+        yanked_reason=release.yanked_reason,
+    )
+
+
+def file_summary(file: File, uploaded_by: User | None = None) -> FileSummary:
+    """What pages say of a file, and of who uploaded it where that is given."""
+    return FileSummary(
+        id=file.id,
+        filename=file.filename,
+        size=file.size,
+        sha256=file.sha256,
+        md5=file.md5,
+        blake2_256=file.blake2_256,
+        is_sdist=file.is_sdist,
+        python_tag=file.python_tag,
+        requires_python=file.requires_python,
+        time=file.published or file.created,
+        yanked=file.yanked,
+        yanked_reason=file.yanked_reason,
+        uploaded_by=uploaded_by.username if uploaded_by is not None else None,
+    )
 
 
 def find(db: Session, project: Project, version: Version) -> Release | None:

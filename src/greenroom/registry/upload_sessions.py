@@ -152,18 +152,6 @@ def get(uow: UnitOfWork, place: Place) -> tuple[Draft, UploadSession]:
     return draft, upload
 
 
-def of_draft(uow: UnitOfWork, draft: Draft) -> list[UploadSession]:
-    """The uploads that are under way or have failed, by name: what is not among its files yet."""
-    found = uow.db.scalars(
-        select(UploadSession)
-        .where(UploadSession.draft_id == draft.id, upload_states.is_unfinished())
-        .order_by(UploadSession.filename)
-    )
-    return [
-        upload for upload in found if upload_states.state(uow, upload) is not UploadState.CANCELED
-    ]
-
-
 def find(uow: UnitOfWork, draft: Draft, filename: str) -> UploadSession | File | None:
     """What goes by this name in the draft: an upload under way or failed, or else a staged file."""
     under_way = _under_way(uow, draft, filename)
@@ -336,7 +324,7 @@ def _settle_one(uow: UnitOfWork, upload: UploadSession) -> bool:
     now = upload_states.state(uow, upload)
     if now == upload.state:
         return False
-    _set(uow, upload, now, ["The index was interrupted: upload the file anew."])
+    _set(uow, upload, now, [upload_states.INTERRUPTED])
     return True
 
 

@@ -1,24 +1,54 @@
 """Where the upload of a file stands now, judged by the clock."""
 
-from datetime import timedelta
+from dataclasses import dataclass
+from datetime import datetime, timedelta
 
-from sqlalchemy import ColumnElement
+from sqlalchemy import ColumnElement, select
 
-from greenroom.models import UploadSession, UploadState
+from greenroom.models import Draft, DraftState, UploadSession, UploadState
+from greenroom.registry import drafts
 from greenroom.registry.unit_of_work import UnitOfWork
 
 # The mechanism of uploads whose parts a client puts into the storage itself.
 PRESIGNED = "vnd-greenroom-presigned-v1"
 # A file's completion that has not come back after this was interrupted: the server was killed.
 COMPLETION_LEASE = timedelta(minutes=15)
+INTERRUPTED = "The index was interrupted: upload the file anew."
+
+
+@dataclass(frozen=True, slots=True)
+class UploadStatus:
+    """An upload session as it stands at the moment of a unit of work.
+
+    Attributes:
+        key: what its address has.
+        size: in bytes, as announced.
+        state: judged by the clock.
+        problems: why it is in error.
+        expires: until when its bytes may come.
+    """
+
+    key: str
+    filename: str
+    size: int
+    state: UploadState
+    problems: tuple[str, ...]
+    expires: datetime
+
+    @property
+    def is_removable(self) -> bool:
+        """Whether it can be broken off now: one that is just being completed cannot."""
+        return self.state is not UploadState.PROCESSING
 
 
 def state(uow: UnitOfWork, upload: UploadSession) -> UploadState:
     """Where the upload of a file stands now.
 
-    One that was never completed is canceled from the second it falls due, and one whose completion
-    was interrupted has failed.
+    One that was never completed is canceled from the second it falls due, one whose completion was
+    interrupted has failed, and all end with their draft.
     """
+    if drafts.state(uow, upload.draft) is DraftState.EXPIRED:
+        return UploadState.CANCELED
     if upload.state == UploadState.PENDING and upload.expires <= uow.now:
         return UploadState.CANCELED
     if upload.state == UploadState.PROCESSING and upload.changed + COMPLETION_LEASE <= uow.now:
@@ -26,7 +56,35 @@ def state(uow: UnitOfWork, upload: UploadSession) -> UploadState:
     return UploadState(upload.state)
 
 
+def status(uow: UnitOfWork, upload: UploadSession) -> UploadStatus:
+    """The upload as it stands now, for pages and APIs."""
+    now = state(uow, upload)
+    was_interrupted = now is UploadState.ERROR and upload.state != UploadState.ERROR
+    return UploadStatus(
+        key=upload.key,
+        filename=upload.filename,
+        size=upload.size,
+        state=now,
+        problems=(INTERRUPTED,) if was_interrupted else tuple(upload.problems),
+        expires=upload.expires,
+    )
+
+
+def unfinished(uow: UnitOfWork, draft: Draft) -> list[UploadStatus]:
+    """The uploads that are under way or have failed, by name: what is not among its files yet."""
+    found = uow.db.scalars(
+        select(UploadSession)
+        .where(UploadSession.draft_id == draft.id, is_unfinished())
+        .order_by(UploadSession.filename)
+    )
+    stand = [status(uow, upload) for upload in found]
+    return [upload for upload in stand if upload.state is not UploadState.CANCELED]
+
+
 def is_unfinished() -> ColumnElement[bool]:
-    """Whether a file upload stands in the way of publication: it is under way, or failed."""
+    """Whether it is written down that a file's upload is under way, or failed.
+
+    The clock may have ended it since, so that this only narrows down what to look at.
+    """
     unfinished = [UploadState.PENDING, UploadState.PROCESSING, UploadState.ERROR]
     return UploadSession.state.in_(unfinished)

@@ -1,12 +1,17 @@
 """The lines that people copy into a terminal or a configuration file."""
 
 from shlex import quote
+from typing import Protocol
 
-from greenroom.models import Draft, Project, Release
 from greenroom.web.http.request import Request
+from greenroom.web.http.urls import HasName, HasRelease, HasSlug, HasVersion
 
 
-def install(request: Request, project: Project, release: Release | None = None) -> str:
+class Draft(HasRelease, HasSlug, Protocol):
+    """A draft: its secret, and what it is of."""
+
+
+def install(request: Request, project: HasName, release: HasVersion | None = None) -> str:
     """The line that installs the project, or exactly this release of it, with pip."""
     requirement = project.name if release is None else f"{project.name}=={release.version}"
     return f"pip install --index-url {request.urls.simple_index()} {quote(requirement)}"

@@ -1,7 +1,7 @@
 """Long lists, a page at a time."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
@@ -13,6 +13,7 @@ from greenroom.web.http.strict_forms import query_value
 _NUMBER = re.compile(r"[1-9][0-9]{0,5}", re.ASCII)
 
 Item = TypeVar("Item")
+Shown = TypeVar("Shown")
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +25,11 @@ class Page(Generic[Item]):
     count: int
     total: int
     parameter: str
+
+    def showing(self, shown: Callable[[Item], Shown]) -> "Page[Shown]":
+        """The same page with what is ``shown`` of each item."""
+        items = [shown(item) for item in self.items]
+        return Page(items, self.number, self.count, self.total, self.parameter)
 
 
 def page_number(request: Request, parameter: str = "page") -> int:

@@ -1,19 +1,86 @@
 """Where everything is: the one place that writes addresses of this application."""
 
 import re
+from typing import Protocol
 from urllib.parse import quote, urlencode
 
-from greenroom.models import Draft, File, Project, Release, UploadSession, User
-from greenroom.registry.catalogue import ListedFile
-
 _SLUG = re.compile(r"(/draft/[A-Za-z0-9]{4})[A-Za-z0-9]*")
+
+
+class HasName(Protocol):
+    """A project, by the name that it spells itself."""
+
+    @property
+    def name(self) -> str:
+        """As the project spells itself."""
+
+
+class HasNormalizedName(Protocol):
+    """A project, by the name that is the same for all spellings."""
+
+    @property
+    def normalized_name(self) -> str:
+        """Normalized."""
+
+
+class HasVersion(Protocol):
+    """A release, by its version."""
+
+    @property
+    def version(self) -> str:
+        """As the release spells it."""
+
+
+class HasRelease(HasVersion, Protocol):
+    """A release or a draft, by project and version."""
+
+    @property
+    def project_name(self) -> str:
+        """As the project spells itself."""
+
+
+class HasSlug(Protocol):
+    """A draft, by the secret of its address."""
+
+    @property
+    def slug(self) -> str:
+        """The secret."""
+
+
+class HasKey(Protocol):
+    """A session of Upload 2.0."""
+
+    @property
+    def key(self) -> str:
+        """What its address has."""
+
+
+class HasUsername(Protocol):
+    """A user."""
+
+    @property
+    def username(self) -> str:
+        """As the user spells it."""
+
+
+class HasContent(Protocol):
+    """A file whose content is known."""
+
+    @property
+    def filename(self) -> str:
+        """Its name."""
+
+    @property
+    def sha256(self) -> str:
+        """The SHA-256 digest of its content, hexadecimal."""
 
 
 class Urls:
     """Every address of the application, below one base.
 
     Pages link by paths from the root of the site (``request.paths``, in templates ``to``); programs
-    and people elsewhere are told whole URLs (``request.urls``).
+    and people elsewhere are told whole URLs (``request.urls``). What is linked to may be a row or a
+    value that was made of one.
     """
 
     def __init__(self, base: str) -> None:
@@ -32,7 +99,7 @@ class Urls:
         """The pages of help, or the one of this name."""
         return self._path("help", *filter(None, [name]))
 
-    def project(self, project: Project) -> str:
+    def project(self, project: HasName) -> str:
         """The project's public page."""
         return self.project_named(project.name)
 
@@ -44,23 +111,23 @@ class Urls:
         """A feed of the whole index: ``updates`` or ``packages``."""
         return f"{self._path('rss')}{name}.xml"
 
-    def project_feed(self, project: Project) -> str:
+    def project_feed(self, project: HasNormalizedName) -> str:
         """The feed of the project's releases."""
         return f"{self._path('rss', 'project', project.normalized_name)}releases.xml"
 
-    def release(self, project: Project, release: Release) -> str:
+    def release(self, project: HasName, release: HasVersion) -> str:
         """The release's public page, where those who may see its draft find that."""
         return self._path("project", project.name, release.version)
 
-    def release_of(self, draft: Draft) -> str:
-        """The page of the release that the draft is of."""
-        return self._path("project", draft.project_name, draft.version)
+    def release_of(self, release: HasRelease) -> str:
+        """The public page of the release, or of the one that a draft is of."""
+        return self._path("project", release.project_name, release.version)
 
-    def user(self, user: User) -> str:
+    def user(self, user: HasUsername) -> str:
         """The profile of a user."""
         return self._path("user", user.username)
 
-    def published_file(self, file: File | ListedFile) -> str:
+    def published_file(self, file: HasContent) -> str:
         """The bytes of a published file."""
         return f"{self._base}/{published_file_path(file.sha256, file.filename)}"
 
@@ -76,15 +143,15 @@ class Urls:
         """Where upload clients send files: into a draft, or to be published at once."""
         return self._path("legacy") + ("?staged=true" if staged else "")
 
-    def draft(self, draft: Draft) -> str:
+    def draft(self, draft: HasSlug) -> str:
         """The draft's page, for those who hold the address."""
         return self._path("draft", draft.slug)
 
-    def draft_index(self, draft: Draft) -> str:
+    def draft_index(self, draft: HasSlug) -> str:
         """The draft's simple index, which installers take."""
         return self._path("draft", draft.slug, "simple")
 
-    def draft_file(self, draft: Draft, filename: str) -> str:
+    def draft_file(self, draft: HasSlug, filename: str) -> str:
         """A file of the draft, staged or on its way, for those who hold the draft's address."""
         return f"{self.draft(draft)}files/{quote(filename)}"
 
@@ -92,11 +159,11 @@ class Urls:
         """The root of Upload 2.0 (PEP 694)."""
         return self._path("upload", "2.0")
 
-    def publishing_session(self, draft: Draft, act: str = "") -> str:
+    def publishing_session(self, draft: HasKey, act: str = "") -> str:
         """The draft as a publishing session of Upload 2.0, or an act on it; takes credentials."""
         return self._path("upload", "2.0", "session", draft.key) + act
 
-    def file_upload_session(self, draft: Draft, upload: UploadSession, act: str = "") -> str:
+    def file_upload_session(self, draft: HasKey, upload: HasKey, act: str = "") -> str:
         """A file's upload session of Upload 2.0, or an act on it; it takes credentials."""
         return self.publishing_session(draft) + f"file/{upload.key}/{act}"
 
@@ -128,22 +195,22 @@ class Urls:
         """Your projects."""
         return self._path("manage")
 
-    def managed_project(self, project: Project, act: str = "", **query: str) -> str:
+    def managed_project(self, project: HasName, act: str = "", **query: str) -> str:
         """The project's manage page, or an act on the project."""
         return _with_query(self._path("manage", "project", project.name) + act, query)
 
-    def managed_history(self, project: Project) -> str:
+    def managed_history(self, project: HasName) -> str:
         """What the journal says of the project."""
         return self._path("manage", "project", project.name, "history")
 
     def managed_release(
-        self, project: Project, release: Release, act: str = "", **query: str
+        self, project: HasName, release: HasVersion, act: str = "", **query: str
     ) -> str:
         """The manage page of a published release, or an act on it or on one of its files."""
         path = self._path("manage", "project", project.name, "release", release.version)
         return _with_query(path + act, query)
 
-    def managed_draft(self, draft: Draft, act: str = "", **query: str) -> str:
+    def managed_draft(self, draft: HasRelease, act: str = "", **query: str) -> str:
         """The draft's manage page, or an act on the draft."""
         path = self.managed_draft_named(draft.project_name, draft.version)
         return _with_query(path + act, query)

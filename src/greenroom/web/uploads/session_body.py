@@ -6,11 +6,8 @@ from pyramid.response import Response
 
 from greenroom import times
 from greenroom.models import Draft, DraftState, UploadState
-from greenroom.registry import (
-    drafts,
-    upload_sessions,
-    upload_states,
-)
+from greenroom.registry import drafts, upload_sessions, upload_states
+from greenroom.registry.drafts import DraftDetails
 from greenroom.registry.unit_of_work import UnitOfWork
 from greenroom.web.http import commands
 from greenroom.web.http.problem_details import API_VERSION, CONTENT_TYPE, Answer
@@ -33,26 +30,25 @@ def session_body(
 
     A session that has ended has nothing left to link to but itself.
     """
-    is_open = drafts.is_live(uow, draft)
+    details = drafts.details(uow, draft)
+    standing = (
+        _standing(request, details) if details.is_live else [drafts.ended_sentence(uow, draft)]
+    )
     return {
         "meta": {"api-version": API_VERSION},
-        "links": _links(request, draft)
-        if is_open
-        else {"session": request.urls.publishing_session(draft)},
+        "links": _links(request, details),
         "mechanisms": list(upload_mechanisms(uow)),
-        "session-token": draft.slug,
-        "expires-at": times.seconds(draft.expires),
-        "status": status(uow, draft),
-        "files": _files(request, uow, draft) if is_open else {},
-        "notices": [*notices, *draft.review_notices, *_notices(request, uow, draft)],
+        "session-token": details.slug,
+        "expires-at": times.seconds(details.expires),
+        "status": status(details),
+        "files": _files(request, uow, draft) if details.is_live else {},
+        "notices": [*notices, *details.review_notices, *standing],
     }
 
 
-def status(uow: UnitOfWork, draft: Draft) -> str:
+def status(draft: DraftDetails) -> str:
     """Where the session stands, in the words of PEP 694."""
-    if draft.review is not None and drafts.is_live(uow, draft):
-        return draft.review
-    return _STATUS[drafts.state(uow, draft)]
+    return draft.review if draft.review is not None else _STATUS[draft.state]
 
 
 def upload_mechanisms(uow: UnitOfWork) -> tuple[str, ...]:
@@ -86,8 +82,10 @@ def api_response(kind: type[Answer], body: Mapping[str, object], status: int) ->
     return response
 
 
-def _links(request: Request, draft: Draft) -> dict[str, str]:
+def _links(request: Request, draft: DraftDetails) -> dict[str, str]:
     session = request.urls.publishing_session(draft)
+    if not draft.is_live:
+        return {"session": session}
     return {
         "session": session,
         "upload": f"{session}upload",
@@ -104,10 +102,8 @@ def _files(request: Request, uow: UnitOfWork, draft: Draft) -> dict[str, dict[st
         for file in drafts.files(uow.db, draft)
     }
     arriving = {
-        upload.filename: _file(
-            request, draft, upload.filename, upload_states.state(uow, upload), upload.problems
-        )
-        for upload in upload_sessions.of_draft(uow, draft)
+        upload.filename: _file(request, draft, upload.filename, upload.state, upload.problems)
+        for upload in upload_states.unfinished(uow, draft)
     }
     return staged | arriving
 
@@ -122,9 +118,8 @@ def _file(
     return body | {"notices": list(notices)} if notices else body
 
 
-def _notices(request: Request, uow: UnitOfWork, draft: Draft) -> list[str]:
-    if not drafts.is_live(uow, draft):
-        return [drafts.ended_sentence(uow, draft)]
+def _standing(request: Request, draft: DraftDetails) -> list[str]:
+    """What people can do with a session that is open."""
     return [
         f"Draft of {draft.project_name} {draft.version}: {request.urls.draft(draft)}",
         f"Try it: {commands.install_draft(request, draft)}",

@@ -62,7 +62,7 @@ def _document(
         project_url=request.urls.project(project),
         release_url=request.urls.release(project, release),
     )
-    people = [(role.name.title(), role.user.username) for role in catalogue.people(project)]
+    people = [(role.title(), username) for role, username in catalogue.people(project)]
     return rendering.document(
         described, files, people, project.last_serial, request.urls.published_file
     )

@@ -44,7 +44,7 @@ def perform(session: Session, call: Call) -> object:
 def _changelog_since_serial(session: Session, serial: int) -> list[tuple[object, ...]]:
     """Name, version or None, time, action and serial of what changed after a serial, in order."""
     return [
-        (entry.project_name, entry.version, int(entry.at.timestamp()), entry.action, entry.id)
+        (entry.project_name, entry.version, int(entry.at.timestamp()), entry.action, entry.serial)
         for entry in journal.entries_since(session, serial, _MOST_ENTRIES)
     ]
 
@@ -54,7 +54,7 @@ def _package_roles(session: Session, name: str) -> list[tuple[str, str]]:
     project = catalogue.project(session, name)
     if project is None:
         return []
-    return [(role.name.title(), role.user.username) for role in catalogue.people(project)]
+    return [(role.title(), username) for role, username in catalogue.people(project)]
 
 
 def _user_packages(session: Session, username: str) -> list[tuple[str, str]]:

@@ -5,8 +5,9 @@ from typing import TypeAlias
 from pyramid.httpexceptions import HTTPSeeOther
 from pyramid.view import view_config
 
-from greenroom.models import Token, User
+from greenroom.models import User
 from greenroom.registry import accounts, projects
+from greenroom.registry.accounts import TokenSummary
 from greenroom.registry.errors import InvalidRequest, NotFound
 from greenroom.web.http import commands
 from greenroom.web.http.request import Request
@@ -60,7 +61,7 @@ def create_token(context: Tokens, request: Request) -> View:
     request.override_renderer = "pages/account/token_created.jinja2"
     never_cache(request)
     return {
-        "token": token,
+        "token": accounts.token_summary(request.uow, token),
         "text_of_token": text,
         "upload_command": commands.upload_draft(request),
         "pypirc": commands.pypirc(request, text),
@@ -75,7 +76,7 @@ def confirm_revoking(context: Tokens, request: Request) -> View:
     user = user_or_sign_in(request)
     never_cache(request)
     wanted = query_value(request, "token")
-    return {"token": _find(accounts.tokens_of(request.uow.db, user), wanted)}
+    return {"token": _find(accounts.tokens_of(request.uow, user), wanted)}
 
 
 @view_config(context=Tokens, name="revoke", request_method="POST")
@@ -104,12 +105,11 @@ def _page(request: Request, user: User, form: TokenForm) -> dict[str, object]:
         "form": form,
         "permissions": PERMISSIONS,
         "lifetimes": LIFETIMES,
-        "tokens": accounts.tokens_of(request.uow.db, user),
-        "now": request.uow.now,
+        "tokens": accounts.tokens_of(request.uow, user),
     }
 
 
-def _find(tokens: list[Token], wanted: str | None) -> Token:
+def _find(tokens: list[TokenSummary], wanted: str | None) -> TokenSummary:
     for token in tokens:
         if str(token.id) == wanted:
             return token

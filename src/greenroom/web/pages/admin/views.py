@@ -1,5 +1,7 @@
 """``/admin/``: every user, draft, project and failing job, for administrators; else nothing."""
 
+from functools import partial
+
 from pyramid.httpexceptions import HTTPNotFound, HTTPSeeOther
 from pyramid.view import view_config
 
@@ -34,13 +36,14 @@ def admin(context: Admin, request: Request) -> dict[str, object]:
     total = accounts.count_users(session)
     return {
         "users": page_from(users, number, _USERS_ON_A_PAGE, total, "users"),
-        "drafts": page_of(request, drafts.all_live(request.uow), _DRAFTS_ON_A_PAGE, "drafts"),
+        "drafts": page_of(
+            request, drafts.all_live(request.uow), _DRAFTS_ON_A_PAGE, "drafts"
+        ).showing(partial(drafts.summary, request.uow)),
         "quarantined": page_of(
             request, projects.in_quarantine(session), _PROJECTS_ON_A_PAGE, "quarantined"
-        ),
+        ).showing(projects.summary),
         "jobs": _troubled_jobs(request),
         "wanted": wanted,
-        "now": request.uow.now,
     }
 
 

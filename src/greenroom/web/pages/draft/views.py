@@ -4,9 +4,10 @@ from pyramid.renderers import render_to_response
 from pyramid.response import Response
 from pyramid.view import view_config
 
-from greenroom.models import Draft, DraftState, Release
-from greenroom.registry import catalogue, drafts
+from greenroom.models import Draft, DraftState
+from greenroom.registry import catalogue, drafts, projects, releases
 from greenroom.registry.permissions import Act, may
+from greenroom.registry.releases import ReleaseSummary
 from greenroom.web.http import commands
 from greenroom.web.http.draft_nodes import EndedDraft
 from greenroom.web.http.request import Request
@@ -21,10 +22,9 @@ def draft_page(context: DraftPage, request: Request) -> dict[str, object] | Resp
     if draft.project is None or not context.is_live:
         return _tombstone(request, draft)
     return {
-        "draft": draft,
-        "project": draft.project,
-        "release": draft.release,
-        "files": drafts.files(session, draft),
+        "draft": drafts.details(request.uow, draft),
+        "project": projects.summary(draft.project),
+        "files": drafts.staged_files(session, draft),
         "details": draft_details(session, draft),
         "install_command": commands.install_draft(request, draft),
         "may_manage": may(request.person, Act.SEE, draft.project),
@@ -37,7 +37,7 @@ def below_an_ended_draft(context: EndedDraft, request: Request) -> Response:
     lines = [drafts.ended_sentence(request.uow, context.draft)]
     release = _published_release(request, context.draft)
     if release is not None:
-        lines.append(request.urls.release(release.project, release))
+        lines.append(request.urls.release_of(release))
     return Response("\n".join(lines) + "\n", 410, content_type="text/plain")
 
 
@@ -45,7 +45,7 @@ def _tombstone(request: Request, draft: Draft) -> Response:
     request.response.status_int = 410
     values = {
         "sentence": drafts.ended_sentence(request.uow, draft),
-        "draft": draft,
+        "draft": drafts.details(request.uow, draft),
         "release": _published_release(request, draft),
     }
     return render_to_response(
@@ -53,8 +53,9 @@ def _tombstone(request: Request, draft: Draft) -> Response:
     )
 
 
-def _published_release(request: Request, draft: Draft) -> Release | None:
+def _published_release(request: Request, draft: Draft) -> ReleaseSummary | None:
     """The release, if it was published and is there still."""
     if draft.project is None or drafts.state(request.uow, draft) is not DraftState.PUBLISHED:
         return None
-    return catalogue.release(request.uow.db, draft.project, draft.version)
+    release = catalogue.release(request.uow.db, draft.project, draft.version)
+    return releases.summary(release) if release is not None else None

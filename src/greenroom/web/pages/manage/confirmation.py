@@ -6,6 +6,7 @@ from typing import TypeAlias
 from pyramid.httpexceptions import HTTPSeeOther
 
 from greenroom.models import Project
+from greenroom.registry import projects
 from greenroom.registry.errors import InvalidRequest
 from greenroom.registry.permissions import Act, require
 from greenroom.web.http.request import SAFE_METHODS, Request
@@ -37,7 +38,7 @@ def confirmed(
     """
     require(request.person, needs, project)
     never_cache(request)
-    asked = {"project": project, "form": form, **page}
+    asked = {"project": projects.summary(project), "form": form, **page}
     if request.method in SAFE_METHODS:
         return asked
     if not form.validate():

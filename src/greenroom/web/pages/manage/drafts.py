@@ -5,11 +5,14 @@ from pyramid.renderers import render_to_response
 from pyramid.response import Response
 from pyramid.view import view_config
 
-from greenroom.models import ReviewState
+from greenroom.models import UploadSession
 from greenroom.registry import (
     drafts,
+    projects,
     publishing,
+    releases,
     upload_sessions,
+    upload_states,
 )
 from greenroom.registry.errors import CannotPublish, NotFound
 from greenroom.registry.permissions import Act, permitted, require
@@ -37,13 +40,12 @@ def managed_draft(context: ManagedDraft, request: Request) -> Page | Response:
         return _tombstone(context, request)
     draft = context.draft
     return _page(context, request) | {
-        "files": drafts.files(request.uow.db, draft),
-        "uploads": upload_sessions.of_draft(request.uow, draft),
+        "files": drafts.staged_files(request.uow.db, draft),
+        "uploads": upload_states.unfinished(request.uow, draft),
         "details": draft_details(request.uow.db, draft),
         "draft_url": request.urls.draft(draft),
         "install_command": commands.install_draft(request, draft),
         "upload_command": commands.upload_draft(request),
-        "time_left": draft.expires - request.uow.now,
     }
 
 
@@ -54,11 +56,11 @@ def managed_draft(context: ManagedDraft, request: Request) -> Page | Response:
     renderer="pages/manage/publish.jinja2",
 )
 def confirm_publishing(context: ManagedDraft, request: Request) -> Page | HTTPSeeOther:
-    """List exactly what becomes public."""
+    """List exactly what becomes public, and whatever stands in the way."""
     require(request.person, Act.PUBLISH, context.project)
     if not drafts.is_live(request.uow, context.draft):
         return see_other(request, _address(context, request))
-    return _publication(context, request, ())
+    return _publication(context, request, publishing.obstacles(request.uow, context.draft))
 
 
 @view_config(
@@ -75,7 +77,7 @@ def publish(context: ManagedDraft, request: Request) -> Page | HTTPSeeOther:
         request.tm.doom()
         page = _publication(context, request, refusal.details)
         return invalid(request, page, PAGE.status(CannotPublish))
-    if draft.review == ReviewState.PROCESSING:
+    if drafts.details(request.uow, draft).is_being_reviewed:
         notice = "This index reviews what is published: it becomes public when that has passed."
         return see_other(request, _address(context, request), notice)
     notice = f"{draft.project_name} {draft.version} is published."
@@ -132,10 +134,15 @@ def confirm_removing(context: ManagedDraft, request: Request) -> Page:
     require(request.person, Act.STAGE, context.project)
     never_cache(request)
     filename = query_value(request, "filename") or ""
-    file = upload_sessions.find(request.uow, context.draft, filename)
-    if file is None:
+    found = upload_sessions.find(request.uow, context.draft, filename)
+    if found is None:
         raise NotFound("The draft has no file of that name.")
-    return {"project": context.project, "draft": context.draft, "file": file}
+    file = (
+        upload_states.status(request.uow, found)
+        if isinstance(found, UploadSession)
+        else releases.file_summary(found)
+    )
+    return _subject(context, request) | {"file": file}
 
 
 @view_config(context=ManagedDraft, name="remove", request_method="POST")
@@ -166,7 +173,7 @@ def confirm_rotating(context: ManagedDraft, request: Request) -> Page | HTTPSeeO
     if not drafts.is_live(request.uow, context.draft):
         return see_other(request, _address(context, request))
     never_cache(request)
-    return {"project": context.project, "draft": context.draft}
+    return _subject(context, request)
 
 
 @view_config(context=ManagedDraft, name="rotate", request_method="POST")
@@ -180,10 +187,7 @@ def rotate(context: ManagedDraft, request: Request) -> HTTPSeeOther:
 def _page(context: ManagedDraft, request: Request) -> Page:
     never_cache(request)
     events = drafts.events(request.uow.db, context.draft)
-    return {
-        "project": context.project,
-        "draft": context.draft,
-        "release": context.draft.release,
+    return _subject(context, request) | {
         "may": permitted(request.person, context.project),
         "events": page_of(request, events, _EVENTS_ON_A_PAGE),
     }
@@ -200,11 +204,8 @@ def _tombstone(context: ManagedDraft, request: Request) -> Response:
 def _publication(context: ManagedDraft, request: Request, reasons: tuple[str, ...]) -> Page:
     never_cache(request)
     session = request.uow.db
-    return {
-        "project": context.project,
-        "draft": context.draft,
-        "release": context.draft.release,
-        "files": drafts.files(session, context.draft),
+    return _subject(context, request) | {
+        "files": drafts.staged_files(session, context.draft),
         "details": draft_details(session, context.draft),
         "reasons": reasons,
     }
@@ -212,12 +213,19 @@ def _publication(context: ManagedDraft, request: Request, reasons: tuple[str, ..
 
 def _discarding(context: ManagedDraft, request: Request, form: ConfirmForm) -> Page:
     never_cache(request)
-    return {
-        "project": context.project,
-        "draft": context.draft,
-        "release": context.draft.release,
-        "files": drafts.files(request.uow.db, context.draft),
+    return _subject(context, request) | {
+        "files": drafts.staged_files(request.uow.db, context.draft),
         "form": form,
+    }
+
+
+def _subject(context: ManagedDraft, request: Request) -> Page:
+    """What the page is about: the draft, and what it is of."""
+    release = context.draft.release
+    return {
+        "project": projects.summary(context.project),
+        "draft": drafts.details(request.uow, context.draft),
+        "release": releases.summary(release) if release is not None else None,
     }
 
 

@@ -4,7 +4,8 @@ from pyramid.httpexceptions import HTTPSeeOther
 from pyramid.view import view_config
 
 from greenroom.models import Project, Role, RoleName
-from greenroom.registry import catalogue, drafts, journal, projects
+from greenroom.registry import catalogue, drafts, journal, projects, releases
+from greenroom.registry.drafts import DraftSummary
 from greenroom.registry.errors import InvalidRequest, NotFound
 from greenroom.registry.permissions import Act, permitted, require
 from greenroom.registry.projects import ProjectSettings
@@ -18,6 +19,7 @@ from greenroom.web.pages.manage.confirmation import View, confirmed
 from greenroom.web.pages.manage.forms import RemoveRoleForm, RoleForm, SettingsForm
 from greenroom.web.pages.manage.resources import Manage, ManagedHistory, ManagedProject
 from greenroom.web.pages.redirects import see_other, user_or_sign_in
+from greenroom.web.pages.standing_releases import standing_releases
 
 _PROJECTS_ON_A_PAGE = 25
 _RELEASES_ON_A_PAGE = 20
@@ -32,12 +34,11 @@ def your_projects(context: Manage, request: Request) -> View:
     own = projects.of_user(request.uow, user)
     page = page_of(request, own, _PROJECTS_ON_A_PAGE)
     return {
-        "page": page,
-        "drafts": drafts.live_of_projects(request.uow, own),
-        "latest": catalogue.latest_of_each(request.uow.db, page.items),
-        "roles": {project.id: _role_of(project, user.id) for project in own},
+        "page": page.showing(projects.summary),
+        "drafts": _drafts(request, own),
+        "latest": standing_releases(request, page.items),
+        "roles": {project.name: _role_of(project, user.id) for project in page.items},
         "upload_command": commands.upload_draft(request),
-        "now": request.uow.now,
     }
 
 
@@ -88,7 +89,7 @@ def remove_role(context: ManagedProject, request: Request) -> View:
         notice = f"{username} has no role in {project.name} any more."
         return request.paths.managed_project(project), notice
 
-    return confirmed(request, project, form, {"role": role}, do)
+    return confirmed(request, project, form, {"role": projects.role_summary(role)}, do)
 
 
 @view_config(context=ManagedProject, name="settings", request_method="POST")
@@ -109,26 +110,31 @@ def history(context: ManagedHistory, request: Request) -> View:
     entries = journal.of_project(session, context.project, start=start, count=_ENTRIES_ON_A_PAGE)
     total = journal.count_of_project(session, context.project)
     return {
-        "project": context.project,
+        "project": projects.summary(context.project),
         "entries": page_from(entries, number, _ENTRIES_ON_A_PAGE, total),
     }
 
 
 def _page(request: Request, project: Project, form: RoleForm) -> dict[str, object]:
     never_cache(request)
-    session = request.uow.db
-    releases = catalogue.releases(session, project)
+    published = catalogue.releases(request.uow.db, project)
     return {
-        "project": project,
+        "project": projects.summary(project),
+        "people": projects.people(project),
         "may": permitted(request.person, project),
-        "drafts": drafts.live_of_projects(request.uow, [project]),
-        "releases": page_of(request, releases, _RELEASES_ON_A_PAGE),
-        "is_public": bool(releases),
+        "drafts": _drafts(request, [project]),
+        "releases": page_of(request, published, _RELEASES_ON_A_PAGE).showing(releases.summary),
+        "is_public": bool(published),
         "role_form": form,
         "settings_form": SettingsForm(obj=project),
         "upload_command": commands.upload_draft(request),
-        "now": request.uow.now,
     }
+
+
+def _drafts(request: Request, projects_: list[Project]) -> list[DraftSummary]:
+    """The live drafts of these projects."""
+    uow = request.uow
+    return [drafts.summary(uow, draft) for draft in drafts.live_of_projects(uow, projects_)]
 
 
 def _role(project: Project, username: str | None) -> Role:

@@ -5,9 +5,10 @@ from pyramid.httpexceptions import HTTPSeeOther
 from pyramid.view import view_config
 
 from greenroom.models import File
-from greenroom.registry import catalogue, drafts, removal, yanking
+from greenroom.registry import catalogue, drafts, projects, releases, removal, yanking
 from greenroom.registry.errors import NotFound
 from greenroom.registry.permissions import permitted
+from greenroom.registry.releases import FileSummary
 from greenroom.web.http.request import SAFE_METHODS, Request
 from greenroom.web.http.strict_forms import query_value
 from greenroom.web.pages.caching import never_cache
@@ -28,9 +29,9 @@ def managed_release(context: ManagedRelease, request: Request) -> dict[str, obje
     """The release with its files, and what can be done to them."""
     never_cache(request)
     return {
-        "project": context.project,
-        "release": context.release,
-        "files": catalogue.files(request.uow.db, context.release),
+        "project": projects.summary(context.project),
+        "release": releases.summary(context.release),
+        "files": _files(context, request),
         "may": permitted(request.person, context.project),
     }
 
@@ -52,7 +53,7 @@ def yank(context: ManagedRelease, request: Request) -> View:
         yanking.yank_release(request.uow, request.person, project, release.version, reason)
         return _address(context, request), f"{project.name} {release.version} is yanked."
 
-    return confirmed(request, project, form, {"release": release}, do)
+    return confirmed(request, project, form, {"release": releases.summary(release)}, do)
 
 
 @view_config(context=ManagedRelease, name="unyank", request_method="POST")
@@ -75,13 +76,14 @@ def yank_file(context: ManagedRelease, request: Request) -> View:
     project, form = context.project, YankFileForm(request.POST)
     file = _file(context, request, form)
     form.expected = file.filename
+    page = {"release": releases.summary(context.release), "file": releases.file_summary(file)}
 
     def do() -> tuple[str, str]:
         reason = form.reason.data or ""
         yanking.yank_file(request.uow, request.person, project, file.filename, reason)
         return _address(context, request), f"{file.filename} is yanked."
 
-    return confirmed(request, project, form, {"release": context.release, "file": file}, do)
+    return confirmed(request, project, form, page, do)
 
 
 @view_config(context=ManagedRelease, name="unyank-file", request_method="POST")
@@ -104,12 +106,13 @@ def delete_file(context: ManagedRelease, request: Request) -> View:
     project, form = context.project, ConfirmFileForm(request.POST)
     file = _file(context, request, form)
     filename = form.expected = file.filename
+    page = {"release": releases.summary(context.release), "file": releases.file_summary(file)}
 
     def do() -> tuple[str, str]:
         removal.remove_file(request.uow, request.person, project, filename)
         return _address(context, request), f"{filename} is deleted."
 
-    return confirmed(request, project, form, {"release": context.release, "file": file}, do)
+    return confirmed(request, project, form, page, do)
 
 
 @view_config(
@@ -122,11 +125,11 @@ def delete(context: ManagedRelease, request: Request) -> View:
     """Ask for the version to be typed; then delete the release."""
     project, release, form = context.project, context.release, ConfirmForm(request.POST)
     version = form.expected = release.version
-    session = request.uow.db
+    draft = drafts.live(request.uow, project, Version(release.version))
     page = {
-        "release": release,
-        "files": catalogue.files(session, release),
-        "draft": drafts.live(request.uow, project, Version(release.version)),
+        "release": releases.summary(release),
+        "files": _files(context, request),
+        "draft": drafts.details(request.uow, draft) if draft is not None else None,
     }
 
     def do() -> tuple[str, str]:
@@ -135,6 +138,12 @@ def delete(context: ManagedRelease, request: Request) -> View:
         return request.paths.managed_project(project), notice
 
     return confirmed(request, project, form, page, do)
+
+
+def _files(context: ManagedRelease, request: Request) -> list[FileSummary]:
+    return [
+        releases.file_summary(file) for file in catalogue.files(request.uow.db, context.release)
+    ]
 
 
 def _file(context: ManagedRelease, request: Request, form: FileForm) -> File:

@@ -77,8 +77,8 @@ def delete(context: ManagedProject, request: Request) -> View:
     project, form = context.project, ConfirmForm(request.POST)
     name = form.expected = project.name
     page = {
-        "releases": catalogue.releases(request.uow.db, project),
-        "drafts": drafts.live_of_projects(request.uow, [project]),
+        "release_count": len(catalogue.releases(request.uow.db, project)),
+        "draft_count": len(drafts.live_of_projects(request.uow, [project])),
     }
 
     def do() -> tuple[str, str]:

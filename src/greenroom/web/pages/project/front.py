@@ -6,7 +6,7 @@ from pyramid.view import view_config
 from sqlalchemy import literal, select
 from sqlalchemy.exc import SQLAlchemyError
 
-from greenroom.registry import catalogue
+from greenroom.registry import catalogue, releases
 from greenroom.web.http import commands
 from greenroom.web.http.request import Request
 from greenroom.web.http.traversal import Root
@@ -20,7 +20,10 @@ def home(context: Root, request: Request) -> dict[str, object]:
     """What this index is, what is new, and how to begin."""
     cache_publicly(request, "all-projects")
     return {
-        "releases": catalogue.newest_releases(request.uow.db, _NEWEST),
+        "releases": [
+            releases.summary(release)
+            for release in catalogue.newest_releases(request.uow.db, _NEWEST)
+        ],
         "simple_url": request.urls.simple_index(),
         "upload_command": commands.upload_draft(request),
     }

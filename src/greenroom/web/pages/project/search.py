@@ -2,7 +2,7 @@
 
 from pyramid.view import view_config
 
-from greenroom.registry import search
+from greenroom.registry import releases, search
 from greenroom.registry.search import Breadth
 from greenroom.web.http.paging import page_from, page_number
 from greenroom.web.http.request import Request
@@ -25,6 +25,8 @@ def find(context: Search, request: Request) -> dict[str, object]:
     cache_publicly(request, "all-projects")
     return {
         "query": query,
-        "page": page_from(found.releases, number, _PROJECTS_ON_A_PAGE, found.total),
+        "page": page_from(found.releases, number, _PROJECTS_ON_A_PAGE, found.total).showing(
+            releases.summary
+        ),
         "narrowed": _NARROWED.get(found.breadth),
     }

@@ -5,8 +5,8 @@ from collections.abc import Sequence
 from pyramid.httpexceptions import HTTPNotFound
 from pyramid.view import view_config
 
-from greenroom.models import Draft, Project, Release
-from greenroom.registry import catalogue, drafts
+from greenroom.models import Project, Release
+from greenroom.registry import accounts, catalogue, drafts, projects, releases
 from greenroom.registry.permissions import Act, may
 from greenroom.web.http import commands
 from greenroom.web.http.paging import page_of
@@ -20,6 +20,7 @@ from greenroom.web.pages.project.resources import (
     UserPage,
 )
 from greenroom.web.pages.release_details import release_details
+from greenroom.web.pages.standing_releases import standing_releases
 
 _RELEASES_ON_A_PAGE = 20
 _PROJECTS_ON_A_PAGE = 50
@@ -35,17 +36,17 @@ def unpublished_project(context: UnpublishedProject, request: Request) -> dict[s
 def project(context: ProjectPage, request: Request) -> dict[str, object]:
     """The release that stands for the project."""
     session, project = request.uow.db, context.project
-    releases = catalogue.releases(session, project)
-    latest = catalogue.latest(releases)
+    published = catalogue.releases(session, project)
+    latest = catalogue.latest(published)
     if latest is None:  # it was published when the address was looked up
         raise HTTPNotFound
     sees_drafts = may(request.person, Act.SEE, project)
-    open_drafts = drafts.live_of_projects(request.uow, [project]) if sees_drafts else []
+    live = drafts.live_of_projects(request.uow, [project]) if sees_drafts else []
     # Installers choose a pre-release by themselves only where there is nothing else.
     exact = latest if latest.yanked else None
-    return _published(request, project, latest, releases) | {
+    return _published(request, project, latest, published) | {
         "install_command": commands.install(request, project, exact),
-        "open_drafts": open_drafts,
+        "open_drafts": [drafts.summary(request.uow, draft) for draft in live],
     }
 
 
@@ -53,11 +54,10 @@ def project(context: ProjectPage, request: Request) -> dict[str, object]:
 def release(context: ReleasePage, request: Request) -> dict[str, object]:
     """One release; for those who may see it, with word of a draft that adds to it."""
     session, draft = request.uow.db, context.draft
-    releases = catalogue.releases(session, context.project)
-    staged = drafts.files(session, draft) if draft is not None else []
-    return _published(request, context.project, context.release, releases) | {
-        "draft": draft,
-        "staged_files": staged,
+    published = catalogue.releases(session, context.project)
+    return _published(request, context.project, context.release, published) | {
+        "draft": drafts.details(request.uow, draft) if draft is not None else None,
+        "staged_files": drafts.staged_files(session, draft) if draft is not None else (),
     }
 
 
@@ -71,9 +71,9 @@ def drafted_release(context: DraftedReleasePage, request: Request) -> dict[str, 
         raise HTTPNotFound
     never_cache(request)
     return _page(request, project, context.release, catalogue.releases(session, project)) | {
-        "files": drafts.files(session, draft),
+        "files": drafts.staged_files(session, draft),
         "install_command": commands.install_draft(request, draft),
-        "draft": draft,
+        "draft": drafts.details(request.uow, draft),
         "is_drafted": True,
     }
 
@@ -85,36 +85,38 @@ def user(context: UserPage, request: Request) -> dict[str, object]:
     page = page_of(request, catalogue.projects_of(session, context.user), _PROJECTS_ON_A_PAGE)
     cache_publicly(request, "all-projects")
     return {
-        "user": context.user,
-        "page": page,
-        "latest": catalogue.latest_of_each(session, page.items),
+        "user": accounts.summary(context.user),
+        "page": page.showing(projects.summary),
+        "latest": standing_releases(request, page.items),
     }
 
 
 def _published(
-    request: Request, project: Project, release: Release, releases: Sequence[Release]
+    request: Request, project: Project, release: Release, published: Sequence[Release]
 ) -> dict[str, object]:
     cache_publicly(request, f"project/{project.normalized_name}")
-    return _page(request, project, release, releases) | {
-        "files": catalogue.offered_files(request.uow.db, project, release),
+    files = catalogue.offered_files(request.uow.db, project, release)
+    return _page(request, project, release, published) | {
+        "files": [releases.file_summary(file) for file in files],
         "install_command": commands.install(request, project, release),
     }
 
 
 def _page(
-    request: Request, project: Project, release: Release, releases: Sequence[Release]
+    request: Request, project: Project, release: Release, published: Sequence[Release]
 ) -> dict[str, object]:
     """What every page of a release has; the rest says that there is no draft."""
-    nothing: list[Draft] = []
     detailed = catalogue.load_details(request.uow.db, release)
+    latest = catalogue.latest(published)
     return {
-        "project": project,
-        "release": release,
+        "project": projects.summary(project),
+        "people": projects.people(project),
+        "release": releases.summary(release),
         "details": release_details(detailed.core_metadata, detailed.description_html),
-        "latest": catalogue.latest(releases),
-        "history": page_of(request, releases, _RELEASES_ON_A_PAGE),
+        "latest": releases.summary(latest) if latest is not None else None,
+        "history": page_of(request, published, _RELEASES_ON_A_PAGE).showing(releases.summary),
         "draft": None,
         "is_drafted": False,
-        "staged_files": nothing,
-        "open_drafts": nothing,
+        "staged_files": (),
+        "open_drafts": (),
     }

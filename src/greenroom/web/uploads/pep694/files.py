@@ -168,7 +168,7 @@ def _upload_response(
 ) -> Response:
     """An answer with the file upload session; only one that ``looks`` asks the storage."""
     here = request.urls.file_upload_session(draft, upload)
-    state = upload_states.state(uow, upload)
+    stands = upload_states.status(uow, upload)
     body: dict[str, object] = {
         "meta": {"api-version": API_VERSION},
         "links": {
@@ -176,15 +176,15 @@ def _upload_response(
             "complete": f"{here}complete",
             "extend": f"{here}extend",
         },
-        "status": state.value,
-        "expires-at": times.seconds(upload.expires),
+        "status": stands.state.value,
+        "expires-at": times.seconds(stands.expires),
         "mechanism": _mechanism(uow, actor, draft, upload, f"{here}bytes", looks=looks),
     }
-    if upload.problems:
-        body["notices"] = list(upload.problems)
+    if stands.problems:
+        body["notices"] = list(stands.problems)
     response = api_response(FileUploadBody, body, status)
     response.headers["Location"] = here
-    response.retry_after = _RETRY_AFTER.get(state, _SELDOM)
+    response.retry_after = _RETRY_AFTER.get(stands.state, _SELDOM)
     return response
 
 

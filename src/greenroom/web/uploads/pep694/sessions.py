@@ -3,7 +3,6 @@
 from pyramid.response import Response
 from pyramid.view import view_config
 
-from greenroom.models import ReviewState
 from greenroom.registry import (
     drafts,
     publishing,
@@ -43,7 +42,7 @@ def status(context: PublishingSession, request: Request) -> Response:
     """How the session stands."""
     authorized(request, context.draft)
     response = session_response(request, request.uow, context.draft)
-    if context.draft.review == ReviewState.PROCESSING:
+    if drafts.details(request.uow, context.draft).is_being_reviewed:
         response.retry_after = _SOON
     return response
 
@@ -61,7 +60,7 @@ def publish(context: PublishingSession, request: Request) -> Response:
     actor, draft = authorized(request, context.draft), context.draft
     parse(request, Empty)
     publishing.publish(request.uow, actor, draft, registers_name=True)
-    if draft.review == ReviewState.PROCESSING:
+    if drafts.details(request.uow, draft).is_being_reviewed:
         response = session_response(request, request.uow, draft, status=202)
         response.retry_after = _SOON
         return response
