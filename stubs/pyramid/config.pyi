@@ -8,7 +8,9 @@ class Configurator:
     registry: Registry
     def __init__(
         self,
+        registry: Registry | None = ...,
         *,
+        autocommit: bool = ...,
         root_factory: Callable[..., object] = ...,
         request_factory: type = ...,
         settings: Mapping[str, object] = ...,

@@ -22,6 +22,7 @@ from greenroom.web.application import make_app
 from tests import factories
 from tests.conftest import FakeClock
 from tests.factories import PASSWORD
+from tests.web.rendered import refuse_rows
 
 Response: TypeAlias = webtest.TestResponse
 
@@ -32,6 +33,9 @@ def authorization(token: str, user: str = "__token__") -> dict[str, str]:
 
 
 _routers: dict[Settings, Router] = {}
+
+rendered: dict[str, list[str]] = {}
+"""All templates that were rendered so far, and the rows that they were handed."""
 
 
 class Application:
@@ -46,6 +50,7 @@ class Application:
         settings = services.settings.model_copy(update=anywhere)
         if settings not in _routers:
             _routers[settings] = make_app(services.settings, services=services)
+            refuse_rows(_routers[settings], rendered)
         self.services = services
         self.router = _routers[settings]
 

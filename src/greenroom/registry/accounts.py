@@ -334,10 +334,14 @@ def create_token(
 
 
 def tokens_of(uow: UnitOfWork, user: User) -> list[TokenSummary]:
-    """The user's tokens that are not revoked, newest first."""
+    """The user's tokens that are not revoked, newest first.
+
+    The token of a project that only a draft held goes with it.
+    """
+    has_a_purpose = Token.project_id.is_(None) | Token.project.has(projects.is_taken(uow))
     found = uow.db.scalars(
         select(Token)
-        .where(Token.user_id == user.id, Token.revoked.is_(None))
+        .where(Token.user_id == user.id, Token.revoked.is_(None), has_a_purpose)
         .options(selectinload(Token.project))
         .order_by(Token.id.desc())
     )

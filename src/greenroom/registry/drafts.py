@@ -260,10 +260,16 @@ def files(db: Session, draft: Draft) -> list[File]:
     return sorted(staged, key=lambda file: (not file.is_sdist, file.filename))
 
 
-def staged_files(db: Session, draft: Draft) -> tuple[FileSummary, ...]:
-    """What pages say of the staged files, in the order of :func:`files`."""
+def staged_files(
+    db: Session, draft: Draft, *, with_uploaders: bool = False
+) -> tuple[FileSummary, ...]:
+    """What pages say of the staged files, in the order of :func:`files`.
+
+    Who uploaded them is for those who may work on the project, not for all who see the draft.
+    """
     return tuple(
-        releases.file_summary(file, uploaded_by=file.uploaded_by) for file in files(db, draft)
+        releases.file_summary(file, file.uploaded_by if with_uploaders else None)
+        for file in files(db, draft)
     )
 
 

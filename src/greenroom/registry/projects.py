@@ -76,7 +76,7 @@ def find(uow: UnitOfWork, name: str) -> Project | None:
     """
     return uow.db.scalar(
         select(Project)
-        .where(Project.normalized_name == lookup_name(name), _is_taken(uow))
+        .where(Project.normalized_name == lookup_name(name), is_taken(uow))
         .options(selectinload(Project.roles))
         .execution_options(populate_existing=True)
     )
@@ -112,7 +112,7 @@ def of_user(uow: UnitOfWork, user: User) -> list[Project]:
         uow.db.scalars(
             select(Project)
             .join(Role, Role.project_id == Project.id)
-            .where(Role.user_id == user.id, _is_taken(uow))
+            .where(Role.user_id == user.id, is_taken(uow))
             .options(selectinload(Project.roles))
             .order_by(Project.normalized_name)
         )
@@ -380,7 +380,9 @@ def _journal_status(uow: UnitOfWork, actor: Actor, project: Project, action: str
     purging.purge_files(uow, project)
 
 
-def _is_taken(uow: UnitOfWork) -> ColumnElement[bool]:
+def is_taken(uow: UnitOfWork) -> ColumnElement[bool]:
+    """Whether a project holds its name: for good, or because a draft of it is live now."""
+    """Whether the name is a project's: a reserved one is from no second after its last draft on."""
     reserved = exists().where(Draft.project_id == Project.id, _is_live_draft(uow))
     return Project.registered.is_not(None) | reserved
 
@@ -421,7 +423,7 @@ def _check_not_confusable(uow: UnitOfWork, name: str, normalized: NormalizedName
         select(Project.name)
         .where(
             Project.confusable_name == confusable_form(normalized),
-            _is_taken(uow),
+            is_taken(uow),
         )
         .order_by(Project.id)
         .limit(1)

@@ -68,6 +68,20 @@ def test_whoever_has_the_address_sees_what_will_be_published(site: Site, tmp_pat
     assert f"/draft/{slug}/files/{wheel.name}" in links(page)
 
 
+def test_who_uploaded_a_file_is_for_those_who_may_work_on_the_project(
+    site: Site, tmp_path: Path
+) -> None:
+    slug = stage(site, make_wheel(tmp_path))
+
+    shared, managed = (
+        site.app.get(f"/draft/{slug}/"),
+        site.sign_in().get("/manage/project/example/draft/1.0/"),
+    )
+
+    assert "by ada" not in text(shared)
+    assert "by ada" in text(managed)
+
+
 def test_the_page_changes_nothing_and_offers_no_act(site: Site, tmp_path: Path) -> None:
     slug = stage(site, make_wheel(tmp_path))
 

@@ -132,7 +132,6 @@ def test_the_page_that_asks_has_the_reasons_of_the_refusal(
     site: Site, draft: str, tmp_path: Path, state: UploadState
 ) -> None:
     announce(site, tmp_path, state)
-    site.token()
 
     page = site.sign_in().get(f"{DRAFT}publish")
     refused = page.forms["publish"].submit(status=409)
@@ -259,3 +258,18 @@ def test_a_token_has_expired_from_the_second_it_falls_due(site: Site) -> None:
 
     [row] = browser.get("/account/tokens/").html.select("tbody tr")
     assert row.select_one(".pill.red").get_text() == "Expired"
+
+
+def test_the_token_of_a_project_goes_with_the_draft_that_held_its_name(
+    site: Site, draft: str
+) -> None:
+    site.token(project="example")
+    assert len(site.sign_in().get("/account/tokens/").html.select("tbody tr")) == 1
+
+    site.clock.advance(timedelta(days=14, minutes=1))
+
+    assert "You have no tokens yet." in text(site.sign_in().get("/account/tokens/"))
+    with site.services.writing() as uow:
+        [due] = drafts.due(uow)
+        drafts.expire(uow, due)
+    assert "You have no tokens yet." in text(site.sign_in().get("/account/tokens/"))

@@ -40,7 +40,7 @@ def managed_draft(context: ManagedDraft, request: Request) -> Page | Response:
         return _tombstone(context, request)
     draft = context.draft
     return _page(context, request) | {
-        "files": drafts.staged_files(request.uow.db, draft),
+        "files": drafts.staged_files(request.uow.db, draft, with_uploaders=True),
         "uploads": upload_states.unfinished(request.uow, draft),
         "details": draft_details(request.uow.db, draft),
         "draft_url": request.urls.draft(draft),
