@@ -7,7 +7,7 @@ from greenroom.web.http.request import Request
 from greenroom.web.http.urls import HasName, HasRelease, HasSlug, HasVersion
 
 
-class Draft(HasRelease, HasSlug, Protocol):
+class InstallableDraft(HasRelease, HasSlug, Protocol):
     """A draft: its secret, and what it is of."""
 
 
@@ -17,7 +17,7 @@ def install(request: Request, project: HasName, release: HasVersion | None = Non
     return f"pip install --index-url {request.urls.simple_index()} {quote(requirement)}"
 
 
-def install_draft(request: Request, draft: Draft) -> str:
+def install_draft(request: Request, draft: InstallableDraft) -> str:
     """The line that installs the draft with pip."""
     requirement = f"{draft.project_name}=={draft.version}"
     return f"pip install --extra-index-url {request.urls.draft_index(draft)} {requirement}"
