@@ -13,7 +13,7 @@ from tests.artifacts import make_sdist
 from tests.conftest import SECRET_KEY
 from tests.web.conftest import Site, rendered
 from tests.web.rendered import rows_in
-from tests.web.standing import furnish, with_settings
+from tests.web.standing import stock, with_settings
 
 PROJECT = "/manage/project/Example/"
 RELEASE = f"{PROJECT}release/1.0/"
@@ -75,7 +75,7 @@ def test_no_page_is_made_of_rows(site: Site, tmp_path: Path) -> None:
     site.app.get(f"/account/first-administrator?key={key}")
     site.app.get("/account/login")
     with_settings(site, registration="open").app.get("/account/register")
-    house = furnish(site, tmp_path / "dist")
+    stocked = stock(site, tmp_path / "dist")
     with site.services.writing() as uow:
         ada = uow.db.query(User).one()
         ada.is_administrator = True
@@ -86,7 +86,7 @@ def test_no_page_is_made_of_rows(site: Site, tmp_path: Path) -> None:
     browser = site.sign_in()
 
     for address in ADDRESSES:
-        browser.get(address.format_map(house.slugs), status="*")
+        browser.get(address.format_map(stocked.slugs), status="*")
     form = browser.get("/account/tokens/").forms["new-token"]
     form["label"] = "laptop"
     form.set("permissions", True, 0)

@@ -9,7 +9,8 @@ from pyramid.config import Configurator
 from pyramid.events import BeforeRender
 
 from greenroom import __version__, times
-from greenroom.models import User
+from greenroom.registry import accounts
+from greenroom.registry.accounts import UserSummary
 from greenroom.web.http import authentication
 from greenroom.web.http.request import Request
 from greenroom.web.http.urls import Urls
@@ -68,12 +69,12 @@ def _add_globals(event: BeforeRender) -> None:
     event["viewer"] = _viewer(request)
 
 
-def _viewer(request: Request | None) -> User | None:
+def _viewer(request: Request | None) -> UserSummary | None:
     """Who is signed in; nobody where the request brings no session, so that pages need no query."""
     if request is None or not authentication.has_session(request):
         return None
     try:
-        return request.user
+        return accounts.summary(request.user) if request.user is not None else None
     except Exception:  # an error page must not fail for the same reason as the page
         return None
 
