@@ -128,7 +128,7 @@ class Site:
         filename: str | None = None,
         headers: dict[str, str] | None = None,
         fields: dict[str, str | list[str] | None] | None = None,
-        status: object = "*",
+        status: int | str = "*",
     ) -> Response:
         """Upload a file as twine does; ``fields`` replaces or, with None, removes form fields."""
         form = form_fields(path)

@@ -174,7 +174,7 @@ class World:
         return got.status, sorted(got.headers.items()), got.body
 
     def call(self, method: str, parameters: tuple[Any, ...]) -> bytes:
-        body = xmlrpc.client.dumps(parameters, method).encode()
+        body = xmlrpc.client.dumps(parameters, method)
         return self.app.post("/pypi", body, content_type="text/xml", status=200).body
 
     def close(self) -> None:

@@ -20,6 +20,7 @@ from greenroom.web.index.feeds.rss import Channel, Item
 from tests import factories
 from tests.artifacts import make_sdist, make_wheel
 from tests.web.conftest import Site
+from tests.web.reading import attribute
 from tests.web.standing import fetch
 
 UPDATES, PACKAGES = "/rss/updates.xml", "/rss/packages.xml"
@@ -247,7 +248,7 @@ def test_pages_name_their_feeds(published: Site) -> None:
     def feeds(path: str) -> list[str]:
         found = published.app.get(path).html.select('link[rel="alternate"]')
         assert all(link["type"] == "application/rss+xml" and link["title"] for link in found)
-        return [link["href"] for link in found]
+        return [attribute(link, "href") for link in found]
 
     assert feeds("/") == [UPDATES, PACKAGES]
     assert feeds("/project/Zope.Example/") == [PROJECT]

@@ -50,7 +50,12 @@ def client(site: Site) -> Any:
 def post(
     site: Site, body: bytes, *, path: str = "/pypi", content_type: str = "text/xml"
 ) -> Response:
-    return site.app.post(path, body, content_type=content_type, status="*")
+    return site.app.post(
+        path,
+        body,  # type: ignore[arg-type] # WebTest takes bytes, too
+        content_type=content_type,
+        status="*",
+    )
 
 
 def fault_of(site: Site, body: bytes) -> xmlrpc.client.Fault:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 import webtest
+from webtest.forms import Checkbox
 
 from greenroom.registry import accounts
 from greenroom.registry.errors import NotAuthenticated
@@ -19,7 +20,7 @@ from tests.artifacts import make_wheel
 from tests.conftest import SECRET_KEY, FakeClock
 from tests.factories import PASSWORD
 from tests.web.conftest import Site
-from tests.web.reading import commands, counted_statements, heading, text
+from tests.web.reading import commands, counted_statements, heading, text, the
 
 NEW_PASSWORD = "a better horse, a bigger battery"
 
@@ -66,7 +67,7 @@ def test_signing_in_asks_for_both(site: Site) -> None:
 
     assert "Enter your user name. " in text(answer)
     assert "Enter your password." in text(answer)
-    field = answer.html.find(id="username")
+    field = the("#username", answer)
     assert field["aria-invalid"] == "true"
     assert field["aria-describedby"] == "username-problem"
 
@@ -116,7 +117,9 @@ def test_an_address_that_cannot_be_read_is_refused(site: Site, query: str) -> No
 
 
 def test_who_is_signed_in_need_not_do_it_again(site: Site, account: str) -> None:
-    assert site.sign_in().get("/account/login?next=/account/").location.endswith("/account/")
+    answer = site.sign_in().get("/account/login?next=/account/")
+
+    assert str(answer.location).endswith("/account/")
 
 
 def test_the_session_changes_its_secrets_when_one_signs_in(site: Site, account: str) -> None:
@@ -427,6 +430,7 @@ def test_a_token_needs_a_permission(site: Site, account: str) -> None:
     form = site.sign_in().get("/account/tokens/").forms["new-token"]
     form["label"] = "x"
     for box in form.fields["permissions"]:
+        assert isinstance(box, Checkbox)
         box.checked = False
 
     answer = form.submit(status=422)

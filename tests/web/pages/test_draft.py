@@ -17,7 +17,7 @@ from greenroom.registry.unit_of_work import UnitOfWork
 from tests import factories
 from tests.artifacts import make_sdist, make_wheel
 from tests.web.conftest import Site
-from tests.web.reading import banner, commands, counted_statements, heading, links, text
+from tests.web.reading import banner, commands, counted_statements, heading, links, text, the
 
 pytestmark = pytest.mark.usefixtures("account")
 
@@ -60,7 +60,7 @@ def test_whoever_has_the_address_sees_what_will_be_published(site: Site, tmp_pat
     assert "15 Jun 2026, 12:00 UTC" in banner(page)
     assert "Counts sheep." in text(page)
     assert "sleep" in text(page)
-    assert page.html.select_one(".description em").get_text() == "two"
+    assert the(".description em", page).get_text() == "two"
     assert commands(page) == [
         f"pip install --extra-index-url http://index.example/draft/{slug}/simple/ example==1.0"
     ]
@@ -87,7 +87,7 @@ def test_the_page_changes_nothing_and_offers_no_act(site: Site, tmp_path: Path) 
 
     page = site.app.get(f"/draft/{slug}/")
 
-    assert page.html.main.find_all("form") == []
+    assert the("main", page).find_all("form") == []
     assert "/manage/" not in page.text
 
 
@@ -138,7 +138,7 @@ def test_a_draft_of_a_public_release_is_described_by_its_own_files(
     page = site.app.get(f"/draft/{slug}/")
 
     assert "As staged." in text(page)
-    assert page.html.select_one(".description em").get_text() == "New"
+    assert the(".description em", page).get_text() == "New"
     assert "As published." in text(site.app.get("/project/example/1.0/"))
 
 

@@ -13,6 +13,7 @@ from greenroom.web.http.urls import Urls
 from greenroom.web.pages.help import markdown
 from greenroom.web.uploads.legacy import forms
 from tests.web.conftest import Site
+from tests.web.reading import the
 from tests.web.standing import fetch
 
 NAMES = markdown.NAMES
@@ -108,7 +109,7 @@ def test_the_list_has_every_page_and_every_page_its_title(site: Site) -> None:
     for name in NAMES:
         page = markdown.page(name)
         assert f'href="/help/{name}/"' in listed.text
-        assert site.app.get(f"/help/{name}/").html.h1.text == page.title
+        assert the("h1", site.app.get(f"/help/{name}/")).text == page.title
     assert 'href="/help/"' in site.app.get("/").text
 
 

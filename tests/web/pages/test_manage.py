@@ -467,7 +467,7 @@ def test_what_is_published_leaves_a_tombstone_with_its_log(site: Site, tmp_path:
     assert "ada published the draft" in text(page)
     assert set(page.forms) & {"extend"} == set()
     for act in ("publish", "discard", "rotate"):
-        assert browser.get(f"{DRAFT}{act}", status=303).location.endswith(DRAFT)
+        assert str(browser.get(f"{DRAFT}{act}", status=303).location).endswith(DRAFT)
 
 
 def test_an_empty_draft_is_not_published_and_says_why(site: Site, tmp_path: Path) -> None:

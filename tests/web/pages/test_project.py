@@ -18,7 +18,7 @@ from greenroom.registry import (
 from tests import factories
 from tests.artifacts import make_sdist, make_wheel
 from tests.web.conftest import Site
-from tests.web.reading import banner, commands, counted_statements, heading, links, text
+from tests.web.reading import banner, commands, counted_statements, heading, links, text, the
 
 
 def publish(site: Site, *paths: Path, by: str = "ada") -> None:
@@ -136,8 +136,8 @@ def test_what_the_metadata_says_is_on_the_page(site: Site, account: str, tmp_pat
         "ada owner",
     ):
         assert words in text(page)
-    assert page.html.select_one(".description em").get_text() == "two"
-    source = page.html.find("a", href="https://git.example/sheep")
+    assert the(".description em", page).get_text() == "two"
+    source = the('a[href="https://git.example/sheep"]', page)
     assert source["rel"] == ["nofollow", "noopener"]
 
 
@@ -148,7 +148,7 @@ def test_a_description_that_cannot_be_rendered_is_shown_as_text(
 
     page = site.app.get("/project/example/")
 
-    assert "<b>x</b>" in page.html.select_one("pre.plain").get_text()
+    assert "<b>x</b>" in the("pre.plain", page).get_text()
 
 
 def test_files_can_be_downloaded_from_the_page(site: Site, account: str, tmp_path: Path) -> None:
@@ -239,7 +239,7 @@ def test_markup_in_metadata_stays_text(site: Site, account: str, tmp_path: Path)
     page = site.app.get("/project/example/")
 
     scripts = page.html.find_all("script")
-    assert [script.get("src", "").split("?")[0] for script in scripts] == ["/static/greenroom.js"]
+    assert [str(script.get("src")).split("?")[0] for script in scripts] == ["/static/greenroom.js"]
     assert not [tag for tag in page.html.find_all(True) for name in tag.attrs if name[:2] == "on"]
     assert not [link for link in links(page) if link.startswith("javascript:")]
 

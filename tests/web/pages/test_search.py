@@ -10,7 +10,7 @@ from greenroom.registry import accounts, search
 from tests import factories
 from tests.artifacts import make_wheel
 from tests.web.conftest import Site
-from tests.web.reading import heading, links, text
+from tests.web.reading import attribute, heading, links, text, the
 from tests.web.standing import KINDS, standing_site, with_settings
 
 MANY = 45
@@ -36,7 +36,7 @@ def shared(
 
 def asked_for(page: webtest.TestResponse) -> str:
     """What stands in the field of the page's main part."""
-    return str(page.html.main.select_one("input[type=search]")["value"])
+    return attribute(the("main input[type=search]", page), "value")
 
 
 def test_a_project_is_found_with_what_there_is_to_say_of_it(shared: Site) -> None:
@@ -137,7 +137,7 @@ def test_what_is_found_is_kept_by_caches_and_by_no_search_engine(shared: Site) -
 
     assert page.headers["Surrogate-Key"] == "all-projects"
     assert page.headers["Cache-Control"].startswith("public")
-    assert page.html.select_one("meta[name=robots]")["content"] == "noindex"
+    assert the("meta[name=robots]", page)["content"] == "noindex"
 
 
 def test_what_is_published_is_found_at_once(site: Site, tmp_path: Path) -> None:

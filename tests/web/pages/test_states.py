@@ -10,7 +10,7 @@ from greenroom.registry import accounts, drafts, upload_states
 from tests import factories
 from tests.artifacts import make_sdist, make_wheel
 from tests.web.conftest import Response, Site, authorization
-from tests.web.reading import banner, text
+from tests.web.reading import attribute, banner, inside, text
 from tests.web.standing import with_settings
 
 DRAFT = "/manage/project/example/draft/1.0/"
@@ -72,11 +72,11 @@ def test_a_completion_that_was_killed_has_failed_and_can_be_removed(
     page = browser.get(DRAFT)
     assert written_state(site) == UploadState.PROCESSING
     [line] = page.html.select("section[aria-labelledby=uploads] li")
-    assert line.select_one(".pill").get_text() == "error"
-    assert "red" in line.select_one(".pill")["class"]
-    assert "upload the file anew" in line.select_one(".mistake").get_text()
+    assert inside(line, ".pill").get_text() == "error"
+    assert "red" in inside(line, ".pill")["class"]
+    assert "upload the file anew" in inside(line, ".mistake").get_text()
     [link] = line.select("a.danger")
-    question = browser.get(link["href"])
+    question = browser.get(attribute(link, "href"))
     assert f"{SDIST} is removed." in text(question.forms["remove"].submit().follow())
     answer = browser.get(f"{DRAFT}publish").forms["publish"].submit().follow()
     assert "example 1.0 is published." in text(answer)
@@ -257,7 +257,7 @@ def test_a_token_has_expired_from_the_second_it_falls_due(site: Site) -> None:
     site.clock.advance(timedelta(seconds=1))
 
     [row] = browser.get("/account/tokens/").html.select("tbody tr")
-    assert row.select_one(".pill.red").get_text() == "Expired"
+    assert inside(row, ".pill.red").get_text() == "Expired"
 
 
 def test_the_token_of_a_project_goes_with_the_draft_that_held_its_name(

@@ -13,7 +13,7 @@ from greenroom.web.pages.templating import STATIC
 from tests import factories
 from tests.artifacts import make_wheel
 from tests.web.conftest import Site
-from tests.web.reading import heading, text
+from tests.web.reading import attribute, heading, text, the
 from tests.web.standing import KINDS, standing_site
 
 ANONYMOUS = ["/", "/account/login", "/user/ada/", "/project/example/", "/nothing/"]
@@ -58,14 +58,15 @@ def test_every_page_can_be_read_by_everybody(
 ) -> None:
     browser = administrator if address in SIGNED_IN else shared.app
 
-    html = browser.get(address, status="*").html
+    page = browser.get(address, status="*")
+    html = page.html
 
-    assert html.html["lang"] == "en"
-    assert html.title.get_text().endswith("· Greenroom")
+    assert the("html", page)["lang"] == "en"
+    assert the("title", page).get_text().endswith("· Greenroom")
     assert [len(html.find_all(name)) for name in ("header", "main", "footer")] == [1, 1, 1]
-    assert len(html.main.find_all("h1", class_=lambda name: name is None)) == 1
-    assert html.select_one("a.skip")["href"] == "#content"
-    assert html.main["id"] == "content"
+    assert len(the("main", page).find_all("h1", class_=lambda name: name is None)) == 1
+    assert the("a.skip", page)["href"] == "#content"
+    assert the("main", page)["id"] == "content"
     ids = [tag["id"] for tag in html.find_all(id=True)]
     assert len(ids) == len(set(ids))
     labelled = {label["for"] for label in html.find_all("label")}
@@ -134,14 +135,18 @@ def test_a_form_that_no_page_of_ours_sends_is_refused_with_a_reason(
     site: Site, content_type: str, body: bytes, sentence: str
 ) -> None:
     answer = site.app.post(
-        "/account/login", body, headers={"Content-Type": content_type}, status=400
+        "/account/login",
+        body,  # type: ignore[arg-type] # WebTest takes bytes, too
+        headers={"Content-Type": content_type},
+        status=400,
     )
 
     assert sentence in text(answer)
 
 
 def test_static_files_may_be_kept_as_their_address_changes_with_them(site: Site) -> None:
-    sheets = [link["href"] for link in site.app.get("/").html.select("link[rel=stylesheet]")]
+    links = site.app.get("/").html.select("link[rel=stylesheet]")
+    sheets = [attribute(link, "href") for link in links]
 
     assert all("?v=" in sheet for sheet in sheets)
     for sheet in sheets:

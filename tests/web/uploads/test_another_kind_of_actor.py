@@ -42,7 +42,7 @@ def test_it_publishes_a_session(site: Site, tmp_path: Path) -> None:
     publish = opened.json["links"]["publish"].removeprefix("http://index.example")
     site.app.post(
         publish,
-        b'{"meta": {"api-version": "2.0"}}',
+        '{"meta": {"api-version": "2.0"}}',
         headers=authorization("gr_x")
         | {
             "Content-Type": "application/vnd.pypi.upload.v2+json",

@@ -1,7 +1,0 @@
-from wsgiref.types import WSGIApplication
-
-class StopableWSGIServer:
-    application_url: str
-    @classmethod
-    def create(cls, application: WSGIApplication) -> StopableWSGIServer: ...
-    def shutdown(self) -> bool: ...
