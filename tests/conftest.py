@@ -1,4 +1,4 @@
-"""What all tests share: the two databases, premises to work on, and a clock that obeys."""
+"""What all tests share: the two databases, services to work on, and a clock that obeys."""
 
 import os
 import shutil

@@ -33,7 +33,7 @@ from tests.malformed.cases import (
     wheel_with,
 )
 from tests.malformed.contents import HOSTILE
-from tests.malformed.corpus import CORPUS, DISTRIBUTIONS, REQUESTS, ROOMS
+from tests.malformed.corpus import CASES_BY_TOPIC, CORPUS, DISTRIBUTIONS, REQUESTS
 from tests.malformed.sending import filled, send, values
 from tests.malformed.wire import WIRE
 from tests.raw_tar import zipped
@@ -53,7 +53,7 @@ TRACES = ("Traceback (most recent call last)", 'File "', "site-packages")
 def test_the_corpus_is_large_and_says_nothing_twice() -> None:
     assert len(DISTRIBUTIONS) >= 150
     assert len(REQUESTS) >= 150
-    assert len(CORPUS) == sum(map(len, ROOMS.values()))
+    assert len(CORPUS) == sum(map(len, CASES_BY_TOPIC.values()))
 
 
 @dataclass(frozen=True)

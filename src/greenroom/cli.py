@@ -1,4 +1,4 @@
-"""The command line. Like every face it parses, asks the registry, and prints.
+"""The command line. It parses, asks the registry, and prints.
 
 Exit status 0, 1 for a refusal, 2 for wrong usage; errors are one sentence on standard error.
 """
@@ -80,7 +80,7 @@ def _fail(sentence: str) -> NoReturn:
 def with_services(
     command: Callable[Concatenate[Services, P], None],
 ) -> Callable[P, None]:
-    """Give a command the premises of the settings, with a database that is up to date.
+    """Give a command the services of the settings, with a database that is up to date.
 
     The embedded database is created and migrated on the way.
     """
@@ -152,7 +152,7 @@ def serve(services: Services, host: str, port: int, workers: int) -> None:
 @greenroom.command()
 @with_services
 def work(services: Services) -> None:
-    """Do what follows from commits, until SIGTERM or SIGINT; `serve` does so by itself."""
+    """Do what follows from commits, until SIGTERM or SIGINT; ``serve`` does so by itself."""
     settings = services.settings
     services.database.close()
     _until_told_to_stop(lambda stop: background.work(settings, stop))

@@ -39,7 +39,7 @@ def release(tmp_path: Path) -> list[Path]:
 
 @pytest.fixture
 def beside(server: Server) -> Iterator[Services]:
-    """The premises of the server, in this process too."""
+    """The services of the server, in this process too."""
     with server.services() as services:
         yield services
 

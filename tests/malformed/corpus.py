@@ -3,7 +3,7 @@
 from tests.malformed import contents, forms, requests, sdists, wheels
 from tests.malformed.cases import Cases
 
-ROOMS: dict[str, Cases] = {
+CASES_BY_TOPIC: dict[str, Cases] = {
     "wheels": wheels.CASES,
     "sdists": sdists.CASES,
     "contents": contents.CASES,

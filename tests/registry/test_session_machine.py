@@ -153,7 +153,7 @@ class Sessions(RuleBasedStateMachine):
         self.create()
 
     def teardown(self) -> None:
-        if hasattr(self, "premises"):
+        if hasattr(self, "services"):
             self.services.database.close()
             shutil.rmtree(self.folder)
 
@@ -404,7 +404,7 @@ class Sessions(RuleBasedStateMachine):
 
     @invariant()
     def the_index_stands_where_the_tables_say(self) -> None:
-        if not hasattr(self, "premises"):
+        if not hasattr(self, "services"):
             return
         with self.services.reading() as uow:
             for session in self.sessions:
@@ -423,7 +423,7 @@ class Sessions(RuleBasedStateMachine):
 
     @invariant()
     def the_bytes_of_staged_files_are_there(self) -> None:
-        if not hasattr(self, "premises"):
+        if not hasattr(self, "services"):
             return
         with self.services.reading() as uow:
             for session in self.sessions:

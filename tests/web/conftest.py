@@ -39,9 +39,9 @@ rendered: dict[str, list[str]] = {}
 
 
 class Application:
-    """The real application on these premises, made once for all that have the same settings.
+    """The real application on these services, made once for all that have the same settings.
 
-    Settings that say where things are kept are of the premises only.
+    Settings that say where things are kept are of the services only.
     """
 
     def __init__(self, services: Services) -> None:

@@ -1,7 +1,7 @@
 """What holds for every archive, whatever its format: limits, and names of members.
 
-The formats themselves are next door: `zips.py` and `tarballs.py`. Neither trusts a header, neither
-writes to disk, and neither needs more memory for a larger file.
+The formats themselves are next door: ``zips.py`` and ``tarballs.py``. Neither trusts a header,
+neither writes to disk, and neither needs more memory for a larger file.
 """
 
 import re
@@ -15,14 +15,14 @@ BOMB_SIZE = 64 * 1024 * 1024
 """Up to this much content, an archive may be compressed as well as it likes."""
 
 BOMB_RATIO = 50
-"""Beyond `BOMB_SIZE`, an archive may hold at most this many times its own size."""
+"""Beyond ``BOMB_SIZE``, an archive may hold at most this many times its own size."""
 
 MAX_MEMBERS = 100_000
 MAX_MEMBER_NAME = 1024
 """Bytes in one member's name."""
 
 MAX_MEMBER_DEPTH = 64
-"""Folders in folders. With `MAX_MEMBER_NAME` it bounds the work of comparing names."""
+"""Folders in folders. With ``MAX_MEMBER_NAME`` it bounds the work of comparing names."""
 
 MAX_DIRECTORY = 16 * 1024 * 1024
 """Bytes of all members' names together, or of a zip's central directory: these are in memory."""
@@ -35,7 +35,7 @@ _DRIVE = re.compile(r"[A-Za-z]:")
 
 
 class Decompressor(Protocol):
-    """What `zlib.decompressobj` returns; its class has no name that can be imported."""
+    """What ``zlib.decompressobj`` returns; its class has no name that can be imported."""
 
     @property
     def eof(self) -> bool:
@@ -59,7 +59,7 @@ def largest_content(archive_size: int) -> int:
 
 
 def bomb(archive_size: int) -> InvalidDistribution:
-    """The refusal of an archive that holds more than `largest_content` allows."""
+    """The refusal of an archive that holds more than ``largest_content`` allows."""
     return InvalidDistribution(
         f"The archive unpacks to more than {BOMB_RATIO} times its own size of {archive_size} "
         f"bytes, which is not allowed beyond {BOMB_SIZE // 1024 // 1024} MiB."
@@ -67,22 +67,25 @@ def bomb(archive_size: int) -> InvalidDistribution:
 
 
 def too_many_members() -> InvalidDistribution:
-    """The refusal of an archive with more than `MAX_MEMBERS` members."""
+    """The refusal of an archive with more than ``MAX_MEMBERS`` members."""
     return InvalidDistribution(f"The archive has more than {MAX_MEMBERS} members.")
 
 
 def pieces(file: BinaryIO, count: int) -> Iterator[bytes]:
-    """The next `count` bytes of a file, or what there is of them, in pieces of bounded size."""
+    """The next ``count`` bytes of a file, or what there is of them, in pieces of bounded size."""
     while count > 0 and (piece := file.read(min(CHUNK, count))):
         count -= len(piece)
         yield piece
 
 
 def inflated(compressed: Iterable[bytes], decompressor: Decompressor) -> Iterator[bytes]:
-    """What comes out of a `zlib` decompressor, never more than `CHUNK` at a time.
+    """What comes out of a ``zlib`` decompressor, never more than ``CHUNK`` at a time.
 
     Stops where the compressed stream ends, or where its input does: the caller looks at
-    `decompressor.eof` to tell which. Raises `zlib.error` for what is no such stream.
+    ``decompressor.eof`` to tell which.
+
+    Raises:
+        zlib.error: it is no such stream.
     """
     for piece in compressed:
         while not decompressor.eof:
@@ -130,7 +133,7 @@ def name_problems(name: str) -> Iterator[str]:
 def conflicting_names(names: Iterable[str]) -> Iterator[str]:
     """Sentences about members that would be unpacked over each other.
 
-    `names` are names of members, folders' with a trailing slash.
+    ``names`` are names of members, folders' with a trailing slash.
     """
     files: set[str] = set()
     folders: set[str] = set()

@@ -25,10 +25,10 @@ TIME_LIMIT = float(rendering.SECONDS)
 def render(description: str, content_type: str | None) -> str | None:
     """Turn a description into clean HTML, or None when it cannot be rendered.
 
-    `content_type` is the core metadata field of that name; absent, it means reStructuredText, as it
-    did before PEP 566 brought the field. Whoever gets None shows the text as it is. Never raises,
-    whatever it is given, and takes `TIME_LIMIT` seconds at most. Since it starts a process, which
-    takes some tenths of a second, keep what it returns.
+    ``content_type`` is the core metadata field of that name; absent, it means reStructuredText, as
+    it did before PEP 566 brought the field. Whoever gets None shows the text as it is. Never
+    raises, whatever it is given, and takes ``TIME_LIMIT`` seconds at most. Since it starts a
+    process, which takes some tenths of a second, keep what it returns.
     """
     kind, variant = parse_content_type(content_type)
     if kind is None:
@@ -58,8 +58,8 @@ def parse_content_type(
 ) -> tuple[Literal["text/markdown", "text/x-rst", "text/plain"] | None, str]:
     """Split a Description-Content-Type into its type and its Markdown variant.
 
-    The type is None when it is none of `CONTENT_TYPES`, when its charset is not UTF-8, or when its
-    variant is unknown. The variant is GFM unless it is given.
+    The type is None when it is none of ``CONTENT_TYPES``, when its charset is not UTF-8, or when
+    its variant is unknown. The variant is GFM unless it is given.
     """
     message = Message()
     message["Content-Type"] = " ".join((content_type or RESTRUCTUREDTEXT).split())

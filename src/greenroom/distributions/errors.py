@@ -1,4 +1,4 @@
-"""The one way this room says no."""
+"""Why a file is no distribution that the index accepts."""
 
 import re
 
@@ -15,7 +15,7 @@ _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]+")
 class InvalidDistribution(Exception):
     """A file that the index does not accept, with every reason that could be established.
 
-    `reasons` are plain sentences on one line each, written for the maintainer who made the file.
+    ``reasons`` are plain sentences on one line each, written for the maintainer who made the file.
     """
 
     reasons: tuple[str, ...]

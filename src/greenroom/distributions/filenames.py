@@ -42,12 +42,12 @@ class SdistName:
 
     filename: str
     name: str
-    """The project's normalized name, with `-` (PEP 503)."""
+    """The project's normalized name, with ``-`` (PEP 503)."""
     version: Version
     packagetype: Literal["sdist"] = "sdist"
     build: None = None
     python_tag: str = "source"
-    """What the legacy upload form calls `pyversion`."""
+    """What the legacy upload form calls ``pyversion``."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,11 +56,11 @@ class WheelName:
 
     filename: str
     name: str
-    """The project's normalized name, with `-` (PEP 503)."""
+    """The project's normalized name, with ``-`` (PEP 503)."""
     version: Version
     build: str | None
     python_tag: str
-    """Such as `py3`, `cp312` or `py2.py3`: what the legacy upload form calls `pyversion`."""
+    """Such as ``py3`` or ``py2.py3``: what the legacy upload form calls ``pyversion``."""
     abi_tag: str
     platform_tag: str
     packagetype: Literal["bdist_wheel"] = "bdist_wheel"
@@ -72,7 +72,8 @@ DistributionName = SdistName | WheelName
 def packagetype_of(filename: str) -> PackageType:
     """Tell from its ending what kind of distribution a file name is for.
 
-    Raises `InvalidFilename` when it is neither `.tar.gz` nor `.whl`.
+    Raises:
+        InvalidFilename: it is neither ``.tar.gz`` nor ``.whl``.
     """
     if filename.endswith(SDIST_SUFFIX):
         return "sdist"
@@ -87,9 +88,11 @@ def packagetype_of(filename: str) -> PackageType:
 def parse_filename(filename: str, *, private: bool = False) -> DistributionName:
     """Parse and check the file name of a wheel or a source distribution.
 
-    With `private`, wheels for the machine they were built on (`linux_*`) are let through.
+    With ``private``, wheels for the machine they were built on (``linux_*``) are let through.
     Follows PEP 625 for sdists, PEP 427 and PEP 425 for wheels, PEP 440 for versions.
-    Raises `InvalidFilename` with every reason.
+
+    Raises:
+        InvalidFilename: with every reason.
     """
     _check_characters(filename)
     if packagetype_of(filename) == "sdist":
@@ -98,9 +101,10 @@ def parse_filename(filename: str, *, private: bool = False) -> DistributionName:
 
 
 def parse_sdist_filename(filename: str) -> SdistName:
-    """Parse `normalized_name-version.tar.gz` (PEP 625).
+    """Parse ``normalized_name-version.tar.gz`` (PEP 625).
 
-    Raises `InvalidFilename` when the name is anything but exactly that.
+    Raises:
+        InvalidFilename: the name is anything but exactly that.
     """
     _check_characters(filename)
     name, dash, version_text = filename.removesuffix(SDIST_SUFFIX).rpartition("-")
@@ -116,9 +120,10 @@ def parse_sdist_filename(filename: str) -> SdistName:
 
 
 def parse_wheel_filename(filename: str, *, private: bool = False) -> WheelName:
-    """Parse `name-version[-build]-python-abi-platform.whl` (PEP 427).
+    """Parse ``name-version[-build]-python-abi-platform.whl`` (PEP 427).
 
-    Raises `InvalidFilename` with every reason.
+    Raises:
+        InvalidFilename: with every reason.
     """
     _check_characters(filename)
     parts = filename.removesuffix(WHEEL_SUFFIX).split("-")

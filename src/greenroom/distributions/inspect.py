@@ -1,4 +1,4 @@
-"""A path goes in; a `Distribution`, or every reason why it is none, comes out."""
+"""A path goes in; a ``Distribution``, or every reason why it is none, comes out."""
 
 import hashlib
 from collections.abc import Callable, Iterable, Iterator
@@ -49,7 +49,7 @@ class Distribution:
     normalized_name: str
     version: Version
     python_tag: str
-    """`source` for a source distribution, else as in the file name: `py3`, `cp312`."""
+    """``source`` for a source distribution, else as in the file name: ``py3``, ``cp312``."""
     build_tag: str | None
     requires_python: str | None
     metadata: CoreMetadata
@@ -58,18 +58,21 @@ class Distribution:
 
     @property
     def metadata_sha256(self) -> str:
-        """The SHA-256 digest of `metadata_content`, in hexadecimal."""
+        """The SHA-256 digest of ``metadata_content``, in hexadecimal."""
         return hashlib.sha256(self.metadata_content).hexdigest()
 
 
 def inspect(path: Path, filename: str, *, private: bool = False) -> Distribution:
     """Say what is in a file that claims to be a distribution of this name.
 
-    `path` is where the bytes are, `filename` what they were sent as. `private` lets through what
-    only an index of one's own may have: wheels for `linux_*`, local versions, direct references.
-    Follows PEP 625 and PEP 643 for source distributions, PEP 427 for wheels, PEP 639 for license
-    files. Raises `InvalidDistribution` with every reason that can be established: what is wrong
-    with the file name comes first.
+    ``path`` is where the bytes are, ``filename`` what they were sent as. ``private`` lets through
+    what only an index of one's own may have: wheels for ``linux_*``, local versions, direct
+    references. Follows PEP 625 and PEP 643 for source distributions, PEP 427 for wheels, PEP 639
+    for license files.
+
+    Raises:
+        InvalidDistribution: with every reason that can be established: what is wrong with the file
+            name comes first.
     """
     findings = _Findings()
     named = findings.keep(lambda: parse_filename(filename, private=private))

@@ -33,7 +33,7 @@ MAX_METADATA = 8 * 1024 * 1024
 
 MAX_FIELDS = 20_000
 MAX_FIELD_NAMES = 200
-"""Different names among them. With `MAX_FIELDS` it bounds the time that parsing takes."""
+"""Different names among them. With ``MAX_FIELDS`` it bounds the time that parsing takes."""
 
 MAX_SUMMARY = 512
 MAX_LABEL = 32
@@ -92,9 +92,12 @@ JSONValue = str | list[str] | dict[str, str]
 def parse_metadata(content: bytes, *, private: bool = False) -> CoreMetadata:
     """Parse and check the content of a METADATA or PKG-INFO file.
 
-    `private` lets through what only an index of one's own may have: local versions, direct
-    references, classifiers that begin with `Private ::`. Unknown fields are ignored, an unknown
-    metadata version is not. Raises `InvalidDistribution` with every reason.
+    ``private`` lets through what only an index of one's own may have: local versions, direct
+    references, classifiers that begin with ``Private ::``. Unknown fields are ignored, an unknown
+    metadata version is not.
+
+    Raises:
+        InvalidDistribution: with every reason.
     """
     raw = _parse(content)
     problems = [problem for check in _CHECKS for problem in check(raw, private)]

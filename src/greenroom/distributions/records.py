@@ -32,7 +32,8 @@ _OBJECT_REFERENCE = re.compile(r"[\w.]+\s*:\s*[\w.]+\s*(?:\[[^\]]*\])?")
 def parse_record(content: bytes) -> dict[str, RecordEntry]:
     """Parse RECORD into its entries, by path.
 
-    Raises `InvalidDistribution` with every reason.
+    Raises:
+        InvalidDistribution: with every reason.
     """
     entries: dict[str, RecordEntry] = {}
     problems: list[str] = []
@@ -89,7 +90,8 @@ def record_problems(content: Iterable[bytes], path: str, entry: RecordEntry) -> 
 def check_wheel_file(content: bytes) -> None:
     """Check WHEEL: it parses, and is of a version 1 of the format.
 
-    Raises `InvalidDistribution` with every reason.
+    Raises:
+        InvalidDistribution: with every reason.
     """
     fields = HeaderParser().parsestr(_text("WHEEL", content))
     versions = [str(value).strip() for value in fields.get_all("Wheel-Version", [])]
@@ -104,7 +106,8 @@ def check_wheel_file(content: bytes) -> None:
 def check_entry_points(content: bytes) -> None:
     """Check entry_points.txt: it parses, and names a callable for each script.
 
-    Raises `InvalidDistribution` with every reason.
+    Raises:
+        InvalidDistribution: with every reason.
     """
     parser = configparser.ConfigParser(delimiters=("=",), interpolation=None)
     parser.optionxform = str  # type: ignore[assignment, method-assign]

@@ -1,4 +1,4 @@
-"""Renders one description, as a process of its own that `description.py` starts and can stop.
+"""Renders one description, as a process of its own that ``description.py`` starts and can stop.
 
 A renderer that meets hostile text can take minutes, gigabytes, or the whole process down with it: a
 stack that overflows in native code is no exception that anybody could catch. So it gets a process
@@ -6,7 +6,7 @@ that has little to lose. This file is run by its path, and imports nothing of ou
 
     python rendering.py <content type> <Markdown variant>  < description  > html
 
-Exits with `DOES_NOT_RENDER`, and the first warning on stderr, for what the renderer refuses.
+Exits with ``DOES_NOT_RENDER``, and the first warning on stderr, for what the renderer refuses.
 """
 
 import io

@@ -74,10 +74,13 @@ class Tarball:
 
 
 def read_tarball(path: Path, wanted: Callable[[str], bool], limit: int) -> Tarball:
-    """Read a `.tar.gz` from its first byte to its last.
+    """Read a ``.tar.gz`` from its first byte to its last.
 
-    `wanted` tells by its name whether a member's content is to be kept; all that is kept together
-    may have at most `limit` bytes. Raises `InvalidDistribution` with every reason.
+    ``wanted`` tells by its name whether a member's content is to be kept; all that is kept together
+    may have at most ``limit`` bytes.
+
+    Raises:
+        InvalidDistribution: with every reason.
     """
     file_size = path.stat().st_size
     with path.open("rb") as file:
@@ -132,11 +135,11 @@ class _Tape:
         self._at = 0
 
     def read(self, count: int) -> bytes:
-        """The next `count` bytes; fewer when the content ends."""
+        """The next ``count`` bytes; fewer when the content ends."""
         return b"".join(self.pieces(count))
 
     def pieces(self, count: int) -> Iterator[bytes]:
-        """The next `count` bytes in pieces of bounded size; fewer when the content ends."""
+        """The next ``count`` bytes in pieces of bounded size; fewer when the content ends."""
         while count and self._fill():
             piece = self._buffer[self._at : self._at + count]
             self._at += len(piece)
@@ -144,7 +147,7 @@ class _Tape:
             yield piece
 
     def skip(self, count: int) -> int:
-        """Pass over `count` bytes; tells over how many there were."""
+        """Pass over ``count`` bytes; tells over how many there were."""
         return sum(map(len, self.pieces(count)))
 
     def check_end(self) -> None:
@@ -329,7 +332,7 @@ def _parse_number(content: bytes) -> int | None:
 
 
 def _parse_pax(content: bytes) -> dict[str, str]:
-    """The records of a pax header: `length key=value`, each ended by a line feed."""
+    """The records of a pax header: ``length key=value``, each ended by a line feed."""
     records: dict[str, str] = {}
     at = 0
     while at < len(content):

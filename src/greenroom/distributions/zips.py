@@ -94,7 +94,8 @@ class ZipArchive:
     def stream(self, name: str) -> Iterator[bytes]:
         """The content of a member in pieces of bounded size.
 
-        Raises `InvalidDistribution` as soon as it is seen not to be what the headers say.
+        Raises:
+            InvalidDistribution: as soon as it is seen not to be what the headers say.
         """
         member = self.members[name]
         size, crc = 0, 0
@@ -112,9 +113,10 @@ class ZipArchive:
             raise InvalidDistribution(f"The member {quoted(name)} fails its CRC check: damaged.")
 
     def read(self, name: str, limit: int) -> bytes:
-        """The whole content of a member that is at most `limit` bytes long.
+        """The whole content of a member that is at most ``limit`` bytes long.
 
-        Raises `InvalidDistribution` when it is longer, or damaged.
+        Raises:
+            InvalidDistribution: it is longer, or damaged.
         """
         if self.members[name].size > limit:
             raise InvalidDistribution(f"The member {quoted(name)} is longer than {limit} bytes.")
@@ -144,7 +146,8 @@ class ZipArchive:
 def open_zip(path: Path) -> Iterator[ZipArchive]:
     """Open a zip archive, having checked everything about it but the content of its members.
 
-    Raises `InvalidDistribution` with every reason.
+    Raises:
+        InvalidDistribution: with every reason.
     """
     with path.open("rb") as file:
         yield ZipArchive(file, _checked_members(file))
@@ -153,7 +156,7 @@ def open_zip(path: Path) -> Iterator[ZipArchive]:
 def ends_like_a_zip(tail: bytes) -> bool:
     """Whether a zip reader would take a file that ends with these bytes for a zip archive.
 
-    `tail` is at least the last 64 KiB and 22 bytes of the file, or all of it.
+    ``tail`` is at least the last 64 KiB and 22 bytes of the file, or all of it.
     """
     at = tail.find(_END_SIGNATURE)
     while at >= 0:

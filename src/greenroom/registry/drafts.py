@@ -1,7 +1,7 @@
 """Drafts: open, add, remove, replace, extend, rotate, publish, discard, expire.
 
 A draft is a release that only the people who hold its address can see, until one transaction makes
-it public. PEP 694 calls it a publishing session. Every face calls the functions here.
+it public. PEP 694 calls it a publishing session. Every entry point calls the functions here.
 
 Whatever changes a draft holds the lock of its project (:func:`projects.lock`), so that two acts on
 one project happen one after the other.
@@ -552,7 +552,7 @@ def begin(uow: UnitOfWork, actor: Actor, act: Act, draft: Draft) -> None:
 
 
 def check_change(uow: UnitOfWork, actor: Actor, act: Act, draft: Draft) -> None:
-    """Nothing, if the actor may do this to the draft now.
+    """Raise a refusal unless the actor may do this to the draft now.
 
     Raises:
         NotAllowed, Ended, BeingReviewed: the actor may not do that, or not now.

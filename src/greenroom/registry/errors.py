@@ -1,4 +1,4 @@
-"""Why something is refused: one hierarchy, rendered by every face in its own way.
+"""Why something is refused: one hierarchy, rendered by every entry point in its own way.
 
 ``str()`` of a refusal is one sentence that tells a maintainer what to do; ``code`` is stable and
 meant for programs; ``details`` lists further reasons where there is more than one.

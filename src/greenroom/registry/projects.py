@@ -178,7 +178,7 @@ def reload(uow: UnitOfWork, project: Project) -> None:
 
 
 def check_can_register(uow: UnitOfWork, actor: Actor, name: str, *, staged: bool) -> None:
-    """Nothing, if the actor may register this name, which no project has.
+    """Raise a refusal unless the actor may register this name, which no project has.
 
     Raises:
         InvalidMetadata: it is no valid name.

@@ -4,8 +4,8 @@ PEP 694 calls each of them a file upload session. What has arrived is kept as bl
 one machine, so that any server of the index may take the next part, and a server that is killed
 loses nothing that it has acknowledged.
 
-An entry point calls :func:`announce`; then for each part :func:`check_part` (in a unit of work that
-reads) and :func:`take_part`, or it tells the client where to put the file's parts itself
+An entry point calls :func:`announce`; then for each part :func:`check_part` (in a unit of work
+that reads) and :func:`take_part`, or it tells the client where to put the file's parts itself
 (:func:`presigned_parts`); then :func:`complete_upload`.
 """
 
@@ -348,7 +348,7 @@ def _set(
 def check_part(
     uow: UnitOfWork, actor: Actor, draft: Draft, upload: UploadSession, mechanism: str, start: int
 ) -> None:
-    """Nothing, if bytes from ``start`` on may be sent now.
+    """Raise a refusal unless bytes from ``start`` on may be sent now.
 
     Raises:
         NotAllowed, Ended, BeingReviewed: the actor may not add to the draft, or not now.

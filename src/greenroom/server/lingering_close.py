@@ -5,7 +5,7 @@ answer is written while the client still sends its body, for most clients read a
 they have sent everything. A server that closes the connection there and then makes the kernel
 reset it, and the client sees a broken pipe instead of the sentence that tells what is wrong.
 
-`Lingering` therefore writes the answer first, and then reads on and throws away for a while
+``Lingering`` therefore writes the answer first, and then reads on and throws away for a while
 (RFC 9112 §9.6), until the body has ended, or the client is silent, or a limit is reached.
 """
 
@@ -38,7 +38,7 @@ class Patience:
 class Lingering:
     """WSGI middleware that reads the rest of a request body after its answer was sent.
 
-    Requests without a body pass untouched, so that `wsgi.file_wrapper` keeps its fast path. On
+    Requests without a body pass untouched, so that ``wsgi.file_wrapper`` keeps its fast path. On
     servers that do not show the connection in the environment it does nothing.
     """
 
@@ -91,7 +91,7 @@ def _has_body(environ: WSGIEnvironment) -> bool:
 
 
 def _read_away(body: InputStream, connection: socket.socket, patience: Patience) -> None:
-    """Read `body` to its end, within `patience`.
+    """Read ``body`` to its end, within ``patience``.
 
     A read returns when it has all it asked for, however slowly that trickles in. The alarm ends
     such a read: after it the connection looks finished to us.

@@ -35,7 +35,7 @@ def serve(
     """Serve until SIGTERM or SIGINT, then finish what is in flight and return.
 
     The application is made in each worker, after the fork: no connection that the caller has open
-    is shared by accident. `on_ready` and `background` run in workers too, for the same reason.
+    is shared by accident. ``on_ready`` and ``background`` run in workers too, for the same reason.
 
     Forwarded headers are not looked at here: whom to believe is the application's affair.
 
@@ -91,7 +91,7 @@ def _listen(host: str, port: int) -> socket.socket:
 
 
 def _address(listener: socket.socket) -> str:
-    """The address that reaches `listener` from this machine."""
+    """The address that reaches ``listener`` from this machine."""
     host, port = listener.getsockname()[:2]
     host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104 - only compared
     return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"

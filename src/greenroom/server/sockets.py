@@ -12,9 +12,9 @@ PARTING = 2.0
 
 
 class PatientSocket(socket.socket):
-    """A client's connection on which every wait ends: with a byte, or after `stall` seconds.
+    """A client's connection on which every wait ends: with a byte, or after ``stall`` seconds.
 
-    Where gunicorn asks for a socket that blocks for ever it gets one that raises `TimeoutError`
+    Where gunicorn asks for a socket that blocks for ever it gets one that raises ``TimeoutError``
     when nothing at all has moved for that long.
     """
 

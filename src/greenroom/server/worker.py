@@ -61,7 +61,7 @@ class Plan:
         application_factory: makes the WSGI application, once per worker.
         workers: how many processes.
         threads: how many requests a process handles at once.
-        on_ready: called in the first worker, with `url`, when its application is made.
+        on_ready: called in the first worker, with ``url``, when its application is made.
         background: runs in a thread of each worker until its event is set.
         timing: how long to wait for what.
         listener: the descriptor of the socket that listens.

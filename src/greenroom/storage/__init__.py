@@ -1,6 +1,6 @@
 """Where bytes are kept: a folder of this machine, or any S3-compatible service.
 
-`open_storage` picks the place. Nothing here knows of projects, users or databases.
+``open_storage`` picks the place. Nothing here knows of projects, users or databases.
 """
 
 from greenroom.storage.blobs import (

@@ -4,7 +4,7 @@ A blob's key is the lower-case hexadecimal SHA-256 digest of what is in it, so a
 changes, storing it twice is storing it once, and whoever holds a digest can check what they get.
 Which blobs are still wanted is for the caller to say.
 
-What clients put into a service themselves lies apart from the blobs (`Parts`), and is whatever
+What clients put into a service themselves lies apart from the blobs (``Parts``), and is whatever
 they say it is until somebody has read it.
 """
 
@@ -44,13 +44,13 @@ class Blob:
     """The bytes of a blob, or of a range of it, read as they are iterated over.
 
     It is iterated over once, in chunks whose size does not depend on that of the blob, and closed
-    after that; `with` and WSGI servers do so by themselves.
+    after that; ``with`` and WSGI servers do so by themselves.
 
     Attributes:
         size: the size of the whole blob, in bytes.
         length: how many bytes iterating yields: those of the range that the blob has.
-        file: a local blob's file, positioned at the start of the range, for `sendfile`; else
-            `None`. It ends where the blob ends, not where the range does.
+        file: a local blob's file, positioned at the start of the range, for ``sendfile``; else
+            ``None``. It ends where the blob ends, not where the range does.
     """
 
     def __init__(
@@ -87,8 +87,9 @@ class Parts(Protocol):
 
     Parts lie apart from the blobs, to which no such URL leads. Whoever has the URL of a part may
     put it, and put it anew, until the URL expires, whatever became of the upload meanwhile. An
-    `upload` is at most 40 ASCII letters and digits, and a `number` at least 1, else `ValueError`.
-    A service that does not answer, or refuses, raises `StorageUnavailable` as with `Storage`.
+    ``upload`` is at most 40 ASCII letters and digits, and a ``number`` at least 1, else
+    ``ValueError``. A service that does not answer, or refuses, raises ``StorageUnavailable`` as
+    with ``Storage``.
     """
 
     @property
@@ -102,11 +103,11 @@ class Parts(Protocol):
         Args:
             upload: the upload that the part is of.
             number: the part's number.
-            size: how many bytes the part has. Some services take others too: look at `sizes`.
+            size: how many bytes the part has. Some services take others too: look at ``sizes``.
             expires_in: how long the URL is good for, within 7 days.
 
         Returns:
-            The URL, or `None`: clients do not reach the service.
+            The URL, or ``None``: clients do not reach the service.
         """
         ...
 
@@ -134,9 +135,9 @@ class Parts(Protocol):
 class Storage(Protocol):
     """What every place for blobs can do.
 
-    All methods may be called from many threads, and from many processes on the same place.
-    Every `digest` is 64 lower-case hexadecimal characters, else `ValueError`. A service that does
-    not answer, or refuses, raises `StorageUnavailable` from any method that asks it.
+    All methods may be called from many threads, and from many processes on the same place. Every
+    ``digest`` is 64 lower-case hexadecimal characters, else ``ValueError``. A service that does not
+    answer, or refuses, raises ``StorageUnavailable`` from any method that asks it.
     """
 
     @property
@@ -146,31 +147,31 @@ class Storage(Protocol):
 
     @property
     def parts(self) -> Parts | None:
-        """Where clients may put parts of files themselves. `None`: they cannot."""
+        """Where clients may put parts of files themselves. ``None``: they cannot."""
         ...
 
     def new_file(self) -> Path:
-        """Make an empty file in `incoming`, from which `put` is cheap; the caller removes it."""
+        """Make an empty file in ``incoming``, where ``put`` is cheap; the caller removes it."""
         ...
 
     def remove_stale_incoming(self, older_than: timedelta) -> int:
-        """Remove what crashed processes left in `incoming`; return how many files that were.
+        """Remove what crashed processes left in ``incoming``; return how many files that were.
 
-        A file is stale when nobody has written to it for `older_than`.
+        A file is stale when nobody has written to it for ``older_than``.
         """
         ...
 
     def put(self, path: Path, digest: str) -> None:
-        """Keep the content of the file at `path` as the blob `digest`.
+        """Keep the content of the file at ``path`` as the blob ``digest``.
 
         When this returns, the blob is there as a whole and survives a loss of power; before, it
-        is not there at all. The caller vouches for the digest, may remove `path` afterwards, and
-        does not write to it again. Storing a blob that is there makes it young again (`digests`).
+        is not there at all. The caller vouches for the digest, may remove ``path`` afterwards, and
+        does not write to it again. Storing a blob that is there makes it young again (``digests``).
         """
         ...
 
     def open(self, digest: str, offset: int = 0, length: int | None = None) -> Blob:
-        """Return `length` bytes of a blob from `offset` on, or what there is of them.
+        """Return ``length`` bytes of a blob from ``offset`` on, or what there is of them.
 
         Raises:
             BlobMissing: no blob is kept under this digest.
@@ -189,7 +190,7 @@ class Storage(Protocol):
     def url(self, digest: str, *, filename: str, expires_in: timedelta) -> str | None:
         """Return a URL under which anyone can fetch the blob until it expires.
 
-        A browser saves it as `filename`. `None`: the blob can only be had through `open`.
+        A browser saves it as ``filename``. ``None``: the blob can only be had through ``open``.
         Whether the blob exists is not looked at.
         """
         ...
@@ -205,7 +206,7 @@ class Storage(Protocol):
     def digests(self, *, older_than: timedelta | None = None) -> Iterator[str]:
         """Yield the digest of every blob, in no order, while it looks.
 
-        With `older_than`, leave out blobs stored, or stored again, more recently. A sweep of
+        With ``older_than``, leave out blobs stored, or stored again, more recently. A sweep of
         unwanted blobs needs this: a blob is stored before the transaction that names it commits.
         """
         ...
@@ -217,18 +218,18 @@ def is_digest(digest: object) -> bool:
 
 
 def check_digest(digest: str) -> None:
-    """Raise `ValueError` unless this has the form of a digest."""
+    """Raise ``ValueError`` unless this has the form of a digest."""
     if not is_digest(digest):
         raise ValueError(f"A digest is 64 lower-case hexadecimal characters, not {digest!r}.")
 
 
 def check_range(offset: int, length: int | None) -> None:
-    """Raise `ValueError` for a negative offset or length."""
+    """Raise ``ValueError`` for a negative offset or length."""
     if offset < 0 or (length is not None and length < 0):
         raise ValueError("A range has neither a negative offset nor a negative length.")
 
 
 def available_bytes(size: int, offset: int, length: int | None) -> int:
-    """Return how many bytes a blob of `size` bytes has in a range."""
+    """Return how many bytes a blob of ``size`` bytes has in a range."""
     rest = max(size - offset, 0)
     return rest if length is None else min(rest, length)

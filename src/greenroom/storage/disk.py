@@ -16,7 +16,7 @@ def make_folder(folder: Path) -> None:
 
 
 def link_or_copy(source: Path, target: Path) -> None:
-    """Have the content of `source` as the file `target`, as another link to it where possible."""
+    """Have the content of ``source`` as the file ``target``, as a link to it where possible."""
     try:
         os.link(source.resolve(), target)
     except OSError:  # another filesystem, one without links, or a file of another user

@@ -22,17 +22,17 @@ from greenroom.storage.incoming import Incoming
 
 
 class LocalStorage(Incoming):
-    """Blobs as files in a local folder: `ab/cd/abcd…`."""
+    """Blobs as files in a local folder: ``ab/cd/abcd…``."""
 
     parts = None
 
     def __init__(self, folder: Path) -> None:
-        """Use `folder`, and make it if it is not there."""
+        """Use ``folder``, and make it if it is not there."""
         super().__init__(folder / "incoming")
         self._folder = folder
 
     def put(self, path: Path, digest: str) -> None:
-        """See `Storage.put`. `path` on another filesystem, or of another user, is copied."""
+        """See ``Storage.put``. ``path`` on another filesystem, or of another user, is copied."""
         final = self._path(digest)
         make_folder(final.parent)
         try:
@@ -55,7 +55,7 @@ class LocalStorage(Incoming):
             aside.unlink(missing_ok=True)
 
     def open(self, digest: str, offset: int = 0, length: int | None = None) -> Blob:
-        """See `Storage.open`. The blob stays readable when it is deleted meanwhile."""
+        """See ``Storage.open``. The blob stays readable when it is deleted meanwhile."""
         check_range(offset, length)
         try:
             file = self._path(digest).open("rb")
@@ -68,7 +68,7 @@ class LocalStorage(Incoming):
 
     @contextmanager
     def local(self, digest: str) -> Iterator[Path]:
-        """See `Storage.local`: a link of its own, which stays when the blob is deleted."""
+        """See ``Storage.local``: a link of its own, which stays when the blob is deleted."""
         aside = self._incoming / f"read-{digest}-{secrets.token_hex(8)}"
         try:
             link_or_copy(self._path(digest), aside)
@@ -80,19 +80,19 @@ class LocalStorage(Incoming):
             aside.unlink(missing_ok=True)
 
     def url(self, digest: str, *, filename: str, expires_in: timedelta) -> str | None:
-        """See `Storage.url`: always `None`."""
+        """See ``Storage.url``: always ``None``."""
         check_digest(digest)
         return None
 
     def delete(self, digest: str) -> None:
-        """See `Storage.delete`."""
+        """See ``Storage.delete``."""
         self._path(digest).unlink(missing_ok=True)
 
     def __contains__(self, digest: object) -> bool:
         return is_digest(digest) and self._path(str(digest)).is_file()
 
     def digests(self, *, older_than: timedelta | None = None) -> Iterator[str]:
-        """See `Storage.digests`."""
+        """See ``Storage.digests``."""
         for path in self._folder.glob("[0-9a-f][0-9a-f]/[0-9a-f][0-9a-f]/*"):
             with suppress(FileNotFoundError):
                 if is_digest(path.name) and is_older(path.stat(), older_than):

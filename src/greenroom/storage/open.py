@@ -23,8 +23,9 @@ def open_storage(
     """Return the storage that GREENROOM_STORAGE_URL asks for, without contacting any service.
 
     Args:
-        url: `None` for a local storage in `folder`; `s3://bucket` or `s3://bucket/prefix`, which
-            keep only incoming files in `folder`.
+        url: ``None`` for a local storage in ``folder``; ``s3://bucket`` or ``s3://bucket/prefix``,
+        which
+            keep only incoming files in ``folder``.
         folder: a local folder, made if need be.
         s3_endpoint: where the service is, if the usual AWS variables do not say so.
         s3_public_endpoint: where clients of the index find that service.

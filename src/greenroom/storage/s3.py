@@ -53,7 +53,7 @@ class _Bucket:
         return f"{self.prefix}/{path}" if self.prefix else path
 
     def get(self, key: str, span: tuple[int, int] | None = None) -> Blob | None:
-        """Return an object, or its bytes from one offset up to another. `None`: it is missing."""
+        """Return an object, or its bytes from one offset up to another. ``None``: it is missing."""
         with self.answers():
             try:
                 found = self.store.get(key, options={"range": span} if span else None)
@@ -69,7 +69,7 @@ class _Bucket:
 
     @contextmanager
     def answers(self) -> Iterator[None]:
-        """Turn the driver's errors into `StorageUnavailable`."""
+        """Turn the driver's errors into ``StorageUnavailable``."""
         from obstore.exceptions import BaseError
 
         try:
@@ -81,12 +81,12 @@ class _Bucket:
 
 
 class S3Storage(Incoming):
-    """Blobs as objects `prefix/abcd…` in a bucket of an S3-compatible service.
+    """Blobs as objects ``prefix/abcd…`` in a bucket of an S3-compatible service.
 
     Credentials and region come from the usual AWS variables. A process may not fork once it has
     talked to the service: the driver's threads do not follow into the child.
 
-    A `put` that is killed leaves parts of a multipart upload, invisible but billed; let the
+    A ``put`` that is killed leaves parts of a multipart upload, invisible but billed; let the
     bucket's lifecycle rules abort incomplete uploads after some days.
     """
 
@@ -102,10 +102,10 @@ class S3Storage(Incoming):
         endpoint: str | None = None,
         public_endpoint: str | None = None,
     ) -> None:
-        """Use `bucket`, which must be there, and the local folder `incoming`, made if need be.
+        """Use ``bucket``, which must be there, and the local folder ``incoming``, made if need be.
 
-        Clients find the service at `public_endpoint`, or at the provider's own address where
-        there is no `endpoint` either.
+        Clients find the service at ``public_endpoint``, or at the provider's own address where
+        there is no ``endpoint`` either.
         """
         store = _s3_store(bucket, endpoint)
         # Any other endpoint may be of a network that only the servers are in.
@@ -118,7 +118,7 @@ class S3Storage(Incoming):
         super().__init__(incoming)
 
     def put(self, path: Path, digest: str) -> None:
-        """See `Storage.put`. A blob that is there is sent again: only that makes it young."""
+        """See ``Storage.put``. A blob that is there is sent again: only that makes it young."""
         key = self._key(digest)
         with path.open("rb") as file, self._bucket.answers():
             self._bucket.store.put(
@@ -126,7 +126,7 @@ class S3Storage(Incoming):
             )
 
     def open(self, digest: str, offset: int = 0, length: int | None = None) -> Blob:
-        """See `Storage.open`."""
+        """See ``Storage.open``."""
         check_range(offset, length)
         if offset == 0 and length is None:
             return self._get(digest)
@@ -147,7 +147,7 @@ class S3Storage(Incoming):
 
     @contextmanager
     def local(self, digest: str) -> Iterator[Path]:
-        """See `Storage.local`: a copy."""
+        """See ``Storage.local``: a copy."""
         path = self.new_file()
         try:
             with self.open(digest) as blob, path.open("wb") as file:
@@ -158,7 +158,7 @@ class S3Storage(Incoming):
             path.unlink(missing_ok=True)
 
     def url(self, digest: str, *, filename: str, expires_in: timedelta) -> str | None:
-        """See `Storage.url`.
+        """See ``Storage.url``.
 
         The filename is part of the URL when the credentials come from AWS_ACCESS_KEY_ID and
         AWS_SECRET_ACCESS_KEY. With others, the blob is saved under the name its client knows.
@@ -170,7 +170,7 @@ class S3Storage(Incoming):
         return _named(url, filename)
 
     def delete(self, digest: str) -> None:
-        """See `Storage.delete`."""
+        """See ``Storage.delete``."""
         key = self._key(digest)
         with self._bucket.answers(), suppress(FileNotFoundError):
             self._bucket.store.delete(key)
@@ -179,7 +179,7 @@ class S3Storage(Incoming):
         return is_digest(digest) and self._size(str(digest)) is not None
 
     def digests(self, *, older_than: timedelta | None = None) -> Iterator[str]:
-        """See `Storage.digests`."""
+        """See ``Storage.digests``."""
         # The service's list is alphabetical and in pages, so blobs put or deleted while it is
         # read neither hide nor repeat others.
         with self._bucket.answers():
@@ -210,20 +210,20 @@ class S3Parts:
     """Parts as objects `prefix/parts/<upload>/<number>` in the bucket that has the blobs."""
 
     def __init__(self, bucket: _Bucket, public: S3Store | None) -> None:
-        """Use `bucket`, which clients know as `public`."""
+        """Use ``bucket``, which clients know as ``public``."""
         self._bucket = bucket
         self._public = public
 
     @property
     def offered(self) -> bool:
-        """See `Parts.offered`."""
+        """See ``Parts.offered``."""
         return self._public is not None
 
     def url(self, upload: str, number: int, *, size: int, expires_in: timedelta) -> str | None:
-        """See `Parts.url`.
+        """See ``Parts.url``.
 
-        It takes `size` bytes and no others when the credentials come from AWS_ACCESS_KEY_ID and
-        AWS_SECRET_ACCESS_KEY; with others, look at `sizes`.
+        It takes ``size`` bytes and no others when the credentials come from AWS_ACCESS_KEY_ID and
+        AWS_SECRET_ACCESS_KEY; with others, look at ``sizes``.
         """
         import obstore
 
@@ -235,25 +235,25 @@ class S3Parts:
         return signed_again(url, "PUT", headers={"content-length": str(size)})
 
     def sizes(self, upload: str) -> dict[int, int]:
-        """See `Parts.sizes`."""
+        """See ``Parts.sizes``."""
         return {number: size for _, number, size in self._list(upload)}
 
     def open(self, upload: str, number: int) -> Blob:
-        """See `Parts.open`."""
+        """See ``Parts.open``."""
         blob = self._bucket.get(self._key(upload, number))
         if blob is None:
             raise PartMissing(upload, number)
         return blob
 
     def remove(self, upload: str) -> None:
-        """See `Parts.remove`."""
+        """See ``Parts.remove``."""
         keys = [self._key(upload, number) for _, number, _ in self._list(upload)]
         if keys:
             with self._bucket.answers(), suppress(FileNotFoundError):
                 self._bucket.store.delete(keys)
 
     def uploads(self) -> Iterator[str]:
-        """See `Parts.uploads`."""
+        """See ``Parts.uploads``."""
         for upload, _ in itertools.groupby(self._list(), key=lambda found: found[0]):
             yield upload
 

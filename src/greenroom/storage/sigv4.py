@@ -32,7 +32,7 @@ def signed_again(
         headers: what whoever uses it has to send just so, by lower-case names.
 
     Returns:
-        The new URL, or `url` as it is when it was signed with other credentials than those of
+        The new URL, or ``url`` as it is when it was signed with other credentials than those of
         AWS_ACCESS_KEY_ID: their secret is not at hand.
     """
     query = dict(parse_qsl(urlsplit(url).query, keep_blank_values=True))
@@ -56,11 +56,11 @@ def signed(
 
     Args:
         address: the object's URL without a query.
-        query: its parameters, `X-Amz-Date` among them. A signature among them is replaced.
-        scope: what the credentials are good for: `date/region/s3/aws4_request`.
+        query: its parameters, ``X-Amz-Date`` among them. A signature among them is replaced.
+        scope: what the credentials are good for: ``date/region/s3/aws4_request``.
         secret: the secret key.
         method: what the URL is good for.
-        headers: what has to be sent with it, by lower-case names; `host` comes by itself.
+        headers: what has to be sent with it, by lower-case names; ``host`` comes by itself.
     """
     parts = urlsplit(address)
     sent = {**headers, "host": parts.netloc}

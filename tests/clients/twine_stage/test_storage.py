@@ -27,7 +27,7 @@ UNREACHABLE = "http://127.0.0.1:9"
 
 
 @dataclass
-class Storehouse:
+class Store:
     """A storage as clients see it: passes on what they put, and does what a test asks for.
 
     Attributes:
@@ -47,8 +47,8 @@ class Storehouse:
 
 
 @contextmanager
-def storehouse(endpoint: str) -> Iterator[Storehouse]:
-    house = Storehouse()
+def running_store(endpoint: str) -> Iterator[Store]:
+    store = Store()
 
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
@@ -60,14 +60,14 @@ def storehouse(endpoint: str) -> Iterator[Storehouse]:
             if len(body) < length:
                 self.close_connection = True
                 return
-            house.credentials += self.headers.get_all("Authorization", [])
-            if house.holds == number:
-                house.held.set()
-                house.released.wait(60)
+            store.credentials += self.headers.get_all("Authorization", [])
+            if store.holds == number:
+                store.held.set()
+                store.released.wait(60)
                 self.close_connection = True
                 return
-            if house.refusals > 0:
-                house.refusals -= 1
+            if store.refusals > 0:
+                store.refusals -= 1
                 self._answer(403)
                 return
             connection = http.client.HTTPConnection(urlsplit(endpoint).netloc)
@@ -75,7 +75,7 @@ def storehouse(endpoint: str) -> Iterator[Storehouse]:
             response = connection.getresponse()
             response.read()
             connection.close()
-            house.puts.append((number, len(body)))
+            store.puts.append((number, len(body)))
             self._answer(response.status)
 
         def _answer(self, status: int) -> None:
@@ -89,11 +89,11 @@ def storehouse(endpoint: str) -> Iterator[Storehouse]:
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     server.daemon_threads = True
     threading.Thread(target=server.serve_forever, daemon=True).start()
-    house.url = f"http://127.0.0.1:{server.server_port}"
+    store.url = f"http://127.0.0.1:{server.server_port}"
     try:
-        yield house
+        yield store
     finally:
-        house.released.set()
+        store.released.set()
         server.shutdown()
         server.server_close()
 
@@ -105,9 +105,9 @@ def s3() -> Iterator[S3Server]:
 
 
 @pytest.fixture
-def house(s3: S3Server) -> Iterator[Storehouse]:
-    with storehouse(s3.endpoint) as house:
-        yield house
+def store(s3: S3Server) -> Iterator[Store]:
+    with running_store(s3.endpoint) as store:
+        yield store
 
 
 @contextmanager
@@ -124,8 +124,8 @@ def serving_from(s3: S3Server, folder: Path, public: str) -> Iterator[Server]:
 
 
 @pytest.fixture
-def server(s3: S3Server, house: Storehouse, tmp_path: Path) -> Iterator[Server]:
-    with serving_from(s3, tmp_path, house.url) as server:
+def server(s3: S3Server, store: Store, tmp_path: Path) -> Iterator[Server]:
+    with serving_from(s3, tmp_path, store.url) as server:
         yield server
 
 
@@ -136,59 +136,59 @@ def two_parts(tmp_path: Path) -> Path:
 
 
 def test_files_go_into_the_storage_without_credentials(
-    server: Server, uploader: Uploader, house: Storehouse, release: list[Path]
+    server: Server, uploader: Uploader, store: Store, release: list[Path]
 ) -> None:
     session = uploader.stage(*release)
     uploader.run("session", "publish", session["id"])
 
-    assert sorted(house.puts) == sorted((1, path.stat().st_size) for path in release)
-    assert house.credentials == []
+    assert sorted(store.puts) == sorted((1, path.stat().st_size) for path in release)
+    assert store.credentials == []
     assert public_files(server, "thing") == sorted(path.name for path in release)
 
 
-def test_a_large_file_goes_in_parts(uploader: Uploader, house: Storehouse, two_parts: Path) -> None:
+def test_a_large_file_goes_in_parts(uploader: Uploader, store: Store, two_parts: Path) -> None:
     session = uploader.stage(two_parts)
 
-    assert house.puts == [(1, PART), (2, two_parts.stat().st_size - PART)]
+    assert store.puts == [(1, PART), (2, two_parts.stat().st_size - PART)]
     assert session["uploaded"] == [two_parts.name]
 
 
 def test_new_addresses_are_asked_for_when_those_at_hand_have_expired(
-    uploader: Uploader, house: Storehouse, large_wheel: Path
+    uploader: Uploader, store: Store, large_wheel: Path
 ) -> None:
-    house.refusals = 1
+    store.refusals = 1
 
     session = uploader.stage(large_wheel)
 
-    assert house.puts == [(1, large_wheel.stat().st_size)]
+    assert store.puts == [(1, large_wheel.stat().st_size)]
     assert session["uploaded"] == [large_wheel.name]
 
 
 def test_a_part_whose_connection_broke_is_put_again(
-    s3: S3Server, tmp_path: Path, house: Storehouse, large_wheel: Path
+    s3: S3Server, tmp_path: Path, store: Store, large_wheel: Path
 ) -> None:
-    with wire_to(house.url) as wire, serving_from(s3, tmp_path, wire.url) as server:
+    with wire_to(store.url) as wire, serving_from(s3, tmp_path, wire.url) as server:
         wire.breaks_after = 5 * 1024 * 1024
 
         session = make_uploader(server, "ada", tmp_path).stage(large_wheel)
 
-    assert house.puts == [(1, large_wheel.stat().st_size)]
+    assert store.puts == [(1, large_wheel.stat().st_size)]
     assert session["uploaded"] == [large_wheel.name]
 
 
 def test_parts_that_have_arrived_are_not_sent_by_the_next_run(
-    uploader: Uploader, house: Storehouse, two_parts: Path
+    uploader: Uploader, store: Store, two_parts: Path
 ) -> None:
-    house.holds = 2
+    store.holds = 2
     command = uploader.start("stage", two_parts)
-    assert house.held.wait(60), command.communicate(timeout=10)
+    assert store.held.wait(60), command.communicate(timeout=10)
     command.kill()
     command.communicate()
-    house.holds = None
+    store.holds = None
 
     session = uploader.stage(two_parts)
 
-    assert house.puts == [(1, PART), (2, two_parts.stat().st_size - PART)]
+    assert store.puts == [(1, PART), (2, two_parts.stat().st_size - PART)]
     assert session["uploaded"] == [two_parts.name]
 
 
@@ -203,13 +203,13 @@ def test_where_the_storage_is_out_of_reach_files_go_through_the_index(
 
 
 def test_where_the_storage_takes_nothing_files_go_through_the_index(
-    server: Server, uploader: Uploader, house: Storehouse, release: list[Path]
+    server: Server, uploader: Uploader, store: Store, release: list[Path]
 ) -> None:
-    house.refusals = 1000
+    store.refusals = 1000
 
     session = uploader.stage(*release)
 
-    assert house.puts == []
+    assert store.puts == []
     assert sorted(session["uploaded"]) == sorted(path.name for path in release)
 
 

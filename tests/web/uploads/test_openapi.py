@@ -75,11 +75,11 @@ def test_every_name_in_the_description_is_there() -> None:
     description = describe(Urls("https://index.example"))
     text = json.dumps(description)
 
-    for room, named in description["components"].items():
-        if room not in ("schemas", "securitySchemes"):
-            assert all(f'#/components/{room}/{name}"' in text for name in named), room
-    for room, name in re.findall(r"#/components/(\w+)/([\w.-]+)\"", text):
-        assert name in description["components"][room]
+    for section, named in description["components"].items():
+        if section not in ("schemas", "securitySchemes"):
+            assert all(f'#/components/{section}/{name}"' in text for name in named), section
+    for section, name in re.findall(r"#/components/(\w+)/([\w.-]+)\"", text):
+        assert name in description["components"][section]
 
 
 def test_anybody_may_read_it_and_every_cache_may_keep_it(site: Site) -> None:

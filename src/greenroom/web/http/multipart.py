@@ -27,7 +27,7 @@ HARMLESS_ENCODINGS = frozenset({"7bit", "8bit", "binary"})
 TEXT_CHARSETS = frozenset({"utf-8", "utf8", "us-ascii", "ascii"})
 
 _boundary = re.compile(r"[ -~]{0,69}[!-~]")
-"""RFC 2046 §5.1.1 allows fewer characters; there are clients that use others, such as `$`."""
+"""RFC 2046 §5.1.1 allows fewer characters; there are clients that use others, such as ``$``."""
 
 
 BeforeFile = Callable[[Mapping[str, Sequence[str]], Sequence[str]], None]
@@ -46,10 +46,10 @@ class BrokenForm(Exception):
 
 
 class ReadableStream(Protocol):
-    """What a body is read from, such as `wsgi.input`."""
+    """What a body is read from, such as ``wsgi.input``."""
 
     def read(self, size: int = ..., /) -> bytes:
-        """Return up to `size` bytes; none at the end."""
+        """Return up to ``size`` bytes; none at the end."""
 
 
 @dataclass(frozen=True)
@@ -109,7 +109,7 @@ def receive(
     max_text_size: int = 16 * 1024**2,
     before_file: BeforeFile = lambda fields, problems: None,
 ) -> ReceivedForm:
-    """Read a multipart/form-data body from `stream`.
+    """Read a multipart/form-data body from ``stream``.
 
     Args:
         stream: the body.
@@ -130,7 +130,7 @@ def receive(
 
     Raises:
         BrokenForm: the body is malformed, ends too early, or is beyond a limit.
-        TooManyBytes: as soon as more than `max_file_size` bytes of the file have arrived.
+        TooManyBytes: as soon as more than ``max_file_size`` bytes of the file have arrived.
     """
     boundary = _boundary_of(content_type)
     parser = cast(
@@ -178,7 +178,7 @@ class _Parser(Protocol):
 
 
 def _events(parser: _Parser, stream: ReadableStream, boundary: str) -> Iterator[_Event]:
-    """Parse `stream` to its end; nothing may stand before the first boundary or after the last."""
+    """Parse ``stream`` to its end. Nothing may be before the first boundary or behind the last."""
     start = f"--{boundary}".encode("ascii")
     end = b"\r\n" + start + b"--"
     head = b""
@@ -199,7 +199,7 @@ def _events(parser: _Parser, stream: ReadableStream, boundary: str) -> Iterator[
 
 
 def _without_last_line_end(stream: ReadableStream) -> Iterator[bytes]:
-    """Read `stream` in pieces.
+    """Read ``stream`` in pieces.
 
     Most clients end the body with a line end after the last boundary. It belongs to no part, and
     the parser minds it when it arrives alone.

@@ -76,7 +76,7 @@ class BytesMechanism(Answer):
 
 
 class PresignedPart(Answer):
-    """Bytes of a file: `size` of them from `start` on."""
+    """Bytes of a file: ``size`` of them from ``start`` on."""
 
     number: Annotated[int, Field(ge=1)]
     start: Annotated[int, Field(ge=0)]

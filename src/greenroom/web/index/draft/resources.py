@@ -30,11 +30,11 @@ class DraftFiles(DraftNode):
     def __getitem__(self, name: str) -> DraftNode:
         if self.draft.project is None or self.draft.project.quarantined:
             raise KeyError(name)
-        session = self.request.uow.db
-        file = drafts.find_file(session, self.draft, name)
+        db = self.request.uow.db
+        file = drafts.find_file(db, self.draft, name)
         if file is not None:
             return StagedFile(self.request, name, file, self)
-        file = drafts.find_file(session, self.draft, name.removesuffix(".metadata"))
+        file = drafts.find_file(db, self.draft, name.removesuffix(".metadata"))
         if file is not None and not file.is_sdist and name.endswith(".metadata"):
             return StagedMetadata(self.request, name, file, self)
         if upload_sessions.find(self.request.uow, self.draft, name) is None:

@@ -33,10 +33,10 @@ def updates(context: Feeds, request: Request) -> Response:
 @view_config(context=Feeds, name="packages.xml", request_method="GET")
 def packages(context: Feeds, request: Request) -> Response:
     """The newest projects, each with what its latest release says of it."""
-    session = request.uow.db
-    projects = catalogue.newest_projects(session, _NEWEST_PROJECTS)
-    latest = catalogue.latest_of_each(session, projects)
-    emails = catalogue.author_emails(session, list(latest.values()))
+    db = request.uow.db
+    projects = catalogue.newest_projects(db, _NEWEST_PROJECTS)
+    latest = catalogue.latest_of_each(db, projects)
+    emails = catalogue.author_emails(db, list(latest.values()))
     items = [
         Item(
             title=f"{project.name} added",
@@ -68,15 +68,15 @@ def releases(context: ProjectFeeds, request: Request) -> Response:
 @view_config(context=Sitemap, request_method="GET")
 def site_map(context: Sitemap, request: Request) -> Response:
     """The list of the sitemap's parts; with ``?page=``, one of them."""
-    session = request.uow.db
+    db = request.uow.db
     number = page_number(request)
     start = (number - 1) * _PROJECTS_IN_A_PART
-    count = catalogue.count_projects(session)
+    count = catalogue.count_projects(db)
     if query_value(request, "page") is None:
         parts = page_from([], 1, _PROJECTS_IN_A_PART, count).count
         body = sitemap.index(request.urls.sitemap(part) for part in range(1, parts + 1))
     else:
-        projects = catalogue.changed_projects(session, start=start, count=_PROJECTS_IN_A_PART)
+        projects = catalogue.changed_projects(db, start=start, count=_PROJECTS_IN_A_PART)
         page = page_from(projects, number, _PROJECTS_IN_A_PART, count)
         # An index without projects has a sitemap, too, and none may be empty.
         home = [(request.urls.home(), None)] if number == 1 else []

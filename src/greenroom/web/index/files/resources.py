@@ -43,9 +43,9 @@ class PublishedMetadata(PublishedFile):
 
 
 def _published_file(request: Request, digest: str, name: str, parent: Node) -> PublishedFile:
-    session = request.uow.db
+    db = request.uow.db
     filename = name.removesuffix(".metadata")
-    file = catalogue.offered_file(session, filename)
+    file = catalogue.offered_file(db, filename)
     if file is None or file.sha256 != digest:
         raise KeyError(name)
     if filename == name:

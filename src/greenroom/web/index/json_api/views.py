@@ -21,12 +21,12 @@ from greenroom.web.index.json_api.resources import PypiProject, PypiRelease
 @view_config(context=PypiProject, name="json", request_method="GET")
 def project(context: PypiProject, request: Request) -> Response:
     """The release that stands for the project, and the files of all its releases."""
-    session, project = request.uow.db, context.project
-    releases = catalogue.releases(session, project)
+    db, project = request.uow.db, context.project
+    releases = catalogue.releases(db, project)
     latest = catalogue.latest(releases)
     if latest is None:  # there was one when the address was looked up
         raise HTTPNotFound
-    files = catalogue.listing(session, project).files
+    files = catalogue.listing(db, project).files
     described = _document(
         request, project, latest, [file for file in files if file.version == latest.version]
     )

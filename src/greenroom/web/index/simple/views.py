@@ -19,9 +19,9 @@ from greenroom.web.index.simple_negotiation import answer
 @view_config(context=SimpleIndex, request_method="GET")
 def projects(context: SimpleIndex, request: Request) -> Response:
     """Every public project."""
-    session = request.uow.db
-    listed = catalogue.projects(session)
-    serial = journal.last_serial(session)
+    db = request.uow.db
+    listed = catalogue.projects(db)
+    serial = journal.last_serial(db)
     response = answer(
         request,
         html=partial(simple_rendering.projects_html, listed, serial),

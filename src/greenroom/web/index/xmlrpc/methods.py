@@ -20,7 +20,7 @@ class Method:
     parameters: Mapping[str, type]
 
 
-def perform(session: Session, call: Call) -> object:
+def perform(db: Session, call: Call) -> object:
     """The result of a call.
 
     Raises:
@@ -38,31 +38,31 @@ def perform(session: Session, call: Call) -> object:
         expected = [f"{name} ({_TYPES[kind]})" for name, kind in method.parameters.items()]
         takes = f"takes {' and '.join(expected)}" if expected else "takes no parameters"
         raise Fault(WRONG_PARAMETERS, f"The method {call.method} {takes}.")
-    return method.answer(session, *call.parameters)
+    return method.answer(db, *call.parameters)
 
 
-def _changelog_since_serial(session: Session, serial: int) -> list[tuple[object, ...]]:
+def _changelog_since_serial(db: Session, serial: int) -> list[tuple[object, ...]]:
     """Name, version or None, time, action and serial of what changed after a serial, in order."""
     return [
         (entry.project_name, entry.version, int(entry.at.timestamp()), entry.action, entry.serial)
-        for entry in journal.entries_since(session, serial, _MOST_ENTRIES)
+        for entry in journal.entries_since(db, serial, _MOST_ENTRIES)
     ]
 
 
-def _package_roles(session: Session, name: str) -> list[tuple[str, str]]:
+def _package_roles(db: Session, name: str) -> list[tuple[str, str]]:
     """Role and user name of everybody who works on a project."""
-    project = catalogue.project(session, name)
+    project = catalogue.project(db, name)
     if project is None:
         return []
     return [(role.title(), username) for role, username in catalogue.people(project)]
 
 
-def _user_packages(session: Session, username: str) -> list[tuple[str, str]]:
+def _user_packages(db: Session, username: str) -> list[tuple[str, str]]:
     """Role and name of every project that a user works on."""
-    user = accounts.find_user(session, username)
+    user = accounts.find_user(db, username)
     if user is None:
         return []
-    return [(role.title(), name) for role, name in catalogue.roles_of(session, user)]
+    return [(role.title(), name) for role, name in catalogue.roles_of(db, user)]
 
 
 METHODS = {

@@ -26,21 +26,21 @@ def admin(context: Admin, request: Request) -> dict[str, object]:
     """Who is here, what is in the making and what in quarantine, and a way to every project."""
     _check_administrator(request)
     never_cache(request)
-    session = request.uow.db
+    db = request.uow.db
     wanted = query_value(request, "project")
     found = projects.find(request.uow, wanted) if wanted else None
     if found is not None:
         raise see_other(request, request.paths.managed_project(found))
     number = page_number(request, "users")
-    users = accounts.users(session, start=(number - 1) * _USERS_ON_A_PAGE, count=_USERS_ON_A_PAGE)
-    total = accounts.count_users(session)
+    users = accounts.users(db, start=(number - 1) * _USERS_ON_A_PAGE, count=_USERS_ON_A_PAGE)
+    total = accounts.count_users(db)
     return {
         "users": page_from(users, number, _USERS_ON_A_PAGE, total, "users"),
         "drafts": page_of(
             request, drafts.all_live(request.uow), _DRAFTS_ON_A_PAGE, "drafts"
         ).showing(partial(drafts.summary, request.uow)),
         "quarantined": page_of(
-            request, projects.in_quarantine(session), _PROJECTS_ON_A_PAGE, "quarantined"
+            request, projects.in_quarantine(db), _PROJECTS_ON_A_PAGE, "quarantined"
         ).showing(projects.summary),
         "jobs": _troubled_jobs(request),
         "wanted": wanted,

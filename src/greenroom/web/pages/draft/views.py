@@ -18,14 +18,14 @@ from greenroom.web.pages.draft_details import draft_details
 @view_config(context=DraftPage, request_method="GET", renderer="pages/draft/draft.jinja2")
 def draft_page(context: DraftPage, request: Request) -> dict[str, object] | Response:
     """What will be published, as it will look, and how to try it. It can only be read."""
-    session, draft = request.uow.db, context.draft
+    db, draft = request.uow.db, context.draft
     if draft.project is None or not context.is_live:
         return _tombstone(request, draft)
     return {
         "draft": drafts.details(request.uow, draft),
         "project": projects.summary(draft.project),
-        "files": drafts.staged_files(session, draft),
-        "details": draft_details(session, draft),
+        "files": drafts.staged_files(db, draft),
+        "details": draft_details(db, draft),
         "install_command": commands.install_draft(request, draft),
         "may_manage": may(request.person, Act.SEE, draft.project),
     }

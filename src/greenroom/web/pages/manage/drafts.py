@@ -203,10 +203,10 @@ def _tombstone(context: ManagedDraft, request: Request) -> Response:
 
 def _publication(context: ManagedDraft, request: Request, reasons: tuple[str, ...]) -> Page:
     never_cache(request)
-    session = request.uow.db
+    db = request.uow.db
     return _subject(context, request) | {
-        "files": drafts.staged_files(session, context.draft),
-        "details": draft_details(session, context.draft),
+        "files": drafts.staged_files(db, context.draft),
+        "details": draft_details(db, context.draft),
         "reasons": reasons,
     }
 

@@ -105,10 +105,10 @@ def change_settings(context: ManagedProject, request: Request) -> View:
 def history(context: ManagedHistory, request: Request) -> View:
     """What the journal says of the project, the newest first."""
     never_cache(request)
-    session, number = request.uow.db, page_number(request)
+    db, number = request.uow.db, page_number(request)
     start = (number - 1) * _ENTRIES_ON_A_PAGE
-    entries = journal.of_project(session, context.project, start=start, count=_ENTRIES_ON_A_PAGE)
-    total = journal.count_of_project(session, context.project)
+    entries = journal.of_project(db, context.project, start=start, count=_ENTRIES_ON_A_PAGE)
+    total = journal.count_of_project(db, context.project)
     return {
         "project": projects.summary(context.project),
         "entries": page_from(entries, number, _ENTRIES_ON_A_PAGE, total),

@@ -35,8 +35,8 @@ def unpublished_project(context: UnpublishedProject, request: Request) -> dict[s
 @view_config(context=ProjectPage, request_method="GET", renderer="pages/project/release.jinja2")
 def project(context: ProjectPage, request: Request) -> dict[str, object]:
     """The release that stands for the project."""
-    session, project = request.uow.db, context.project
-    published = catalogue.releases(session, project)
+    db, project = request.uow.db, context.project
+    published = catalogue.releases(db, project)
     latest = catalogue.latest(published)
     if latest is None:  # it was published when the address was looked up
         raise HTTPNotFound
@@ -53,11 +53,11 @@ def project(context: ProjectPage, request: Request) -> dict[str, object]:
 @view_config(context=ReleasePage, request_method="GET", renderer="pages/project/release.jinja2")
 def release(context: ReleasePage, request: Request) -> dict[str, object]:
     """One release; for those who may see it, with word of a draft that adds to it."""
-    session, draft = request.uow.db, context.draft
-    published = catalogue.releases(session, context.project)
+    db, draft = request.uow.db, context.draft
+    published = catalogue.releases(db, context.project)
     return _published(request, context.project, context.release, published) | {
         "draft": drafts.details(request.uow, draft) if draft is not None else None,
-        "staged_files": drafts.staged_files(session, draft) if draft is not None else (),
+        "staged_files": drafts.staged_files(db, draft) if draft is not None else (),
     }
 
 
@@ -66,12 +66,12 @@ def release(context: ReleasePage, request: Request) -> dict[str, object]:
 )
 def drafted_release(context: DraftedReleasePage, request: Request) -> dict[str, object]:
     """A release as it will look when its draft is published."""
-    session, project, draft = request.uow.db, context.project, context.draft
+    db, project, draft = request.uow.db, context.project, context.draft
     if draft is None:  # there is no such page without one
         raise HTTPNotFound
     never_cache(request)
-    return _page(request, project, context.release, catalogue.releases(session, project)) | {
-        "files": drafts.staged_files(session, draft),
+    return _page(request, project, context.release, catalogue.releases(db, project)) | {
+        "files": drafts.staged_files(db, draft),
         "install_command": commands.install_draft(request, draft),
         "draft": drafts.details(request.uow, draft),
         "is_drafted": True,
@@ -81,8 +81,8 @@ def drafted_release(context: DraftedReleasePage, request: Request) -> dict[str, 
 @view_config(context=UserPage, request_method="GET", renderer="pages/project/user.jinja2")
 def user(context: UserPage, request: Request) -> dict[str, object]:
     """A person, and the public projects that the person works on."""
-    session = request.uow.db
-    page = page_of(request, catalogue.projects_of(session, context.user), _PROJECTS_ON_A_PAGE)
+    db = request.uow.db
+    page = page_of(request, catalogue.projects_of(db, context.user), _PROJECTS_ON_A_PAGE)
     cache_publicly(request, "all-projects")
     return {
         "user": accounts.summary(context.user),

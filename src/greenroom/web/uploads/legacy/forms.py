@@ -72,7 +72,7 @@ def has_action(fields: Fields, query: Fields) -> bool:
 
 
 def check_protocol(fields: Fields, query: Fields) -> None:
-    """Nothing, if the request is an upload in the one version of the protocol.
+    """Raise a refusal unless the request is an upload in the one version of the protocol.
 
     Raises:
         RetiredAction: it asks for something that is gone.
@@ -120,7 +120,7 @@ def parse_staged(fields: Fields, query: Fields, headers: Iterable[tuple[str, str
 
 
 def check_text(problems: Sequence[str]) -> None:
-    """Nothing, if every text field arrived as text; ``problems`` says what did not.
+    """Raise BadForm unless every text field arrived as text; ``problems`` says what did not.
 
     Raises:
         BadForm: one did not.

@@ -48,7 +48,7 @@ def authorized(request: Request, draft: Draft) -> Actor:
 
 
 def check_may_see(uow: UnitOfWork, actor: Actor, draft: Draft) -> None:
-    """Nothing, if the actor may know how the session stands.
+    """Raise NotAllowed unless the actor may know how the session stands.
 
     Who opened a session that is gone with its project may still see that it is.
 

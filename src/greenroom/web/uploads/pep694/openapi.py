@@ -405,8 +405,8 @@ def _codes(status: int) -> Iterator[str]:
             yield kind.code
 
 
-def _reference(room: str, name: str) -> Json:
-    return {"$ref": f"#/components/{room}/{name}"}
+def _reference(section: str, name: str) -> Json:
+    return {"$ref": f"#/components/{section}/{name}"}
 
 
 class _Plain(GenerateJsonSchema):

@@ -119,7 +119,7 @@ def parse(request: Request, model: type[M]) -> M:
 
 
 def check_acceptable(request: Request) -> None:
-    """Nothing, if the client takes what this API answers.
+    """Raise HTTPNotAcceptable unless the client takes what this API answers.
 
     Raises:
         HTTPNotAcceptable: it wants another type or version.
