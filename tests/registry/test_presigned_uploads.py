@@ -10,7 +10,7 @@ import pytest
 from packaging.version import Version
 from sqlalchemy import select
 
-from greenroom.models import File, RoleName, UploadSession, UploadState
+from greenroom.models import PRESIGNED, File, RoleName, UploadSession, UploadState
 from greenroom.registry import (
     accounts,
     drafts,
@@ -23,7 +23,6 @@ from greenroom.registry.housekeeping import keep_house
 from greenroom.registry.permissions import Person
 from greenroom.registry.unit_of_work import Services, UnitOfWork
 from greenroom.registry.upload_sessions import (
-    PRESIGNED,
     Announcement,
     Place,
 )

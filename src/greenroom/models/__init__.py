@@ -9,9 +9,10 @@ from greenroom.models.projects import Project, ProjectStatus, RetiredName, Role,
 from greenroom.models.releases import File, PublishedName, Release
 from greenroom.models.search import SearchDocument
 from greenroom.models.tokens import Token
-from greenroom.models.uploads import UploadPart, UploadSession, UploadState
+from greenroom.models.uploads import PRESIGNED, UploadPart, UploadSession, UploadState
 
 __all__ = [
+    "PRESIGNED",
     "Attempt",
     "Base",
     "Draft",

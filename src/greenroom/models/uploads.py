@@ -20,6 +20,9 @@ from greenroom.models.base import Base, Digest, Name, PrimaryKey, TextMap
 from greenroom.models.drafts import Draft
 from greenroom.models.releases import File
 
+PRESIGNED = "vnd-greenroom-presigned-v1"
+"""The mechanism of uploads whose parts a client puts into the storage itself."""
+
 
 class UploadState(StrEnum):
     """Where a file's upload stands, in the words of PEP 694. ``CANCELED`` alone is final."""

@@ -18,6 +18,7 @@ from sqlalchemy.orm import Session, selectinload, undefer
 from greenroom.core_metadata import CoreMetadata
 from greenroom.distributions.inspect import Distribution
 from greenroom.models import (
+    PRESIGNED,
     Draft,
     DraftEvent,
     DraftState,
@@ -28,7 +29,7 @@ from greenroom.models import (
     UploadSession,
     UploadState,
 )
-from greenroom.registry import file_rules, jobs, projects, releases, upload_states
+from greenroom.registry import file_rules, jobs, projects, releases
 from greenroom.registry.accounts import may_be_random_text, random_text
 from greenroom.registry.artifacts import Artifact
 from greenroom.registry.errors import (
@@ -658,7 +659,7 @@ def _end_uploads(uow: UnitOfWork, draft: Draft) -> None:
     put_by_clients = uow.db.scalars(
         select(UploadSession.key).where(
             UploadSession.draft_id == draft.id,
-            UploadSession.mechanism == upload_states.PRESIGNED,
+            UploadSession.mechanism == PRESIGNED,
             UploadSession.state.in_([UploadState.PENDING, UploadState.PROCESSING]),
         )
     ).all()

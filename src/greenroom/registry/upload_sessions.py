@@ -23,7 +23,7 @@ from sqlalchemy.orm import Session
 from greenroom.distributions.errors import InvalidDistribution
 from greenroom.distributions.filenames import DistributionName, parse_filename
 from greenroom.distributions.inspect import Distribution
-from greenroom.models import Draft, File, Project, UploadPart, UploadSession, UploadState
+from greenroom.models import PRESIGNED, Draft, File, Project, UploadPart, UploadSession, UploadState
 from greenroom.registry import (
     drafts,
     file_rules,
@@ -54,7 +54,7 @@ from greenroom.storage import Blob, PartMissing, Storage
 
 HTTP_POST_BYTES = "http-post-bytes"
 RESUMABLE = "vnd-greenroom-resumable-v1"
-PRESIGNED = upload_states.PRESIGNED
+
 
 KEY_LENGTH = 22
 # How long a file may take to arrive, unless its client asks for more.

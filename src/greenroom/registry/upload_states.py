@@ -9,8 +9,6 @@ from greenroom.models import Draft, DraftState, UploadSession, UploadState
 from greenroom.registry import drafts
 from greenroom.registry.unit_of_work import UnitOfWork
 
-# The mechanism of uploads whose parts a client puts into the storage itself.
-PRESIGNED = "vnd-greenroom-presigned-v1"
 # A file's completion that has not come back after this was interrupted: the server was killed.
 COMPLETION_LEASE = timedelta(minutes=15)
 INTERRUPTED = "The index was interrupted: upload the file anew."

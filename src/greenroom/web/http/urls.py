@@ -4,6 +4,9 @@ import re
 from typing import Protocol
 from urllib.parse import quote, urlencode
 
+STAGED = "?staged=true"
+"""What makes the address of uploads that of staged ones."""
+
 _SLUG = re.compile(r"(/draft/[A-Za-z0-9]{4})[A-Za-z0-9]*")
 
 
@@ -141,7 +144,7 @@ class Urls:
 
     def legacy_upload(self, *, staged: bool) -> str:
         """Where upload clients send files: into a draft, or to be published at once."""
-        return self._path("legacy") + ("?staged=true" if staged else "")
+        return self._path("legacy") + (STAGED if staged else "")
 
     def draft(self, draft: HasSlug) -> str:
         """The draft's page, for those who hold the address."""

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from pyramid.response import Response
 
 from greenroom import times
-from greenroom.models import Draft, DraftState, UploadState
+from greenroom.models import PRESIGNED, Draft, DraftState, UploadState
 from greenroom.registry import drafts, upload_sessions, upload_states
 from greenroom.registry.drafts import DraftDetails
 from greenroom.registry.unit_of_work import UnitOfWork
@@ -55,7 +55,7 @@ def upload_mechanisms(uow: UnitOfWork) -> tuple[str, ...]:
     """The ways in which a file can be sent, the one to be preferred first."""
     everywhere = (upload_sessions.HTTP_POST_BYTES, upload_sessions.RESUMABLE)
     if upload_sessions.offers_presigned(uow.storage):
-        return (upload_sessions.PRESIGNED, *everywhere)
+        return (PRESIGNED, *everywhere)
     return everywhere
 
 

@@ -5,9 +5,9 @@ They print a sentence and nothing else, so that it has to be all there.
 
 from greenroom.registry.errors import DraftIsOpen, DraftsOnly, NotAllowed, Refusal
 from greenroom.web.http.request import Request
+from greenroom.web.http.urls import STAGED
 
-_FLAG = "?staged=true"
-_WITH_FLAG = f"(put {_FLAG} behind the upload URL)"
+_WITH_FLAG = f"(put {STAGED} behind the upload URL)"
 
 
 def sentences(request: Request, refusal: Refusal) -> list[str]:
@@ -30,6 +30,6 @@ def _told(request: Request, refusal: Refusal) -> str | None:
                 f"{refusal.fact} Upload this file as a draft {_WITH_FLAG}, then publish the draft."
             )
         case NotAllowed(may_stage=True):
-            return f"{refusal} Add {_FLAG} to the upload URL to upload a draft."
+            return f"{refusal} Add {STAGED} to the upload URL to upload a draft."
         case _:
             return None

@@ -7,7 +7,7 @@ from pyramid.response import Response
 from pyramid.view import view_config
 
 from greenroom import times
-from greenroom.models import Draft, UploadSession, UploadState
+from greenroom.models import PRESIGNED, Draft, UploadSession, UploadState
 from greenroom.registry import (
     upload_sessions,
     upload_states,
@@ -17,7 +17,6 @@ from greenroom.registry.permissions import Actor
 from greenroom.registry.unit_of_work import UnitOfWork
 from greenroom.registry.upload_sessions import (
     HTTP_POST_BYTES,
-    PRESIGNED,
     RESUMABLE,
     Announcement,
     Place,
