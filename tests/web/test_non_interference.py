@@ -48,7 +48,7 @@ from greenroom.web.application import make_app
 from greenroom.web.http.draft_nodes import DraftNode
 from greenroom.web.http.traversal import Node, Root
 from greenroom.web.http.urls import published_file_path
-from greenroom.web.index.feeds.resources import Feeds, ProjectFeeds
+from greenroom.web.index.feeds.resources import Feeds, ProjectFeeds, Sitemap
 from greenroom.web.index.files.resources import PublishedFile, PublishedMetadata
 from greenroom.web.index.json_api.resources import PypiProject, PypiRelease
 from greenroom.web.index.pypi import Pypi
@@ -89,7 +89,7 @@ PUBLIC_VIEWS = {
     (Root, ""): ["/"],
     (Root, "_health"): ["/_health"],
     (Root, "robots.txt"): ["/robots.txt"],
-    (Root, "sitemap.xml"): ["/sitemap.xml", "/sitemap.xml?page=1"],
+    (Sitemap, ""): ["/sitemap.xml", "/sitemap.xml?page=1"],
     (Feeds, "updates.xml"): ["/rss/updates.xml"],
     (Feeds, "packages.xml"): ["/rss/packages.xml"],
     (ProjectFeeds, "releases.xml"): [f"/rss/project/{n}/releases.xml" for n in NAMES],
