@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from email.message import Message
 from http.client import HTTPException
 from typing import IO
-from urllib.error import HTTPError
+from urllib.error import HTTPError, URLError
 
 TIMEOUT_SECONDS = 10
 
@@ -39,7 +39,8 @@ def send(url: str, token: str | None, keys: Iterable[str]) -> None:
     except TimeoutError:
         raise PurgeFailed(f"The cache did not answer within {TIMEOUT_SECONDS} seconds.") from None
     except OSError as error:
-        raise PurgeFailed(f"The cache cannot be reached: {error}.") from None
+        reason = error.reason if isinstance(error, URLError) else error
+        raise PurgeFailed(f"The cache cannot be reached: {reason}.") from None
     except HTTPException as error:
         raise PurgeFailed(f"The cache did not answer in HTTP: {type(error).__name__}.") from None
 
