@@ -222,6 +222,11 @@ def uow(services: Services) -> Iterator[UnitOfWork]:
         yield UnitOfWork(session, services.storage, services.settings, services.clock())
 
 
+def pytest_xdist_auto_num_workers() -> int:
+    """One more than there are processors: some tests wait for others, and need none meanwhile."""
+    return (os.cpu_count() or 1) + 1
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Where nothing may be skipped (GREENROOM_TESTS_NO_SKIP), a skip mark is an error."""
     if os.environ.get("GREENROOM_TESTS_NO_SKIP"):
