@@ -1,7 +1,7 @@
 """The OpenAPI 3.1 description of Upload 2.0, generated from the models of what goes in and out.
 
 An operation is a row of ``OPERATIONS``; what it takes and answers are the models that the views
-themselves use, and the codes of refusals those that ``web/errors.py`` gives a status.
+themselves use, and the codes of refusals those that ``web/http/refusals.py`` gives a status.
 """
 
 from collections.abc import Iterator, Mapping
