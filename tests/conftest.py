@@ -1,5 +1,6 @@
 """What all tests share: the two databases, services to work on, and a clock that obeys."""
 
+import gc
 import os
 import shutil
 import signal
@@ -17,6 +18,7 @@ import pytest
 import sqlalchemy
 
 from greenroom.database import Database
+from greenroom.distributions import description
 from greenroom.models import Base
 from greenroom.registry import accounts
 from greenroom.registry.unit_of_work import Services, UnitOfWork
@@ -61,6 +63,34 @@ def _cheap_password_hashes() -> None:
     """Hashing a password is slow on purpose, which tests of other things need not wait for."""
     cheap = argon2.PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
     accounts._hasher = cache(lambda: cheap)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _nothing_survives_a_power_failure() -> Iterator[None]:
+    """To wait for the disk shows nothing here: a test that needs a flush records the calls."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(os, "fsync", lambda descriptor: None)
+        yield
+
+
+def unflushed(database: Database) -> Database:
+    """The same database, which no longer waits for the disk when a transaction ends."""
+
+    def relax(connection: sqlite3.Connection, _entry: object) -> None:
+        connection.execute("PRAGMA synchronous = OFF")
+
+    if database.is_sqlite:
+        sqlalchemy.event.listen(database.engine, "connect", relax)
+    return database
+
+
+@pytest.fixture
+def renderings_are_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    """For tests that are not about rendering: a text that was rendered before starts no process."""
+    monkeypatch.setattr(description, "_render_apart", _render_once)
+
+
+_render_once = cache(description._render_apart)
 
 
 @pytest.fixture(scope="session")
@@ -162,7 +192,7 @@ def databases() -> Iterator[Databases]:
 
     def get(url: str) -> Database:
         if url not in made:
-            made[url] = Database(url)
+            made[url] = unflushed(Database(url))
         return made[url]
 
     yield get
@@ -225,6 +255,16 @@ def uow(services: Services) -> Iterator[UnitOfWork]:
 def pytest_xdist_auto_num_workers() -> int:
     """One more than there are processors: some tests wait for others, and need none meanwhile."""
     return (os.cpu_count() or 1) + 1
+
+
+def pytest_collection_finish() -> None:
+    """What was imported and collected stays: the garbage collector need not look at it again.
+
+    That are a million objects. What tests make is then looked at less often, too.
+    """
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(10_000, 20, 20)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -21,6 +21,7 @@ from greenroom.storage import open_storage
 from greenroom.web.application import make_app
 from tests import factories
 from tests.conformance.wsgi_adapter import session_of
+from tests.conftest import unflushed
 
 URL = "http://index.example"
 ROOT = f"{URL}/upload/2.0/"
@@ -77,7 +78,7 @@ def examined(settings: Settings, *, reviewed: bool = False) -> Iterator[Subject]
     """
     if reviewed:
         settings = settings.model_copy(update={"review_command": _REVIEW})
-    database = Database(settings.sqlalchemy_url)
+    database = unflushed(Database(settings.sqlalchemy_url))
     services = Services(database, open_storage(None, settings.files), settings, utc_now)
     with services.writing() as uow:
         ada, grace = (factories.make_user(uow, name) for name in ("ada", "grace"))

@@ -20,6 +20,8 @@ from greenroom.distributions.inspect import Distribution, inspect
 from tests.artifacts import make_metadata, make_record, make_sdist, make_wheel, tar_gz_of, zip_of
 from tests.fuzzing import Step, fuzzed, mutated, steps
 
+pytestmark = pytest.mark.usefixtures("renderings_are_kept")
+
 WHEEL = "example-1.0-py3-none-any.whl"
 SDIST = "example-1.0.tar.gz"
 INFO = "example-1.0.dist-info"

@@ -27,7 +27,7 @@ from greenroom.settings import Settings
 from greenroom.storage import open_storage
 from tests import factories
 from tests.artifacts import make_sdist, make_wheel
-from tests.conftest import SECRET_KEY, FakeClock, MakeDatabase
+from tests.conftest import SECRET_KEY, FakeClock, MakeDatabase, unflushed
 from tests.web.conftest import Site
 
 KINDS = ("sqlite", "postgresql")
@@ -45,7 +45,7 @@ def standing_site(request: pytest.FixtureRequest, folder: Path, kind: str) -> It
         url="http://index.example",
     )
     clock = FakeClock()
-    database = Database(settings.sqlalchemy_url)
+    database = unflushed(Database(settings.sqlalchemy_url))
     services = Services(database, open_storage(None, settings.files), settings, clock)
     yield Site(services, clock)
     database.close()

@@ -75,7 +75,7 @@ from greenroom.web.uploads.legacy.resources import LegacyUpload
 from greenroom.web.uploads.pep694.resources import FileUploadSession, PublishingSession, UploadRoot
 from tests import factories
 from tests.artifacts import make_sdist, make_wheel
-from tests.conftest import SECRET_KEY, FakeClock, MakeDatabase, empty
+from tests.conftest import SECRET_KEY, FakeClock, MakeDatabase, empty, unflushed
 from tests.fuzzing import fuzzed
 
 PEOPLE = ("ada", "bob", "eve")
@@ -154,20 +154,41 @@ UPKEEP: dict[str, Callable[[UnitOfWork, Project, str], object]] = {
 
 
 class World:
-    """One index, its application, and what tests do to it."""
+    """One index, its application, and what tests do to it.
 
-    def __init__(self, folder: Path, database_url: str, clock: FakeClock) -> None:
-        configured = Settings(
-            data=folder / "data",
-            database_url=database_url,
+    It is made once and begins anew for each walk: templates and statements stay compiled.
+    """
+
+    services: Services
+
+    def __init__(self, folder: Path, database_url: str) -> None:
+        self.folder = folder
+        self.database = unflushed(Database(database_url))
+        self.router = make_app(self._settings, services=self._services(FakeClock()))
+        self.app = webtest.TestApp(self.router)
+
+    @property
+    def _settings(self) -> Settings:
+        return Settings(
+            data=self.folder / "data",
+            database_url=self.database.engine.url.render_as_string(hide_password=False),
             secret_key=SECRET_KEY,
             url="http://index.example",
         )
-        database = Database(database_url)
-        storage = open_storage(None, configured.files)
-        self.services = Services(database, storage, configured, clock)
-        self.wsgi = make_app(configured, services=self.services)
-        self.app = webtest.TestApp(self.wsgi)
+
+    def _services(self, clock: FakeClock) -> Services:
+        settings = self._settings
+        return Services(self.database, open_storage(None, settings.files), settings, clock)
+
+    def begin(self, clock: FakeClock) -> None:
+        """Nothing has happened here, and nobody is here but ``PEOPLE``."""
+        self.database.close()
+        empty(self._settings.sqlalchemy_url)
+        shutil.rmtree(self.folder, ignore_errors=True)
+        self.services = self.router.registry.services = self._services(clock)
+        with self.services.writing() as uow:
+            for name in PEOPLE:
+                factories.make_user(uow, name)
 
     def get(self, path: str, accept: str) -> tuple[str, list[tuple[str, str]], bytes]:
         got = self.app.get(path, headers={"Accept": accept}, status="*")
@@ -178,7 +199,7 @@ class World:
         return self.app.post("/pypi", body, content_type="text/xml", status=200).body
 
     def close(self) -> None:
-        self.services.database.close()
+        self.database.close()
 
 
 @functools.cache
@@ -219,7 +240,8 @@ def addresses(sent: Iterable[Path]) -> list[tuple[str, str]]:
 class TwoIndexes(RuleBasedStateMachine):
     """``seeing`` is where people stage, try and discard; ``unseeing`` only ever sees results."""
 
-    urls: tuple[str, str]
+    seeing: World
+    unseeing: World
     # In the last step. What was refused changed nothing, and that needs no comparing.
     something_happened = False
     # What the index without drafts answers, until something happens there.
@@ -229,31 +251,11 @@ class TwoIndexes(RuleBasedStateMachine):
 
     @initialize()
     def build(self) -> None:
-        self.folder = Path(tempfile.mkdtemp(prefix="greenroom-twins-"))
         self.clock = FakeClock()
         self.expected = {}
         self.sent = set()
-        urls = []
-        for name, url in zip(("seeing", "unseeing"), self.urls, strict=True):
-            if url.startswith("sqlite"):
-                copy = self.folder / f"{name}.sqlite"
-                shutil.copy(url.removeprefix("sqlite:///"), copy)
-                url = f"sqlite:///{copy}"
-            else:
-                empty(url)
-            urls.append(url)
-        self.seeing = World(self.folder / "a", urls[0], self.clock)
-        self.unseeing = World(self.folder / "b", urls[1], self.clock)
         for world in (self.seeing, self.unseeing):
-            with world.services.writing() as uow:
-                for name in PEOPLE:
-                    factories.make_user(uow, name)
-
-    def teardown(self) -> None:
-        if hasattr(self, "seeing"):
-            self.seeing.close()
-            self.unseeing.close()
-            shutil.rmtree(self.folder)
+            world.begin(self.clock)
 
     # What there is to act on
 
@@ -509,30 +511,37 @@ def actor(uow: UnitOfWork, username: str) -> Actor:
     return Person(accounts.get_user(uow.db, username))
 
 
-def run(urls: tuple[str, str]) -> None:
-    machine = type("Machine", (TwoIndexes,), {"urls": urls})
-    run_state_machine_as_test(
-        machine,
-        settings=settings(fuzzed(12), stateful_step_count=20),
-        # So few examples would otherwise all be short ones, in which nothing happens.
-        _min_steps=15,
-    )
+def run(folder: Path, urls: tuple[str, str]) -> None:
+    seeing, unseeing = (World(folder / n, u) for n, u in zip("ab", urls, strict=True))
+    machine = type("Machine", (TwoIndexes,), {"seeing": seeing, "unseeing": unseeing})
+    try:
+        run_state_machine_as_test(
+            machine,
+            settings=settings(fuzzed(12), stateful_step_count=20),
+            # So few examples would otherwise all be short ones, in which nothing happens.
+            _min_steps=15,
+        )
+    finally:
+        seeing.close()
+        unseeing.close()
 
 
-def test_drafts_leave_no_trace_in_public_on_sqlite(migrated_sqlite: Path) -> None:
-    url = f"sqlite:///{migrated_sqlite}"
-    run((url, url))
+def test_drafts_leave_no_trace_in_public_on_sqlite(migrated_sqlite: Path, tmp_path: Path) -> None:
+    copies = (tmp_path / "seeing.sqlite", tmp_path / "unseeing.sqlite")
+    for copy in copies:
+        shutil.copy(migrated_sqlite, copy)
+    run(tmp_path, (f"sqlite:///{copies[0]}", f"sqlite:///{copies[1]}"))
 
 
 def test_drafts_leave_no_trace_in_public_on_postgresql(
-    new_postgresql_database: MakeDatabase,
+    new_postgresql_database: MakeDatabase, tmp_path: Path
 ) -> None:
     urls = (new_postgresql_database(), new_postgresql_database())
     for url in urls:
         database = Database(url)
         database.upgrade()
         database.close()
-    run(urls)
+    run(tmp_path, urls)
 
 
 def test_every_view_is_either_walked_as_public_or_named_as_private(services: Services) -> None:
