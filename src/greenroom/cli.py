@@ -403,9 +403,9 @@ def _job_as_json(job: jobs.Listed) -> dict[str, object]:
         "kind": job.kind,
         "about": job.about,
         "state": job.state,
-        "created": job.created.strftime("%Y-%m-%dT%H:%M:%SZ"),
+        "created": times.seconds(job.created),
         "attempts": job.attempts,
-        "next-attempt": job.due.strftime("%Y-%m-%dT%H:%M:%SZ") if job.state == "waiting" else None,
+        "next-attempt": times.seconds(job.due) if job.state == "waiting" else None,
         "error": job.error or None,
     }
 
