@@ -62,13 +62,33 @@ def test_a_release_gives_the_value_back(services: Services, tmp_path: Path) -> N
 
 
 def test_rows_of_earlier_versions_are_read(services: Services, tmp_path: Path) -> None:
-    earlier = {"name": "example", "supported_platforms": ["linux"], "keywords": ["a", "b"]}
+    earlier = {
+        "metadata_version": "2.5",
+        "name": "Example",
+        "version": "1.0RC1",
+        "supported_platforms": ["linux"],
+        "keywords": ["a", "b"],
+        "author_email": "Ada <ada@index.example>",
+        "license_expression": "mit or apache-2.0",
+        "dynamic": ["Requires-Dist"],
+        "project_urls": {"Source": "https://index.example/source", "Docs": "https://a.example"},
+        "import_names": ["example"],
+    }
     with services.writing() as uow:
         factories.release(uow, factories.make_user(uow), make_wheel(tmp_path))
         uow.db.execute(update(Release).values(core_metadata=type_coerce(earlier, JSON)))
     with services.reading() as uow:
         value = uow.db.query(Release).one().core_metadata
-    assert value == CoreMetadata(name="example", keywords=("a", "b"))
+    assert value == CoreMetadata(
+        metadata_version="2.5",
+        name="Example",
+        version="1.0RC1",
+        keywords=("a", "b"),
+        author_email="Ada <ada@index.example>",
+        license_expression="mit or apache-2.0",
+        dynamic=("requires-dist",),
+        project_urls=(("Source", "https://index.example/source"), ("Docs", "https://a.example")),
+    )
 
 
 @pytest.mark.parametrize(

@@ -7,8 +7,7 @@ them are its rules in our words. None of it is trusted: whoever made the file wr
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from email.utils import getaddresses
-from types import MappingProxyType
-from typing import ClassVar, Self
+from typing import Self
 from urllib.parse import urlsplit
 
 
@@ -94,26 +93,41 @@ class CoreMetadata:
     provides_extra: tuple[str, ...] = ()
     """Names of optional features (PEP 685)."""
 
-    _PAIRS: ClassVar[str] = "project_urls"
-
     def to_json(self) -> dict[str, object]:
         """What is stored: the fields that say something, in the form of ``RawMetadata``."""
         said = {field.name: getattr(self, field.name) for field in fields(self)}
-        return {
-            name: dict(value)
-            if name == self._PAIRS
-            else list(value)
-            if isinstance(value, tuple)
-            else value
-            for name, value in said.items()
-            if value
-        }
+        lists = {name: list(value) for name, value in said.items() if isinstance(value, tuple)}
+        stored = said | lists | {"project_urls": dict(self.project_urls)}
+        return {name: value for name, value in stored.items() if value}
 
     @classmethod
     def from_json(cls, stored: Mapping[str, object]) -> Self:
         """What was stored, also by earlier versions; what has a wrong form is empty."""
-        read = {name: _READERS[kind](stored.get(name)) for name, kind in _KINDS.items()}
-        return cls(**read)  # type: ignore[arg-type]
+        return cls(
+            metadata_version=_text(stored.get("metadata_version")),
+            name=_text(stored.get("name")),
+            version=_text(stored.get("version")),
+            dynamic=tuple(field.lower() for field in _texts(stored.get("dynamic"))),
+            platforms=_texts(stored.get("platforms")),
+            summary=_text(stored.get("summary")),
+            description=_text(stored.get("description")),
+            description_content_type=_text(stored.get("description_content_type")),
+            keywords=_texts(stored.get("keywords")),
+            home_page=_text(stored.get("home_page")),
+            download_url=_text(stored.get("download_url")),
+            author=_text(stored.get("author")),
+            author_email=_text(stored.get("author_email")),
+            maintainer=_text(stored.get("maintainer")),
+            maintainer_email=_text(stored.get("maintainer_email")),
+            license=_text(stored.get("license")),
+            license_expression=_text(stored.get("license_expression")),
+            license_files=_texts(stored.get("license_files")),
+            classifiers=_texts(stored.get("classifiers")),
+            requires_dist=_texts(stored.get("requires_dist")),
+            requires_python=_text(stored.get("requires_python")),
+            project_urls=_pairs(stored.get("project_urls")),
+            provides_extra=_texts(stored.get("provides_extra")),
+        )
 
 
 def _text(value: object) -> str:
@@ -128,16 +142,3 @@ def _pairs(value: object) -> tuple[tuple[str, str], ...]:
     if not isinstance(value, dict):
         return ()
     return tuple((str(label), str(url)) for label, url in value.items())
-
-
-_READERS = MappingProxyType({"text": _text, "texts": _texts, "pairs": _pairs})
-_KINDS = MappingProxyType(
-    {
-        field.name: "pairs"
-        if field.name == "project_urls"
-        else "texts"
-        if field.default == ()
-        else "text"
-        for field in fields(CoreMetadata)
-    }
-)

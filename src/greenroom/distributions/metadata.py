@@ -460,5 +460,4 @@ def _core_metadata(raw: RawMetadata) -> CoreMetadata:
     return replace(
         CoreMetadata.from_json(cast("dict[str, object]", raw)),
         license_expression=_canonical_license(expression) or "" if expression else "",
-        dynamic=tuple(field.lower() for field in raw.get("dynamic", ())),
     )
