@@ -12,6 +12,9 @@ LOCK := $(BIN)/uv --quiet pip compile --universal --python-version 3.11 \
 	--generate-hashes --no-annotate --no-emit-index-url --no-emit-find-links \
 	--custom-compile-command "make lock" $(ARGS)
 
+# Without compiled modules every start of a process takes seconds.
+unexport PYTHONDONTWRITEBYTECODE
+
 .PHONY: serve test lint format bench lock
 
 serve: $(VENV)/.serve
