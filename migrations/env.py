@@ -24,6 +24,9 @@ def run(connection: Connection) -> None:
         target_metadata=Base.metadata,
         render_as_batch=True,
         include_name=is_of_the_models,
+        # Alembic takes SQLite for a database that cannot, and would commit after each revision:
+        # another process would begin in between.
+        transactional_ddl=True,
     )
     with context.begin_transaction():
         if connection.dialect.name == "postgresql":

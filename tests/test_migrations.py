@@ -11,7 +11,7 @@ import alembic.command
 import alembic.runtime.migration
 import pytest
 import sqlalchemy
-from sqlalchemy import Connection
+from sqlalchemy import Connection, event
 
 from greenroom.database import Database
 from greenroom.models import Base, SearchDocument
@@ -336,6 +336,14 @@ def assert_sound(database: Database) -> None:
         with database.engine.connect() as connection:
             assert connection.exec_driver_sql("PRAGMA foreign_key_check").all() == []
             assert connection.exec_driver_sql("PRAGMA foreign_keys").scalar() == 1
+
+
+def test_all_revisions_are_one_transaction(database: Database) -> None:
+    """Whoever begins meanwhile would else go on from where the first one was."""
+    commits: list[object] = []
+    event.listen(database.engine, "commit", commits.append)
+    database.upgrade()
+    assert len(commits) == 1
 
 
 def test_many_who_upgrade_at_once_all_succeed(database: Database) -> None:
