@@ -1,15 +1,16 @@
 """Sessions: snapshots to read, locks to write, on both databases."""
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import alembic.script
 import pytest
 import sqlalchemy
 import sqlalchemy.exc
-from sqlalchemy import func, select, text
+from sqlalchemy import event, func, select, text
 
-from greenroom.database import Database, lock
+from greenroom.database import Database, UnusableDatabase, _revisions, lock
 from greenroom.models import User
 from greenroom.registry.unit_of_work import Services
 from tests import factories
@@ -195,3 +196,35 @@ def test_a_schema_is_current_once_it_is_upgraded(tmp_path: Path) -> None:
     database.upgrade()
     assert database.is_current()
     database.close()
+
+
+def test_the_newest_revision_is_the_one_that_alembic_knows(database: Database) -> None:
+    script = alembic.script.ScriptDirectory.from_config(database._alembic())
+    known = [revision.revision for revision in script.walk_revisions()]
+    assert _revisions() == known[::-1]
+
+
+@pytest.mark.parametrize("act", [Database.is_current, Database.upgrade])
+def test_a_newer_schema_is_not_touched(
+    database: Database, act: Callable[[Database], object]
+) -> None:
+    with database.engine.begin() as connection:
+        connection.execute(text("UPDATE alembic_version SET version_num = '9999'"))
+    try:
+        with pytest.raises(UnusableDatabase, match=r"newer version of Greenroom \(schema 9999\)"):
+            act(database)
+    finally:
+        with database.engine.begin() as connection:
+            connection.execute(
+                text("UPDATE alembic_version SET version_num = :newest"),
+                {"newest": _revisions()[-1]},
+            )
+
+
+def test_what_is_current_is_not_written_to(database: Database) -> None:
+    statements: list[str] = []
+    event.listen(
+        database.engine, "before_cursor_execute", lambda *given: statements.append(given[2])
+    )
+    database.upgrade()
+    assert not [s for s in statements if not s.startswith(("SELECT", "PRAGMA", "BEGIN"))]

@@ -7,7 +7,7 @@ import json
 import signal
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import timedelta
 from functools import wraps
 from types import FrameType
@@ -15,11 +15,8 @@ from typing import Concatenate, NoReturn, ParamSpec
 
 import click
 import sqlalchemy.exc
-from rich.console import Console
-from rich.markup import escape
-from rich.table import Table
 
-from greenroom import __version__, background, logs, times
+from greenroom import __version__, logs, times
 from greenroom.database import UnusableDatabase
 from greenroom.models import Draft, ReviewState, RoleName
 from greenroom.registry import (
@@ -33,13 +30,12 @@ from greenroom.registry import (
 from greenroom.registry.errors import NotFound, Refusal
 from greenroom.registry.permissions import DEFAULT_TOKEN_PERMISSIONS, OPERATOR, TOKEN_PERMISSIONS
 from greenroom.registry.unit_of_work import Services, UnitOfWork
-from greenroom.server.serve import serve as serve_wsgi
 from greenroom.services import open_services
 from greenroom.settings import BadSettings, load_settings, parse_duration, secret_key
 from greenroom.storage import StorageUnavailable
-from greenroom.web.application import make_app
-from greenroom.web.http import authentication
-from greenroom.web.http.urls import Urls
+
+# Imported by the commands that use them: the web server and the worker, and what prints tables.
+# They take as long as everything else together, and scripts start this often.
 
 _WIDE = 400
 
@@ -121,6 +117,12 @@ def greenroom() -> None:
 @with_services
 def serve(services: Services, host: str, port: int, workers: int) -> None:
     """Run the index until SIGTERM or SIGINT, which let what is in flight finish."""
+    from greenroom import background
+    from greenroom.server.serve import serve as serve_wsgi
+    from greenroom.web.application import make_app
+    from greenroom.web.http import authentication
+    from greenroom.web.http.urls import Urls
+
     settings = services.settings
     secret_key(settings)  # made before the workers start, so that they agree on it
     with services.reading() as uow:
@@ -153,6 +155,8 @@ def serve(services: Services, host: str, port: int, workers: int) -> None:
 @with_services
 def work(services: Services) -> None:
     """Do what follows from commits, until SIGTERM or SIGINT; ``serve`` does so by itself."""
+    from greenroom import background
+
     settings = services.settings
     services.database.close()
     _until_told_to_stop(lambda stop: background.work(settings, stop))
@@ -336,13 +340,34 @@ def _print_drafts(live: list[Draft]) -> None:
     if not live:
         click.echo("There are no drafts.")
         return
+    _print_table(
+        ("Slug", "Project", "Version", "Files", "Expires (UTC)"),
+        [
+            (
+                draft.slug,
+                draft.project_name,
+                draft.version,
+                len(draft.files),
+                f"{draft.expires:%Y-%m-%d %H:%M}",
+            )
+            for draft in live
+        ],
+    )
+
+
+def _print_table(titles: Sequence[str], rows: Sequence[Sequence[str | int]]) -> None:
+    """Print a table with at least one row, numbers to the right."""
+    from rich.console import Console
+    from rich.markup import escape
+    from rich.table import Table
+
     table = Table(box=None, pad_edge=False)
-    for title in ("Slug", "Project", "Version", "Files", "Expires (UTC)"):
-        table.add_column(title, no_wrap=True, justify="right" if title == "Files" else "left")
-    for draft in live:
-        files = str(len(draft.files))
-        expires = f"{draft.expires:%Y-%m-%d %H:%M}"
-        table.add_row(draft.slug, draft.project_name, draft.version, files, expires)
+    for title, example in zip(titles, rows[0], strict=True):
+        table.add_column(
+            title, no_wrap=True, justify="right" if isinstance(example, int) else "left"
+        )
+    for row in rows:
+        table.add_row(*(escape(str(cell)) for cell in row))
     # Wide enough for everything also on a narrow terminal, which wraps: a slug is never cut short.
     Console(width=_WIDE).print(table)
 
@@ -414,15 +439,21 @@ def _print_jobs(unfinished: list[jobs.Listed]) -> None:
     if not unfinished:
         click.echo("There are no jobs.")
         return
-    table = Table(box=None, pad_edge=False)
-    for title in ("ID", "Kind", "About", "State", "Attempts", "Next attempt (UTC)", "Error"):
-        right = title in ("ID", "Attempts")
-        table.add_column(title, no_wrap=True, justify="right" if right else "left")
-    for job in unfinished:
-        due = f"{job.due:%Y-%m-%d %H:%M:%S}" if job.state == "waiting" else ""
-        cells = (str(job.id), job.kind, job.about, job.state, str(job.attempts), due, job.error)
-        table.add_row(*(escape(cell) for cell in cells))
-    Console(width=_WIDE).print(table)
+    _print_table(
+        ("ID", "Kind", "About", "State", "Attempts", "Next attempt (UTC)", "Error"),
+        [
+            (
+                job.id,
+                job.kind,
+                job.about,
+                job.state,
+                job.attempts,
+                f"{job.due:%Y-%m-%d %H:%M:%S}" if job.state == "waiting" else "",
+                job.error,
+            )
+            for job in unfinished
+        ],
+    )
 
 
 @jobs_group.command("retry")

@@ -7,12 +7,10 @@ begins, so that it can never fail half-way because another writer was faster.
 """
 
 import hashlib
+from functools import cache
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-import alembic.command
-import alembic.config
-import alembic.runtime.migration
-import alembic.script
 import sqlalchemy
 from sqlalchemy import URL, Connection, Engine, event, text
 from sqlalchemy.orm import Session, sessionmaker
@@ -20,8 +18,13 @@ from sqlalchemy.pool import ConnectionPoolEntry
 
 from greenroom import paths
 
+if TYPE_CHECKING:
+    import alembic.config
+
 _BUSY_TIMEOUT_MS = 60_000
 _WRITES = "greenroom_writes"
+# Where alembic writes down what it has done.
+_VERSIONS = sqlalchemy.table("alembic_version", sqlalchemy.column("version_num", sqlalchemy.String))
 
 
 class UnusableDatabase(Exception):
@@ -50,29 +53,54 @@ class Database:
         )
 
     def upgrade(self) -> None:
-        """Bring the schema to the newest revision.
+        """Bring the schema to the newest revision; nothing is written where it is there already.
 
         Raises:
-            UnusableDatabase: the database lacks something that the schema needs.
+            UnusableDatabase: the database lacks something that the schema needs, or is of a newer
+                version of Greenroom.
         """
+        if self.is_current():
+            return
+        # Imported where it is needed: it takes as long as most commands.
+        import alembic.command
+
         alembic.command.upgrade(self._alembic(), "head")
 
     def is_current(self) -> bool:
-        """Whether the schema is at the newest revision."""
-        script = alembic.script.ScriptDirectory.from_config(self._alembic())
+        """Whether the schema is at the newest revision.
+
+        Raises:
+            UnusableDatabase: it is of a newer version of Greenroom.
+        """
         with self.engine.connect() as connection:
-            context = alembic.runtime.migration.MigrationContext.configure(connection)
-            return set(context.get_current_heads()) == set(script.get_heads())
+            if not sqlalchemy.inspect(connection).has_table(_VERSIONS.name):
+                return False
+            revision = connection.scalar(sqlalchemy.select(_VERSIONS.c.version_num))
+        if revision is not None and revision not in _revisions():
+            raise UnusableDatabase(
+                f"The database is of a newer version of Greenroom (schema {revision}): "
+                "run that version, or restore a backup of before its upgrade."
+            )
+        return revision == _revisions()[-1]
 
     def close(self) -> None:
         """Close every pooled connection."""
         self.engine.dispose()
 
-    def _alembic(self) -> alembic.config.Config:
+    def _alembic(self) -> "alembic.config.Config":
+        import alembic.config
+
         config = alembic.config.Config()
         config.set_main_option("script_location", str(paths.MIGRATIONS).replace("%", "%%"))
         config.attributes["engine"] = self.engine
         return config
+
+
+@cache
+def _revisions() -> list[str]:
+    """The revisions of the schema, in order; alembic, which reads them all, names the files so."""
+    names = (path.stem for path in (paths.MIGRATIONS / "versions").glob("[0-9]*.py"))
+    return sorted(name.partition("_")[0] for name in names)
 
 
 def lock(session: Session, name: str) -> None:
