@@ -4,7 +4,7 @@ import json
 import sqlite3
 import subprocess
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from contextlib import closing
 from datetime import timedelta
 from pathlib import Path
@@ -18,7 +18,7 @@ from tests import factories
 from tests.artifacts import make_wheel
 from tests.conftest import MakeDatabase
 from tests.factories import PASSWORD
-from tests.serving import plain_environment, serving
+from tests.serving import command, plain_environment, serving
 
 Run = Callable[..., subprocess.CompletedProcess[str]]
 
@@ -36,7 +36,7 @@ def run(environment: dict[str, str]) -> Run:
     """Runs ``greenroom`` and gives what came of it."""
 
     def run(*arguments: str, stdin: str = "", **changed: str) -> subprocess.CompletedProcess[str]:
-        return greenroom(environment | changed, *arguments, stdin=stdin)
+        return command(environment | changed, *arguments, stdin=stdin)
 
     return run
 
@@ -47,24 +47,23 @@ def run_embedded(tmp_path: Path) -> Run:
     environment = plain_environment(tmp_path / "home") | {"GREENROOM_DATA": str(tmp_path / "data")}
 
     def run(*arguments: str, stdin: str = "", **changed: str) -> subprocess.CompletedProcess[str]:
-        return greenroom(environment | changed, *arguments, stdin=stdin)
+        return command(environment | changed, *arguments, stdin=stdin)
 
     return run
 
 
-def greenroom(
-    environment: Mapping[str, str], *arguments: str, stdin: str = ""
-) -> subprocess.CompletedProcess[str]:
+def test_the_command_is_a_program(tmp_path: Path) -> None:
+    """As the others here are run in this process."""
     result = subprocess.run(
-        [sys.executable, "-m", "greenroom", *arguments],
-        env=dict(environment),
-        input=stdin,
+        [sys.executable, "-m", "greenroom", "draft", "publish", "x"],
+        env=plain_environment(tmp_path / "home") | {"GREENROOM_DATA": str(tmp_path / "data")},
         capture_output=True,
         text=True,
-        timeout=60,
     )
-    assert "Traceback" not in result.stderr
-    return result
+    assert (result.returncode, result.stdout) == (1, "")
+    assert result.stderr == (
+        "Error: There is no draft with this slug: see 'greenroom draft list'.\n"
+    )
 
 
 def create_user(run: Run, name: str) -> None:
@@ -202,10 +201,10 @@ def test_postgresql_with_an_old_schema_is_refused_until_it_is_upgraded(
         "GREENROOM_DATABASE_URL": new_postgresql_database(),
     }
 
-    behind = greenroom(environment, "db", "check")
-    refused = greenroom(environment, "serve", "--port", "0")
-    upgraded = greenroom(environment, "db", "upgrade")
-    current = greenroom(environment, "db", "check")
+    behind = command(environment, "db", "check")
+    refused = command(environment, "serve", "--port", "0")
+    upgraded = command(environment, "db", "upgrade")
+    current = command(environment, "db", "check")
 
     assert (behind.returncode, upgraded.returncode, current.returncode) == (1, 0, 0)
     assert refused.returncode == 1

@@ -7,7 +7,8 @@ import json
 import signal
 import sys
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from datetime import timedelta
 from functools import wraps
 from types import FrameType
@@ -83,13 +84,23 @@ def with_services(
 
     @wraps(command)
     def run(*args: P.args, **kwargs: P.kwargs) -> None:
-        settings = load_settings()
-        logs.configure(settings)
-        services = open_services(settings)
-        _prepare_database(services)
-        command(services, *args, **kwargs)
+        with _open() as services:
+            _prepare_database(services)
+            command(services, *args, **kwargs)
 
     return run
+
+
+@contextmanager
+def _open() -> Iterator[Services]:
+    """The services of the settings, whatever the state of the database."""
+    settings = load_settings()
+    logs.configure(settings)
+    services = open_services(settings)
+    try:
+        yield services
+    finally:
+        services.database.close()
 
 
 def _prepare_database(services: Services) -> None:
@@ -197,17 +208,17 @@ def db() -> None:
 @db.command("upgrade")
 def db_upgrade() -> None:
     """Bring the schema to the newest revision."""
-    services = open_services(load_settings())
-    services.database.upgrade()
+    with _open() as services:
+        services.database.upgrade()
     click.echo("The database is up to date.")
 
 
 @db.command("check")
 def db_check() -> None:
     """Say whether the schema is at the newest revision; exit status 1 when it is behind."""
-    services = open_services(load_settings())
-    if not services.database.is_current():
-        raise BadSettings("The database is behind: run 'greenroom db upgrade'.")
+    with _open() as services:
+        if not services.database.is_current():
+            raise BadSettings("The database is behind: run 'greenroom db upgrade'.")
     click.echo("The database is up to date.")
 
 

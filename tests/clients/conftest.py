@@ -1,6 +1,12 @@
-"""A real server for real clients, on SQLite and on PostgreSQL."""
+"""A real server for real clients.
+
+How a client behaves does not depend on the database, and what the index does with each is tested
+on both elsewhere: so the main flows run on both here, all else on PostgreSQL, or on SQLite in the
+tests of ``twine stage``.
+"""
 
 from collections.abc import Iterator
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,6 +18,8 @@ from tests.clients import maintainer
 from tests.serving import Server, Servers, new_database, serving, standing_servers
 
 DATABASES = ["sqlite", "postgresql"]
+SERVER_ON_BOTH = pytest.mark.parametrize("server", DATABASES, indirect=True)
+SHARED_ON_BOTH = pytest.mark.parametrize("shared", DATABASES, indirect=True)
 
 
 @pytest.fixture(scope="session")
@@ -20,10 +28,10 @@ def servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Servers]:
         yield servers
 
 
-@pytest.fixture(params=DATABASES)
+@pytest.fixture
 def server(request: pytest.FixtureRequest, servers: Servers, tmp_path: Path) -> Server:
     """An index in which nobody has done anything."""
-    return servers.get(request, tmp_path / "home", request.param)
+    return servers.get(request, tmp_path / "home", getattr(request, "param", "postgresql"))
 
 
 @pytest.fixture
@@ -53,15 +61,33 @@ class SharedServer:
     token: str
 
 
-@pytest.fixture(scope="session", params=DATABASES)
-def shared(
-    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[SharedServer]:
+class SharedServers:
+    """The shared server on each database, begun when it is first wanted."""
+
+    def __init__(self, stack: ExitStack, folders: pytest.TempPathFactory) -> None:
+        self._stack = stack
+        self._folders = folders
+        self._running: dict[str, SharedServer] = {}
+
+    def get(self, request: pytest.FixtureRequest, database: str) -> SharedServer:
+        if database not in self._running:
+            folder = self._folders.mktemp("shared")
+            url = new_database(request, folder, database)
+            settings = {"GREENROOM_NEW_PROJECTS_PER_HOUR": "0"}
+            server = self._stack.enter_context(serving(folder, url, settings=settings))
+            services = self._stack.enter_context(server.services())
+            token = maintainer.join(services)
+            self._running[database] = SharedServer(server, services, token)
+        return self._running[database]
+
+
+@pytest.fixture(scope="session")
+def shared_servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SharedServers]:
+    with ExitStack() as stack:
+        yield SharedServers(stack, tmp_path_factory)
+
+
+@pytest.fixture
+def shared(request: pytest.FixtureRequest, shared_servers: SharedServers) -> SharedServer:
     """An index with one user, who may upload whatever there is not yet."""
-    folder = tmp_path_factory.mktemp("shared")
-    settings = {"GREENROOM_NEW_PROJECTS_PER_HOUR": "0"}
-    with (
-        serving(folder, new_database(request, folder, request.param), settings=settings) as server,
-        server.services() as services,
-    ):
-        yield SharedServer(server, services, maintainer.join(services))
+    return shared_servers.get(request, getattr(request, "param", "postgresql"))

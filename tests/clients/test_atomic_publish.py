@@ -17,6 +17,7 @@ from greenroom.registry.permissions import Person
 from greenroom.registry.unit_of_work import Services
 from tests import factories
 from tests.artifacts import make_wheel
+from tests.clients.conftest import SERVER_ON_BOTH
 from tests.serving import Server
 
 RELEASES = 50
@@ -61,6 +62,7 @@ def stage_and_publish(beside: Services, version: str) -> None:
         publishing.publish(uow, actor, factories.get_draft(uow, draft_id))
 
 
+@SERVER_ON_BOTH
 def test_no_reader_sees_part_of_a_release(server: Server, beside: Services, tmp_path: Path) -> None:
     server.user("ada")
     with beside.writing() as uow:

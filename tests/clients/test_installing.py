@@ -9,7 +9,7 @@ from pypi_simple import PyPISimple
 
 from tests.artifacts import make_sdist, make_wheel
 from tests.clients import guide, installers, maintainer
-from tests.clients.conftest import SharedServer
+from tests.clients.conftest import SHARED_ON_BOTH, SharedServer
 from tests.clients.installers import INSTALLERS, Installation, Installer
 
 every_installer = pytest.mark.parametrize("client", INSTALLERS, ids=attrgetter("__name__"))
@@ -25,6 +25,7 @@ def versions(shared: SharedServer, python: list[str], *packages: str) -> list[st
     return shared.server.run(*python, "-c", "\n".join(lines)).stdout.split()
 
 
+@SHARED_ON_BOTH
 @every_installer
 def test_a_client_installs_the_newest_release_for_its_python_with_what_it_requires(
     shared: SharedServer, client: Installer, tmp_path: Path

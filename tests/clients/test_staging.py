@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.artifacts import make_wheel
+from tests.clients.conftest import SERVER_ON_BOTH
 from tests.serving import Answer, Server
 
 SIMPLE_JSON = "application/vnd.pypi.simple.v1+json"
@@ -69,6 +70,7 @@ def sha256(path: Path) -> str:
     return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
+@SERVER_ON_BOTH
 def test_a_release_goes_from_twine_through_pip_to_the_public(
     server: Server, release: list[Path], tmp_path: Path
 ) -> None:

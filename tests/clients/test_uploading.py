@@ -10,7 +10,7 @@ import pytest
 
 from tests import factories
 from tests.clients import guide, maintainer
-from tests.clients.conftest import SharedServer
+from tests.clients.conftest import SHARED_ON_BOTH, SharedServer
 from tests.clients.uploaders import (
     SAY_WHY,
     UPLOADERS,
@@ -63,6 +63,7 @@ def said(result: CompletedProcess[str]) -> str:
     return " ".join(result.stdout.split())
 
 
+@SHARED_ON_BOTH
 @every_uploader
 def test_what_a_client_uploads_is_public(
     shared: SharedServer, client: Uploader, tmp_path: Path

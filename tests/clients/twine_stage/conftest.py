@@ -12,7 +12,6 @@ from typing import Any
 import pytest
 
 from tests.artifacts import make_wheel
-from tests.clients.conftest import DATABASES
 from tests.serving import Server, Servers, plain_environment
 
 
@@ -84,10 +83,6 @@ class Uploader:
     @staticmethod
     def command(*arguments: str | Path) -> list[str]:
         return [sys.executable, "-m", "twine", *(str(argument) for argument in arguments)]
-
-
-# The main flows run on both databases; how the command line behaves does not depend on that.
-ON_BOTH = pytest.mark.parametrize("server", DATABASES, indirect=True)
 
 
 @pytest.fixture

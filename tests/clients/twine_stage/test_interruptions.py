@@ -12,8 +12,9 @@ from typing import Any
 import pytest
 import requests
 
+from tests.clients.conftest import SERVER_ON_BOTH
 from tests.clients.twine_stage.between import Wire, wire_to
-from tests.clients.twine_stage.conftest import ON_BOTH, Uploader
+from tests.clients.twine_stage.conftest import Uploader
 from tests.serving import Server
 
 LARGE = 1024 * 1024
@@ -67,7 +68,7 @@ def wait_for_arrival(make_uploader: Uploader) -> None:
     pytest.fail("the index has kept nothing")
 
 
-@ON_BOTH
+@SERVER_ON_BOTH
 def test_a_broken_connection_is_gone_on_with_where_it_broke(
     wire: Wire, remote: Uploader, large_wheel: Path
 ) -> None:
@@ -81,7 +82,6 @@ def test_a_broken_connection_is_gone_on_with_where_it_broke(
     remote.run("session", "publish", session["id"])
 
 
-@ON_BOTH
 def test_a_killed_command_is_gone_on_with_by_the_next(
     server: Server, wire: Wire, remote: Uploader, large_wheel: Path
 ) -> None:
@@ -110,7 +110,6 @@ def test_another_machine_can_begin_anew_what_a_lost_one_left(
     assert session["uploaded"] == [large_wheel.name]
 
 
-@ON_BOTH
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_an_interruption_cancels_what_the_command_opened(
     server: Server, wire: Wire, remote: Uploader, large_wheel: Path, number: signal.Signals
@@ -131,7 +130,6 @@ def test_an_interruption_cancels_what_the_command_opened(
     assert list(remote.state.iterdir()) == []
 
 
-@ON_BOTH
 def test_an_interruption_leaves_a_session_that_was_joined(
     server: Server, wire: Wire, remote: Uploader, release: list[Path], large_wheel: Path
 ) -> None:

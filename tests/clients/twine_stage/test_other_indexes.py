@@ -4,12 +4,13 @@ import json
 from dataclasses import replace
 from pathlib import Path
 
+from tests.clients.conftest import SERVER_ON_BOTH
 from tests.clients.twine_stage.between import OLD, OLDER, PLAIN, SERIAL, another_index, wire_to
-from tests.clients.twine_stage.conftest import ON_BOTH, Uploader
+from tests.clients.twine_stage.conftest import Uploader
 from tests.serving import Server
 
 
-@ON_BOTH
+@SERVER_ON_BOTH
 def test_files_are_staged_through_the_legacy_api(
     server: Server, uploader: Uploader, release: list[Path]
 ) -> None:
@@ -73,7 +74,6 @@ def test_what_it_cannot_do_is_said(server: Server, uploader: Uploader, release: 
     assert len(failed.stderr.splitlines()) == 1
 
 
-@ON_BOTH
 def test_every_index_takes_a_file_in_one_request(
     server: Server, uploader: Uploader, release: list[Path]
 ) -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.clients.twine_stage.conftest import ON_BOTH
+from tests.clients.conftest import SERVER_ON_BOTH
 from tests.serving import Server, plain_environment
 
 EXAMPLE = Path(__file__).resolve().parents[3] / "examples" / "release-automation"
@@ -68,7 +68,7 @@ def automation(server: Server, tmp_path: Path) -> Automation:
     return Automation(server, tmp_path)
 
 
-@ON_BOTH
+@SERVER_ON_BOTH
 def test_a_release_of_several_builders_is_published_at_once(automation: Automation) -> None:
     result = automation.release()
 
@@ -77,7 +77,6 @@ def test_a_release_of_several_builders_is_published_at_once(automation: Automati
     assert ": published" in result.stdout
 
 
-@ON_BOTH
 def test_a_release_that_fails_its_test_frees_the_version(automation: Automation) -> None:
     sound = automation.module.read_text()
     automation.module.write_text(sound.replace("> 0", "> 2"))

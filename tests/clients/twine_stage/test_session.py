@@ -10,11 +10,12 @@ from pathlib import Path
 import pytest
 
 from tests.artifacts import make_sdist
-from tests.clients.twine_stage.conftest import ON_BOTH, Uploader
+from tests.clients.conftest import SERVER_ON_BOTH
+from tests.clients.twine_stage.conftest import Uploader
 from tests.serving import Server, serving
 
 
-@ON_BOTH
+@SERVER_ON_BOTH
 def test_cancel_discards_and_frees_the_version(
     server: Server, uploader: Uploader, release: list[Path]
 ) -> None:
@@ -30,7 +31,6 @@ def test_cancel_discards_and_frees_the_version(
     assert again["id"] != session["id"]
 
 
-@ON_BOTH
 def test_another_machine_names_the_session_by_address_or_by_release(
     uploader: Uploader, release: list[Path]
 ) -> None:

@@ -10,11 +10,12 @@ from urllib.parse import urlsplit
 import pytest
 
 from tests.artifacts import make_sdist, make_wheel
-from tests.clients.twine_stage.conftest import ON_BOTH, Uploader, make_uploader, public_files
+from tests.clients.conftest import SERVER_ON_BOTH
+from tests.clients.twine_stage.conftest import Uploader, make_uploader, public_files
 from tests.serving import Server, serving
 
 
-@ON_BOTH
+@SERVER_ON_BOTH
 def test_a_release_is_staged_tried_and_published(
     server: Server, uploader: Uploader, release: list[Path]
 ) -> None:
@@ -77,7 +78,6 @@ def test_scripts_are_told_everything(
     assert session["expires-at"].endswith("Z")
 
 
-@ON_BOTH
 def test_the_next_one_joins(server: Server, uploader: Uploader, release: list[Path]) -> None:
     first = uploader.stage(release[0])
 
@@ -89,7 +89,6 @@ def test_the_next_one_joins(server: Server, uploader: Uploader, release: list[Pa
     assert len(second["uploaded"]) == 2
 
 
-@ON_BOTH
 def test_other_content_under_the_same_name_replaces(
     server: Server, uploader: Uploader, tmp_path: Path
 ) -> None:
@@ -102,7 +101,6 @@ def test_other_content_under_the_same_name_replaces(
     assert public_files(server, "thing") == ["thing-1.0-py3-none-any.whl"]
 
 
-@ON_BOTH
 def test_many_files_travel_at_the_same_time(
     server: Server, uploader: Uploader, tmp_path: Path
 ) -> None:
@@ -116,7 +114,6 @@ def test_many_files_travel_at_the_same_time(
     assert len(session["uploaded"]) == 20
 
 
-@ON_BOTH
 def test_what_one_file_is_refused_for_does_not_hold_up_the_others(
     uploader: Uploader, release: list[Path], tmp_path: Path
 ) -> None:
