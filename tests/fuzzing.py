@@ -10,8 +10,10 @@ the fault of a change. To look for what nobody thought of, let them run as long 
 import os
 from collections.abc import Sequence
 
+import hypothesis
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine
 
 _EXAMPLES = int(os.environ.get("GREENROOM_FUZZ_EXAMPLES", "0"))
 
@@ -30,6 +32,14 @@ settings.register_profile(
 def fuzzed(examples: int) -> settings:
     """Run a test with so many examples, or as many as the environment asks for."""
     return settings(max_examples=_EXAMPLES or examples)
+
+
+def walked(machine: type[RuleBasedStateMachine], seed: int) -> type[RuleBasedStateMachine]:
+    """A state machine that tries other examples than one with another seed.
+
+    So that walks of the same rules, on one database and on the other, do not go the same way.
+    """
+    return machine if _EXAMPLES else hypothesis.seed(seed)(machine)
 
 
 INTERESTING = (

@@ -3,6 +3,7 @@
 import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cache
 from types import MappingProxyType
 
 from tests.artifacts import make_metadata, make_record, tar_gz_of, zip_of
@@ -55,6 +56,7 @@ def upload(
 ) -> Malformed:
     """The upload of a file by somebody who says nothing but the truth about it."""
 
+    @cache
     def body() -> bytes:
         made = content()
         return form([*truth(made, filename), file_part(made, filename, content_type)])

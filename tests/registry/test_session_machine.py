@@ -52,8 +52,8 @@ from greenroom.settings import Settings
 from greenroom.storage import open_storage
 from tests import factories
 from tests.artifacts import make_sdist, make_wheel
-from tests.conftest import FakeClock, MakeDatabase, empty
-from tests.fuzzing import fuzzed
+from tests.conftest import FakeClock, MakeDatabase, empty, unflushed
+from tests.fuzzing import fuzzed, walked
 
 LIFE, LONGEST_LIFE = timedelta(days=3), timedelta(days=5)
 SALTS = ("", "other")
@@ -122,17 +122,13 @@ class Session:
 class Sessions(RuleBasedStateMachine):
     """One version of one project; sessions of it come one after the other."""
 
-    url: str
+    database: Database
 
     @initialize(reviewed=st.booleans())
     def build(self, reviewed: bool) -> None:
         self.folder = Path(tempfile.mkdtemp(prefix="greenroom-sessions-"))
-        url = self.url
-        if url.startswith("sqlite"):
-            shutil.copy(url.removeprefix("sqlite:///"), self.folder / "copy.sqlite")
-            url = f"sqlite:///{self.folder / 'copy.sqlite'}"
-        else:
-            empty(url)
+        url = self.database.engine.url.render_as_string(hide_password=False)
+        empty(url)
         self.clock = FakeClock()
         configured = Settings(
             data=self.folder / "data",
@@ -143,7 +139,7 @@ class Sessions(RuleBasedStateMachine):
             review_command="true" if reviewed else None,
         )
         storage = open_storage(None, configured.files)
-        self.services = Services(Database(url), storage, configured, self.clock)
+        self.services = Services(self.database, storage, configured, self.clock)
         self.reviewed = reviewed
         self.sessions: list[Session] = []
         self.registered = False
@@ -486,17 +482,23 @@ def stands(uow: UnitOfWork, draft: Draft) -> str:
     return {"open": "open", "published": "published"}.get(state, "canceled")
 
 
-def run(url: str) -> None:
-    run_state_machine_as_test(
-        type("Machine", (Sessions,), {"url": url}),
-        settings=settings(fuzzed(25), stateful_step_count=50),
-        # So few examples would otherwise all be short ones, in which nothing happens.
-        _min_steps=40,
-    )
+def run(url: str, seed: int) -> None:
+    database = unflushed(Database(url))
+    machine = type("Machine", (Sessions,), {"database": database})
+    try:
+        run_state_machine_as_test(
+            walked(machine, seed),
+            settings=settings(fuzzed(13), stateful_step_count=50),
+            # So few examples would otherwise all be short ones, in which nothing happens.
+            _min_steps=40,
+        )
+    finally:
+        database.close()
 
 
-def test_sessions_follow_the_state_tables_on_sqlite(migrated_sqlite: Path) -> None:
-    run(f"sqlite:///{migrated_sqlite}")
+def test_sessions_follow_the_state_tables_on_sqlite(migrated_sqlite: Path, tmp_path: Path) -> None:
+    shutil.copy(migrated_sqlite, tmp_path / "copy.sqlite")
+    run(f"sqlite:///{tmp_path / 'copy.sqlite'}", seed=1)
 
 
 def test_sessions_follow_the_state_tables_on_postgresql(
@@ -506,4 +508,4 @@ def test_sessions_follow_the_state_tables_on_postgresql(
     database = Database(url)
     database.upgrade()
     database.close()
-    run(url)
+    run(url, seed=2)
