@@ -512,6 +512,7 @@ def actor(uow: UnitOfWork, username: str) -> Actor:
 
 
 def run(folder: Path, urls: tuple[str, str], seed: int) -> None:
+    """Walk. The seeds below are, of sixteen, those whose walks do the most different things."""
     seeing, unseeing = (World(folder / n, u) for n, u in zip("ab", urls, strict=True))
     machine = type("Machine", (TwoIndexes,), {"seeing": seeing, "unseeing": unseeing})
     try:
@@ -530,7 +531,7 @@ def test_drafts_leave_no_trace_in_public_on_sqlite(migrated_sqlite: Path, tmp_pa
     copies = (tmp_path / "seeing.sqlite", tmp_path / "unseeing.sqlite")
     for copy in copies:
         shutil.copy(migrated_sqlite, copy)
-    run(tmp_path, (f"sqlite:///{copies[0]}", f"sqlite:///{copies[1]}"), seed=1)
+    run(tmp_path, (f"sqlite:///{copies[0]}", f"sqlite:///{copies[1]}"), seed=12)
 
 
 def test_drafts_leave_no_trace_in_public_on_postgresql(
@@ -541,7 +542,7 @@ def test_drafts_leave_no_trace_in_public_on_postgresql(
         database = Database(url)
         database.upgrade()
         database.close()
-    run(tmp_path, urls, seed=2)
+    run(tmp_path, urls, seed=7)
 
 
 def test_every_view_is_either_walked_as_public_or_named_as_private(services: Services) -> None:
