@@ -50,16 +50,19 @@ lock: $(VENV)/.test
 $(VENV)/.test: client/pyproject.toml
 
 $(VENV)/.%: requirements/%.txt pyproject.toml | $(BIN)/python
-	$(PIP) install --require-hashes --requirement $<
-	$(PIP) install --no-deps --no-build-isolation --editable . $(if $(filter test,$*),--editable client)
+	@echo "Installing what $(<F) names into $(VENV): once, in a minute or two"
+	@$(PIP) install --require-hashes --requirement $<
+	@$(PIP) install --no-deps --no-build-isolation --editable . $(if $(filter test,$*),--editable client)
 	@touch $@
 
 # Clients and this project do not agree on what they depend on.
 $(VENV)/.clients: requirements/clients.txt | $(VENV)/.test
-	$(BIN)/python -m venv --clear --without-pip $(VENV)/clients
-	$(PIP) --python $(VENV)/clients/bin/python install --require-hashes --requirement $<
+	@echo "Installing the clients that tests run into $(VENV)/clients: once, in a minute or two"
+	@$(BIN)/python -m venv --clear --without-pip $(VENV)/clients
+	@$(PIP) --python $(VENV)/clients/bin/python install --require-hashes --requirement $<
 	@touch $@
 
 $(BIN)/python:
 	@$(PYTHON) -c 'import sys; sys.exit("Python 3.11 or newer is needed, for example: make PYTHON=python3.13" if sys.version_info < (3, 11) else 0)'
-	$(PYTHON) -m venv $(VENV)
+	@echo "Making an environment in $(VENV)"
+	@$(PYTHON) -m venv $(VENV)

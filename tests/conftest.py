@@ -253,8 +253,8 @@ def uow(services: Services) -> Iterator[UnitOfWork]:
 
 
 def pytest_xdist_auto_num_workers() -> int:
-    """One more than there are processors: some tests wait for others, and need none meanwhile."""
-    return (os.cpu_count() or 1) + 1
+    """Two more than there are processors: some tests wait for others, and need none meanwhile."""
+    return (os.cpu_count() or 1) + 2
 
 
 def pytest_collection_finish() -> None:

@@ -1,16 +1,23 @@
 """The command line: what it prints, its exit status, and that it never shows a traceback."""
 
+import fcntl
 import json
+import os
+import pty
+import shutil
 import sqlite3
 import subprocess
 import sys
-from collections.abc import Callable
-from contextlib import closing
+import termios
+from collections.abc import Callable, Iterator
+from contextlib import closing, suppress
 from datetime import timedelta
 from pathlib import Path
 
+import click
 import pytest
 
+from greenroom import cli, paths
 from greenroom.registry import accounts, jobs
 from greenroom.registry.unit_of_work import Services
 from greenroom.settings import Settings
@@ -42,9 +49,11 @@ def run(environment: dict[str, str]) -> Run:
 
 
 @pytest.fixture
-def run_embedded(tmp_path: Path) -> Run:
+def run_embedded(migrated_sqlite: Path, tmp_path: Path) -> Run:
     """Runs ``greenroom`` with the embedded database, for what no database matters to."""
     environment = plain_environment(tmp_path / "home") | {"GREENROOM_DATA": str(tmp_path / "data")}
+    (tmp_path / "data").mkdir()
+    shutil.copy(migrated_sqlite, tmp_path / "data" / "greenroom.sqlite")
 
     def run(*arguments: str, stdin: str = "", **changed: str) -> subprocess.CompletedProcess[str]:
         return command(environment | changed, *arguments, stdin=stdin)
@@ -52,7 +61,7 @@ def run_embedded(tmp_path: Path) -> Run:
     return run
 
 
-def test_the_command_is_a_program(tmp_path: Path) -> None:
+def test_the_command_is_a_program(run_embedded: Run, tmp_path: Path) -> None:
     """As the others here are run in this process."""
     result = subprocess.run(
         [sys.executable, "-m", "greenroom", "draft", "publish", "x"],
@@ -182,7 +191,7 @@ def test_an_sqlite_without_full_text_search_is_refused_with_a_reason(
     run_embedded: Run, tmp_path: Path
 ) -> None:
     # One that was compiled without it is not at hand: a table hides its list of modules.
-    (tmp_path / "data").mkdir()
+    (tmp_path / "data" / "greenroom.sqlite").unlink()
     with closing(sqlite3.connect(tmp_path / "data" / "greenroom.sqlite")) as connection:
         connection.execute("CREATE TABLE pragma_module_list (name TEXT)")
 
@@ -279,3 +288,149 @@ def test_a_new_index_prints_a_link_that_makes_the_first_administrator(tmp_path: 
         server.user("ada")
 
         assert server.get(link).status == 404
+
+
+COMMANDS = [
+    ["db", "check"],
+    ["draft", "list"],
+    ["draft", "publish", "x"],
+    ["housekeeping"],
+    ["jobs", "list"],
+    ["role", "remove", "example", "ada"],
+    ["token", "create", "--user", "ada"],
+]
+
+
+@pytest.mark.parametrize("arguments", COMMANDS, ids=" ".join)
+def test_a_command_where_no_index_is_says_so_and_makes_none(
+    tmp_path: Path, arguments: list[str]
+) -> None:
+    data = tmp_path / "empty" / "data"
+    environment = plain_environment(tmp_path / "home") | {"GREENROOM_DATA": str(data)}
+
+    result = command(environment, *arguments)
+
+    assert (result.returncode, result.stdout) == (1, "")
+    assert f"There is no index in {data}" in result.stderr
+    assert not data.parent.exists()
+
+
+def test_an_index_can_begin_with_its_first_user(tmp_path: Path) -> None:
+    environment = plain_environment(tmp_path / "home") | {
+        "GREENROOM_DATA": str(tmp_path / "new" / "data")
+    }
+    arguments = ("user", "create", "ada", "--email", "ada@index.example", "--password-stdin")
+    assert command(environment, *arguments, stdin=PASSWORD).returncode == 0
+
+
+@pytest.mark.parametrize("below", ["", "data", "deep/data"])
+@pytest.mark.parametrize(
+    "arguments", [["serve", "--port", "0"], ["db", "upgrade"], ["jobs", "list"]]
+)
+def test_a_file_is_no_data_folder(tmp_path: Path, below: str, arguments: list[str]) -> None:
+    file = tmp_path / "file"
+    file.write_text("mine")
+    environment = plain_environment(tmp_path / "home") | {"GREENROOM_DATA": str(file / below)}
+
+    result = command(environment, *arguments)
+
+    assert (result.returncode, result.stdout) == (1, "")
+    assert f"GREENROOM_DATA is {file / below}, but {file} is no folder" in result.stderr
+    assert len(result.stderr.splitlines()) == 1
+    assert file.read_text() == "mine"
+
+
+@pytest.mark.parametrize(
+    ("name", "says"),
+    [
+        ("GREENROOM_POLCY", "did you mean GREENROOM_POLICY?"),
+        ("GREENROOM_MAXFILESIZE", "did you mean GREENROOM_MAX_FILE_SIZE?"),
+        ("greenroom_url", "did you mean GREENROOM_URL?"),
+        ("GREENROOM_", "docs/operating.md"),
+    ],
+)
+def test_a_variable_that_is_no_setting_is_warned_about(
+    run_embedded: Run, name: str, says: str
+) -> None:
+    result = run_embedded("draft", "list", **{name: "very secret"})
+
+    assert result.returncode == 0
+    assert f"{name} is no setting and does nothing" in result.stderr
+    assert says in result.stderr
+    assert "very secret" not in result.stderr
+
+
+def test_a_password_is_asked_for_on_a_terminal(tmp_path: Path) -> None:
+    environment = plain_environment(tmp_path / "home") | {"GREENROOM_DATA": str(tmp_path / "data")}
+    ours, theirs = pty.openpty()
+    process = subprocess.Popen(
+        [
+            *(sys.executable, "-m", "greenroom", "user", "create", "ada"),
+            *("--email", "ada@index.example"),
+        ],
+        env=environment,
+        stdin=theirs,
+        stdout=theirs,
+        stderr=theirs,
+        start_new_session=True,
+        preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0),
+    )
+    os.close(theirs)
+    shown = b""
+    with suppress(OSError):  # which is how a terminal ends
+        for _ in range(2):
+            while not shown.endswith(b": "):
+                shown += os.read(ours, 1000)
+            os.write(ours, f"{PASSWORD}\n".encode())
+            shown += os.read(ours, 1000)
+        while chunk := os.read(ours, 1000):
+            shown += chunk
+    assert process.wait() == 0, shown
+    os.close(ours)
+
+    assert b"Created the user ada." in shown
+    assert PASSWORD.encode() not in shown
+
+
+def test_every_argument_and_option_is_explained() -> None:
+    """Arguments in the sentence of their command, options by themselves."""
+    unexplained = [
+        f"{path} {parameter.name}"
+        for path, found in commands(cli.greenroom, "greenroom")
+        for parameter in found.params
+        if not (
+            parameter.help
+            if isinstance(parameter, click.Option)
+            else (parameter.metavar or parameter.name or "").strip("[]").split("|")[0].lower()
+            in (found.help or "").lower()
+        )
+    ]
+    assert unexplained == []
+
+
+def commands(command: click.Command, path: str) -> Iterator[tuple[str, click.Command]]:
+    yield path, command
+    if isinstance(command, click.Group):
+        for name, inner in command.commands.items():
+            yield from commands(inner, f"{path} {name}")
+
+
+def test_a_second_server_on_the_same_data_remarks_on_the_first(tmp_path: Path) -> None:
+    with serving(tmp_path, workers=1) as first:
+        with serving(tmp_path, workers=1) as second:
+            assert second.get("/simple/").status == first.get("/simple/").status == 200
+        assert "another 'greenroom serve' runs on" in (tmp_path / "serve.log").read_text()
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_shells_complete_as_the_documentation_says(tmp_path: Path, shell: str) -> None:
+    documented = (paths.DOCS / "operating.md").read_text()
+    assert f"_GREENROOM_COMPLETE={shell}_source greenroom" in documented
+
+    script = subprocess.run(
+        [Path(sys.executable).with_name("greenroom")],
+        env=plain_environment(tmp_path / "home") | {"_GREENROOM_COMPLETE": f"{shell}_source"},
+        capture_output=True,
+        text=True,
+    ).stdout
+    assert "_GREENROOM_COMPLETE" in script

@@ -3,6 +3,7 @@
 Exit status 0, 1 for a refusal, 2 for wrong usage; errors are one sentence on standard error.
 """
 
+import fcntl
 import json
 import signal
 import sys
@@ -16,6 +17,7 @@ from typing import Concatenate, NoReturn, ParamSpec
 
 import click
 import sqlalchemy.exc
+import structlog
 
 from greenroom import __version__, logs, times
 from greenroom.database import UnusableDatabase
@@ -32,13 +34,23 @@ from greenroom.registry.errors import NotFound, Refusal
 from greenroom.registry.permissions import DEFAULT_TOKEN_PERMISSIONS, OPERATOR, TOKEN_PERMISSIONS
 from greenroom.registry.unit_of_work import Services, UnitOfWork
 from greenroom.services import open_services
-from greenroom.settings import BadSettings, load_settings, parse_duration, secret_key
+from greenroom.settings import (
+    BadSettings,
+    Settings,
+    check_data_folder,
+    load_settings,
+    parse_duration,
+    secret_key,
+    unknown_variables,
+)
 from greenroom.storage import StorageUnavailable
 
 # Imported by the commands that use them: the web server and the worker, and what prints tables.
 # They take as long as everything else together, and scripts start this often.
 
 _WIDE = 400
+
+log = structlog.get_logger("greenroom")
 
 P = ParamSpec("P")
 
@@ -79,12 +91,24 @@ def with_services(
 ) -> Callable[P, None]:
     """Give a command the services of the settings, with a database that is up to date.
 
-    The embedded database is created and migrated on the way.
+    The embedded database is migrated on the way, but has to be there.
     """
+    return _with_services(command, may_begin=False)
 
+
+def with_new_services(
+    command: Callable[Concatenate[Services, P], None],
+) -> Callable[P, None]:
+    """The same for a command that one may begin with: it makes the embedded database."""
+    return _with_services(command, may_begin=True)
+
+
+def _with_services(
+    command: Callable[Concatenate[Services, P], None], *, may_begin: bool
+) -> Callable[P, None]:
     @wraps(command)
     def run(*args: P.args, **kwargs: P.kwargs) -> None:
-        with _open() as services:
+        with _open(may_begin=may_begin) as services:
             _prepare_database(services)
             command(services, *args, **kwargs)
 
@@ -92,10 +116,22 @@ def with_services(
 
 
 @contextmanager
-def _open() -> Iterator[Services]:
-    """The services of the settings, whatever the state of the database."""
+def _open(*, may_begin: bool) -> Iterator[Services]:
+    """The services of the settings, whatever the state of the database.
+
+    Args:
+        may_begin: whether an embedded database is made where there is none.
+    """
     settings = load_settings()
     logs.configure(settings)
+    for sentence in unknown_variables():
+        log.warning(sentence)
+    check_data_folder(settings)
+    if settings.embedded and not may_begin and not settings.embedded_database.exists():
+        raise BadSettings(
+            f"There is no index in {settings.data.absolute()}: start one with 'greenroom serve', "
+            "or set GREENROOM_DATA to the folder that has it."
+        )
     services = open_services(settings)
     try:
         yield services
@@ -123,9 +159,21 @@ def greenroom() -> None:
 
 @greenroom.command()
 @click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
-@click.option("--port", default=6543, show_default=True, type=click.IntRange(0, 65535))
-@click.option("--workers", default=2, show_default=True, type=click.IntRange(1, 256))
-@with_services
+@click.option(
+    "--port",
+    default=6543,
+    show_default=True,
+    type=click.IntRange(0, 65535),
+    help="Port; 0: any free one.",
+)
+@click.option(
+    "--workers",
+    default=2,
+    show_default=True,
+    type=click.IntRange(1, 256),
+    help="How many processes answer requests.",
+)
+@with_new_services
 def serve(services: Services, host: str, port: int, workers: int) -> None:
     """Run the index until SIGTERM or SIGINT, which let what is in flight finish."""
     from greenroom import background
@@ -152,18 +200,37 @@ def serve(services: Services, host: str, port: int, workers: int) -> None:
             )
         sys.stdout.flush()
 
-    serve_wsgi(
-        lambda: make_app(settings),
-        host=host,
-        port=port,
-        workers=workers,
-        on_ready=announce,
-        background=lambda stop: background.work(settings, stop),
-    )
+    with _alone(settings):
+        serve_wsgi(
+            lambda: make_app(settings),
+            host=host,
+            port=port,
+            workers=workers,
+            on_ready=announce,
+            background=lambda stop: background.work(settings, stop),
+        )
+
+
+@contextmanager
+def _alone(settings: Settings) -> Iterator[None]:
+    """Say so when another ``serve`` runs on the same embedded data.
+
+    They get on with each other, but it is seldom meant.
+    """
+    if not settings.embedded:
+        yield
+        return
+    with (settings.data.absolute() / "serve.lock").open("ab") as marker:
+        try:
+            fcntl.flock(marker, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            folder = settings.data.absolute()
+            log.warning(f"another 'greenroom serve' runs on {folder}, too")
+        yield
 
 
 @greenroom.command()
-@with_services
+@with_new_services
 def work(services: Services) -> None:
     """Do what follows from commits, until SIGTERM or SIGINT; ``serve`` does so by itself."""
     from greenroom import background
@@ -208,7 +275,7 @@ def db() -> None:
 @db.command("upgrade")
 def db_upgrade() -> None:
     """Bring the schema to the newest revision."""
-    with _open() as services:
+    with _open(may_begin=True) as services:
         services.database.upgrade()
     click.echo("The database is up to date.")
 
@@ -216,7 +283,7 @@ def db_upgrade() -> None:
 @db.command("check")
 def db_check() -> None:
     """Say whether the schema is at the newest revision; exit status 1 when it is behind."""
-    with _open() as services:
+    with _open(may_begin=False) as services:
         if not services.database.is_current():
             raise BadSettings("The database is behind: run 'greenroom db upgrade'.")
     click.echo("The database is up to date.")
@@ -234,18 +301,26 @@ def user() -> None:
 @click.option(
     "--password-stdin",
     is_flag=True,
-    required=True,
-    help="Read the password from standard input.",
+    help="Read the password from standard input; on a terminal it is asked for.",
 )
-@with_services
+@with_new_services
 def user_create(
     services: Services, name: str, email: str, admin: bool, password_stdin: bool
 ) -> None:
     """Create the user NAME; the address counts as verified."""
-    password = sys.stdin.readline().rstrip("\r\n")
+    password = _password(from_stdin=password_stdin)
     with services.writing() as uow:
         accounts.create_user(uow, name, email, password, administrator=admin, verified=True)
     click.echo(f"Created the user {name}.")
+
+
+def _password(*, from_stdin: bool) -> str:
+    if from_stdin:
+        return sys.stdin.readline().rstrip("\r\n")
+    if not sys.stdin.isatty():
+        raise click.UsageError("Missing option '--password-stdin': there is no terminal to ask on.")
+    password: str = click.prompt("Password", hide_input=True, confirmation_prompt=True)
+    return password
 
 
 @greenroom.group()
@@ -255,7 +330,14 @@ def token() -> None:
 
 @token.command("create")
 @click.option("--user", "username", required=True, metavar="NAME", help="Whose token it is.")
-@click.option("--name", "label", default="made on the command line", metavar="LABEL")
+@click.option(
+    "--name",
+    "label",
+    default="made on the command line",
+    show_default=True,
+    metavar="LABEL",
+    help="What the token is for, as its owner sees it.",
+)
 @click.option("--project", metavar="P", help="Limit the token to this project.")
 @click.option(
     "--permission",
@@ -300,7 +382,7 @@ def role() -> None:
 )
 @with_services
 def role_add(services: Services, project: str, user: str, name: str) -> None:
-    """Make USER an owner or a maintainer of PROJECT."""
+    """Make USER an owner or a maintainer of PROJECT, both by name."""
     with services.writing() as uow:
         found = projects.get(uow, project)
         projects.add_role(uow, OPERATOR, found, user, RoleName(name))
@@ -312,7 +394,7 @@ def role_add(services: Services, project: str, user: str, name: str) -> None:
 @click.argument("user")
 @with_services
 def role_remove(services: Services, project: str, user: str) -> None:
-    """Take USER's role in PROJECT away; never the last owner's."""
+    """Take USER's role in PROJECT away, both by name; never the last owner's."""
     with services.writing() as uow:
         projects.remove_role(uow, OPERATOR, projects.get(uow, project), user)
     click.echo(f"{user} has no role in {project} any more.")

@@ -3,6 +3,7 @@
 ``docs/operating.md`` has the table for people; ``tests/test_docs.py`` keeps the two equal.
 """
 
+import difflib
 import os
 import re
 import secrets
@@ -150,9 +151,14 @@ class Settings(BaseModel):
         return self.database_url is None
 
     @property
+    def embedded_database(self) -> Path:
+        """The file of the embedded database."""
+        return self.data.absolute() / "greenroom.sqlite"
+
+    @property
     def sqlalchemy_url(self) -> str:
         """The database's URL, in SQLAlchemy's form."""
-        return self.database_url or f"sqlite:///{self.data.absolute() / 'greenroom.sqlite'}"
+        return self.database_url or f"sqlite:///{self.embedded_database}"
 
     @property
     def files(self) -> Path:
@@ -200,6 +206,34 @@ def load_settings(environ: Mapping[str, str] = os.environ) -> Settings:
         raise BadSettings(_sentence(error)) from None
     _check_database_url(settings)
     return settings
+
+
+def unknown_variables(environ: Mapping[str, str] = os.environ) -> list[str]:
+    """A sentence about each variable that looks like a setting and is none."""
+    known = [field.upper() for field in Settings.model_fields]
+    sentences = []
+    for name in sorted(environ):
+        own = name[len(PREFIX) :]
+        if name.upper().startswith(PREFIX) and name not in {PREFIX + field for field in known}:
+            near = difflib.get_close_matches(own.upper(), known, n=1)
+            hint = f"did you mean {PREFIX}{near[0]}?" if near else "docs/operating.md has them all."
+            sentences.append(f"{name} is no setting and does nothing: {hint}")
+    return sentences
+
+
+def check_data_folder(settings: Settings) -> None:
+    """See that the data folder is a folder, or can be made.
+
+    Raises:
+        BadSettings: something else is where it or a folder around it should be.
+    """
+    folder = settings.data.absolute()
+    existing = next(path for path in (folder, *folder.parents) if os.path.lexists(path))
+    if not existing.is_dir():
+        raise BadSettings(
+            f"GREENROOM_DATA is {folder}, but {existing} is no folder: it accepts a folder, "
+            "which is made where there is none."
+        )
 
 
 def _sentence(error: ValidationError) -> str:

@@ -6,6 +6,8 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 
+import pytest
+
 from conformance.register import CASES, Need
 from conformance.runner import Outcome, Report, run
 from greenroom.settings import Settings
@@ -65,7 +67,9 @@ def test_nothing_is_published_where_that_is_not_wanted(settings: Settings) -> No
     assert page.json()["projects"] == []
 
 
+@pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
 def test_a_running_server_conforms(database_url: str, tmp_path: Path) -> None:
+    """On both databases it does without a server, above."""
     with serving(tmp_path, database_url) as server:
         ada, grace = server.user("ada"), server.user("grace")
         greenroom = f"{sys.executable} -m greenroom"

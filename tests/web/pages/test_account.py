@@ -342,7 +342,8 @@ def test_a_token_is_shown_once_with_all_that_is_needed_to_use_it(site: Site, acc
     token, upload, pypirc = commands(made)
     assert token.startswith("gr_")
     assert upload == (
-        "twine upload --repository-url 'http://index.example/legacy/?staged=true' dist/*"
+        "twine upload --repository-url 'http://index.example/legacy/?staged=true' "
+        "-u __token__ dist/*"
     )
     assert f"password = {token}" in pypirc
     assert "repository = http://index.example/legacy/?staged=true" in pypirc

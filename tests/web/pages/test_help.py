@@ -13,7 +13,7 @@ from greenroom.web.http.urls import Urls
 from greenroom.web.pages.help import markdown
 from greenroom.web.uploads.legacy import forms
 from tests.web.conftest import Site
-from tests.web.reading import the
+from tests.web.reading import links, the
 from tests.web.standing import fetch
 
 NAMES = markdown.NAMES
@@ -133,3 +133,24 @@ def test_nothing_else_is_served(site: Site, path: str) -> None:
 def test_no_other_file_is_read() -> None:
     with pytest.raises(KeyError):
         markdown.page("../README")
+
+
+def test_examples_are_about_this_index(site: Site) -> None:
+    page = site.app.get("/help/start/").text
+
+    assert "http://index.example/legacy/?staged=true" in page
+    assert "https://index.example" not in page
+
+
+def test_help_begins_with_where_to_start(site: Site) -> None:
+    pages = [link for link in links(site.app.get("/help/")) if link.startswith("/help/")]
+    assert [link for link in pages if link != "/help/"][0] == "/help/start/"
+
+
+def test_tables_scroll_by_keyboard(site: Site) -> None:
+    page = site.app.get("/help/errors/").text + site.app.get("/help/operating/").text
+
+    assert page.count("<table>") == page.count(
+        '<div class="scrolling" role="group" aria-label="Table" tabindex="0"><table>'
+    )
+    assert "<table>" in page

@@ -65,7 +65,8 @@ def test_newcomers_are_told_how_to_begin(site: Site) -> None:
 
     assert "You have no projects yet." in text(page)
     assert commands(page) == [
-        "twine upload --repository-url 'http://index.example/legacy/?staged=true' dist/*"
+        "twine upload --repository-url 'http://index.example/legacy/?staged=true' "
+        "-u __token__ dist/*"
     ]
     assert "/account/tokens/" in links(page)
 
@@ -363,7 +364,8 @@ def test_the_manage_page_has_all_that_one_needs_to_know_of_a_draft(
     assert commands(page) == [
         f"http://index.example/draft/{slug}/",
         f"pip install --extra-index-url http://index.example/draft/{slug}/simple/ example==1.0",
-        "twine upload --repository-url 'http://index.example/legacy/?staged=true' dist/*",
+        "twine upload --repository-url 'http://index.example/legacy/?staged=true' "
+        "-u __token__ dist/*",
     ]
     for words in (
         "Counts sheep.",

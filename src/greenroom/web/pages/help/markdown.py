@@ -14,6 +14,7 @@ from greenroom import paths
 
 # In the order in which they are listed. No other file is read, whatever an address says.
 NAMES = (
+    "start",
     "uploading",
     "clients",
     "drafts",
@@ -33,17 +34,27 @@ _HEADING = re.compile(r"<h([1-6])[^>]*>(.*?)(?:<a [^>]*></a>)?</h\1>", re.DOTALL
 _LINK = re.compile(r'<a href="(?![a-z]+:|#)([^"#]*)(#[^"]*)?"[^>]*>(.*?)</a>', re.DOTALL)
 _IMAGE = re.compile(r"<img [^>]*>")
 _TAG = re.compile(r"<[^>]*>")
+_TABLE = re.compile(r"<table>.*?</table>", re.DOTALL)
+# What examples call this index.
+_EXAMPLE = "https://index.example/"
 _PARAGRAPH = re.compile(r"<p>(.*?)</p>", re.DOTALL)
 
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """A page: its title and first sentence as text, and all below the title as HTML."""
+    """A page: its title and first sentence as text, and all below the title as HTML.
+
+    Its examples are about an index at another address than this one: see ``Page.about``.
+    """
 
     name: str
     title: str
     summary: str
     body: str
+
+    def about(self, home: str) -> str:
+        """The body, with examples about the index whose front page has this URL."""
+        return self.body.replace(_EXAMPLE, html.escape(home))
 
 
 @cache
@@ -60,7 +71,7 @@ def page(name: str) -> Page:
         name=name,
         title=_text(heading[2]) if heading is not None else name,
         summary=_text(first[1]).partition(". ")[0].removesuffix(".") if first is not None else "",
-        body=_LINK.sub(_linked, _HEADING.sub(_anchored, body)),
+        body=_TABLE.sub(_scrolling, _LINK.sub(_linked, _HEADING.sub(_anchored, body))),
     )
 
 
@@ -72,6 +83,11 @@ def anchor(heading: str) -> str:
 def _anchored(heading: re.Match[str]) -> str:
     level, inside = heading.groups()
     return f'<h{level} id="{anchor(_text(inside))}">{inside}</h{level}>'
+
+
+def _scrolling(table: re.Match[str]) -> str:
+    """A table that is wider than the screen scrolls, by keyboard too."""
+    return f'<div class="scrolling" role="group" aria-label="Table" tabindex="0">{table[0]}</div>'
 
 
 def _linked(link: re.Match[str]) -> str:

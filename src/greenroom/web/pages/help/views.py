@@ -19,7 +19,9 @@ def pages(context: Help, request: Request) -> dict[str, object]:
 def page(context: HelpPage, request: Request) -> dict[str, object]:
     """One page."""
     cache_publicly(request, "help")
+    shown = markdown.page(context.__name__)
     return {
-        "page": markdown.page(context.__name__),
+        "page": shown,
+        "body": shown.about(request.urls.home()),
         "pages": [markdown.page(name) for name in markdown.NAMES],
     }
