@@ -1,5 +1,6 @@
 """Real processes: ``greenroom serve`` on loopback, and clients of the index; the command line."""
 
+import atexit
 import io
 import os
 import signal
@@ -9,6 +10,7 @@ import urllib.request
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager, redirect_stderr, redirect_stdout
 from dataclasses import dataclass, field, replace
+from functools import cache
 from pathlib import Path
 from unittest import mock
 from urllib.error import HTTPError
@@ -24,6 +26,7 @@ from greenroom.services import open_services
 from greenroom.settings import load_settings
 from tests import factories
 from tests.conftest import SECRET_KEY, MakeDatabase, empty
+from tests.preloaded import Preloaded, Process
 
 _OUTSIDE = (
     *("PIP_", "UV_", "TWINE_", "POETRY_", "PDM_", "HATCH_", "FLIT_", "DEVPI", "BANDERSNATCH"),
@@ -82,7 +85,7 @@ class Server:
     url: str
     environment: Mapping[str, str]
     home: Path
-    process: subprocess.Popen[str]
+    process: Process
     greeting: list[str] = field(default_factory=list)
 
     def greenroom(self, *arguments: str, stdin: str = "") -> str:
@@ -203,14 +206,9 @@ def serving(
         environment["GREENROOM_DATABASE_URL"] = database_url
     log = folder / "serve.log"
     with log.open("a") as stderr:
-        process = subprocess.Popen(
-            [sys.executable, "-m", "greenroom", "serve", "--port", "0", "--workers", str(workers)],
-            env=environment,
-            text=True,
-            stdout=subprocess.PIPE,
-            stderr=stderr,
-            # A group of its own, so that a test can kill the server with all its workers.
-            start_new_session=True,
+        # In a group of its own, so that a test can kill the server with all its workers.
+        process = preloaded().start(
+            ["serve", "--port", "0", "--workers", str(workers)], environment, stderr
         )
     try:
         url, greeting = _greeting(process, log)
@@ -219,7 +217,15 @@ def serving(
         stop(process)
 
 
-def stop(process: subprocess.Popen[str]) -> None:
+@cache
+def preloaded() -> Preloaded:
+    """What starts servers quickly; it lives for as long as the tests do."""
+    made = Preloaded()
+    atexit.register(made.close)
+    return made
+
+
+def stop(process: Process) -> None:
     """Stop a server as an operator does, and see that it goes."""
     if process.poll() is None:
         process.send_signal(signal.SIGTERM)
@@ -228,12 +234,10 @@ def stop(process: subprocess.Popen[str]) -> None:
         except subprocess.TimeoutExpired:
             os.killpg(process.pid, signal.SIGKILL)
             raise
-    if process.stdout is not None:
-        process.stdout.close()
+    process.stdout.close()
 
 
-def _greeting(process: subprocess.Popen[str], log: Path) -> tuple[str, list[str]]:
-    assert process.stdout is not None
+def _greeting(process: Process, log: Path) -> tuple[str, list[str]]:
     lines: list[str] = []
     for line in process.stdout:
         lines.append(line.rstrip("\n"))

@@ -4,6 +4,7 @@ import ast
 import graphlib
 import re
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -83,6 +84,7 @@ def imports(tree: ast.AST, module: str, *, is_package: bool) -> Iterator[str]:
             yield from (f"{source}.{alias.name}" for alias in node.names)
 
 
+@cache
 def imported(path: Path) -> set[str]:
     module = name_of(path)
     is_package = path.name == "__init__.py"
@@ -118,10 +120,12 @@ def test_no_framework_of_the_entry_points_comes_below_them(path: Path) -> None:
     assert {name.split(".")[0] for name in imported(path)} & FRAMEWORKS == set()
 
 
+KNOWN = {name_of(path) for path in MODULES}
+
+
 def module_of(name: str) -> str | None:
     """The module of the program that an imported name is, or is in."""
-    known = {name_of(path) for path in MODULES}
-    return name if name in known else next(iter({name.rpartition(".")[0]} & known), None)
+    return name if name in KNOWN else next(iter({name.rpartition(".")[0]} & KNOWN), None)
 
 
 def test_nothing_imports_in_a_circle() -> None:

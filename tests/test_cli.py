@@ -279,7 +279,6 @@ def test_jobs_are_listed_and_tried_again(run: Run, services: Services) -> None:
 
 def test_a_new_index_prints_a_link_that_makes_the_first_administrator(tmp_path: Path) -> None:
     with serving(tmp_path) as server:
-        assert server.process.stdout is not None
         lines = [server.process.stdout.readline().strip() for _ in range(2)]
         link = lines[1]
         assert lines[0].startswith("There is no user yet.")

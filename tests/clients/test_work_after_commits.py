@@ -3,12 +3,10 @@
 import os
 import random
 import signal
-import subprocess
-import sys
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
@@ -21,7 +19,7 @@ from greenroom.registry.jobs import Kind
 from greenroom.registry.unit_of_work import Services
 from tests.artifacts import make_wheel
 from tests.caches import WAIT, Cache, cache_running
-from tests.serving import Server, new_database, plain_environment, serving
+from tests.serving import Server, new_database, plain_environment, preloaded, serving
 from tests.web.conftest import authorization, form_fields
 
 Settings = Mapping[str, str]
@@ -135,24 +133,23 @@ def test_a_worker_of_its_own_does_jobs_until_it_is_told_to_stop(
         **settings,
     }
     for number in (signal.SIGTERM, signal.SIGINT):
-        worker = subprocess.Popen(
-            [sys.executable, "-m", "greenroom", "work"],
-            env=environment,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
+        log = tmp_path / f"{number.name}.log"
+        with log.open("w") as stderr:
+            worker = preloaded().start(["work"], environment, stderr)
         try:
             server = Server("", environment, tmp_path / "home", worker)
-            server.greenroom("jobs", "list")  # the embedded database is made by whoever comes first
+            server.greenroom(
+                "db", "upgrade"
+            )  # the embedded database is made by whoever comes first
             with server.services() as services:
                 with services.writing() as uow:
                     jobs.enqueue(uow, Kind.PURGE, {"keys": [number.name]})
                 assert cache.next()[2] == number.name
                 wait_until(lambda: all_done(services, Kind.PURGE))
             worker.send_signal(number)
-            _, errors = worker.communicate(timeout=WAIT)
+            worker.wait(timeout=WAIT)
         finally:
-            with suppress(ProcessLookupError):
-                worker.kill()
+            worker.send_signal(signal.SIGKILL)
             worker.wait()
-        assert (worker.returncode, "Traceback" in errors) == (0, False)
+            worker.stdout.close()
+        assert (worker.returncode, "Traceback" in log.read_text()) == (0, False)

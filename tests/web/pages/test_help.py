@@ -144,7 +144,7 @@ def test_examples_are_about_this_index(site: Site) -> None:
 
 def test_help_begins_with_where_to_start(site: Site) -> None:
     pages = [link for link in links(site.app.get("/help/")) if link.startswith("/help/")]
-    assert [link for link in pages if link != "/help/"][0] == "/help/start/"
+    assert next(link for link in pages if link != "/help/") == "/help/start/"
 
 
 def test_tables_scroll_by_keyboard(site: Site) -> None:

@@ -1,0 +1,190 @@
+"""Commands of Greenroom that start at once: forks of a process that has imported everything.
+
+Most of what it takes to start a server is to import what it is made of, and tests start a hundred.
+What runs is what ``python -m greenroom`` runs, in a process of its own, with the environment, the
+arguments and the streams it is given; ``tests/test_cli.py`` starts it the usual way.
+
+    python -m tests.preloaded <file descriptor of a socket>
+
+takes a request for each process: arguments and environment as JSON, and three file descriptors, of
+standard output, standard error, and of a pipe into which it writes the exit status.
+"""
+
+import atexit
+import importlib
+import json
+import os
+import selectors
+import signal
+import socket
+import subprocess
+import sys
+import time
+import traceback
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import IO, NoReturn
+
+_MODULES = (
+    "greenroom.cli",
+    "greenroom.background",
+    "greenroom.server.serve",
+    "greenroom.web.application",
+    "greenroom.web.http.authentication",
+    "alembic.command",
+    "sqlalchemy.dialects.postgresql.psycopg2",
+    "sqlalchemy.dialects.sqlite.pysqlite",
+)
+_LARGEST_REQUEST = 1 << 20
+_CHECKOUT = Path(__file__).resolve().parent.parent
+
+
+class Process:
+    """A process that was started so, with what tests use of a ``subprocess.Popen``."""
+
+    def __init__(self, pid: int, status: int, stdout: IO[str]) -> None:
+        self.pid = pid
+        self.stdout = stdout
+        self.returncode: int | None = None
+        self._status = status
+
+    def poll(self) -> int | None:
+        """The exit status, or None while it runs."""
+        return self._wait(0)
+
+    def wait(self, timeout: float | None = None) -> int:
+        """The exit status, negative for a signal.
+
+        Raises:
+            subprocess.TimeoutExpired: it takes longer than so many seconds.
+        """
+        status = self._wait(timeout)
+        if status is None:
+            raise subprocess.TimeoutExpired("greenroom", timeout or 0)
+        return status
+
+    def send_signal(self, number: int) -> None:
+        """Send a signal, if it still runs."""
+        if self.poll() is None:
+            os.kill(self.pid, number)
+
+    def _wait(self, timeout: float | None) -> int | None:
+        if self.returncode is None:
+            with selectors.DefaultSelector() as selector:
+                selector.register(self._status, selectors.EVENT_READ)
+                if not selector.select(timeout):
+                    return None
+            said = os.read(self._status, 20)
+            os.close(self._status)
+            self.returncode = int(said) if said else -signal.SIGKILL
+        return self.returncode
+
+
+class Preloaded:
+    """The process that forks; it ends with the tests."""
+
+    def __init__(self) -> None:
+        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        ours.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 2 * _LARGEST_REQUEST)
+        self._channel = ours
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", "tests.preloaded", str(theirs.fileno())],
+            pass_fds=[theirs.fileno()],
+            stdin=subprocess.DEVNULL,
+            cwd=_CHECKOUT,
+            start_new_session=True,
+        )
+        theirs.close()
+
+    def start(
+        self, arguments: Sequence[str], environment: Mapping[str, str], stderr: IO[str]
+    ) -> Process:
+        """Start ``greenroom`` with these arguments, in a process group of its own."""
+        out, their_out = os.pipe()
+        status, their_status = os.pipe()
+        request = json.dumps([list(arguments), dict(environment)]).encode()
+        socket.send_fds(self._channel, [request], [their_out, stderr.fileno(), their_status])
+        for descriptor in (their_out, their_status):
+            os.close(descriptor)
+        pid = int(self._channel.recv(20))
+        return Process(pid, status, os.fdopen(out))
+
+    def close(self) -> None:
+        """End the process; what it has started goes on."""
+        self._channel.close()
+        self._process.wait()
+
+
+def _serve(channel: socket.socket) -> None:
+    """Fork until the other end of the channel is closed."""
+    woken, wakes = os.pipe()
+    for end in (woken, wakes):
+        os.set_blocking(end, False)
+    signal.set_wakeup_fd(wakes, warn_on_full_buffer=False)
+    signal.signal(signal.SIGCHLD, lambda number, frame: None)
+    running: dict[int, int] = {}
+    with selectors.DefaultSelector() as selector:
+        for source in (channel.fileno(), woken):
+            selector.register(source, selectors.EVENT_READ)
+        while True:
+            for key, _ in selector.select():
+                if key.fd == woken:
+                    os.read(woken, 1000)
+                    _reap(running)
+                    continue
+                request, descriptors, *_ = socket.recv_fds(channel, _LARGEST_REQUEST, 3)
+                if not request:
+                    return
+                pid = os.fork()
+                if pid == 0:
+                    _run(request, descriptors)
+                running[pid] = descriptors[2]
+                for descriptor in descriptors[:2]:
+                    os.close(descriptor)
+                channel.send(str(pid).encode())
+
+
+def _reap(running: dict[int, int]) -> None:
+    """Tell the exit status of each process that has ended."""
+    for pid, status in list(running.items()):
+        ended, code = os.waitpid(pid, os.WNOHANG)
+        if ended:
+            os.write(status, str(os.waitstatus_to_exitcode(code)).encode())
+            os.close(status)
+            del running[pid]
+
+
+def _run(request: bytes, descriptors: Sequence[int]) -> NoReturn:
+    """Be the command, in the process that was just forked."""
+    signal.set_wakeup_fd(-1)
+    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+    os.setsid()
+    for stream, descriptor in enumerate(descriptors[:2], start=1):
+        os.dup2(descriptor, stream)
+    os.closerange(3, 1000)
+    arguments, environment = json.loads(request)
+    os.environ.clear()
+    os.environ.update(environment)
+    time.tzset()
+    sys.argv = ["greenroom", *arguments]
+    code: int | str | None = 0
+    try:
+        importlib.import_module("greenroom.cli").main()
+    except SystemExit as end:
+        code = end.code
+    except BaseException:
+        traceback.print_exc()
+        code = 1
+    if isinstance(code, str):
+        sys.stderr.write(f"{code}\n")
+        code = 1
+    atexit._run_exitfuncs()
+    for file in (sys.stdout, sys.stderr):
+        file.flush()
+    os._exit(code or 0)
+
+
+if __name__ == "__main__":
+    for module in _MODULES:
+        importlib.import_module(module)
+    _serve(socket.socket(fileno=int(sys.argv[1])))
