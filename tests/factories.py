@@ -81,7 +81,6 @@ def claims_of(path: Path) -> Claims:
         name=named.name,
         version=named.version,
         packagetype=named.packagetype,
-        python_tag=named.python_tag,
         digests={"sha256": hashlib.sha256(path.read_bytes()).hexdigest()},
     )
 

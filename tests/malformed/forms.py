@@ -310,7 +310,6 @@ def _fields() -> Cases:
         ),
         "a wheel of another version": but("The file is of the version 1.0", version="1.1"),
         "a wheel of another project": but("The file is of the project 'odd'", name="peculiar"),
-        "a wheel for another Python": but("The wheel is for 'py3'", pyversion="cp39"),
         "no digest": but("The form has no digest", sha256_digest=None),
         "a digest that is none": but("has to be 64 hexadecimal digits", sha256_digest="g" * 64),
         "a digest that is short": but("has to be 64 hexadecimal digits", sha256_digest="0" * 63),

@@ -425,7 +425,6 @@ def test_a_file_that_is_no_distribution(
         ({"version": Version("2.0")}, "the uploader says 2.0"),
         ({"name": "other"}, "the uploader says 'other'"),
         ({"packagetype": "sdist"}, "the uploader says 'sdist'"),
-        ({"python_tag": "py2"}, "the uploader says 'py2'"),
     ],
 )
 def test_a_file_that_is_not_what_the_form_says(
@@ -448,7 +447,7 @@ def test_every_reason_is_told(uow: UnitOfWork, ada: Person, tmp_path: Path) -> N
             make_wheel(tmp_path),
             staged=True,
             version=Version("2.0"),
-            python_tag="py2",
+            name="other",
         )
     assert len(caught.value.details) == 2
 

@@ -80,7 +80,6 @@ class Claims:
     name: str
     version: Version
     packagetype: PackageType
-    python_tag: str
     digests: Mapping[str, str]
     told_by: str = "uploader"
 

@@ -617,7 +617,6 @@ def assemble(settings: Settings, storage: Storage, upload: Arrived) -> Iterator[
             name=named.name,
             version=named.version,
             packagetype=named.packagetype,
-            python_tag=named.python_tag,
             digests={},
         )
         distribution = uploads.inspect_and_store(settings, storage, artifact, claims)

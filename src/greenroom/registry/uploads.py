@@ -289,8 +289,6 @@ def _disagreements(distribution: Distribution, claims: Claims) -> list[str]:
         found.append(f"The file is of the project {distribution.name!r}, {says} {claims.name!r}.")
     if distribution.version != claims.version:
         found.append(f"The file is of the version {distribution.version}, {says} {claims.version}.")
-    if claims.packagetype == "bdist_wheel" and distribution.python_tag != claims.python_tag:
-        found.append(f"The wheel is for {distribution.python_tag!r}, {says} {claims.python_tag!r}.")
     return found
 
 

@@ -353,14 +353,6 @@ FORM_CLAUSES = [
     ),
     Clause(
         3,
-        "tag of an sdist",
-        lambda s: s.sdist().saying(pyversion="py3"),
-        400,
-        "The form field 'pyversion' of a source distribution has to be 'source'.",
-        FORM,
-    ),
-    Clause(
-        3,
         "no digest",
         saying(sha256_digest=None),
         400,
@@ -896,11 +888,6 @@ ARCHIVE_CLAUSES = [
             "The file is of the type 'sdist', the form says 'bdist_wheel'.",
         ),
         (
-            "form of another tag",
-            saying(pyversion="cp311"),
-            "The wheel is for 'py3', the form says 'cp311'.",
-        ),
-        (
             "file name of another project",
             called("other-3.0-py3-none-any.whl"),
             "The file name is for the project 'other', but the metadata inside is for 'example'.",
@@ -1305,7 +1292,16 @@ ACCEPTED: dict[str, Make] = {
     "3 UNKNOWN": wheel_saying(summary="UNKNOWN", license="UNKNOWN", md5_digest="UNKNOWN"),
     "3 another spelling": wheel_saying(name="Example"),
     "3 space around": wheel_saying(name=" example ", version=" 1.0 "),
-    "3 sdist without a tag": lambda folder, token: sdist()(folder, token).saying(pyversion=None),
+    **{
+        f"3 pyversion {python}": wheel_saying(pyversion=python)
+        for python in ("py3", "3", "3.11", "2.7", "cp39", "any", "source")
+    },
+    **{
+        f"3 sdist for {python}": lambda folder, token, python=python: (  # type: ignore[misc]
+            sdist()(folder, token).saying(pyversion=python)
+        )
+        for python in (None, "source", "3.11", "py3")
+    },
     "3 fields that nobody knows": wheel_saying(colour="green"),
     "3 file as a signature": lambda folder, token: wheel()(folder, token).also(
         'gpg_signature"; filename="x.asc', b"\xff"

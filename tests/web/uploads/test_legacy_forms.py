@@ -198,13 +198,19 @@ def test_a_form_says_what_the_file_is() -> None:
     assert claims.name == "Example"
     assert claims.version == Version("1.0")
     assert claims.packagetype == "bdist_wheel"
-    assert claims.python_tag == "py3"
     assert claims.digests == {"md5": "0" * 32, "sha256": "a" * 64, "blake2_256": "F" * 64}
 
 
-@pytest.mark.parametrize("pyversion", [None, "", "source", "UNKNOWN"])
-def test_a_source_distribution_needs_no_python_tag(pyversion: str | None) -> None:
-    assert parse_claims(form(filetype="sdist", pyversion=pyversion), private=False)
+@pytest.mark.parametrize("pyversion", [None, "", "source", "UNKNOWN", "py3", "3.11"])
+def test_a_source_distribution_may_be_said_to_be_for_anything(pyversion: str | None) -> None:
+    claims = parse_claims(form(filetype="sdist", pyversion=pyversion), private=False)
+
+    assert claims.packagetype == "sdist"
+
+
+@pytest.mark.parametrize("pyversion", ["py3", "cp312", "3", "3.11", "2.7", "any", "source"])
+def test_a_wheel_may_be_said_to_be_for_anything(pyversion: str) -> None:
+    assert parse_claims(form(pyversion=pyversion), private=False).packagetype == "bdist_wheel"
 
 
 @pytest.mark.parametrize(
@@ -244,8 +250,6 @@ def test_what_an_upload_has_to_say_is_missing(
             ({"filetype": kind}, "this index takes 'sdist' and 'bdist_wheel'")
             for kind in ("bdist_egg", "bdist_wininst", "SDIST", "wheel", "sdist\n.", "x" * 1000)
         ],
-        ({"filetype": "sdist"}, "'pyversion' of a source distribution has to be 'source'"),
-        ({"filetype": "sdist", "pyversion": "3.11"}, "has to be 'source'"),
         *[
             ({field: value}, f"'{field}' has to be {length} hexadecimal digits")
             for field, length in (

@@ -154,14 +154,12 @@ def parse_claims(fields: Fields, *, private: bool) -> Claims:
             raise BadForm(f"The form field {name!r} is sent {len(values)} times; once is enough.")
     name = parse_name(fields)
     packagetype = _packagetype(fields)
-    python_tag = _one(fields, "pyversion") or ""
-    if packagetype == "bdist_wheel" and not python_tag:
+    # Clients send py3, cp312, 3, 3.11, 2.7 or source: the file's own name says what it is for.
+    if packagetype == "bdist_wheel" and _one(fields, "pyversion") is None:
         raise MissingField("The form field 'pyversion' is missing: a wheel has one, such as py3.")
-    if packagetype == "sdist" and python_tag not in ("", "source"):
-        raise BadForm("The form field 'pyversion' of a source distribution has to be 'source'.")
     digests = _digests(fields)
     version = check_version(_required(fields, "version"), private=private)
-    return Claims(name, version, packagetype, python_tag, digests, told_by="form")
+    return Claims(name, version, packagetype, digests, told_by="form")
 
 
 def _packagetype(fields: Fields) -> PackageType:
