@@ -61,12 +61,47 @@ def test_what_is_no_name_is_the_name_of_no_project(name: str) -> None:
     assert lookup_name(name) == ""
 
 
-@pytest.mark.parametrize(
-    "name", ["json", "JSON", "os", "xml", "asyncio", "main", "requirements.txt"]
-)
-def test_nobody_gets_the_name_of_a_standard_module(name: str) -> None:
+TOP_LEVEL = [
+    *("json", "JSON", "os", "xml", "asyncio", "test", "this", "py-compile", "py.compile"),
+    *("cgi", "distutils", "imp", "asyncore", "telnetlib", "audioop", "lib2to3", "smtpd"),
+    *("urllib2", "httplib", "StringIO", "cPickle", "SimpleHTTPServer", "md5"),
+    *("annotationlib", "compression", "tomllib", "msvcrt", "winreg", "curses", "tkinter"),
+    *("main", "requirements.txt"),
+]
+"""Modules of today, of yesterday, of Python 2, of tomorrow and of other systems; and the like."""
+
+IN_PACKAGES = [
+    *("xmlrpc.server", "XMLRPC_Server", "distutils.command", "distutils-command-build-ext"),
+    *("os.path", "email.mime.text", "concurrent.futures", "unittest.mock", "urllib.request"),
+    *("compression.zstd", "dbm.gnu", "encodings.utf-8", "importlib.abc", "test.support"),
+]
+
+
+@pytest.mark.parametrize("name", TOP_LEVEL)
+@pytest.mark.parametrize("private", [False, True])
+def test_nobody_gets_the_name_of_a_standard_module(name: str, private: bool) -> None:
     with pytest.raises(NameNotAvailable, match="isn't allowed"):
+        check_not_prohibited(name, check_project_name(name), private=private)
+
+
+@pytest.mark.parametrize("name", IN_PACKAGES)
+def test_modules_in_standard_packages_are_for_private_indexes(name: str) -> None:
+    with pytest.raises(NameNotAvailable, match="standard library"):
         check_not_prohibited(name, check_project_name(name))
+    check_not_prohibited(name, check_project_name(name), private=True)
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("importlib-metadata", "importlib_resources", "dataclasses", "typing", "argparse"),
+        *("configparser", "contextvars", "ipaddress", "pathlib", "statistics", "Typing"),
+        *("typing-extensions", "json5", "futures", "future", "mock", "tomli", "server"),
+    ],
+)
+@pytest.mark.parametrize("private", [False, True])
+def test_backports_and_names_that_only_resemble_a_module_are_free(name: str, private: bool) -> None:
+    check_not_prohibited(name, check_project_name(name), private=private)
 
 
 @pytest.mark.parametrize("prohibited", ["acme-core", "Acme.Core", "ACME__core"])

@@ -1,13 +1,13 @@
 """Project and user names: what they look like, and which must not be taken."""
 
 import re
-import sys
 from collections.abc import Iterable
 
 from packaging.utils import NormalizedName, canonicalize_name
 from packaging.version import InvalidVersion, Version
 
 from greenroom.registry.errors import InvalidMetadata, NameNotAvailable
+from greenroom.registry.standard_library import BACKPORTS, SUBMODULES, TOP_LEVEL
 
 _PROJECT_NAME = re.compile(r"[A-Z0-9]|[A-Z0-9][A-Z0-9._-]*[A-Z0-9]", re.IGNORECASE | re.ASCII)
 _LOOK_ALIKES = str.maketrans({"1": "l", "i": "l", "0": "o", "-": None})
@@ -15,9 +15,8 @@ _LONGEST_NAME = 200
 _LONGEST_VERSION = 100
 
 # People who type `pip install json` mean the module they already have.
-_PROHIBITED = frozenset(
-    canonicalize_name(module) for module in sys.stdlib_module_names if not module.startswith("_")
-) | {"main", "requirements-txt", "rrequirements-txt"}
+_PROHIBITED = TOP_LEVEL - BACKPORTS | {"main", "requirements-txt", "rrequirements-txt"}
+_PROHIBITED_SUBMODULES = SUBMODULES - BACKPORTS
 
 
 def check_project_name(name: str) -> NormalizedName:
@@ -92,15 +91,22 @@ def confusable_form(normalized: str) -> str:
     return normalized.translate(_LOOK_ALIKES)
 
 
-def check_not_prohibited(name: str, normalized: str, prohibited: Iterable[str] = ()) -> None:
+def check_not_prohibited(
+    name: str, normalized: str, prohibited: Iterable[str] = (), *, private: bool = False
+) -> None:
     """Refuse names that are not given to anyone.
 
-    ``prohibited`` are further names, in any spelling, that this index does not give.
+    Args:
+        name: as it was asked for.
+        normalized: its normalized form.
+        prohibited: further names, in any spelling, that this index does not give.
+        private: whether this is an index of one's own, where a project may be called like a module
+            in a package: ``http-server``.
 
     Raises:
         NameNotAvailable: it is one of them, or that of a standard library module or the like.
     """
-    if normalized in _PROHIBITED:
+    if normalized in _PROHIBITED or (not private and normalized in _PROHIBITED_SUBMODULES):
         raise NameNotAvailable(
             f"The name {name!r} isn't allowed: it is that of a module of Python's standard "
             "library, or invites mistakes. Choose another name."

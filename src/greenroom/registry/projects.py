@@ -187,11 +187,11 @@ def check_can_register(uow: UnitOfWork, actor: Actor, name: str, *, staged: bool
         TooMany: the actor registered too many of late.
     """
     normalized = check_project_name(name)
-    check_not_prohibited(name, normalized, uow.settings.prohibited_names)
+    settings = uow.settings
+    check_not_prohibited(name, normalized, settings.prohibited_names, private=settings.private)
     _check_not_retired(uow, name, normalized)
     _check_not_confusable(uow, name, normalized)
     require_registering(actor, name, staged=staged)
-    settings = uow.settings
     _check_rate(uow, actor, settings.new_projects_per_hour, timedelta(hours=1), "an hour")
     _check_rate(uow, actor, settings.new_projects_per_day, timedelta(days=1), "a day")
 
