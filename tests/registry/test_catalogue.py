@@ -51,7 +51,7 @@ def all_answers(uow: UnitOfWork) -> dict[str, object]:
         "roles of ada": catalogue.roles_of(session, ada.user),
         "serial": journal.last_serial(session),
     }
-    for name in ("zope.example", "new"):
+    for name in ("zope.example", "fresh"):
         project = catalogue.project(session, name)
         answers[name] = None if project is None else project_answers(session, project)
     for filename in FILENAMES:
@@ -95,7 +95,7 @@ def test_a_draft_changes_no_answer(
     for path in (
         make_wheel(tmp_path, "Zope.Example", "1.0", tag="py2-none-any", summary="Hidden."),
         make_sdist(tmp_path, "Zope.Example", "2.0", summary="Hidden."),
-        make_wheel(tmp_path, "new", "1.0"),
+        make_wheel(tmp_path, "fresh", "1.0"),
     ):
         factories.stage(uow, ada, path)
         digest = factories.artifact_of(path).sha256
@@ -109,13 +109,13 @@ def test_a_draft_that_ends_unpublished_changes_no_answer(
     before = all_answers(uow)
     discarded = factories.stage(uow, ada, make_sdist(tmp_path, "Zope.Example", "2.0"))
     drafts.discard(uow, ada, discarded)
-    expired = factories.stage(uow, ada, make_wheel(tmp_path, "new", "1.0"))
+    expired = factories.stage(uow, ada, make_wheel(tmp_path, "fresh", "1.0"))
     drafts.expire(replace(uow, now=expired.expires), expired)
     assert all_answers(uow) == before
 
 
 def test_a_published_draft_is_seen_like_a_direct_upload(services: Services, tmp_path: Path) -> None:
-    paths = (make_sdist(tmp_path, "new", "1.0"), make_wheel(tmp_path, "new", "1.0"))
+    paths = (make_sdist(tmp_path, "fresh", "1.0"), make_wheel(tmp_path, "fresh", "1.0"))
 
     def answers(staged: bool) -> dict[str, object]:
         with services.database.writing() as session:

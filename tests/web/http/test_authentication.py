@@ -192,7 +192,7 @@ def test_a_token_opens_no_page(stocked: StockedSite) -> None:
 
 
 def test_an_upload_says_nothing_of_who_exists(stocked: StockedSite, tmp_path: Path) -> None:
-    wheel = make_wheel(tmp_path, "new")
+    wheel = make_wheel(tmp_path, "fresh")
 
     def answers(user: str, password: str) -> tuple[str, bytes, dict[str, str]]:
         response = stocked.site.upload(wheel, "", headers=authorization(password, user), status=403)
@@ -205,7 +205,7 @@ def test_an_upload_says_nothing_of_who_exists(stocked: StockedSite, tmp_path: Pa
 
 
 def test_no_secret_is_echoed(stocked: StockedSite, tmp_path: Path) -> None:
-    wheel = make_wheel(tmp_path, "new")
+    wheel = make_wheel(tmp_path, "fresh")
     for headers in (
         authorization("gr_" + "S" * 48),
         authorization("S3cret-password", "ada"),
