@@ -267,17 +267,65 @@ def test_license_expressions_must_be_valid(expression: str) -> None:
     assert "License-Expression" in reasons(("License-Expression", expression))[0]
 
 
-def test_a_license_is_given_as_an_expression_or_as_a_classifier() -> None:
+def test_a_license_expression_may_stand_beside_license_classifiers() -> None:
     classifier = ("Classifier", "License :: OSI Approved :: MIT License")
-    assert parsed(classifier).classifiers
-    (reason,) = reasons(("License-Expression", "MIT"), classifier)
-    assert "remove the classifier" in reason
+    assert parsed(classifier).classifiers == (classifier[1],)
+    metadata = parsed(("License-Expression", "MIT"), classifier)
+    assert (metadata.license_expression, metadata.classifiers) == ("MIT", (classifier[1],))
 
 
-def test_a_license_is_given_as_an_expression_or_as_text() -> None:
+def test_a_license_expression_goes_before_a_license_that_is_text() -> None:
     assert parsed(("License", "MIT")).license == "MIT"
-    (reason,) = reasons(("License-Expression", "MIT"), ("License", "MIT"))
-    assert "both" in reason
+    metadata = parsed(("License", "MIT License, see below"), ("License-Expression", "MIT"))
+    assert (metadata.license_expression, metadata.license) == ("MIT", "")
+
+
+@pytest.mark.parametrize(
+    ("expression", "canonical"),
+    [
+        ("mit", "MIT"),
+        ("mit or apache-2.0", "MIT OR Apache-2.0"),
+        ("( gpl-2.0-or-later   with classpath-exception-2.0 )", None),
+        ("mit and (APACHE-2.0 or bsd-3-clause)", "MIT AND (Apache-2.0 OR BSD-3-Clause)"),
+        ("licenseref-Ours", "LicenseRef-Ours"),
+        ("MIT OR\n  Apache-2.0", "MIT OR Apache-2.0"),
+    ],
+)
+def test_license_expressions_are_canonicalized(expression: str, canonical: str | None) -> None:
+    expected = canonical or "(GPL-2.0-or-later WITH Classpath-exception-2.0)"
+    assert parsed(("License-Expression", expression)).license_expression == expected
+
+
+def test_fields_of_one_line_are_read_as_one_line() -> None:
+    metadata = parsed(
+        ("Requires-Python", " >=3.8,\n   <4 "),
+        ("Keywords", "one, two ,\n\tthree"),
+        ("Classifier", " Typing :: Typed "),
+        ("Requires-Dist", "a\n  >=1 ;\n  python_version < '3' "),
+        ("Author-Email", "Ada <ada@index.example>,\n Bob <bob@index.example>"),
+        ("Provides-Extra", " nice "),
+        ("Home-Page", " https://index.example/ "),
+    )
+    assert metadata.requires_python == ">=3.8, <4"
+    assert metadata.keywords == ("one", "two", "three")
+    assert metadata.classifiers == ("Typing :: Typed",)
+    assert metadata.requires_dist == ("a >=1 ; python_version < '3'",)
+    assert metadata.author_email == "Ada <ada@index.example>, Bob <bob@index.example>"
+    assert metadata.provides_extra == ("nice",)
+    assert metadata.home_page == "https://index.example/"
+
+
+def test_other_values_are_handed_on_as_the_file_has_them() -> None:
+    metadata = parsed(
+        ("Requires-Python", "<4,>= 3.8"),
+        ("Provides-Extra", "Nice_Extra"),
+        ("Requires-Dist", 'A.b[c] ; extra == "Nice_Extra"'),
+        ("License", "One\n  Two"),
+    )
+    assert metadata.requires_python == "<4,>= 3.8"
+    assert metadata.provides_extra == ("Nice_Extra",)
+    assert metadata.requires_dist == ('A.b[c] ; extra == "Nice_Extra"',)
+    assert metadata.license == "One\n  Two"
 
 
 @pytest.mark.parametrize("path", ["../LICENSE", "/LICENSE", "a\\LICENSE", "LICEN*", "C:/LICENSE"])

@@ -159,19 +159,6 @@ def _later_fields() -> dict[str, tuple[str, Fields, str]]:
             [("License-Expression", "__import__('os')")],
             "is not valid",
         ),
-        "two kinds of license": (
-            "2.4",
-            [("License-Expression", "MIT"), ("License", "MIT")],
-            "has both License and License-Expression",
-        ),
-        "a license and its classifier": (
-            "2.4",
-            [
-                ("License-Expression", "MIT"),
-                ("Classifier", "License :: OSI Approved :: MIT License"),
-            ],
-            "remove the classifier",
-        ),
         "a license file elsewhere": (
             "2.4",
             [("License-File", "../../etc/passwd")],

@@ -83,8 +83,25 @@ _END_OF_FIELDS = re.compile(r"\r?\n\r?\n|\r\r")
 _MAIL_HEADERS = frozenset({"content-type", "content-transfer-encoding"})
 """These make the email package decode the body or look for messages within messages."""
 
+_TEXTS = frozenset({"description", "license"})
+_FOLDABLE = frozenset(
+    {
+        "author_email",
+        "classifiers",
+        "keywords",
+        "license_expression",
+        "maintainer_email",
+        "obsoletes_dist",
+        "provides_dist",
+        "requires_dist",
+        "requires_python",
+    }
+)
+"""Fields that are lists or expressions, in which a blank is as good as another."""
+
+_FOLD = re.compile(r"(?:\r\n|\r|\n)[ \t]+")
+
 _PRIVATE_CLASSIFIER = "Private ::"
-_LICENSE_CLASSIFIER = "License ::"
 
 JSONValue = str | list[str] | dict[str, str]
 
@@ -120,7 +137,7 @@ def _parse(content: bytes) -> RawMetadata:
     if problems:
         raise InvalidDistribution(*problems)
     _unfold_description(raw, head)
-    return _without_unknown(raw)
+    return _without_unknown(_trimmed(raw))
 
 
 def _checked_head(content: bytes) -> list[str]:
@@ -160,6 +177,28 @@ def _unfold_description(raw: RawMetadata, head: list[str]) -> None:
     """Take away the indentation that a description has which is a field, not the body (PEP 314)."""
     if "description" in raw and any(line.lower().startswith("description:") for line in head):
         raw["description"] = re.sub(r"\n(?: {7}[ |]|\t)", "\n", raw["description"])
+
+
+def _trimmed(raw: RawMetadata) -> RawMetadata:
+    """With the values of fields of one line on one line, and without blanks around them.
+
+    A long field may be continued on lines that begin with a blank, as in mail headers (RFC 5322,
+    section 2.2.3). Within texts, line ends are what their writers meant.
+    """
+    fields = cast("dict[str, JSONValue]", raw)
+    return cast("RawMetadata", {key: _trimmed_value(key, fields[key]) for key in fields})
+
+
+def _trimmed_value(key: str, value: JSONValue) -> JSONValue:
+    if isinstance(value, list):
+        return [_trimmed_text(key, item) for item in value]
+    if isinstance(value, str) and key not in _TEXTS:
+        return _trimmed_text(key, value)
+    return value
+
+
+def _trimmed_text(key: str, text: str) -> str:
+    return (_FOLD.sub(" ", text) if key in _FOLDABLE else text).strip()
 
 
 def _without_unknown(raw: RawMetadata) -> RawMetadata:
@@ -298,14 +337,6 @@ def _check_license(raw: RawMetadata, private: bool) -> Iterator[str]:
             f"The License-Expression {quoted(expression)} in the metadata is not valid; it is made "
             "of SPDX identifiers with AND, OR and WITH (PEP 639)."
         )
-    for classifier in raw.get("classifiers", []):
-        if classifier.startswith(_LICENSE_CLASSIFIER):
-            yield (
-                f"The metadata has a License-Expression and the Classifier {quoted(classifier)}; "
-                "remove the classifier (PEP 639)."
-            )
-    if "license" in raw:
-        yield "The metadata has both License and License-Expression; remove License (PEP 639)."
 
 
 def _check_license_files(raw: RawMetadata, private: bool) -> Iterator[str]:
@@ -456,8 +487,9 @@ _KNOWN_FIELDS = frozenset(_title(key).lower() for key in (*_IN_ORDER, *_ADDED_IN
 
 
 def _core_metadata(raw: RawMetadata) -> CoreMetadata:
-    expression = raw.get("license_expression", "")
-    return replace(
-        CoreMetadata.from_json(cast("dict[str, object]", raw)),
-        license_expression=_canonical_license(expression) or "" if expression else "",
-    )
+    metadata = CoreMetadata.from_json(cast("dict[str, object]", raw))
+    if not metadata.license_expression:
+        return metadata
+    # Who reads both has to read the expression and to disregard the text (PEP 639).
+    expression = _canonical_license(metadata.license_expression) or ""
+    return replace(metadata, license_expression=expression, license="")

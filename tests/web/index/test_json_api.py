@@ -139,7 +139,7 @@ def test_metadata_is_what_the_artifact_says(site: Site, tmp_path: Path) -> None:
         ("Dynamic", "author-email"),
         ("Home-page", "https://index.example/home"),
         ("Keywords", "one,two"),
-        ("License-Expression", "MIT"),
+        ("License-Expression", "mit or apache-2.0"),
         ("Platform", "any"),
         ("Project-URL", "Source, https://index.example/source"),
         ("Provides-Extra", "fast"),
@@ -165,7 +165,7 @@ def test_metadata_is_what_the_artifact_says(site: Site, tmp_path: Path) -> None:
         "dynamic": ["Author-Email"],
         "home_page": "https://index.example/home",
         "keywords": "one, two",
-        "license_expression": "MIT",
+        "license_expression": "MIT OR Apache-2.0",
         "platform": "any",
         "project_urls": {
             "Homepage": "https://index.example/home",

@@ -446,14 +446,6 @@ METADATA_CLAUSES = [
                 "The License-Expression 'Whatever I like' in the metadata is not valid",
             ),
             (
-                "license expression and classifier",
-                metadata(
-                    ("License-Expression", "MIT"),
-                    ("Classifier", "License :: OSI Approved :: MIT License"),
-                ),
-                "The metadata has a License-Expression and the Classifier 'License ::",
-            ),
-            (
                 "direct reference",
                 metadata(("Requires-Dist", "x @ https://a.example/x.whl")),
                 "The Requires-Dist 'x @ https://a.example/x.whl' in the metadata refers to a URL",
@@ -1313,6 +1305,12 @@ ACCEPTED: dict[str, Make] = {
     "4 summary of 512 characters": of_metadata(summary="x" * 512),
     "4 label of 32 characters": of_metadata(("Project-URL", "x" * 32 + ", https://a.example/")),
     "4 license expression": of_metadata(("License-Expression", "MIT OR Apache-2.0")),
+    "4 license expression and classifier": of_metadata(
+        ("License-Expression", "MIT"), ("Classifier", "License :: OSI Approved :: MIT License")
+    ),
+    "4 license expression and license": of_metadata(
+        ("License-Expression", "MIT"), ("License", "MIT License")
+    ),
     "4 license classifier": of_metadata(
         ("Classifier", "License :: OSI Approved :: MIT License"), ("License", "MIT")
     ),
