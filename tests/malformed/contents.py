@@ -168,7 +168,7 @@ def _later_fields() -> dict[str, tuple[str, Fields, str]]:
         "a license file that is missing": ("2.4", [("License-File", "COPYING")], "is missing"),
         "an Import-Name that is none": ("2.5", [("Import-Name", "a b")], "is not valid (PEP 794)"),
         "an Import-Name that is a word": ("2.5", [("Import-Name", "class")], "is not valid"),
-        "metadata of the future": ("2.6", [], "has Metadata-Version '2.6'; this index knows"),
+        "metadata of the future": ("2.99", [], "has Metadata-Version '2.99'; this index knows"),
         "metadata of the far future": ("99.0", [], "has Metadata-Version '99.0'"),
         "metadata of a time that never was": ("1.3", [], "has Metadata-Version '1.3'"),
         "metadata of no time": ("soon", [], "has Metadata-Version 'soon'"),

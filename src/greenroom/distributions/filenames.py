@@ -8,6 +8,11 @@ from packaging.utils import canonicalize_name
 from packaging.version import InvalidVersion, Version
 
 from greenroom.distributions.errors import InvalidFilename, quoted
+from greenroom.distributions.moving_lists import (
+    PLATFORMS,
+    PRIVATE_PLATFORMS,
+    platform_pattern,
+)
 
 PackageType = Literal["sdist", "bdist_wheel"]
 
@@ -18,22 +23,11 @@ WHEEL_SUFFIX = ".whl"
 _SAFE_CHARACTERS = re.compile(r"[A-Za-z0-9_.!+-]+")
 _PROJECT = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?")
 _BUILD_TAG = re.compile(r"[0-9][A-Za-z0-9_.]*")
-_TAG = re.compile(r"[a-z0-9_]+")
+_TAG = re.compile(r"[A-Za-z0-9_]+")
 
-_PLATFORM = re.compile(
-    r"""
-      any
-    | manylinux (?: 1 | 2010 | 2014 | _[0-9]+_[0-9]+ ) _[a-z0-9_]+
-    | musllinux _[0-9]+_[0-9]+ _[a-z0-9_]+
-    | macosx _[0-9]+_[0-9]+ _[a-z0-9_]+
-    | win32 | win_[a-z0-9_]+
-    | android _[0-9]+ _[a-z0-9_]+
-    | ios _[0-9]+_[0-9]+ _[a-z0-9_]+
-    | pyodide _[0-9]+_[0-9]+ _[a-z0-9_]+
-    """,
-    re.VERBOSE,
-)
-_BARE_LINUX = re.compile(r"linux_[a-z0-9_]+")
+_PLATFORM = platform_pattern(PLATFORMS)
+_PRIVATE_PLATFORM = platform_pattern(PRIVATE_PLATFORMS)
+_BARE_LINUX = re.compile(r"linux_", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +54,7 @@ class WheelName:
     version: Version
     build: str | None
     python_tag: str
-    """Such as ``py3`` or ``py2.py3``: what the legacy upload form calls ``pyversion``."""
+    """Such as ``py3`` or ``py2.py3``, in lower case, as the other tags."""
     abi_tag: str
     platform_tag: str
     packagetype: Literal["bdist_wheel"] = "bdist_wheel"
@@ -88,7 +82,8 @@ def packagetype_of(filename: str) -> PackageType:
 def parse_filename(filename: str, *, private: bool = False) -> DistributionName:
     """Parse and check the file name of a wheel or a source distribution.
 
-    With ``private``, wheels for the machine they were built on (``linux_*``) are let through.
+    With ``private``, wheels for the machine they were built on (``linux_*``) and for one release
+    of Pyodide (``pyodide_*``) are let through. Tags may be in any letter case (PEP 425).
     Follows PEP 625 for sdists, PEP 427 and PEP 425 for wheels, PEP 440 for versions.
 
     Raises:
@@ -148,9 +143,9 @@ def parse_wheel_filename(filename: str, *, private: bool = False) -> WheelName:
         name=canonicalize_name(name),
         version=Version(version_text),
         build=builds[0] if builds else None,
-        python_tag=python_tag,
-        abi_tag=abi_tag,
-        platform_tag=platform_tag,
+        python_tag=python_tag.lower(),
+        abi_tag=abi_tag.lower(),
+        platform_tag=platform_tag.lower(),
     )
 
 
@@ -207,14 +202,19 @@ def _platform_problems(compressed: str, *, private: bool) -> list[str]:
     return [
         _platform_sentence(tag)
         for tag in compressed.split(".")
-        if not _PLATFORM.fullmatch(tag) and not (private and _BARE_LINUX.fullmatch(tag))
+        if not _PLATFORM.fullmatch(tag) and not (private and _PRIVATE_PLATFORM.fullmatch(tag))
     ]
 
 
 def _platform_sentence(tag: str) -> str:
-    if _BARE_LINUX.fullmatch(tag):
+    if _BARE_LINUX.match(tag):
         return (
             f"The platform tag {quoted(tag)} fits only the machine it was built on. "
             "Build for manylinux or musllinux, for instance by auditwheel."
+        )
+    if _PRIVATE_PLATFORM.fullmatch(tag):
+        return (
+            f"The platform tag {quoted(tag)} fits only one release of Pyodide. "
+            "Build for pyemscripten (PEP 783)."
         )
     return f"The platform tag {quoted(tag)} is not supported by this index."

@@ -1,7 +1,7 @@
 """Core metadata: bytes out of an archive become a value, or every reason why not.
 
-The fields and their rules are those of the core metadata specification, versions 1.0 to 2.5:
-PEP 241, 314, 345, 566, 643, 685, 639 and 794. What an index demands beyond it stands here too.
+The fields and their rules are those of the core metadata specification, versions 1.0 to 2.6:
+PEP 241, 314, 345, 566, 643, 685, 639, 794 and 808. What an index demands beyond it stands here too.
 """
 
 import re
@@ -25,8 +25,7 @@ from greenroom.distributions.description import (
     restructuredtext_problem,
 )
 from greenroom.distributions.errors import InvalidDistribution, quoted
-
-METADATA_VERSIONS = ("1.0", "1.1", "1.2", "2.1", "2.2", "2.3", "2.4", "2.5")
+from greenroom.distributions.moving_lists import ADDED_IN, METADATA_VERSIONS
 
 MAX_METADATA = 8 * 1024 * 1024
 """Bytes of one METADATA or PKG-INFO file."""
@@ -39,30 +38,6 @@ MAX_SUMMARY = 512
 MAX_LABEL = 32
 MAX_VALUE = 4096
 """Characters of a name, version, requirement, specifier, license expression, URL or classifier."""
-
-_ADDED_IN = {
-    "supported_platforms": "1.1",
-    "download_url": "1.1",
-    "classifiers": "1.1",
-    "requires": "1.1",
-    "provides": "1.1",
-    "obsoletes": "1.1",
-    "maintainer": "1.2",
-    "maintainer_email": "1.2",
-    "requires_dist": "1.2",
-    "provides_dist": "1.2",
-    "obsoletes_dist": "1.2",
-    "requires_python": "1.2",
-    "requires_external": "1.2",
-    "project_urls": "1.2",
-    "description_content_type": "2.1",
-    "provides_extra": "2.1",
-    "dynamic": "2.2",
-    "license_expression": "2.4",
-    "import_names": "2.5",
-    "import_namespaces": "2.5",
-}
-"""License-File is missing here on purpose: setuptools wrote it long before 2.4 defined it."""
 
 _FIELD_NAMES = {
     "classifiers": "Classifier",
@@ -241,7 +216,7 @@ def _check_age_of_fields(raw: RawMetadata, private: bool) -> Iterator[str]:
     if version not in METADATA_VERSIONS:
         return
     for key in raw:
-        added = _ADDED_IN.get(key, "1.0")
+        added = ADDED_IN.get(key, "1.0")
         if METADATA_VERSIONS.index(added) > METADATA_VERSIONS.index(version):
             yield (
                 f"The metadata field {_title(key)} came with metadata version {added}, but the "
@@ -480,7 +455,7 @@ def _title(field: str) -> str:
     return known or "-".join(part.title() for part in re.split("[-_]", field))
 
 
-_KNOWN_FIELDS = frozenset(_title(key).lower() for key in (*_IN_ORDER, *_ADDED_IN, "license_files"))
+_KNOWN_FIELDS = frozenset(_title(key).lower() for key in (*_IN_ORDER, *ADDED_IN, "license_files"))
 
 
 # --- from fields to the value ---------------------------------------------------------------------

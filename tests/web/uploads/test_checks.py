@@ -387,8 +387,8 @@ METADATA_CLAUSES = [
         for name, make, sentence in (
             (
                 "metadata version",
-                metadata(version="2.6"),
-                "The metadata has Metadata-Version '2.6'; this index knows",
+                metadata(version="2.99"),
+                "The metadata has Metadata-Version '2.99'; this index knows",
             ),
             (
                 "field newer than the metadata version",
@@ -1300,7 +1300,7 @@ ACCEPTED: dict[str, Make] = {
     ),
     **{
         f"4 metadata {version}": of_metadata(version=version)
-        for version in ("1.0", "1.1", "1.2", "2.1", "2.2", "2.3", "2.4", "2.5")
+        for version in ("1.0", "1.1", "1.2", "2.1", "2.2", "2.3", "2.4", "2.5", "2.6")
     },
     "4 summary of 512 characters": of_metadata(summary="x" * 512),
     "4 label of 32 characters": of_metadata(("Project-URL", "x" * 32 + ", https://a.example/")),
@@ -1356,7 +1356,9 @@ ACCEPTED: dict[str, Make] = {
             "android_24_arm64_v8a",
             "ios_13_0_arm64_iphoneos",
             "ios_13_0_arm64_iphonesimulator",
-            "pyodide_2024_0_wasm32",
+            "pyemscripten_2026_0_wasm32",
+            "Win_amd64",
+            "ANY",
         )
     },
 }
@@ -1391,6 +1393,7 @@ def test_one_digest_is_enough(site: Site, tmp_path: Path, name: str, way: str) -
 
 PRIVATE: dict[str, Make] = {
     "wheel of one linux machine": wheel(tag="py3-none-linux_x86_64"),
+    "wheel of one release of pyodide": wheel(tag="py3-none-pyodide_2024_0_wasm32"),
     "local version": wheel(version="1.0+local"),
     "local version, sdist": sdist(version="1.0+local.1"),
     "direct reference": wheel(metadata_extra=[("Requires-Dist", "x @ https://a.example/x.whl")]),
