@@ -175,6 +175,19 @@ def test_what_is_no_version_is_refused(text: str) -> None:
         check_version(text, private=True)
 
 
+@pytest.mark.parametrize("text", ["1." * 149 + "10", "1.0." + "0" * 296, "1.0rc" + "1" * 295])
+def test_a_version_that_is_too_long_is_refused_for_its_length(text: str) -> None:
+    with pytest.raises(InvalidMetadata, match=r"has 300 characters, and .* at most 100") as refused:
+        check_version(text, private=False)
+    assert "PEP 440" not in str(refused.value)
+
+
+def test_a_name_that_is_too_long_is_refused_for_its_length() -> None:
+    with pytest.raises(InvalidMetadata, match=r"has 201 characters, and .* at most 200") as refused:
+        check_project_name("x" * 201)
+    assert "letter" not in str(refused.value)
+
+
 def test_a_public_index_takes_no_local_versions() -> None:
     with pytest.raises(InvalidMetadata, match=r"local version"):
         check_version("1.0+ours", private=False)

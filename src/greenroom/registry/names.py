@@ -13,6 +13,7 @@ _PROJECT_NAME = re.compile(r"[A-Z0-9]|[A-Z0-9][A-Z0-9._-]*[A-Z0-9]", re.IGNORECA
 _LOOK_ALIKES = str.maketrans({"1": "l", "i": "l", "0": "o", "-": None})
 _LONGEST_NAME = 200
 _LONGEST_VERSION = 100
+_SHOWN = 40
 
 # People who type `pip install json` mean the module they already have.
 _PROHIBITED = TOP_LEVEL - BACKPORTS | {"main", "requirements-txt", "rrequirements-txt"}
@@ -25,12 +26,21 @@ def check_project_name(name: str) -> NormalizedName:
     Raises:
         InvalidMetadata: it is not a valid name.
     """
-    if len(name) > _LONGEST_NAME or _PROJECT_NAME.fullmatch(name) is None:
+    if len(name) > _LONGEST_NAME:
+        raise _too_long("Name", name, _LONGEST_NAME)
+    if _PROJECT_NAME.fullmatch(name) is None:
         raise InvalidMetadata(
-            f"{name[:_LONGEST_NAME]!r} is an invalid value for Name. It must start and end with an "
+            f"{name!r} is an invalid value for Name. It must start and end with an "
             "ASCII letter or digit, and contain nothing but letters, digits, '.', '_' and '-'."
         )
     return canonicalize_name(name)
+
+
+def _too_long(field: str, text: str, limit: int) -> InvalidMetadata:
+    return InvalidMetadata(
+        f"'{ascii(text[:_SHOWN])[1:-1]}...' is an invalid value for {field}: it has {len(text)} "
+        f"characters, and this index takes at most {limit}."
+    )
 
 
 def lookup_name(name: str) -> str:
@@ -45,16 +55,17 @@ def check_version(text: str, *, private: bool) -> Version:
     """The version that a text stands for (PEP 440).
 
     Raises:
-        InvalidMetadata: it is no version, or a local one on a public index.
+        InvalidMetadata: it is no version, too long, or a local one on a public index.
     """
+    if len(text) > _LONGEST_VERSION:
+        raise _too_long("Version", text, _LONGEST_VERSION)
     try:
-        version = Version(text) if len(text) <= _LONGEST_VERSION and text.isascii() else None
+        version = Version(text) if text.isascii() else None
     except InvalidVersion:
         version = None
     if version is None:
         raise InvalidMetadata(
-            f"{text[:_LONGEST_VERSION]!r} is an invalid value for Version. "
-            "See PEP 440: 1.0, 2.1rc1."
+            f"{text!r} is an invalid value for Version. See PEP 440: 1.0, 2.1rc1."
         )
     if version.local is not None and not private:
         raise InvalidMetadata(
