@@ -121,3 +121,4 @@ def test_no_page_links_to_what_is_no_web_address(url: str) -> None:
 def test_web_addresses_are_known() -> None:
     assert is_web_address("https://index.example/a?b#c")
     assert is_web_address("http://index.example:8080/")
+    assert is_web_address("https://index.example/my project?a b#c d")

@@ -32,12 +32,16 @@ def mailboxes(field: str) -> tuple[Mailbox, ...]:
 
 
 def is_web_address(url: str) -> bool:
-    """Whether a page may link to it: http or https, with a host, and nothing that hides in it."""
-    if not url.isprintable() or " " in url:
+    """Whether a page may link to it: http or https, with a host, and nothing that hides in it.
+
+    Blanks behind the host are let through, which browsers follow as ``%20``.
+    """
+    if not url.isprintable():
         return False
     try:
         parts = urlsplit(url)
-        return parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+        has_host = bool(parts.hostname) and " " not in parts.netloc
+        return parts.scheme in ("http", "https") and has_host and parts.port != 0
     except ValueError:
         return False
 

@@ -173,7 +173,20 @@ def test_invalid_names_are_refused(name: str) -> None:
         parse_metadata(make_metadata(name))
 
 
-@pytest.mark.parametrize("version", ["x", "1.0-", "1..0", "1" * 5000])
+@pytest.mark.parametrize("field", ["Requires-Dist", "Requires-Python", "License-Expression"])
+def test_what_is_too_long_is_refused_for_its_length(field: str) -> None:
+    (reason,) = reasons((field, "a" * 4097))
+    assert field in reason
+    assert "has 4097 characters" in reason
+
+
+@pytest.mark.parametrize("version", ["1." * 3000 + "1", "x" * 5000])
+def test_a_version_that_is_too_long_is_refused_for_its_length(version: str) -> None:
+    with pytest.raises(InvalidDistribution, match=r"Version has \d+ characters .* at most 4096"):
+        parse_metadata(make_metadata(version=version))
+
+
+@pytest.mark.parametrize("version", ["x", "1.0-", "1..0"])
 def test_invalid_versions_are_refused(version: str) -> None:
     with pytest.raises(InvalidDistribution, match="PEP 440"):
         parse_metadata(make_metadata(version=version))
@@ -234,7 +247,14 @@ def test_urls_must_be_of_the_web(field: str, url: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "url", ["http://a", "https://user@index.example:8443/?q=ä#f", "HTTPS://A/"]
+    "url",
+    [
+        "http://a",
+        "https://user@index.example:8443/?q=ä#f",
+        "HTTPS://A/",
+        "https://index.example/my project",
+        "https://index.example/?q=a b#c d",
+    ],
 )
 def test_urls_of_the_web_are_accepted(url: str) -> None:
     assert parsed(("Home-Page", url)).home_page == url
@@ -326,6 +346,54 @@ def test_other_values_are_handed_on_as_the_file_has_them() -> None:
     assert metadata.provides_extra == ("Nice_Extra",)
     assert metadata.requires_dist == ('A.b[c] ; extra == "Nice_Extra"',)
     assert metadata.license == "One\n  Two"
+
+
+@pytest.mark.parametrize("field", ["Author-email", "Maintainer-email"])
+@pytest.mark.parametrize(
+    "value",
+    [
+        "Foo <test>",
+        "test",
+        "Ada",
+        "ada at index.example",
+        "Ada <ada@>",
+        "Ada <@index.example>",
+        "Ada <a da@index.example>",
+        "<>",
+        "Ada <>",
+        "Ada <ada@index.example>, Bob <bob>",
+        "Byron, Ada <ada@index.example>",
+        ",",
+    ],
+)
+def test_addresses_of_people_are_addresses(field: str, value: str) -> None:
+    (reason,) = reasons((field, value))
+    assert reason.startswith(f"The {field} in the metadata has ")
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        "ada@index.example",
+        "Ada <ada@index.example>",
+        "Ada Ä. Byron <ada.byron+pypi@mail.index.example>, bob@index.example",
+        '"Byron, Ada" <ada@index.example>',
+        "Ada (Analysts) <ada@index.example>",
+        "ada@localhost",
+        "Ada <ada@index.example>,\n        Bob <bob@index.example>",
+    ],
+)
+def test_addresses_that_people_have_are_accepted(value: str) -> None:
+    assert parsed(("Author-email", value)).author_email == " ".join(value.split())
+
+
+@pytest.mark.parametrize("field", ["Provides-Dist", "Obsoletes-Dist"])
+def test_what_is_provided_or_obsolete_has_the_form_of_a_requirement(field: str) -> None:
+    for value in ("other", "other (>=1.0)", "other<2; python_version < '3'"):
+        assert parsed((field, value)).name == "example"
+    for value in ("not a requirement!", "other @ https://index.example/other.whl", ">=1"):
+        (reason,) = reasons((field, value))
+        assert field in reason
 
 
 @pytest.mark.parametrize("path", ["../LICENSE", "/LICENSE", "a\\LICENSE", "LICEN*", "C:/LICENSE"])

@@ -5,7 +5,7 @@ PEP 241, 314, 345, 566, 643, 685, 639, 794 and 808. What an index demands beyond
 """
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from typing import cast
 
@@ -18,7 +18,7 @@ from packaging.version import InvalidVersion, Version
 from trove_classifiers import classifiers as known_classifiers
 from trove_classifiers import deprecated_classifiers
 
-from greenroom.core_metadata import CoreMetadata, is_web_address
+from greenroom.core_metadata import CoreMetadata, is_web_address, mailboxes
 from greenroom.distributions.description import (
     RESTRUCTUREDTEXT,
     parse_content_type,
@@ -43,6 +43,7 @@ _FIELD_NAMES = {
     "classifiers": "Classifier",
     "platforms": "Platform",
     "supported_platforms": "Supported-Platform",
+    "download_url": "Download-URL",
     "project_urls": "Project-URL",
     "license_files": "License-File",
     "import_names": "Import-Name",
@@ -74,6 +75,25 @@ _FOLDABLE = frozenset(
 )
 """Fields that are lists or expressions, in which a blank is as good as another."""
 
+_SHORT = frozenset(
+    {
+        "classifiers",
+        "download_url",
+        "home_page",
+        "license_expression",
+        "metadata_version",
+        "name",
+        "obsoletes_dist",
+        "project_urls",
+        "provides_dist",
+        "provides_extra",
+        "requires_dist",
+        "requires_python",
+        "version",
+    }
+)
+"""Fields whose values have at most ``MAX_VALUE`` characters each."""
+
 _FOLD = re.compile(r"(?:\r\n|\r|\n)[ \t]+")
 
 _PRIVATE_CLASSIFIER = "Private ::"
@@ -92,7 +112,10 @@ def parse_metadata(content: bytes, *, private: bool = False) -> CoreMetadata:
         InvalidDistribution: with every reason.
     """
     raw = _parse(content)
-    problems = [problem for check in _CHECKS for problem in check(raw, private)]
+    # What is too long is not parsed: that could take its time.
+    problems = list(_length_problems(raw)) or [
+        problem for check in _CHECKS for problem in check(raw, private)
+    ]
     if problems:
         raise InvalidDistribution(*problems)
     return _core_metadata(raw)
@@ -200,6 +223,23 @@ def _says_something(value: JSONValue) -> bool:
 _Check = Callable[[RawMetadata, bool], Iterator[str]]
 
 
+def _length_problems(raw: RawMetadata) -> Iterator[str]:
+    fields = cast("dict[str, JSONValue]", raw)
+    for key in _SHORT & fields.keys():
+        for text in _texts_of(fields[key]):
+            if len(text) > MAX_VALUE:
+                yield (
+                    f"The metadata field {_title(key)} has {len(text)} characters "
+                    f"({quoted(text)}); this index takes at most {MAX_VALUE}."
+                )
+
+
+def _texts_of(value: JSONValue) -> Iterable[str]:
+    if isinstance(value, str):
+        return (value,)
+    return value.values() if isinstance(value, dict) else value
+
+
 def _check_metadata_version(raw: RawMetadata, private: bool) -> Iterator[str]:
     version = raw.get("metadata_version")
     if version is None:
@@ -288,7 +328,7 @@ def _check_urls(raw: RawMetadata, private: bool) -> Iterator[str]:
         ("Home-Page", raw.get("home_page")),
         ("Download-URL", raw.get("download_url")),
     ):
-        if url is not None and not _is_web_address(url):
+        if url is not None and not is_web_address(url):
             yield f"The {title} {quoted(url)} in the metadata is not a valid http or https URL."
     for label, url in raw.get("project_urls", {}).items():
         if not label or len(label) > MAX_LABEL:
@@ -296,7 +336,7 @@ def _check_urls(raw: RawMetadata, private: bool) -> Iterator[str]:
                 f"The Project-URL label {quoted(label)} in the metadata must have 1 to {MAX_LABEL} "
                 "characters."
             )
-        if not _is_web_address(url):
+        if not is_web_address(url):
             yield (
                 f"The Project-URL {quoted(label)} in the metadata has {quoted(url)}, which is not "
                 "a valid http or https URL."
@@ -335,12 +375,46 @@ def _check_requirements(raw: RawMetadata, private: bool) -> Iterator[str]:
             )
 
 
+def _check_provides_and_obsoletes(raw: RawMetadata, private: bool) -> Iterator[str]:
+    for title, values in (
+        ("Provides-Dist", raw.get("provides_dist", [])),
+        ("Obsoletes-Dist", raw.get("obsoletes_dist", [])),
+    ):
+        for text in values:
+            requirement = _requirement(text)
+            if requirement is None:
+                yield f"The {title} {quoted(text)} in the metadata is not valid (PEP 345)."
+            elif requirement.url is not None:
+                yield (
+                    f"The {title} {quoted(text)} in the metadata refers to a URL; it has to be a "
+                    "name, with or without versions (PEP 345)."
+                )
+
+
+def _check_people(raw: RawMetadata, private: bool) -> Iterator[str]:
+    for title, field in (
+        ("Author-email", raw.get("author_email")),
+        ("Maintainer-email", raw.get("maintainer_email")),
+    ):
+        if field is None:
+            continue
+        named = mailboxes(field)
+        wrong = [mailbox for mailbox in named if not mailbox.is_address]
+        if wrong or not named:
+            shown = quoted(wrong[0].address or wrong[0].name) if wrong else quoted(field)
+            yield (
+                f"The {title} in the metadata has {shown}, which is no e-mail address; write "
+                "'name <mailbox@domain>' or the address alone, separated by commas, and names "
+                "that have a comma in quotes (RFC 5322)."
+            )
+
+
 def _check_requires_python(raw: RawMetadata, private: bool) -> Iterator[str]:
     text = raw.get("requires_python")
     if text is None:
         return
     try:
-        SpecifierSet(_short(text))
+        SpecifierSet(text)
     except InvalidSpecifier:
         yield f"The Requires-Python {quoted(text)} in the metadata is not valid (PEP 440)."
 
@@ -397,6 +471,8 @@ _CHECKS: tuple[_Check, ...] = (
     _check_license,
     _check_license_files,
     _check_requirements,
+    _check_provides_and_obsoletes,
+    _check_people,
     _check_requires_python,
     _check_extras,
     _check_dynamic,
@@ -408,28 +484,23 @@ _CHECKS: tuple[_Check, ...] = (
 # --- what the checks ask --------------------------------------------------------------------------
 
 
-def _short(text: str) -> str:
-    """The text, or nothing valid when it is so long that parsing it could take its time."""
-    return text if len(text) <= MAX_VALUE else "too long"
-
-
 def _version(text: str) -> Version | None:
     try:
-        return Version(_short(text))
+        return Version(text)
     except InvalidVersion:
         return None
 
 
 def _requirement(text: str) -> Requirement | None:
     try:
-        return Requirement(_short(text))
+        return Requirement(text)
     except (InvalidRequirement, RecursionError):
         return None
 
 
 def _canonical_license(expression: str) -> str | None:
     try:
-        return canonicalize_license_expression(_short(expression))
+        return canonicalize_license_expression(expression)
     except (ValueError, RecursionError, MemoryError):
         # Parentheses in parentheses exhaust the parser of Python, which does the work.
         return None
@@ -443,10 +514,6 @@ def _accepts(field: str, value: list[str]) -> bool:
     except InvalidMetadata:
         return False
     return True
-
-
-def _is_web_address(url: str) -> bool:
-    return len(url) <= MAX_VALUE and is_web_address(url)
 
 
 def _title(field: str) -> str:

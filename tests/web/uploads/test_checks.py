@@ -480,6 +480,23 @@ METADATA_CLAUSES = [
                 metadata(("Requires-Dist", "x >> 1")),
                 "The Requires-Dist 'x >> 1' in the metadata is not valid",
             ),
+            *(
+                (
+                    f"{field} {value}",
+                    metadata((field, value)),
+                    f"The {field} in the metadata has {shown!r}, which is no e-mail address",
+                )
+                for field in ("Author-email", "Maintainer-email")
+                for value, shown in (("Foo <test>", "test"), ("Ada", "Ada"))
+            ),
+            *(
+                (
+                    f"{field} of a URL",
+                    metadata((field, "x @ https://a.example/x.whl")),
+                    f"The {field} 'x @ https://a.example/x.whl' in the metadata refers to a URL",
+                )
+                for field in ("Provides-Dist", "Obsoletes-Dist")
+            ),
             (
                 "requires-python",
                 metadata(requires_python="three"),
@@ -1314,6 +1331,10 @@ ACCEPTED: dict[str, Make] = {
     "4 license classifier": of_metadata(
         ("Classifier", "License :: OSI Approved :: MIT License"), ("License", "MIT")
     ),
+    "4 home page with a blank": of_metadata(("Home-page", "https://a.example/my project")),
+    "4 project URL with a blank": of_metadata(("Project-URL", "Docs, https://a.example/a b")),
+    "4 addresses": of_metadata(("Author-email", '"B, A" <a@a.example>, Bob <b@a.example>')),
+    "4 provides and obsoletes": of_metadata(("Provides-Dist", "x (>=1)"), ("Obsoletes-Dist", "y")),
     "4 dynamic": of_metadata(("Dynamic", "Requires-Dist")),
     "4 imports": of_metadata(("Import-Name", "example"), ("Import-Namespace", "example.parts")),
     "4 unknown field": of_metadata(("Colour", "green")),

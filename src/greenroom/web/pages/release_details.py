@@ -119,7 +119,8 @@ def _links(metadata: CoreMetadata) -> list[Link]:
     for label, url in pairs:
         if url and url not in seen:
             seen.add(url)
-            links.append(Link(label, url, url if is_web_address(url) else None))
+            href = url.replace(" ", "%20") if is_web_address(url) else None
+            links.append(Link(label, url, href))
     return links
 
 
