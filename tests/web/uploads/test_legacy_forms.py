@@ -1,10 +1,13 @@
 """What an upload form says: fields, flags and digests. A pure function of text."""
 
+import dataclasses
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from packaging.version import Version
 
+from greenroom.core_metadata import CoreMetadata
 from greenroom.registry.errors import InvalidMetadata
 from greenroom.web.uploads.legacy.forms import (
     BadForm,
@@ -174,10 +177,62 @@ def test_flags_may_be_repeated_but_must_agree(first: str, second: str) -> None:
         flags((first, "true"), (second, "maybe"))
 
 
-def test_no_other_name_is_a_flag() -> None:
-    assert (
-        parse_staged({"Staged": ["true"], "is_staged": ["true"]}, {"STAGED": ["true"]}, []) is False
-    )
+NEARLY_STAGED = [
+    *("stage", "Staged", "STAGED", "staged_", "_staged", "staged ", "stagd", "stagged", "satged"),
+    *("is_staged", "isStaged", "staging", "stages", "staged[]", "st\u0430ged", "Draft", "drafts"),
+    *("draft_", "darft", "is-draft", "X-PyPI-Is-Staged", "staged-release", "staged\0", "taged"),
+]
+
+
+@pytest.mark.parametrize("name", NEARLY_STAGED)
+@pytest.mark.parametrize("value", ["true", "false", ""])
+def test_a_name_that_is_nearly_a_flag_is_refused(name: str, value: str) -> None:
+    """A typing error would publish for ever what was to be staged."""
+    for fields, query in (({name: [value]}, NOTHING), (NOTHING, {name: [value]})):
+        with pytest.raises(BadForm, match="staged=true") as refused:
+            parse_staged(fields, query, [])
+        assert ascii(name)[1:6] in ascii(str(refused.value))
+        assert len(str(refused.value)) < 250
+
+
+@pytest.mark.parametrize("name", ["", "x", "a" * 5000, "name", "version", ":Action", "token", "é"])
+def test_a_query_parameter_that_an_upload_does_not_know_is_refused(name: str) -> None:
+    with pytest.raises(BadForm, match=r"write \?staged=true") as refused:
+        parse_staged(NOTHING, {"staged": ["true"], name: ["1"]}, [])
+
+    assert len(str(refused.value)) < 250
+
+
+def test_the_query_parameters_that_an_upload_knows() -> None:
+    known = {":action": ["file_upload"], "protocol_version": ["1"], "draft": ["true"]}
+    assert parse_staged(NOTHING, known, []) is True
+
+
+METADATA_FIELDS = [
+    *(field.name for field in dataclasses.fields(CoreMetadata)),
+    *FORM,
+    *("comment", "content", "gpg_signature", "attestations", "platform", "supported_platform"),
+    *("provides", "requires", "obsoletes", "provides_dist", "obsoletes_dist", "requires_external"),
+    *("classifiers", "classifier", "license_file", "import_name", "import_namespace", "my_field"),
+]
+
+
+@pytest.mark.parametrize("name", METADATA_FIELDS)
+def test_no_field_of_metadata_is_taken_for_a_flag(name: str) -> None:
+    assert parse_staged({name: ["true"], name.title(): ["x"]}, NOTHING, []) is False
+
+
+@pytest.mark.parametrize(
+    "name", ["X-PyPI-Staged", "X-Is-Staged", "X_PyPI_Is_Staged_", "X-PyPI-Is-Stage", "X-Draft"]
+)
+def test_a_header_that_is_nearly_the_flag_is_refused(name: str) -> None:
+    with pytest.raises(BadForm, match="X-PyPI-Is-Staged: true"):
+        parse_staged(NOTHING, NOTHING, [(name, "true")])
+
+
+@pytest.mark.parametrize("name", ["X-Stage", "Date", "X-PyPI-Client", "X-PyPI-Is-Private", "Age"])
+def test_headers_of_others_are_theirs(name: str) -> None:
+    assert parse_staged(NOTHING, NOTHING, [(name, "true")]) is False
 
 
 @given(st.text())

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
+from difflib import get_close_matches
 
 from greenroom.registry.artifacts import Claims, PackageType
 from greenroom.registry.errors import Refusal
@@ -43,6 +44,11 @@ _SINGLE = frozenset(
 )
 _FLAG_FIELDS = ("staged", "draft")
 _FLAG_HEADER = "X-PyPI-Is-Staged"
+_PARAMETERS = frozenset({":action", "protocol_version", *_FLAG_FIELDS})
+
+# How much a name has to have in common with one of the words to be taken for a misspelt flag.
+_FLAG_WORDS = ("staged", "stage", "staging", "draft", "drafts")
+_NEARLY = 0.8
 
 
 class BadForm(Refusal):
@@ -94,8 +100,11 @@ def parse_staged(fields: Fields, query: Fields, headers: Iterable[tuple[str, str
     """Whether the upload is staged: by form field, by query parameter, or by header.
 
     Raises:
-        BadForm: a flag is neither true nor false, or two flags disagree.
+        BadForm: a flag is neither true nor false, two flags disagree, or one is misspelt: the
+            upload would publish what was to be staged.
     """
+    headers = list(headers)
+    _check_names(fields, query, [name for name, _ in headers])
     given = [
         (f"The {where} {name!r}", value)
         for where, source in (("form field", fields), ("query parameter", query))
@@ -117,6 +126,51 @@ def parse_staged(fields: Fields, query: Fields, headers: Iterable[tuple[str, str
             "query and header agree."
         )
     return values == {"true"}
+
+
+def _check_names(fields: Fields, query: Fields, headers: Iterable[str]) -> None:
+    """Refuse every query parameter that an upload does not know, and whatever is nearly a flag.
+
+    A form may have fields that nobody knows: those of metadata to come.
+    """
+    unknown = next((name for name in query if name not in _PARAMETERS), None)
+    if unknown is not None:
+        raise BadForm(
+            f"The upload URL has the query parameter {unknown[:40]!r}, which this index does not "
+            "know: to upload a draft, write ?staged=true; to publish, leave it out."
+        )
+    misspelt = next((name for name in fields if name not in _FLAG_FIELDS and _is_near(name)), None)
+    if misspelt is not None:
+        raise BadForm(
+            f"The form has the field {misspelt[:40]!r}, which this index does not know: to upload a "
+            "draft, send staged=true; to publish, leave it out."
+        )
+    header = next((name for name in headers if _is_near_header(name)), None)
+    if header is not None:
+        raise BadForm(
+            f"The request has the header {header[:40]!r}, which this index does not know: to upload "
+            f"a draft, send the form field staged=true, or {_FLAG_HEADER}: true; to publish, leave "
+            "it out."
+        )
+
+
+def _is_near(name: str) -> bool:
+    """Whether a name was probably meant to be that of the flag."""
+    letters = re.sub(r"[^a-z]", "", name.lower())
+    if any(word in letters for word in ("staged", "draft")):
+        return True
+    letters = letters.removeprefix("is")
+    return bool(get_close_matches(letters[:20], _FLAG_WORDS, 1, _NEARLY))
+
+
+def _is_near_header(name: str) -> bool:
+    """Whether a header was probably meant to be the flag; what proxies add is theirs."""
+    words = name.lower().replace("_", "-").split("-")
+    if "-".join(words) == _FLAG_HEADER.lower():
+        return False
+    if "staged" in words or "draft" in words:
+        return True
+    return "pypi" in words and any(_is_near(word) for word in words)
 
 
 def check_text(problems: Sequence[str]) -> None:
