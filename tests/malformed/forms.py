@@ -105,9 +105,15 @@ def _bodies() -> Cases:
         ),
         "two ends": body(lambda: whole() + f"--{BOUNDARY}--\r\n".encode(), GOES_ON),
         "two forms": body(lambda: whole() * 2, GOES_ON),
-        "something before it": body(lambda: b"This is a form.\r\n" + whole(), NOT_BEGUN),
-        "a line end before it": body(lambda: b"\r\n" + whole(), NOT_BEGUN),
-        "something behind it": body(lambda: whole() + b"more", GOES_ON),
+        "something before it": body(lambda: b"This is a form." + whole(), NOT_BEGUN),
+        "a line feed before it": body(lambda: b"\n" + whole(), NOT_BEGUN),
+        "a book before it": body(lambda: b"Once.\r\n" * 50_000 + whole(), NOT_BEGUN),
+        "something behind it": body(lambda: whole().removesuffix(b"\r\n") + b"more", GOES_ON),
+        "a book behind it": body(lambda: whole() + b"The end.\r\n" * 50_000, GOES_ON),
+        "blanks behind a boundary": body(
+            lambda: whole().replace(b"undary\r\n", b"undary" + b" " * MIB + b"\r\n"),
+            "too many blanks behind its boundaries",
+        ),
         "zeros behind it": body(lambda: whole() + bytes(MIB), GOES_ON),
         "line feeds only": body(lambda: whole().replace(b"\r\n", b"\n"), NOT_VALID),
         "carriage returns only": body(lambda: whole().replace(b"\r\n", b"\r"), NOT_VALID),
@@ -325,6 +331,7 @@ def _fields() -> Cases:
             )
         },
         "a flag that is neither": but("it has to be true or false", staged="perhaps"),
+        "a field that nearly says staged": but("The form has the field", Staged="true"),
         "two flags that disagree": but("says both", staged="true", draft="false"),
         "fields behind the file that are wrong": body(
             lambda: form([file(), *fields(), text_part("name", "other")]), "'name' is sent 2 times"
@@ -371,6 +378,9 @@ def _queries() -> Cases:
     return {
         "a query not in UTF-8": asked("staged=%ff", "is not UTF-8"),
         "a query flag that is neither": asked("staged=%00", "it has to be true or false"),
+        "a query that nearly says staged": asked("stage=true", "write ?staged=true"),
+        "a query that nobody knows": asked("x=" + "y" * 4000, "write ?staged=true"),
+        "a query without a name": asked("=true", "write ?staged=true"),
         "a query flag of two minds": asked("staged=true&staged=false", "says both"),
     }
 

@@ -3,7 +3,7 @@
 import hashlib
 import io
 import stat
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 import pytest
@@ -13,7 +13,14 @@ from requests_toolbelt import MultipartEncoder  # type: ignore[import-untyped]
 from urllib3.filepost import encode_multipart_formdata
 
 from greenroom.registry.artifacts import TooManyBytes
-from greenroom.web.http.multipart import BeforeFile, BrokenForm, ReceivedForm, receive
+from greenroom.web.http.multipart import (
+    LONGEST_PADDING,
+    MOST_AROUND,
+    BeforeFile,
+    BrokenForm,
+    ReceivedForm,
+    receive,
+)
 
 BOUNDARY = "b0undary"
 CONTENT_TYPE = f"multipart/form-data; boundary={BOUNDARY}"
@@ -80,6 +87,12 @@ def take(
         ignored_files=ignored_files,
         before_file=before_file,
     )
+
+
+def padded(form: bytes, blanks: bytes) -> bytes:
+    """With blanks behind each boundary but the last."""
+    line = b"--" + BOUNDARY.encode()
+    return form.replace(line + b"\r\n", line + blanks + b"\r\n")
 
 
 FILE = part('name="content"; filename="demo-1.0.tar.gz"', b"bytes", "Content-Type: A/B; c=d")
@@ -219,8 +232,34 @@ REFUSED = {
         body(part('name="a"', b"x", 'Content-Disposition: form-data; name="b"')),
         "same header twice",
     ),
-    "a preamble": (b"hello\r\n" + body(FILE), "does not begin with its boundary"),
-    "an epilogue": (body(FILE) + b"hello", "goes on after its last boundary"),
+    "a preamble without a line end": (b"hello" + body(FILE), "does not begin with its boundary"),
+    "a preamble with half a line end": (
+        b"hello\n" + body(FILE),
+        "does not begin with its boundary",
+    ),
+    "a long preamble": (
+        b"h" * (MOST_AROUND + 1) + b"\r\n" + body(FILE),
+        "does not begin with its boundary",
+    ),
+    "a preamble alone": (b"hello\r\n" * 9, "does not begin with its boundary"),
+    "an epilogue without a line end": (
+        body(FILE).removesuffix(b"\r\n") + b"hello",
+        "goes on after its last boundary",
+    ),
+    "a long epilogue": (body(FILE) + b"h" * MOST_AROUND, "goes on after its last boundary"),
+    "many blanks behind a boundary": (
+        padded(body(FILE), b" " * (LONGEST_PADDING + 10)),
+        "too many blanks behind its boundaries",
+    ),
+    "blanks behind many boundaries": (
+        padded(body(*[part('name="a"')] * 90), b" " * 1000),
+        "too many blanks behind its boundaries",
+    ),
+    "blanks and more behind a boundary": (padded(body(FILE), b" x"), "not a valid form"),
+    "blanks within the end": (
+        body(FILE).removesuffix(b"--\r\n") + b" --\r\n",
+        "not a valid form",
+    ),
     "two forms": (body(FILE) + body(FILE), "goes on after its last boundary"),
     "two ends": (body(FILE) + body(), "goes on after its last boundary"),
     "an end within the file": (
@@ -241,10 +280,63 @@ def test_refused(tmp_path: Path, content: bytes, sentence: str) -> None:
 
 
 @pytest.mark.parametrize("piece", [1, 2, 3, 7, 1000])
-def test_what_follows_the_form_is_refused_however_it_is_cut(tmp_path: Path, piece: int) -> None:
-    stream = Trickle(body(FILE) + b"\r\n", [piece] * 1000)
+def test_a_boundary_behind_the_form_is_refused_however_it_is_cut(
+    tmp_path: Path, piece: int
+) -> None:
+    stream = Trickle(body(FILE) + b"hello\r\n--" + BOUNDARY.encode(), [piece] * 1000)
     with pytest.raises(BrokenForm):
         receive(stream, CONTENT_TYPE, file_field="content", folder=tmp_path, max_file_size=99)
+
+
+AROUND: dict[str, Callable[[bytes], bytes]] = {
+    "an empty preamble": lambda form: b"\r\n" + form,
+    "a preamble": lambda form: b"This is a form.\r\n" + form,
+    "a preamble of many lines": lambda form: b"--\r\n--b0undar\r\n\r\nx\r\n" + form,
+    "a preamble as long as it may be": lambda form: b"h" * (MOST_AROUND - 4) + b"\r\n" + form,
+    "an epilogue": lambda form: form + b"That was a form.",
+    "an epilogue of many lines": lambda form: form + b"\r\n--\r\n--b0undar\r\n",
+    "an epilogue as long as it may be": lambda form: form + b"h" * (MOST_AROUND - 2),
+    "blanks behind boundaries": lambda form: padded(form, b" \t"),
+    "blanks as many as may be": lambda form: padded(form, b" " * LONGEST_PADDING),
+    "blanks at the end": lambda form: form.removesuffix(b"\r\n") + b" \t ",
+    "a line feed at the end": lambda form: form.removesuffix(b"\r\n") + b"\n",
+    "all of it": lambda form: b"\r\n\r\n" + padded(form, b"  ") + b"\r\nmore",
+}
+
+
+@pytest.mark.parametrize("name", AROUND)
+@pytest.mark.parametrize("piece", [1, 2, 3, 7, 1000, 10**6])
+def test_what_stands_around_the_parts_is_passed_over(
+    tmp_path: Path, name: str, piece: int
+) -> None:
+    form = body(part('name="a"', b"1"), FILE, part('name="b"', b"\r\n--b0undar\r\n"))
+    sent = AROUND[name](form)
+    if len(sent) > 10_000 and piece < 1000:
+        piece = len(sent) // 1000
+    stream = Trickle(sent, [piece] * len(sent))
+
+    with receive(
+        stream, CONTENT_TYPE, file_field="content", folder=tmp_path, max_file_size=99
+    ) as received:
+        assert received.fields == {"a": ["1"], "b": ["\r\n--b0undar\r\n"]}
+        assert received.file is not None
+        assert received.file.artifact.path.read_bytes() == b"bytes"
+
+
+@pytest.mark.parametrize(
+    "content_type",
+    [
+        'multipart/form-data; boundary="b0undary"',
+        "Multipart/Form-Data;BOUNDARY=b0undary",
+        "multipart/form-data ;\tcharset=utf-8 ; boundary=b0undary;",
+        'multipart/form-data; a="; boundary=x"; boundary="b0un\\dary"',
+    ],
+)
+def test_a_content_type_is_read_as_http_has_it(tmp_path: Path, content_type: str) -> None:
+    stream = Trickle(body(FILE))
+    receive(
+        stream, content_type, file_field="content", folder=tmp_path, max_file_size=99
+    ).discard()
 
 
 def test_a_field_beyond_its_limit_is_refused(tmp_path: Path) -> None:
@@ -277,6 +369,8 @@ def test_fields_too_large_together_are_refused(tmp_path: Path) -> None:
         ("multipart/form-data; boundary=", "no valid boundary"),
         ('multipart/form-data; boundary="a\r\nb"', "no valid boundary"),
         ("multipart/form-data; boundary=" + "b" * 71, "no valid boundary"),
+        ("multipart/form-data; boundary=a; boundary=a", "no valid boundary"),
+        ('multipart/form-data; x="a; boundary=b0undary', "no valid boundary"),
     ],
 )
 def test_other_content_types_are_refused(

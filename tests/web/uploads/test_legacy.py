@@ -3,6 +3,7 @@
 What is refused, and in which order, is in ``test_upload_checks.py``.
 """
 
+import hashlib
 import io
 import json
 from collections.abc import Callable, Iterator
@@ -24,6 +25,7 @@ from tests.web.uploads.uploading import (
     INVALID,
     UV,
     Stage,
+    Upload,
     flagged,
     part,
     refused,
@@ -68,6 +70,29 @@ def test_flags_that_disagree_are_refused(stage: Stage, first: str, second: str) 
         refused(stage, upload, 400, "This upload says both that it is staged and that it is not")
 
 
+@pytest.mark.parametrize(
+    "query", ["stage=true", "Staged=true", "staged_=1", "staged=true&x=1", "%20staged=true", "x"]
+)
+def test_a_query_that_nearly_says_staged_publishes_nothing(stage: Stage, query: str) -> None:
+    said = refused(stage, stage.wheel().but(query=query), 400, "The upload URL has the query")
+    assert "?staged=true" in said
+
+
+@pytest.mark.parametrize("field", ["stage", "Staged", "staged_", "is_draft"])
+@pytest.mark.parametrize("content_first", [False, True])
+def test_a_field_that_is_nearly_staged_publishes_nothing(
+    stage: Stage, field: str, content_first: bool
+) -> None:
+    upload = stage.wheel().also(field, "true").but(content_first=content_first)
+    said = refused(stage, upload, 400, f"The form has the field '{field}'")
+    assert "staged=true" in said
+
+
+def test_a_header_that_is_nearly_the_flag_publishes_nothing(stage: Stage) -> None:
+    upload = stage.wheel().but(headers={"X-PyPI-Staged": "true"})
+    refused(stage, upload, 400, "The request has the header 'X-Pypi-Staged'")
+
+
 def test_a_flag_that_the_form_has_twice_is_refused(stage: Stage) -> None:
     upload = stage.wheel().also("staged", "true").also("staged", "true")
     refused(stage, upload, 400, "'staged' is sent 2 times")
@@ -98,12 +123,12 @@ BODY_CASES: dict[str, tuple[Callable[[bytes], bytes], str, str]] = {
         "stopped before its end",
     ),
     "more behind the end": (
-        lambda body: body + b"more",
+        lambda body: body.removesuffix(b"\r\n") + b"more",
         "multipart/form-data; boundary=b0undary",
         "goes on after its last boundary",
     ),
     "something before": (
-        lambda body: b"x\r\n" + body,
+        lambda body: b"x" + body,
         "multipart/form-data; boundary=b0undary",
         "does not begin with its boundary",
     ),
@@ -301,6 +326,73 @@ def test_the_order_of_the_fields_does_not_matter(site: Site, tmp_path: Path) -> 
     response = upload.also("staged", "true").but(content_first=True).send(site)
 
     assert response.status_int == 201
+
+
+def distutils_form(upload: Upload) -> tuple[bytes, str]:
+    """What `setup.py upload` of distutils sends, byte for byte; also its Content-Type.
+
+    It begins with a line end, which makes an empty preamble, and says None where it has nothing.
+    """
+    boundary = "--------------GHSKFJDLGDS7543FJKLFHRE75642756743254"
+    data: dict[str, object] = dict(upload.fields) | {
+        "content": (upload.filename, upload.content),
+        "md5_digest": hashlib.md5(upload.content or b"", usedforsecurity=False).hexdigest(),
+        "metadata_version": "1.0",
+        "home_page": None,
+        "platform": None,
+        "license": "UNKNOWN",
+        "classifiers": ["Programming Language :: Python", "Topic :: Software Development"],
+        "provides": [],
+        "comment": "",
+    }
+    body = b""
+    for key, values in data.items():
+        title = f'\r\nContent-Disposition: form-data; name="{key}"'
+        for value in values if isinstance(values, list) else [values]:
+            content = value[1] if isinstance(value, tuple) else str(value).encode()
+            if isinstance(value, tuple):
+                title += f'; filename="{value[0]}"'
+            body += f"\r\n--{boundary}{title}\r\n\r\n".encode() + content
+    body += f"\r\n--{boundary}--\r\n".encode()
+    return body, f"multipart/form-data; boundary={boundary}"
+
+
+@pytest.mark.parametrize("make", [make_wheel, make_sdist])
+@pytest.mark.parametrize("query", ["", "?staged=true"])
+def test_what_distutils_sends_is_a_form(
+    site: Site, tmp_path: Path, make: Callable[[Path], Path], query: str
+) -> None:
+    site.user()
+    upload = upload_of(make(tmp_path), site.token())
+    body, content_type = distutils_form(upload)
+    assert body.startswith(b"\r\n--")
+
+    response = fetch(
+        site,
+        f"/legacy/{query}",
+        method="POST",
+        headers={"Content-Type": content_type} | authorization(upload.token),
+        body=body,
+    )
+
+    assert response.status_int == (201 if query else 200), response.status
+
+
+def test_a_form_may_have_words_around_it(site: Site, tmp_path: Path) -> None:
+    site.user()
+    upload = upload_of(make_wheel(tmp_path), site.token())
+    body = upload.body().replace(b"undary\r\n", b"undary \t\r\n")
+
+    response = fetch(
+        site,
+        "/legacy/",
+        method="POST",
+        headers={"Content-Type": f"MULTIPART/form-data ; Boundary={BOUNDARY}"}
+        | authorization(upload.token),
+        body=b"This is a form.\r\n" + body + b"That was a form.",
+    )
+
+    assert response.status_int == 200, response.status
 
 
 def test_bearer_is_as_good_as_basic(site: Site, tmp_path: Path) -> None:

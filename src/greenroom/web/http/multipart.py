@@ -3,7 +3,8 @@
 An upload is one request of up to a gigabyte. Its file is written to a temporary file while it
 arrives and hashed on the way, so that memory does not grow with it and no byte is read twice.
 The grammar is that of RFC 7578, read strictly: what one reader would take for the end of a part
-and another would not has no place in an index.
+and another would not has no place in an index. What RFC 2046 (section 5.1.1) allows around the
+parts, a preamble, an epilogue and blanks behind a boundary, is passed over, up to so many bytes.
 """
 
 import re
@@ -16,19 +17,32 @@ from typing import Protocol, Self, cast
 from multipart import (  # type: ignore[import-untyped]
     MultipartError,
     PushMultipartParser,
-    parse_options_header,
 )
 
 from greenroom.registry.artifacts import Artifact, Receiver
+from greenroom.web.http.media_types import media_type, parameter
 
 PIECE = 256 * 1024
 LINE_END = b"\r\n"
+MOST_AROUND = 64 * 1024
+"""How many bytes of a form may belong to no part: preamble, epilogue, blanks behind boundaries."""
+LONGEST_PADDING = 1024
+"""How many blanks may be behind one boundary."""
+STOPPED = "The upload stopped before its end."
+NOT_BEGUN = "The form does not begin with its boundary."
+GOES_ON = "The form goes on after its last boundary."
+TOO_MUCH = "The form has too many blanks behind its boundaries."
 HARMLESS_ENCODINGS = frozenset({"7bit", "8bit", "binary"})
 TEXT_CHARSETS = frozenset({"utf-8", "utf8", "us-ascii", "ascii"})
 
 _boundary = re.compile(r"[ -~]{0,69}[!-~]")
 """RFC 2046 §5.1.1 allows fewer characters; there are clients that use others, such as ``$``."""
 
+
+_ENDING = re.compile(rb"--|[ \t]*\r\n")
+_BEGINNING_OF_ENDING = re.compile(rb"-|[ \t]*\r?")
+# Distutils of old ends its forms with a line feed alone.
+_EPILOGUE = re.compile(rb"[ \t]*(?:\r?\n.*)?", re.DOTALL)
 
 BeforeFile = Callable[[Mapping[str, Sequence[str]], Sequence[str]], None]
 
@@ -149,12 +163,9 @@ def receive(
 
 
 def _boundary_of(content_type: str | None) -> str:
-    media_type, options = cast(
-        "tuple[str, dict[str, str]]", parse_options_header(content_type or "")
-    )
-    if media_type != "multipart/form-data":
+    if media_type(content_type) != "multipart/form-data":
         raise BrokenForm("The request is not multipart/form-data.")
-    boundary = options.get("boundary", "")
+    boundary = parameter(content_type, "boundary") or ""
     if not _boundary.fullmatch(boundary):
         raise BrokenForm("The Content-Type of the request has no valid boundary.")
     return boundary
@@ -178,54 +189,128 @@ class _Parser(Protocol):
 
 
 def _events(parser: _Parser, stream: ReadableStream, boundary: str) -> Iterator[_Event]:
-    """Parse ``stream`` to its end. Nothing may be before the first boundary or behind the last."""
-    start = f"--{boundary}".encode("ascii")
-    end = b"\r\n" + start + b"--"
-    head = b""
-    tail = LINE_END  # the first boundary, which may be the last, has none before it
+    """Parse ``stream`` to its end."""
     try:
-        for chunk in _without_last_line_end(stream):
-            head += chunk[: len(start) - len(head)]
-            if not start.startswith(head):
-                raise BrokenForm("The form does not begin with its boundary.")
-            tail += chunk
-            if -1 < tail.find(end) < len(tail) - len(end):
-                raise BrokenForm("The form goes on after its last boundary.")
-            tail = tail[-len(end) :]
+        for chunk in _PartsAlone(stream, boundary).chunks():
             yield from parser.parse(chunk)
         yield from parser.parse(b"")
     except MultipartError as error:
         raise BrokenForm(_sentence(error)) from error
 
 
-def _without_last_line_end(stream: ReadableStream) -> Iterator[bytes]:
-    """Read ``stream`` in pieces.
+class _PartsAlone:
+    """A body without what stands around its parts, for a parser that knows only these.
 
-    Most clients end the body with a line end after the last boundary. It belongs to no part, and
-    the parser minds it when it arrives alone.
+    A line that begins like a boundary and goes on otherwise ends a part, too (RFC 2046, section
+    5.1.1): it is left to the parser, which refuses it.
     """
-    held = b""
-    while piece := _read(stream):
-        piece = held + piece
-        piece, held = piece[:-2], piece[-2:]
-        if piece:
-            yield piece
-    if held and held != LINE_END:
-        yield held
+
+    def __init__(self, stream: ReadableStream, boundary: str) -> None:
+        self._stream = stream
+        self._delimiter = LINE_END + b"--" + boundary.encode("ascii")
+        self._held = LINE_END  # the first boundary needs no line end before it
+        self._around = 0
+
+    def chunks(self) -> Iterator[bytes]:
+        """The parts and the boundaries between them, in pieces of any size.
+
+        Raises:
+            BrokenForm: something stands where nothing may, or there is too much of it.
+        """
+        self._pass_over_preamble()
+        start = self._delimiter.removeprefix(LINE_END)
+        while self._held:
+            ending = self._ending()
+            yield start + ending
+            if ending == b"--":
+                self._pass_over_epilogue()
+                return
+            yield from self._part()
+            start = self._delimiter
+
+    def _pass_over_preamble(self) -> None:
+        """Leave what is held beginning with the first boundary.
+
+        One that stands within a line is none. It is refused, as the part behind it would be lost.
+        """
+        within = self._delimiter.removeprefix(LINE_END)
+        while (index := self._held.find(self._delimiter)) < 0:
+            if within in self._held:
+                raise BrokenForm(NOT_BEGUN)
+            self._drop(max(len(self._held) - len(self._delimiter) + 1, 0), NOT_BEGUN)
+            if not self._more():
+                began = self._delimiter.startswith(self._held)
+                raise BrokenForm(STOPPED if began else NOT_BEGUN)
+        if within in self._held[:index]:
+            raise BrokenForm(NOT_BEGUN)
+        self._drop(index, NOT_BEGUN)
+
+    def _ending(self) -> bytes:
+        """Take the boundary away that is held, and what ends it: nothing where that is wrong."""
+        length = len(self._delimiter)
+        while (found := _ENDING.match(self._held, length)) is None:
+            if _BEGINNING_OF_ENDING.fullmatch(self._held, length) is None:
+                self._held = self._held[length:]
+                return b""
+            if len(self._held) > length + LONGEST_PADDING + 1:
+                raise BrokenForm(TOO_MUCH)
+            if not self._more():
+                raise BrokenForm(STOPPED)
+        self._held = self._held[length:]
+        ending = bytes(found[0].lstrip(b" \t"))
+        blanks = len(found[0]) - len(ending)
+        if blanks > LONGEST_PADDING:
+            raise BrokenForm(TOO_MUCH)
+        self._drop(blanks, TOO_MUCH)
+        self._held = self._held[len(ending) :]
+        return ending
+
+    def _part(self) -> Iterator[bytes]:
+        """What comes before the next boundary; at the end of the body nothing is held any more."""
+        while (index := self._held.find(self._delimiter)) < 0:
+            certain = len(self._held) - len(self._delimiter) + 1
+            if certain > 0:
+                yield self._held[:certain]
+                self._held = self._held[certain:]
+            if not self._more():
+                yield self._held
+                self._held = b""
+                return
+        if index > 0:
+            yield self._held[:index]
+            self._held = self._held[index:]
+
+    def _pass_over_epilogue(self) -> None:
+        """Read to the end of the body; no boundary may come any more."""
+        while self._around + len(self._held) <= MOST_AROUND:
+            if not self._more():
+                break
+        if _EPILOGUE.fullmatch(self._held) is None or self._delimiter in self._held:
+            raise BrokenForm(GOES_ON)
+        self._drop(len(self._held), GOES_ON)
+
+    def _drop(self, count: int, sentence: str) -> None:
+        self._around += count
+        if self._around > MOST_AROUND:
+            raise BrokenForm(sentence)
+        self._held = self._held[count:]
+
+    def _more(self) -> bool:
+        piece = _read(self._stream)
+        self._held += piece
+        return bool(piece)
 
 
 def _read(stream: ReadableStream) -> bytes:
     try:
         return stream.read(PIECE)
     except Exception as error:  # each server has its own for a connection that breaks or stalls
-        raise BrokenForm("The upload stopped before its end.") from error
+        raise BrokenForm(STOPPED) from error
 
 
 def _sentence(error: MultipartError) -> str:
     if "Unexpected end" in str(error):
-        return "The upload stopped before its end."
-    if "Unexpected data after end" in str(error):
-        return "The form goes on after its last boundary."
+        return STOPPED
     return f"The request is not a valid form: {str(error)[:200]}."
 
 
