@@ -306,9 +306,7 @@ AROUND: dict[str, Callable[[bytes], bytes]] = {
 
 @pytest.mark.parametrize("name", AROUND)
 @pytest.mark.parametrize("piece", [1, 2, 3, 7, 1000, 10**6])
-def test_what_stands_around_the_parts_is_passed_over(
-    tmp_path: Path, name: str, piece: int
-) -> None:
+def test_what_stands_around_the_parts_is_passed_over(tmp_path: Path, name: str, piece: int) -> None:
     form = body(part('name="a"', b"1"), FILE, part('name="b"', b"\r\n--b0undar\r\n"))
     sent = AROUND[name](form)
     if len(sent) > 10_000 and piece < 1000:
@@ -334,9 +332,7 @@ def test_what_stands_around_the_parts_is_passed_over(
 )
 def test_a_content_type_is_read_as_http_has_it(tmp_path: Path, content_type: str) -> None:
     stream = Trickle(body(FILE))
-    receive(
-        stream, content_type, file_field="content", folder=tmp_path, max_file_size=99
-    ).discard()
+    receive(stream, content_type, file_field="content", folder=tmp_path, max_file_size=99).discard()
 
 
 def test_a_field_beyond_its_limit_is_refused(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 What is refused, and in which order, is in ``test_upload_checks.py``.
 """
 
+import gzip
 import hashlib
 import io
 import json
@@ -162,6 +163,27 @@ def test_a_body_that_is_no_form_is_refused(stage: Stage, case: str) -> None:
     assert response.status_int == 400
     assert sentence in response.status
     assert sentence in response.text
+    assert state(stage.site) == before
+
+
+@pytest.mark.parametrize("headers", [{"Content-Encoding": "gzip"}, {"Content-Encoding": "br"}, {}])
+def test_a_compressed_body_is_refused_as_one(stage: Stage, headers: dict[str, str]) -> None:
+    """Also one that does not say so: it begins as a gzip file does."""
+    before = state(stage.site)
+
+    response = fetch(
+        stage.site,
+        "/legacy/?staged=true",
+        method="POST",
+        headers={"Content-Type": f"multipart/form-data; boundary={BOUNDARY}"}
+        | authorization(stage.tokens["good"])
+        | headers,
+        body=gzip.compress(whole(stage)),
+    )
+
+    sentence = "The request body is compressed: send it as it is, without a Content-Encoding."
+    assert response.status == f"400 {sentence}"
+    assert response.text == f"400 {sentence}\n"
     assert state(stage.site) == before
 
 

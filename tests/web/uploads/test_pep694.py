@@ -278,6 +278,40 @@ def test_a_body_of_another_type_is_refused(client: Client, content_type: str, wh
         problem(client.post(url, sent, content_type=content_type), 415)
 
 
+@pytest.mark.parametrize(
+    "content_type",
+    [
+        f"{JSON}; charset=utf-8",
+        f"{JSON};charset=UTF-8",
+        f'{JSON} ; charset="utf-8"',
+        f'{JSON}\t;\ta="; b=c";;',
+        f"{JSON};",
+        JSON.upper(),
+        JSON.title() + "; Charset=UTF-8",
+        f" {JSON} ",
+    ],
+)
+def test_a_content_type_is_read_as_http_has_it(
+    client: Client, content_type: str, wheel: Path
+) -> None:
+    session = body(client.create(status=201, content_type=content_type))
+    upload = client.announce(session, wheel, content_type=content_type)
+    assert upload.status_int == 202
+
+
+@pytest.mark.parametrize("coding", ["gzip", "GZIP", "br", "deflate, gzip", "identity, gzip"])
+def test_a_compressed_body_is_refused_as_one(client: Client, coding: str, wheel: Path) -> None:
+    session = client.session()
+    refused = [client.create("other", Content_Encoding=coding)]
+    upload = body(client.announce(session, wheel))
+    bytes_url = upload["mechanism"]["file_url"]
+    refused.append(client.post(bytes_url, wheel.read_bytes(), Content_Encoding=coding))
+    for response in refused:
+        problem(response, 415)
+        assert "The request body is compressed" in response.json["detail"]
+    client.post(bytes_url, wheel.read_bytes(), Content_Encoding="identity", status=204)
+
+
 @pytest.mark.parametrize("accept", ["text/html", "application/vnd.pypi.upload.v1+json", "image/*"])
 def test_who_accepts_nothing_of_ours_is_told(client: Client, accept: str) -> None:
     session = client.session()

@@ -20,6 +20,7 @@ from multipart import (  # type: ignore[import-untyped]
 )
 
 from greenroom.registry.artifacts import Artifact, Receiver
+from greenroom.web.http.content_coding import COMPRESSED, GZIP
 from greenroom.web.http.media_types import media_type, parameter
 
 PIECE = 256 * 1024
@@ -235,6 +236,8 @@ class _PartsAlone:
         """
         within = self._delimiter.removeprefix(LINE_END)
         while (index := self._held.find(self._delimiter)) < 0:
+            if self._held.startswith(LINE_END + GZIP):
+                raise BrokenForm(COMPRESSED)
             if within in self._held:
                 raise BrokenForm(NOT_BEGUN)
             self._drop(max(len(self._held) - len(self._delimiter) + 1, 0), NOT_BEGUN)

@@ -14,6 +14,8 @@ from pyramid.config import Configurator
 from pyramid.httpexceptions import HTTPBadRequest
 from pyramid.response import Response
 
+from greenroom.web.http.content_coding import COMPRESSED, is_compressed
+from greenroom.web.http.media_types import media_type, parameter
 from greenroom.web.http.request import LARGEST_FORM, SAFE_METHODS, Request
 from greenroom.web.http.traversal import Node
 
@@ -74,8 +76,13 @@ def _check_form(request: Request, repeatable: Collection[str]) -> None:
     length = request.content_length
     if length == 0:
         return
-    if request.content_type != _FORM_TYPE or (request.charset or "UTF-8").upper() != "UTF-8":
+    if is_compressed(request):
+        raise HTTPBadRequest(COMPRESSED)
+    sent = request.headers.get("Content-Type")
+    charset = parameter(sent, "charset") or "UTF-8"
+    if media_type(sent) != _FORM_TYPE or charset.upper() != "UTF-8":
         raise HTTPBadRequest(f"A form is sent as {_FORM_TYPE}, in UTF-8.")
+    request.environ["CONTENT_TYPE"] = _FORM_TYPE  # WebOb knows it in this one spelling
     if length is None or length > LARGEST_FORM:
         raise HTTPBadRequest(f"The form is larger than {LARGEST_FORM} bytes.")
     try:

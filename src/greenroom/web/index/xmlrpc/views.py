@@ -8,6 +8,8 @@ from pyramid.httpexceptions import (
 from pyramid.response import Response
 from pyramid.view import view_config
 
+from greenroom.web.http.content_coding import COMPRESSED, is_compressed
+from greenroom.web.http.media_types import media_type
 from greenroom.web.http.request import Request
 from greenroom.web.index.pypi import Pypi
 from greenroom.web.index.xmlrpc.methods import perform
@@ -35,12 +37,14 @@ def _body(request: Request) -> bytes:
     """The request's body.
 
     Raises:
-        HTTPUnsupportedMediaType: it is no XML. An upload that was sent here must not be taken for
+        HTTPUnsupportedMediaType: it is no XML, or compressed. An upload that was sent here must not be taken for
             one that succeeded.
         HTTPRequestEntityTooLarge: it is longer than any call.
         HTTPBadRequest: it ends too early.
     """
-    if request.content_type not in ("text/xml", "application/xml"):
+    if is_compressed(request):
+        raise HTTPUnsupportedMediaType(COMPRESSED)
+    if media_type(request.headers.get("Content-Type")) not in ("text/xml", "application/xml"):
         raise HTTPUnsupportedMediaType(
             "This address takes XML-RPC calls, sent as text/xml. Files are uploaded to "
             f"{request.urls.legacy_upload(staged=False)}."

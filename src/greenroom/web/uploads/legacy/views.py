@@ -27,6 +27,7 @@ from greenroom.registry.permissions import Actor
 from greenroom.registry.unit_of_work import UnitOfWork
 from greenroom.registry.uploads import Accepted
 from greenroom.web.http import authentication, errors
+from greenroom.web.http.content_coding import COMPRESSED, is_compressed
 from greenroom.web.http.multipart import (
     BrokenForm,
     ReceivedForm,
@@ -87,6 +88,8 @@ def _received(request: Request) -> Iterator[ReceivedForm]:
         if (request.content_length or 0) > settings.max_file_size + _MOST_TEXT:
             raise TooLarge(file_rules.file_too_large(settings.max_file_size))
 
+    if is_compressed(request):
+        raise BadForm(COMPRESSED)
     try:
         form = receive(
             request.environ["wsgi.input"],

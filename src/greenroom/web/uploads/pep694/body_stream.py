@@ -3,9 +3,12 @@
 import contextlib
 from collections.abc import Iterator
 
+from pyramid.httpexceptions import HTTPUnsupportedMediaType
+
 from greenroom.registry.artifacts import Received, Receiver, TooManyBytes
 from greenroom.registry.errors import InvalidRequest, TooLarge
 from greenroom.storage import Storage
+from greenroom.web.http.content_coding import COMPRESSED, is_compressed
 from greenroom.web.http.request import Request
 
 _PIECE = 256 * 1024
@@ -21,9 +24,12 @@ def receive(
     leaves what has arrived.
 
     Raises:
+        HTTPUnsupportedMediaType: it is sent compressed; its digests would be those of other bytes.
         TooLarge: more arrive.
         InvalidRequest: fewer arrive, or none.
     """
+    if is_compressed(request):
+        raise HTTPUnsupportedMediaType(COMPRESSED)
     if (request.content_length or 0) > limit:
         raise TooLarge(_too_many(limit))
     with Receiver(storage.incoming, limit=limit, digests=names) as receiver:

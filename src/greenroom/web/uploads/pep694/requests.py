@@ -10,6 +10,8 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationEr
 from pyramid.httpexceptions import HTTPNotAcceptable, HTTPUnsupportedMediaType
 
 from greenroom.registry.errors import InvalidRequest
+from greenroom.web.http.content_coding import COMPRESSED, is_compressed
+from greenroom.web.http.media_types import media_type
 from greenroom.web.http.problem_details import CONTENT_TYPE, PROBLEM_TYPE
 from greenroom.web.http.request import Request
 
@@ -101,10 +103,12 @@ def parse(request: Request, model: type[M]) -> M:
     """The request's body as such a message.
 
     Raises:
-        HTTPUnsupportedMediaType: it is sent as another type.
+        HTTPUnsupportedMediaType: it is sent as another type, or compressed.
         InvalidRequest: it is no such message; the details name each key that is wrong.
     """
-    if request.content_type != CONTENT_TYPE:
+    if is_compressed(request):
+        raise HTTPUnsupportedMediaType(COMPRESSED)
+    if media_type(request.headers.get("Content-Type")) != CONTENT_TYPE:
         raise HTTPUnsupportedMediaType(f"Send a body with the Content-Type {CONTENT_TYPE}.")
     body = request.body_file.read(LARGEST_BODY + 1)
     if len(body) > LARGEST_BODY:
