@@ -295,6 +295,20 @@ def test_what_is_published_already_is_found_after_the_upgrade(
     assert_sound(database)
 
 
+def test_files_from_before_comments_have_none(filled: Database) -> None:
+    upgrade(filled, "0006")
+    with filled.engine.connect() as connection:
+        before = rows(connection)
+    filled.upgrade()
+    with filled.engine.connect() as connection:
+        (file,) = rows(connection)["files"]
+    assert file["comment"] == ""
+    downgrade(filled, "0006")
+    with filled.engine.connect() as connection:
+        assert rows(connection) == before
+    assert_sound(filled)
+
+
 def test_a_step_down_removes_what_is_staged_and_keeps_what_is_published(
     database: Database, tmp_path: Path
 ) -> None:

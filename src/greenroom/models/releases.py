@@ -53,7 +53,8 @@ class File(Base):
 
     ``published`` is the moment it became public, ``created`` the moment it arrived. ``sha256`` is
     also the key of its bytes in the storage, as ``metadata_sha256`` is that of its metadata file
-    (PEP 658). A file is yanked by itself or with its release.
+    (PEP 658). A file is yanked by itself or with its release. ``comment`` is what its uploader said
+    of it beside what is inside.
     """
 
     __tablename__ = "files"
@@ -89,6 +90,7 @@ class File(Base):
     published: Mapped[datetime | None]
     yanked: Mapped[bool] = mapped_column(default=False)
     yanked_reason: Mapped[LongText] = mapped_column(default="")
+    comment: Mapped[LongText] = mapped_column(default="", server_default="")
     uploaded_by_id: Mapped[int | None] = mapped_column(
         ForeignKey("users.id", ondelete="SET NULL"), index=True
     )

@@ -74,6 +74,7 @@ class Claims:
 
     Attributes:
         digests: maps ``sha256`` and the like to hex text.
+        comment: a word about the file for everybody to read; may be empty.
         told_by: what says so, as sentences call it.
     """
 
@@ -81,6 +82,7 @@ class Claims:
     version: Version
     packagetype: PackageType
     digests: Mapping[str, str]
+    comment: str = ""
     told_by: str = "uploader"
 
 

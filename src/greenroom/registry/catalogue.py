@@ -55,6 +55,7 @@ class ListedFile:
     python_tag: str
     md5: str
     blake2_256: str
+    comment: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -417,6 +418,7 @@ def _listing(
             File.yanked_reason.label("file_yanked_reason"),
             File.packagetype,
             File.metadata_sha256,
+            File.comment,
         )
         .outerjoin(File, (File.release_id == Release.id) & is_offered)
         .where(Release.project_id == project.id, is_listed)
@@ -438,6 +440,7 @@ def _listing(
                 python_tag=row.python_tag,
                 md5=row.md5,
                 blake2_256=row.blake2_256,
+                comment=row.comment,
             )
             for row in rows
             if row.filename is not None and not project.quarantined

@@ -120,6 +120,7 @@ class Staged(StrEnum):
 
     ADDED = "added"
     REPLACED = "replaced"
+    COMMENTED = "commented on"
     UNCHANGED = "unchanged"
 
 
@@ -379,12 +380,17 @@ def open_draft(uow: UnitOfWork, actor: Actor, project: Project, version: Version
 
 
 def add_file(
-    uow: UnitOfWork, actor: Actor, draft: Draft, artifact: Artifact, distribution: Distribution
+    uow: UnitOfWork,
+    actor: Actor,
+    draft: Draft,
+    artifact: Artifact,
+    distribution: Distribution,
+    comment: str = "",
 ) -> Staged:
     """Stage a file whose bytes are kept and which passed every check.
 
-    The same name with the same bytes changes nothing; with other bytes it replaces. The caller
-    holds the project's lock.
+    The same name with the same bytes changes nothing but the comment, where it has another one;
+    with other bytes it replaces. The caller holds the project's lock.
 
     Raises:
         Ended: the draft is not open any more.
@@ -395,12 +401,12 @@ def add_file(
     _check_not_in_review(draft)
     former = find_file(uow.db, draft, artifact.filename)
     if former is not None and former.sha256 == artifact.sha256:
-        return Staged.UNCHANGED
+        return _comment_on(uow, actor, draft, former, comment)
     detail = f"sha256 {artifact.sha256}"
     if former is not None:
         detail = f"sha256 {former.sha256} became {artifact.sha256}"
         _remove(uow, former)
-    file = releases.new_file(uow, actor, release, artifact, distribution)
+    file = releases.new_file(uow, actor, release, artifact, distribution, comment)
     file.draft_id = draft.id
     uow.db.add(file)
     outcome = Staged.ADDED if former is None else Staged.REPLACED
@@ -408,6 +414,16 @@ def add_file(
     _touch(uow, draft)
     _describe(uow, draft)
     return outcome
+
+
+def _comment_on(uow: UnitOfWork, actor: Actor, draft: Draft, file: File, comment: str) -> Staged:
+    """Let a staged file have this comment; an empty one says nothing and changes nothing."""
+    if comment in ("", file.comment):
+        return Staged.UNCHANGED
+    file.comment = comment
+    log(uow, draft, actor, Staged.COMMENTED, file.filename)
+    _touch(uow, draft)
+    return Staged.COMMENTED
 
 
 def remove_file(uow: UnitOfWork, actor: Actor, draft: Draft, filename: str) -> None:

@@ -121,7 +121,12 @@ def add(uow: UnitOfWork, project: Project, version: Version) -> Release:
 
 
 def new_file(
-    uow: UnitOfWork, actor: Actor, release: Release, artifact: Artifact, distribution: Distribution
+    uow: UnitOfWork,
+    actor: Actor,
+    release: Release,
+    artifact: Artifact,
+    distribution: Distribution,
+    comment: str,
 ) -> File:
     """A file of a release, neither staged nor published yet."""
     return File(
@@ -137,6 +142,7 @@ def new_file(
         metadata_sha256=distribution.metadata_sha256,
         core_metadata=distribution.metadata,
         created=uow.now,
+        comment=comment,
         uploaded_by_id=actor.user_id,
     )
 

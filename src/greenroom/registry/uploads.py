@@ -214,8 +214,8 @@ def accept(
     _keep_for_certain(uow, artifact, distribution)
     project = projects.find(uow, claims.name) or projects.create(uow, actor, distribution.name)
     if staged:
-        return _stage(uow, actor, project, artifact, distribution)
-    return _publish(uow, actor, project, artifact, distribution)
+        return _stage(uow, actor, project, artifact, distribution, claims.comment)
+    return _publish(uow, actor, project, artifact, distribution, claims.comment)
 
 
 def _key(draft: Draft | None) -> str | None:
@@ -304,11 +304,16 @@ def _keep_for_certain(uow: UnitOfWork, artifact: Artifact, distribution: Distrib
 
 
 def _stage(
-    uow: UnitOfWork, actor: Actor, project: Project, artifact: Artifact, distribution: Distribution
+    uow: UnitOfWork,
+    actor: Actor,
+    project: Project,
+    artifact: Artifact,
+    distribution: Distribution,
+    comment: str,
 ) -> Accepted:
     former = drafts.live(uow, project, distribution.version)
     draft = former or drafts.open_draft(uow, actor, project, distribution.version)
-    staged = drafts.add_file(uow, actor, draft, artifact, distribution)
+    staged = drafts.add_file(uow, actor, draft, artifact, distribution, comment)
     return Accepted(
         draft.key,
         opened=former is None,
@@ -318,12 +323,17 @@ def _stage(
 
 
 def _publish(
-    uow: UnitOfWork, actor: Actor, project: Project, artifact: Artifact, distribution: Distribution
+    uow: UnitOfWork,
+    actor: Actor,
+    project: Project,
+    artifact: Artifact,
+    distribution: Distribution,
+    comment: str,
 ) -> Accepted:
     release = releases.find(uow.db, project, distribution.version)
     if release is None:
         release = releases.add(uow, project, distribution.version)
         releases.describe(release, distribution.metadata)
-    file = releases.new_file(uow, actor, release, artifact, distribution)
+    file = releases.new_file(uow, actor, release, artifact, distribution, comment)
     publication.make_public(uow, actor.name, project, release, [file])
     return Accepted(None, opened=False, published=True, changed=True)

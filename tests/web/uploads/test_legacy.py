@@ -15,8 +15,9 @@ from pathlib import Path
 import pytest
 from sqlalchemy import select
 
-from greenroom.models import Token
-from greenroom.registry import projects
+from greenroom.models import Draft, Token
+from greenroom.registry import projects, publishing
+from greenroom.registry.permissions import OPERATOR
 from tests.artifacts import make_sdist, make_wheel
 from tests.factories import PASSWORD
 from tests.web.conftest import Site, authorization
@@ -415,6 +416,83 @@ def test_a_form_may_have_words_around_it(site: Site, tmp_path: Path) -> None:
     )
 
     assert response.status_int == 200, response.status
+
+
+def comments(site: Site) -> dict[str, str]:
+    """What the JSON API says of the files of `example`."""
+    said = json.loads(fetch(site, "/pypi/example/json").body)
+    assert said["urls"] == [file for files in said["releases"].values() for file in files]
+    return {file["filename"]: file["comment_text"] for file in said["urls"]}
+
+
+def test_a_comment_is_told_with_the_file(site: Site, tmp_path: Path) -> None:
+    site.user()
+    token = site.token()
+    commented = "built for Débian <12>\nand others"
+    wheel, sdist = make_wheel(tmp_path), make_sdist(tmp_path)
+    assert upload_of(wheel, token).saying(comment=commented).send(site).status_int == 200
+    assert upload_of(sdist, token).saying(comment="UNKNOWN").send(site).status_int == 200
+
+    assert comments(site) == {wheel.name: commented, sdist.name: ""}
+
+
+def test_a_comment_waits_in_the_draft_with_its_file(site: Site, tmp_path: Path) -> None:
+    site.user()
+    upload = upload_of(make_wheel(tmp_path), site.token()).but(query="staged=true")
+    other = upload_of(make_sdist(tmp_path), upload.token).but(query="staged=true")
+    upload.saying(comment="first").send(site)
+    other.saying(comment="of the sdist").send(site)
+
+    again = upload.saying(comment="second").send(site)
+    assert json.loads(again.body)["notices"][0].startswith("Draft of example")
+    for sent in (upload, upload.saying(comment="second")):  # neither says anything new
+        before = state(site)
+        assert "this very content" in json.loads(sent.send(site).body)["notices"][0]
+        assert state(site) == before
+    with site.services.writing() as uow:
+        draft = uow.db.scalars(select(Draft)).one()
+        publishing.publish(uow, OPERATOR, draft)
+
+    assert comments(site) == {
+        str(upload.filename): "second",
+        str(other.filename): "of the sdist",
+    }
+
+
+def test_a_comment_goes_with_the_bytes_that_it_was_sent_with(site: Site, tmp_path: Path) -> None:
+    site.user()
+    token = site.token()
+    upload = upload_of(make_wheel(tmp_path), token).but(query="staged=true")
+    upload.saying(comment="of the first").send(site)
+    upload_of(make_wheel(tmp_path, salt="other"), token).but(query="staged=true").send(site)
+    with site.services.writing() as uow:
+        publishing.publish(uow, OPERATOR, uow.db.scalars(select(Draft)).one())
+
+    assert list(comments(site).values()) == [""]
+
+
+# What would be dropped
+
+
+@pytest.mark.parametrize("name", ["attestations", "attestation", "provenance", "sigstore_bundle"])
+@pytest.mark.parametrize("content_first", [False, True])
+def test_attestations_are_refused_not_dropped(stage: Stage, name: str, content_first: bool) -> None:
+    upload = stage.wheel().also(name, "[{}]").but(content_first=content_first)
+    said = refused(stage, upload, 400, "This index takes no attestations yet", code="invalid-form")
+    assert f"'{name}'" in said
+
+
+@pytest.mark.parametrize("value", ["", " ", "UNKNOWN", "[]"])
+def test_no_attestations_are_none(site: Site, tmp_path: Path, value: str) -> None:
+    site.user()
+    upload = upload_of(make_wheel(tmp_path), site.token()).also("attestations", value)
+
+    assert upload.send(site).status_int == 200
+
+
+@pytest.mark.parametrize("name", ["sha512_digest", "sha3_256_digest", "blake2b_256_digest"])
+def test_a_digest_that_is_not_checked_is_refused(stage: Stage, name: str) -> None:
+    refused(stage, stage.wheel().also(name, "0" * 64), 400, f"'{name}' is a digest that this index")
 
 
 def test_bearer_is_as_good_as_basic(site: Site, tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ from packaging.version import Version
 from greenroom.core_metadata import CoreMetadata
 from greenroom.registry.errors import InvalidMetadata
 from greenroom.web.uploads.legacy.forms import (
+    LONGEST_COMMENT,
     BadForm,
     Fields,
     MissingField,
@@ -360,6 +361,7 @@ SINGLE = [
     "staged",
     "draft",
     "summary",
+    "comment",
     "description",
     "license",
     "author_email",
@@ -382,6 +384,27 @@ def test_a_field_that_is_one_is_sent_once(name: str) -> None:
 )
 def test_lists_and_fields_that_nobody_knows_are_not_judged(name: str) -> None:
     assert parse_claims(form() | {name: ["a", "a"]}, private=False)
+
+
+@pytest.mark.parametrize(
+    ("sent", "comment"),
+    [
+        (None, ""),
+        ("", ""),
+        (" \n", ""),
+        ("UNKNOWN", ""),
+        ("built for Débian", "built for Débian"),
+        (" two\nlines ", "two\nlines"),
+        ("x" * LONGEST_COMMENT, "x" * LONGEST_COMMENT),
+    ],
+)
+def test_a_comment_is_kept_as_it_is(sent: str | None, comment: str) -> None:
+    assert parse_claims(form(comment=sent), private=False).comment == comment
+
+
+def test_a_long_comment_is_refused_not_cut() -> None:
+    with pytest.raises(BadForm, match="'comment' has 4001 characters: it may have 4000"):
+        parse_claims(form(comment="x" * (LONGEST_COMMENT + 1)), private=False)
 
 
 def test_space_around_a_field_does_not_matter() -> None:

@@ -88,11 +88,13 @@ class ReceivedForm:
         fields: the text of each field, in the order in which it was sent.
         file: the file, when there was one.
         problems: a sentence for each field that is left out because it is no text.
+        thrown_away: the names of fields whose files nobody wants.
     """
 
     fields: dict[str, list[str]] = field(default_factory=dict)
     file: ReceivedFile | None = None
     problems: tuple[str, ...] = ()
+    thrown_away: frozenset[str] = frozenset()
 
     def discard(self) -> None:
         """Remove the temporary file, if it is still where it was."""
@@ -343,6 +345,7 @@ class _FormInTheMaking:
         self._limits = limits
         self._fields: dict[str, list[str]] = {}
         self._problems: list[str] = []
+        self._thrown_away: set[str] = set()
         self._file: _ArrivingFile | None = None
         self._current: _ArrivingFile | _ArrivingText | None = None
         self._count = 0
@@ -359,7 +362,9 @@ class _FormInTheMaking:
 
     def finished(self) -> ReceivedForm:
         file = self._file.received() if self._file else None
-        return ReceivedForm(self._fields, file, tuple(self._problems))
+        return ReceivedForm(
+            self._fields, file, tuple(self._problems), frozenset(self._thrown_away)
+        )
 
     def abandon(self) -> None:
         """Leave nothing behind."""
@@ -393,9 +398,11 @@ class _FormInTheMaking:
 
     def _end(self) -> None:
         part, self._current = self._current, None
-        if isinstance(part, _ArrivingText) and not (
-            part.is_file and part.name in self._ignored_files
-        ):
+        if not isinstance(part, _ArrivingText):
+            return
+        if part.is_file and part.name in self._ignored_files:
+            self._thrown_away.add(part.name)
+        else:
             problem = part.problem()
             if problem is not None:
                 self._problems.append(problem)

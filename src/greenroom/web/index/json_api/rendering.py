@@ -97,7 +97,7 @@ def info(described: Described) -> dict[str, object]:
 def file_object(file: ListedFile, link: Link) -> dict[str, object]:
     """What is said of one file; ``link`` gives its address."""
     return {
-        "comment_text": "",
+        "comment_text": file.comment,
         "digests": {"blake2b_256": file.blake2_256, "md5": file.md5, "sha256": file.sha256},
         "downloads": -1,
         "filename": file.filename,

@@ -37,8 +37,8 @@ def _body(request: Request) -> bytes:
     """The request's body.
 
     Raises:
-        HTTPUnsupportedMediaType: it is no XML, or compressed. An upload that was sent here must not be taken for
-            one that succeeded.
+        HTTPUnsupportedMediaType: it is no XML, or compressed. An upload that was sent here must not
+            be taken for one that succeeded.
         HTTPRequestEntityTooLarge: it is longer than any call.
         HTTPBadRequest: it ends too early.
     """

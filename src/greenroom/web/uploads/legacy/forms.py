@@ -21,6 +21,7 @@ _SINGLE = frozenset(
         ":action",
         "author",
         "author_email",
+        "comment",
         "description",
         "description_content_type",
         "download_url",
@@ -42,6 +43,11 @@ _SINGLE = frozenset(
         *_DIGESTS,
     }
 )
+# Proofs of where a file comes from; and what says that there are none.
+_PROOFS = ("attestation", "provenance", "sigstore")
+_NOTHING = frozenset({"", "UNKNOWN", "[]"})
+
+LONGEST_COMMENT = 4000
 _FLAG_FIELDS = ("staged", "draft")
 _FLAG_HEADER = "X-PyPI-Is-Staged"
 _PARAMETERS = frozenset({":action", "protocol_version", *_FLAG_FIELDS})
@@ -142,15 +148,15 @@ def _check_names(fields: Fields, query: Fields, headers: Iterable[str]) -> None:
     misspelt = next((name for name in fields if name not in _FLAG_FIELDS and _is_near(name)), None)
     if misspelt is not None:
         raise BadForm(
-            f"The form has the field {misspelt[:40]!r}, which this index does not know: to upload a "
-            "draft, send staged=true; to publish, leave it out."
+            f"The form has the field {misspelt[:40]!r}, which this index does not know: to upload "
+            "a draft, send staged=true; to publish, leave it out."
         )
     header = next((name for name in headers if _is_near_header(name)), None)
     if header is not None:
         raise BadForm(
-            f"The request has the header {header[:40]!r}, which this index does not know: to upload "
-            f"a draft, send the form field staged=true, or {_FLAG_HEADER}: true; to publish, leave "
-            "it out."
+            f"The request has the header {header[:40]!r}, which this index does not know: to "
+            f"upload a draft, send the form field staged=true, or {_FLAG_HEADER}: true; to publish, "
+            "leave it out."
         )
 
 
@@ -195,17 +201,39 @@ def parse_name(fields: Fields) -> str:
     return name
 
 
+def _check_nothing_lost(fields: Fields) -> None:
+    """Raise BadForm where the form has what this index would drop without a word.
+
+    Raises:
+        BadForm: it has attestations, or a digest that is not checked.
+    """
+    for name, values in fields.items():
+        if name.lower().startswith(_PROOFS) and any(
+            value.strip() not in _NOTHING for value in values
+        ):
+            raise BadForm(
+                f"This index takes no attestations yet, and the form has some in {name[:40]!r}: "
+                "upload without them (twine: without --attestations; uv: --no-attestations)."
+            )
+        if name.endswith("_digest") and name not in _DIGESTS:
+            raise BadForm(
+                f"The form field {name[:40]!r} is a digest that this index does not check: send "
+                f"{', '.join(_DIGESTS)}, or some of them."
+            )
+
+
 def parse_claims(fields: Fields, *, private: bool) -> Claims:
     """What the form says of the file.
 
     Raises:
         MissingField: a field is missing.
-        BadForm: a field is sent twice, or has a value that it cannot have.
+        BadForm: a field is sent twice, has a value that it cannot have, or would be lost.
         greenroom.registry.errors.InvalidMetadata: name or version are not valid.
     """
     for name, values in fields.items():
         if name in _SINGLE and len(values) > 1:
             raise BadForm(f"The form field {name!r} is sent {len(values)} times; once is enough.")
+    _check_nothing_lost(fields)
     name = parse_name(fields)
     packagetype = _packagetype(fields)
     # Clients send py3, cp312, 3, 3.11, 2.7 or source: the file's own name says what it is for.
@@ -213,7 +241,9 @@ def parse_claims(fields: Fields, *, private: bool) -> Claims:
         raise MissingField("The form field 'pyversion' is missing: a wheel has one, such as py3.")
     digests = _digests(fields)
     version = check_version(_required(fields, "version"), private=private)
-    return Claims(name, version, packagetype, digests, told_by="form")
+    return Claims(
+        name, version, packagetype, digests, comment=_comment(fields), told_by="form"
+    )
 
 
 def _packagetype(fields: Fields) -> PackageType:
@@ -225,6 +255,16 @@ def _packagetype(fields: Fields) -> PackageType:
     raise BadForm(
         f"The form field 'filetype' is {value[:40]!r}: this index takes 'sdist' and 'bdist_wheel'."
     )
+
+
+def _comment(fields: Fields) -> str:
+    comment = _one(fields, "comment") or ""
+    if len(comment) > LONGEST_COMMENT:
+        raise BadForm(
+            f"The form field 'comment' has {len(comment)} characters: it may have "
+            f"{LONGEST_COMMENT}."
+        )
+    return comment
 
 
 def _digests(fields: Fields) -> dict[str, str]:
