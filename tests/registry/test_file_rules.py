@@ -141,7 +141,7 @@ def test_a_release_has_one_source_distribution(
     factories.stage(uow, ada, make_sdist(tmp_path))
     file_rules.check_single_sdist(uow, release, "example-1.0.tar.gz")
     file_rules.check_single_sdist(uow, release, None)
-    with pytest.raises(SecondSdist, match=r"1\.0 has 'example-1\.0\.tar\.gz'"):
+    with pytest.raises(SecondSdist, match=r"'example-1\.0\.tar\.gz'\. Remove it from the draft"):
         file_rules.check_single_sdist(uow, release, "example-1.0.0.tar.gz")
 
 

@@ -134,6 +134,16 @@ def project(db: Session, name: str) -> Project | None:
     )
 
 
+def name_like(db: Session, confusable: str) -> str | None:
+    """The name of a public project that has this form when look-alike characters are folded."""
+    return db.scalar(
+        select(Project.name)
+        .where(Project.confusable_name == confusable, _is_public_project())
+        .order_by(Project.id)
+        .limit(1)
+    )
+
+
 def listing(db: Session, project: Project) -> Listing:
     """What the simple index says of a public project. Releases may have lost all their files."""
     return _listing(db, project, _is_public_release(), _is_public_file())

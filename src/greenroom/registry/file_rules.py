@@ -152,21 +152,28 @@ def check_single_sdist(uow: UnitOfWork, release: Release, sdist: str | None) -> 
     Raises:
         SecondSdist: there would be two.
     """
-    names = set(
-        uow.db.scalars(
-            select(File.filename).where(
+    published = {
+        name: draft_id is None
+        for name, draft_id in uow.db.execute(
+            select(File.filename, File.draft_id).where(
                 File.release_id == release.id,
                 File.packagetype == "sdist",
                 projects.is_present(uow),
             )
         )
-    )
-    others = sorted(names - {sdist}) if sdist is not None else sorted(names)[1:]
+    }
+    names = sorted(published)
+    others = [name for name in names if name != sdist] if sdist is not None else names[1:]
     if others:
-        raise SecondSdist(
-            f"Only one source distribution per release: {release.version} has {others[0]!r}. "
-            "Remove it from the draft first, or use a different version."
-        )
+        raise SecondSdist(_second_sdist(release.version, others[0], published[others[0]]))
+
+
+def _second_sdist(version: str, other: str, published: bool) -> str:
+    """The sentence for a source distribution that comes after another one."""
+    fact = f"Only one source distribution per release: {version} has {other!r}"
+    if published:
+        return f"{fact}, which is published and stays. Use a different version."
+    return f"{fact}. Remove it from the draft first, or use a different version."
 
 
 def _readable(size: int) -> str:

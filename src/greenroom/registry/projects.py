@@ -19,7 +19,7 @@ from greenroom.models import (
     RoleName,
     User,
 )
-from greenroom.registry import journal, purging
+from greenroom.registry import catalogue, journal, purging
 from greenroom.registry.errors import (
     InvalidRequest,
     NameNotAvailable,
@@ -429,8 +429,11 @@ def _check_not_confusable(uow: UnitOfWork, name: str, normalized: NormalizedName
         .limit(1)
     )
     if similar is not None:
+        # A name that only drafts hold is their secret.
+        public = catalogue.name_like(uow.db, confusable_form(normalized))
+        which = f", {public!r}" if public is not None else ""
         raise NameNotAvailable(
-            f"The name {name!r} is too similar to that of an existing project: "
+            f"The name {name!r} is too similar to that of an existing project{which}: "
             "choose one that nobody can mistake for another."
         )
 
@@ -443,10 +446,14 @@ def _check_not_retired(uow: UnitOfWork, name: str, normalized: NormalizedName) -
         .limit(1)
     )
     if retired is not None:
+        fact = (
+            f"The name {name!r} is that of a project that was deleted."
+            if retired == normalized
+            else f"The name {name!r} looks like that of a project that was deleted, {retired!r}."
+        )
         raise NameNotAvailable(
-            f"The name {name!r} is that of a project that was deleted, or looks like it. The name "
-            "of a deleted project is not given out again, so that nobody takes over its users: "
-            "choose another one."
+            f"{fact} The name of a deleted project is not given out again, so that nobody takes "
+            "over its users: choose another one."
         )
 
 

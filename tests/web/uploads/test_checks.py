@@ -533,10 +533,18 @@ NEW_PROJECT_CLAUSES = [
             f"similar {name}",
             of_project(name),
             400,
-            f"The name '{name}' is too similar to that of an existing project",
+            f"The name '{name}' is too similar to that of an existing project{other}: choose",
             NO_NAME,
         )
-        for name in ("examp1e", "exampie", "c1osed", "cl0sed", "exam-ple", "reserve-d")
+        for name, other in (
+            ("examp1e", ", 'example'"),
+            ("exampie", ", 'example'"),
+            ("exam-ple", ", 'example'"),
+            ("c1osed", ", 'closed'"),
+            ("cl0sed", ", 'closed'"),
+            ("sus-pect", ", 'suspect'"),
+            ("reserve-d", ""),  # nobody is told of a name that only a draft holds
+        )
     ),
     *(
         Clause(
@@ -544,10 +552,13 @@ NEW_PROJECT_CLAUSES = [
             f"deleted {name}",
             of_project(name),
             400,
-            f"The name '{name}' is that of a project that was deleted, or looks like it.",
+            f"The name '{name}' {what}",
             NO_NAME,
         )
-        for name in ("departed", "de-parted")
+        for name, what in (
+            ("departed", "is that of a project that was deleted."),
+            ("de-parted", "looks like that of a project that was deleted, 'departed'."),
+        )
     ),
     Clause(
         5,
@@ -809,7 +820,8 @@ PLACE_CLAUSES = [
         "second sdist",
         lambda s: s.sdist(version="1.0.0"),
         400,
-        "Only one source distribution per release: 1.0 has 'example-1.0.tar.gz'.",
+        "Only one source distribution per release: 1.0 has 'example-1.0.tar.gz', which is "
+        "published and stays. Use a different version.",
         "second-sdist",
     ),
 ]

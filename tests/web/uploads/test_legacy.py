@@ -748,7 +748,10 @@ def test_the_form_s_metadata_gives_way_to_the_file_s(
     assert page["files"][0]["requires-python"] == ">=3.9"
 
 
-def test_a_signature_beside_the_file_is_let_go(site: Site, tmp_path: Path) -> None:
+@pytest.mark.parametrize("query", ["", "?staged=true"])
+def test_a_signature_beside_the_file_is_let_go_and_not_in_silence(
+    site: Site, tmp_path: Path, query: str
+) -> None:
     site.user()
     upload = upload_of(make_wheel(tmp_path), site.token())
     signature = part('form-data; name="gpg_signature"; filename="x.asc"', b"\xff\xfe", "a/b")
@@ -756,14 +759,20 @@ def test_a_signature_beside_the_file_is_let_go(site: Site, tmp_path: Path) -> No
 
     response = fetch(
         site,
-        "/legacy/",
+        f"/legacy/{query}",
         method="POST",
         headers={"Content-Type": f"multipart/form-data; boundary={BOUNDARY}"}
         | authorization(upload.token),
         body=body,
     )
 
-    assert response.status_int == 200
+    sentence = f"The signature of {upload.filename!s} is not kept."
+    if query:
+        assert response.status_int == 201
+        assert json.loads(response.body)["notices"][0] == sentence
+    else:
+        assert response.status_int == 200
+        assert response.text == f"{sentence}\n"
     assert list(site.services.storage.incoming.iterdir()) == []
 
 

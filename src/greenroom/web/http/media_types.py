@@ -2,11 +2,11 @@
 
 import re
 
-_TOKEN = r"[A-Za-z0-9!#$%&'*+.^_`|~-]+"
-_TYPE = re.compile(rf"[ \t]*({_TOKEN}/{_TOKEN})[ \t]*(?:;|$)")
+_WORD = r"[A-Za-z0-9!#$%&'*+.^_`|~-]+"
+_TYPE = re.compile(rf"[ \t]*({_WORD}/{_WORD})[ \t]*(?:;|$)")
 _QUOTED = r'"(?:[^"\\\x00-\x08\x0a-\x1f\x7f]|\\[\t\x20-\x7e\x80-\xff])*"'
 # A parameter may be missing between two semicolons; nothing may be around its equals sign.
-_PARAMETER = re.compile(rf"[ \t]*(?:({_TOKEN})=({_TOKEN}|{_QUOTED}))?[ \t]*(?:;|$)")
+_PARAMETER = re.compile(rf"[ \t]*(?:({_WORD})=({_WORD}|{_QUOTED}))?[ \t]*(?:;|$)")
 
 
 def media_type(header: str | None) -> str:

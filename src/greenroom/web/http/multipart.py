@@ -362,9 +362,7 @@ class _FormInTheMaking:
 
     def finished(self) -> ReceivedForm:
         file = self._file.received() if self._file else None
-        return ReceivedForm(
-            self._fields, file, tuple(self._problems), frozenset(self._thrown_away)
-        )
+        return ReceivedForm(self._fields, file, tuple(self._problems), frozenset(self._thrown_away))
 
     def abandon(self) -> None:
         """Leave nothing behind."""

@@ -7,6 +7,7 @@ from difflib import get_close_matches
 from greenroom.registry.artifacts import Claims, PackageType
 from greenroom.registry.errors import Refusal
 from greenroom.registry.names import check_project_name, check_version
+from greenroom.web.http.urls import STAGED
 
 Fields = Mapping[str, Sequence[str]]
 
@@ -143,7 +144,7 @@ def _check_names(fields: Fields, query: Fields, headers: Iterable[str]) -> None:
     if unknown is not None:
         raise BadForm(
             f"The upload URL has the query parameter {unknown[:40]!r}, which this index does not "
-            "know: to upload a draft, write ?staged=true; to publish, leave it out."
+            f"know: to upload a draft, write {STAGED}; to publish, leave it out."
         )
     misspelt = next((name for name in fields if name not in _FLAG_FIELDS and _is_near(name)), None)
     if misspelt is not None:
@@ -155,8 +156,8 @@ def _check_names(fields: Fields, query: Fields, headers: Iterable[str]) -> None:
     if header is not None:
         raise BadForm(
             f"The request has the header {header[:40]!r}, which this index does not know: to "
-            f"upload a draft, send the form field staged=true, or {_FLAG_HEADER}: true; to publish, "
-            "leave it out."
+            f"upload a draft, send the form field staged=true, or {_FLAG_HEADER}: true; to "
+            "publish, leave it out."
         )
 
 

@@ -45,6 +45,7 @@ from greenroom.web.uploads.session_body import session_response
 # What a form may have besides its file.
 _MOST_TEXT = 16 * 1024**2
 _LONGEST_REASON = 800
+_SIGNATURE = "gpg_signature"
 
 # Upload clients that are told to skip what is there look for these words in a refusal. Only the
 # index may say them, not a name or a value that somebody sent.
@@ -95,7 +96,7 @@ def _received(request: Request) -> Iterator[ReceivedForm]:
             request.environ["wsgi.input"],
             request.headers.get("Content-Type"),
             file_field="content",
-            ignored_files=("gpg_signature",),
+            ignored_files=(_SIGNATURE,),
             folder=request.services.storage.incoming,
             max_file_size=settings.max_file_size,
             max_text_size=_MOST_TEXT,
@@ -148,7 +149,12 @@ def _take(request: Request, form: ReceivedForm) -> Response:
         staged=staged,
         content_type=form.file.content_type,
     )
-    return _accepted(request, form.file.artifact.filename, accepted, staged=staged)
+    notices = []
+    if _SIGNATURE in form.thrown_away or _SIGNATURE in form.fields:
+        notices.append(f"The signature of {form.file.artifact.filename} is not kept.")
+    if not staged:
+        return Response("".join(f"{notice}\n" for notice in notices), content_type="text/plain")
+    return _staged(request, form.file.artifact.filename, accepted, notices)
 
 
 def _actor(request: Request, uow: UnitOfWork) -> Actor:
@@ -162,11 +168,11 @@ def _query(request: Request) -> Fields:
         raise BadForm("The query of the upload URL is not UTF-8.") from None
 
 
-def _accepted(request: Request, filename: str, accepted: Accepted, *, staged: bool) -> Response:
-    """Nothing to say after a direct upload; after a staged one, the draft that the file is in."""
-    if not staged:
-        return Response(content_type="text/plain")
-    notices = []
+def _staged(
+    request: Request, filename: str, accepted: Accepted, notices: Sequence[str]
+) -> Response:
+    """The draft that the file is in, with these notices and what became of the file."""
+    notices = list(notices)
     if accepted.published:
         notices.append(f"{filename} is published with this very content: nothing was staged.")
     elif not accepted.changed:
