@@ -753,7 +753,8 @@ def test_a_signature_beside_the_file_is_let_go_and_not_in_silence(
     site: Site, tmp_path: Path, query: str
 ) -> None:
     site.user()
-    upload = upload_of(make_wheel(tmp_path), site.token())
+    path = make_wheel(tmp_path)
+    upload = upload_of(path, site.token())
     signature = part('form-data; name="gpg_signature"; filename="x.asc"', b"\xff\xfe", "a/b")
     body = upload.body().replace(f"--{BOUNDARY}--".encode(), signature + f"--{BOUNDARY}--".encode())
 
@@ -766,7 +767,7 @@ def test_a_signature_beside_the_file_is_let_go_and_not_in_silence(
         body=body,
     )
 
-    sentence = f"The signature of {upload.filename!s} is not kept."
+    sentence = f"The signature of {path.name} is not kept."
     if query:
         assert response.status_int == 201
         assert json.loads(response.body)["notices"][0] == sentence

@@ -6,6 +6,7 @@ _INCLUDED = (
     "canonical_urls",
     "errors",
     "malformed_headers",
+    "misdirected_uploads",
     "proxies",
     "security_headers",
     "strict_forms",

@@ -78,8 +78,8 @@ def _check_form(request: Request, repeatable: Collection[str]) -> None:
         return
     if is_compressed(request):
         raise HTTPBadRequest(COMPRESSED)
-    sent = request.headers.get("Content-Type")
-    charset = parameter(sent, "charset") or "UTF-8"
+    sent = request.headers.get("Content-Type", "")
+    charset = (parameter(sent, "charset") or "") if "charset" in sent.lower() else "UTF-8"
     if media_type(sent) != _FORM_TYPE or charset.upper() != "UTF-8":
         raise HTTPBadRequest(f"A form is sent as {_FORM_TYPE}, in UTF-8.")
     request.environ["CONTENT_TYPE"] = _FORM_TYPE  # WebOb knows it in this one spelling

@@ -32,6 +32,9 @@ class Node:
     open_to_all_origins: ClassVar[bool] = False
     """Whether scripts of other origins may read what is refused below it (CORS)."""
 
+    takes_uploads: ClassVar[bool] = False
+    """Whether upload clients send files to it, and are redirected to its one address."""
+
     headers: ClassVar[Mapping[str, str]] = MappingProxyType({})
     """Headers of every answer below it, whatever a view has set."""
 

@@ -8,3 +8,4 @@ class LegacyUpload(Node):
     """``/legacy/``: where upload clients send files."""
 
     refusals = TEXT
+    takes_uploads = True

@@ -36,6 +36,7 @@ from greenroom.web.http.multipart import (
 from greenroom.web.http.problem_details import API_VERSION
 from greenroom.web.http.refusals import TEXT
 from greenroom.web.http.request import Request
+from greenroom.web.http.upload_refusals import upload_refusal
 from greenroom.web.uploads.legacy import forms
 from greenroom.web.uploads.legacy.advice import sentences
 from greenroom.web.uploads.legacy.forms import BadForm, Fields, MissingField, RetiredAction
@@ -44,7 +45,6 @@ from greenroom.web.uploads.session_body import session_response
 
 # What a form may have besides its file.
 _MOST_TEXT = 16 * 1024**2
-_LONGEST_REASON = 800
 _SIGNATURE = "gpg_signature"
 
 # Upload clients that are told to skip what is there look for these words in a refusal. Only the
@@ -193,17 +193,7 @@ def _refused(request: Request, refusal: Refusal) -> Response:
     """The sentence in the status line, which twine prints, and in the body, which others do."""
     status = _STATUS.get(type(refusal)) or TEXT.status(type(refusal))
     sentence, *errors_ = [_said(refusal, text) for text in sentences(request, refusal)]
-    if _wants_json(request):
-        body = {"message": sentence, "code": refusal.code, "errors": errors_}
-        response = Response(json_body=body | {"status": status, "detail": sentence})
-        if request.accept.acceptable_offers(["text/plain"]):
-            # What would do with text shows it to a person: uv shows the detail of a problem
-            # (RFC 9457), and of other JSON nothing but the code.
-            response.content_type = "application/problem+json"
-    else:
-        response = Response(f"{status} {sentence}\n", content_type="text/plain")
-    response.status = f"{status} {_one_line(sentence)}"
-    response.headers["Cache-Control"] = "no-store"
+    response = upload_refusal(request, status, refusal.code, sentence, errors_)
     if isinstance(refusal, TooMany):
         response.retry_after = errors.retry_after(refusal)
     return response
@@ -213,18 +203,3 @@ def _said(refusal: Refusal, sentence: str) -> str:
     if isinstance(refusal, (FileExists, FileReserved)):
         return sentence
     return _SKIPS.sub(lambda found: "-".join(filter(None, found.groups())), sentence)
-
-
-def _wants_json(request: Request) -> bool:
-    if not request.headers.get("Accept"):
-        return False
-    offers = request.accept.acceptable_offers(["text/plain", "application/json"])
-    return bool(offers) and offers[0][0] == "application/json"
-
-
-def _one_line(sentence: str) -> str:
-    """What can stand in a status line (RFC 9112, section 4): printable ASCII, not endless."""
-    printable = "".join(c if " " <= c <= "~" else " " if c.isspace() else "?" for c in sentence)
-    if len(printable) <= _LONGEST_REASON:
-        return printable
-    return printable[: _LONGEST_REASON - 3] + "..."
