@@ -357,7 +357,6 @@ def _credentials() -> Cases:
         "Basic with NUL": "Basic " + base64.b64encode(b"__token__:gr_\0").decode(),
         "Basic without a password": "Basic " + base64.b64encode(b"__token__:").decode(),
         "a token that nobody has": "Bearer gr_" + "A" * 48,
-        "a token of another index": "Bearer pypi-AgEIcHlwaS5vcmcCJDAwMDAwMDAw",
         "an endless token": "Bearer gr_" + "A" * 7000,
         "a token of a query": "Bearer ' OR ''='",
         "two tokens": f"{AUTHORIZATION}, {AUTHORIZATION}",
@@ -365,7 +364,10 @@ def _credentials() -> Cases:
     }
     passwords = "Basic " + base64.b64encode(b"ada:correct horse battery staple").decode()
     return {name: body(whole, bad, 403, Authorization=value) for name, value in headers.items()} | {
-        "a password": body(whole, "Passwords cannot upload", 403, Authorization=passwords)
+        "a token of another index": body(
+            whole, "a token of another service", 403, Authorization="Bearer pypi-AgEIcHlwaS5vcmc"
+        ),
+        "a password": body(whole, "Passwords cannot upload", 403, Authorization=passwords),
     }
 
 

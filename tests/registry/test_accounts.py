@@ -291,7 +291,7 @@ def test_permissions_may_come_one_after_the_other(uow: UnitOfWork) -> None:
         "",
         "gr_",
         "gr_" + "x" * 48,
-        "pypi-abc",
+        "pypi",
         "gr_\0" + "x" * 47,
         "gr_\udcff",
         "gr_é",

@@ -46,6 +46,9 @@ _REGISTRATION = "(registration)"  # stands where failed sign-ins have the name o
 
 _WRONG = "Invalid or non-existent authentication information."
 
+# How the tokens of other services begin that publish packages, or run the jobs that do.
+_FOREIGN_STARTS = ("pypi-", "ghp_", "ghs_", "github_pat_", "glpat-", "gldt-", "glcbt-")
+
 
 @dataclass(frozen=True, slots=True)
 class UserSummary:
@@ -381,9 +384,15 @@ def actor_of_token(uow: UnitOfWork, text: str) -> ApiToken:
     """The actor that a token's text stands for.
 
     Raises:
-        NotAuthenticated: it is no token, or it is revoked or has expired. The sentence is the same
-            in each case.
+        NotAuthenticated: it is no token, or it is revoked or has expired. The sentence says no more
+            than who has the text may know: whose it is by its beginning, and that it has expired.
     """
+    foreign = next((start for start in _FOREIGN_STARTS if text.startswith(start)), None)
+    if foreign is not None:
+        raise NotAuthenticated(
+            f"This is a token of another service: it begins with {foreign}, and those of this "
+            f"index begin with {TOKEN_START}. Make one on your account page."
+        )
     prefix = text[:_PREFIX_LENGTH] if text.isascii() and text.isprintable() else ""
     token = uow.db.scalar(
         select(Token).where(Token.prefix == prefix).options(selectinload(Token.user))
@@ -394,7 +403,10 @@ def actor_of_token(uow: UnitOfWork, text: str) -> ApiToken:
     if token is None or not proven or token.revoked is not None:
         raise NotAuthenticated(_WRONG)
     if token.expires is not None and token.expires <= uow.now:
-        raise NotAuthenticated(_WRONG)
+        raise NotAuthenticated(
+            f"This token expired on {token.expires:%Y-%m-%d at %H:%M} UTC: make another one on "
+            "your account page."
+        )
     return ApiToken(token)
 
 

@@ -81,7 +81,10 @@ UNREADABLE = [
     basic(b"\xff\xfe:\xff"),
     basic("no colon"),
     basic("__token__:"),
-    basic("__token__:pypi-AgEIcHlwaS5vcmc"),
+    basic("__token__:pypi"),
+    basic("__token__:Pypi-AgEIcHlwaS5vcmc"),
+    basic("__token__: gr_pypi-AgEIcHlwaS5vcmc"),
+    basic("__token__:pypi-\xe9"),
     basic("__token__:gr_" + "A" * 48),
     basic("__token__:gr_\0" + "A" * 48),
     basic("__token__:\0"),
@@ -99,6 +102,19 @@ UNREADABLE = [
 def test_what_is_no_token_proves_nothing(stocked: StockedSite, header: str | None) -> None:
     with pytest.raises(NotAuthenticated, match=INVALID):
         actor_name(stocked.site, header)
+
+
+@pytest.mark.parametrize("start", ["pypi-", "ghp_", "github_pat_", "glpat-"])
+def test_a_token_of_another_service_is_called_so(stocked: StockedSite, start: str) -> None:
+    """Its beginning says it to everybody who has it; nothing else of it is repeated."""
+    text = f"{start}AgEIcHlwaS5vcmcCJDAwMDAwMDAw"
+    for header in (basic(f"__token__:{text}"), f"Bearer {text}"):
+        with pytest.raises(NotAuthenticated) as refused:
+            actor_name(stocked.site, header)
+        assert str(refused.value) == (
+            f"This is a token of another service: it begins with {start}, and those of this index "
+            "begin with gr_. Make one on your account page."
+        )
 
 
 @given(
@@ -160,8 +176,27 @@ def test_a_token_expires_at_the_very_second(site: Site) -> None:
     assert actor_name(site, f"Bearer {token}") == "ada"
     site.clock.advance(timedelta(microseconds=1))
 
-    with pytest.raises(NotAuthenticated, match=INVALID):
+    with pytest.raises(NotAuthenticated) as refused:
         actor_name(site, f"Bearer {token}")
+    assert str(refused.value) == (
+        "This token expired on 2026-06-01 at 13:00 UTC: make another one on your account page."
+    )
+
+
+def test_only_who_has_an_expired_token_learns_that_it_is_one(site: Site) -> None:
+    """Neither its beginning nor one that was revoked says more than any other text."""
+    site.user()
+    expired, revoked = (site.token(expires_in=timedelta(hours=1)) for _ in range(2))
+    with site.services.writing() as uow:
+        token = uow.db.scalars(select(Token).order_by(Token.id.desc())).first()
+        assert token is not None
+        accounts.revoke_token(uow, token.user, token.id)
+    site.clock.advance(timedelta(days=1))
+
+    for text in (expired[:-1] + "-", expired[:11], expired + "x", expired.upper(), revoked):
+        with pytest.raises(NotAuthenticated) as refused:
+            actor_name(site, f"Bearer {text}")
+        assert str(refused.value) == INVALID
 
 
 def test_a_session_never_authorises_an_upload(site: Site, tmp_path: Path) -> None:

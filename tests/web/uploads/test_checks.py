@@ -239,7 +239,11 @@ PROTOCOL_CLAUSES = [
 CREDENTIALS_CLAUSES = [
     *(
         Clause(2, f"token: {who}", sent_by(who), 403, INVALID, UNKNOWN)
-        for who in ("empty", "unknown", "foreign", "expired", "revoked")
+        for who in ("empty", "unknown", "revoked")
+    ),
+    Clause(2, "token: expired", sent_by("expired"), 403, "This token expired on", UNKNOWN),
+    Clause(
+        2, "token: foreign", sent_by("foreign"), 403, "This is a token of another service", UNKNOWN
     ),
     *(
         Clause(2, f"header: {header!r}", sent_with(header), 403, INVALID, UNKNOWN)
