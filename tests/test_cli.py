@@ -277,6 +277,19 @@ def test_jobs_are_listed_and_tried_again(run: Run, services: Services) -> None:
     )
 
 
+def test_a_server_that_believes_everybody_about_its_address_warns(tmp_path: Path) -> None:
+    trusted = {"GREENROOM_TRUSTED_PROXIES": "10.0.0.0/8"}
+    for folder, settings, warns in (
+        ("without", trusted, True),
+        ("with", trusted | {"GREENROOM_URL": "https://index.example"}, False),
+    ):
+        with serving(tmp_path / folder, settings=settings, workers=1):
+            said = (tmp_path / folder / "serve.log").read_text()
+            assert (
+                "Warning: GREENROOM_TRUSTED_PROXIES is set and GREENROOM_URL is not" in said
+            ) == warns
+
+
 def test_a_new_index_prints_a_link_that_makes_the_first_administrator(tmp_path: Path) -> None:
     with serving(tmp_path) as server:
         lines = [server.process.stdout.readline().strip() for _ in range(2)]

@@ -9,6 +9,7 @@ import pytest
 from greenroom.settings import (
     BadSettings,
     Settings,
+    address_warning,
     load_settings,
     parse_duration,
     parse_size,
@@ -189,3 +190,15 @@ def test_processes_that_start_at_once_agree_on_a_key(tmp_path: Path) -> None:
     settings = Settings(data=tmp_path / "new")
     assert len(set(at_once(*[lambda: secret_key(settings)] * 8))) == 1
     assert len(list(settings.data.iterdir())) == 1
+
+
+def test_an_index_that_believes_everybody_about_its_address_is_warned_of() -> None:
+    trusted = {"GREENROOM_TRUSTED_PROXIES": "10.0.0.0/8"}
+    address = {"GREENROOM_URL": "https://index.example"}
+
+    warning = address_warning(load_settings(trusted))
+
+    assert warning is not None
+    assert "Set GREENROOM_URL to the public address." in warning
+    for others in (trusted | address, address, {}):
+        assert address_warning(load_settings(others)) is None

@@ -37,6 +37,7 @@ from greenroom.services import open_services
 from greenroom.settings import (
     BadSettings,
     Settings,
+    address_warning,
     check_data_folder,
     load_settings,
     parse_duration,
@@ -183,6 +184,9 @@ def serve(services: Services, host: str, port: int, workers: int) -> None:
     from greenroom.web.http.urls import Urls
 
     settings = services.settings
+    warning = address_warning(settings)
+    if warning is not None:
+        click.echo(f"Warning: {warning}", err=True)
     secret_key(settings)  # made before the workers start, so that they agree on it
     with services.reading() as uow:
         is_new = accounts.is_empty(uow.db)

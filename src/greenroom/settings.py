@@ -257,6 +257,17 @@ def _check_database_url(settings: Settings) -> None:
         )
 
 
+def address_warning(settings: Settings) -> str | None:
+    """A sentence for operators whose index believes everybody about its own address."""
+    if settings.url is not None or not settings.trusted_proxies:
+        return None
+    return (
+        "GREENROOM_TRUSTED_PROXIES is set and GREENROOM_URL is not: the index takes its own "
+        "address from what clients say, and no shared cache keeps what has it. Set GREENROOM_URL "
+        "to the public address."
+    )
+
+
 def secret_key(settings: Settings) -> str:
     """The key that signs session cookies: the setting, or one that is made once and then kept.
 

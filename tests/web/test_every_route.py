@@ -51,7 +51,7 @@ from greenroom.web.uploads.legacy.resources import LegacyUpload
 from greenroom.web.uploads.pep694.resources import FileUploadSession, PublishingSession, UploadRoot
 from tests import factories
 from tests.web.conftest import Site
-from tests.web.standing import KINDS, StockedSite, fetch, state, stocked_site
+from tests.web.standing import KINDS, StockedSite, fetch, state, stocked_site, with_settings
 
 PROJECT = "/manage/project/Example/"
 
@@ -98,6 +98,7 @@ ADDRESSES: dict[type[Node], str] = {
     FileUploadSession: "/upload/2.0/session/{session}/file/{upload}/",
     UserPage: "/user/ada/",
 }
+KEPT_FROM_OTHERS = ("no-store", "private, no-store", "private, no-cache")
 EVERYWHERE = {
     "X-Content-Type-Options": "nosniff",
     "X-Frame-Options": "DENY",
@@ -181,6 +182,27 @@ def test_every_route_has_the_headers_and_none_fails(stocked: StockedSite, signed
         if path.startswith("/draft/"):
             assert answer.headers["Cache-Control"] == "private, no-store", where
             assert answer.headers["X-Robots-Tag"] == "noindex, nofollow", where
+
+
+@pytest.mark.parametrize("signed_in", [False, True])
+def test_no_cache_keeps_the_host_that_a_client_names(stocked: StockedSite, signed_in: bool) -> None:
+    site = with_settings(stocked.site, url=None)
+    cookie = {}
+    if signed_in:
+        browser = stocked.site.sign_in()
+        cookie = {"Cookie": "; ".join(f"{k}={v}" for k, v in browser.cookies.items())}
+    named = 0
+    for context, name, method in routes(stocked.site):
+        path = address(stocked, context, name)
+
+        answer = fetch(site, path, method=method, headers=cookie | {"Host": "evil.example"})
+
+        if "evil.example" in f"{answer.text if answer.charset else ''}{dict(answer.headers)}":
+            named += 1
+            where = (method, path, answer.status)
+            assert answer.headers["Cache-Control"] in KEPT_FROM_OTHERS, where
+            assert "Surrogate-Key" not in answer.headers, where
+    assert named > 10
 
 
 def test_no_route_changes_anything_for_somebody_without_credentials(stocked: StockedSite) -> None:

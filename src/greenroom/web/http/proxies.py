@@ -1,7 +1,8 @@
 """Where the index is, and where its client is.
 
 The index is at ``GREENROOM_URL``; without it, where the request says, and ``X-Forwarded-*`` headers
-are believed from ``GREENROOM_TRUSTED_PROXIES`` alone.
+are believed from ``GREENROOM_TRUSTED_PROXIES`` alone. What the client says of it goes to
+that client and to no other: no shared cache keeps an answer that has such an address in it.
 """
 
 import re
@@ -45,9 +46,20 @@ def believe_proxies(handler: Handler, registry: Registry) -> Handler:
         elif _HOST.fullmatch(request.host) is None:
             # Addresses are made of it: what is no host must not come into one.
             return Response("The Host header is not valid.\n", 400, content_type="text/plain")
-        return handler(request)
+        response = handler(request)
+        # Also a relative Location becomes a whole URL on its way out.
+        if request.names_host or (settings.url is None and "Location" in response.headers):
+            _keep_from_others(response)
+        return response
 
     return tween
+
+
+def _keep_from_others(response: Response) -> None:
+    headers = response.headers
+    if response.status_int < 400 and "no-store" not in headers.get("Cache-Control", ""):
+        headers["Cache-Control"] = "private, no-cache"
+    headers.pop("Surrogate-Key", None)
 
 
 def _believe_proxies(request: Request, trusted: Networks) -> None:

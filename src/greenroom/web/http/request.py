@@ -26,6 +26,12 @@ class Request(PyramidRequest):
     when an exception left the view. Requests with a safe method read one snapshot and cannot write.
     """
 
+    names_host: bool = False
+    """Whether the answer has an address in it that is the index's only because the client says so.
+
+    The proxies' middleware lets no shared cache keep such an answer.
+    """
+
     # Beyond it WebOb writes a body to a file, which it does not close.
     request_body_tempfile_limit = LARGEST_FORM
 
@@ -42,6 +48,7 @@ class Request(PyramidRequest):
     @reify
     def urls(self) -> Urls:
         """Addresses as whole URLs, for programs, and for people to copy."""
+        self.names_host = self.services.settings.url is None
         return Urls(self.application_url)
 
     @reify

@@ -289,7 +289,7 @@ _HEADERS: dict[str, Json] = {
 @view_config(context=UploadRoot, name="openapi.json", request_method="GET")
 def description(context: UploadRoot, request: Request) -> Response:
     """The description, for anybody and for every cache."""
-    body = _described(request.application_url)
+    body = _described(request.urls.home().removesuffix("/"))
     response = conditional(request, body, "application/json")
     response.headers["Cache-Control"] = "public, max-age=3600"
     return response
