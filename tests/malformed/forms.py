@@ -160,7 +160,7 @@ def _part_headers() -> Cases:
         "a part of another disposition": parts(
             part('Content-Disposition: attachment; name="a"'), says=NOT_VALID
         ),
-        "a part without a name": parts(part("Content-Disposition: form-data"), says="Missing name"),
+        "a part without a name": parts(part("Content-Disposition: form-data"), says="has no name"),
         "a part with an empty name": parts(text_part("", "x"), says="has no name"),
         "a name with NUL": parts(text_part("a\0b", "x"), says="contains a NUL character"),
         "a name not in UTF-8": parts(
@@ -171,7 +171,10 @@ def _part_headers() -> Cases:
         "a header that is endless": parts(part(FIELD + "\r\nX: " + "x" * 9000), says=NOT_VALID),
         "a header without a name": parts(part(FIELD + "\r\n: x"), says=NOT_VALID),
         "many headers": parts(part(FIELD + "\r\nX: y" * 100), says=NOT_VALID),
-        "a header folded over lines": parts(part(FIELD + "\r\n  ; x=y"), says=NOT_VALID),
+        "a header folded over no line": parts(part(" x: y\r\n" + FIELD), says=NOT_VALID),
+        "a header folded over many lines": parts(
+            part(FIELD + "\r\n  ; x=y" * 2000), says=NOT_VALID
+        ),
         "two dispositions": parts(part(FIELD + "\r\n" + FIELD), says="the same header twice"),
         "a part in base64": parts(
             part(FIELD + "\r\nContent-Transfer-Encoding: base64", base64.b64encode(b"x")),

@@ -220,7 +220,7 @@ REFUSED = {
         body(part('name="content"; filename=""')),
         "must be a file and have a file name",
     ),
-    "no name": (body(part('filename="x"')), "Missing name"),
+    "no name": (body(part('filename="x"')), "has no name"),
     "an empty name": (body(part('name=""')), "has no name"),
     "NUL in a name": (body(part('name="a\0"')), "contains a NUL character"),
     "NUL in a file name": (body(part('name="content"; filename="a\0"')), "NUL character"),
@@ -258,6 +258,14 @@ REFUSED = {
     "blanks and more behind a boundary": (padded(body(FILE), b" x"), "not a valid form"),
     "blanks within the end": (
         body(FILE).removesuffix(b"--\r\n") + b" --\r\n",
+        "not a valid form",
+    ),
+    "a folded header without one before it": (
+        body(b"--b0undary\r\n x: y\r\n" + part('name="a"').partition(b"\r\n")[2]),
+        "not a valid form",
+    ),
+    "an endless folded header": (
+        body(part('name="a"', b"x", "X: y" + "\r\n z" * 3000)),
         "not a valid form",
     ),
     "two forms": (body(FILE) + body(FILE), "goes on after its last boundary"),
@@ -319,6 +327,16 @@ def test_what_stands_around_the_parts_is_passed_over(tmp_path: Path, name: str, 
         assert received.fields == {"a": ["1"], "b": ["\r\n--b0undar\r\n"]}
         assert received.file is not None
         assert received.file.artifact.path.read_bytes() == b"bytes"
+
+
+@pytest.mark.parametrize("fold", ["\r\n ", "\r\n\t", "\r\n   "])
+def test_a_header_may_be_folded(tmp_path: Path, fold: str) -> None:
+    content = body(part(f'{fold}name="a"', b"1"), FILE.replace(b"; f", f";{fold}f".encode()))
+
+    with take(content, tmp_path) as form:
+        assert form.fields == {"a": ["1"]}
+        assert form.file is not None
+        assert form.file.artifact.filename == "demo-1.0.tar.gz"
 
 
 @pytest.mark.parametrize(

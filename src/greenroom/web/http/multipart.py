@@ -152,7 +152,9 @@ def receive(
     boundary = _boundary_of(content_type)
     parser = cast(
         "_Parser",
-        PushMultipartParser(boundary, max_segment_count=max_fields + 2, strict=True),
+        # Strict would refuse headers that are folded, which RFC 2046 lets clients do. What else it
+        # would refuse is refused here.
+        PushMultipartParser(boundary, max_segment_count=max_fields + 2),
     )
     limits = _Limits(max_file_size, max_field_size, max_fields, max_text_size)
     form = _FormInTheMaking(file_field, ignored_files, folder, limits, before_file)
