@@ -14,7 +14,7 @@ import sqlalchemy
 from sqlalchemy import Connection, event
 
 from greenroom.database import Database
-from greenroom.models import Base, SearchDocument
+from greenroom.models import Base, JournalEntry, SearchDocument
 from greenroom.models.search import FULL_TEXT
 from greenroom.registry import (
     catalogue,
@@ -367,3 +367,25 @@ def test_many_who_upgrade_at_once_all_succeed(database: Database) -> None:
     running = [subprocess.Popen([sys.executable, "-c", program, url]) for _ in range(3)]
     assert [process.wait() for process in running] == [0, 0, 0]
     assert database.is_current()
+
+
+def test_the_journal_is_about_projects_in_every_spelling(database: Database) -> None:
+    upgrade(database, "0006")
+    with database.engine.begin() as connection:
+        metadata = sqlalchemy.MetaData()
+        metadata.reflect(connection)
+        row = ROWS["journal"]
+        for number, name in enumerate(["Lab.Spell", "lab__spell", "other"], 1):
+            connection.execute(
+                metadata.tables["journal"]
+                .insert()
+                .values(row | {"id": number, "project_name": name})
+            )
+    database.upgrade()
+    with database.reading() as session:
+        found = session.execute(
+            sqlalchemy.select(JournalEntry.id, JournalEntry.normalized_name).order_by(
+                JournalEntry.id
+            )
+        ).all()
+    assert found == [(1, "lab-spell"), (2, "lab-spell"), (3, "other")]

@@ -8,12 +8,16 @@ from greenroom.models.base import Base, LongText, Name
 
 
 class JournalEntry(Base):
-    """One public change. ``id`` is the serial; ``registry/journal.py`` gives it out."""
+    """One public change. ``id`` is the serial; ``registry/journal.py`` gives it out.
+
+    ``project_name`` is as the project spelled itself then; ``normalized_name`` stays the same.
+    """
 
     __tablename__ = "journal"
 
     id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
-    project_name: Mapped[Name] = mapped_column(index=True)
+    project_name: Mapped[Name]
+    normalized_name: Mapped[Name] = mapped_column(index=True)
     version: Mapped[Name | None]
     action: Mapped[LongText]
     at: Mapped[datetime]

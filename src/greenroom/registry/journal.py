@@ -43,6 +43,7 @@ def append(
             JournalEntry(
                 id=serial,
                 project_name=project.name,
+                normalized_name=project.normalized_name,
                 version=version,
                 action=action,
                 at=uow.now,
@@ -93,7 +94,7 @@ def _lines(db: Session, query: Select[JournalEntry]) -> list[JournalLine]:
 
 def _is_about(project: Project) -> ColumnElement[bool]:
     # The name of a deleted project is never given out again, so that no entry is another's.
-    return JournalEntry.project_name == project.name
+    return JournalEntry.normalized_name == project.normalized_name
 
 
 def last_serial(db: Session) -> int:

@@ -68,7 +68,14 @@ def add_rows(site: Site, count: int) -> None:
             for number in names
         ]
         journal = [
-            {"id": number, "project_name": name, "action": "create", "at": now, "by": "ada"}
+            {
+                "id": number,
+                "project_name": name,
+                "normalized_name": name,
+                "action": "create",
+                "at": now,
+                "by": "ada",
+            }
             for number, name in names.items()
         ]
         uow.db.execute(insert(Project), projects)

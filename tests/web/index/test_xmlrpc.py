@@ -149,7 +149,13 @@ def test_everything_happened_after_a_negative_serial(stocked: StockedSite, seria
 
 def test_no_more_than_fifty_thousand_entries_come_at_once(published: Site) -> None:
     with published.services.writing() as uow:
-        entry = {"project_name": "other", "action": "create", "at": uow.now, "by": "ada"}
+        entry = {
+            "project_name": "other",
+            "normalized_name": "other",
+            "action": "create",
+            "at": uow.now,
+            "by": "ada",
+        }
         entries = [{"id": serial, **entry} for serial in range(10, 50_021)]
         uow.db.execute(insert(JournalEntry), entries)
 

@@ -42,7 +42,10 @@ def canonical_url(view: View, info: object) -> View:
             return view(context, request)
         if request.query_string:
             canonical += "?" + quote(request.query_string, safe=_IN_QUERY, encoding="latin-1")
-        raise _redirect(request)(location=quote(request.script_name) + canonical)
+        # Which spelling is the one can change, so that no browser may remember where this led.
+        raise _redirect(request)(
+            location=quote(request.script_name) + canonical, cache_control="no-cache"
+        )
 
     return answer
 
