@@ -1,13 +1,19 @@
 """What a distribution says of itself: kept and read back, and read with care."""
 
 import json
-from dataclasses import fields
+from dataclasses import fields, replace
 from pathlib import Path
 
 import pytest
 from sqlalchemy import JSON, type_coerce, update
 
-from greenroom.core_metadata import CoreMetadata, Mailbox, is_web_address, mailboxes
+from greenroom.core_metadata import (
+    CoreMetadata,
+    Mailbox,
+    is_web_address,
+    mailboxes,
+    of_release,
+)
 from greenroom.models import Release
 from greenroom.registry.unit_of_work import Services
 from tests import factories
@@ -122,3 +128,55 @@ def test_web_addresses_are_known() -> None:
     assert is_web_address("https://index.example/a?b#c")
     assert is_web_address("http://index.example:8080/")
     assert is_web_address("https://index.example/my project?a b#c d")
+
+
+OLD_SDIST = CoreMetadata(metadata_version="2.1", name="example", summary="Source.", author="Ada")
+NEW_SDIST = replace(OLD_SDIST, metadata_version="2.2")
+WHEEL = CoreMetadata(
+    metadata_version="2.1",
+    name="Example",
+    summary="Built.",
+    requires_dist=("other>=1",),
+    classifiers=("Topic :: Utilities",),
+    project_urls=(("Source", "https://index.example/source"),),
+    license_files=("LICENSE",),
+    platforms=("any",),
+)
+LATER_WHEEL = CoreMetadata(metadata_version="2.1", summary="Later.", keywords=("late",))
+
+
+def test_a_source_distribution_is_believed_since_it_vouches_for_its_fields() -> None:
+    assert of_release(NEW_SDIST, [WHEEL]) == NEW_SDIST
+    assert of_release(replace(NEW_SDIST, metadata_version="2.10"), [WHEEL]).requires_dist == ()
+
+
+def test_an_older_one_says_only_what_no_wheel_says() -> None:
+    assert of_release(OLD_SDIST, [WHEEL]) == replace(WHEEL, author="Ada")
+
+
+@pytest.mark.parametrize(
+    ("field", "attribute"),
+    [
+        ("summary", "summary"),
+        ("requires-dist", "requires_dist"),
+        ("classifier", "classifiers"),
+        ("project-url", "project_urls"),
+        ("license-file", "license_files"),
+        ("platform", "platforms"),
+    ],
+)
+def test_what_it_calls_dynamic_is_what_the_wheel_says(field: str, attribute: str) -> None:
+    sdist = replace(NEW_SDIST, dynamic=(field,))
+    assert of_release(sdist, [WHEEL]) == replace(sdist, **{attribute: getattr(WHEEL, attribute)})
+
+
+def test_what_is_dynamic_and_in_no_wheel_is_as_it_says() -> None:
+    sdist = replace(NEW_SDIST, dynamic=("author",))
+    assert of_release(sdist, [WHEEL]) == sdist
+    assert of_release(sdist, []) == sdist
+
+
+def test_of_wheels_the_first_that_says_something_says_it() -> None:
+    says = of_release(None, [WHEEL, LATER_WHEEL])
+    assert says == replace(WHEEL, keywords=("late",))
+    assert of_release(None, []) == CoreMetadata()

@@ -4,11 +4,19 @@ The fields are those of the core metadata specification that this index reads; t
 them are its rules in our words. None of it is trusted: whoever made the file wrote it.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from email.utils import getaddresses
 from typing import Self
 from urllib.parse import urlsplit
+
+_VOUCHED_SINCE = (2, 2)
+_NAMES_IN_FILES = {
+    "platforms": "platform",
+    "license_files": "license-file",
+    "classifiers": "classifier",
+    "project_urls": "project-url",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,6 +140,35 @@ class CoreMetadata:
             project_urls=_pairs(stored.get("project_urls")),
             provides_extra=_texts(stored.get("provides_extra")),
         )
+
+
+def of_release(sdist: CoreMetadata | None, wheels: Sequence[CoreMetadata]) -> CoreMetadata:
+    """What a release says of itself when its source distribution and its wheels say this.
+
+    Field by field: what the source distribution vouches for (PEP 643) is as it says; all else is as
+    the first of the wheels says that says something, and where none does, as the source
+    distribution says after all. Where there is nothing, nothing is said.
+    """
+    by_sdist = sdist.to_json() if sdist is not None else {}
+    by_wheels: dict[str, object] = {}
+    for wheel in wheels:
+        by_wheels = wheel.to_json() | by_wheels
+    vouched_for = _vouched_for(sdist) if sdist is not None else frozenset()
+    not_vouched_for = {name: value for name, value in by_wheels.items() if name not in vouched_for}
+    return CoreMetadata.from_json(by_sdist | not_vouched_for)
+
+
+def _vouched_for(sdist: CoreMetadata) -> frozenset[str]:
+    """The fields that are the same in every wheel that is built of it."""
+    version = tuple(int(part) for part in sdist.metadata_version.split(".") if part.isdecimal())
+    if version < _VOUCHED_SINCE:
+        return frozenset()
+    names = (field.name for field in fields(CoreMetadata))
+    return frozenset(
+        name
+        for name in names
+        if _NAMES_IN_FILES.get(name, name.replace("_", "-")) not in sdist.dynamic
+    )
 
 
 def _text(value: object) -> str:

@@ -404,10 +404,8 @@ class TwoIndexes(RuleBasedStateMachine):
             if last is not None:
                 path = self._file(name, version, last)
                 factories.upload(uow, actor(uow, person), path, staged=True)
-            # In the order they came: without an sdist, the earliest wheel describes the release.
-            arrived = sorted(drafts.files(uow.db, draft), key=lambda file: file.id)
             by_digest = {digest_of(path): path for path in files()[name, version]}
-            paths = [by_digest[file.sha256] for file in arrived]
+            paths = [by_digest[file.sha256] for file in drafts.files(uow.db, draft)]
             roles = self._roles(uow, name)
             publishing.publish(uow, actor(uow, person), draft)
             with self._act_unseen() as other:

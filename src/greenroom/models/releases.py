@@ -17,9 +17,9 @@ class Release(Base):
     """A project at a version.
 
     ``published`` is the moment the release became public; ``NULL`` means never. ``version`` is the
-    version as the first artifact spelled it, normalized; ``canonical_version`` also drops trailing
-    zeros, so that 1.0 and 1.0.0 are one release. ``core_metadata`` is what the describing artifact
-    says.
+    version as the files spell it, normalized; ``canonical_version`` also drops trailing zeros, so
+    that 1.0 and 1.0.0 are one release. ``core_metadata`` is what the files say together, and with
+    it all that is derived of it, ``version`` too.
     """
 
     __tablename__ = "releases"

@@ -327,6 +327,31 @@ def newest_releases(db: Session, count: int, project: Project | None = None) -> 
     return list(db.scalars(query))
 
 
+def spelling(db: Session, project: Project) -> str | None:
+    """How the newest of the project's releases that is public spells the project.
+
+    None where no release says it: there is none, or they have lost all their files.
+    """
+    name = Release.core_metadata["name"].as_string()
+    names = db.scalars(
+        select(name)
+        .where(Release.project_id == project.id, _is_public_release())
+        .order_by(Release.published.desc(), Release.id.desc())
+    )
+    return next((text for text in names if text), None)
+
+
+def described_files(db: Session, release: Release) -> list[File]:
+    """The release's public files with what they say of themselves."""
+    return list(
+        db.scalars(
+            select(File)
+            .where(File.release_id == release.id, _is_public_file())
+            .options(undefer(File.core_metadata))
+        )
+    )
+
+
 def author_emails(db: Session, releases: Sequence[Release]) -> dict[int, str]:
     """What the metadata of these releases has as ``Author-email``, by release id, where it has."""
     field = Release.core_metadata["author_email"].as_string()

@@ -29,7 +29,7 @@ from greenroom.models import (
     UploadSession,
     UploadState,
 )
-from greenroom.registry import file_rules, jobs, projects, releases
+from greenroom.registry import catalogue, file_rules, jobs, projects, releases
 from greenroom.registry.accounts import may_be_random_text, random_text
 from greenroom.registry.artifacts import Artifact
 from greenroom.registry.errors import (
@@ -275,18 +275,13 @@ def staged_files(
     )
 
 
-def describing_file(db: Session, draft: Draft) -> File | None:
-    """The staged file that describes the draft: the sdist, otherwise the earliest wheel.
-
-    Its core metadata is loaded.
-    """
-    return db.scalar(
-        select(File)
-        .where(File.draft_id == draft.id)
-        .order_by(File.packagetype.desc(), File.id)  # "sdist" sorts after "bdist_wheel"
-        .limit(1)
-        .options(undefer(File.core_metadata))
-    )
+def metadata(db: Session, draft: Draft) -> CoreMetadata:
+    """What the release will say of itself once the draft is published."""
+    staged = db.scalars(
+        select(File).where(File.draft_id == draft.id).options(undefer(File.core_metadata))
+    ).all()
+    public = catalogue.described_files(db, draft.release) if draft.release is not None else []
+    return releases.said_by([*public, *staged])
 
 
 def is_forgotten(uow: UnitOfWork, draft: Draft) -> bool:
@@ -639,12 +634,12 @@ def _touch(uow: UnitOfWork, draft: Draft) -> None:
 
 
 def _describe(uow: UnitOfWork, draft: Draft) -> None:
-    """Derive what an unpublished release says of itself from the files now in its draft."""
+    """Let an unpublished release say what the files say that are in its draft now."""
     release = draft.release
     if release is None or release.published is not None:
         return
-    file = describing_file(uow.db, draft)
-    releases.describe(release, file.core_metadata if file is not None else CoreMetadata())
+    releases.describe(release, metadata(uow.db, draft))
+    draft.version = release.version
     uow.db.flush()
 
 

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from packaging.utils import NormalizedName
-from sqlalchemy import ColumnElement, exists, func, select
+from sqlalchemy import ColumnElement, exists, func, select, update
 from sqlalchemy.orm import Session, selectinload
 
 from greenroom.models import (
@@ -215,6 +215,24 @@ def create(uow: UnitOfWork, actor: Actor, name: str) -> Project:
     uow.db.add(project)
     uow.db.flush()
     return project
+
+
+def spell(uow: UnitOfWork, project: Project) -> None:
+    """Spell the project as the newest of its public releases does, in its open drafts too.
+
+    To be called under the project's lock by whatever changes which releases are public, or what
+    they say. Where none says it, the project keeps its spelling.
+    """
+    name = catalogue.spelling(uow.db, project)
+    if name is None or name == project.name:
+        return
+    project.name = name
+    uow.db.execute(
+        update(Draft)
+        .where(Draft.project_id == project.id, Draft.state == DraftState.OPEN)
+        .values(project_name=name)
+    )
+    uow.db.flush()
 
 
 def size(uow: UnitOfWork, project: Project) -> int:

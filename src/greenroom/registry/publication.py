@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from greenroom.models import File, Project, PublishedName, Release
-from greenroom.registry import journal, search
+from greenroom.registry import journal, projects, releases, search
 from greenroom.registry.unit_of_work import UnitOfWork
 
 
@@ -13,8 +13,9 @@ def make_public(
     """Register the project, publish the release and these files of it, and write the journal.
 
     ``by`` is what the journal calls whoever did it; without a release only the name is registered.
-    From then on search finds it. What is registered or published already stays as it is. Every
-    check was made before, under the project's lock, which the caller holds.
+    From then on search finds it. What is registered or published already stays so; what the release
+    says of itself, and how the project is spelled, follow from what is public now. Every check was
+    made before, under the project's lock, which the caller holds.
     """
     registering = []
     if project.registered is None:
@@ -31,6 +32,9 @@ def make_public(
         file.published = uow.now
         uow.db.add(PublishedName(filename=file.filename, sha256=file.sha256))
         releasing.append(f"add {file.python_tag} file {file.filename}")
+    if release is not None:
+        releases.describe_by_public_files(uow, release)
+        projects.spell(uow, project)
     search.update(uow, project)
     if registering:
         journal.append(uow, project, None, registering, by)

@@ -1,5 +1,6 @@
 """Releases, for drafts and for direct uploads: find, add, and let them say what their files say."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
@@ -8,10 +9,12 @@ from packaging.version import Version
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from greenroom import core_metadata
 from greenroom.core_metadata import CoreMetadata
 from greenroom.distributions import description
 from greenroom.distributions.inspect import Distribution
 from greenroom.models import File, Project, Release, User
+from greenroom.registry import catalogue
 from greenroom.registry.artifacts import Artifact
 from greenroom.registry.names import canonical_version
 from greenroom.registry.permissions import Actor
@@ -147,12 +150,38 @@ def new_file(
     )
 
 
+def said_by(files: Iterable[File]) -> CoreMetadata:
+    """What a release says of itself that has these files: it depends on nothing but their set."""
+    in_order = sorted(files, key=lambda file: file.filename)
+    sdists = [file.core_metadata for file in in_order if file.is_sdist]
+    wheels = [file.core_metadata for file in in_order if not file.is_sdist]
+    return core_metadata.of_release(sdists[0] if sdists else None, wheels)
+
+
 def describe(release: Release, metadata: CoreMetadata) -> None:
-    """Let the release say what this core metadata says; its description is rendered once, here."""
+    """Let the release say what this core metadata says.
+
+    A description is rendered when it becomes that of the release, and not again.
+    """
+    former = release.core_metadata
+    is_new = (former.description, former.description_content_type) != (
+        metadata.description,
+        metadata.description_content_type,
+    )
+    if is_new:
+        release.description_html = rendered_description(metadata)
     release.core_metadata = metadata
     release.summary = metadata.summary
     release.requires_python = metadata.requires_python or None
-    release.description_html = rendered_description(metadata)
+    if metadata.version:
+        release.version = str(Version(metadata.version))
+
+
+def describe_by_public_files(uow: UnitOfWork, release: Release) -> None:
+    """Let a public release say what its files say, of which one has come or gone."""
+    uow.db.flush()
+    describe(release, said_by(catalogue.described_files(uow.db, release)))
+    uow.db.flush()
 
 
 def rendered_description(metadata: CoreMetadata) -> str:

@@ -7,7 +7,7 @@ of a file that people have installed, nor another project under a name that they
 from packaging.version import Version
 
 from greenroom.models import Project, RetiredName
-from greenroom.registry import catalogue, drafts, journal, projects, purging, search
+from greenroom.registry import catalogue, drafts, journal, projects, purging, releases, search
 from greenroom.registry.errors import InvalidRequest, NotFound
 from greenroom.registry.permissions import Act, Actor
 from greenroom.registry.unit_of_work import UnitOfWork
@@ -24,10 +24,12 @@ def remove_file(uow: UnitOfWork, actor: Actor, project: Project, filename: str) 
     file = catalogue.file_of(uow.db, project, filename)
     if file is None:
         raise NotFound(f"The project {project.name!r} has no published file {filename[:255]!r}.")
-    version = file.release.version
+    release, filename = file.release, file.filename
     uow.db.delete(file)
-    uow.db.flush()
-    _journal(uow, actor, project, version, f"remove file {file.filename}")
+    releases.describe_by_public_files(uow, release)
+    projects.spell(uow, project)
+    search.update(uow, project)
+    _journal(uow, actor, project, release.version, f"remove file {filename}")
 
 
 def remove_release(uow: UnitOfWork, actor: Actor, project: Project, version: str) -> None:
@@ -49,6 +51,8 @@ def remove_release(uow: UnitOfWork, actor: Actor, project: Project, version: str
         )
     drafts.expire_due(uow, project.name)
     uow.db.delete(release)
+    uow.db.flush()
+    projects.spell(uow, project)
     search.update(uow, project)
     _journal(uow, actor, project, release.version, "remove release")
 

@@ -333,7 +333,6 @@ def _publish(
     release = releases.find(uow.db, project, distribution.version)
     if release is None:
         release = releases.add(uow, project, distribution.version)
-        releases.describe(release, distribution.metadata)
     file = releases.new_file(uow, actor, release, artifact, distribution, comment)
     publication.make_public(uow, actor.name, project, release, [file])
     return Accepted(None, opened=False, published=True, changed=True)

@@ -2,7 +2,6 @@
 
 from sqlalchemy.orm import Session
 
-from greenroom.core_metadata import CoreMetadata
 from greenroom.models import Draft
 from greenroom.registry import (
     catalogue,
@@ -13,11 +12,10 @@ from greenroom.web.pages.release_details import ReleaseDetails, release_details
 
 
 def draft_details(db: Session, draft: Draft) -> ReleaseDetails:
-    """What the staged files say. The release itself says it too, unless it is public already."""
+    """What the release will say, and says already where it is not public yet."""
     release = draft.release
     if release is not None and release.published is None:
         detailed = catalogue.load_details(db, release)
         return release_details(detailed.core_metadata, detailed.description_html)
-    file = drafts.describing_file(db, draft)
-    metadata = file.core_metadata if file is not None else CoreMetadata()
+    metadata = drafts.metadata(db, draft)
     return release_details(metadata, releases.rendered_description(metadata))
