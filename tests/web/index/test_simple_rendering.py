@@ -117,11 +117,11 @@ data-core-metadata="sha256={"c" * 64}" data-dist-info-metadata="sha256={"c" * 64
 >example-1.0-py3-none-any.whl</a><br />
 <a href="../../packages/aa/aa/{"a" * 60}/example-1.0.tar.gz#sha256={"a" * 64}"\
 >example-1.0.tar.gz</a><br />
-<a href="../../packages/dd/dd/{"d" * 60}/example-1%212.0-py3-none-any.whl#sha256={"d" * 64}" \
+<a href="../../packages/dd/dd/{"d" * 60}/example-1!2.0-py3-none-any.whl#sha256={"d" * 64}" \
 data-yanked="breaks &quot;it&quot; &amp; &lt;b&gt;that&#x27;s&lt;/b&gt;" \
 data-core-metadata="sha256={"e" * 64}" data-dist-info-metadata="sha256={"e" * 64}"\
 >example-1!2.0-py3-none-any.whl</a><br />
-<a href="../../packages/ff/ff/{"f" * 60}/example-1%213.0.tar.gz#sha256={"f" * 64}" \
+<a href="../../packages/ff/ff/{"f" * 60}/example-1!3.0.tar.gz#sha256={"f" * 64}" \
 data-yanked="">example-1!3.0.tar.gz</a><br />
 </body>
 </html>
@@ -205,7 +205,7 @@ def test_installers_read_the_same_out_of_both_forms(form: str) -> None:
     ]
     for package, file in zip(page.packages, LISTING.files, strict=True):
         assert package.url == f"https://index.example/{published_file_path(file.sha256, '')}" + (
-            file.filename.replace("!", "%21")
+            file.filename
         )
         assert package.digests == {"sha256": file.sha256}
         assert package.requires_python == (file.requires_python or None)

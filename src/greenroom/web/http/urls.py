@@ -7,6 +7,9 @@ from urllib.parse import quote, urlencode
 STAGED = "?staged=true"
 """What makes the address of uploads that of staged ones."""
 
+_LITERAL = "!+"
+"""Of versions and file names. Proxies that quote again what is quoted would break them."""
+
 _SLUG = re.compile(r"(/draft/[A-Za-z0-9]{4})[A-Za-z0-9]*")
 
 
@@ -156,7 +159,7 @@ class Urls:
 
     def draft_file(self, draft: HasSlug, filename: str) -> str:
         """A file of the draft, staged or on its way, for those who hold the draft's address."""
-        return f"{self.draft(draft)}files/{quote(filename)}"
+        return f"{self.draft(draft)}files/{_quoted(filename)}"
 
     def upload_api(self) -> str:
         """The root of Upload 2.0 (PEP 694)."""
@@ -227,7 +230,7 @@ class Urls:
         return _with_query(self.account("login"), {"next": next_path} if next_path else {})
 
     def _path(self, *names: str) -> str:
-        return "".join([self._base, "/", *(f"{quote(name)}/" for name in names)])
+        return "".join([self._base, "/", *(f"{_quoted(name)}/" for name in names)])
 
 
 def published_file_path(sha256: str, filename: str) -> str:
@@ -235,12 +238,21 @@ def published_file_path(sha256: str, filename: str) -> str:
 
     It is the digest of the content that makes it immutable: another content has another address.
     """
-    return f"packages/{sha256[:2]}/{sha256[2:4]}/{sha256[4:]}/{quote(filename)}"
+    return f"packages/{sha256[:2]}/{sha256[2:4]}/{sha256[4:]}/{_quoted(filename)}"
+
+
+def draft_file_path(filename: str) -> str:
+    """The path of a draft's file, relative to the project's page of the draft's simple index."""
+    return f"../../files/{_quoted(filename)}"
 
 
 def without_secrets(path: str) -> str:
     """A path as it may be logged: of a draft's slug it shows the first four characters."""
     return _SLUG.sub(r"\1…", path)
+
+
+def _quoted(name: str) -> str:
+    return quote(name, safe=_LITERAL)
 
 
 def _with_query(path: str, query: dict[str, str]) -> str:

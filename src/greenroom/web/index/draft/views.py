@@ -1,7 +1,6 @@
 """``/draft/<slug>/simple/…`` and ``/draft/<slug>/files/…``: what installers read of a draft."""
 
 from functools import partial
-from urllib.parse import quote
 
 from pyramid.httpexceptions import HTTPNotFound
 from pyramid.response import Response
@@ -12,6 +11,7 @@ from greenroom.registry.catalogue import ListedFile
 from greenroom.web.http import blob_responses
 from greenroom.web.http.cors import preflight
 from greenroom.web.http.request import Request
+from greenroom.web.http.urls import draft_file_path
 from greenroom.web.index import simple_rendering
 from greenroom.web.index.draft.resources import (
     ArrivingFile,
@@ -81,4 +81,4 @@ def nothing_yet(context: ArrivingFile, request: Request) -> Response:
 
 
 def _link(file: ListedFile) -> str:
-    return f"../../files/{quote(file.filename)}"
+    return draft_file_path(file.filename)
