@@ -10,6 +10,7 @@ class Feeds(Node):
     """``/rss/``"""
 
     refusals = TEXT
+    open_to_all_origins = True
 
     def __getitem__(self, name: str) -> FeedsOfProjects:
         if name != "project":

@@ -64,8 +64,5 @@ def _add(parent: Element, name: str, text: str) -> None:
 
 
 def _author(written: str) -> str:
-    """The first address with its name, as RSS wants it; empty where there is no address."""
-    for mailbox in mailboxes(written):
-        if mailbox.is_address:
-            return f"{mailbox.address} ({mailbox.name})" if mailbox.name else mailbox.address
-    return ""
+    """All addresses, without the names; empty where there is none."""
+    return ", ".join(mailbox.address for mailbox in mailboxes(written) if mailbox.is_address)

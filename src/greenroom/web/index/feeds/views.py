@@ -1,6 +1,7 @@
 """``/rss/…`` and ``/sitemap.xml``."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from pyramid.response import Response
 from pyramid.view import view_config
@@ -8,6 +9,7 @@ from pyramid.view import view_config
 from greenroom.models import Release
 from greenroom.registry import catalogue
 from greenroom.web.http.caching import cached, conditional
+from greenroom.web.http.cors import open_to_all_origins, preflight
 from greenroom.web.http.paging import page_from, page_number
 from greenroom.web.http.request import Request
 from greenroom.web.http.strict_forms import query_value
@@ -56,13 +58,22 @@ def releases(context: ProjectFeeds, request: Request) -> Response:
     """The newest releases of one project."""
     project = context.project
     newest = catalogue.newest_releases(request.uow.db, _NEWEST_RELEASES_OF_A_PROJECT, project)
+    items = _release_items(request, newest)
     return _feed(
         request,
         f"releases of {project.name}",
         request.urls.project(project),
-        _release_items(request, newest),
+        [replace(item, title=release.version) for item, release in zip(items, newest, strict=True)],
         f"project/{project.normalized_name}",
     )
+
+
+@view_config(context=Feeds, name="updates.xml", request_method="OPTIONS")
+@view_config(context=Feeds, name="packages.xml", request_method="OPTIONS")
+@view_config(context=ProjectFeeds, name="releases.xml", request_method="OPTIONS")
+def options(context: Feeds | ProjectFeeds, request: Request) -> Response:
+    """What scripts of other origins may do."""
+    return preflight()
 
 
 @view_config(context=Sitemap, request_method="GET")
@@ -109,4 +120,5 @@ def _feed(request: Request, of: str, page: str, items: Sequence[Item], key: str)
         description=f"What was published last on this Python package index: {of}.",
         items=tuple(items),
     )
-    return cached(conditional(request, rss.render(channel), "text/xml"), key)
+    response = conditional(request, rss.render(channel), "text/xml")
+    return open_to_all_origins(cached(response, key))
