@@ -4,12 +4,14 @@ The fields are those of the core metadata specification that this index reads; t
 them are its rules in our words. None of it is trusted: whoever made the file wrote it.
 """
 
+import string
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from email.utils import getaddresses
 from typing import Self
 from urllib.parse import urlsplit
 
+_NOT_IN_LABELS = str.maketrans("", "", string.punctuation + string.whitespace)
 _VOUCHED_SINCE = (2, 2)
 _NAMES_IN_FILES = {
     "platforms": "platform",
@@ -37,6 +39,11 @@ def mailboxes(field: str) -> tuple[Mailbox, ...]:
     """Those whom an e-mail field names: any number of them, separated by commas (RFC 5322)."""
     found = (Mailbox(name, address) for name, address in getaddresses([field]))
     return tuple(mailbox for mailbox in found if mailbox.name or mailbox.address)
+
+
+def normalized_label(label: str) -> str:
+    """The label of a project URL, the same for all spellings of it (PEP 753)."""
+    return label.translate(_NOT_IN_LABELS).lower()
 
 
 def is_web_address(url: str) -> bool:

@@ -1,5 +1,6 @@
 """``/pypi/<name>/json`` and ``/pypi/<name>/<version>/json``: what mirrors and scripts read."""
 
+import hashlib
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -87,8 +88,10 @@ def test_a_file_is_described_with_all_that_is_known_of_it(stocked: StockedSite) 
     found, sdist = read(stocked.site, PROJECT)["urls"]
 
     address = f"{wheel.sha256[:2]}/{wheel.sha256[2:4]}/{wheel.sha256[4:]}/{wheel.filename}"
+    metadata = fetch(stocked.site, f"/packages/{address}.metadata").body
     assert found == {
         "comment_text": "",
+        "core-metadata": {"sha256": hashlib.sha256(metadata).hexdigest()},
         "digests": {"blake2b_256": wheel.blake2_256, "md5": wheel.md5, "sha256": wheel.sha256},
         "downloads": -1,
         "filename": wheel.filename,
@@ -105,6 +108,7 @@ def test_a_file_is_described_with_all_that_is_known_of_it(stocked: StockedSite) 
         "yanked_reason": None,
     }
     assert (sdist["packagetype"], sdist["python_version"]) == ("sdist", "source")
+    assert sdist["core-metadata"] is False
 
 
 def test_the_address_of_a_file_leads_to_its_bytes(stocked: StockedSite) -> None:
@@ -141,7 +145,12 @@ def test_metadata_is_what_the_artifact_says(site: Site, tmp_path: Path) -> None:
         ("Keywords", "one,two"),
         ("License-Expression", "mit or apache-2.0"),
         ("Platform", "any"),
+        ("Platform", "other"),
+        ("Project-URL", "homepage, https://index.example/home"),
         ("Project-URL", "Source, https://index.example/source"),
+        ("Project-URL", "Source-Code, https://index.example/source"),
+        ("Project-URL", "source code, https://index.example/source"),
+        ("Project-URL", "SOURCE, https://index.example/other"),
         ("Provides-Extra", "fast"),
         ("Requires-Dist", "other>=1"),
         ("Requires-Dist", 'quick; extra == "fast"'),
@@ -170,6 +179,8 @@ def test_metadata_is_what_the_artifact_says(site: Site, tmp_path: Path) -> None:
         "project_urls": {
             "Homepage": "https://index.example/home",
             "Source": "https://index.example/source",
+            "Source-Code": "https://index.example/source",
+            "SOURCE": "https://index.example/other",
         },
         "provides_extra": ["fast"],
         "requires_dist": ["other>=1", 'quick; extra == "fast"'],
@@ -289,6 +300,25 @@ def test_other_spellings_lead_to_the_one_address(
 
 
 @pytest.mark.parametrize(
+    ("path", "page"),
+    [
+        ("/pypi/example/", "/project/Example/"),
+        ("/pypi/example/1.0/", "/project/Example/1.0/"),
+        ("/pypi/example/2.0rc1/", "/project/Example/2.0rc1/"),
+    ],
+)
+@pytest.mark.parametrize("method", ["GET", "HEAD"])
+def test_the_addresses_above_lead_to_the_pages(
+    stocked: StockedSite, path: str, page: str, method: str
+) -> None:
+    response = fetch(stocked.site, path, method=method)
+
+    assert response.status_int == 301
+    assert response.headers["Location"] == f"http://index.example{page}"
+    assert response.headers["Cache-Control"] == "no-cache"
+
+
+@pytest.mark.parametrize(
     "path",
     [
         "/pypi/nothing/json",
@@ -300,8 +330,8 @@ def test_other_spellings_lead_to_the_one_address(
         "/pypi/example/no-version/json",
         "/pypi/example/json/json",
         "/pypi/example/json/more",
-        "/pypi/example/",
-        "/pypi/example/1.0/",
+        "/pypi/hidden/",
+        "/pypi/example/3.0/",
         "/pypi/example/1.0/files",
         "/pypi/%00/json",
         "/pypi/%ed%a0%80/json",

@@ -466,3 +466,39 @@ def test_maintainers_pages_ask_as_often_for_many_drafts_as_for_one(
         browser.get("/project/example/")
 
     assert len(for_many) == len(for_one)
+
+
+@pytest.mark.parametrize(
+    ("short", "page"),
+    [
+        ("/p/example/", "/project/Example/"),
+        ("/p/Example", "/project/Example/"),
+        ("/p/EXAMPLE/1.0.0", "/project/Example/1.0/"),
+        ("/p/example/1.0/", "/project/Example/1.0/"),
+    ],
+)
+def test_short_addresses_lead_to_the_pages(
+    site: Site, account: str, tmp_path: Path, short: str, page: str
+) -> None:
+    publish(site, make_wheel(tmp_path, "Example"))
+
+    answer = site.app.get(short, status=301)
+
+    assert answer.location == f"http://index.example{page}"
+    assert answer.follow(status=200)
+
+
+def test_the_short_address_of_a_draft_is_for_those_who_may_see_it(
+    site: Site, account: str, tmp_path: Path
+) -> None:
+    stage(site, make_wheel(tmp_path, "Hidden"))
+    for path in ("/p/hidden/", "/p/hidden/1.0/", "/p/nothing/", "/p/", "/p/hidden/1.0/files/"):
+        nowhere = site.app.get(path, status=404)
+        unknown = site.app.get(path.replace("hidden", "nobody"), status=404)
+        assert nowhere.headers.get("Cache-Control") == unknown.headers.get("Cache-Control")
+
+    browser = site.sign_in()
+
+    assert "Hidden" in browser.get("/p/hidden/1.0/", status=301).follow(status=200).text
+    browser.get("/p/hidden/", status=404)
+    browser.get("/p/hidden/1.0/files/", status=404)

@@ -42,14 +42,18 @@ def canonical_url(view: View, info: object) -> View:
             return view(context, request)
         if request.query_string:
             canonical += "?" + quote(request.query_string, safe=_IN_QUERY, encoding="latin-1")
-        # Which spelling is the one can change, so that no browser may remember where this led.
-        raise _redirect(request)(
-            location=quote(request.script_name) + canonical, cache_control="no-cache"
-        )
+        raise moved(request, quote(request.script_name) + canonical)
 
     return answer
 
 
-def _redirect(request: Request) -> type[HTTPMovedPermanently] | type[HTTPPermanentRedirect]:
+def moved(request: Request, path: str) -> HTTPMovedPermanently | HTTPPermanentRedirect:
+    """A redirect to the one address, which browsers ask for again each time.
+
+    Which spelling is the one can change, and two of them must never lead to each other.
+    """
     # 308 keeps the method and the body, which an upload needs.
-    return HTTPMovedPermanently if request.method in SAFE_METHODS else HTTPPermanentRedirect
+    is_read = request.method in SAFE_METHODS
+    answer = (HTTPMovedPermanently if is_read else HTTPPermanentRedirect)(path)
+    answer.headers["Cache-Control"] = "no-cache"
+    return answer

@@ -57,6 +57,11 @@ def project_json(listing: Listing, link: Link) -> bytes:
     )
 
 
+def core_metadata(file: ListedFile) -> dict[str, str] | bool:
+    """The digests of the file's metadata file, or that there is none (PEP 658 and 714)."""
+    return {"sha256": file.metadata_sha256} if file.metadata_sha256 else False
+
+
 def _status(listing: Listing) -> dict[str, str]:
     status = {"status": listing.status.value}
     return status | {"reason": listing.status_reason} if listing.status_reason else status
@@ -102,7 +107,7 @@ def _anchor(file: ListedFile, link: Link) -> str:
 
 
 def _file(file: ListedFile, link: Link) -> dict[str, object]:
-    metadata = {"sha256": file.metadata_sha256} if file.metadata_sha256 else False
+    metadata = core_metadata(file)
     return {
         "core-metadata": metadata,
         "data-dist-info-metadata": metadata,

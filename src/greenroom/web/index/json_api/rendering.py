@@ -8,8 +8,9 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from greenroom import times
-from greenroom.core_metadata import CoreMetadata
+from greenroom.core_metadata import CoreMetadata, normalized_label
 from greenroom.registry.catalogue import ListedFile
+from greenroom.web.index.simple_rendering import core_metadata
 
 Link = Callable[[ListedFile], str]
 
@@ -80,7 +81,7 @@ def info(described: Described) -> dict[str, object]:
         "maintainer_email": metadata.maintainer_email or None,
         "name": described.name,
         "package_url": described.project_url,
-        "platform": ", ".join(metadata.platforms) or None,
+        "platform": next(iter(metadata.platforms), None),
         "project_url": described.project_url,
         "project_urls": _project_urls(metadata) or None,
         "provides_extra": list(metadata.provides_extra) or None,
@@ -98,6 +99,7 @@ def file_object(file: ListedFile, link: Link) -> dict[str, object]:
     """What is said of one file; ``link`` gives its address."""
     return {
         "comment_text": file.comment,
+        "core-metadata": core_metadata(file),
         "digests": {"blake2b_256": file.blake2_256, "md5": file.md5, "sha256": file.sha256},
         "downloads": -1,
         "filename": file.filename,
@@ -116,7 +118,15 @@ def file_object(file: ListedFile, link: Link) -> dict[str, object]:
 
 
 def _project_urls(metadata: CoreMetadata) -> dict[str, str]:
-    """The links by their labels, those that have fields of their own among them."""
-    fields = {"Homepage": metadata.home_page, "Download": metadata.download_url}
-    own = {label: url for label, url in fields.items() if url}
-    return own | dict(metadata.project_urls)
+    """The links by their labels, those that have fields of their own among them.
+
+    What differs in the spelling of its label alone is there once, as it comes first (PEP 753).
+    """
+    fields = (("Homepage", metadata.home_page), ("Download", metadata.download_url))
+    found: dict[str, str] = {}
+    seen: set[tuple[str, str]] = set()
+    for label, url in (*fields, *metadata.project_urls):
+        if url and (normalized_label(label), url) not in seen:
+            seen.add((normalized_label(label), url))
+            found[label] = url
+    return found

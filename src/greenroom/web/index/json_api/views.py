@@ -10,6 +10,7 @@ from greenroom.models import Project, Release
 from greenroom.registry import catalogue
 from greenroom.registry.catalogue import ListedFile
 from greenroom.web.http.caching import SERIAL_HEADER, cached, conditional
+from greenroom.web.http.canonical_urls import moved
 from greenroom.web.http.cors import open_to_all_origins, preflight
 from greenroom.web.http.json import to_json
 from greenroom.web.http.request import Request
@@ -41,6 +42,19 @@ def release(context: PypiRelease, request: Request) -> Response:
     project, release = context.project, context.release
     listing = catalogue.release_listing(request.uow.db, project, release)
     return _answer(request, project, _document(request, project, release, listing.files))
+
+
+@view_config(context=PypiProject, request_method="GET")
+def project_page(context: PypiProject, request: Request) -> Response:
+    """The project's page is elsewhere."""
+    return open_to_all_origins(moved(request, request.paths.project(context.project)))
+
+
+@view_config(context=PypiRelease, request_method="GET")
+def release_page(context: PypiRelease, request: Request) -> Response:
+    """The release's page is elsewhere."""
+    page = request.paths.release(context.project, context.release)
+    return open_to_all_origins(moved(request, page))
 
 
 @view_config(context=PypiProject, name="json", request_method="OPTIONS")

@@ -74,6 +74,29 @@ class DraftedReleasePage(ReleasePage):
     """``/project/<name>/<version>/`` of a release that was never published; not for everyone."""
 
 
+class ShortAddresses(Node):
+    """``/p/``: short addresses of the pages of projects and releases."""
+
+    def __getitem__(self, name: str) -> ShortAddress:
+        projects_ = Projects(self.request, "project", self.__parent__)
+        return ShortAddress(self.request, projects_[name], self)
+
+
+class ShortAddress(Node):
+    """``/p/<name>/`` or ``/p/<name>/<version>/``, of whatever page the one who asks may see."""
+
+    has_one_address = False
+
+    def __init__(self, request: Request, page: Node, parent: Node) -> None:
+        super().__init__(request, page.__name__, parent)
+        self.page = page
+
+    def __getitem__(self, text: str) -> ShortAddress:
+        if not isinstance(self.page, ProjectPage):
+            raise KeyError(text)
+        return ShortAddress(self.request, self.page[text], self)
+
+
 class Search(Node):
     """``/search/``"""
 

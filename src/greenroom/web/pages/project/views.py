@@ -3,12 +3,14 @@
 from collections.abc import Sequence
 
 from pyramid.httpexceptions import HTTPNotFound
+from pyramid.response import Response
 from pyramid.view import view_config
 
 from greenroom.models import Project, Release
 from greenroom.registry import accounts, catalogue, drafts, projects, releases
 from greenroom.registry.permissions import Act, may
 from greenroom.web.http import commands
+from greenroom.web.http.canonical_urls import moved
 from greenroom.web.http.paging import page_of
 from greenroom.web.http.request import Request
 from greenroom.web.pages.caching import cache_publicly, never_cache
@@ -16,6 +18,7 @@ from greenroom.web.pages.project.resources import (
     DraftedReleasePage,
     ProjectPage,
     ReleasePage,
+    ShortAddress,
     UnpublishedProject,
     UserPage,
 )
@@ -76,6 +79,14 @@ def drafted_release(context: DraftedReleasePage, request: Request) -> dict[str, 
         "draft": drafts.details(request.uow, draft),
         "is_drafted": True,
     }
+
+
+@view_config(context=ShortAddress, request_method="GET")
+def short_address(context: ShortAddress, request: Request) -> Response:
+    """The page is elsewhere, for those who may see it."""
+    if isinstance(context.page, UnpublishedProject):
+        raise HTTPNotFound
+    return moved(request, request.resource_path(context.page))
 
 
 @view_config(context=UserPage, request_method="GET", renderer="pages/project/user.jinja2")
