@@ -287,6 +287,67 @@ def test_a_wheel_is_as_its_own_files_say(
     assert any(reason in found for found in reasons(make_wheel(tmp_path, overrides=overrides)))
 
 
+@pytest.mark.parametrize(
+    ("filename", "inside", "says"),
+    [
+        ("py3-none-any", "Tag: py2-none-any", "lacks 'py3-none-any' and has 'py2-none-any'"),
+        ("py2.py3-none-any", "Tag: py3-none-any", "lacks 'py2-none-any'"),
+        ("py3-none-any", "Tag: py2.py3-none-any", "has 'py2-none-any'"),
+        ("py3-none-any", "Root-Is-Purelib: true", "lacks 'py3-none-any'"),
+        (
+            "cp312-cp312-manylinux_2_28_x86_64",
+            "Tag: cp312-cp312-linux_x86_64",
+            "has 'cp312-cp312-linux_x86_64'",
+        ),
+        ("cp312-abi3-win_amd64", "Tag: cp312-cp312-win_amd64", "lacks 'cp312-abi3-win_amd64'"),
+        (
+            "cp312-cp312-win_amd64",
+            "Tag: cp38.cp39.cp310.cp311.cp312-cp312-win_amd64",
+            "has 'cp310-cp312-win_amd64', 'cp311-cp312-win_amd64', 'cp38-cp312-win_amd64' and",
+        ),
+        ("py3-none-any", "Build: 1\nTag: py3-none-any", "Build '1', and the file name none"),
+        ("2-py3-none-any", "Build: 1\nTag: py3-none-any", "Build '1', and the file name '2'"),
+    ],
+)
+def test_a_wheel_is_for_what_its_file_name_says(
+    tmp_path: Path, filename: str, inside: str, says: str
+) -> None:
+    content = f"Wheel-Version: 1.0\n{inside}\n".encode()
+    path = make_wheel(tmp_path, extra_files={"{dist_info}/WHEEL": content})
+    (reason,) = reasons(path, f"example-1.0-{filename}.whl")
+    assert says in reason
+
+
+@pytest.mark.parametrize(
+    ("filename", "inside"),
+    [
+        ("py2.py3-none-any", "Tag: py3-none-any\nTag: py2-none-any"),
+        ("py2.py3-none-any", "Tag: py2.py3-none-any"),
+        ("CP313-CP313-Win_amd64", "Tag: cp313-cp313-win_amd64"),
+        ("cp313-cp313-win_amd64", "Tag: CP313-CP313-Win_amd64"),
+        (
+            "cp313-cp313-manylinux2014_x86_64.manylinux_2_17_x86_64",
+            "Tag: cp313-cp313-manylinux_2_17_x86_64\nTag: cp313-cp313-manylinux2014_x86_64",
+        ),
+        ("1-py3-none-any", "Build: 1\nTag: py3-none-any"),
+        ("1-py3-none-any", "Tag: py3-none-any"),
+    ],
+)
+def test_wheel_and_file_name_agree_however_they_are_written(
+    tmp_path: Path, filename: str, inside: str
+) -> None:
+    content = f"Wheel-Version: 1.0\n{inside}\n".encode()
+    path = make_wheel(tmp_path, extra_files={"{dist_info}/WHEEL": content})
+    assert inspect(path, f"example-1.0-{filename}.whl").python_tag.islower()
+
+
+def test_a_file_name_with_too_many_combinations_is_refused(tmp_path: Path) -> None:
+    parts = [".".join(f"{kind}{number}" for number in range(11)) for kind in ("a", "b")]
+    platforms = ".".join(["any"] + [f"win_{number}" for number in range(10)])
+    found = reasons(make_wheel(tmp_path), f"example-1.0-{parts[0]}-{parts[1]}-{platforms}.whl")
+    assert found == ("The wheel is for more than 1000 combinations of Python, ABI and platform.",)
+
+
 def test_everything_that_is_wrong_with_a_wheel_is_said(tmp_path: Path) -> None:
     path = make_wheel(
         tmp_path,

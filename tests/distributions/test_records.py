@@ -12,8 +12,8 @@ from greenroom.distributions import records
 from greenroom.distributions.errors import InvalidDistribution
 from greenroom.distributions.records import (
     check_entry_points,
-    check_wheel_file,
     parse_record,
+    parse_wheel_file,
     record_problems,
 )
 
@@ -92,7 +92,7 @@ def test_a_record_without_end_is_refused(monkeypatch: pytest.MonkeyPatch) -> Non
 
 @pytest.mark.parametrize("version", ["1.0", "1.1", "1.9", " 1.0 "])
 def test_wheels_of_version_1_are_accepted(version: str) -> None:
-    check_wheel_file(f"Wheel-Version: {version}\nTag: py3-none-any\n".encode())
+    parse_wheel_file(f"Wheel-Version: {version}\nTag: py3-none-any\n".encode())
 
 
 @pytest.mark.parametrize(
@@ -107,11 +107,38 @@ def test_wheels_of_version_1_are_accepted(version: str) -> None:
         b"Wheel-Version: 1.0\nWheel-Version: 1.0\n",
         b"\nWheel-Version: 1.0\n",
         b"Wheel-Version: 1.0\nGenerator: \xff\n",
+        b"Wheel-Version: 1.0\nTag: nonsense\n",
+        b"Wheel-Version: 1.0\nTag: py3-none\n",
+        b"Wheel-Version: 1.0\nTag: py3-none-any-more\n",
+        b"Wheel-Version: 1.0\nTag: py3--any\n",
+        b"Wheel-Version: 1.0\nTag:\n",
+        b"Wheel-Version: 1.0\nBuild: 1\nBuild: 2\n",
     ],
 )
 def test_other_wheel_files_are_refused(content: bytes) -> None:
     with pytest.raises(InvalidDistribution, match="WHEEL"):
-        check_wheel_file(content)
+        parse_wheel_file(content)
+
+
+def test_the_tags_of_a_wheel_file_are_expanded() -> None:
+    found = parse_wheel_file(
+        b"Wheel-Version: 1.0\nBuild: 1\nTag: py2.py3-none-any\nTag: CP313-none-Any\n"
+    )
+    assert set(map(str, found.tags)) == {"py2-none-any", "py3-none-any", "cp313-none-any"}
+    assert found.build == "1"
+    assert parse_wheel_file(b"Wheel-Version: 1.0\n").tags == frozenset()
+
+
+@pytest.mark.parametrize(
+    "tags",
+    [
+        b"Tag: %b-none-any\n" % b".".join(b"cp%d" % number for number in range(1001)),
+        b"".join(b"Tag: cp%d-none-any\n" % number for number in range(1001)),
+    ],
+)
+def test_a_wheel_for_too_many_combinations_is_refused(tags: bytes) -> None:
+    with pytest.raises(InvalidDistribution, match="more than 1000 combinations"):
+        parse_wheel_file(b"Wheel-Version: 1.0\n" + tags)
 
 
 @pytest.mark.parametrize(
@@ -120,7 +147,7 @@ def test_other_wheel_files_are_refused(content: bytes) -> None:
         b"",
         b"[console_scripts]\nrun = package.module:main\n",
         b"[console_scripts]\nRun=p:a.b\nrun=p : a [extra]\n# comment\n",
-        b"[gui_scripts]\nmy run = p:a\n",
+        b"[gui_scripts]\nmy-run.py = p:a\n",
         b"[any.group]\nname = %(odd)s\nother = not a reference at all\n",
         "[group]\nnäme = module\n".encode(),
     ],
@@ -143,6 +170,9 @@ def test_entry_points_that_parse_are_accepted(content: bytes) -> None:
         b"[console_scripts]\n.. = p:main\n",
         b"[console_scripts]\na\\b = p:main\n",
         b"[gui_scripts]\nrun = p; import os\n",
+        b"[console_scripts]\nfoo bar = p:main\n",
+        b"[gui_scripts]\nfoo\tbar = p:main\n",
+        "[gui_scripts]\nfoo\u00a0bar = p:main\n".encode(),
         b"[a]\nb = c\n[a]\nd = e\n",
         b"\xff",
     ],
@@ -152,7 +182,7 @@ def test_entry_points_that_do_not_parse_are_refused(content: bytes) -> None:
         check_entry_points(content)
 
 
-@pytest.mark.parametrize("check", [parse_record, check_wheel_file, check_entry_points])
+@pytest.mark.parametrize("check", [parse_record, parse_wheel_file, check_entry_points])
 @given(content=st.one_of(st.binary(max_size=60), st.text(max_size=60).map(str.encode)))
 def test_any_bytes_are_accepted_or_refused(
     check: Callable[[bytes], object], content: bytes

@@ -180,10 +180,14 @@ def _headers() -> Cases:
             first(lambda m: both(m, size=200, compressed_size=200)),
             "overlaps with what follows it",
         ),
-        "streamed, and its sizes never follow": (first(lambda m: streamed(m, b"")), GAP),
+        "streamed, and its sizes never follow": (
+            first(lambda m: streamed(m, b"")),
+            "in a data descriptor",
+        ),
+        "streamed": (first(streamed), "in a data descriptor"),
         "streamed, and other sizes follow": (
             first(lambda m: streamed(m, b"PK\7\10" + struct.pack("<3L", 1, 2, 3))),
-            GAP,
+            "in a data descriptor",
         ),
         "extra field that is cut": (first(lambda m: both(m, extra=b"\1\0\x10\0abc")), "extra"),
         "extra field that is given twice": (

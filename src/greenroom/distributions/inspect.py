@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from installer.records import RecordEntry
+from packaging.tags import TooManyTagsError, parse_tag
 from packaging.utils import canonicalize_name
 from packaging.version import InvalidVersion, Version
 
@@ -16,6 +17,7 @@ from greenroom.distributions.errors import InvalidDistribution, InvalidFilename,
 from greenroom.distributions.filenames import (
     DistributionName,
     PackageType,
+    WheelName,
     packagetype_of,
     parse_filename,
 )
@@ -23,10 +25,13 @@ from greenroom.distributions.metadata import MAX_METADATA, parse_metadata
 from greenroom.distributions.records import (
     MAX_RECORD,
     MAX_SMALL_FILE,
+    MAX_TAGS,
+    WheelFile,
     check_entry_points,
-    check_wheel_file,
     parse_record,
+    parse_wheel_file,
     record_problems,
+    too_many_tags,
 )
 from greenroom.distributions.tarballs import Tarball, read_tarball
 from greenroom.distributions.zips import ZipArchive, open_zip
@@ -34,6 +39,7 @@ from greenroom.distributions.zips import ZipArchive, open_zip
 _DIST_INFO = ".dist-info"
 _RECORD_SIGNATURES = ("RECORD.jws", "RECORD.p7s")
 _LICENSES_SINCE = Version("2.4")
+_SHOWN_TAGS = 3
 
 _T = TypeVar("_T")
 
@@ -104,6 +110,8 @@ class _Content:
     """None when it was refused."""
     metadata_content: bytes
     dist_info: str | None = None
+    wheel_file: WheelFile | None = None
+    """None when it was refused, and for a source distribution."""
 
 
 class _Findings:
@@ -155,6 +163,38 @@ def _naming_problems(named: DistributionName, content: _Content) -> Iterator[str
             f"The folder {quoted(content.dist_info)} does not have the name and the version of "
             "the file name (PEP 427)."
         )
+    if isinstance(named, WheelName) and content.wheel_file is not None:
+        yield from _tag_problems(named, content.wheel_file)
+
+
+def _tag_problems(named: WheelName, inside: WheelFile) -> Iterator[str]:
+    """What WHEEL says otherwise than the file name, which installers check after installing."""
+    written = f"{named.python_tag}-{named.abi_tag}-{named.platform_tag}"
+    try:
+        tags = parse_tag(written, limit=MAX_TAGS)
+    except TooManyTagsError:
+        yield from too_many_tags().reasons
+        return
+    if inside.tags != tags:
+        missing = sorted(map(str, tags - inside.tags))
+        more = sorted(map(str, inside.tags - tags))
+        parts = [
+            f"{what} {_some(found)}" for what, found in (("lacks", missing), ("has", more)) if found
+        ]
+        yield (
+            f"WHEEL contradicts the file name: it {' and '.join(parts)}. Rename a wheel with "
+            "'wheel tags', which changes both."
+        )
+    if inside.build is not None and inside.build != named.build:
+        yield (
+            f"WHEEL has Build {quoted(inside.build)}, and the file name "
+            f"{quoted(named.build) if named.build is not None else 'none'} (PEP 427)."
+        )
+
+
+def _some(tags: list[str]) -> str:
+    shown = ", ".join(map(quoted, tags[:_SHOWN_TAGS]))
+    return shown if len(tags) <= _SHOWN_TAGS else f"{shown} and others"
 
 
 def _is_dist_info_of(named: DistributionName, folder: str) -> bool:
@@ -216,9 +256,9 @@ def _top_folder(tarball: Tarball) -> str:
 def _wheel_content(archive: ZipArchive, private: bool, findings: _Findings) -> _Content | None:
     dist_info = _dist_info_folder(archive)
     metadata_content = findings.keep(lambda: _read(archive, dist_info, "METADATA", MAX_METADATA))
-    wheel_file = findings.keep(lambda: _read(archive, dist_info, "WHEEL", MAX_SMALL_FILE))
-    if wheel_file is not None:
-        findings.keep(lambda: check_wheel_file(wheel_file))
+    wheel_file = findings.keep(
+        lambda: parse_wheel_file(_read(archive, dist_info, "WHEEL", MAX_SMALL_FILE))
+    )
     if f"{dist_info}/entry_points.txt" in archive.members:
         findings.keep(
             lambda: check_entry_points(
@@ -231,7 +271,7 @@ def _wheel_content(archive: ZipArchive, private: bool, findings: _Findings) -> _
     metadata = findings.keep(lambda: parse_metadata(metadata_content, private=private))
     if metadata is not None:
         findings.add(_license_problems(metadata, f"{dist_info}/licenses", archive.members))
-    return _Content(metadata, metadata_content, dist_info)
+    return _Content(metadata, metadata_content, dist_info, wheel_file)
 
 
 def _dist_info_folder(archive: ZipArchive) -> str:

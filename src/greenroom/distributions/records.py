@@ -11,9 +11,11 @@ import hashlib
 import io
 import re
 from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from email.parser import HeaderParser
 
 from installer.records import InvalidRecordEntry, RecordEntry, parse_record_file
+from packaging.tags import Tag, TooManyTagsError, parse_tag
 
 from greenroom.distributions.archives import MAX_MEMBERS
 from greenroom.distributions.errors import InvalidDistribution, quoted
@@ -22,10 +24,13 @@ MAX_RECORD = 16 * 1024 * 1024
 MAX_SMALL_FILE = 1024 * 1024
 """Bytes of WHEEL and of entry_points.txt."""
 
+MAX_TAGS = 1000
+"""Combinations of Python, ABI and platform that one wheel is for."""
+
 _SMALLEST_DIGEST = hashlib.sha256().digest_size
 
 _SCRIPT_GROUPS = ("console_scripts", "gui_scripts")
-_SCRIPT_NAME = re.compile(r"[^\s/\\:\"'][^/\\:\"']*")
+_SCRIPT_NAME = re.compile(r"[^\s/\\:\"']+")
 _OBJECT_REFERENCE = re.compile(r"[\w.]+\s*:\s*[\w.]+\s*(?:\[[^\]]*\])?")
 
 
@@ -87,8 +92,17 @@ def record_problems(content: Iterable[bytes], path: str, entry: RecordEntry) -> 
         yield f"The size of the member {shown} is not the one in RECORD."
 
 
-def check_wheel_file(content: bytes) -> None:
-    """Check WHEEL: it parses, and is of a version 1 of the format.
+@dataclass(frozen=True, slots=True)
+class WheelFile:
+    """What WHEEL says, as far as the file name says it too."""
+
+    tags: frozenset[Tag]
+    """What the wheel is for, one tag for each combination (PEP 425)."""
+    build: str | None
+
+
+def parse_wheel_file(content: bytes) -> WheelFile:
+    """Parse WHEEL, which has to be of a version 1 of the format.
 
     Raises:
         InvalidDistribution: with every reason.
@@ -101,6 +115,39 @@ def check_wheel_file(content: bytes) -> None:
         raise InvalidDistribution(
             f"WHEEL has Wheel-Version {quoted(versions[0])}; this index knows 1.x."
         )
+    builds = [str(value).strip() for value in fields.get_all("Build", [])]
+    if len(builds) > 1:
+        raise InvalidDistribution("WHEEL has more than one Build.")
+    tags = [str(value).strip() for value in fields.get_all("Tag", [])]
+    return WheelFile(_expanded(tags), (builds or [""])[0] or None)
+
+
+def _expanded(tags: Iterable[str]) -> frozenset[Tag]:
+    found: set[Tag] = set()
+    for text in tags:
+        found |= _parsed(text)
+        if len(found) > MAX_TAGS:
+            raise too_many_tags()
+    return frozenset(found)
+
+
+def _parsed(text: str) -> frozenset[Tag]:
+    try:
+        return parse_tag(text, limit=MAX_TAGS)
+    except TooManyTagsError:
+        raise too_many_tags() from None
+    except ValueError:
+        raise InvalidDistribution(
+            f"WHEEL has the Tag {quoted(text)}, which is not of the form python-abi-platform "
+            "(PEP 425)."
+        ) from None
+
+
+def too_many_tags() -> InvalidDistribution:
+    """The refusal of a wheel that is for more than ``MAX_TAGS`` combinations."""
+    return InvalidDistribution(
+        f"The wheel is for more than {MAX_TAGS} combinations of Python, ABI and platform."
+    )
 
 
 def check_entry_points(content: bytes) -> None:
@@ -130,7 +177,10 @@ def check_entry_points(content: bytes) -> None:
 
 def _script_problems(name: str, reference: str) -> Iterator[str]:
     if not _SCRIPT_NAME.fullmatch(name) or name in (".", ".."):
-        yield f"The script {quoted(name)} in entry_points.txt has no name that a file can have."
+        yield (
+            f"The script {quoted(name)} in entry_points.txt has no name that a command can have: "
+            "white space, slashes, colons and quotes are not allowed."
+        )
     if not _OBJECT_REFERENCE.fullmatch(reference):
         yield (
             f"The script {quoted(name)} in entry_points.txt refers to {quoted(reference)}, which "

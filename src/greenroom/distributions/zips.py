@@ -5,8 +5,8 @@ the end repeats all of them. Installers differ in which they believe, and in wha
 that neither describes. So this reader accepts only archives in which the two agree and which they
 cover without a gap: local headers, data, central directory, end record, end of file.
 
-Follows the zip application note (APPNOTE.TXT 6.3), of which it knows stored and deflated members,
-data descriptors and zip64.
+Follows the zip application note (APPNOTE.TXT 6.3), of which it knows stored and deflated members
+and zip64.
 """
 
 import stat
@@ -52,15 +52,12 @@ _END = struct.Struct("<4s4H2LH")
 _ZIP64_LOCATOR = struct.Struct("<4sLQL")
 _ZIP64_END = struct.Struct("<4sQ2H2L4Q")
 _EXTRA = struct.Struct("<2H")
-_SIZES = struct.Struct("<3L")
-_SIZES_64 = struct.Struct("<L2Q")
 
 _LOCAL_SIGNATURE = b"PK\x03\x04"
 _CENTRAL_SIGNATURE = b"PK\x01\x02"
 _END_SIGNATURE = b"PK\x05\x06"
 _ZIP64_LOCATOR_SIGNATURE = b"PK\x06\x07"
 _ZIP64_END_SIGNATURE = b"PK\x06\x06"
-_DESCRIPTOR_SIGNATURE = b"PK\x07\x08"
 
 _LONGEST_COMMENT = 0xFFFF
 
@@ -423,7 +420,12 @@ def _entry_problems(entry: _Entry) -> Iterator[str]:
     yield from name_problems(name)
     if header.flags & _ENCRYPTED:
         yield f"The member {shown} is encrypted."
-    elif header.flags & ~(_DEFLATE_OPTIONS | _HAS_DESCRIPTOR | _UTF8):
+    elif header.flags & _HAS_DESCRIPTOR:
+        yield (
+            f"The member {shown} was written with its sizes behind it, in a data descriptor; "
+            "write the wheel to a file that can be sought in."
+        )
+    elif header.flags & ~(_DEFLATE_OPTIONS | _UTF8):
         yield f"The member {shown} uses a zip feature that is not allowed."
     if header.method not in (_STORED, _DEFLATED):
         yield f"The member {shown} is neither stored nor deflated; use one of these methods."
@@ -467,8 +469,7 @@ def _locate(file: BinaryIO, entries: list[_Entry], directory: _Directory) -> dic
 def _locate_member(file: BinaryIO, entry: _Entry, end: int) -> ZipMember:
     header = entry.header
     file.seek(entry.local_at)
-    local, streamed = _read_local(file, header.name)
-    if local != header and not (streamed and _is_left_open(local, header)):
+    if _read_local(file, header.name) != header:
         raise _contradiction(header.name)
     data_at = file.tell()
     data_end = data_at + header.compressed_size
@@ -476,12 +477,10 @@ def _locate_member(file: BinaryIO, entry: _Entry, end: int) -> ZipMember:
         raise InvalidDistribution(
             f"The member {quoted(header.name)} overlaps with what follows it."
         )
-    file.seek(data_end)
-    rest = file.read(min(end - data_end, _SIZES_64.size + 5))
-    if rest not in (_descriptors(header) if streamed else (b"",)):
+    if data_end < end:
         raise InvalidDistribution(
             f"The zip archive has data after the member {quoted(header.name)} that belongs to no "
-            "member, or the sizes of the member contradict each other."
+            "member."
         )
     return ZipMember(
         name=header.name.decode(),
@@ -493,8 +492,8 @@ def _locate_member(file: BinaryIO, entry: _Entry, end: int) -> ZipMember:
     )
 
 
-def _read_local(file: BinaryIO, expected_name: bytes) -> tuple[_Header, bool]:
-    """The local header at the file's position, and whether sizes follow the data.
+def _read_local(file: BinaryIO, expected_name: bytes) -> _Header:
+    """The local header at the file's position.
 
     Leaves the file at the beginning of the data.
     """
@@ -516,24 +515,4 @@ def _read_local(file: BinaryIO, expected_name: bytes) -> tuple[_Header, bool]:
     size, compressed_size, _ = _with_zip64(
         expected_name, (size, compressed_size, 0), extras.get(_ZIP64_EXTRA)
     )
-    return _Header(flags, method, crc, compressed_size, size, name), bool(flags & _HAS_DESCRIPTOR)
-
-
-def _is_left_open(local: _Header, central: _Header) -> bool:
-    """Whether a header that was written before its data leaves blank only what it could not know.
-
-    The order and meaning of all else must be as in the directory.
-    """
-    same = (local.flags, local.method, local.name) == (central.flags, central.method, central.name)
-    blank = (local.crc, local.compressed_size, local.size) == (0, 0, 0)
-    return same and blank
-
-
-def _descriptors(header: _Header) -> tuple[bytes, ...]:
-    """Every form in which the sizes of a member may follow its data."""
-    wide = _SIZES_64.pack(header.crc, header.compressed_size, header.size)
-    forms = (_DESCRIPTOR_SIGNATURE + wide, wide)
-    if max(header.compressed_size, header.size) >= _IN_ZIP64_32:
-        return forms
-    narrow = _SIZES.pack(header.crc, header.compressed_size, header.size)
-    return (_DESCRIPTOR_SIGNATURE + narrow, narrow, *forms)
+    return _Header(flags, method, crc, compressed_size, size, name)

@@ -21,6 +21,7 @@ import pytest
 from tests import factories
 from tests.artifacts import make_metadata, make_sdist, make_wheel, tar_gz_of, zip_of
 from tests.factories import PASSWORD
+from tests.raw_zip import Zip, stored, streamed
 from tests.web.conftest import Site, authorization
 from tests.web.standing import KINDS, fetch, state, with_settings
 from tests.web.uploads.uploading import (
@@ -988,6 +989,20 @@ ARCHIVE_CLAUSES = [
             lambda s: s.wheel(extra_files={"{dist_info}/entry_points.txt": b"nonsense"}),
             "entry_points.txt cannot be parsed",
         ),
+        (
+            "script with a blank in its name",
+            lambda s: s.wheel(
+                extra_files={"{dist_info}/entry_points.txt": b"[gui_scripts]\nfoo bar = x:y\n"}
+            ),
+            "The script 'foo bar' in entry_points.txt has no name that a command can have",
+        ),
+        (
+            "WHEEL for something else",
+            lambda s: s.wheel(
+                extra_files={"{dist_info}/WHEEL": b"Wheel-Version: 1.0\nTag: py2-none-any\n"}
+            ),
+            "WHEEL contradicts the file name: it lacks 'py3-none-any' and has 'py2-none-any'.",
+        ),
         # What an archive is
         ("no zip", wheel_of(b"no zip" * 99), "The file is not a zip archive"),
         ("no tar", sdist_of(b"no tar" * 99), "The file is not a gzipped tar archive"),
@@ -1004,6 +1019,11 @@ ARCHIVE_CLAUSES = [
             "The zip archive is truncated or",
         ),
         ("zip comment", altered(commented), "The zip archive"),
+        (
+            "data descriptors",
+            wheel_of(Zip([streamed(stored("example/__init__.py"))]).to_bytes()),
+            "The member 'example/__init__.py' was written with its sizes behind it, in a data",
+        ),
         (
             "data after a tar",
             lambda s: s.bytes_as(SDIST_3, (s.sdist().content or b"") + b"x"),
