@@ -14,6 +14,7 @@ def header(
     kind: bytes = b"0",
     prefix: bytes = b"",
     magic: bytes = b"ustar\x0000",
+    target: str | bytes = b"",
 ) -> bytes:
     """A header block with the right check sum."""
     raw_name = name.encode() if isinstance(name, str) else name
@@ -24,6 +25,8 @@ def header(
     block[124:136] = raw_size
     block[148:156] = b" " * 8
     block[156:157] = kind
+    raw_target = target.encode() if isinstance(target, str) else target
+    block[157 : 157 + len(raw_target)] = raw_target
     block[257:265] = magic
     block[345 : 345 + len(prefix)] = prefix
     block[148:156] = b"%06o\0 " % sum(block)
@@ -36,6 +39,14 @@ def padded(content: bytes) -> bytes:
 
 def member(name: str | bytes = "a/b.txt", content: bytes = b"hello", kind: bytes = b"0") -> bytes:
     return header(name, len(content), kind) + padded(content)
+
+
+def symlink(name: str, target: str) -> bytes:
+    return header(name, kind=b"2", target=target)
+
+
+def hardlink(name: str, target: str) -> bytes:
+    return header(name, kind=b"1", target=target)
 
 
 def pax(*records: tuple[str, str], kind: bytes = b"x") -> bytes:

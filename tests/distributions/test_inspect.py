@@ -14,6 +14,7 @@ from packaging.version import Version
 from greenroom.distributions.errors import InvalidDistribution
 from greenroom.distributions.inspect import inspect
 from tests.artifacts import make_metadata, make_sdist, make_wheel, tar_gz_of, zip_of
+from tests.raw_tar import member, symlink, zipped
 
 
 def reasons(path: Path, filename: str | None = None, *, private: bool = False) -> tuple[str, ...]:
@@ -200,6 +201,25 @@ def test_license_files_that_an_sdist_lacks_are_missed(tmp_path: Path) -> None:
     )
     (reason,) = reasons(path)
     assert "'example-1.0/LICENSE'" in reason
+
+
+@pytest.mark.parametrize(
+    ("target", "accepted"), [("legal/MIT.txt", True), ("gone", False), ("legal", False)]
+)
+def test_a_license_file_may_be_a_link_to_a_file(
+    tmp_path: Path, target: str, accepted: bool
+) -> None:
+    fields = [("License-File", "LICENSE")]
+    content = zipped(
+        member("x-1/PKG-INFO", make_metadata(metadata_version="2.4", metadata_extra=fields)),
+        member("x-1/legal/MIT.txt"),
+        symlink("x-1/LICENSE", target),
+    )
+    path = written(tmp_path, "example-1.0.tar.gz", content)
+    if accepted:
+        assert inspect(path, path.name).metadata.license_files == ("LICENSE",)
+    else:
+        assert "'x-1/LICENSE'" in reasons(path)[0]
 
 
 # --- source distributions

@@ -15,7 +15,7 @@ import pytest
 from greenroom.distributions import archives, tarballs
 from greenroom.distributions.errors import InvalidDistribution
 from greenroom.distributions.tarballs import Tarball, read_tarball
-from tests.raw_tar import END, header, member, padded, pax, zipped
+from tests.raw_tar import END, hardlink, header, member, padded, pax, symlink, zipped
 
 
 def read(path: Path, content: bytes, limit: int = 1000) -> Tarball:
@@ -202,15 +202,15 @@ def test_data_that_readers_could_disagree_on_is_refused(
 @pytest.mark.parametrize(
     ("block", "reason"),
     [
-        (header(kind=b"1"), "hard link"),
-        (header(kind=b"2"), "symbolic link"),
         (header(kind=b"3"), "device"),
         (header(kind=b"4"), "device"),
         (header(kind=b"6"), "named pipe"),
         (header(kind=b"7"), "neither a file nor a folder"),
         (header(kind=b"S"), "neither a file nor a folder"),
         (header(kind=b"V"), "neither a file nor a folder"),
-        (member(kind=b"2"), "symbolic link"),
+        (member(kind=b"1"), "is a link, but has content"),
+        (member(kind=b"2"), "is a link, but has content"),
+        (symlink("a/", "b"), "is a link, but its name ends in /"),
         (member(kind=b"5"), "has content"),
         (member("a/"), "ends in /"),
         (member("../a"), "outside"),
@@ -247,8 +247,140 @@ def test_members_of_one_name_are_refused(tmp_path: Path, blocks: tuple[bytes, ..
 
 
 def test_a_link_with_a_long_target_is_told_as_a_link(tmp_path: Path) -> None:
-    target = member("././@LongLink", b"x" * 200 + b"\0", b"K")
+    target = member("././@LongLink", b"../" * 70 + b"x\0", b"K")
     assert "symbolic link" in refusal(tmp_path, zipped(target, header(kind=b"2")))
+
+
+# --- links
+
+
+@pytest.mark.parametrize(
+    ("name", "target", "leads_to"),
+    [
+        ("a/link", "b", "a/b"),
+        ("a/link", "./b/", "a/b"),
+        ("a/c/link", "../b", "a/b"),
+        ("a/c/d/link", "../../b", "a/b"),
+        ("a/c/link", "..", "a"),
+        ("a/link", ".", "a"),
+        ("a/link", "not/there", "a/not/there"),
+        ("a/link", "..b", "a/..b"),
+        ("a/c/link", "..//b", "a/b"),
+        ("a/link", "ä", "a/ä"),
+    ],
+)
+def test_a_symbolic_link_may_lead_to_what_is_in_the_top_folder(
+    tmp_path: Path, name: str, target: str, leads_to: str
+) -> None:
+    found = read(tmp_path, zipped(member("a/b"), symlink(name, target)))
+    assert found.members[name].leads_to == leads_to
+    assert name not in found.contents
+    assert (name in found.files()) == (leads_to == "a/b")
+
+
+@pytest.mark.parametrize(
+    ("name", "target", "reason"),
+    [
+        ("a/link", "..", "leads outside"),
+        ("a/link", "../b", "leads outside"),
+        ("a/link", "../a/b", "leads outside"),
+        ("a/link", "./../../etc/passwd", "leads outside"),
+        ("a/c/link", "../../not-there", "leads outside"),
+        ("a/link", "b/../../../etc/passwd", "leads outside"),
+        ("a/link", "c/../b", "down and up again"),
+        ("a/link", "/etc/passwd", "absolute path"),
+        ("a/link", "/a/b", "absolute path"),
+        ("a/link", "C:/b", "absolute path"),
+        ("a/link", "c:b", "absolute path"),
+        ("a/link", "", "no path"),
+        ("a/link", "..\\b", "no path"),
+        ("a/link", "b\nc", "no path"),
+    ],
+)
+def test_a_symbolic_link_may_not_lead_elsewhere(
+    tmp_path: Path, name: str, target: str, reason: str
+) -> None:
+    assert reason in refusal(tmp_path, zipped(member("a/b"), symlink(name, target)))
+
+
+def test_the_target_of_a_link_may_be_long(tmp_path: Path) -> None:
+    long = "x" * 200
+    for extension in (member("././@LongLink", f"{long}\0".encode(), b"K"), pax(("linkpath", long))):
+        found = read(tmp_path, zipped(extension, symlink("a/link", "ignored")))
+        assert found.members["a/link"].leads_to == f"a/{long}"
+
+
+@pytest.mark.parametrize(
+    ("blocks", "reason"),
+    [
+        ((pax(("linkpath", "/etc/passwd")), symlink("a/link", "b")), "absolute"),
+        ((pax(("linkpath", "../../x")), symlink("a/link", "b")), "leads outside"),
+        ((pax(("linkpath", "b\0c")), symlink("a/link", "b")), "no path"),
+        ((pax(("linkpath", "x" * 2000)), symlink("a/link", "b")), "too long"),
+        ((pax(("linkpath", "x/" * 100)), symlink("a/link", "b")), "too deep"),
+        ((member("K", b"/x\0", b"K"), symlink("a/link", "b")), "absolute"),
+        (
+            (member("K", b"b\0", b"K"), pax(("linkpath", "b")), symlink("a/link", "b")),
+            "target twice",
+        ),
+        ((pax(("linkpath", "b"), kind=b"g"), symlink("a/link", "b")), "global pax"),
+        ((header("a/link", kind=b"2", target=b"\xff"),), "not UTF-8"),
+        ((symlink("a/link", "c"), member("a/link/evil")), "both a file and a folder"),
+        ((symlink("a/link", "b"), member("a/link")), "more than one member"),
+        ((symlink("a/link", "b"), header("a/link", kind=b"5")), "more than one member"),
+    ],
+)
+def test_links_on_which_readers_could_disagree_are_refused(
+    tmp_path: Path, blocks: tuple[bytes, ...], reason: str
+) -> None:
+    assert reason in refusal(tmp_path, zipped(member("a/b"), *blocks))
+
+
+def test_a_hard_link_leads_to_a_file_before_it(tmp_path: Path) -> None:
+    blocks = (member("a/b"), hardlink("a/c", "a/b"), hardlink("a/d", "a/c"))
+    found = read(tmp_path, zipped(*blocks))
+    assert found.files() == {"a/b", "a/c", "a/d"}
+    assert found.members["a/c"].size == 0
+
+
+@pytest.mark.parametrize(
+    "target",
+    ["", "b", "a/none", "a/later", "a", "a/", "a/folder/", "a/link", "/a/b", "../b", "a/../a/b"],
+)
+def test_a_hard_link_may_not_lead_elsewhere(tmp_path: Path, target: str) -> None:
+    before = (member("a/b"), header("a/folder", kind=b"5"), symlink("a/link", "b"))
+    content = zipped(*before, hardlink("a/hard", target), member("a/later"))
+    assert "which is no file before it" in refusal(tmp_path, content)
+
+
+def test_links_are_followed_from_one_to_the_next(tmp_path: Path) -> None:
+    chain = [symlink(f"a/{number}", str(number + 1)) for number in range(30)]
+    circle = [symlink("a/x", "y"), symlink("a/y", "x"), symlink("a/self", "self")]
+    found = read(tmp_path, zipped(*chain, member("a/30"), *circle))
+    assert found.files() == {f"a/{number}" for number in range(31)}
+
+
+def test_too_many_links_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tarballs, "MAX_LINKS", 2)
+    links = [symlink(f"a/{number}", "b") for number in range(3)]
+    assert "more than 2 links" in refusal(tmp_path, zipped(*links))
+
+
+def test_what_is_taken_is_what_the_data_filter_extracts(tmp_path: Path) -> None:
+    content = zipped(
+        member("a/b"),
+        symlink("a/link", "b"),
+        symlink("a/c/up", "../b"),
+        symlink("a/c/top", ".."),
+        symlink("a/none", "not-there"),
+        hardlink("a/hard", "a/b"),
+    )
+    assert read(tmp_path, content).members
+    with tarfile.open(tmp_path / "archive.tar.gz") as archive:
+        archive.extractall(tmp_path / "out", filter="data")
+    out = tmp_path / "out"
+    assert (out / "a/link").read_bytes() == (out / "a/c/up").read_bytes() == b"hello"
+    assert (out / "a/hard").read_bytes() == b"hello"
 
 
 def test_nothing_is_made_of_what_follows_a_link_that_claims_content(tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ from functools import cache
 
 from tests.artifacts import zip_of
 from tests.malformed.cases import SDIST, Cases, sdist_files, upload, wheel_files
-from tests.raw_tar import END, header, member, pax, zipped
+from tests.raw_tar import END, hardlink, header, member, pax, symlink, zipped
 
 MIB = 1024 * 1024
 TOP = "odd-1.0/"
@@ -127,8 +127,8 @@ def _blocks() -> dict[str, tuple[Callable[[], bytes], str]]:
         **{
             f"a member that is {name}": (tar(header(TOP + "x", kind=kind)), says)
             for name, kind, says in (
-                ("a hard link", b"1", "is a hard link"),
-                ("a symbolic link", b"2", "is a symbolic link"),
+                ("a hard link to nothing", b"1", "is a hard link to ''"),
+                ("a symbolic link to nothing", b"2", "is a symbolic link to ''"),
                 ("a device", b"3", "is a device"),
                 ("a block device", b"4", "is a device"),
                 ("a pipe", b"6", "is a named pipe"),
@@ -141,7 +141,26 @@ def _blocks() -> dict[str, tuple[Callable[[], bytes], str]]:
                 ("of no kind", b"\xff", "neither a file nor a folder"),
             )
         },
-        "a link that has content": (tar(member(TOP + "x", kind=b"2")), "is a symbolic link"),
+        "a link that has content": (tar(member(TOP + "x", kind=b"2")), "but has content"),
+        **{
+            f"a link to {target}": (tar(symlink(TOP + "x", target)), says)
+            for target, says in (
+                ("/etc/passwd", "an absolute path"),
+                ("../../etc/passwd", "leads outside of the top folder"),
+                ("../other", "leads outside of the top folder"),
+                ("odd.py/../../../x", "leads outside of the top folder"),
+                ("C:/x", "an absolute path"),
+                ("..\\..\\x", "is no path with /"),
+            )
+        },
+        **{
+            f"a hard link to {target}": (tar(hardlink(TOP + "x", target)), "no file before it")
+            for target in ("/etc/passwd", "../x", "odd.py", TOP + "none", TOP + "x")
+        },
+        "a file below a link": (
+            tar(symlink(TOP + "x", "."), member(TOP + "x/y")),
+            "both a file and a folder",
+        ),
         "a sparse member with content": (tar(member(TOP + "x", kind=b"S")), "neither a file"),
         "a folder with content": (tar(member(TOP + "x", kind=b"5")), "but has content"),
         "a file that ends in a slash": (tar(member(TOP + "x/")), "its name ends in /"),
@@ -217,7 +236,7 @@ def _extensions() -> dict[str, tuple[Callable[[], bytes], str]]:
         ),
         "GNU: target of a link": (
             tar(member("././@LongLink", b"/etc/passwd", b"K") + header(TOP + "x", kind=b"2")),
-            "is a symbolic link",
+            "an absolute path",
         ),
     }
 
@@ -258,8 +277,8 @@ def _names() -> dict[str, tuple[Callable[[], bytes], str]]:
             "no PKG-INFO",
         ),
         "PKG-INFO that is a link": (
-            lambda: zipped(header(TOP + "PKG-INFO", kind=b"2")),
-            "is a symbolic link",
+            lambda: zipped(member(TOP + "x", b"x"), symlink(TOP + "PKG-INFO", "x")),
+            "has no PKG-INFO",
         ),
         "PKG-INFO of no bytes": (
             lambda: zipped(member(TOP + "PKG-INFO", b"")),

@@ -231,7 +231,7 @@ def _sdist_content(path: Path, private: bool, findings: _Findings) -> _Content |
         )
     metadata = findings.keep(lambda: parse_metadata(content, private=private))
     if metadata is not None:
-        findings.add(_license_problems(metadata, folder, tarball.members))
+        findings.add(_license_problems(metadata, folder, tarball.files()))
     return _Content(metadata, content)
 
 

@@ -1,8 +1,8 @@
 """Gzipped tar archives, read in one pass and never unpacked.
 
 Readers of tar differ in what they make of extension headers, links and whatever follows the end.
-So this reader accepts plain files and folders only, names and sizes that are given once, and
-nothing after the end but zeros.
+So this reader accepts only files, folders and links to what is in the archive, names and sizes that
+are given once, and nothing after the end but zeros.
 
 Follows RFC 1952 (gzip, one member), POSIX.1-2001 (ustar and pax) and the GNU long-name extension.
 """
@@ -26,6 +26,13 @@ from greenroom.distributions.archives import (
     too_many_members,
 )
 from greenroom.distributions.errors import InvalidDistribution, quoted
+from greenroom.distributions.links import (
+    MAX_LINKS,
+    end_of_links,
+    hard_link_problems,
+    resolved,
+    symbolic_link_problems,
+)
 from greenroom.distributions.zips import ZIP_TAIL, ends_like_a_zip
 
 BLOCK = 512
@@ -34,14 +41,15 @@ MAX_EXTENSION_HEADER = 64 * 1024
 """Bytes in a pax header or a GNU long name: they have to be in memory at once."""
 
 _FILE = (b"0", b"\0")
+_HARD_LINK = b"1"
+_SYMBOLIC_LINK = b"2"
+_LINKS = (_HARD_LINK, _SYMBOLIC_LINK)
 _FOLDER = b"5"
 _PAX = b"x"
 _PAX_GLOBAL = b"g"
 _GNU_NAME = b"L"
 _GNU_LINK_NAME = b"K"
 _FORBIDDEN_KINDS = {
-    b"1": "a hard link",
-    b"2": "a symbolic link",
     b"3": "a device",
     b"4": "a device",
     b"6": "a named pipe",
@@ -53,10 +61,12 @@ _OVERRIDES = frozenset({"path", "size", "linkpath", "hdrcharset"})
 
 @dataclass(frozen=True, slots=True)
 class TarMember:
-    """One file or folder. A folder's name ends in a slash."""
+    """One file, folder or link. A folder's name ends in a slash."""
 
     name: str
     size: int
+    leads_to: str | None = None
+    """Of a link, the name of what it leads to, which a symbolic link may lack."""
 
     @property
     def is_folder(self) -> bool:
@@ -71,6 +81,20 @@ class Tarball:
     members: Mapping[str, TarMember]
     contents: Mapping[str, bytes]
     """The content of those members that were wanted."""
+
+    def files(self) -> set[str]:
+        """The names of files, and of links that lead to one."""
+        links = {
+            name: member.leads_to
+            for name, member in self.members.items()
+            if member.leads_to is not None
+        }
+        plain = {
+            name
+            for name, member in self.members.items()
+            if name not in links and not member.is_folder
+        }
+        return plain | {name for name in links if end_of_links(name, links) in plain}
 
 
 def read_tarball(path: Path, wanted: Callable[[str], bool], limit: int) -> Tarball:
@@ -177,6 +201,7 @@ class _Header:
     name: bytes
     size: int
     kind: bytes
+    target: bytes
 
 
 @dataclass(slots=True)
@@ -201,6 +226,8 @@ class _Reading:
         self._kept = 0
         self._names_size = 0
         self._count = 0
+        self._files: set[str] = set()
+        self._links = 0
 
     def run(self) -> None:
         extension = _Extension()
@@ -258,12 +285,7 @@ class _Reading:
 
     def _take(self, header: _Header, extension: _Extension) -> None:
         raw_name, size = _name_and_size(header, extension)
-        try:
-            name = raw_name.decode()
-        except UnicodeDecodeError:
-            raise InvalidDistribution(
-                f"The name of the member {quoted(raw_name)} is not UTF-8."
-            ) from None
+        name = _decoded(raw_name, raw_name)
         self._account_for(name)
         self.problems += [*name_problems(name), *_kind_problems(header.kind, name, size)]
         if header.kind not in (*_FILE, _FOLDER) and size:
@@ -271,8 +293,29 @@ class _Reading:
             raise InvalidDistribution(*self.problems)
         if header.kind == _FOLDER:
             name = name.rstrip("/") + "/"
+        if header.kind in _LINKS:
+            self._take_link(name, header, extension)
+            return
+        if header.kind in _FILE:
+            self._files.add(name)
         self.members.append(TarMember(name, size))
         self._pass_content(name, size)
+
+    def _take_link(self, name: str, header: _Header, extension: _Extension) -> None:
+        self._links += 1
+        if self._links > MAX_LINKS:
+            raise InvalidDistribution(f"The archive has more than {MAX_LINKS} links.")
+        target = _decoded(_target(name, header, extension), name.encode())
+        self._account_for(target)
+        if header.kind == _HARD_LINK:
+            problems = list(hard_link_problems(name, target, self._files))
+            leads_to = target
+            self._files.add(name)
+        else:
+            problems = list(symbolic_link_problems(name, target))
+            leads_to = name if problems else resolved(name, target)
+        self.problems += problems
+        self.members.append(TarMember(name, 0, leads_to))
 
     def _account_for(self, name: str) -> None:
         self._names_size += len(name)
@@ -314,7 +357,8 @@ def _parse_header(block: bytes) -> _Header:
         raise InvalidDistribution("The tar archive has a header without a valid size.")
     name = _text(block[0:100])
     prefix = _text(block[345:500]) if block[257:263] == _USTAR_MAGIC else b""
-    return _Header(prefix + b"/" + name if prefix else name, size, block[156:157])
+    full_name = prefix + b"/" + name if prefix else name
+    return _Header(full_name, size, block[156:157], _text(block[157:257]))
 
 
 def _text(content: bytes) -> bytes:
@@ -386,13 +430,38 @@ def _name_and_size(header: _Header, extension: _Extension) -> tuple[bytes, int]:
     return name, header.size
 
 
+def _target(name: str, header: _Header, extension: _Extension) -> bytes:
+    """What a link leads to, given its extension headers."""
+    pax = extension.pax or {}
+    if "linkpath" not in pax:
+        return header.target if extension.gnu_link_name is None else extension.gnu_link_name
+    if extension.gnu_link_name is not None:
+        raise InvalidDistribution(
+            f"The member {quoted(name)} is given its target twice, by pax and by GNU."
+        )
+    return pax["linkpath"].encode()
+
+
+def _decoded(text: bytes, name: bytes) -> str:
+    try:
+        return text.decode()
+    except UnicodeDecodeError:
+        raise InvalidDistribution(
+            f"The name of the member {quoted(name)}, or the target of the link, is not UTF-8."
+        ) from None
+
+
 def _kind_problems(kind: bytes, name: str, size: int) -> Iterator[str]:
     if kind in _FORBIDDEN_KINDS:
         yield (
             f"The member {quoted(name)} is {_FORBIDDEN_KINDS[kind]}; "
-            "source distributions may have only files and folders."
+            "source distributions may have only files, folders and links."
         )
-    elif kind not in (*_FILE, _FOLDER):
+    elif kind in _LINKS and size:
+        yield f"The member {quoted(name)} is a link, but has content."
+    elif kind in _LINKS and name.endswith("/"):
+        yield f"The member {quoted(name)} is a link, but its name ends in /."
+    elif kind not in (*_FILE, *_LINKS, _FOLDER):
         yield f"The member {quoted(name)} is neither a file nor a folder."
     elif kind == _FOLDER and size:
         yield f"The member {quoted(name)} is a folder, but has content."

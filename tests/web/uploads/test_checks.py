@@ -18,7 +18,7 @@ from pathlib import Path
 
 import pytest
 
-from tests import factories
+from tests import factories, raw_tar
 from tests.artifacts import make_metadata, make_sdist, make_wheel, tar_gz_of, zip_of
 from tests.factories import PASSWORD
 from tests.raw_zip import Zip, stored, streamed
@@ -1058,10 +1058,13 @@ ARCHIVE_CLAUSES = [
         ("tar member outside", sdist_of(tar_gz_of({"a/../../x": b""})), "The member 'a/../../x'"),
         ("absolute member", sdist_of(tar_gz_of({"/x": b""})), "The member '/x' has an absolute"),
         ("link in a zip", wheel_of(zip_link()), "The member 'example/link' is a symbolic link"),
-        (
-            "symbolic link",
-            sdist_of(tar_member("x", tarfile.SYMTYPE, "/etc/passwd")),
-            "The member 'example-3.0/x' is a symbolic link",
+        *(
+            (
+                f"symbolic link to {target}",
+                sdist_of(tar_member("x", tarfile.SYMTYPE, target)),
+                f"The member 'example-3.0/x' is a symbolic link to '{target}', which",
+            )
+            for target in ("/etc/passwd", "../../x", "../not-there")
         ),
         (
             "hard link",
@@ -1303,6 +1306,18 @@ def sdist_in(folder_name: str) -> Make:
     return make
 
 
+def sdist_with_links(folder: Path, token: str) -> Upload:
+    path = make_sdist(folder)
+    members = [
+        raw_tar.member("example-1.0/PKG-INFO", make_metadata(metadata_version="2.2")),
+        raw_tar.member("example-1.0/README"),
+        raw_tar.symlink("example-1.0/docs/README", "../README"),
+        raw_tar.hardlink("example-1.0/README.txt", "example-1.0/README"),
+    ]
+    path.write_bytes(raw_tar.zipped(*members))
+    return upload_of(path, token)
+
+
 def wheel(**options: object) -> Make:
     return lambda folder, token: upload_of(make_wheel(folder, **options), token)  # type: ignore[arg-type]
 
@@ -1386,6 +1401,7 @@ ACCEPTED: dict[str, Make] = {
         sha256_digest=str(dict(upload.fields)["sha256_digest"]).upper()
     ),
     "12 sdist": sdist(),
+    "12 sdist with links to its members": sdist_with_links,
     "12 sdist of a normalized name": sdist(name="Example.Project-x", version="1.0"),
     "12 sdist with a folder of another name": sdist_in("whatever"),
     "12 build tag": wheel(build="1"),
