@@ -117,6 +117,7 @@ def test_what_the_metadata_says_is_on_the_page(site: Site, account: str, tmp_pat
                 ("Keywords", "sheep,sleep"),
                 ("Classifier", "Topic :: Utilities"),
                 ("Project-URL", "Source, https://git.example/sheep"),
+                ("Home-page", "https://git.example/my sheep"),
                 ("Provides-Extra", "wool"),
                 ("Requires-Dist", "numpy>=2"),
             ],
@@ -137,6 +138,7 @@ def test_what_the_metadata_says_is_on_the_page(site: Site, account: str, tmp_pat
     ):
         assert words in text(page)
     assert the(".description em", page).get_text() == "two"
+    assert the('a[href="https://git.example/my%20sheep"]', page).get_text().strip() == "Homepage"
     source = the('a[href="https://git.example/sheep"]', page)
     assert source["rel"] == ["nofollow", "noopener"]
 
