@@ -78,23 +78,13 @@ def wheels() -> tuple[bytes, ...]:
     files = FILES | {f"{INFO}/RECORD": RECORD}
     for method in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
         for zip64 in (False, True):
-            target = Unseekable()
+            target = io.BytesIO()
             with zipfile.ZipFile(target, "w", method) as archive:
                 for name, content in files.items():
                     with archive.open(name, "w", force_zip64=zip64) as member:
                         member.write(content)
             made.append(target.getvalue())
     return (*made, zip_of(files))
-
-
-class Unseekable(io.BytesIO):
-    """Makes a writer leave the sizes open and give them behind the data."""
-
-    def seekable(self) -> bool:
-        return False
-
-    def seek(self, *arguments: int) -> int:
-        raise io.UnsupportedOperation
 
 
 @cache

@@ -10,6 +10,8 @@ from tests.malformed.cases import wheel_with as wheel
 MIB = 1024 * 1024
 HEAD = b"Metadata-Version: 2.1\nName: odd\nVersion: 1.0\n"
 
+TOO_LONG = "this index takes at most 4096."
+
 
 def saying(*fields: tuple[str, str], version: str = "2.1") -> bytes:
     """Metadata that is sound but for these fields."""
@@ -94,7 +96,7 @@ def _fields() -> dict[str, tuple[Fields, str]]:
         "a link to a port too far": ([("Home-Page", "https://a.example:99999")], "not a valid"),
         "a link with half an address": ([("Home-Page", "http://[::1")], "not a valid http"),
         "a link with a line in it": ([("Home-Page", "https://a.example/\u2028x")], "not a valid"),
-        "an endless link": ([("Home-Page", "https://a.example/" + "x" * 5000)], "not a valid"),
+        "an endless link": ([("Home-Page", "https://a.example/" + "x" * 5000)], TOO_LONG),
         "a Project-URL without a label": ([("Project-URL", ", https://a.example")], "must have 1"),
         "a Project-URL with a long label": (
             [("Project-URL", "x" * 33 + ", https://a.example")],
@@ -107,7 +109,7 @@ def _fields() -> dict[str, tuple[Fields, str]]:
             "refers to a URL",
         ),
         "a requirement of a file": ([("Requires-Dist", "x @ file:///x.whl")], "refers to a URL"),
-        "an endless requirement": ([("Requires-Dist", "x>=" + "1." * 5000 + "1")], "(PEP 508)"),
+        "an endless requirement": ([("Requires-Dist", "x>=" + "1." * 5000 + "1")], TOO_LONG),
         "a requirement that nests": (
             [("Requires-Dist", "x; " + "(" * 1000 + "os_name=='a'" + ")" * 1000)],
             "is not valid (PEP 508)",
@@ -117,7 +119,7 @@ def _fields() -> dict[str, tuple[Fields, str]]:
             "is not valid (PEP 508)",
         ),
         "a Requires-Python that is none": ([("Requires-Python", "three")], "is not valid"),
-        "an endless Requires-Python": ([("Requires-Python", ">=3," * 3000)], "is not valid"),
+        "an endless Requires-Python": ([("Requires-Python", ">=3," * 3000)], TOO_LONG),
         "an extra that is none": ([("Provides-Extra", "a b!")], "is not a valid name"),
         "a content type that is none": (
             [("Description-Content-Type", "text/html")],
@@ -172,7 +174,7 @@ def _later_fields() -> dict[str, tuple[str, Fields, str]]:
         "metadata of the far future": ("99.0", [], "has Metadata-Version '99.0'"),
         "metadata of a time that never was": ("1.3", [], "has Metadata-Version '1.3'"),
         "metadata of no time": ("soon", [], "has Metadata-Version 'soon'"),
-        "metadata of a long time": ("9" * 5000, [], "has Metadata-Version '999"),
+        "metadata of a long time": ("9" * 5000, [], TOO_LONG),
     }
 
 
@@ -186,11 +188,11 @@ def _identity() -> dict[str, tuple[bytes, str]]:
             "is not valid: letters, digits",
         ),
         "a name with a path": (make_metadata("../odd", "1.0"), "is not valid: letters, digits"),
-        "an endless name": (make_metadata("odd" * 5000, "1.0"), "but the metadata inside is for"),
+        "an endless name": (make_metadata("odd" * 5000, "1.0"), TOO_LONG),
         "a version that is none": (make_metadata("odd", "one"), "is not valid (PEP 440)"),
         "a version with a path": (make_metadata("odd", "1.0/../2"), "is not valid (PEP 440)"),
         "a local version": (make_metadata("odd", "1.0+mine"), "has a local part ('+')"),
-        "an endless version": (make_metadata("odd", "1" * 5000), "is not valid (PEP 440)"),
+        "an endless version": (make_metadata("odd", "1" * 5000), TOO_LONG),
         "a version of 4096 digits": (make_metadata("odd", "1" * 4096), "is for version '1.0', but"),
         "a version of 2000 parts": (
             make_metadata("odd", "1" + ".0" * 2000 + ".1"),
@@ -301,7 +303,33 @@ def _wheel_contents() -> Cases:
         ),
         "a script with a path": (
             {"{info}/entry_points.txt": b"[console_scripts]\n../../bin/sh = a:b\n"},
-            "has no name that a file can have",
+            "has no name that a command can have",
+        ),
+        "a script with a blank": (
+            {"{info}/entry_points.txt": b"[gui_scripts]\nfoo bar = a:b\n"},
+            "has no name that a command can have",
+        ),
+        "WHEEL for something else": (
+            {"{info}/WHEEL": b"Wheel-Version: 1.0\nTag: py2-none-any\n"},
+            "WHEEL contradicts the file name",
+        ),
+        "WHEEL without a tag": (
+            {"{info}/WHEEL": b"Wheel-Version: 1.0\n"},
+            "WHEEL contradicts the file name",
+        ),
+        "WHEEL with a tag that is none": (
+            {"{info}/WHEEL": b"Wheel-Version: 1.0\nTag: py3\n"},
+            "is not of the form python-abi-platform",
+        ),
+        "WHEEL with a great many tags": (
+            {
+                "{info}/WHEEL": b"Wheel-Version: 1.0\n"
+                + b"Tag: py3-none-any\n" * 10
+                + b"Tag: "
+                + b".".join([b"a"] * 9000)
+                + b"-b.c-any\n"
+            },
+            "more than 1000 combinations",
         ),
         "a script that runs": (
             {"{info}/entry_points.txt": b"[console_scripts]\na = os; print(1)\n"},
