@@ -486,6 +486,7 @@ def test_attestations_are_refused_not_dropped(stage: Stage, name: str, content_f
 def test_no_attestations_are_none(site: Site, tmp_path: Path, value: str) -> None:
     site.user()
     upload = upload_of(make_wheel(tmp_path), site.token()).also("attestations", value)
+    upload = upload.also("sha512_digest", value)
 
     assert upload.send(site).status_int == 200
 

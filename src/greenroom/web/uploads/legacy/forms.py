@@ -209,9 +209,9 @@ def _check_nothing_lost(fields: Fields) -> None:
         BadForm: it has attestations, or a digest that is not checked.
     """
     for name, values in fields.items():
-        if name.lower().startswith(_PROOFS) and any(
-            value.strip() not in _NOTHING for value in values
-        ):
+        if all(value.strip() in _NOTHING for value in values):
+            continue
+        if name.lower().startswith(_PROOFS):
             raise BadForm(
                 f"This index takes no attestations yet, and the form has some in {name[:40]!r}: "
                 "upload without them (twine: without --attestations; uv: --no-attestations)."
