@@ -275,7 +275,7 @@ class _PartsAlone:
     def _part(self) -> Iterator[bytes]:
         """What comes before the next boundary; at the end of the body nothing is held any more."""
         while (index := self._held.find(self._delimiter)) < 0:
-            certain = len(self._held) - len(self._delimiter) + 1
+            certain = self._certain()
             if certain > 0:
                 yield self._held[:certain]
                 self._held = self._held[certain:]
@@ -286,6 +286,16 @@ class _PartsAlone:
         if index > 0:
             yield self._held[:index]
             self._held = self._held[index:]
+
+    def _certain(self) -> int:
+        """How many of the bytes that are held are of the part, whatever arrives next.
+
+        No byte waits without need: a refusal that is certain when the file begins must not.
+        """
+        start = self._held.rfind(b"\r", max(len(self._held) - len(self._delimiter) + 1, 0))
+        if start >= 0 and self._delimiter.startswith(self._held[start:]):
+            return start
+        return len(self._held)
 
     def _pass_over_epilogue(self) -> None:
         """Read to the end of the body; no boundary may come any more."""
