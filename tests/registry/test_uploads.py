@@ -265,7 +265,11 @@ def test_a_refusal_for_a_reserved_name_reads_as_for_any_taken_name(
     }
     shaped = [s.replace("reserved", "taken") for s in sentences["reserved"]]
     assert shaped == sentences["taken"]
-    assert similar["reserved"].replace("res-erved", "tak-en") == similar["taken"]
+    # Which name it is like is said of one that everybody can find, and of no other.
+    assert ", 'taken': " in similar["taken"]
+    assert "'reserved'" not in similar["reserved"]
+    unnamed = similar["taken"].replace(", 'taken'", "")
+    assert similar["reserved"].replace("res-erved", "tak-en") == unnamed
 
 
 @BOTH_WAYS
