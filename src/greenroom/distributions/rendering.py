@@ -4,20 +4,38 @@ A renderer that meets hostile text can take minutes, gigabytes, or the whole pro
 stack that overflows in native code is no exception that anybody could catch. So it gets a process
 that has little to lose. This file is run by its path, and imports nothing of ours.
 
+What the renderers give is clean, but not made for a page of somebody else's: fragments do not meet
+the places that they name, and who uses a keyboard or a screen reader meets links without a text and
+code that cannot be scrolled. ``improved`` mends that, and cleans the result once more.
+
     python rendering.py <content type> <Markdown variant>  < description  > html
 
 Exits with ``DOES_NOT_RENDER``, and the first warning on stderr, for what the renderer refuses.
 """
 
 import io
+import re
 import resource
 import sys
+from dataclasses import dataclass, field
+from html import escape, unescape
+from itertools import pairwise
+from urllib.parse import urlsplit
 
 DOES_NOT_RENDER = 3
 
 MEMORY = 256 * 1024 * 1024
 SECONDS = 10
 MAX_HTML = 8_000_000
+
+_PREFIX = "user-content-"
+"""Of every id, so that none is one of the page."""
+
+_HEADINGS = frozenset({"h1", "h2", "h3", "h4", "h5", "h6"})
+_SCROLLING = frozenset({"pre", "table"})
+
+_TAG = re.compile(r'<(/?)([a-z][a-z0-9]*)((?: [^ =>"]+="[^"]*")*)>')
+_ATTRIBUTE = re.compile(r' ([^ =>"]+)="([^"]*)"')
 
 
 def main(kind: str, variant: str) -> int:
@@ -49,16 +67,175 @@ def _limit_resources() -> None:
 def _render(description: str, kind: str, variant: str, warnings: io.StringIO) -> str | None:
     # Each renderer takes a while to import: only the one that is wanted is.
     if kind == "text/markdown":
-        from readme_renderer import markdown
+        from readme_renderer import clean, markdown
 
-        return markdown.render(description, variant=variant)
+        clean.ALLOWED_ATTRIBUTES["a"].add("name")  # what ids were before there were ids
+        return improved(markdown.render(description, variant=variant))
     if kind == "text/x-rst":
         from readme_renderer import rst
 
-        return rst.render(description, stream=warnings)
+        return improved(rst.render(description, stream=warnings))
     from readme_renderer import txt
 
     return txt.render(description)
+
+
+@dataclass(slots=True)
+class _Token:
+    """A piece of HTML: a tag that begins or ends; without a tag, text as it is written."""
+
+    tag: str = ""
+    ends: bool = False
+    text: str = ""
+    attributes: dict[str, str] = field(default_factory=dict)
+
+    def begins(self, *tags: str) -> bool:
+        """Whether it is the beginning of one of these tags."""
+        return not self.ends and self.tag in tags
+
+    def written(self) -> str:
+        """The token as HTML."""
+        if not self.tag:
+            return self.text
+        if self.ends:
+            return f"</{self.tag}>"
+        given = "".join(f' {name}="{escape(text)}"' for name, text in self.attributes.items())
+        return f"<{self.tag}{given}>"
+
+
+def _tokens(html: str) -> list[_Token]:
+    """The pieces of clean HTML, which nh3 writes in one way only."""
+    found = []
+    end = 0
+    for match in _TAG.finditer(html):
+        if match.start() > end:
+            found.append(_Token(text=html[end : match.start()]))
+        end = match.end()
+        slash, tag, attributes = match.groups()
+        given = _ATTRIBUTE.findall(attributes) if attributes else []
+        found.append(
+            _Token(tag, bool(slash), attributes={name: unescape(text) for name, text in given})
+        )
+    found.append(_Token(text=html[end:]))
+    return found
+
+
+def improved(html: str | None) -> str | None:
+    """The clean HTML of a renderer for a page where it is one part of several.
+
+    Every id has a prefix, and every fragment that names one, too. No heading has a link that shows
+    nothing, every other link and every picture and box has a text, what may scroll can be reached
+    by keyboard, and nothing is said of the language of what is no language.
+    """
+    if html is None:
+        return None
+    import nh3
+    from readme_renderer import clean
+
+    tokens = _tokens(html)
+    _let_fragments_meet(tokens)
+    _give_links_text(tokens)
+    _keep_first_lines(tokens)
+    for token in tokens:
+        if token.tag and not token.ends:
+            _make_accessible(token)
+    more = {"pre": {"tabindex"}, "table": {"tabindex"}, "input": {"aria-label"}}
+    return nh3.clean(
+        "".join(token.written() for token in tokens),
+        tags=clean.ALLOWED_TAGS,
+        attributes={
+            tag: clean.ALLOWED_ATTRIBUTES.get(tag, set()) | more.get(tag, set())
+            for tag in {*clean.ALLOWED_ATTRIBUTES, *more}
+        },
+        link_rel="nofollow",
+        url_schemes={"http", "https", "mailto"},
+    )
+
+
+def _let_fragments_meet(tokens: list[_Token]) -> None:
+    places = set()
+    for token in tokens:
+        name = token.attributes.pop("name", "")
+        place = token.attributes.get("id") or name
+        if place:
+            token.attributes["id"] = _prefixed(place)
+            places.add(_prefixed(place))
+    for token in tokens:
+        target = token.attributes.get("href", "")
+        if target.startswith("#") and target != "#":
+            place = _prefixed(target[1:])
+            # Every page has a top, without an id.
+            is_top = place == f"{_PREFIX}top" and place not in places
+            token.attributes["href"] = "#top" if is_top else f"#{place}"
+
+
+def _prefixed(name: str) -> str:
+    while name.startswith(_PREFIX):
+        name = name.removeprefix(_PREFIX)
+    return _PREFIX + name
+
+
+def _give_links_text(tokens: list[_Token]) -> None:
+    """Links that show a picture alone get its text; those that show nothing are none any more."""
+    heading: _Token | None = None
+    start: int | None = None
+    for position, token in enumerate(tokens):
+        if token.tag in _HEADINGS:
+            heading = None if token.ends else token
+        elif token.begins("a"):
+            start = position
+        elif token.tag == "a" and start is not None:
+            _give_text(tokens[start : position + 1], heading)
+            start = None
+
+
+def _give_text(link: list[_Token], heading: _Token | None) -> None:
+    """``link`` is all from the beginning of the link to its end."""
+    first, last = link[0], link[-1]
+    pictures = [token for token in link if token.begins("img")]
+    shown = "".join(unescape(token.text) for token in link)
+    if shown.strip() or any(picture.attributes.get("alt", "").strip() for picture in pictures):
+        return
+    target = first.attributes.pop("href", "")
+    if pictures:
+        first.attributes["href"] = target
+        pictures[0].attributes["alt"] = _named(target)
+    elif heading is not None:
+        place = first.attributes.pop("id", None)
+        if place is not None and "id" not in heading.attributes:
+            heading.attributes["id"] = place
+            place = None
+        first.tag = last.tag = "span" if place is not None else ""
+        first.attributes = {"id": place} if place is not None else {}
+
+
+def _named(target: str) -> str:
+    """What a link is called that says nothing itself."""
+    try:
+        parts = urlsplit(target)
+        name = parts.hostname or parts.path or "a part of this page"
+    except ValueError:
+        name = "another page"
+    return f"link to {name}"
+
+
+def _keep_first_lines(tokens: list[_Token]) -> None:
+    """An empty line at the beginning of code is dropped by whoever reads HTML: write two."""
+    for before, token in pairwise(tokens):
+        if before.begins("pre") and token.text.startswith("\n"):
+            token.text = "\n" + token.text
+
+
+def _make_accessible(token: _Token) -> None:
+    attributes = token.attributes
+    attributes.pop("rel", None)
+    if token.tag in _SCROLLING:
+        attributes.pop("lang", None)
+        attributes["tabindex"] = "0"
+    elif token.tag == "img":
+        attributes.setdefault("alt", "")
+    elif token.tag == "input":
+        attributes["aria-label"] = "done" if "checked" in attributes else "not done"
 
 
 def _first_line(text: str) -> str:
