@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -9,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from greenroom import paths
 from greenroom.models import Project, RoleName
 from greenroom.registry import accounts, projects, removal, yanking
 from greenroom.registry.permissions import OPERATOR
@@ -412,3 +414,16 @@ def test_scripts_of_other_origins_may_ask_for_it(stocked: StockedSite, path: str
     assert response.status_int == 204
     assert response.headers["Access-Control-Allow-Origin"] == "*"
     assert "X-PyPI-Last-Serial" in response.headers["Access-Control-Expose-Headers"]
+
+
+def test_the_reference_has_every_field(stocked: StockedSite) -> None:
+    reference = (paths.DOCS / "http.md").read_text(encoding="utf-8")
+    _, _, table = reference.partition("### Every field")
+    rows = [row for row in table.partition("\n## ")[0].splitlines() if row.startswith("|")]
+    named = {name for row in rows for name in re.findall(r"`([\w-]+)`", row.split("|")[1])}
+
+    project = read(stocked.site, PROJECT)
+
+    told = {*project["info"], *project["urls"][0], *project} - {"info", "urls"}
+    assert told - named == set()
+    assert named - {"info", "urls", "releases"} <= told
