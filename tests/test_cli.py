@@ -116,12 +116,21 @@ def test_drafts_are_listed_with_their_whole_slugs(tmp_path: Path) -> None:
         second, first = json.loads(server.greenroom("draft", "list", "--json"))
         table = server.greenroom("draft", "list")
 
-        server.greenroom("draft", "publish", first["slug"])
+        publish = ("draft", "publish", first["slug"], "--digest")
+        refused = [
+            command(server.environment, *publish, digest)
+            for digest in (second["content-digest"], "")
+        ]
+        assert server.get("/simple/example/").status == 404
+        server.greenroom("draft", "publish", first["slug"], "--digest", first["content-digest"])
         again = server.greenroom("draft", "publish", first["slug"])
         server.greenroom("draft", "discard", second["slug"])
 
         assert {first["version"], second["version"]} == {"1.0", "2.0"}
         assert all(draft["slug"] in table and len(draft["slug"]) == 22 for draft in (first, second))
+        assert [result.returncode for result in refused] == [1, 1]
+        assert "never had the content" in refused[0].stderr
+        assert "A content digest is" in refused[1].stderr
         assert again == "Published example 1.0.\n"
         assert server.greenroom("draft", "list", "--json").strip() == "[]"
         assert server.get("/simple/example/").status == 200

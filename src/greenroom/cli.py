@@ -24,6 +24,7 @@ from greenroom.database import UnusableDatabase
 from greenroom.models import Draft, ReviewState, RoleName
 from greenroom.registry import (
     accounts,
+    draft_contents,
     drafts,
     housekeeping,
     jobs,
@@ -428,6 +429,7 @@ def _draft_as_json(draft: Draft) -> dict[str, object]:
         "project": draft.project_name,
         "version": draft.version,
         "files": sorted(file.filename for file in draft.files),
+        "content-digest": draft_contents.digest_of(draft, draft.files),
         "opened": times.seconds(draft.opened),
         "expires": times.seconds(draft.expires),
     }
@@ -471,11 +473,16 @@ def _print_table(titles: Sequence[str], rows: Sequence[Sequence[str | int]]) -> 
 
 @draft.command("publish")
 @click.argument("slug")
+@click.option(
+    "--digest",
+    metavar="D",
+    help="Publish only content that has this digest, which 'draft list --json' shows.",
+)
 @with_services
-def draft_publish(services: Services, slug: str) -> None:
+def draft_publish(services: Services, slug: str, digest: str | None) -> None:
     """Publish the draft with this SLUG."""
     with services.writing() as uow:
-        draft = publishing.publish(uow, OPERATOR, _draft(uow, slug))
+        draft = publishing.publish(uow, OPERATOR, _draft(uow, slug), content_digest=digest)
         sentence = f"Published {draft.project_name} {draft.version}."
         if draft.review == ReviewState.PROCESSING:
             sentence = f"The publication of {draft.project_name} {draft.version} is being reviewed."

@@ -20,15 +20,18 @@ import pytest
 from greenroom.models import Draft, RoleName
 from greenroom.registry import (
     accounts,
+    draft_contents,
     drafts,
     projects,
     publishing,
     removal,
     upload_sessions,
 )
+from greenroom.registry.draft_contents import content_digest
 from greenroom.registry.errors import (
     BeingReviewed,
     CannotPublish,
+    DraftChanged,
     DraftsOnly,
     FileReserved,
     Refusal,
@@ -111,6 +114,47 @@ def wheel(tmp_path: Path) -> Path:
 
 def upload_beside(uow: UnitOfWork, actor: Actor, draft: Draft, path: Path, staged: bool) -> None:
     factories.upload(uow, actor, path, staged=staged)
+
+
+# What was approved
+
+
+def test_what_was_asked_for_is_published_and_nothing_else(reviewed: Reviewed, wheel: Path) -> None:
+    reviewed.script("")
+    draft_id = reviewed.ask(wheel)
+    with reviewed.services.writing() as uow:  # no act can do so while it is decided on
+        staged = drafts.files(uow.db, factories.get_draft(uow, draft_id))
+        staged[0].filename = "example-1.0-py2-none-any.whl"
+
+    review_all(reviewed.services)
+
+    state, review, notices = reviewed.stands(draft_id)
+    assert (state, review, reviewed.public) == ("open", "error", [])
+    assert "has changed since" in notices[0]
+    assert ["was added" in notices[1], "was removed" in notices[2]] == [True, True]
+
+
+def test_who_asks_again_means_the_content_that_is_decided_on(
+    reviewed: Reviewed, wheel: Path
+) -> None:
+    reviewed.script("")
+    draft_id = reviewed.ask(wheel)
+    with reviewed.services.writing() as uow:
+        draft = factories.get_draft(uow, draft_id)
+        approved = draft.content_digest
+        assert approved == draft_contents.digest_of(draft, drafts.files(uow.db, draft))
+        ada = Person(accounts.get_user(uow.db, "ada"))
+        publishing.publish(uow, ada, draft, content_digest=approved)
+        empty = content_digest("example", "1.0", {})
+
+        with pytest.raises(DraftChanged, match="was added"):
+            publishing.publish(uow, ada, draft, content_digest=empty)
+
+    review_all(reviewed.services)
+
+    assert reviewed.public == [WHEEL]
+    with reviewed.services.reading() as uow:
+        assert factories.get_draft(uow, draft_id).content_digest == approved
 
 
 # What the command says
@@ -318,6 +362,9 @@ def test_it_sees_the_files_and_is_told_what_they_are(
     assert seen["told"] == {
         "project": "example",
         "version": "1.0",
+        "content-digest": content_digest(
+            "example", "1.0", {artifact.filename: artifact.sha256 for artifact in artifacts}
+        ),
         "requested-by": "ada",
         "files": [
             {"filename": artifact.filename, "size": artifact.size, "sha256": artifact.sha256}

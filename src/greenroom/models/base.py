@@ -63,6 +63,7 @@ PrimaryKey = Annotated[int, mapped_column(primary_key=True)]
 Name = Annotated[str, mapped_column(String(255))]
 LongText = Annotated[str, mapped_column(Text)]
 Digest = Annotated[str, mapped_column(String(64))]
+ContentDigest = Annotated[str, mapped_column(String(71))]
 
 
 class Base(DeclarativeBase):

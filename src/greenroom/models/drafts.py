@@ -9,7 +9,7 @@ from sqlalchemy import CheckConstraint, ForeignKey, Index, String, column
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from greenroom.models.accounts import User
-from greenroom.models.base import Base, LongText, Name, PrimaryKey
+from greenroom.models.base import Base, ContentDigest, LongText, Name, PrimaryKey
 from greenroom.models.projects import Project
 from greenroom.models.releases import File, Release
 
@@ -41,6 +41,9 @@ class Draft(Base):
     ``review`` is set while publication is being decided, and after it was refused, for the reasons
     in ``review_notices``. ``review_by`` asked for it (the operator, where it is nobody);
     ``review_due`` is set once somebody is at it, who has decided by then or is gone.
+
+    ``content_digest`` is what was approved: set when a review was asked for, and when the draft was
+    published.
     """
 
     __tablename__ = "drafts"
@@ -85,6 +88,7 @@ class Draft(Base):
         ForeignKey("users.id", ondelete="SET NULL"), index=True
     )
     review_due: Mapped[datetime | None]
+    content_digest: Mapped[ContentDigest | None]
 
     project: Mapped[Project | None] = relationship(lazy="joined")
     release: Mapped[Release | None] = relationship(lazy="joined")

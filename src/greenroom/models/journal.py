@@ -4,13 +4,15 @@ from datetime import datetime
 
 from sqlalchemy.orm import Mapped, mapped_column
 
-from greenroom.models.base import Base, LongText, Name
+from greenroom.models.base import Base, ContentDigest, LongText, Name
 
 
 class JournalEntry(Base):
     """One public change. ``id`` is the serial; ``registry/journal.py`` gives it out.
 
     ``project_name`` is as the project spelled itself then; ``normalized_name`` stays the same.
+    ``content_digest`` is that of a draft, in the first entry that its publication wrote of the
+    release.
     """
 
     __tablename__ = "journal"
@@ -22,3 +24,4 @@ class JournalEntry(Base):
     action: Mapped[LongText]
     at: Mapped[datetime]
     by: Mapped[Name]
+    content_digest: Mapped[ContentDigest | None]

@@ -9,7 +9,7 @@ from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from greenroom.core_metadata import CoreMetadata
 from greenroom.models.accounts import User
-from greenroom.models.base import Base, Digest, LongText, Name, PrimaryKey
+from greenroom.models.base import Base, ContentDigest, Digest, LongText, Name, PrimaryKey
 from greenroom.models.projects import Project
 
 
@@ -20,6 +20,7 @@ class Release(Base):
     version as the files spell it, normalized; ``canonical_version`` also drops trailing zeros, so
     that 1.0 and 1.0.0 are one release. ``core_metadata`` is what the files say together, and with
     it all that is derived of it, ``version`` too.
+    ``content_digest`` is that of the last draft that was published into it.
     """
 
     __tablename__ = "releases"
@@ -39,6 +40,7 @@ class Release(Base):
     yanked_reason: Mapped[LongText] = mapped_column(default="")
     summary: Mapped[LongText] = mapped_column(default="")
     requires_python: Mapped[LongText | None]
+    content_digest: Mapped[ContentDigest | None]
     core_metadata: Mapped[CoreMetadata] = mapped_column(default=CoreMetadata, deferred=True)
     description_html: Mapped[LongText] = mapped_column(default="", deferred=True)
 

@@ -29,7 +29,14 @@ from greenroom.models import (
     UploadSession,
     UploadState,
 )
-from greenroom.registry import catalogue, file_rules, jobs, projects, releases
+from greenroom.registry import (
+    catalogue,
+    draft_contents,
+    file_rules,
+    jobs,
+    projects,
+    releases,
+)
 from greenroom.registry.accounts import may_be_random_text, random_text
 from greenroom.registry.artifacts import Artifact
 from greenroom.registry.errors import (
@@ -294,6 +301,8 @@ def ended_sentence(uow: UnitOfWork, draft: Draft) -> str:
     what = f"The draft of {draft.project_name} {draft.version}"
     match state(uow, draft):
         case DraftState.PUBLISHED:
+            if draft_contents.is_empty(draft):
+                return f"{what} was published without files, to register the name."
             return f"{what} was published."
         case DraftState.DISCARDED:
             return f"{what} was discarded."
@@ -397,9 +406,9 @@ def add_file(
     former = find_file(uow.db, draft, artifact.filename)
     if former is not None and former.sha256 == artifact.sha256:
         return _comment_on(uow, actor, draft, former, comment)
-    detail = f"sha256 {artifact.sha256}"
+    detail = draft_contents.added(artifact.sha256)
     if former is not None:
-        detail = f"sha256 {former.sha256} became {artifact.sha256}"
+        detail = draft_contents.replaced(former.sha256, artifact.sha256)
         _remove(uow, former)
     file = releases.new_file(uow, actor, release, artifact, distribution, comment)
     file.draft_id = draft.id
@@ -434,7 +443,7 @@ def remove_file(uow: UnitOfWork, actor: Actor, draft: Draft, filename: str) -> N
     if file is None:
         raise NotFound(f"The draft has no file {filename!r}.")
     _remove(uow, file)
-    log(uow, draft, actor, "removed", filename, f"sha256 {file.sha256}")
+    log(uow, draft, actor, "removed", filename, draft_contents.added(file.sha256))
     _touch(uow, draft)
     _describe(uow, draft)
 

@@ -238,6 +238,21 @@ class CannotPublish(Refusal):
     title = "The draft cannot be published"
 
 
+class DraftChanged(Refusal):
+    """The draft is not any more what the publisher has looked at.
+
+    Attributes:
+        changes: what was added, replaced and removed since, a sentence for each file.
+    """
+
+    code = "draft-changed"
+    title = "The draft has changed"
+
+    def __init__(self, sentence: str, changes: Sequence[str]) -> None:
+        super().__init__(" ".join([sentence, *changes]), [sentence, *changes])
+        self.changes = tuple(changes)
+
+
 class TooMany(Refusal):
     """A rate limit; ``retry_after`` says how long to wait."""
 

@@ -16,7 +16,10 @@ _NEVER_REACHED = 2**31
 
 @dataclass(frozen=True, slots=True)
 class JournalLine:
-    """One public change: what was done by whom to which project, or to which version of it."""
+    """One public change: what was done by whom to which project, or to which version of it.
+
+    ``content_digest`` is that of the draft whose publication this line stands for, if it does.
+    """
 
     serial: int
     project_name: str
@@ -24,12 +27,20 @@ class JournalLine:
     action: str
     at: datetime
     by: str
+    content_digest: str | None = None
 
 
 def append(
-    uow: UnitOfWork, project: Project, version: str | None, actions: Sequence[str], by: str
+    uow: UnitOfWork,
+    project: Project,
+    version: str | None,
+    actions: Sequence[str],
+    by: str,
+    content_digest: str | None = None,
 ) -> None:
     """Write entries about a project, one for each action, in this order.
+
+    The first keeps the digest of the draft that they come of, if they do.
 
     Serials become visible in commit order and without gaps: whoever writes waits until the last
     writer has committed, and counts on from there. A sequence would hand numbers out earlier, and
@@ -48,6 +59,7 @@ def append(
                 action=action,
                 at=uow.now,
                 by=by,
+                content_digest=content_digest if serial == before + 1 else None,
             )
         )
     project.last_serial = before + len(actions)
@@ -87,7 +99,15 @@ def count_of_project(db: Session, project: Project) -> int:
 
 def _lines(db: Session, query: Select[JournalEntry]) -> list[JournalLine]:
     return [
-        JournalLine(entry.id, entry.project_name, entry.version, entry.action, entry.at, entry.by)
+        JournalLine(
+            entry.id,
+            entry.project_name,
+            entry.version,
+            entry.action,
+            entry.at,
+            entry.by,
+            entry.content_digest,
+        )
         for entry in db.scalars(query)
     ]
 

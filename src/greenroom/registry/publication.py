@@ -8,14 +8,20 @@ from greenroom.registry.unit_of_work import UnitOfWork
 
 
 def make_public(
-    uow: UnitOfWork, by: str, project: Project, release: Release | None, files: Sequence[File]
+    uow: UnitOfWork,
+    by: str,
+    project: Project,
+    release: Release | None,
+    files: Sequence[File],
+    content_digest: str | None = None,
 ) -> None:
     """Register the project, publish the release and these files of it, and write the journal.
 
     ``by`` is what the journal calls whoever did it; without a release only the name is registered.
-    From then on search finds it. What is registered or published already stays so; what the release
-    says of itself, and how the project is spelled, follow from what is public now. Every check was
-    made before, under the project's lock, which the caller holds.
+    ``content_digest`` is that of the draft that the files were in, if they were. From then on
+    search finds it. What is registered or published already stays so; what the release says of
+    itself, and how the project is spelled, follow from what is public now. Every check was made
+    before, under the project's lock, which the caller holds.
     """
     registering = []
     if project.registered is None:
@@ -35,8 +41,10 @@ def make_public(
     if release is not None:
         releases.describe_by_public_files(uow, release)
         projects.spell(uow, project)
+        if content_digest is not None:
+            release.content_digest = content_digest
     search.update(uow, project)
     if registering:
         journal.append(uow, project, None, registering, by)
     if release is not None and releasing:
-        journal.append(uow, project, release.version, releasing, by)
+        journal.append(uow, project, release.version, releasing, by, content_digest)

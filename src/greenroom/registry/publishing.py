@@ -19,9 +19,10 @@ from greenroom.models import (
     UploadState,
 )
 from greenroom.models.base import JSONObject
-from greenroom.registry import drafts, file_rules, jobs, publication, upload_states
+from greenroom.registry import draft_contents, drafts, file_rules, jobs, publication, upload_states
 from greenroom.registry.errors import (
     CannotPublish,
+    DraftChanged,
     Ended,
     InvalidRequest,
     NotAllowed,
@@ -32,17 +33,32 @@ from greenroom.registry.permissions import Act, Actor, asked_for_review, require
 from greenroom.registry.unit_of_work import UnitOfWork
 
 
-def publish(uow: UnitOfWork, actor: Actor, draft: Draft, *, registers_name: bool = False) -> Draft:
+def publish(
+    uow: UnitOfWork,
+    actor: Actor,
+    draft: Draft,
+    *,
+    content_digest: str | None = None,
+    registers_name: bool = False,
+) -> Draft:
     """Make every file of the draft public, in this transaction, at this moment.
 
     To publish a published draft again changes nothing and answers as the first time did. No bytes
-    are copied and none are read: the cost does not depend on the size of the files. With
-    ``registers_name`` a draft without files registers the name of a new project, and nothing else.
-    Where the operator has publications reviewed, this only asks for the review.
+    are copied and none are read: the cost does not depend on the size of the files. Where the
+    operator has publications reviewed, this only asks for the review.
+
+    Args:
+        uow: what to work in.
+        actor: who publishes.
+        draft: what is published.
+        content_digest: what the draft must have; None where the actor has not said.
+        registers_name: whether a draft without files registers the name of a new project.
 
     Raises:
         NotAllowed: the actor may not publish now.
         Ended: the draft was discarded or has expired.
+        InvalidRequest: the digest is none.
+        DraftChanged: the draft has another digest, or had it when it was published.
         CannotPublish: with every reason; the draft stays as it was.
     """
     drafts.lock_and_reload(uow, draft)
@@ -51,16 +67,21 @@ def publish(uow: UnitOfWork, actor: Actor, draft: Draft, *, registers_name: bool
         raise Ended(drafts.ended_sentence(uow, draft))
     require(actor, Act.PUBLISH, project)
     if draft.state == DraftState.PUBLISHED:
+        if content_digest is not None:
+            draft_contents.check_published(uow.db, draft, content_digest)
         return draft
+    staged = drafts.files(uow.db, draft)
+    if content_digest is not None:
+        by_name = draft_contents.by_name(staged)
+        draft_contents.check_unchanged(uow.db, draft, content_digest, by_name)
     if draft.review == ReviewState.PROCESSING and uow.settings.review_command is not None:
         return draft
     if release is None:
         raise Ended(drafts.ended_sentence(uow, draft))
-    staged = drafts.files(uow.db, draft)
     may_be_empty = registers_name and project.registered is None
     _check_obstacles(uow, draft, project, release, staged, may_be_empty=may_be_empty)
     if uow.settings.review_command is not None:
-        _ask_for_review(uow, actor, draft)
+        _ask_for_review(uow, actor, draft, staged)
     else:
         draft.review, draft.review_notices = None, []
         _make_public(uow, actor.name, draft, project, release, staged)
@@ -83,9 +104,12 @@ def finish_review(uow: UnitOfWork, draft: Draft, *, passed: bool, notices: Seque
         staged = drafts.files(uow.db, draft)
         try:
             require(asked_by, Act.PUBLISH, project)
+            if draft.content_digest is not None:  # none where it was asked for before there were
+                by_name = draft_contents.by_name(staged)
+                draft_contents.check_unchanged(uow.db, draft, draft.content_digest, by_name)
             may_be_empty = project.registered is None  # otherwise it was not accepted without files
             _check_obstacles(uow, draft, project, release, staged, may_be_empty=may_be_empty)
-        except (NotAllowed, CannotPublish) as refusal:
+        except (NotAllowed, CannotPublish, DraftChanged) as refusal:
             reasons = list(refusal.details)
         else:
             draft.review, draft.review_notices = None, list(notices)
@@ -132,28 +156,32 @@ def is_in_review(uow: UnitOfWork, draft: Draft) -> bool:
     return draft.review == ReviewState.PROCESSING and drafts.is_live(uow, draft)
 
 
-def _ask_for_review(uow: UnitOfWork, actor: Actor, draft: Draft) -> None:
+def _ask_for_review(uow: UnitOfWork, actor: Actor, draft: Draft, staged: list[File]) -> None:
     draft.review, draft.review_notices = ReviewState.PROCESSING, []
+    draft.content_digest = draft_contents.digest_of(draft, staged)
     actor.ask_for_review(draft)
     draft.review_due = None
     # It must not fall due while it waits for somebody to begin.
     draft.expires = max(draft.expires, uow.now + timedelta(days=1))
     jobs.enqueue(uow, jobs.Kind.REVIEW, review_payload(draft))
-    drafts.log(uow, draft, actor, "asked for publication")
+    drafts.log(uow, draft, actor, "asked for publication", detail=draft.content_digest)
     uow.db.flush()
 
 
 def _make_public(
     uow: UnitOfWork, by: str, draft: Draft, project: Project, release: Release, staged: list[File]
 ) -> None:
-    publication.make_public(uow, by, project, release if staged else None, staged)
+    draft.content_digest = draft_contents.digest_of(draft, staged)
+    publication.make_public(
+        uow, by, project, release if staged else None, staged, draft.content_digest
+    )
     draft.state = DraftState.PUBLISHED
     draft.ended = uow.now
     if not staged and release.published is None:
         draft.release = None
         uow.db.flush()
         uow.db.delete(release)
-    drafts.log_as(uow, draft, by, DraftState.PUBLISHED.value)
+    drafts.log_as(uow, draft, by, DraftState.PUBLISHED.value, detail=draft.content_digest)
     uow.db.flush()
 
 

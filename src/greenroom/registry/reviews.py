@@ -23,6 +23,7 @@ from sqlalchemy import select
 
 from greenroom.models import Draft, Job, JobState
 from greenroom.registry import (
+    draft_contents,
     drafts,
     jobs,
     publishing,
@@ -118,6 +119,7 @@ def review(services: Services, draft_id: int) -> Verdict:
             request = {
                 "project": draft.project_name,
                 "version": draft.version,
+                "content-digest": draft_contents.digest_of(draft, files),
                 "requested-by": asked_for_review(draft).name,
                 "files": [
                     {"filename": file.filename, "size": file.size, "sha256": file.sha256}

@@ -1,5 +1,7 @@
 """Your projects, a project's manage page, a draft and its acts, and what administrators see."""
 
+import hashlib
+import re
 from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
@@ -10,8 +12,11 @@ import webtest
 from greenroom.models import Draft, RoleName
 from greenroom.registry import (
     accounts,
+    catalogue,
+    draft_contents,
     drafts,
     jobs,
+    projects,
     publishing,
 )
 from greenroom.registry.permissions import Person
@@ -472,14 +477,23 @@ def test_what_is_published_leaves_a_tombstone_with_its_log(site: Site, tmp_path:
         assert str(browser.get(f"{DRAFT}{act}", status=303).location).endswith(DRAFT)
 
 
+def empty_digest() -> dict[str, str]:
+    """What a form says that publishes the draft without files."""
+    return {"content_digest": draft_contents.content_digest("example", "1.0", {})}
+
+
 def test_an_empty_draft_is_not_published_and_says_why(site: Site, tmp_path: Path) -> None:
     site.stage(make_wheel(tmp_path))
     do(site, drafts.remove_file, "example-1.0-py3-none-any.whl")
-    form = site.sign_in().get(f"{DRAFT}publish").forms["publish"]
+    browser = site.sign_in()
 
-    answer = form.submit(status=409)
+    page = browser.get(f"{DRAFT}publish")
+    answer = browser.post(f"{DRAFT}publish", csrf(browser) | empty_digest(), status=409)
 
-    assert "It has no files: upload one first." in text(answer)
+    for shown in (page, answer):
+        assert "It has no files: upload one first." in text(shown)
+        assert "publish" not in shown.forms
+    assert f"{DRAFT}publish" not in links(browser.get(DRAFT))
     assert draft_of(site) is not None
     assert public(site) == []
 
@@ -491,9 +505,9 @@ def test_every_reason_against_publishing_is_listed(site: Site, tmp_path: Path) -
         site.clock.advance(timedelta(days=10))
         do(site, drafts.extend)
     do(site, drafts.remove_file, "example-1.0-cp312-cp312-win32.whl")
-    form = site.sign_in().get(f"{DRAFT}publish").forms["publish"]
+    browser = site.sign_in()
 
-    answer = form.submit(status=409)
+    answer = browser.post(f"{DRAFT}publish", csrf(browser) | empty_digest(), status=409)
 
     reasons = [item.get_text() for item in answer.html.select(".problems li")]
     assert len(reasons) == 2
@@ -509,6 +523,117 @@ def test_a_draft_that_fell_due_is_not_there_to_be_published(site: Site, tmp_path
     form.submit(status="4*")
 
     assert public(site) == []
+
+
+def shown_digest(page: webtest.TestResponse) -> str:
+    """The digest that a page shows."""
+    found = re.search(r"The digest of this content: (sha256:[0-9a-f]{64})", text(page))
+    assert found is not None
+    return found[1]
+
+
+def test_the_pages_show_the_digest_and_the_form_carries_it(site: Site, tmp_path: Path) -> None:
+    wheel, sdist = make_wheel(tmp_path), make_sdist(tmp_path)
+    slug = site.stage(wheel, sdist)
+    browser = site.sign_in()
+    lines = b"example 1.0\n"
+    for path in (wheel, sdist):  # "-" sorts before "."
+        lines += f"{hashlib.sha256(path.read_bytes()).hexdigest()} {path.name}\n".encode()
+    expected = f"sha256:{hashlib.sha256(lines).hexdigest()}"
+
+    publish = browser.get(f"{DRAFT}publish")
+
+    assert publish.forms["publish"]["content_digest"].value == expected
+    for page in (publish, browser.get(DRAFT), site.app.get(f"/draft/{slug}/")):
+        assert shown_digest(page) == expected
+
+
+def test_what_was_swapped_after_the_look_is_not_published(site: Site, tmp_path: Path) -> None:
+    site.stage(make_wheel(tmp_path), make_sdist(tmp_path))
+    browser = site.sign_in()
+    form = browser.get(f"{DRAFT}publish").forms["publish"]
+    build = site.token("ada", permissions=["stage"])
+    swapped = make_wheel(tmp_path / "swapped", summary="Something else")
+    site.upload(swapped, build, staged=True, status=200)
+    site.upload(make_wheel(tmp_path, tag="cp312-cp312-win32"), build, staged=True, status=200)
+    do(site, drafts.remove_file, "example-1.0.tar.gz")
+
+    answer = form.submit(status=409)
+
+    assert public(site) == []
+    changes = [item.get_text() for item in answer.html.select("#changed li")]
+    assert [change.partition(":")[0] for change in changes] == [
+        "'example-1.0-cp312-cp312-win32.whl' was added",
+        "'example-1.0-py3-none-any.whl' was replaced",
+        "'example-1.0.tar.gz' was removed",
+    ]
+    assert hashlib.sha256(swapped.read_bytes()).hexdigest() in changes[1]
+    assert "Nothing was published." in text(answer)
+    assert answer.forms["publish"]["content_digest"].value == shown_digest(browser.get(DRAFT))
+    form.submit(status=409)
+    answer.forms["publish"].submit(status=303)
+    assert len(public(site)) == 2
+
+
+def test_what_was_swapped_and_published_by_another_is_not_what_one_meant(
+    site: Site, tmp_path: Path
+) -> None:
+    site.stage(make_wheel(tmp_path))
+    form = site.sign_in().get(f"{DRAFT}publish").forms["publish"]
+    site.stage(make_wheel(tmp_path / "swapped", summary="Something else"))
+    do(site, publishing.publish)
+
+    answer = form.submit(status=409)
+
+    assert "was published with the content" in text(answer)
+    assert "was replaced" in text(answer)
+
+
+def test_what_was_swapped_back_is_what_was_looked_at(site: Site, tmp_path: Path) -> None:
+    wheel = make_wheel(tmp_path)
+    site.stage(wheel)
+    form = site.sign_in().get(f"{DRAFT}publish").forms["publish"]
+    site.stage(make_wheel(tmp_path / "swapped", summary="Something else"))
+    site.stage(wheel)
+
+    form.submit(status=303)
+
+    assert public(site) == [wheel.name]
+
+
+@pytest.mark.parametrize("digest", [None, "", "sha256:", "x" * 300, "sha256:" + "A" * 64])
+def test_a_form_that_does_not_say_what_it_publishes_publishes_nothing(
+    site: Site, tmp_path: Path, digest: str | None
+) -> None:
+    site.stage(make_wheel(tmp_path))
+    browser = site.sign_in()
+    fields = csrf(browser) | ({"content_digest": digest} if digest is not None else {})
+
+    browser.post(f"{DRAFT}publish", fields, status=400)
+
+    assert public(site) == []
+
+
+def test_the_history_names_what_was_approved(site: Site, tmp_path: Path) -> None:
+    site.stage(make_wheel(tmp_path), make_sdist(tmp_path))
+    browser = site.sign_in()
+    first = shown_digest(browser.get(DRAFT))
+    browser.get(f"{DRAFT}publish").forms["publish"].submit(status=303)
+    site.stage(make_wheel(tmp_path, tag="cp312-cp312-win32"))
+    second = shown_digest(browser.get(DRAFT))
+    browser.get(f"{DRAFT}publish").forms["publish"].submit(status=303)
+    site.release(make_wheel(tmp_path, version="2.0"))
+
+    history = browser.get(f"{PROJECT}history/")
+    log = browser.get(DRAFT)
+
+    named = [code.get_text() for code in history.html.select("td.file code")]
+    assert named == [second, first]
+    assert f"ada published the draft {second}" in text(log)
+    with site.services.reading() as uow:
+        project = projects.get(uow, "example")
+        kept = {r.version: r.content_digest for r in catalogue.releases(uow.db, project)}
+    assert kept == {"1.0": second, "2.0": None}
 
 
 # Discarding

@@ -9,6 +9,7 @@ import pytest
 
 from greenroom.models import RoleName
 from greenroom.registry import drafts
+from greenroom.registry.draft_contents import digest_of
 from tests.artifacts import make_wheel
 from tests.web.conftest import Site, authorization
 from tests.web.standing import KINDS, StockedSite, fetch, stocked_site
@@ -39,6 +40,7 @@ def test_a_script_that_may_stage_gets_the_session_body(stocked: StockedSite) -> 
         found = drafts.by_slug(uow.db, slug)
         assert found is not None
         session = f"http://index.example/upload/2.0/session/{found.key}/"
+        digest = digest_of(found, drafts.files(uow.db, found))
     assert json.loads(response.body) == {
         "meta": {"api-version": "2.0"},
         "links": {
@@ -51,6 +53,7 @@ def test_a_script_that_may_stage_gets_the_session_body(stocked: StockedSite) -> 
         "mechanisms": ["http-post-bytes", "vnd-greenroom-resumable-v1"],
         "session-token": slug,
         "expires-at": "2026-06-29T12:00:00Z",
+        "content-digest": digest,
         "status": "open",
         "files": {
             name: {"status": "completed", "link": f"{draft}files/{name}"}
@@ -60,6 +63,7 @@ def test_a_script_that_may_stage_gets_the_session_body(stocked: StockedSite) -> 
             f"Draft of Example 3.0: {draft}",
             f"Try it: pip install --extra-index-url {draft}simple/ Example==3.0",
             "It expires on 2026-06-29 at 12:00 UTC.",
+            f"The digest of its content is {digest}.",
             "Publish it: http://index.example/manage/project/Example/draft/3.0/",
         ],
     }

@@ -598,6 +598,8 @@ def test_the_answer_that_opens_a_draft_says_everything(site: Site, tmp_path: Pat
     assert response.headers["Cache-Control"] == "private, no-store"
     assert len(slug) == 22
     assert slug.isalnum()
+    content = f"example-project 1.0\n{hashlib.sha256(path.read_bytes()).hexdigest()} {path.name}\n"
+    digest = f"sha256:{hashlib.sha256(content.encode()).hexdigest()}"
     assert body == {
         "meta": {"api-version": "2.0"},
         "links": {
@@ -610,12 +612,14 @@ def test_the_answer_that_opens_a_draft_says_everything(site: Site, tmp_path: Pat
         "mechanisms": ["http-post-bytes", "vnd-greenroom-resumable-v1"],
         "session-token": slug,
         "expires-at": "2026-06-15T12:00:00Z",
+        "content-digest": digest,
         "status": "open",
         "files": {path.name: {"status": "completed", "link": f"{draft}files/{path.name}"}},
         "notices": [
             f"Draft of Example.Project 1.0: {draft}",
             f"Try it: pip install --extra-index-url {draft}simple/ Example.Project==1.0",
             "It expires on 2026-06-15 at 12:00 UTC.",
+            f"The digest of its content is {digest}.",
             "Publish it: http://index.example/manage/project/Example.Project/draft/1.0/",
         ],
     }

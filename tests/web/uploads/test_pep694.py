@@ -12,6 +12,7 @@ from sqlalchemy import select
 
 from greenroom.models import RoleName, Token
 from greenroom.registry import drafts, projects
+from greenroom.registry.draft_contents import content_digest
 from greenroom.registry.permissions import OPERATOR
 from greenroom.registry.reviews import review_all
 from greenroom.registry.unit_of_work import Services
@@ -611,6 +612,61 @@ def test_a_session_is_published(client: Client, site: Site, wheel: Path, tmp_pat
     assert sorted(public(site)) == [WHEEL, "example-1.0.tar.gz"]
     assert body(client.post(session["links"]["publish"], status=201)) == published
     assert body(client.get(session["links"]["session"])) == published
+
+
+def publication(digest: object) -> dict[str, object]:
+    return {"meta": META, "content-digest": digest}
+
+
+def test_what_is_published_can_be_named_by_its_digest(
+    client: Client, site: Site, wheel: Path, tmp_path: Path
+) -> None:
+    session = client.session()
+    here, publish = session["links"]["session"], session["links"]["publish"]
+    assert session["content-digest"] == content_digest("example", "1.0", {})
+    client.add(session, wheel)
+    reviewed = body(client.get(here))["content-digest"]
+    client.add(session, make_sdist(tmp_path))
+
+    refusal = problem(client.post(publish, publication(reviewed)), 409, "draft-changed")
+
+    assert public(site) == []
+    assert [error["message"].partition(":")[0] for error in refusal["errors"][1:]] == [
+        "'example-1.0.tar.gz' was added"
+    ]
+    now = body(client.get(here))["content-digest"]
+    assert now in refusal["detail"]
+    published = body(client.post(publish, publication(now), status=201))
+    assert published["content-digest"] == now
+    assert body(client.post(publish, publication(now), status=201)) == published
+    problem(client.post(publish, publication(reviewed)), 409, "draft-changed")
+    assert body(client.post(publish, status=201)) == published
+
+
+@pytest.mark.parametrize("digest", [None, "", 7, "sha256:" + "A" * 64, "sha256:" + "a" * 63])
+def test_what_is_no_digest_publishes_nothing(
+    client: Client, site: Site, wheel: Path, digest: object
+) -> None:
+    session = client.session()
+    client.add(session, wheel)
+
+    refusal = client.post(session["links"]["publish"], publication(digest))
+
+    assert "content-digest" in problem(refusal, 400, "invalid-request")["detail"]
+    assert public(site) == []
+
+
+def test_the_digest_of_another_session_publishes_nothing(
+    client: Client, site: Site, wheel: Path
+) -> None:
+    session = client.session()
+    client.add(session, wheel)
+    other = content_digest("example", "2.0", {})
+
+    refusal = client.post(session["links"]["publish"], publication(other))
+
+    assert "never had the content" in problem(refusal, 409, "draft-changed")["detail"]
+    assert public(site) == []
 
 
 def test_an_empty_session_registers_a_name(client: Client, site: Site) -> None:

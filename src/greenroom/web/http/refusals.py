@@ -23,6 +23,7 @@ _STATUS: dict[type[errors.Refusal], int] = {
     errors.NotFound: 404,
     errors.Ended: 410,
     errors.CannotPublish: 409,
+    errors.DraftChanged: 409,
     errors.DraftExists: 409,
     errors.FileReserved: 409,
     errors.UploadConflict: 409,

@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
+from greenroom.registry.draft_contents import CONTENT_DIGEST
 from greenroom.web.http.problem_details import Answer, AnswerMeta, Url
 
 Timestamp = Annotated[
@@ -55,6 +56,14 @@ class SessionBody(Answer):
         ),
     ]
     expires_at: Timestamp
+    content_digest: Annotated[
+        str,
+        Field(
+            pattern=CONTENT_DIGEST,
+            description="Of all files: what it is now, or was when the session was published. "
+            "Missing after a session was canceled.",
+        ),
+    ] = ""
     status: Literal["open", "processing", "published", "error", "canceled"]
     files: Annotated[dict[str, SessionFile], Field(description="By file name.")]
     notices: Annotated[list[str], Field(description="Sentences for people.")]

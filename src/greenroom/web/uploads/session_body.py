@@ -5,8 +5,8 @@ from collections.abc import Mapping, Sequence
 from pyramid.response import Response
 
 from greenroom import times
-from greenroom.models import PRESIGNED, Draft, DraftState, UploadState
-from greenroom.registry import drafts, upload_sessions, upload_states
+from greenroom.models import PRESIGNED, Draft, DraftState, File, UploadState
+from greenroom.registry import draft_contents, drafts, upload_sessions, upload_states
 from greenroom.registry.drafts import DraftDetails
 from greenroom.registry.unit_of_work import UnitOfWork
 from greenroom.web.http import commands
@@ -31,19 +31,25 @@ def session_body(
     A session that has ended has nothing left to link to but itself.
     """
     details = drafts.details(uow, draft)
+    staged = drafts.files(uow.db, draft) if details.is_live else []
+    digest = draft_contents.digest_of(draft, staged) if details.is_live else draft.content_digest
     standing = (
-        _standing(request, details) if details.is_live else [drafts.ended_sentence(uow, draft)]
+        _standing(request, details, digest or "")
+        if details.is_live
+        else [drafts.ended_sentence(uow, draft)]
     )
-    return {
+    body: dict[str, object] = {
         "meta": {"api-version": API_VERSION},
         "links": _links(request, details),
         "mechanisms": list(upload_mechanisms(uow)),
         "session-token": details.slug,
         "expires-at": times.seconds(details.expires),
         "status": status(details),
-        "files": _files(request, uow, draft) if details.is_live else {},
+        "files": _files(request, uow, draft, staged) if details.is_live else {},
         "notices": [*notices, *details.review_notices, *standing],
     }
+    is_known = details.state in (DraftState.OPEN, DraftState.PUBLISHED) and digest is not None
+    return body | {"content-digest": digest} if is_known else body
 
 
 def status(draft: DraftDetails) -> str:
@@ -95,11 +101,12 @@ def _links(request: Request, draft: DraftDetails) -> dict[str, str]:
     }
 
 
-def _files(request: Request, uow: UnitOfWork, draft: Draft) -> dict[str, dict[str, object]]:
+def _files(
+    request: Request, uow: UnitOfWork, draft: Draft, files: Sequence[File]
+) -> dict[str, dict[str, object]]:
     """Staged files, and in their places those that are under way or have failed."""
     staged = {
-        file.filename: _file(request, draft, file.filename, UploadState.COMPLETED)
-        for file in drafts.files(uow.db, draft)
+        file.filename: _file(request, draft, file.filename, UploadState.COMPLETED) for file in files
     }
     arriving = {
         upload.filename: _file(request, draft, upload.filename, upload.state, upload.problems)
@@ -118,11 +125,12 @@ def _file(
     return body | {"notices": list(notices)} if notices else body
 
 
-def _standing(request: Request, draft: DraftDetails) -> list[str]:
+def _standing(request: Request, draft: DraftDetails, content_digest: str) -> list[str]:
     """What people can do with a session that is open."""
     return [
         f"Draft of {draft.project_name} {draft.version}: {request.urls.draft(draft)}",
         f"Try it: {commands.install_draft(request, draft)}",
         f"It expires on {draft.expires:%Y-%m-%d at %H:%M} UTC.",
+        f"The digest of its content is {content_digest}.",
         f"Publish it: {request.urls.managed_draft(draft)}",
     ]

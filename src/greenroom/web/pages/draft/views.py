@@ -5,14 +5,14 @@ from pyramid.response import Response
 from pyramid.view import view_config
 
 from greenroom.models import Draft, DraftState
-from greenroom.registry import catalogue, drafts, projects, releases
+from greenroom.registry import catalogue, draft_contents, drafts, projects, releases
 from greenroom.registry.permissions import Act, may
 from greenroom.registry.releases import ReleaseSummary
 from greenroom.web.http import commands
 from greenroom.web.http.draft_nodes import EndedDraft
 from greenroom.web.http.request import Request
 from greenroom.web.pages.draft.resources import DraftPage
-from greenroom.web.pages.draft_details import draft_details
+from greenroom.web.pages.draft_details import digest_of_listed, draft_details
 
 
 @view_config(context=DraftPage, request_method="GET", renderer="pages/draft/draft.jinja2")
@@ -21,10 +21,12 @@ def draft_page(context: DraftPage, request: Request) -> dict[str, object] | Resp
     db, draft = request.uow.db, context.draft
     if draft.project is None or not context.is_live:
         return _tombstone(request, draft)
+    files = drafts.staged_files(db, draft)
     return {
         "draft": drafts.details(request.uow, draft),
         "project": projects.summary(draft.project),
-        "files": drafts.staged_files(db, draft),
+        "files": files,
+        "content_digest": digest_of_listed(draft, files),
         "details": draft_details(db, draft),
         "install_command": commands.install_draft(request, draft),
         "may_manage": may(request.person, Act.SEE, draft.project),
@@ -47,6 +49,7 @@ def _tombstone(request: Request, draft: Draft) -> Response:
         "sentence": drafts.ended_sentence(request.uow, draft),
         "draft": drafts.details(request.uow, draft),
         "release": _published_release(request, draft),
+        "had_files": not draft_contents.is_empty(draft),
     }
     return render_to_response(
         "pages/draft/ended.jinja2", values, request, response=request.response

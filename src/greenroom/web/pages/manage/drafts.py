@@ -14,7 +14,7 @@ from greenroom.registry import (
     upload_sessions,
     upload_states,
 )
-from greenroom.registry.errors import CannotPublish, NotFound
+from greenroom.registry.errors import CannotPublish, DraftChanged, InvalidRequest, NotFound
 from greenroom.registry.permissions import Act, permitted, require
 from greenroom.web.http import commands
 from greenroom.web.http.paging import page_of
@@ -22,9 +22,9 @@ from greenroom.web.http.refusals import PAGE
 from greenroom.web.http.request import Request
 from greenroom.web.http.strict_forms import query_value
 from greenroom.web.pages.caching import never_cache
-from greenroom.web.pages.draft_details import draft_details
+from greenroom.web.pages.draft_details import digest_of_listed, draft_details
 from greenroom.web.pages.form_responses import invalid
-from greenroom.web.pages.manage.forms import ConfirmForm, FileForm
+from greenroom.web.pages.manage.forms import ConfirmForm, FileForm, PublishForm
 from greenroom.web.pages.manage.resources import ManagedDraft
 from greenroom.web.pages.redirects import see_other
 
@@ -39,8 +39,10 @@ def managed_draft(context: ManagedDraft, request: Request) -> Page | Response:
     if not drafts.is_live(request.uow, context.draft):
         return _tombstone(context, request)
     draft = context.draft
+    files = drafts.staged_files(request.uow.db, draft, with_uploaders=True)
     return _page(context, request) | {
-        "files": drafts.staged_files(request.uow.db, draft, with_uploaders=True),
+        "files": files,
+        "content_digest": digest_of_listed(draft, files),
         "uploads": upload_states.unfinished(request.uow, draft),
         "details": draft_details(request.uow.db, draft),
         "draft_url": request.urls.draft(draft),
@@ -70,13 +72,30 @@ def confirm_publishing(context: ManagedDraft, request: Request) -> Page | HTTPSe
     renderer="pages/manage/publish.jinja2",
 )
 def publish(context: ManagedDraft, request: Request) -> Page | HTTPSeeOther:
-    """Make the draft public. A browser that asks again is sent to the same page."""
+    """Make public what the form says. A browser that asks again is sent to the same page."""
+    require(request.person, Act.PUBLISH, context.project)
+    form = PublishForm(request.POST)
+    if not form.validate():
+        raise InvalidRequest(
+            "This form does not say what it publishes: open the page of the draft, and publish it "
+            "from there."
+        )
+    digest = form.content_digest.data or ""
     try:
-        draft = publishing.publish(request.uow, request.person, context.draft)
+        draft = publishing.publish(
+            request.uow, request.person, context.draft, content_digest=digest
+        )
     except CannotPublish as refusal:
         request.tm.doom()
         page = _publication(context, request, refusal.details)
         return invalid(request, page, PAGE.status(CannotPublish))
+    except DraftChanged as refusal:
+        if not drafts.is_live(request.uow, context.draft):
+            raise
+        request.tm.doom()
+        reasons = publishing.obstacles(request.uow, context.draft)
+        page = _publication(context, request, reasons, refusal)
+        return invalid(request, page, PAGE.status(DraftChanged))
     if drafts.details(request.uow, draft).is_being_reviewed:
         notice = "This index reviews what is published: it becomes public when that has passed."
         return see_other(request, _address(context, request), notice)
@@ -201,11 +220,19 @@ def _tombstone(context: ManagedDraft, request: Request) -> Response:
     )
 
 
-def _publication(context: ManagedDraft, request: Request, reasons: tuple[str, ...]) -> Page:
+def _publication(
+    context: ManagedDraft,
+    request: Request,
+    reasons: tuple[str, ...],
+    changed: DraftChanged | None = None,
+) -> Page:
     never_cache(request)
     db = request.uow.db
+    files = drafts.staged_files(db, context.draft)
     return _subject(context, request) | {
-        "files": drafts.staged_files(db, context.draft),
+        "files": files,
+        "content_digest": digest_of_listed(context.draft, files),
+        "changes": changed.details if changed is not None else (),
         "details": draft_details(db, context.draft),
         "reasons": reasons,
     }

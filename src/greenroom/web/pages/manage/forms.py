@@ -54,6 +54,12 @@ class ReasonForm(ConfirmForm):
     )
 
 
+class PublishForm(Form):
+    """What was looked at."""
+
+    content_digest = StringField("Content", [InputRequired(), Length(max=255)])
+
+
 class FileForm(Form):
     """Which file."""
 

@@ -9,6 +9,7 @@ from typing import Annotated, Literal, TypeVar
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 from pyramid.httpexceptions import HTTPNotAcceptable, HTTPUnsupportedMediaType
 
+from greenroom.registry.draft_contents import CONTENT_DIGEST
 from greenroom.registry.errors import InvalidRequest
 from greenroom.web.http.content_coding import COMPRESSED, is_compressed
 from greenroom.web.http.media_types import media_type
@@ -59,6 +60,19 @@ class CreateSession(Empty):
     version: Annotated[
         str, Field(min_length=1, max_length=100, description="In any spelling (PEP 440).")
     ]
+
+
+class Publish(Empty):
+    """Publish a session, or only what has this digest."""
+
+    content_digest: Annotated[
+        str,
+        Field(
+            pattern=CONTENT_DIGEST,
+            description="The session's `content-digest` as it was reviewed: what has another one "
+            "by now is not published.",
+        ),
+    ] = ""
 
 
 class Extend(Empty):

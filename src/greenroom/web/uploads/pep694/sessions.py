@@ -12,7 +12,7 @@ from greenroom.registry.names import check_version
 from greenroom.web.http import errors
 from greenroom.web.http.request import Request
 from greenroom.web.uploads.pep694.access import authorized, begin
-from greenroom.web.uploads.pep694.requests import CreateSession, Empty, Extend, parse
+from greenroom.web.uploads.pep694.requests import CreateSession, Extend, Publish, parse
 from greenroom.web.uploads.pep694.resources import PublishingSession, UploadRoot
 from greenroom.web.uploads.session_body import session_response
 
@@ -58,8 +58,8 @@ def cancel(context: PublishingSession, request: Request) -> Response:
 def publish(context: PublishingSession, request: Request) -> Response:
     """Make it public: now, or after a review."""
     actor, draft = authorized(request, context.draft), context.draft
-    parse(request, Empty)
-    publishing.publish(request.uow, actor, draft, registers_name=True)
+    digest = parse(request, Publish).content_digest or None
+    publishing.publish(request.uow, actor, draft, content_digest=digest, registers_name=True)
     if drafts.details(request.uow, draft).is_being_reviewed:
         response = session_response(request, request.uow, draft, status=202)
         response.retry_after = _SOON
