@@ -2,11 +2,12 @@
 
 import gc
 import os
+import re
 import shutil
 import signal
 import sqlite3
 import warnings
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from functools import cache
@@ -21,6 +22,7 @@ from greenroom.database import Database
 from greenroom.distributions import description
 from greenroom.models import Base
 from greenroom.registry import accounts
+from greenroom.registry.errors import Refusal
 from greenroom.registry.unit_of_work import Services, UnitOfWork
 from greenroom.settings import Settings
 from greenroom.storage import open_storage
@@ -29,6 +31,24 @@ from tests import fuzzing
 hypothesis.settings.load_profile(fuzzing.PROFILE)
 
 SECRET_KEY = "not a secret, only for tests"
+
+
+_REPR = re.compile(r"<\w+\.\w+: .*>|<\S+ object at ")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _refusals_have_no_reprs() -> Iterator[None]:
+    """Every refusal, in all tests, is written for people: no value of an enumeration is in it."""
+    original = Refusal.__init__
+
+    def check(self: Refusal, sentence: str, details: Sequence[str] = ()) -> None:
+        found = [text for text in (sentence, *details) if _REPR.search(text)]
+        assert found == []
+        original(self, sentence, details)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Refusal, "__init__", check)
+        yield
 
 
 class FakeClock:

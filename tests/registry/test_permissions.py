@@ -322,6 +322,18 @@ def test_a_refusal_says_whether_the_token_or_the_user_is_the_limit(world: World)
         require(world.actor("maintainer", "all", "any"), Act.MANAGE, world.this)
 
 
+@pytest.mark.parametrize("act", Act)
+@pytest.mark.parametrize("token", ["-", "all", "stage"])
+def test_every_refusal_names_what_is_refused(world: World, act: Act, token: str) -> None:
+    who = "owner" if token == "stage" else "stranger"
+    sentence = world.actor(who, token, "any").why_not(act, world.this)
+
+    assert f" {act.value} " in sentence
+    assert "<" not in sentence
+    is_of_role = token == "stage" and act is not Act.QUARANTINE
+    assert (f"the permission '{act.value}'" in sentence) == is_of_role
+
+
 def test_a_role_that_was_taken_away_is_gone_at_once(world: World) -> None:
     maintainer = world.actor("maintainer", "-", "-")
     projects.remove_role(world.uow, OPERATOR, world.this, "maintainer")

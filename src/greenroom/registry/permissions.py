@@ -240,7 +240,7 @@ class ApiToken(_WithAccount):
         if act in _by_role(self._account, project):
             return (
                 f"This API token may not {act} in project {project.name!r}, though its user may: "
-                f"use a token with the permission {act!r} that covers the project."
+                f"use a token with the permission {act.value!r} that covers the project."
             )
         return _WithAccount.why_not(self, act, project)
 
