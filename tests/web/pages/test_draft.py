@@ -10,7 +10,9 @@ from greenroom.models import Draft
 from greenroom.registry import (
     accounts,
     drafts,
+    projects,
     publishing,
+    removal,
 )
 from greenroom.registry.permissions import OPERATOR, Actor, Person
 from greenroom.registry.unit_of_work import UnitOfWork
@@ -192,6 +194,36 @@ def test_what_is_left_of_a_draft_says_what_happened(
         answer = site.app.get(f"/draft/{slug}/{below}", status=410)
         assert sentence in answer.text
         assert ("/project/example/1.0/" in answer.text) == (how == "publish")
+
+
+def test_a_name_that_was_registered_without_files_has_lost_none(site: Site) -> None:
+    with site.services.writing() as uow:
+        ada = Person(accounts.get_user(uow.db, "ada"))
+        draft = factories.open_new(uow, ada)
+        slug = draft.slug
+        publishing.publish(uow, ada, draft, registers_name=True)
+
+    page = site.app.get(f"/draft/{slug}/", status=410)
+    managed = site.sign_in().get("/manage/project/example/draft/1.0/")
+    below = site.app.get(f"/draft/{slug}/simple/", status=410)
+
+    for shown in (text(page), text(managed), below.text):
+        assert "The draft of example 1.0 was published without files" in shown
+        assert "gone" not in shown
+        assert "not offered" not in shown
+
+
+def test_a_release_that_was_deleted_since_has_not_lost_a_draft(site: Site, tmp_path: Path) -> None:
+    slug = stage(site, make_wheel(tmp_path))
+    end(site, slug, "publish")
+    with site.services.writing() as uow:
+        ada = Person(accounts.get_user(uow.db, "ada"))
+        removal.remove_release(uow, ada, projects.get(uow, "example"), "1.0")
+
+    page = text(site.app.get(f"/draft/{slug}/", status=410))
+
+    assert "The draft of example 1.0 was published. The release is not offered any more." in page
+    assert "Ask whoever gave you the address" not in page
 
 
 def test_an_expired_draft_does_not_lead_to_a_release_that_it_would_have_added_to(
