@@ -12,6 +12,7 @@ from greenroom.models import Attempt, RoleName, Token
 from greenroom.registry import accounts, drafts, projects
 from greenroom.registry.errors import InvalidRequest, NotAuthenticated, NotFound, Refusal, TooMany
 from greenroom.registry.permissions import OPERATOR, ApiToken, Person
+from greenroom.registry.random_text import random_text
 from greenroom.registry.unit_of_work import Services, UnitOfWork
 from tests import factories
 from tests.artifacts import make_wheel
@@ -420,6 +421,6 @@ def test_the_last_use_of_a_token_is_kept_to_the_minute(
 
 
 def test_slugs_and_tokens_are_random_letters_and_digits() -> None:
-    made = {accounts.random_text(22) for _ in range(100)}
+    made = {random_text(22) for _ in range(100)}
     assert len(made) == 100
     assert all(len(text) == 22 and text.isascii() and text.isalnum() for text in made)

@@ -227,6 +227,47 @@ def test_an_owner_gives_and_takes_roles(
     assert published.last_serial == len(written)
 
 
+def test_who_loses_a_role_loses_the_addresses_of_drafts(
+    uow: UnitOfWork, ada: Person, eve: Person, published: Project, tmp_path: Path
+) -> None:
+    factories.add_role(uow, published, eve.user, RoleName.MAINTAINER)
+    live = [
+        factories.stage(uow, eve, make_wheel(tmp_path, "zope.example", version=version))
+        for version in ("2.0", "3.0")
+    ]
+    discarded = factories.stage(uow, eve, make_wheel(tmp_path, "zope.example", version="4.0"))
+    drafts.discard(uow, ada, discarded)
+    of_another = factories.stage(uow, eve, make_wheel(tmp_path, "another"))
+    known = {draft.id: draft.slug for draft in (*live, discarded, of_another)}
+    keys = [draft.key for draft in live]
+
+    projects.add_role(uow, ada, published, "eve", RoleName.OWNER)  # loses nothing
+    assert [draft.slug for draft in live] == [known[draft.id] for draft in live]
+    projects.remove_role(uow, ada, published, "eve")
+
+    for draft in live:
+        assert drafts.by_slug(uow.db, known[draft.id]) is None
+        assert drafts.by_slug(uow.db, draft.slug) is draft
+        line = drafts.events(uow.db, draft)[0]
+        assert (line.by, line.act) == ("ada", "rotated the address")
+        assert line.detail == "because eve is an owner no more"
+    assert [draft.key for draft in live] == keys
+    assert discarded.slug == known[discarded.id]
+    assert of_another.slug == known[of_another.id]
+
+
+def test_a_role_that_is_not_taken_changes_no_address(
+    uow: UnitOfWork, ada: Person, published: Project, tmp_path: Path
+) -> None:
+    draft = factories.stage(uow, ada, make_wheel(tmp_path, "zope.example", version="2.0"))
+    slug = draft.slug
+
+    with pytest.raises(InvalidRequest):
+        projects.remove_role(uow, ada, published, "ada")
+
+    assert draft.slug == slug
+
+
 def test_roles_of_a_name_that_is_only_reserved_are_not_in_the_journal(
     uow: UnitOfWork, ada: Person, eve: Person, tmp_path: Path
 ) -> None:

@@ -7,7 +7,6 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import cache
-from string import ascii_letters, digits
 
 import argon2
 from sqlalchemy import delete, func, select
@@ -24,6 +23,7 @@ from greenroom.registry.errors import (
 )
 from greenroom.registry.names import is_username
 from greenroom.registry.permissions import TOKEN_PERMISSIONS, Actor, ApiToken
+from greenroom.registry.random_text import random_text
 from greenroom.registry.rate_limits import waiting_time
 from greenroom.registry.unit_of_work import UnitOfWork
 
@@ -416,16 +416,6 @@ def forget_old_attempts(uow: UnitOfWork) -> int:
     old = Attempt.at <= uow.now - REGISTRATIONS_COUNT_FOR
     deleted = uow.db.execute(delete(Attempt).where(failed | old).returning(Attempt.id))
     return len(deleted.all())
-
-
-def may_be_random_text(text: str, length: int) -> bool:
-    """Whether :func:`random_text` could have given this: nothing else need be looked for."""
-    return len(text) == length and text.isascii() and text.isalnum()
-
-
-def random_text(length: int) -> str:
-    """Letters and digits from the operating system's source of secrets."""
-    return "".join(secrets.choice(ascii_letters + digits) for _ in range(length))
 
 
 def _token_digest(text: str) -> str:

@@ -31,14 +31,15 @@ from greenroom.models import (
 )
 from greenroom.registry import (
     catalogue,
+    draft_addresses,
     draft_contents,
     file_rules,
     jobs,
     projects,
     releases,
 )
-from greenroom.registry.accounts import may_be_random_text, random_text
 from greenroom.registry.artifacts import Artifact
+from greenroom.registry.draft_addresses import SLUG_LENGTH, new_slug
 from greenroom.registry.errors import (
     BeingReviewed,
     DraftExists,
@@ -49,10 +50,11 @@ from greenroom.registry.errors import (
 )
 from greenroom.registry.names import canonical_version, lookup_name
 from greenroom.registry.permissions import Act, Actor, may, require, require_upload
+from greenroom.registry.random_text import may_be_random_text, random_text
 from greenroom.registry.releases import FileSummary
 from greenroom.registry.unit_of_work import UnitOfWork
 
-SLUG_LENGTH = 22
+KEY_LENGTH = 22
 # For so long after its end a session tells what became of it and of its files.
 STATUS_KEPT = timedelta(days=30)
 
@@ -143,7 +145,7 @@ def by_slug(db: Session, slug: str) -> Draft | None:
 
 def by_key(db: Session, key: str) -> Draft | None:
     """The draft, live or ended, whose session has this key (PEP 694)."""
-    if not may_be_random_text(key, SLUG_LENGTH):
+    if not may_be_random_text(key, KEY_LENGTH):
         return None
     return db.scalar(select(Draft).where(Draft.key == key))
 
@@ -363,8 +365,8 @@ def open_draft(uow: UnitOfWork, actor: Actor, project: Project, version: Version
         file_rules.check_release_open(uow, release)
     lifetime = uow.settings.draft_lifetime
     draft = Draft(
-        slug=random_text(SLUG_LENGTH),
-        key=random_text(SLUG_LENGTH),
+        slug=new_slug(),
+        key=random_text(KEY_LENGTH),
         project=project,
         release=release,
         project_name=project.name,
@@ -499,9 +501,7 @@ def rotate(uow: UnitOfWork, actor: Actor, draft: Draft) -> None:
         Ended: the draft is not open any more.
     """
     begin(uow, actor, Act.STAGE, draft)
-    draft.slug = random_text(SLUG_LENGTH)
-    log(uow, draft, actor, "rotated the address")
-    uow.db.flush()
+    draft_addresses.change(uow, draft, actor.name)
 
 
 # Ending

@@ -19,7 +19,7 @@ from greenroom.models import (
     RoleName,
     User,
 )
-from greenroom.registry import catalogue, journal, purging
+from greenroom.registry import catalogue, draft_addresses, journal, purging
 from greenroom.registry.errors import (
     InvalidRequest,
     NameNotAvailable,
@@ -279,7 +279,7 @@ def add_role(
 
 
 def remove_role(uow: UnitOfWork, actor: Actor, project: Project, username: str) -> None:
-    """Take a person's part in the project away.
+    """Take a person's part in the project away, and the addresses of its open drafts with it.
 
     Raises:
         NotAllowed: the actor may not manage the project.
@@ -295,6 +295,8 @@ def remove_role(uow: UnitOfWork, actor: Actor, project: Project, username: str) 
     _check_not_last_owner(project, role)
     project.roles.remove(role)
     uow.db.flush()
+    why = f"because {role.user.username} is {_a(RoleName(role.name))} no more"
+    draft_addresses.change_all(uow, project, actor.name, why)
     _journal_role(uow, actor, project, f"remove {role.name.title()} {role.user.username}")
 
 

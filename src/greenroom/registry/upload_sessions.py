@@ -32,7 +32,6 @@ from greenroom.registry import (
     upload_states,
     uploads,
 )
-from greenroom.registry.accounts import may_be_random_text, random_text
 from greenroom.registry.artifacts import Artifact, Claims, Received, Receiver
 from greenroom.registry.errors import (
     Ended,
@@ -47,6 +46,7 @@ from greenroom.registry.errors import (
     WrongOffset,
 )
 from greenroom.registry.permissions import Act, Actor
+from greenroom.registry.random_text import may_be_random_text, random_text
 from greenroom.registry.unit_of_work import Services, UnitOfWork
 from greenroom.registry.uploads import Authenticate
 from greenroom.settings import Settings

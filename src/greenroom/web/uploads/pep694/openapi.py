@@ -16,7 +16,7 @@ from pyramid.response import Response
 from pyramid.view import view_config
 
 from greenroom.registry import errors
-from greenroom.registry.drafts import SLUG_LENGTH
+from greenroom.registry.draft_addresses import SLUG_LENGTH
 from greenroom.registry.errors import Refusal
 from greenroom.registry.upload_sessions import KEY_LENGTH
 from greenroom.web.http.caching import conditional

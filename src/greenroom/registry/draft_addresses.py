@@ -1,0 +1,40 @@
+"""The secret addresses of drafts, and when they change."""
+
+from sqlalchemy import select
+
+from greenroom.models import Draft, DraftEvent, DraftState, Project
+from greenroom.registry.random_text import random_text
+from greenroom.registry.unit_of_work import UnitOfWork
+
+SLUG_LENGTH = 22
+
+
+def new_slug() -> str:
+    """The secret of a draft's address."""
+    return random_text(SLUG_LENGTH)
+
+
+def change(uow: UnitOfWork, draft: Draft, by: str, why: str = "") -> None:
+    """Give the draft another address, and write into its log who did so, and why.
+
+    The old one is unknown at once. The caller holds the project's lock.
+    """
+    draft.slug = new_slug()
+    uow.db.add(
+        DraftEvent(draft_id=draft.id, at=uow.now, by=by, act="rotated the address", detail=why)
+    )
+    uow.db.flush()
+
+
+def change_all(uow: UnitOfWork, project: Project, by: str, why: str) -> None:
+    """Give every live draft of the project another address: somebody is not to know it any more.
+
+    The caller holds the project's lock.
+    """
+    live = select(Draft).where(
+        Draft.project_id == project.id,
+        Draft.state == DraftState.OPEN,
+        Draft.expires > uow.now,
+    )
+    for draft in uow.db.scalars(live.execution_options(populate_existing=True)).all():
+        change(uow, draft, by, why)
