@@ -25,6 +25,7 @@ PARTS = (
     "pages.help",
     "pages.manage",
     "pages.project",
+    "pages.signing_in",
     "pages.templating",
     "uploads.draft_lookup",
     "uploads.legacy",

@@ -102,7 +102,7 @@ def test_another_method_is_told_which_ones_there_are(
 
 
 def test_a_method_says_nothing_of_what_may_not_be_known(stocked: StockedSite) -> None:
-    for path in ("/manage/project/hidden/", "/project/hidden/", "/simple/hidden/"):
+    for path in ("/project/hidden/", "/simple/hidden/"):
         assert fetch(stocked.site, path, method="DELETE").status_int == 404
 
 

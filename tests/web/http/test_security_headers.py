@@ -25,7 +25,7 @@ ANSWERS = [
     ("GET", "/search/?q=a&q=b", 400),
     ("GET", "/account/login", 200),
     ("GET", "/account/", 303),
-    ("GET", "/admin/", 404),
+    ("GET", "/admin/", 303),
     ("GET", "/help/", 200),
     ("GET", "/help/errors/", 200),
     ("GET", "/help/nothing/", 404),

@@ -5,6 +5,7 @@ import re
 from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
+from urllib.parse import parse_qs, unquote, urlsplit
 
 import pytest
 import webtest
@@ -22,6 +23,7 @@ from greenroom.registry import (
 from greenroom.registry.permissions import Person
 from tests import factories
 from tests.artifacts import make_sdist, make_wheel
+from tests.factories import PASSWORD
 from tests.web.conftest import Site
 from tests.web.reading import banner, commands, counted_statements, heading, links, text
 
@@ -140,19 +142,77 @@ def test_a_project_without_releases_is_marked(site: Site, tmp_path: Path) -> Non
         "remove-role?user=ada",
     ],
 )
-@pytest.mark.parametrize("who", ["eve", None])
-def test_strangers_find_nothing_there(
-    site: Site, tmp_path: Path, path: str, who: str | None
-) -> None:
+def test_strangers_find_nothing_there(site: Site, tmp_path: Path, path: str) -> None:
     site.stage(make_wheel(tmp_path))
-    if who:
-        site.user(who)
-    browser = site.sign_in(who) if who else site.app
+    site.user("eve")
+    browser = site.sign_in("eve")
 
     there = browser.get(f"{PROJECT}{path}", status=404)
     elsewhere = browser.get(f"/manage/project/nothing/{path}", status=404)
 
     assert there.body == elsewhere.body
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/manage",
+        "/manage/",
+        "/manage/nothing",
+        "/manage/project/",
+        "/manage/project/nothing/",
+        "/manage/project/Example",
+        f"{PROJECT}history/?page=2&x=%C3%A9",
+        f"{DRAFT}publish",
+        f"{DRAFT}remove?filename=example-1.0%2Bx.whl",
+        f"{PROJECT}x%20y%2Fz/%C3%A9?q=a+b",
+        "/admin",
+        "/admin/",
+        "/admin/verify",
+        "/admin/nothing/there",
+    ],
+)
+def test_who_is_not_signed_in_is_asked_to_and_comes_back(
+    site: Site, tmp_path: Path, path: str
+) -> None:
+    site.stage(make_wheel(tmp_path))
+    browser = site.browser()
+
+    asked = browser.get(path, status=303)
+
+    assert asked.location.startswith("http://index.example/account/login?next=")
+    assert asked.headers["Cache-Control"] == "private, no-store"
+    form = asked.follow().forms["login"]
+    form["username"], form["password"] = "ada", PASSWORD
+    back = urlsplit(form.submit(status=303).location)
+    wanted = urlsplit(path)
+    assert (back.netloc, unquote(back.path)) == ("index.example", unquote(wanted.path))
+    assert parse_qs(back.query) == parse_qs(wanted.query)
+
+
+@pytest.mark.parametrize(
+    "path", ["//evil.example/manage/", "//manage/", "/manage/%FF", "/\\manage/"]
+)
+def test_where_to_come_back_to_is_on_this_site(site: Site, path: str) -> None:
+    browser = site.browser()
+    answer = browser.get("/", extra_environ={"PATH_INFO": unquote(path, "latin-1")}, status="*")
+
+    if answer.status_int == 303:
+        form = answer.follow().forms["login"]
+        form["username"], form["password"] = "ada", PASSWORD
+        assert form.submit(status=303).location.startswith("http://index.example/manage/")
+    else:
+        assert answer.status_int == 404
+
+
+@pytest.mark.parametrize("path", [PROJECT, f"{DRAFT}publish", "/manage/nothing", "/admin/verify"])
+def test_who_is_not_signed_in_does_nothing(site: Site, tmp_path: Path, path: str) -> None:
+    site.stage(make_wheel(tmp_path))
+
+    answer = site.app.post(path, {"content_digest": "x"}, status=303)
+
+    assert answer.location == "http://index.example/account/login"
+    assert public(site) == []
 
 
 @pytest.mark.parametrize(
@@ -829,9 +889,8 @@ def test_administrators_see_every_user_and_every_draft(site: Site, tmp_path: Pat
     assert DRAFT in links(page)
 
 
-@pytest.mark.parametrize("who", ["ada", None])
-def test_for_everybody_else_there_is_no_such_page(site: Site, who: str | None) -> None:
-    browser = site.sign_in(who) if who else site.app
+def test_for_everybody_else_there_is_no_such_page(site: Site) -> None:
+    browser = site.sign_in()
 
     answer = browser.get("/admin/", status=404)
 

@@ -35,6 +35,9 @@ class Node:
     takes_uploads: ClassVar[bool] = False
     """Whether upload clients send files to it, and are redirected to its one address."""
 
+    is_for_signed_in: ClassVar[bool] = False
+    """Whether everything below a first segment is for people who are signed in."""
+
     headers: ClassVar[Mapping[str, str]] = MappingProxyType({})
     """Headers of every answer below it, whatever a view has set."""
 

@@ -1,9 +1,15 @@
 """Where a page sends the browser."""
 
+from urllib.parse import quote
+
 from pyramid.httpexceptions import HTTPSeeOther
 
 from greenroom.models import User
 from greenroom.web.http.request import SAFE_METHODS, Request
+from greenroom.web.http.strict_forms import LONGEST_VALUE
+
+# Left as it is in a query; what no address may have raw is quoted.
+_IN_QUERY = "".join(map(chr, range(0x21, 0x7F)))
 
 
 def is_local(path: str) -> bool:
@@ -35,6 +41,17 @@ def user_or_sign_in(request: Request) -> User:
     """
     user = request.user
     if user is None:
-        back = request.path_qs if request.method in SAFE_METHODS else None
+        back = _address(request) if request.method in SAFE_METHODS else None
         raise see_other(request, request.paths.sign_in(back))
     return user
+
+
+def _address(request: Request) -> str | None:
+    """What was asked for, as a path, if one can be sent back to it."""
+    path = quote(
+        request.environ.get("SCRIPT_NAME", "") + request.environ.get("PATH_INFO", ""),
+        encoding="latin-1",
+    )
+    query = quote(request.query_string, safe=_IN_QUERY, encoding="latin-1")
+    address = f"{path}?{query}" if query else path
+    return address if is_local(address) and len(address) <= LONGEST_VALUE else None

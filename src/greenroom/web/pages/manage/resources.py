@@ -13,6 +13,8 @@ from greenroom.web.http.traversal import Node
 class Manage(Node):
     """``/manage/``: your projects."""
 
+    is_for_signed_in = True
+
     def __getitem__(self, name: str) -> ManagedProjects:
         if name != "project":
             raise KeyError(name)

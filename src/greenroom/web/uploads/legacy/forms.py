@@ -242,9 +242,7 @@ def parse_claims(fields: Fields, *, private: bool) -> Claims:
         raise MissingField("The form field 'pyversion' is missing: a wheel has one, such as py3.")
     digests = _digests(fields)
     version = check_version(_required(fields, "version"), private=private)
-    return Claims(
-        name, version, packagetype, digests, comment=_comment(fields), told_by="form"
-    )
+    return Claims(name, version, packagetype, digests, comment=_comment(fields), told_by="form")
 
 
 def _packagetype(fields: Fields) -> PackageType:
