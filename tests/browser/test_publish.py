@@ -119,3 +119,30 @@ def test_the_pages_fit_the_width_of_a_phone(browser: Browser, server: Server) ->
         page.goto(f"{server.url}{path}")
         assert page.evaluate("document.documentElement.scrollWidth") <= 390, path
     context.close()
+
+
+def test_a_slash_leads_to_the_search_unless_one_types(browser: Browser, server: Server) -> None:
+    context = browser.new_context()
+    page = context.new_page()
+    for path in ("/", "/search/", "/help/"):
+        page.goto(f"{server.url}{path}")
+        field = page.get_by_role("searchbox", name="Search projects")
+        page.keyboard.press("/")
+        expect(field).to_be_focused()
+        page.keyboard.type("a/b")
+        expect(field).to_have_value("a/b")
+    context.close()
+
+
+def test_all_pages_begin_at_one_edge(browser: Browser, server: Server) -> None:
+    context = browser.new_context(viewport={"width": 1280, "height": 800})
+    page = context.new_page()
+    sign_in(page, server)
+
+    edges = set()
+    for path in (*PAGES, "/search/?q=thing", "/help/", "/user/ada/"):
+        page.goto(f"{server.url}{path}")
+        edges.add(page.locator("main").evaluate("e => [e.clientWidth, e.offsetLeft].join()"))
+
+    assert len(edges) == 1
+    context.close()

@@ -136,8 +136,10 @@ def indexes(
         ("/draft/{slug}/files/big-2.0-py3-none-any.whl", 2),
         ("/draft/{slug}/files/big-2.0-py3-none-any.whl.metadata", 3),
         ("/search/?q=big", 3),  # how broad, which in what order, their releases with projects
-        ("/search/?q=project", 3),
-        ("/search/", 0),
+        ("/search/?q=example", 3),
+        ("/search/", 3),  # which by name, their releases with projects, how many
+        ("/search/?q=bog", 4),  # and names that are near
+        ("/", 2),  # which are new, their releases with projects
         # token, user, project, roles, draft, files, uploaders, uploads
         ("/api/drafts/big/2.0", 8),
         ("/help/", 0),

@@ -29,6 +29,9 @@ from greenroom.models import (
 )
 from greenroom.registry.names import canonical_version, lookup_name
 
+# Releases, when only the newest of each project is wanted.
+_MOST_LOOKED_AT = 1000
+
 
 @dataclass(frozen=True, slots=True)
 class ListedProject:
@@ -350,6 +353,26 @@ def described_files(db: Session, release: Release) -> list[File]:
             .options(undefer(File.core_metadata))
         )
     )
+
+
+def newest_release_of_each(db: Session, count: int) -> list[Release]:
+    """Like :func:`newest_releases`, but of each project only the newest.
+
+    Only the last thousand releases are looked at, so that the work stays small.
+    """
+    rows = db.execute(
+        select(Release.id, Release.project_id)
+        .join(Release.project)
+        .where(_is_public_release(), _is_recommended())
+        .order_by(
+            Release.published.desc(), Project.normalized_name, Release.canonical_version.desc()
+        )
+        .limit(_MOST_LOOKED_AT)
+    )
+    newest: dict[int, int] = {}
+    for release_id, project_id in rows:
+        newest.setdefault(project_id, release_id)
+    return releases_by_id(db, list(newest.values())[:count])
 
 
 def author_emails(db: Session, releases: Sequence[Release]) -> dict[int, str]:

@@ -4,9 +4,11 @@ Each kind of database has an engine of its own for this: FTS5 in SQLite, ``tsvec
 This module and the migrations are the only ones that know of them.
 """
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import IntEnum
+from string import ascii_lowercase, digits
 from typing import Protocol
 
 from sqlalchemy import (
@@ -27,10 +29,12 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import TSQUERY
 from sqlalchemy.orm import Session
 
-from greenroom.models import Project, Release, SearchDocument
+from greenroom.models import Project, Release, SearchDocument, User
 from greenroom.models.search import FULL_TEXT
-from greenroom.registry import catalogue, search_words
+from greenroom.registry import catalogue, drafts, projects, search_words
+from greenroom.registry.drafts import DraftSummary
 from greenroom.registry.errors import InvalidRequest
+from greenroom.registry.names import confusable_form
 from greenroom.registry.unit_of_work import UnitOfWork
 
 LONGEST_QUERY = 200
@@ -38,6 +42,12 @@ _MOST_WORDS = 10
 # To put this many projects in order takes some milliseconds. Where more match, only names count.
 _MOST_MATCHES = 5000
 _FAR = 1000
+_SHORTEST_NEAR, _LONGEST_NEAR = 3, 40
+_MOST_NEAR = 5
+_MOST_DRAFTS = 10
+# What confusable forms of names are made of.
+_LETTERS = "".join(sorted(set(confusable_form(ascii_lowercase + digits))))
+_NEAR = re.compile("[a-z0-9]+", re.ASCII)
 
 
 class Breadth(IntEnum):
@@ -75,7 +85,10 @@ def update(uow: UnitOfWork, project: Project) -> None:
     standing = catalogue.latest(catalogue.releases(db, project))
     if standing is not None:
         words = search_words.document(
-            project.name, standing.summary, standing.core_metadata.keywords
+            project.name,
+            standing.summary,
+            standing.core_metadata.keywords,
+            standing.core_metadata.classifiers,
         )
         db.execute(
             insert(SearchDocument).values(project_id=project.id, release_id=standing.id, **words)
@@ -89,6 +102,8 @@ def find(db: Session, query: str, start: int, count: int) -> Found:
     they make. First comes the project of this name, in whatever spelling, then names that begin so,
     the shorter first, then what fits best: a word counts most in a name, less in keywords, least in
     a summary.
+
+    A query with ``::`` in it is a classifier, as a whole.
 
     Raises:
         InvalidRequest: the query is too long, or has too many words.
@@ -118,6 +133,83 @@ def find(db: Session, query: str, start: int, count: int) -> Found:
     return Found(releases, len(standing), breadth)
 
 
+def is_query(text: str) -> bool:
+    """Whether one can search for this text: for links."""
+    try:
+        return bool(_words(text))
+    except InvalidRequest:
+        return False
+
+
+def everything(db: Session, start: int, count: int) -> Found:
+    """Some of all projects that may be found, by name."""
+    ids = db.scalars(
+        select(SearchDocument.release_id)
+        .join(Project, Project.id == SearchDocument.project_id)
+        .where(catalogue.is_recommended())
+        .order_by(Project.normalized_name)
+        .offset(start)
+        .limit(count)
+    ).all()
+    return Found(catalogue.releases_by_id(db, ids), catalogue.count_projects(db))
+
+
+def near(db: Session, query: str) -> list[str]:
+    """The names of projects that the query may have meant: it has one letter wrong, or two swapped.
+
+    Letters that look alike are the same, and so are names with and without separators. Every name
+    that is so near is asked for in one query by its index, so that the size of the index does not
+    matter; that is at most some thousand names.
+    """
+    meant = confusable_form("".join(search_words.words(query)))
+    if not _SHORTEST_NEAR <= len(meant) <= _LONGEST_NEAR or _NEAR.fullmatch(meant) is None:
+        return []
+    return list(
+        db.scalars(
+            select(Project.name)
+            .where(Project.confusable_name.in_(_one_change(meant)), catalogue.is_recommended())
+            .order_by(Project.normalized_name)
+            .limit(_MOST_NEAR)
+        )
+    )
+
+
+def own_drafts(uow: UnitOfWork, user: User, query: str) -> list[DraftSummary]:
+    """The live drafts of this person's projects that have all words of the query in their name.
+
+    Nobody else is told of them. What cannot be searched for finds none.
+    """
+    words = search_words.words(query)
+    if not words:
+        return []
+    found = [
+        project
+        for project in projects.of_user(uow, user)
+        if _has_words(search_words.words(project.name), words)
+    ]
+    live = drafts.live_of_projects(uow, found)
+    return [drafts.summary(uow, draft) for draft in live[:_MOST_DRAFTS]]
+
+
+def _has_words(name: Sequence[str], words: Sequence[str]) -> bool:
+    """Whether each word begins one of the name's, or all together begin the name run together."""
+    return "".join(name).startswith("".join(words)) or all(
+        any(part.startswith(word) for part in name) for word in words
+    )
+
+
+def _one_change(word: str) -> list[str]:
+    """The word, and what becomes of it by one letter more, less or other, or by two that swap."""
+    splits = [(word[:at], word[at:]) for at in range(len(word) + 1)]
+    changed = {word}
+    changed.update(head + tail[1:] for head, tail in splits if tail)
+    changed.update(head + tail[1] + tail[0] + tail[2:] for head, tail in splits if len(tail) > 1)
+    for letter in _LETTERS:
+        changed.update(head + letter + tail for head, tail in splits)
+        changed.update(head + letter + tail[1:] for head, tail in splits if tail)
+    return sorted(changed)
+
+
 def _standing(db: Session, documents: Select[int]) -> Sequence[int]:
     """The standing releases of the projects that these documents are of, as far as they show."""
     return db.scalars(
@@ -131,6 +223,8 @@ def _words(query: str) -> list[str]:
     if len(query) > LONGEST_QUERY:
         raise InvalidRequest(f"Search for {LONGEST_QUERY} characters at most.")
     words = search_words.words(query)
+    if "::" in query and words:
+        return [search_words.classifier(query)]
     if len(words) > _MOST_WORDS:
         raise InvalidRequest(f"Search for {_MOST_WORDS} words at most.")
     return words

@@ -7,6 +7,7 @@ from unicodedata import category, normalize
 LONGEST_WORD = 200
 _LONGEST_TEXT = 20_000
 _MOST_WORDS = 200
+_CLASSIFIER = "zzclassifier"
 
 
 def words(text: str) -> list[str]:
@@ -20,15 +21,28 @@ def words(text: str) -> list[str]:
     return [word[:LONGEST_WORD] for word in spaced.split() if word[0].isalnum()]
 
 
-def document(name: str, summary: str, keywords: Sequence[str]) -> dict[str, str]:
+def classifier(text: str) -> str:
+    """A classifier as one word, which is no beginning of any that people search for."""
+    return f"{_CLASSIFIER}{''.join(words(text))}"[:LONGEST_WORD]
+
+
+def document(
+    name: str, summary: str, keywords: Sequence[str], classifiers: Sequence[str] = ()
+) -> dict[str, str]:
     """The columns of a search document, for a project of this name and its standing release."""
     parts = words(name)
     return {
         "name": " ".join(parts),
         "joined": " ".join("".join(parts[start:]) for start in range(len(parts) - 1)),
-        "keywords": _different_words(" ".join(keywords)),
+        "keywords": " ".join(
+            filter(None, [_different_words(" ".join(keywords)), *_classifiers(classifiers)])
+        ),
         "summary": _different_words(summary),
     }
+
+
+def _classifiers(texts: Sequence[str]) -> list[str]:
+    return [*dict.fromkeys(map(classifier, texts[:_MOST_WORDS]))]
 
 
 def _different_words(text: str) -> str:

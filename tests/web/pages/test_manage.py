@@ -21,6 +21,7 @@ from greenroom.registry import (
     publishing,
 )
 from greenroom.registry.permissions import Person
+from greenroom.web.pages.templating import filesize
 from tests import factories
 from tests.artifacts import make_sdist, make_wheel
 from tests.factories import PASSWORD
@@ -435,17 +436,35 @@ def test_the_manage_page_has_all_that_one_needs_to_know_of_a_draft(
     for words in (
         "Counts sheep.",
         "Source distribution",
-        "Wheel for py3",
+        "Wheels for Python 3",
         "1 Jun 2026, 12:00 UTC by ada",
         factories.artifact_of(wheel).sha256,
         "ada opened the draft",
-        f"ada added {wheel.name}",
+        "ada added 2 files",
     ):
         assert words in text(page)
 
 
-def test_the_log_of_a_busy_draft_has_pages(site: Site, tmp_path: Path) -> None:
+def test_the_log_groups_the_uploads_of_one_run(site: Site, tmp_path: Path) -> None:
     site.stage(*(make_wheel(tmp_path, tag=f"cp3{n}-cp3{n}-win32") for n in range(1, 25)))
+    site.clock.advance(timedelta(hours=1))
+    site.stage(make_wheel(tmp_path, tag="cp325-cp325-win32"))
+
+    page = site.sign_in().get(DRAFT)
+
+    entries = [" ".join(item.get_text(" ").split()) for item in page.html.select(".log > li")]
+    assert [entry.split(" 1 Jun")[0].split(" Digests")[0] for entry in entries[::2]] == [
+        "ada added example-1.0-cp325-cp325-win32.whl",
+        "ada opened the draft",
+    ]
+    assert entries[1].startswith("ada added 24 files")
+    assert "example-1.0-cp31-cp31-win32.whl" in entries[1]
+
+
+def test_the_log_of_a_busy_draft_has_pages(site: Site, tmp_path: Path) -> None:
+    for n in range(1, 25):
+        site.stage(make_wheel(tmp_path, tag=f"cp3{n}-cp3{n}-win32"))
+        site.clock.advance(timedelta(hours=1))
     browser = site.sign_in()
 
     assert "ada opened the draft" not in text(browser.get(DRAFT))
@@ -495,6 +514,20 @@ def test_files_for_a_public_release_are_all_that_is_listed(site: Site, tmp_path:
     page = site.sign_in().get(f"{DRAFT}publish")
 
     assert len(page.html.select(".becomes li")) == 1
+
+
+def test_what_is_published_has_its_total_and_the_buttons_before_the_list(
+    site: Site, tmp_path: Path
+) -> None:
+    wheels = [make_wheel(tmp_path, tag=f"cp3{n}-cp3{n}-win32") for n in range(1, 8)]
+    site.stage(*wheels)
+
+    page = site.sign_in().get(f"{DRAFT}publish")
+
+    size = filesize(sum(wheel.stat().st_size for wheel in wheels))
+    assert f"7 files, {size} in all" in text(page)
+    assert page.text.index('id="publish"') < page.text.index('class="becomes"')
+    assert not page.html.select("details[open] .becomes")
 
 
 def test_publishing_leads_to_the_public_page(site: Site, tmp_path: Path) -> None:

@@ -130,7 +130,7 @@ def test_what_the_metadata_says_is_on_the_page(site: Site, account: str, tmp_pat
         "MIT",
         ">=3.11",
         "Grace",
-        "sheep, sleep",
+        "sheep , sleep",
         "Topic Utilities",
         "wool",
         "numpy>=2",
@@ -302,7 +302,7 @@ def test_maintainers_see_on_the_project_page_that_drafts_are_open(
 
     page = site.sign_in().get("/project/example/")
 
-    assert "In the green room: 2.0" in banner(page)
+    assert "Open drafts: 2.0" in banner(page)
     assert "/manage/project/example/draft/2.0/" in links(page)
 
 

@@ -6,7 +6,9 @@ from pathlib import Path
 import pytest
 import webtest
 
-from greenroom.registry import accounts, search
+from greenroom.models import RoleName
+from greenroom.registry import accounts, projects, search
+from greenroom.registry.permissions import OPERATOR
 from tests import factories
 from tests.artifacts import make_wheel
 from tests.web.conftest import Site
@@ -65,11 +67,14 @@ def test_every_page_has_one_field_that_leads_there(shared: Site, address: str) -
 
 
 @pytest.mark.parametrize("query", ["", "?q=", "?q=+++", "?page=1"])
-def test_without_words_it_says_what_to_do(shared: Site, query: str) -> None:
+def test_without_words_it_says_what_to_do_and_lists_all_projects(shared: Site, query: str) -> None:
     page = shared.app.get(f"/search/{query}")
 
     assert heading(page) == "Search"
     assert "Type words" in text(page)
+    assert "All projects" in text(page)
+    assert "/project/Sheep.Counter/" in links(page)
+    assert "hidden" not in text(page)
 
 
 @pytest.mark.parametrize("query", ["nothing", "%21%21", "%E2%9D%A4", "sheep+cow"])
@@ -149,3 +154,71 @@ def test_what_is_published_is_found_at_once(site: Site, tmp_path: Path) -> None:
 
     assert "No project" in text(before)
     assert "example 1.0" in text(site.app.get("/search/?q=example"))
+
+
+@pytest.mark.parametrize("query", ["shepcounter", "sheep-coutner", "SheepCounterr", "sheepcoynter"])
+def test_a_name_that_is_nearly_one_is_suggested(shared: Site, query: str) -> None:
+    page = shared.app.get(f"/search/?q={query}")
+
+    assert "Did you mean Sheep.Counter ?" in text(page)
+    assert "/project/Sheep.Counter/" in links(page)
+
+
+@pytest.mark.parametrize("query", ["hiddensheeq", "shepcounte", "sh", "%D1%85%D1%85", "a" * 150])
+def test_what_is_far_from_all_names_or_near_a_draft_suggests_nothing(
+    shared: Site, query: str
+) -> None:
+    assert "Did you mean" not in text(shared.app.get(f"/search/?q={query}"))
+
+
+def test_only_who_works_on_a_project_finds_its_drafts(site: Site, tmp_path: Path) -> None:
+    site.user()
+    site.user("bob")
+    with site.services.writing() as uow:
+        ada = accounts.get_user(uow.db, "ada")
+        factories.stage(uow, ada, make_wheel(tmp_path, "hidden-sheep"))
+    address = "/manage/project/hidden-sheep/draft/1.0/"
+
+    for query in ("hidden", "sheep", "hidden.sheep", "HiddenSh"):
+        own = site.sign_in("ada").get(f"/search/?q={query}")
+        assert address in links(own)
+        assert own.headers["Cache-Control"].startswith("private")
+        for other in (site.sign_in("bob"), site.browser()):
+            page = other.get(f"/search/?q={query}")
+            assert "hidden-sheep" not in text(page)
+            assert "Your open drafts" not in text(page)
+
+
+def test_who_has_lost_the_role_does_not_find_the_drafts_any_more(
+    site: Site, tmp_path: Path
+) -> None:
+    site.user()
+    site.user("bob")
+    with site.services.writing() as uow:
+        ada = accounts.get_user(uow.db, "ada")
+        factories.stage(uow, ada, make_wheel(tmp_path, "hidden-sheep"))
+        project = projects.get(uow, "hidden-sheep")
+        projects.add_role(uow, OPERATOR, project, "bob", RoleName.MAINTAINER)
+    browser = site.sign_in("bob")
+    before = browser.get("/search/?q=hidden")
+    with site.services.writing() as uow:
+        projects.remove_role(uow, OPERATOR, projects.get(uow, "hidden-sheep"), "bob")
+
+    assert "hidden-sheep" in text(before)
+    assert "hidden-sheep" not in text(browser.get("/search/?q=hidden"))
+
+
+def test_keywords_and_classifiers_lead_to_what_has_them(site: Site, tmp_path: Path) -> None:
+    site.user()
+    extra = [("Keywords", "wool,farm"), ("Classifier", "Framework :: Pyramid")]
+    with site.services.writing() as uow:
+        ada = accounts.get_user(uow.db, "ada")
+        factories.release(uow, ada, make_wheel(tmp_path, "sheep", metadata_extra=extra))
+        factories.release(uow, ada, make_wheel(tmp_path, "pyramid-framework"))
+    page = site.app.get("/project/sheep/")
+
+    for label in ("farm", "Pyramid"):
+        found = page.click(f"^{label}$")
+        assert "/project/sheep/" in links(found)
+        assert "/project/pyramid-framework/" not in links(found)
+    assert "No project" in text(site.app.get("/search/?q=framework+farmer"))

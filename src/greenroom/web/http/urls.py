@@ -97,9 +97,9 @@ class Urls:
         """The first page."""
         return self._path()
 
-    def search(self) -> str:
-        """Where projects are found."""
-        return self._path("search")
+    def search(self, query: str = "") -> str:
+        """Where projects are found, or what is found by this query."""
+        return _with_query(self._path("search"), {"q": query} if query else {})
 
     def help(self, name: str = "") -> str:
         """The pages of help, or the one of this name."""

@@ -9,7 +9,7 @@ from pyramid.config import Configurator
 from pyramid.events import BeforeRender
 
 from greenroom import __version__, times
-from greenroom.registry import accounts
+from greenroom.registry import accounts, search
 from greenroom.registry.accounts import UserSummary
 from greenroom.web.http import authentication
 from greenroom.web.http.request import Request
@@ -30,6 +30,7 @@ def includeme(config: Configurator) -> None:
         filters["moment"] = moment
         filters["isotime"] = times.seconds
         filters["duration"] = duration
+        filters["is_query"] = search.is_query
 
     config.action(None, add_filters, order=999)
 

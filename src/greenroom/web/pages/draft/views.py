@@ -13,6 +13,7 @@ from greenroom.web.http.draft_nodes import EndedDraft
 from greenroom.web.http.request import Request
 from greenroom.web.pages.draft.resources import DraftPage
 from greenroom.web.pages.draft_details import digest_of_listed, draft_details
+from greenroom.web.pages.file_groups import filtered_files
 
 
 @view_config(context=DraftPage, request_method="GET", renderer="pages/draft/draft.jinja2")
@@ -27,6 +28,7 @@ def draft_page(context: DraftPage, request: Request) -> dict[str, object] | Resp
         "project": projects.summary(draft.project),
         "files": files,
         "content_digest": digest_of_listed(draft, files),
+        "grouped": filtered_files(request, files),
         "details": draft_details(db, draft),
         "install_command": commands.install_draft(request, draft),
         "may_manage": may(request.person, Act.SEE, draft.project),

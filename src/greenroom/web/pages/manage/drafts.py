@@ -23,6 +23,8 @@ from greenroom.web.http.request import Request
 from greenroom.web.http.strict_forms import query_value
 from greenroom.web.pages.caching import never_cache
 from greenroom.web.pages.draft_details import digest_of_listed, draft_details
+from greenroom.web.pages.draft_log import log_entries
+from greenroom.web.pages.file_groups import filtered_files, grouped_files
 from greenroom.web.pages.form_responses import invalid
 from greenroom.web.pages.manage.forms import ConfirmForm, FileForm, PublishForm
 from greenroom.web.pages.manage.resources import ManagedDraft
@@ -30,7 +32,7 @@ from greenroom.web.pages.redirects import see_other
 
 Page = dict[str, object]
 
-_EVENTS_ON_A_PAGE = 20
+_ENTRIES_ON_A_PAGE = 20
 
 
 @view_config(context=ManagedDraft, request_method="GET", renderer="pages/manage/draft.jinja2")
@@ -43,6 +45,7 @@ def managed_draft(context: ManagedDraft, request: Request) -> Page | Response:
     return _page(context, request) | {
         "files": files,
         "content_digest": digest_of_listed(draft, files),
+        "grouped": filtered_files(request, files),
         "uploads": upload_states.unfinished(request.uow, draft),
         "details": draft_details(request.uow.db, draft),
         "draft_url": request.urls.draft(draft),
@@ -205,10 +208,10 @@ def rotate(context: ManagedDraft, request: Request) -> HTTPSeeOther:
 
 def _page(context: ManagedDraft, request: Request) -> Page:
     never_cache(request)
-    events = drafts.events(request.uow.db, context.draft)
+    entries = log_entries(drafts.events(request.uow.db, context.draft))
     return _subject(context, request) | {
         "may": permitted(request.person, context.project),
-        "events": page_of(request, events, _EVENTS_ON_A_PAGE),
+        "events": page_of(request, entries, _ENTRIES_ON_A_PAGE),
     }
 
 
@@ -233,6 +236,7 @@ def _publication(
         "files": files,
         "content_digest": digest_of_listed(context.draft, files),
         "changes": changed.details if changed is not None else (),
+        "grouped": grouped_files(files),
         "details": draft_details(db, context.draft),
         "reasons": reasons,
     }

@@ -17,6 +17,7 @@ from greenroom.web.pages.caching import never_cache
 from greenroom.web.pages.form_responses import invalid, refused
 from greenroom.web.pages.manage.confirmation import View, confirmed
 from greenroom.web.pages.manage.forms import RemoveRoleForm, RoleForm, SettingsForm
+from greenroom.web.pages.manage.history_sections import sections
 from greenroom.web.pages.manage.resources import Manage, ManagedHistory, ManagedProject
 from greenroom.web.pages.redirects import see_other, user_or_sign_in
 from greenroom.web.pages.standing_releases import standing_releases
@@ -112,6 +113,7 @@ def history(context: ManagedHistory, request: Request) -> View:
     return {
         "project": projects.summary(context.project),
         "entries": page_from(entries, number, _ENTRIES_ON_A_PAGE, total),
+        "sections": sections(entries),
     }
 
 

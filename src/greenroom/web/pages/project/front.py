@@ -6,13 +6,15 @@ from pyramid.view import view_config
 from sqlalchemy import literal, select
 from sqlalchemy.exc import SQLAlchemyError
 
-from greenroom.registry import catalogue, releases
-from greenroom.web.http import commands
+from greenroom.registry import catalogue, drafts, projects, releases
+from greenroom.registry.drafts import DraftSummary
+from greenroom.web.http import authentication, commands
 from greenroom.web.http.request import Request
 from greenroom.web.http.traversal import Root
 from greenroom.web.pages.caching import cache_publicly
 
 _NEWEST = 20
+_DRAFTS = 6
 
 
 @view_config(context=Root, request_method="GET", renderer="pages/project/home.jinja2")
@@ -22,11 +24,22 @@ def home(context: Root, request: Request) -> dict[str, object]:
     return {
         "releases": [
             releases.summary(release)
-            for release in catalogue.newest_releases(request.uow.db, _NEWEST)
+            for release in catalogue.newest_release_of_each(request.uow.db, _NEWEST)
         ],
+        "drafts": _own_drafts(request),
         "simple_url": request.urls.simple_index(),
         "upload_command": commands.upload_draft(request),
     }
+
+
+def _own_drafts(request: Request) -> list[DraftSummary]:
+    """The drafts of whoever is signed in that changed last; that nobody is needs no query."""
+    user = request.user if authentication.has_session(request) else None
+    if user is None:
+        return []
+    own = projects.of_user(request.uow, user)
+    live = drafts.live_of_projects(request.uow, own)[:_DRAFTS]
+    return [drafts.summary(request.uow, draft) for draft in live]
 
 
 @view_config(context=Root, name="robots.txt", request_method="GET")

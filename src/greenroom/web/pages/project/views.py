@@ -14,6 +14,7 @@ from greenroom.web.http.canonical_urls import moved
 from greenroom.web.http.paging import page_of
 from greenroom.web.http.request import Request
 from greenroom.web.pages.caching import cache_publicly, never_cache
+from greenroom.web.pages.file_groups import filtered_files
 from greenroom.web.pages.project.resources import (
     DraftedReleasePage,
     ProjectPage,
@@ -73,8 +74,10 @@ def drafted_release(context: DraftedReleasePage, request: Request) -> dict[str, 
     if draft is None:  # there is no such page without one
         raise HTTPNotFound
     never_cache(request)
+    files = drafts.staged_files(db, draft)
     return _page(request, project, context.release, catalogue.releases(db, project)) | {
-        "files": drafts.staged_files(db, draft),
+        "files": files,
+        "grouped": filtered_files(request, files),
         "install_command": commands.install_draft(request, draft),
         "draft": drafts.details(request.uow, draft),
         "is_drafted": True,
@@ -106,9 +109,11 @@ def _published(
     request: Request, project: Project, release: Release, published: Sequence[Release]
 ) -> dict[str, object]:
     cache_publicly(request, f"project/{project.normalized_name}")
-    files = catalogue.offered_files(request.uow.db, project, release)
+    offered = catalogue.offered_files(request.uow.db, project, release)
+    files = [releases.file_summary(file) for file in offered]
     return _page(request, project, release, published) | {
-        "files": [releases.file_summary(file) for file in files],
+        "files": files,
+        "grouped": filtered_files(request, files),
         "install_command": commands.install(request, project, release),
     }
 
@@ -126,6 +131,7 @@ def _page(
         "details": release_details(detailed.core_metadata, detailed.description_html),
         "latest": releases.summary(latest) if latest is not None else None,
         "history": page_of(request, published, _RELEASES_ON_A_PAGE).showing(releases.summary),
+        "may_manage": may(request.person, Act.SEE, project),
         "draft": None,
         "is_drafted": False,
         "staged_files": (),

@@ -1,4 +1,5 @@
-// Copy buttons. Nothing on these pages needs a script: without it the buttons stay hidden.
+// Copy buttons, and a key for the search. Nothing on these pages needs a script: without it the
+// buttons stay hidden.
 "use strict";
 
 const RESET_AFTER = 2000;
@@ -36,3 +37,17 @@ for (const button of document.querySelectorAll("button.copy")) {
     }
   });
 }
+
+// "/" goes to the field of the search, unless one types or means something else by it.
+document.addEventListener("keydown", (event) => {
+  const typing = event.target.closest("input, textarea, select, [contenteditable]");
+  if (event.key !== "/" || event.ctrlKey || event.metaKey || event.altKey || typing) {
+    return;
+  }
+  const field = document.querySelector('form.search input[name="q"]');
+  if (field) {
+    event.preventDefault();
+    field.focus();
+    field.select();
+  }
+});
