@@ -1,6 +1,8 @@
 """What the commands say: lines for people, JSON for scripts, variables for CI systems."""
 
 import json
+import re
+import shlex
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -18,6 +20,9 @@ from twine_stage.staging import Staged
 from twine_stage.uploads import ENDED, Session
 
 Body = dict[str, Any]
+
+# The address of a stage, and what comes before it: there the index itself begins.
+_STAGE = re.compile(r"(https?://.*/)draft/[^/]+/simple/?")
 
 
 def session_body(session: Session, release: tuple[str, str] | None) -> Body:
@@ -111,10 +116,21 @@ def failed_sentence(staged: Sequence[Staged]) -> str:
 
 
 def install_command(session: Session, project: str | None, version: str | None) -> str | None:
-    """The line that installs from the session."""
+    """The line that installs from the session, and what that depends on from the same index.
+
+    It never leaves pip to look on its default index. Where the index is not known from the
+    address of the stage, the stage is the only one that is asked.
+    """
     if session.stage is None or project is None or version is None:
         return None
-    return f"pip install --extra-index-url {session.stage} {project}=={version}"
+    requirement = shlex.quote(f"{project}=={version}")
+    stage = _STAGE.fullmatch(session.stage)
+    if stage is None:
+        return f"pip install --index-url {shlex.quote(session.stage)} {requirement}"
+    return (
+        f"pip install --index-url {shlex.quote(stage[1] + 'simple/')} "
+        f"--extra-index-url {shlex.quote(session.stage)} {requirement}"
+    )
 
 
 def append_variables(path: Path, staged: Staged) -> None:

@@ -25,7 +25,9 @@ def test_a_release_is_staged_tried_and_published(
     lines = dict(line.strip().split(":", 1) for line in printed.splitlines()[:5] if ": " in line)
     stage = lines["Stage"].strip()
     assert lines["thing 1.0"].strip() == "open"
-    assert lines["Install"].strip() == f"pip install --extra-index-url {stage} thing==1.0"
+    assert lines["Install"].strip() == (
+        f"pip install --index-url {server.url}/simple/ --extra-index-url {stage} thing==1.0"
+    )
     trial = uploader.home / "trial"
     server.run("uv", "venv", "--python", sys.executable, str(trial))
     server.run(

@@ -429,7 +429,8 @@ def test_the_manage_page_has_all_that_one_needs_to_know_of_a_draft(
     assert "13 days 23 hours left, until 15 Jun 2026, 12:00 UTC" in text(page)
     assert commands(page) == [
         f"http://index.example/draft/{slug}/",
-        f"pip install --extra-index-url http://index.example/draft/{slug}/simple/ example==1.0",
+        "pip install --index-url http://index.example/simple/ "
+        f"--extra-index-url http://index.example/draft/{slug}/simple/ example==1.0",
         "twine upload --repository-url 'http://index.example/legacy/?staged=true' "
         "-u __token__ dist/*",
     ]

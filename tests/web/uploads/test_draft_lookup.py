@@ -61,7 +61,8 @@ def test_a_script_that_may_stage_gets_the_session_body(stocked: StockedSite) -> 
         },
         "notices": [
             f"Draft of Example 3.0: {draft}",
-            f"Try it: pip install --extra-index-url {draft}simple/ Example==3.0",
+            "Try it: pip install --index-url http://index.example/simple/ "
+            f"--extra-index-url {draft}simple/ Example==3.0",
             "It expires on 2026-06-29 at 12:00 UTC.",
             f"The digest of its content is {digest}.",
             "Publish it: http://index.example/manage/project/Example/draft/3.0/",

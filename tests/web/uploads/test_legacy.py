@@ -617,7 +617,8 @@ def test_the_answer_that_opens_a_draft_says_everything(site: Site, tmp_path: Pat
         "files": {path.name: {"status": "completed", "link": f"{draft}files/{path.name}"}},
         "notices": [
             f"Draft of Example.Project 1.0: {draft}",
-            f"Try it: pip install --extra-index-url {draft}simple/ Example.Project==1.0",
+            "Try it: pip install --index-url http://index.example/simple/ "
+            f"--extra-index-url {draft}simple/ Example.Project==1.0",
             "It expires on 2026-06-15 at 12:00 UTC.",
             f"The digest of its content is {digest}.",
             "Publish it: http://index.example/manage/project/Example.Project/draft/1.0/",

@@ -18,9 +18,15 @@ def install(request: Request, project: HasName, release: HasVersion | None = Non
 
 
 def install_draft(request: Request, draft: InstallableDraft) -> str:
-    """The line that installs the draft with pip."""
+    """The line that installs the draft with pip, and what it depends on from this index.
+
+    Without ``--index-url``, pip would look up private dependencies on a public index.
+    """
     requirement = f"{draft.project_name}=={draft.version}"
-    return f"pip install --extra-index-url {request.urls.draft_index(draft)} {requirement}"
+    return (
+        f"pip install --index-url {request.urls.simple_index()} "
+        f"--extra-index-url {request.urls.draft_index(draft)} {quote(requirement)}"
+    )
 
 
 def upload_draft(request: Request) -> str:
