@@ -115,6 +115,18 @@ def session_parser() -> argparse.ArgumentParser:
             metavar="ID",
             help="What twine stage called the session; or its address; or PROJECT==VERSION.",
         )
+        if name == "publish":
+            action.add_argument(
+                "--digest",
+                metavar="DIGEST",
+                help="Publish only what this digest names, as the session showed it [default: "
+                "what this machine saw last].",
+            )
+            action.add_argument(
+                "--register-name",
+                action="store_true",
+                help="Register the name of a new project with a session that has no files.",
+            )
         if name == "extend":
             action.add_argument(
                 "--for",
@@ -156,6 +168,9 @@ def _stage(parser: argparse.ArgumentParser, options: Parsed) -> Result:
         replace_unfinished=options.replace_unfinished,
     )
     staged = staging.run(found)
+    for one in staged:
+        if one.session.status not in uploads.ENDED:
+            staging.memory.remember(replace(one.record, digest=one.session.digest))
     if options.variables is not None:
         report.append_variables(options.variables, staged[0])
     body: Body = {"sessions": [report.staged_body(one) for one in staged]}
@@ -171,8 +186,39 @@ def _status(parser: argparse.ArgumentParser, options: Parsed) -> Result:
 
 def _publish(parser: argparse.ArgumentParser, options: Parsed) -> Result:
     place = _place(parser, options)
-    published = uploads.publish(place.connection, place.load())
-    return place.result(published)
+    found = place.load()
+    undecided = found.status not in (*uploads.ENDED, "processing")
+    if undecided:
+        _check_files(found, place.release, registers_name=options.register_name)
+    try:
+        published = uploads.publish(place.connection, found, place.digest(found, options.digest))
+    except Refused as refused:
+        if "draft-changed" not in refused.codes:
+            raise
+        raise Failure(
+            f"The session is not what you saw any more, and was not published: {refused} Look at "
+            f"it with twine session status {options.session}, then publish it again."
+        ) from refused
+    body, lines = place.result(published)
+    if undecided and options.register_name:
+        lines = [f"The name {body['project'] or 'of the project'} is registered. No release is."]
+    return body, lines
+
+
+def _check_files(found: Session, release: tuple[str, str] | None, *, registers_name: bool) -> None:
+    """Nothing, if publishing the session does what was asked for.
+
+    Raises:
+        Failure: it has no files, and would register a name; or it has, and would publish them.
+    """
+    name = release[0] if release is not None else "the project"
+    if registers_name and found.files:
+        raise Failure("The session has files, which --register-name would publish: leave it out.")
+    if not found.files and not registers_name:
+        raise Failure(
+            "The session has no files, so there is nothing to publish: twine stage adds some. To "
+            f"register the name of {name} without files, say --register-name."
+        )
 
 
 def _cancel(parser: argparse.ArgumentParser, options: Parsed) -> Result:
@@ -207,6 +253,10 @@ _SESSION_COMMANDS: dict[str, Command] = {
 
 
 # Which session is meant
+
+
+# What there is to say of one that this machine saw published, and the index forgot.
+_EMPTY = Session(url="", status="published", expires="", links={}, mechanisms=(), files={})
 
 
 class _Place:
@@ -258,9 +308,12 @@ class _Place:
         except Refused as refused:
             if refused.status not in (404, 410):
                 raise
-            if self.record is not None and self.record.legacy:
+            if self.record is not None and self.record.legacy and not self.record.ended:
                 return self._load_by_name()
             if self.record is not None:
+                if self.record.status == "published":
+                    ended = replace(_EMPTY, url=self.record.session)
+                    return ended if self.named_by is None else self._load_next(ended)
                 self.memory.remember(replace(self.record, status="gone"))
             if self.named_by is None:
                 raise Failure("The index does not know this session (any more).") from refused
@@ -285,11 +338,25 @@ class _Place:
             raise Failure("The index does not know this session (any more).")
         return uploads.find(self.connection, self.index.base, *self.release)
 
+    def digest(self, found: Session, stated: str | None) -> str | None:
+        """What is to be published: as stated, else as somebody last saw it here, else as it is.
+
+        Raises:
+            Failure: a digest was stated, and the index tells none.
+        """
+        if found.digest is None:
+            if stated is not None and found.status not in uploads.ENDED:
+                raise Failure("This index tells no digest of a session: --digest means nothing.")
+            return None
+        record = self.record or self.memory.by_url(found.url)
+        return stated or (record.digest if record is not None else None) or found.digest
+
     def result(self, found: Session) -> Result:
         """What to print of it; also notes how it stands."""
         record = self.record or self.memory.by_url(found.url)
         if record is not None:
-            self.memory.remember(replace(record, status=found.status))
+            digest = found.digest or record.digest
+            self.memory.remember(replace(record, status=found.status, digest=digest))
         body = report.session_body(found, self.release)
         return body, report.session_lines(body)
 
@@ -327,17 +394,14 @@ def _at(
     release: tuple[str, str] | None = None,
 ) -> _Place:
     """The session at the index that the options name, and else at the one it was staged at."""
-    if (
-        record is not None
-        and options.repository_url is None
-        and options.repository == DEFAULT_REPOSITORY
-    ):
-        if record.name is not None:
-            options.repository = record.name
-        else:
-            options.repository_url = record.repository
-        if options.upload_root is None:
-            options.upload_root = record.root
+    if options.repository_url is None and options.repository == DEFAULT_REPOSITORY:
+        known = record or (memory.place_of(release[0]) if release is not None else None)
+        if known is not None and known.name is not None:
+            options.repository = known.name
+        elif known is not None:
+            options.repository_url = known.repository
+        if known is not None and options.upload_root is None:
+            options.upload_root = known.root
     return _Place(target(parser, options), memory, record, address, release)
 
 

@@ -249,6 +249,7 @@ def refusal(response: requests.Response) -> Refused:
         sentences,
         response.headers.get("Location"),
         retry_after(response.headers),
+        _codes(body),
     )
 
 
@@ -265,6 +266,18 @@ def _sentences(problem: Mapping[str, Any]) -> Iterable[str]:
         if isinstance(problem.get(key), str):
             return [printable(problem[key])]
     return []
+
+
+def _codes(problem: Mapping[str, Any]) -> list[str]:
+    """What the index calls its reasons, which is the end of the problem's type, too."""
+    errors = problem.get("errors")
+    sources = [
+        item.get("source")
+        for item in (errors if isinstance(errors, list) else [])
+        if isinstance(item, dict)
+    ]
+    kind = str(problem.get("type", "")).replace("#", "/").rstrip("/").rpartition("/")[2]
+    return [text for text in (problem.get("code"), kind, *sources) if isinstance(text, str)]
 
 
 def _object(response: requests.Response) -> Mapping[str, Any]:

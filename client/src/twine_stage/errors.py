@@ -1,6 +1,6 @@
 """What can go wrong, each as one sentence for the person at the command line."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 
 class Failure(Exception):
@@ -22,6 +22,7 @@ class Refused(Failure):
         status: the HTTP status.
         location: where the answer points to, if anywhere.
         retry_after: in how many seconds to try again, if it says so.
+        codes: what problem details call the reasons.
     """
 
     def __init__(
@@ -30,11 +31,13 @@ class Refused(Failure):
         sentences: Sequence[str],
         location: str | None = None,
         retry_after: int | None = None,
+        codes: Collection[str] = (),
     ) -> None:
         super().__init__(" ".join(sentences))
         self.status = status
         self.location = location
         self.retry_after = retry_after
+        self.codes = frozenset(codes)
 
 
 class Stopped(Exception):

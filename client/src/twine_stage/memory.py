@@ -42,6 +42,7 @@ class Record:
         legacy: the index had no Upload 2.0, and took staged legacy uploads.
         status: how it stood when last looked at.
         changed: when that was.
+        digest: the digest of its content when somebody last saw it, if the index tells that.
     """
 
     id: str
@@ -54,6 +55,7 @@ class Record:
     legacy: bool
     status: str
     changed: str
+    digest: str | None = None
 
     @property
     def ended(self) -> bool:
@@ -125,22 +127,44 @@ class Memory:
         return next((record for record in self._all() if record.session == url), None)
 
     def by_name(self, project: str, version: str) -> Record | None:
-        """The session of a project and version that has not ended.
+        """The session of a project and version: the open one, else the one that ended last.
 
         Raises:
             Failure: there are several, at different indexes.
         """
-        found = [
+        known = [
             record
             for record in self.sessions()
-            if (record.project, record.version) == (project, version) and not record.ended
+            if (record.project, record.version) == (project, version)
         ]
+        found = [record for record in known if not record.ended]
         if len(found) > 1:
             names = ", ".join(record.id for record in found)
             raise Failure(
                 f"There are several sessions of {project} {version}: say which of {names}."
             )
-        return found[0] if found else None
+        if found:
+            return found[0]
+        return max(known, key=lambda record: record.changed, default=None)
+
+    def place_of(self, project: str) -> Record | None:
+        """A session of any version of the project, which says at which index the project is.
+
+        Raises:
+            Failure: there are some at several indexes.
+        """
+        found = {
+            (record.repository, record.root): record
+            for record in sorted(self._all(), key=lambda record: record.changed)
+            if record.project == project
+        }
+        if len(found) > 1:
+            places = ", ".join(sorted(record.repository for record in found.values()))
+            raise Failure(
+                f"There were sessions of {project} at several indexes ({places}): say which with "
+                "--repository-url."
+            )
+        return next(iter(found.values()), None)
 
     # Uploads that are under way
 

@@ -8,6 +8,8 @@ from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
 from twine.repository import Repository
 from twine.settings import Settings
+from twine.utils import DEFAULT_REPOSITORY as PUBLIC_REPOSITORY
+from twine.utils import TEST_REPOSITORY
 
 from twine_stage.connection import Connection, check_origin
 from twine_stage.errors import Failure
@@ -93,6 +95,7 @@ def target(parser: argparse.ArgumentParser, options: argparse.Namespace) -> Targ
     settings = Settings.from_argparse(argparse.Namespace(**vars(options)))
     settings.check_repository_url()
     repository = str(settings.repository_config["repository"])
+    _check_private(repository, root)
     if root is None:
         root = upload_root(repository)
     elif urlsplit(root).scheme not in ("http", "https") or urlsplit(root).username:
@@ -100,6 +103,24 @@ def target(parser: argparse.ArgumentParser, options: argparse.Namespace) -> Targ
     elif not root.endswith("/"):
         root += "/"
     return Target(settings, name, repository, root)
+
+
+def _check_private(repository: str, root: str | None) -> None:
+    """Nothing, if somebody chose the index, and it is none of the public ones that twine knows.
+
+    Those are what twine takes where nobody says anything. They stage nothing, and the token is
+    for another index.
+
+    Raises:
+        Failure: it is one of them.
+    """
+    public = {urlsplit(url).hostname for url in (PUBLIC_REPOSITORY, TEST_REPOSITORY)}
+    if {urlsplit(repository).hostname, urlsplit(root or "").hostname} & public:
+        raise Failure(
+            "No index that stages releases is named: say which with --repository-url, such as "
+            "https://index.example/legacy/, or with --repository and a section of .pypirc. "
+            "Nothing was sent."
+        )
 
 
 def upload_root(repository: str) -> str | None:

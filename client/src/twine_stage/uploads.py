@@ -33,7 +33,11 @@ class StagedFile:
 
 @dataclass(frozen=True, slots=True)
 class Session:
-    """A publishing session, as the index describes it."""
+    """A publishing session, as the index describes it.
+
+    Attributes:
+        digest: names what is in it, where the index tells that (``content-digest``).
+    """
 
     url: str
     status: str
@@ -42,6 +46,7 @@ class Session:
     mechanisms: Sequence[str]
     files: Mapping[str, StagedFile]
     notices: Sequence[str] = ()
+    digest: str | None = None
 
     @property
     def stage(self) -> str | None:
@@ -134,9 +139,10 @@ def find(connection: Connection, base: str, project: str, version: str) -> Sessi
         ) from refused
 
 
-def publish(connection: Connection, session: Session) -> Session:
+def publish(connection: Connection, session: Session, digest: str | None = None) -> Session:
     """Publish it, and wait until that is decided.
 
+    With ``digest`` only if that names what is in it; for indexes that tell digests.
     To publish what is published changes nothing. When the answer gets lost, the index is asked
     what became of it.
 
@@ -149,7 +155,8 @@ def publish(connection: Connection, session: Session) -> Session:
         if session.status in ENDED or session.status == "processing":
             break
         try:
-            answer = connection.call("POST", session.link("publish"), {})
+            message = {} if digest is None else {"content-digest": digest}
+            answer = connection.call("POST", session.link("publish"), message)
             session = parse_session(answer, session.url)
             break
         except Unreachable:
@@ -294,6 +301,7 @@ def parse_session(answer: Answer, url: str | None = None) -> Session:
     """
     body = answer.body
     links = _texts(body.get("links"))
+    digest = body.get("content-digest")
     address = links.get("session") or answer.headers.get("Location") or url
     state = body.get("status")
     if address is None or not isinstance(state, str):
@@ -316,6 +324,7 @@ def parse_session(answer: Answer, url: str | None = None) -> Session:
             if isinstance(entry, dict)
         },
         notices=_notices(body),
+        digest=printable(digest) if isinstance(digest, str) else None,
     )
 
 

@@ -8,11 +8,14 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+import requests
+from twine.utils import DEFAULT_REPOSITORY as PUBLIC_REPOSITORY
 
 from tests.artifacts import make_sdist
 from tests.clients.conftest import SERVER_ON_BOTH
 from tests.clients.twine_stage.conftest import Uploader
 from tests.serving import Server, serving
+from twine_stage.connection import CONTENT_TYPE
 
 
 @SERVER_ON_BOTH
@@ -175,3 +178,85 @@ def test_what_a_review_refuses_is_said(
     assert reviewing.get("/simple/thing/").status == 404
     # The session stays, and can be canceled.
     uploader.run("session", "cancel", session["id"])
+
+
+UNSAID = {"TWINE_REPOSITORY_URL": None}
+
+
+def test_a_name_is_looked_for_where_its_project_was(
+    uploader: Uploader, release: list[Path]
+) -> None:
+    """Another machine staged this version; this one knows where the project is."""
+    uploader.stage(*release)
+    elsewhere = replace(uploader, home=uploader.home.parent / "elsewhere")
+    elsewhere.stage(make_sdist(uploader.home, "thing", "2.0"))
+
+    for _ in range(2):
+        published = elsewhere.run("session", "publish", "Thing==2.0", environment=UNSAID)
+        assert published.stdout.startswith("thing 2.0: published\n")
+    found = elsewhere.run("session", "publish", "thing==1.0", environment=UNSAID)
+
+    assert found.stdout.startswith("thing 1.0: published\n")
+
+
+@pytest.mark.parametrize(
+    "repository",
+    [
+        {},
+        {"TWINE_REPOSITORY": "testpypi"},
+        {"TWINE_REPOSITORY_URL": PUBLIC_REPOSITORY},
+    ],
+)
+def test_no_command_speaks_to_an_index_that_twine_has_as_a_default(
+    uploader: Uploader, release: list[Path], repository: dict[str, str]
+) -> None:
+    # Whatever is sent to another host would go through this, where nobody listens.
+    environment = UNSAID | {"HTTPS_PROXY": "http://127.0.0.1:9"} | repository
+    for command in (
+        ("stage", release[0]),
+        ("session", "status", "other==1.0"),
+        ("session", "publish", "other==1.0"),
+        ("session", "cancel", "other==1.0"),
+        ("session", "extend", "other==1.0"),
+        ("session", "publish", f"{uploader.url}/upload/2.0/x/"),
+    ):
+        failed = uploader.run(*command, environment=environment, status=1)
+        assert "say which with --repository-url" in failed.stderr
+        assert "Nothing was sent." in failed.stderr
+
+
+def _open_empty(server: Server, uploader: Uploader) -> str:
+    message = {"meta": {"api-version": "2.0"}, "name": "thing", "version": "1.0"}
+    opened = requests.post(
+        f"{server.url}/upload/2.0/",
+        json=message,
+        headers={"Content-Type": CONTENT_TYPE, "Accept": CONTENT_TYPE},
+        auth=("__token__", uploader.token),
+        timeout=60,
+    )
+    return str(opened.json()["links"]["session"])
+
+
+def test_a_session_without_files_registers_a_name_only_when_told(
+    server: Server, uploader: Uploader
+) -> None:
+    session = _open_empty(server, uploader)
+
+    failed = uploader.run("session", "publish", "thing==1.0", status=1)
+    assert "has no files" in failed.stderr
+    assert "--register-name" in failed.stderr
+    assert uploader.json("session", "status", session)["status"] == "open"
+
+    done = uploader.run("session", "publish", "thing==1.0", "--register-name")
+    assert done.stdout == "The name thing is registered. No release is.\n"
+
+
+def test_files_are_not_published_to_register_a_name(
+    uploader: Uploader, release: list[Path]
+) -> None:
+    session = uploader.stage(*release)
+
+    failed = uploader.run("session", "publish", session["id"], "--register-name", status=1)
+
+    assert "leave it out" in failed.stderr
+    assert uploader.json("session", "status", session["id"])["status"] == "open"
