@@ -2,6 +2,7 @@
 # make test ARGS=-x     run the tests
 # make lint | format    check | repair style and types
 # make bench            measure memory and speed of a running index
+# make publish-client INDEX=https://index.example   put twine-stage on your index
 # make lock             pin the dependencies of pyproject.toml anew (ARGS=--upgrade: the newest)
 
 PYTHON ?= python3
@@ -15,7 +16,7 @@ LOCK := $(BIN)/uv --quiet pip compile --universal --python-version 3.11 \
 # Without compiled modules every start of a process takes seconds.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: serve test lint format bench lock
+.PHONY: serve test lint format bench lock publish-client
 
 serve: $(VENV)/.serve
 	$(BIN)/greenroom serve $(ARGS)
@@ -37,6 +38,12 @@ bench: $(VENV)/.test
 	$(BIN)/python -m bench.request_rate $(ARGS)
 	$(BIN)/python -m bench.search
 	$(BIN)/python -m bench.release
+
+publish-client: $(VENV)/.test
+	@test -n "$(INDEX)" || { echo "Say which index: make publish-client INDEX=https://index.example"; exit 2; }
+	rm -rf $(VENV)/publish
+	$(PIP) wheel --no-deps --no-build-isolation --wheel-dir $(VENV)/publish ./client
+	TWINE_USERNAME=__token__ $(BIN)/python -m twine upload --repository-url $(INDEX)/legacy/ $(VENV)/publish/*.whl
 
 lock: $(VENV)/.test
 	$(LOCK) pyproject.toml --group build --output-file requirements/serve.txt
