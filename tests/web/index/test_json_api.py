@@ -302,7 +302,7 @@ def test_other_spellings_lead_to_the_one_address(
 
 
 @pytest.mark.parametrize(
-    ("path", "page"),
+    ("path", "leads_to"),
     [
         ("/pypi/example/", "/project/Example/"),
         ("/pypi/example/1.0/", "/project/Example/1.0/"),
@@ -311,13 +311,13 @@ def test_other_spellings_lead_to_the_one_address(
 )
 @pytest.mark.parametrize("method", ["GET", "HEAD"])
 def test_the_addresses_above_lead_to_the_pages(
-    stocked: StockedSite, path: str, page: str, method: str
+    stocked: StockedSite, path: str, leads_to: str, method: str
 ) -> None:
     response = fetch(stocked.site, path, method=method)
 
     assert response.status_int == 301
-    assert response.headers["Location"] == f"http://index.example{page}"
-    assert response.headers["Cache-Control"] == "no-cache"
+    assert response.headers["Location"] == f"http://index.example{leads_to}"
+    assert response.headers["Cache-Control"] == "private, no-cache"
 
 
 @pytest.mark.parametrize(

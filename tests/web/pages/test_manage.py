@@ -721,7 +721,7 @@ def test_the_history_names_what_was_approved(site: Site, tmp_path: Path) -> None
     history = browser.get(f"{PROJECT}history/")
     log = browser.get(DRAFT)
 
-    named = [code.get_text() for code in history.html.select("td.file code")]
+    named = [code.get_text() for code in history.html.select(".history small code")]
     assert named == [second, first]
     assert f"ada published the draft {second}" in text(log)
     with site.services.reading() as uow:

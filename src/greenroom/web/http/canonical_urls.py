@@ -55,5 +55,5 @@ def moved(request: Request, path: str) -> HTTPMovedPermanently | HTTPPermanentRe
     # 308 keeps the method and the body, which an upload needs.
     is_read = request.method in SAFE_METHODS
     answer = (HTTPMovedPermanently if is_read else HTTPPermanentRedirect)(path)
-    answer.headers["Cache-Control"] = "no-cache"
+    answer.headers["Cache-Control"] = "private, no-cache"
     return answer

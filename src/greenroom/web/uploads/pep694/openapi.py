@@ -31,6 +31,7 @@ from greenroom.web.uploads.pep694.requests import (
     CreateSession,
     Empty,
     Extend,
+    Publish,
 )
 from greenroom.web.uploads.pep694.resources import UploadRoot
 from greenroom.web.uploads.schemas import FileUploadBody, SessionBody
@@ -154,7 +155,7 @@ OPERATIONS = (
             202: _session("That is being decided: ask `Location` again.", *_POLLED),
         },
         (400, 403, 404, 406, 409, 410, 415),
-        Empty,
+        Publish,
     ),
     Operation(
         "post", f"{_SESSION}extend", "extendSession", "Ask for more time for a session",
@@ -420,7 +421,16 @@ class _Plain(GenerateJsonSchema):
 
 
 def _schemas() -> Json:
-    models = (CreateSession, Extend, CreateFileUpload, Empty, SessionBody, FileUploadBody, Problem)
+    models = (
+        CreateSession,
+        Extend,
+        CreateFileUpload,
+        Empty,
+        Publish,
+        SessionBody,
+        FileUploadBody,
+        Problem,
+    )
     _, made = models_json_schema(
         [(model, "validation") for model in models],
         ref_template="#/components/schemas/{model}",
