@@ -7,6 +7,7 @@ import gzip
 import io
 import tarfile
 import tempfile
+import warnings
 import zipfile
 from functools import cache
 from pathlib import Path
@@ -15,12 +16,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from greenroom.distributions import description, rendering
 from greenroom.distributions.errors import InvalidDistribution
 from greenroom.distributions.inspect import Distribution, inspect
 from tests.artifacts import make_metadata, make_record, make_sdist, make_wheel, tar_gz_of, zip_of
 from tests.fuzzing import Step, fuzzed, mutated, steps
-
-pytestmark = pytest.mark.usefixtures("renderings_are_kept")
 
 WHEEL = "example-1.0-py3-none-any.whl"
 SDIST = "example-1.0.tar.gz"
@@ -54,6 +54,25 @@ FILES = {
     f"{INFO}/entry_points.txt": b"[console_scripts]\nexample = example:main [more]\n",
 }
 RECORD = make_record(FILES, f"{INFO}/RECORD")
+
+
+@pytest.fixture(autouse=True)
+def _rendered_in_this_process(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without the process that hostile texts get, which takes most of the time.
+
+    Whatever it does to such a process is seen in ``test_description.py``.
+    """
+
+    @cache
+    def render(text: str, kind: str, variant: str) -> description._Outcome:
+        if len(text) > description.MAX_RENDERED:
+            return description._Outcome()
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            html, warning = rendering.rendered(text, kind, variant)
+        return description._Outcome(html=html, refused=html is None, warning=warning)
+
+    monkeypatch.setattr(description, "_render_apart", render)
 
 
 def examined(content: bytes, filename: str) -> Distribution | None:

@@ -148,7 +148,7 @@ def _methods() -> Cases:
                 ("DELETE", "/draft/{open}/", 405),
                 ("DELETE", "/draft/{discarded}/", 405),
                 ("POST", "/draft/{open}/simple/", 405),
-                ("DELETE", "/manage/", 405),
+                ("DELETE", "/search/", 405),
                 ("DELETE", "/nothing", 404),
                 ("POST", "/static/greenroom.css", 400),
                 ("OPTIONS", "/nothing", 404),

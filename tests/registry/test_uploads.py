@@ -133,7 +133,7 @@ def test_the_project_is_spelled_as_its_first_artifact_does(
     assert project.name == "Zope.Example"
 
 
-def test_the_release_says_what_its_first_file_says(
+def test_the_release_says_what_its_source_distribution_says_whenever_it_came(
     uow: UnitOfWork, ada: Person, tmp_path: Path
 ) -> None:
     project = factories.release(
@@ -142,7 +142,7 @@ def test_the_release_says_what_its_first_file_says(
     factories.release(uow, ada, make_sdist(tmp_path, summary="Second."))
     release = catalogue.release(uow.db, project, "1.0")
     assert release is not None
-    assert (release.summary, release.requires_python) == ("First.", ">=3.9")
+    assert (release.summary, release.requires_python) == ("Second.", None)
 
 
 # What is there already

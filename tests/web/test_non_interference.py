@@ -67,6 +67,7 @@ from greenroom.web.pages.project.resources import (
     ProjectPage,
     ReleasePage,
     Search,
+    ShortAddress,
     UnpublishedProject,
     UserPage,
 )
@@ -94,6 +95,9 @@ PUBLIC_VIEWS = {
     (Feeds, "packages.xml"): ["/rss/packages.xml"],
     (ProjectFeeds, "releases.xml"): [f"/rss/project/{n}/releases.xml" for n in NAMES],
     (Pypi, ""): ["/pypi"],
+    (PypiProject, ""): [f"/pypi/{name}/" for name in NAMES],
+    (PypiRelease, ""): [f"/pypi/{n}/{v}/" for n in NAMES for v in VERSIONS],
+    (ShortAddress, ""): [f"/p/{name}/" for name in NAMES],
     (PypiProject, "json"): [f"/pypi/{name}/json" for name in NAMES],
     (PypiRelease, "json"): [f"/pypi/{n}/{v}/json" for n in NAMES for v in VERSIONS],
     (LegacyUpload, ""): ["/legacy/"],

@@ -268,4 +268,4 @@ def test_a_browser_does_not_remember_where_another_spelling_led(
 
     answer = fetch(site, "/project/Lab.Spell/")
 
-    assert (answer.status_int, answer.headers["Cache-Control"]) == (301, "private, no-cache")
+    assert (answer.status_int, answer.headers["Cache-Control"]) == (301, "no-cache")

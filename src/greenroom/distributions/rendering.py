@@ -41,7 +41,16 @@ _ATTRIBUTE = re.compile(r' ([^ =>"]+)="([^"]*)"')
 def main(kind: str, variant: str) -> int:
     """Render standard input to standard output; the result is the exit status."""
     _limit_resources()
-    description = sys.stdin.buffer.read().decode()
+    html, warning = rendered(sys.stdin.buffer.read().decode(), kind, variant)
+    if html is None:
+        sys.stderr.write(warning)
+        return DOES_NOT_RENDER
+    sys.stdout.buffer.write(html.encode())
+    return 0
+
+
+def rendered(description: str, kind: str, variant: str) -> tuple[str | None, str]:
+    """The description as HTML; or None where the renderer refuses it, and its first warning."""
     warnings = io.StringIO()
     try:
         html = _render(description, kind, variant, warnings)
@@ -49,10 +58,8 @@ def main(kind: str, variant: str) -> int:
         html = None
         warnings.write(type(error).__name__)
     if html is None or len(html) > MAX_HTML:
-        sys.stderr.write(_first_line(warnings.getvalue()))
-        return DOES_NOT_RENDER
-    sys.stdout.buffer.write(html.encode())
-    return 0
+        return None, _first_line(warnings.getvalue())
+    return html, ""
 
 
 def _limit_resources() -> None:

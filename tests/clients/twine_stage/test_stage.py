@@ -73,7 +73,7 @@ def test_scripts_are_told_everything(
     assert session["failed"] == {}
     assert session["session-url"].startswith(f"{server.url}/upload/2.0/")
     assert session["stage-url"].startswith(f"{server.url}/draft/")
-    assert session["install-command"].split()[3] == session["stage-url"]
+    assert session["install-command"].split()[5] == session["stage-url"]
     assert {file["filename"]: file["status"] for file in session["files"]} == {
         path.name: "completed" for path in release
     }

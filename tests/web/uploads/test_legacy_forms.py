@@ -199,9 +199,15 @@ def test_a_name_that_is_nearly_a_flag_is_refused(name: str, value: str) -> None:
 @pytest.mark.parametrize("name", ["", "x", "a" * 5000, "name", "version", ":Action", "token", "é"])
 def test_a_query_parameter_that_an_upload_does_not_know_is_refused(name: str) -> None:
     with pytest.raises(BadForm, match=r"write \?staged=true") as refused:
-        parse_staged(NOTHING, {"staged": ["true"], name: ["1"]}, [])
+        parse_staged(NOTHING, {"staged": ["false"], name: ["1"]}, [])
 
     assert len(str(refused.value)) < 250
+
+
+@pytest.mark.parametrize("name", ["team", "stage", "Staged"])
+def test_what_is_staged_may_have_any_other_query_parameter(name: str) -> None:
+    """No typing error publishes it."""
+    assert parse_staged(NOTHING, {"staged": ["true"], name: ["1"]}, []) is True
 
 
 def test_the_query_parameters_that_an_upload_knows() -> None:

@@ -11,6 +11,7 @@ from pyramid.config import Configurator
 from pyramid.httpexceptions import HTTPMovedPermanently, HTTPNotFound, HTTPPermanentRedirect
 from pyramid.response import Response
 
+from greenroom.web.http import authentication
 from greenroom.web.http.request import SAFE_METHODS, Request
 from greenroom.web.http.traversal import Node
 
@@ -55,5 +56,7 @@ def moved(request: Request, path: str) -> HTTPMovedPermanently | HTTPPermanentRe
     # 308 keeps the method and the body, which an upload needs.
     is_read = request.method in SAFE_METHODS
     answer = (HTTPMovedPermanently if is_read else HTTPPermanentRedirect)(path)
-    answer.headers["Cache-Control"] = "private, no-cache"
+    # One of somebody who is signed in may lead where only they may go.
+    is_theirs = authentication.has_session(request)
+    answer.headers["Cache-Control"] = "private, no-cache" if is_theirs else "no-cache"
     return answer

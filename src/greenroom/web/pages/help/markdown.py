@@ -52,6 +52,11 @@ class Page:
     summary: str
     body: str
 
+    @property
+    def has_examples(self) -> bool:
+        """Whether it has examples with whole URLs."""
+        return _EXAMPLE in self.body
+
     def about(self, home: str) -> str:
         """The body, with examples about the index whose front page has this URL."""
         return self.body.replace(_EXAMPLE, html.escape(home))

@@ -22,6 +22,6 @@ def page(context: HelpPage, request: Request) -> dict[str, object]:
     shown = markdown.page(context.__name__)
     return {
         "page": shown,
-        "body": shown.about(request.urls.home()),
+        "body": shown.about(request.urls.home()) if shown.has_examples else shown.body,
         "pages": [markdown.page(name) for name in markdown.NAMES],
     }
