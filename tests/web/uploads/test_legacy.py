@@ -72,9 +72,7 @@ def test_flags_that_disagree_are_refused(stage: Stage, first: str, second: str) 
         refused(stage, upload, 400, "This upload says both that it is staged and that it is not")
 
 
-@pytest.mark.parametrize(
-    "query", ["stage=true", "Staged=true", "staged_=1", "staged=true&x=1", "%20staged=true", "x"]
-)
+@pytest.mark.parametrize("query", ["stage=true", "Staged=true", "staged_=1", "%20staged=true", "x"])
 def test_a_query_that_nearly_says_staged_publishes_nothing(stage: Stage, query: str) -> None:
     said = refused(stage, stage.wheel().but(query=query), 400, "The upload URL has the query")
     assert "?staged=true" in said
