@@ -13,7 +13,7 @@ from collections.abc import Sequence
 import hypothesis
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine
+from hypothesis.stateful import RuleBasedStateMachine, run_state_machine_as_test
 
 _EXAMPLES = int(os.environ.get("GREENROOM_FUZZ_EXAMPLES", "0"))
 
@@ -34,12 +34,20 @@ def fuzzed(examples: int) -> settings:
     return settings(max_examples=_EXAMPLES or examples)
 
 
-def walked(machine: type[RuleBasedStateMachine], seed: int) -> type[RuleBasedStateMachine]:
-    """A state machine that tries other examples than one with another seed.
+def walk(
+    machine: type[RuleBasedStateMachine], seed: int, *, walks: int, steps: int, at_least: int
+) -> None:
+    """Let a state machine walk so often, or as often as the environment asks for.
 
-    So that walks of the same rules, on one database and on the other, do not go the same way.
+    Another seed has other examples, so that walks of the same rules, on one database and on the
+    other, do not go the same way. So few would mostly be short ones, in which nothing happens, if
+    they did not have so many steps at least.
     """
-    return machine if _EXAMPLES else hypothesis.seed(seed)(machine)
+    run_state_machine_as_test(
+        machine if _EXAMPLES else hypothesis.seed(seed)(machine),
+        settings=settings(fuzzed(walks), stateful_step_count=steps),
+        _min_steps=at_least,
+    )
 
 
 INTERESTING = (

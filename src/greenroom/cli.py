@@ -225,11 +225,11 @@ def _alone(settings: Settings) -> Iterator[None]:
     if not settings.embedded:
         yield
         return
-    with (settings.data.absolute() / "serve.lock").open("ab") as marker:
+    folder = settings.data.absolute()
+    with (folder / "serve.lock").open("ab") as marker:
         try:
             fcntl.flock(marker, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
-            folder = settings.data.absolute()
             log.warning(f"another 'greenroom serve' runs on {folder}, too")
         yield
 

@@ -211,10 +211,11 @@ def load_settings(environ: Mapping[str, str] = os.environ) -> Settings:
 def unknown_variables(environ: Mapping[str, str] = os.environ) -> list[str]:
     """A sentence about each variable that looks like a setting and is none."""
     known = [field.upper() for field in Settings.model_fields]
+    settings = {PREFIX + field for field in known}
     sentences = []
     for name in sorted(environ):
         own = name[len(PREFIX) :]
-        if name.upper().startswith(PREFIX) and name not in {PREFIX + field for field in known}:
+        if name.upper().startswith(PREFIX) and name not in settings:
             near = difflib.get_close_matches(own.upper(), known, n=1)
             hint = f"did you mean {PREFIX}{near[0]}?" if near else "docs/operating.md has them all."
             sentences.append(f"{name} is no setting and does nothing: {hint}")

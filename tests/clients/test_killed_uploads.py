@@ -28,8 +28,7 @@ from greenroom.settings import Settings
 from greenroom.storage import open_storage
 from tests import factories
 from tests.artifacts import make_wheel
-from tests.conftest import MakeDatabase
-from tests.serving import Server, greenroom, plain_environment, serving
+from tests.serving import Server, greenroom, new_database, plain_environment, serving
 
 JSON = "application/vnd.pypi.upload.v2+json"
 META = {"meta": {"api-version": "2.0"}}
@@ -123,13 +122,7 @@ class Place:
 
 @pytest.fixture(params=["sqlite", "postgresql"])
 def place(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Place]:
-    url = None
-    if request.param == "postgresql":
-        make: MakeDatabase = request.getfixturevalue("new_postgresql_database")
-        url = make()
-        environment = plain_environment(tmp_path / "home") | {"GREENROOM_DATABASE_URL": url}
-        greenroom(environment, "db", "upgrade")
-    made = Place(tmp_path, url)
+    made = Place(tmp_path, new_database(request, tmp_path, request.param))
     yield made
     made.services.database.close()
 

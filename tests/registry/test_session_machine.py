@@ -13,14 +13,12 @@ from functools import cache
 from pathlib import Path
 
 import hypothesis.strategies as st
-from hypothesis import settings
 from hypothesis.stateful import (
     RuleBasedStateMachine,
     initialize,
     invariant,
     precondition,
     rule,
-    run_state_machine_as_test,
 )
 from packaging.version import Version
 
@@ -53,7 +51,7 @@ from greenroom.storage import open_storage
 from tests import factories
 from tests.artifacts import make_sdist, make_wheel
 from tests.conftest import FakeClock, MakeDatabase, empty, unflushed
-from tests.fuzzing import fuzzed, walked
+from tests.fuzzing import walk
 
 LIFE, LONGEST_LIFE = timedelta(days=3), timedelta(days=5)
 SALTS = ("", "other")
@@ -486,12 +484,7 @@ def run(url: str, seed: int) -> None:
     database = unflushed(Database(url))
     machine = type("Machine", (Sessions,), {"database": database})
     try:
-        run_state_machine_as_test(
-            walked(machine, seed),
-            settings=settings(fuzzed(13), stateful_step_count=50),
-            # So few examples would otherwise all be short ones, in which nothing happens.
-            _min_steps=40,
-        )
+        walk(machine, seed, walks=13, steps=50, at_least=40)
     finally:
         database.close()
 

@@ -16,14 +16,12 @@ from typing import Any
 import hypothesis.strategies as st
 import pytest
 import webtest
-from hypothesis import settings
 from hypothesis.stateful import (
     RuleBasedStateMachine,
     initialize,
     invariant,
     precondition,
     rule,
-    run_state_machine_as_test,
 )
 
 from greenroom.database import Database
@@ -77,7 +75,7 @@ from greenroom.web.uploads.pep694.resources import FileUploadSession, Publishing
 from tests import factories
 from tests.artifacts import make_sdist, make_wheel
 from tests.conftest import SECRET_KEY, FakeClock, MakeDatabase, empty, unflushed
-from tests.fuzzing import fuzzed, walked
+from tests.fuzzing import walk
 
 PEOPLE = ("ada", "bob", "eve")
 NAMES = ("alpha", "beta")
@@ -518,12 +516,7 @@ def run(folder: Path, urls: tuple[str, str], seed: int) -> None:
     seeing, unseeing = (World(folder / n, u) for n, u in zip("ab", urls, strict=True))
     machine = type("Machine", (TwoIndexes,), {"seeing": seeing, "unseeing": unseeing})
     try:
-        run_state_machine_as_test(
-            walked(machine, seed),
-            settings=settings(fuzzed(6), stateful_step_count=20),
-            # So few examples would otherwise all be short ones, in which nothing happens.
-            _min_steps=15,
-        )
+        walk(machine, seed, walks=6, steps=20, at_least=15)
     finally:
         seeing.close()
         unseeing.close()

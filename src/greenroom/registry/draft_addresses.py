@@ -2,7 +2,8 @@
 
 from sqlalchemy import select
 
-from greenroom.models import Draft, DraftEvent, DraftState, Project
+from greenroom.models import Draft, DraftEvent, Project
+from greenroom.registry import live_drafts
 from greenroom.registry.random_text import random_text
 from greenroom.registry.unit_of_work import UnitOfWork
 
@@ -31,10 +32,6 @@ def change_all(uow: UnitOfWork, project: Project, by: str, why: str) -> None:
 
     The caller holds the project's lock.
     """
-    live = select(Draft).where(
-        Draft.project_id == project.id,
-        Draft.state == DraftState.OPEN,
-        Draft.expires > uow.now,
-    )
+    live = select(Draft).where(Draft.project_id == project.id, live_drafts.is_live(uow))
     for draft in uow.db.scalars(live.execution_options(populate_existing=True)).all():
         change(uow, draft, by, why)

@@ -5,13 +5,14 @@ The digest names a draft's content, so that whoever publishes can say what they 
 
 import hashlib
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Protocol
 
 from packaging.utils import canonicalize_name
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from greenroom.models import Draft, DraftEvent, File
+from greenroom.models import Draft, DraftEvent
 from greenroom.registry.errors import DraftChanged, InvalidRequest
 
 CONTENT_DIGEST = r"^sha256:[0-9a-f]{64}$"
@@ -38,9 +39,21 @@ def content_digest(project_name: str, version: str, files: Mapping[str, str]) ->
     return f"sha256:{hashlib.sha256(''.join(lines).encode()).hexdigest()}"
 
 
-def digest_of(draft: Draft, files: Iterable[File]) -> str:
+class HasContent(Protocol):
+    """A file, as a row or as what is listed of it."""
+
+    @property
+    def filename(self) -> str:
+        """Its name."""
+
+    @property
+    def sha256(self) -> str:
+        """The digest of its content, in hexadecimal."""
+
+
+def digest_of(draft: Draft, files: Iterable[HasContent]) -> str:
     """The digest of a draft that has these files."""
-    return content_digest(draft.project_name, draft.version, by_name(files))
+    return content_digest(draft.project_name, draft.version, _by_name(files))
 
 
 def is_empty(draft: Draft) -> bool:
@@ -48,8 +61,7 @@ def is_empty(draft: Draft) -> bool:
     return draft.content_digest == content_digest(draft.project_name, draft.version, {})
 
 
-def by_name(files: Iterable[File]) -> dict[str, str]:
-    """The SHA-256 of each of these files, by file name."""
+def _by_name(files: Iterable[HasContent]) -> dict[str, str]:
     return {file.filename: file.sha256 for file in files}
 
 
@@ -76,7 +88,7 @@ def replaced(former: str, sha256: str) -> str:
     return f"sha256 {former} became {sha256}"
 
 
-def check_unchanged(db: Session, draft: Draft, wanted: str, files: Mapping[str, str]) -> None:
+def check_unchanged(db: Session, draft: Draft, wanted: str, files: Sequence[HasContent]) -> None:
     """Raise DraftChanged unless the draft, which has these files now, has the wanted digest.
 
     Raises:
@@ -84,7 +96,7 @@ def check_unchanged(db: Session, draft: Draft, wanted: str, files: Mapping[str, 
         DraftChanged: with what has changed since the draft had it.
     """
     check_digest(wanted)
-    now = content_digest(draft.project_name, draft.version, files)
+    now = digest_of(draft, files)
     if now == wanted:
         return
     what = f"The draft of {draft.project_name} {draft.version}"
@@ -96,7 +108,7 @@ def check_unchanged(db: Session, draft: Draft, wanted: str, files: Mapping[str, 
     raise DraftChanged(
         f"{what} has changed since its content was {wanted}: look at what it has now, which is "
         f"{now}.",
-        tuple(_changes(former, files)),
+        tuple(_changes(former, _by_name(files))),
     )
 
 

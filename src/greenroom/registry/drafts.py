@@ -35,6 +35,7 @@ from greenroom.registry import (
     draft_contents,
     file_rules,
     jobs,
+    live_drafts,
     projects,
     releases,
 )
@@ -156,8 +157,7 @@ def live(uow: UnitOfWork, project: Project, version: Version) -> Draft | None:
         select(Draft).where(
             Draft.project_id == project.id,
             Draft.canonical_version == canonical_version(version),
-            Draft.state == DraftState.OPEN,
-            Draft.expires > uow.now,
+            live_drafts.is_live(uow),
         )
     )
 
@@ -167,13 +167,12 @@ def newest(uow: UnitOfWork, project: Project, version: Version) -> Draft | None:
 
     A draft that was discarded or has expired belongs to no project any more.
     """
-    is_live = (Draft.state == DraftState.OPEN) & (Draft.expires > uow.now)
     return uow.db.scalar(
         select(Draft)
         .where(
             Draft.project_id == project.id,
             Draft.canonical_version == canonical_version(version),
-            is_live | (Draft.state == DraftState.PUBLISHED),
+            live_drafts.is_live(uow) | (Draft.state == DraftState.PUBLISHED),
         )
         .order_by((Draft.state == DraftState.OPEN).desc(), Draft.id.desc())
         .limit(1)
@@ -545,7 +544,7 @@ def due(uow: UnitOfWork) -> list[Draft]:
 def _live(uow: UnitOfWork, project_ids: list[int] | None) -> list[Draft]:
     query = (
         select(Draft)
-        .where(Draft.state == DraftState.OPEN, Draft.expires > uow.now)
+        .where(live_drafts.is_live(uow))
         .options(selectinload(Draft.files))
         .order_by(Draft.changed.desc(), Draft.id.desc())
     )

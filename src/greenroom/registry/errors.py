@@ -241,8 +241,8 @@ class CannotPublish(Refusal):
 class DraftChanged(Refusal):
     """The draft is not any more what the publisher has looked at.
 
-    Attributes:
-        changes: what was added, replaced and removed since, a sentence for each file.
+    Its details are what is wrong, and then what was added, replaced and removed since, a sentence
+    for each file.
     """
 
     code = "draft-changed"
@@ -250,7 +250,6 @@ class DraftChanged(Refusal):
 
     def __init__(self, sentence: str, changes: Sequence[str]) -> None:
         super().__init__(" ".join([sentence, *changes]), [sentence, *changes])
-        self.changes = tuple(changes)
 
 
 class TooMany(Refusal):

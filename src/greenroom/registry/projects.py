@@ -19,7 +19,7 @@ from greenroom.models import (
     RoleName,
     User,
 )
-from greenroom.registry import catalogue, draft_addresses, journal, purging
+from greenroom.registry import catalogue, draft_addresses, journal, live_drafts, purging
 from greenroom.registry.errors import (
     InvalidRequest,
     NameNotAvailable,
@@ -247,7 +247,7 @@ def size(uow: UnitOfWork, project: Project) -> int:
 
 def is_present(uow: UnitOfWork) -> ColumnElement[bool]:
     """Whether a file is there at all: those of a draft are gone from the second it falls due."""
-    of_live_draft = exists().where(Draft.id == File.draft_id, _is_live_draft(uow))
+    of_live_draft = exists().where(Draft.id == File.draft_id, live_drafts.is_live(uow))
     return File.draft_id.is_(None) | of_live_draft
 
 
@@ -403,12 +403,8 @@ def _journal_status(uow: UnitOfWork, actor: Actor, project: Project, action: str
 def is_taken(uow: UnitOfWork) -> ColumnElement[bool]:
     """Whether a project holds its name: for good, or because a draft of it is live now."""
     """Whether the name is a project's: a reserved one is from no second after its last draft on."""
-    reserved = exists().where(Draft.project_id == Project.id, _is_live_draft(uow))
+    reserved = exists().where(Draft.project_id == Project.id, live_drafts.is_live(uow))
     return Project.registered.is_not(None) | reserved
-
-
-def _is_live_draft(uow: UnitOfWork) -> ColumnElement[bool]:
-    return (Draft.state == DraftState.OPEN) & (Draft.expires > uow.now)
 
 
 def _user(db: Session, username: str) -> User:

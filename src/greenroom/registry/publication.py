@@ -38,13 +38,23 @@ def make_public(
         file.published = uow.now
         uow.db.add(PublishedName(filename=file.filename, sha256=file.sha256))
         releasing.append(f"add {file.python_tag} file {file.filename}")
-    if release is not None:
-        releases.describe_by_public_files(uow, release)
-        projects.spell(uow, project)
-        if content_digest is not None:
-            release.content_digest = content_digest
-    search.update(uow, project)
+    if release is not None and content_digest is not None:
+        release.content_digest = content_digest
+    describe(uow, project, release)
     if registering:
         journal.append(uow, project, None, registering, by)
     if release is not None and releasing:
         journal.append(uow, project, release.version, releasing, by, content_digest)
+
+
+def describe(uow: UnitOfWork, project: Project, release: Release | None = None) -> None:
+    """Let what is found and shown of a project follow from what is public of it now.
+
+    That are what the release says of itself, whose files have changed, the spelling of the project,
+    and what search finds. The caller holds the project's lock.
+    """
+    if release is not None:
+        releases.describe_by_public_files(uow, release)
+    uow.db.flush()
+    projects.spell(uow, project)
+    search.update(uow, project)

@@ -72,8 +72,7 @@ def publish(
         return draft
     staged = drafts.files(uow.db, draft)
     if content_digest is not None:
-        by_name = draft_contents.by_name(staged)
-        draft_contents.check_unchanged(uow.db, draft, content_digest, by_name)
+        draft_contents.check_unchanged(uow.db, draft, content_digest, staged)
     if draft.review == ReviewState.PROCESSING and uow.settings.review_command is not None:
         return draft
     if release is None:
@@ -105,8 +104,7 @@ def finish_review(uow: UnitOfWork, draft: Draft, *, passed: bool, notices: Seque
         try:
             require(asked_by, Act.PUBLISH, project)
             if draft.content_digest is not None:  # none where it was asked for before there were
-                by_name = draft_contents.by_name(staged)
-                draft_contents.check_unchanged(uow.db, draft, draft.content_digest, by_name)
+                draft_contents.check_unchanged(uow.db, draft, draft.content_digest, staged)
             may_be_empty = project.registered is None  # otherwise it was not accepted without files
             _check_obstacles(uow, draft, project, release, staged, may_be_empty=may_be_empty)
         except (NotAllowed, CannotPublish, DraftChanged) as refusal:

@@ -7,7 +7,7 @@ of a file that people have installed, nor another project under a name that they
 from packaging.version import Version
 
 from greenroom.models import Project, RetiredName
-from greenroom.registry import catalogue, drafts, journal, projects, purging, releases, search
+from greenroom.registry import catalogue, drafts, journal, projects, publication, purging
 from greenroom.registry.errors import InvalidRequest, NotFound
 from greenroom.registry.permissions import Act, Actor
 from greenroom.registry.unit_of_work import UnitOfWork
@@ -26,9 +26,7 @@ def remove_file(uow: UnitOfWork, actor: Actor, project: Project, filename: str) 
         raise NotFound(f"The project {project.name!r} has no published file {filename[:255]!r}.")
     release, filename = file.release, file.filename
     uow.db.delete(file)
-    releases.describe_by_public_files(uow, release)
-    projects.spell(uow, project)
-    search.update(uow, project)
+    publication.describe(uow, project, release)
     _journal(uow, actor, project, release.version, f"remove file {filename}")
 
 
@@ -51,9 +49,7 @@ def remove_release(uow: UnitOfWork, actor: Actor, project: Project, version: str
         )
     drafts.expire_due(uow, project.name)
     uow.db.delete(release)
-    uow.db.flush()
-    projects.spell(uow, project)
-    search.update(uow, project)
+    publication.describe(uow, project)
     _journal(uow, actor, project, release.version, "remove release")
 
 

@@ -12,7 +12,7 @@ from greenroom.web.http import commands
 from greenroom.web.http.draft_nodes import EndedDraft
 from greenroom.web.http.request import Request
 from greenroom.web.pages.draft.resources import DraftPage
-from greenroom.web.pages.draft_details import digest_of_listed, draft_details
+from greenroom.web.pages.draft_details import draft_details
 from greenroom.web.pages.file_groups import filtered_files
 
 
@@ -27,7 +27,7 @@ def draft_page(context: DraftPage, request: Request) -> dict[str, object] | Resp
         "draft": drafts.details(request.uow, draft),
         "project": projects.summary(draft.project),
         "files": files,
-        "content_digest": digest_of_listed(draft, files),
+        "content_digest": draft_contents.digest_of(draft, files),
         "grouped": filtered_files(request, files),
         "details": draft_details(db, draft),
         "install_command": commands.install_draft(request, draft),

@@ -7,6 +7,7 @@ from pyramid.view import view_config
 
 from greenroom.models import UploadSession
 from greenroom.registry import (
+    draft_contents,
     drafts,
     projects,
     publishing,
@@ -22,7 +23,7 @@ from greenroom.web.http.refusals import PAGE
 from greenroom.web.http.request import Request
 from greenroom.web.http.strict_forms import query_value
 from greenroom.web.pages.caching import never_cache
-from greenroom.web.pages.draft_details import digest_of_listed, draft_details
+from greenroom.web.pages.draft_details import draft_details
 from greenroom.web.pages.draft_log import log_entries
 from greenroom.web.pages.file_groups import filtered_files, grouped_files
 from greenroom.web.pages.form_responses import invalid
@@ -44,7 +45,7 @@ def managed_draft(context: ManagedDraft, request: Request) -> Page | Response:
     files = drafts.staged_files(request.uow.db, draft, with_uploaders=True)
     return _page(context, request) | {
         "files": files,
-        "content_digest": digest_of_listed(draft, files),
+        "content_digest": draft_contents.digest_of(draft, files),
         "grouped": filtered_files(request, files),
         "uploads": upload_states.unfinished(request.uow, draft),
         "details": draft_details(request.uow.db, draft),
@@ -234,7 +235,7 @@ def _publication(
     files = drafts.staged_files(db, context.draft)
     return _subject(context, request) | {
         "files": files,
-        "content_digest": digest_of_listed(context.draft, files),
+        "content_digest": draft_contents.digest_of(context.draft, files),
         "changes": changed.details if changed is not None else (),
         "grouped": grouped_files(files),
         "details": draft_details(db, context.draft),
