@@ -179,8 +179,10 @@ def greenroom() -> None:
 def serve(services: Services, host: str, port: int, workers: int) -> None:
     """Run the index until SIGTERM or SIGINT, which let what is in flight finish."""
     from greenroom import background
+    from greenroom.registry.public_changes import PublicChanges
+    from greenroom.server.serve import Served
     from greenroom.server.serve import serve as serve_wsgi
-    from greenroom.web.application import make_app
+    from greenroom.web.application import THREAD_LOCALS, make_app
     from greenroom.web.http import authentication
     from greenroom.web.http.urls import Urls
 
@@ -205,9 +207,17 @@ def serve(services: Services, host: str, port: int, workers: int) -> None:
             )
         sys.stdout.flush()
 
+    def make_served() -> Served:
+        open_ = open_services(settings)
+        return Served(
+            make_app(settings, services=open_),
+            THREAD_LOCALS,
+            lambda: PublicChanges(open_.database),
+        )
+
     with _alone(settings):
         serve_wsgi(
-            lambda: make_app(settings),
+            make_served,
             host=host,
             port=port,
             workers=workers,

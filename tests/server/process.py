@@ -18,11 +18,11 @@ from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from urllib.parse import urlsplit
-from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
+from wsgiref.types import StartResponse, WSGIEnvironment
 
 import requests
 
-from greenroom.server.serve import Timing, serve
+from greenroom.server.serve import Served, Timing, serve
 
 MIB = 1024**2
 PIECE = 64 * 1024
@@ -96,7 +96,7 @@ def in_background(stop: threading.Event) -> None:
     say(f"background of {os.getpid()} ends")
 
 
-def broken() -> WSGIApplication:
+def broken() -> Served:
     raise RuntimeError("this application cannot be made")
 
 
@@ -104,7 +104,7 @@ def main() -> None:
     setup = Setup(**json.loads(sys.argv[1]))
     defaults = Timing()
     serve(
-        broken if setup.broken else lambda: tiny,
+        broken if setup.broken else lambda: Served(tiny),
         host=setup.host,
         port=setup.port,
         workers=setup.workers,
@@ -189,7 +189,7 @@ def upload(server: Server, path: str, size: int, *, chunked: bool) -> http.clien
     """Send `size` bytes, all of them before the answer is looked at."""
     connection = http.client.HTTPConnection(*server.address, timeout=60)
     pieces = itertools.repeat(bytes(MIB), size // MIB)
-    headers = {} if chunked else {"Content-Length": str(size)}
+    headers = {"Authorization": "x"} | ({} if chunked else {"Content-Length": str(size)})
     connection.request("POST", path, body=pieces, headers=headers, encode_chunked=chunked)
     return connection
 

@@ -35,6 +35,18 @@ def test_a_refusal_reaches_a_client_that_sends_everything_first(
 @pytest.mark.parametrize("keep", ["keep-alive", "close"])
 def test_a_refusal_reaches_requests(server: Server, keep: str) -> None:
     answer = requests.post(
-        server.url + "/refuse", data=bytes(200 * MIB), headers={"Connection": keep}, timeout=60
+        server.url + "/refuse", data=bytes(200 * MIB), headers={"Connection": keep}, auth=("a", "b"), timeout=60
     )
     assert (answer.status_code, answer.reason) == (400, REASON)
+
+
+def test_who_shows_no_credentials_is_not_listened_to_for_long(server: Server) -> None:
+    with server.connect() as connection:
+        connection.sendall(
+            b"POST /refuse HTTP/1.1\r\nHost: x\r\nContent-Length: 2147483648\r\n\r\n"
+        )
+        sent = 0
+        with pytest.raises(ConnectionError):
+            while sent < 200 * MIB:
+                sent += connection.send(bytes(MIB))
+    assert sent < 64 * MIB

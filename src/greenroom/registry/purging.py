@@ -5,9 +5,18 @@ from greenroom.registry import jobs
 from greenroom.registry.unit_of_work import UnitOfWork
 
 
+ALL_PROJECTS = "all-projects"
+"""The surrogate key of what shows many projects: a list of them, a feed."""
+
+
+def keys_of(normalized_name: str) -> tuple[str, ...]:
+    """The surrogate keys of all that shows a project, its files included."""
+    return (f"project/{normalized_name}", f"files/{normalized_name}", ALL_PROJECTS)
+
+
 def purge_project(uow: UnitOfWork, project: Project) -> None:
     """Have purged what shows a project, and what shows all: a list of them, a feed."""
-    _purge(uow, f"project/{project.normalized_name}", "all-projects")
+    _purge(uow, f"project/{project.normalized_name}", ALL_PROJECTS)
 
 
 def purge_files(uow: UnitOfWork, project: Project) -> None:

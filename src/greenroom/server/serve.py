@@ -1,63 +1,60 @@
-"""The HTTP server: gunicorn's threaded workers, set up for an index.
+"""The HTTP server: gunicorn's event-loop workers, set up for an index.
 
-Why gunicorn: upload clients print the reason phrase of the status line and nothing else, so the
-sentence of a refusal has to travel there, and gunicorn sends it as the application wrote it.
-Three things it does differently from what an index needs are changed here:
+Upload clients print the reason phrase of the status line and nothing else, so the sentence of a
+refusal has to travel there: it is sent as the application wrote it. What else an index needs:
 
-- a client that stalls in the middle of a request or an answer loses its thread after a minute,
-  however long the transfer as a whole may take;
-- the last bytes of a closing connection are waited for in the request's own thread, not in the
-  loop that accepts connections;
+- a client that is slow, or silent, costs a socket and no thread, and not for ever;
+- public answers are kept, compressed, and sent without asking the application;
 - Ctrl-C stops as gracefully as SIGTERM does; a second one stops at once.
 """
 
 import socket
 import threading
 from collections.abc import Callable
-from wsgiref.types import WSGIApplication
 
-from greenroom.server.worker import BACKLOG, IndexApplication, Plan, Timing, run
+from greenroom.server.front import Timing
+from greenroom.server.worker import BACKLOG, IndexApplication, Plan, Served, run
 
-__all__ = ["Timing", "serve"]
+__all__ = ["Served", "Timing", "serve"]
 
 
 def serve(
-    application_factory: Callable[[], WSGIApplication],
+    make_served: Callable[[], Served],
     *,
     host: str,
     port: int,
     workers: int,
-    threads: int = 32,
+    threads: int = 16,
     on_ready: Callable[[str], None],
     background: Callable[[threading.Event], None] | None = None,
     timing: Timing | None = None,
 ) -> None:
     """Serve until SIGTERM or SIGINT, then finish what is in flight and return.
 
-    The application is made in each worker, after the fork: no connection that the caller has open
-    is shared by accident. ``on_ready`` and ``background`` run in workers too, for the same reason.
+    The application is made once, before the fork, so that the workers share its memory: it must
+    not connect to anything before its first request. ``on_ready`` and ``background`` run in workers.
 
     Forwarded headers are not looked at here: whom to believe is the application's affair.
 
     Args:
-        application_factory: makes the WSGI application, once per worker.
+        make_served: makes the WSGI application, and says what goes with it.
         host: the address or name to listen on.
         port: the port; 0 takes a free one.
         workers: how many processes.
-        threads: how many requests a process handles at once.
-        on_ready: called once, in the first worker, when its application is made, with the
-            address that reaches the server from this machine.
+        threads: how many requests the application works on at once, in a process.
+        on_ready: called once, in the first worker, when it accepts connections, with the address
+            that reaches the server from this machine.
         background: runs in a thread of each worker until the event it is given is set, which
             happens when the worker ends.
         timing: how long to wait for what.
 
     Raises:
         SystemExit: with a sentence when the address cannot be listened on, and with status 1 when
-            a worker could not make its application.
+            the application could not be made.
     """
     listener = _listen(host, port)
     plan = Plan(
-        application_factory,
+        make_served,
         workers,
         threads,
         on_ready,

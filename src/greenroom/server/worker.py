@@ -1,19 +1,24 @@
 """Gunicorn's processes, changed where an index needs something else.
 
-The parent starts workers and passes signals on; a worker accepts connections and answers requests
-in threads. These classes override internals of gunicorn, which may change with each new version.
+The parent makes the application and starts workers, which share its memory as far as they do not
+change it; it passes signals on. A worker has an event loop for its connections, and a pool of
+threads for the application. These classes override internals of gunicorn, which may change with
+each new version.
 """
 
+import asyncio
 import contextlib
+import gc
 import logging
 import os
+import resource
 import signal
 import sys
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from types import FrameType
+from typing import Any
 from wsgiref.types import WSGIApplication
 
 from gunicorn.app.base import BaseApplication
@@ -21,15 +26,18 @@ from gunicorn.arbiter import Arbiter
 from gunicorn.config import Config
 from gunicorn.errors import HaltServer
 from gunicorn.glogging import Logger
-from gunicorn.workers.gthread import TConn, ThreadWorker
+from gunicorn.workers.gasgi import ASGIWorker
 
-from greenroom.server.lingering_close import Lingering
-from greenroom.server.sockets import PARTING, PatientSocket, part
+from greenroom.server.changes import Source
+from greenroom.server.connection import Connection
+from greenroom.server.front import Front, Timing
+from greenroom.server.wsgi_pool import Locals
 
 log = logging.getLogger(__name__)
 
 BACKLOG = 2048
 KEEP_ALIVE = 75
+PARTING = 2.0
 MAX_REQUEST_LINE = 8190
 MAX_HEADERS = 100
 MAX_HEADER = 8190
@@ -37,20 +45,19 @@ MEMORY_FOLDER = Path("/dev/shm")  # noqa: S108 - only the workers' heartbeats, f
 
 
 @dataclass(frozen=True)
-class Timing:
-    """How long the server waits for what; all in seconds.
+class Served:
+    """What is served.
 
     Attributes:
-        stall: a client that neither sends nor takes a byte for so long is disconnected. The
-            transfer as a whole may take as long as it takes.
-        graceful: what is in flight may take so long after the signal to stop.
-        heartbeat: a worker whose accepting loop is silent for so long is replaced. Requests run
-            in threads beside that loop and do not hold it up.
+        application: answers requests. It has no connection open that processes must not share.
+        locals: thread-local state of its framework, which belongs to a request.
+        make_source: makes, in each worker, what tells when public answers have changed. None: no
+            answer is kept.
     """
 
-    stall: float = 60.0
-    graceful: int = 60
-    heartbeat: int = 120
+    application: WSGIApplication
+    locals: Locals = ()
+    make_source: Callable[[], Source] | None = None
 
 
 @dataclass(frozen=True)
@@ -58,17 +65,17 @@ class Plan:
     """What is served where, and by how many.
 
     Attributes:
-        application_factory: makes the WSGI application, once per worker.
+        make_served: makes what is served, before the workers start.
         workers: how many processes.
-        threads: how many requests a process handles at once.
-        on_ready: called in the first worker, with ``url``, when its application is made.
+        threads: how many requests the application works on at once, in a process.
+        on_ready: called in the first worker, with ``url``, when it accepts connections.
         background: runs in a thread of each worker until its event is set.
         timing: how long to wait for what.
         listener: the descriptor of the socket that listens.
         url: the address that reaches the server from this machine.
     """
 
-    application_factory: Callable[[], WSGIApplication]
+    make_served: Callable[[], Served]
     workers: int
     threads: int
     on_ready: Callable[[str], None]
@@ -92,8 +99,11 @@ class IndexApplication(BaseApplication):
             "bind": [f"fd://{plan.listener}"],
             "backlog": BACKLOG,
             "workers": plan.workers,
-            "threads": plan.threads,
             "worker_class": _Worker,
+            "preload_app": True,
+            "asgi_lifespan": "off",
+            "asgi_loop": "asyncio",
+            "http_parser": "python",
             "logger_class": _Log,
             "loglevel": "warning",
             "keepalive": KEEP_ALIVE,
@@ -112,9 +122,9 @@ class IndexApplication(BaseApplication):
         for name, value in settings.items():
             self.cfg.set(name, value)
 
-    def load(self) -> WSGIApplication:  # type: ignore[override]  # WSGI's environ is a dict
-        """Make the application, in each worker."""
-        return Lingering(self.plan.application_factory())
+    def load(self) -> Served:  # type: ignore[override]  # what gunicorn only hands on
+        """Make what is served, once, before the workers start."""
+        return self.plan.make_served()
 
 
 def run(application: IndexApplication) -> None:
@@ -126,7 +136,11 @@ def run(application: IndexApplication) -> None:
     Raises:
         SystemExit: with status 1 when a worker could not make its application.
     """
+    _allow_many_connections()
     arbiter = _Arbiter(application)
+    # What exists now is shared by the workers as long as nothing writes to it.
+    gc.collect()
+    gc.freeze()
     parent = os.getpid()
     try:
         arbiter.run()
@@ -135,6 +149,13 @@ def run(application: IndexApplication) -> None:
             _end_worker(end)
         if end.code:
             raise SystemExit(1) from None
+
+
+def _allow_many_connections() -> None:
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft != hard:
+        with contextlib.suppress(OSError, ValueError):
+            resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
 
 
 def _end_worker(end: SystemExit) -> None:
@@ -173,30 +194,65 @@ class _Arbiter(Arbiter):
         self.handle_term()
 
 
-class _Worker(ThreadWorker):
-    """A process that accepts connections and answers each request in a thread of a pool."""
+class _Worker(ASGIWorker):
+    """A process that accepts connections in an event loop."""
+
+    asgi: Served
 
     def init_signals(self) -> None:
         super().init_signals()
         # A terminal sends these to every process of the group; the parent says when to stop.
         for sent_to_all in (signal.SIGINT, signal.SIGHUP):
+            self.loop.remove_signal_handler(sent_to_all)
             signal.signal(sent_to_all, signal.SIG_IGN)
 
-    def handle_quit(self, sig: int, frame: FrameType | None) -> None:
-        sys.exit(0)
+    def handle_quit_signal(self) -> None:
+        os._exit(0)
 
     def run(self) -> None:
         plan = self._plan()
         stop = threading.Event()
-        if self.age == 1:
-            plan.on_ready(plan.url)
         housekeeper = self._start_background(plan, stop)
         try:
-            super().run()
+            self.loop.run_until_complete(self._serve())
         finally:
             stop.set()
             if housekeeper is not None:
                 housekeeper.join(PARTING)
+        sys.exit(0)
+
+    async def _serve(self) -> None:
+        plan, loop = self._plan(), self.loop
+        make_source = self.asgi.make_source
+        front = Front(
+            self.asgi.application,
+            loop,
+            threads=plan.threads,
+            timing=plan.timing,
+            locals_=self.asgi.locals,
+            source=make_source() if make_source is not None else None,
+        )
+        servers = [
+            await loop.create_server(lambda: Connection(self, front), sock=listener.sock)
+            for listener in self.sockets
+        ]
+        if self.age == 1:
+            plan.on_ready(plan.url)
+        while self.alive and self.ppid == os.getppid():
+            self.notify()
+            front.check()
+            await asyncio.sleep(0.25)
+        for server in servers:  # who comes now is told at once, and may turn to another server
+            server.close()
+        await self._finish(front, loop.time() + plan.timing.graceful)
+
+    async def _finish(self, front: Front, deadline: float) -> None:
+        """Wait for what is in flight."""
+        while front.connections and self.loop.time() < deadline:
+            front.end_idle()
+            front.check()
+            self.notify()
+            await asyncio.sleep(0.05)
 
     def _plan(self) -> Plan:
         assert isinstance(self.app, IndexApplication)  # noqa: S101 - for the type checker
@@ -210,23 +266,6 @@ class _Worker(ThreadWorker):
         )
         thread.start()
         return thread
-
-    def set_accept_enabled(self, enabled: bool | None) -> None:
-        super().set_accept_enabled(enabled)
-        if not self.alive:  # who comes now is told at once, and may turn to another server
-            for listener in self.sockets:
-                listener.close()
-
-    def enqueue_req(self, conn: TConn) -> None:
-        if not isinstance(conn.sock, PatientSocket):
-            conn.sock = PatientSocket(conn.sock, self._plan().timing.stall)
-        super().enqueue_req(conn)
-
-    def handle(self, conn: TConn) -> bool:
-        keep = super().handle(conn)
-        if keep is False:
-            part(conn.sock)
-        return keep
 
 
 def _guarded(background: Callable[[threading.Event], None], stop: threading.Event) -> None:

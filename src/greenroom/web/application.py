@@ -1,5 +1,6 @@
 """Composes the application. The only place that names every part."""
 
+from pyramid import threadlocal
 from pyramid.config import Configurator
 from pyramid.router import Router
 
@@ -31,6 +32,9 @@ PARTS = (
     "uploads.legacy",
     "uploads.pep694",
 )
+
+THREAD_LOCALS = ((threadlocal.manager, "stack", list),)
+"""What of Pyramid's belongs to a request and lies in its thread: holder, attribute, first value."""
 
 
 def make_app(settings: Settings, *, services: Services | None = None) -> Router:

@@ -1,0 +1,46 @@
+"""How many connections an address may have."""
+
+from collections import Counter
+from ipaddress import IPv6Address, ip_address
+from typing import Any
+
+MOST_OF_ONE = 512
+
+
+class Addresses:
+    """Counts open connections by the network that they come from."""
+
+    def __init__(self, most_of_one: int = MOST_OF_ONE) -> None:
+        self._most = most_of_one
+        self._open: Counter[str] = Counter()
+
+    @staticmethod
+    def network_of(peer: tuple[Any, ...] | None) -> str:
+        """The network that one client has: an IPv4 address, or an IPv6 /64; empty if unknown."""
+        if not peer:
+            return ""
+        text = str(peer[0]).partition("%")[0]
+        if ":" not in text:
+            return text
+        try:
+            address = ip_address(text)
+        except ValueError:
+            return text
+        if isinstance(address, IPv6Address):
+            if address.ipv4_mapped is not None:
+                return str(address.ipv4_mapped)
+            return str(IPv6Address(int(address) >> 64 << 64))
+        return text
+
+    def take(self, network: str) -> bool:
+        """Count one more connection, unless there are too many."""
+        if network and self._open[network] >= self._most:
+            return False
+        self._open[network] += 1
+        return True
+
+    def give_back(self, network: str) -> None:
+        """Count one less."""
+        self._open[network] -= 1
+        if not self._open[network]:
+            del self._open[network]

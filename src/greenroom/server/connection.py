@@ -1,0 +1,492 @@
+"""A client's connection: gunicorn's event-loop protocol, with our answers, deadlines and caps.
+
+Gunicorn reads and frames requests. What is answered, and how it is written, is decided here: public
+answers that are kept are sent from memory or from their files, everything else is answered by the
+WSGI application. The status line carries the reason that the application gave it, because upload
+clients print nothing else.
+"""
+
+import asyncio
+import contextlib
+import os
+import re
+from typing import TYPE_CHECKING, Any
+
+from gunicorn.asgi import protocol
+from gunicorn.asgi.parser import CallbackRequest
+
+from greenroom.server import answers
+from greenroom.server.answers import Answer, Wanted
+from greenroom.server.environ import make_environ
+from greenroom.server.wsgi_pool import Busy, Exchange, FileBody
+
+if TYPE_CHECKING:
+    from greenroom.server.front import Front
+
+SENT_AT_ONCE = 64 * 1024
+SMALL_BODY = 64 * 1024
+PIECE_OF_A_FILE = 256 * 1024
+LARGEST_PIECE_OF_A_FILE = 8 * 1024**2
+DISCARDED = 4 * 1024**3
+DISCARDED_OF_STRANGERS = 8 * 1024**2
+DISCARDING_SECONDS = 300.0
+
+_HEADER = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+_CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
+_NO_BODY = ("204", "304")
+
+
+class Connection(protocol.ASGIProtocol):
+    """One connection, from its beginning to its end."""
+
+    def __init__(self, worker: Any, front: "Front") -> None:  # noqa: ANN401 - gunicorn's worker
+        super().__init__(worker)
+        self._front = front
+        self._loop: asyncio.AbstractEventLoop = worker.loop
+        self._address = ""
+        self._written = 0
+        self._received = 0
+        # Since when the head of a request has been coming in; None while none is awaited.
+        self._head_since: float | None = None
+        # Since when it is the client's turn, and how much had moved then; None while it is ours.
+        self._turn_since: float | None = None
+        self._moved_before = 0
+        self._window_since = 0.0
+        self._moved_at_window = 0
+        self._moved_at = 0.0
+        # What came last, if it was the beginning of a request.
+        self._whole: bytes | None = None
+        self._answered_at = 0.0
+
+    # --- what gunicorn calls ---
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Take the connection, or close it at once where its address has too many."""
+        peer = transport.get_extra_info("peername")
+        self._address = self._front.addresses.network_of(peer)
+        super().connection_made(transport)
+        if not self._front.addresses.take(self._address):
+            self._abort()
+            return
+        self._head_since = self._loop.time()
+        self._front.connections.add(self)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Forget the connection."""
+        if self in self._front.connections:
+            self._front.connections.discard(self)
+            self._front.addresses.give_back(self._address)
+        super().connection_lost(exc)
+        if self._awaiting_request:
+            self._request_ready.set()  # its task ends now, and not when it would be cancelled
+
+    def data_received(self, data: bytes) -> None:
+        """Take what the client has sent.
+
+        A request that was read before, byte for byte, is read once: what was found in it is
+        remembered. If what it asks for is kept, it is answered here.
+        """
+        self._received += len(data)
+        self._whole = None
+        if self._current_request is None:
+            parser = self._callback_parser
+            if self._awaiting_request and parser._state == "request_line" and not parser._buffer:
+                known = self._front.heads.get(data)
+                if known is not None and self._answer_at_once(*known):
+                    return
+                self._whole = data
+            if self._head_since is None:
+                self._head_since = self._loop.time()
+        super().data_received(data)
+
+    def _keepalive_timeout(self) -> None:
+        idle = self._loop.time() - self._answered_at
+        if idle < self._keepalive:  # requests were answered at once since the timer was set
+            self._keepalive_handle = self._loop.call_later(
+                self._keepalive - idle, self._keepalive_timeout
+            )
+            return
+        super()._keepalive_timeout()
+
+    def _on_headers_complete(self) -> bool:
+        self._head_since = None
+        return bool(super()._on_headers_complete())
+
+    async def _serve_http_request(
+        self,
+        request: CallbackRequest,
+        sockname: tuple[Any, ...],
+        peername: tuple[Any, ...] | None,
+    ) -> bool:
+        """Answer a request; return whether the connection may serve another."""
+        wanted = self._front.wanted(request)
+        if wanted is not None:
+            answer = await self._front.find(wanted)
+            if answer is not None and await self._send_kept(request, wanted, answer):
+                self._remember_head(request, wanted)
+                return not self._will_close(request, False)
+        environ = make_environ(request, sockname, peername)
+        if wanted is not None:
+            environ.pop("HTTP_IF_NONE_MATCH", None)  # what is kept is whole; see _send_answer
+        try:
+            return await self._answer(request, wanted, environ)
+        except Busy:
+            return self._refuse_as_busy()
+
+    # --- deadlines ---
+
+    def check(self, now: float) -> None:
+        """Cut the client off if it has had its time. Called about once a second."""
+        timing = self._front.timing
+        if self._head_since is not None:
+            if now - self._head_since > min(timing.head, timing.stall):
+                self._time_out()
+            return
+        if self._turn_since is None:
+            return
+        moved = self._moved()
+        if moved != self._moved_before:
+            self._moved_before, self._moved_at = moved, now
+        if now - self._moved_at > timing.stall:
+            self._give_up()
+        elif now - self._window_since > timing.window:
+            if moved - self._moved_at_window < timing.least * timing.window:
+                self._give_up()
+            self._window_since, self._moved_at_window = now, moved
+
+    def end_if_idle(self) -> None:
+        """Close the connection where no request is being answered: the server stops."""
+        if self._current_request is None and not self._closed:
+            self._close_transport()
+            if self._request_ready is not None:
+                self._request_ready.set()
+
+    def _moved(self) -> int:
+        waiting = self.transport.get_write_buffer_size() if self.transport else 0
+        return self._received + self._written - waiting
+
+    @contextlib.contextmanager
+    def _client_turn(self) -> Any:  # noqa: ANN401 - a context manager
+        now = self._loop.time()
+        self._turn_since = self._moved_at = now
+        self._moved_before = self._moved()
+        if now - self._window_since > 2 * self._front.timing.window:
+            self._window_since, self._moved_at_window = now, self._moved_before
+        try:
+            yield
+        finally:
+            self._turn_since = None
+
+    def _time_out(self) -> None:
+        """Say that the head of the request took too long, if it has begun."""
+        self._head_since = None
+        parser = self._callback_parser
+        if parser is not None and (parser.method is not None or getattr(parser, "_buffer", b"")):
+            self._send_error_response(408, "The request did not arrive in time.\n")
+        self._close_transport()
+        if self._request_ready is not None:
+            self._request_ready.set()
+
+    def _give_up(self) -> None:
+        """The client has stopped: end what waits for it."""
+        self._turn_since = None
+        if self._body_receiver is not None and not self._body_receiver._complete:
+            self._body_receiver.signal_disconnect()
+            self._loop.call_later(5.0, self._abort)
+        else:
+            self._abort()
+
+    def _abort(self) -> None:
+        self._closed = True
+        if self.transport is not None:
+            self.transport.abort()
+        if self._flow_control is not None:
+            self._flow_control.resume_writing()
+
+    # --- answers that are kept ---
+
+    def _answer_at_once(self, wanted: Wanted, is_head: bool) -> bool:
+        """Answer here and now, if what is wanted is kept in memory and the client keeps up."""
+        if self._flow_control.write_paused or not self.worker.alive or self._closed:
+            return False
+        answer = self._front.find_now(wanted)
+        if answer is None:
+            return False
+        end = protocol._get_cached_date_header() + b"\r\n"
+        if answer.is_known_by(wanted.etags):
+            self._write(answer.not_modified + end)
+        elif is_head:
+            self._write(answer.head + end)
+        elif isinstance(answer.body, bytes):
+            self._write(answer.head + end + answer.body)
+        else:
+            return False
+        self._head_since, self._answered_at = None, self._loop.time()
+        return True
+
+    def _remember_head(self, request: CallbackRequest, wanted: Wanted) -> None:
+        """Remember what was read, if the request came in one piece, and with nothing else."""
+        parser = self._callback_parser
+        if self._whole is None or not parser.is_complete or parser._buffer:
+            return
+        if not request.should_close():
+            self._front.remember(self._whole, wanted, is_head=request.method == "HEAD")
+
+    async def _send_kept(self, request: CallbackRequest, wanted: Wanted, answer: Answer) -> bool:
+        """Send an answer; return False where its file is gone."""
+        end = protocol._get_cached_date_header()
+        if self._will_close(request, False):
+            end += b"Connection: close\r\n"
+        if answer.is_known_by(wanted.etags):
+            self._write(answer.not_modified + end + b"\r\n")
+        elif request.method == "HEAD":
+            self._write(answer.head + end + b"\r\n")
+        elif isinstance(answer.body, bytes):
+            await self._write_all(answer.head + end + b"\r\n", answer.body)
+        else:
+            try:
+                file = answer.body.open("rb")
+            except OSError:
+                self._front.answers.forget(wanted)
+                return False
+            with file:
+                size = os.fstat(file.fileno()).st_size
+                self._write(answer.head + end + b"\r\n")
+                await self._send_file(file, 0, size)
+        return True
+
+    # --- answers of the application ---
+
+    async def _answer(
+        self, request: CallbackRequest, wanted: Wanted | None, environ: dict[str, Any]
+    ) -> bool:
+        age = self._front.answers.age
+        has_body = bool(request.content_length) or request.chunked
+        exchange = self._front.pool.begin(environ, self._address, complete=not has_body)
+        try:
+            while not (exchange.finished or exchange.output):
+                await self._listen(exchange)
+            if self._closed:
+                return False
+            if exchange.failed and not exchange.output:
+                return self._refuse_as_failed(exchange)
+            return await self._send_answer(request, wanted, age, exchange)
+        finally:
+            exchange.abandon()
+            if exchange.file is not None:
+                exchange.file.close()
+
+    async def _listen(self, exchange: Exchange) -> None:
+        """Wait for the application, and give it the body that it waits for."""
+        if exchange.wants_body:
+            with self._client_turn():
+                message = await self._body_receiver.receive()
+            if message["type"] == "http.disconnect":
+                exchange.end_body(broken=True)
+                return
+            if not message["more_body"]:
+                exchange.feed_last(message["body"])
+            elif message["body"]:
+                exchange.feed(message["body"])
+            return
+        exchange.sent()
+        await exchange.news()
+
+    async def _send_answer(
+        self, request: CallbackRequest, wanted: Wanted | None, age: int, exchange: Exchange
+    ) -> bool:
+        status, headers = exchange.status or "500 Internal Server Error", exchange.headers
+        lines = _checked(status, headers)
+        whole = exchange.file is None and exchange.finished
+        body = exchange.take_output() if whole else b""
+        if wanted is not None and status.startswith("200"):
+            kept = body if whole else _file_to_keep(exchange.file)
+            if kept is not None and request.method == "GET":
+                self._front.answers.keep(wanted, age, status, lines, kept)
+                answer = self._front.answers.find(wanted)
+                if answer is not None and await self._send_kept(request, wanted, answer):
+                    return not self._will_close(request, False)
+            etag = dict(lines).get(b"etag")
+            if etag and wanted.etags is not None and answers.matches(wanted.etags, etag):
+                status, lines, body = "304 Not Modified", _of_not_modified(lines), b""
+                exchange.abandon()
+        return await self._write_answer(request, exchange, status, lines, body)
+
+    async def _write_answer(
+        self,
+        request: CallbackRequest,
+        exchange: Exchange,
+        status: str,
+        lines: answers.HeaderLines,
+        body: bytes,
+    ) -> bool:
+        """Write status line, headers and content; return whether the connection may go on."""
+        omitted = request.method == "HEAD" or status.startswith(_NO_BODY)
+        length = next((int(value) for name, value in lines if name == b"content-length"), None)
+        chunked = False
+        if length is None and not omitted:
+            if exchange.file is None and exchange.finished:
+                length = len(body)
+                lines = [*lines, (b"content-length", b"%d" % length)]
+            elif request.version >= (1, 1):
+                chunked = True
+                lines = [*lines, (b"transfer-encoding", b"chunked")]
+        unread = self._has_unread_body()
+        closes = unread or self._will_close(request, length is None and not chunked and not omitted)
+        end = protocol._get_cached_date_header()
+        if closes:
+            end += b"Connection: close\r\n"
+        start = answers.head(status, lines) + end + b"\r\n"
+        if omitted:
+            self._write(start)
+        elif exchange.file is not None:
+            self._write(start)
+            if length is None:
+                length = os.fstat(exchange.file.file.fileno()).st_size
+            await self._send_file(exchange.file.file, exchange.file.file.tell(), length)
+        elif exchange.finished and not exchange.output:
+            await self._write_all(start, body if not chunked else _chunk(body) + b"0\r\n\r\n")
+        else:
+            self._write(start)
+            sent = await self._stream(exchange, chunked=chunked)
+            closes = closes or exchange.failed or (length is not None and sent < length)
+        if unread:
+            await self._discard(status, request)
+        return not closes
+
+    async def _stream(self, exchange: Exchange, *, chunked: bool) -> int:
+        """Send what the application gives, while it gives it."""
+        sent = 0
+        while not self._closed:
+            if exchange.output:
+                piece = exchange.take_output()
+                sent += len(piece)
+                await self._write_all(b"", _chunk(piece) if chunked else piece)
+                exchange.sent()
+            elif exchange.finished:
+                break
+            else:
+                await self._listen(exchange)
+        if chunked and not exchange.failed:
+            self._write(b"0\r\n\r\n")
+        return sent
+
+    # --- refusals of the server's own ---
+
+    def _refuse_as_busy(self) -> bool:
+        self._send_error_response(
+            503, "The index is busy: try again.\n", (("Retry-After", "5"),)
+        )
+        return False
+
+    def _refuse_as_failed(self, exchange: Exchange) -> bool:
+        if exchange.body_broken:
+            self._send_error_response(408, "The request did not arrive in time.\n")
+        else:
+            self._send_error_response(500, "Something went wrong in this index.\n")
+        return False
+
+    # --- bytes ---
+
+    def _write(self, data: bytes) -> None:
+        self._written += len(data)
+        self._safe_write(data)
+
+    async def _write_all(self, start: bytes, body: bytes) -> None:
+        """Write, and wait until the client has taken most of it."""
+        if len(body) < SENT_AT_ONCE:
+            self._write(start + body)
+        else:
+            if start:
+                self._write(start)
+            self._write(body)
+        await self._drain()
+
+    async def _drain(self) -> None:
+        flow = self._flow_control
+        if flow is not None and flow.write_paused and not self._closed:
+            with self._client_turn():
+                await flow.drain()
+
+    async def _send_file(self, file: Any, offset: int, count: int) -> None:  # noqa: ANN401
+        """Let the kernel send ``count`` bytes of a file, in pieces that the client keeps up with."""
+        piece, loop = PIECE_OF_A_FILE, self._loop
+        end = offset + count
+        with self._client_turn():
+            while offset < end and not self._closed:
+                began = loop.time()
+                try:
+                    sent = await loop.sendfile(
+                        self.transport, file, offset, min(piece, end - offset)
+                    )
+                except (OSError, RuntimeError):  # the client is gone
+                    self._abort()
+                    return
+                if not sent:  # the file is shorter than it was said to be
+                    self._abort()
+                    return
+                offset += sent
+                self._written += sent
+                quick = loop.time() - began < 0.5
+                piece = min(piece * 2, LARGEST_PIECE_OF_A_FILE) if quick else PIECE_OF_A_FILE
+
+    # --- bodies that nobody wants ---
+
+    def _has_unread_body(self) -> bool:
+        receiver = self._body_receiver
+        return receiver is not None and not receiver._complete and not (
+            receiver.request.content_length == 0 and not receiver.request.chunked
+        )
+
+    async def _discard(self, status: str, request: CallbackRequest) -> None:
+        """Read on and throw away, so that a client that sends everything first gets its answer.
+
+        Closing a connection on which bytes arrive makes the kernel reset it, and the client sees a
+        broken pipe instead of the sentence (RFC 9112, section 9.6).
+        """
+        known = any(name == b"authorization" for name, _ in request.headers_bytes)
+        stranger = not known or status.startswith(("401", "403"))
+        left = DISCARDED_OF_STRANGERS if stranger else DISCARDED
+        deadline = self._loop.time() + DISCARDING_SECONDS
+        receiver = self._body_receiver
+        if receiver.expect_continue:
+            return
+        while left > 0 and self._loop.time() < deadline and not receiver._complete:
+            try:
+                message = await asyncio.wait_for(receiver.receive(), self._front.timing.discard)
+            except TimeoutError:
+                return
+            if message["type"] == "http.disconnect" or not message["more_body"]:
+                return
+            left -= len(message["body"])
+
+
+def _checked(status: str, headers: list[tuple[str, str]]) -> answers.HeaderLines:
+    """The headers as bytes, with names in lower case.
+
+    Raises:
+        ValueError: one of them, or the status, would break the answer.
+    """
+    if _CONTROL.search(status):
+        raise ValueError("The status line has a control character.")
+    lines = []
+    for name, value in headers:
+        if not _HEADER.fullmatch(name) or _CONTROL.search(value):
+            raise ValueError(f"The header {name!r} is not valid.")
+        lines.append((name.lower().encode("latin-1"), value.encode("latin-1")))
+    return lines
+
+
+def _file_to_keep(body: FileBody | None) -> bytes | Any:  # noqa: ANN401 - bytes, a path or nothing
+    """A small file's bytes, which are read; a larger file's path; None where there is none."""
+    if body is None or body.file.tell():
+        return None
+    return answers.content_of(body.file)
+
+
+def _of_not_modified(lines: answers.HeaderLines) -> answers.HeaderLines:
+    return [line for line in lines if not line[0].startswith(b"content-")]
+
+
+def _chunk(piece: bytes) -> bytes:
+    return b"%x\r\n%b\r\n" % (len(piece), piece)

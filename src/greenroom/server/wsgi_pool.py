@@ -1,0 +1,440 @@
+"""Runs a WSGI application in a bounded pool of threads that no client can occupy.
+
+Each request runs in a greenlet of one of the threads. Where the application reads a body that has
+not arrived yet, or gives more of an answer than its client takes, the greenlet is suspended and its
+thread goes on with another request: a slow client costs a socket and a little memory.
+
+What runs is told to the event loop by an :class:`Exchange`; all its methods but those of the
+application's side are for the loop's thread.
+"""
+
+import asyncio
+import contextlib
+import io
+import logging
+import queue
+import threading
+from collections import Counter, deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Any, BinaryIO, Protocol, cast
+from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
+
+import greenlet
+
+log = logging.getLogger(__name__)
+
+HIGH_WATER = 256 * 1024
+MOST_WAITING = 1024
+MOST_WAITING_OF_ONE = 128
+
+Headers = list[tuple[str, str]]
+Locals = tuple[tuple[object, str, Callable[[], object]], ...]
+"""Attributes of thread-local objects that belong to a request: object, name, what makes the first
+value. They are put aside with a request that is suspended."""
+
+
+class Busy(Exception):
+    """More requests wait than may."""
+
+
+class BodyBroken(OSError):
+    """The rest of a request body does not come."""
+
+
+class FileBody:
+    """What an application answers with to have a file sent (PEP 3333, ``wsgi.file_wrapper``)."""
+
+    def __init__(self, file: BinaryIO, block_size: int = 8192) -> None:
+        self.file = file
+        self._block_size = block_size
+
+    def __iter__(self) -> Iterator[bytes]:
+        return iter(lambda: self.file.read(self._block_size), b"")
+
+    def close(self) -> None:
+        """Close the file."""
+        self.file.close()
+
+
+class _Closable(Protocol):
+    def close(self) -> None: ...
+
+
+class Exchange:
+    """One request and its answer, between the event loop and the application.
+
+    Attributes:
+        status: the status line's code and reason, once the application has said them.
+        headers: likewise.
+        output: pieces of the answer that are to be sent; taken away by who sends them.
+        file: the file that is the answer, instead of pieces.
+        wants_body: the application waits for more of the request body.
+        finished: the application has given all of its answer.
+        failed: it has raised an exception, which is logged.
+        body_broken: the rest of the request body does not come.
+    """
+
+    def __init__(self, pool: "WsgiPool", environ: WSGIEnvironment, address: str) -> None:
+        self.address = address
+        self.status: str | None = None
+        self.headers: Headers = []
+        self.output: deque[bytes] = deque()
+        self.file: FileBody | None = None
+        self.wants_body = False
+        self.finished = False
+        self.failed = False
+        self._pool = pool
+        self._environ = environ
+        self._input = _Input(self)
+        self._body_ended = False
+        self.body_broken = False
+        self._pieces: deque[bytes] = deque()
+        self._waits_for_room = False
+        self._unsent = 0
+        self._thread: _Thread | None = None
+        self._greenlet: greenlet.greenlet | None = None
+        self._locals: list[object] = [make() for _, _, make in pool.locals]
+        self._news = asyncio.Event()
+        self._abandoned = False
+
+    # --- the loop's side ---
+
+    async def news(self) -> None:
+        """Wait until the application wants something, or has given something."""
+        await self._news.wait()
+        self._news.clear()
+
+    def feed(self, piece: bytes) -> None:
+        """Give the application the next bytes of the body; it goes on."""
+        self._pieces.append(piece)
+        self._go_on()
+
+    def feed_last(self, piece: bytes) -> None:
+        """Give the application the last bytes of the body."""
+        if piece:
+            self._pieces.append(piece)
+        self.end_body()
+
+    def end_body(self, *, broken: bool = False) -> None:
+        """Tell the application that no more of the body comes; ``broken``: though more should."""
+        self._body_ended = True
+        self.body_broken = broken
+        self._go_on()
+
+    def take_output(self) -> bytes:
+        """What is to be sent now."""
+        pieces = [self.output.popleft() for _ in range(len(self.output))]
+        return pieces[0] if len(pieces) == 1 else b"".join(pieces)
+
+    def sent(self) -> None:
+        """Tell the application that there is room for more of the answer."""
+        if self._waits_for_room and not self.output:
+            self._waits_for_room = False
+            self._resume()
+
+    def abandon(self) -> None:
+        """Nobody waits for the answer any more: let the application end as soon as it can."""
+        self._abandoned = True
+        if self.wants_body:
+            self.end_body(broken=True)
+        self.output.clear()
+        self.sent()
+
+    def _go_on(self) -> None:
+        if self.wants_body:
+            self.wants_body = False
+            self._resume()
+
+    def pin(self, thread: "_Thread") -> None:
+        """Say in which thread it runs, from its beginning to its end."""
+        self._thread = thread
+
+    @property
+    def thread(self) -> "_Thread":
+        """The thread that it is pinned to, once it has begun."""
+        assert self._thread is not None  # noqa: S101 - for the type checker
+        return self._thread
+
+    def hear(self, say: Callable[[], None]) -> None:
+        """Take note of why it has left its thread."""
+        say()
+        self._news.set()
+
+    def _resume(self) -> None:
+        self._pool.go_on(self, self.thread)
+
+    # --- the application's side ---
+
+    def run(self) -> None:
+        """Begin, or go on, in the thread of this request."""
+        for (holder, name, _), value in zip(self._pool.locals, self._locals, strict=True):
+            setattr(holder, name, value)
+        if self._greenlet is None:
+            self._greenlet = greenlet.greenlet(self._answer)
+        self._greenlet.switch()
+        if self._greenlet.dead:
+            self._greenlet = None
+        else:
+            self._locals = [getattr(holder, name) for holder, name, _ in self._pool.locals]
+
+    def read_body(self) -> bytes:
+        """The next piece of the body, waiting for it; empty at the end.
+
+        Raises:
+            BodyBroken: it does not come.
+        """
+        while not self._pieces:
+            if self.body_broken:
+                raise BodyBroken("The client has stopped sending.")
+            if self._body_ended:
+                return b""
+            self._pause(self._want_body)
+        return self._pieces.popleft()
+
+    def _pause(self, say: Callable[[], None]) -> None:
+        """Leave the thread to others until the loop says to go on."""
+        # The loop hears of it when this greenlet is suspended, so that it cannot be resumed before.
+        self.thread.after_switch = lambda: self._pool.tell(self, say)
+        greenlet.getcurrent().parent.switch()
+
+    def _answer(self) -> None:
+        result: Iterable[bytes] | None = None
+        try:
+            result = self._pool.application(self._environ, self._start)
+            if isinstance(result, FileBody):
+                self.file, result = result, None
+            else:
+                self._give_all(result)
+        except BaseException as error:
+            self.failed = True
+            if not (self._abandoned or isinstance(error, BodyBroken)):
+                log.exception("The application has failed.")
+        finally:
+            self._close(result)
+            self.thread.after_switch = lambda: self._pool.tell(self, self._end)
+
+    def _start(
+        self,
+        status: str,
+        headers: list[tuple[str, str]],
+        exc_info: object = None,
+        /,
+    ) -> Callable[[bytes], object]:
+        self.status, self.headers = status, list(headers)
+        return self._give
+
+    def _give(self, piece: bytes) -> None:
+        if piece:
+            self._unsent += len(piece)
+            self.output.append(piece)
+
+    def _give_all(self, pieces: Iterable[bytes]) -> None:
+        for piece in pieces:
+            self._give(piece)
+            if self._abandoned:
+                return
+            if self._unsent >= HIGH_WATER and not isinstance(pieces, Sequence):
+                self._pause(self._wait_for_room)
+                self._unsent = 0
+
+    def _close(self, result: Iterable[bytes] | None) -> None:
+        if hasattr(result, "close"):
+            try:
+                cast("_Closable", result).close()
+            except Exception:
+                log.exception("The answer could not be closed.")
+
+    # What the loop hears of why it has left its thread:
+
+    def _want_body(self) -> None:
+        self.wants_body = True
+
+    def _wait_for_room(self) -> None:
+        self._waits_for_room = True
+
+    def _end(self) -> None:
+        self.finished = True
+
+    @property
+    def input(self) -> BinaryIO:
+        """The body, as the application reads it."""
+        return cast("BinaryIO", io.BufferedReader(self._input, 64 * 1024))
+
+
+class _Input(io.RawIOBase):
+    """The body as a raw stream."""
+
+    def __init__(self, exchange: Exchange) -> None:
+        self._exchange = exchange
+        self._rest = memoryview(b"")
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any, /) -> int:  # noqa: ANN401 - what buffers are typed as
+        if not self._rest:
+            self._rest = memoryview(self._exchange.read_body())
+        count = min(len(buffer), len(self._rest))
+        buffer[:count] = self._rest[:count]
+        self._rest = self._rest[count:]
+        return count
+
+
+class _Thread(threading.Thread):
+    """One thread of the pool, with the requests that are pinned to it.
+
+    Attributes:
+        after_switch: what is to be told of the request that has just left the thread.
+        load: how many requests were given to it and have not left it; for the loop.
+    """
+
+    def __init__(self, name: str) -> None:
+        super().__init__(name=name, daemon=True)
+        self.after_switch: Callable[[], None] | None = None
+        self.load = 0
+        self._due: queue.SimpleQueue[Exchange | None] = queue.SimpleQueue()
+
+    def post(self, exchange: Exchange | None) -> None:
+        """Have a request begin or go on; None ends the thread."""
+        self._due.put(exchange)
+
+    def run(self) -> None:
+        while (exchange := self._due.get()) is not None:
+            exchange.run()
+            after, self.after_switch = self.after_switch, None
+            if after is not None:
+                after()
+
+
+class WsgiPool:
+    """A WSGI application and the threads that run it; made and used in the event loop's thread.
+
+    Requests that find no thread idle wait, and come up by turns of their addresses; one address
+    never has all threads. So no address keeps the others from being answered.
+    """
+
+    def __init__(
+        self,
+        application: WSGIApplication,
+        threads: int,
+        loop: asyncio.AbstractEventLoop,
+        locals_: Locals = (),
+    ) -> None:
+        """Nothing runs before the first request.
+
+        Args:
+            application: what answers.
+            threads: how many requests it works on at once.
+            loop: where the exchanges are used.
+            locals_: thread-local state of the application's framework.
+        """
+        self.application = application
+        self.locals = locals_
+        self._loop = loop
+        self._most = threads
+        self._most_of_one = max(1, threads * 3 // 4)
+        self._idle: list[_Thread] = []
+        self._threads: list[_Thread] = []
+        self._waiting: dict[str, deque[Exchange]] = {}
+        self._count_waiting = 0
+        self._running: Counter[str] = Counter()
+        self._news: deque[tuple[Exchange, Callable[[], None]]] = deque()
+
+    def begin(
+        self, environ: WSGIEnvironment, address: str, *, body: bytes = b"", complete: bool = True
+    ) -> Exchange:
+        """Have the application answer a request.
+
+        Args:
+            environ: the request; what concerns its body is added.
+            address: whose request it is: addresses take turns.
+            body: what has arrived of the body.
+            complete: whether that is all of it.
+
+        Raises:
+            Busy: too many wait already.
+        """
+        exchange = Exchange(self, environ, address)
+        environ["wsgi.input"] = exchange.input
+        environ["wsgi.file_wrapper"] = FileBody
+        if body:
+            exchange.feed(body)
+        if complete:
+            exchange.end_body()
+        line = self._waiting.get(address)
+        if line is None and self._running[address] < self._most_of_one:
+            thread = self._free_thread()
+            if thread is not None:
+                self._start(exchange, thread)
+                return exchange
+        if self._count_waiting >= MOST_WAITING or (line and len(line) >= MOST_WAITING_OF_ONE):
+            raise Busy
+        self._waiting.setdefault(address, deque()).append(exchange)
+        self._count_waiting += 1
+        return exchange
+
+    def close(self) -> None:
+        """End the threads when they are done with what they do."""
+        for thread in self._threads:
+            thread.post(None)
+
+    def go_on(self, exchange: Exchange, thread: _Thread) -> None:
+        """Have a request begin, or go on, in this thread."""
+        if not thread.load:
+            with contextlib.suppress(ValueError):
+                self._idle.remove(thread)
+        thread.load += 1
+        self._running[exchange.address] += 1
+        thread.post(exchange)
+
+    def _free_thread(self) -> _Thread | None:
+        if self._idle:
+            return self._idle[-1]  # the one that worked last, whose memory is in the caches
+        if len(self._threads) >= self._most:
+            return None
+        thread = _Thread(f"request {len(self._threads)}")
+        thread.start()
+        self._threads.append(thread)
+        return thread
+
+    def _start(self, exchange: Exchange, thread: _Thread) -> None:
+        exchange.pin(thread)
+        self.go_on(exchange, thread)
+
+    def tell(self, exchange: Exchange, say: Callable[[], None]) -> None:
+        """Have the loop hear that a request has left its thread; ``say`` runs there.
+
+        This one is called in the threads.
+        """
+        self._news.append((exchange, say))
+        try:
+            self._loop.call_soon_threadsafe(self._hear)
+        except RuntimeError:  # the loop is closed: the process ends
+            log.debug("a request ended after the server")
+
+    def _hear(self) -> None:
+        while self._news:
+            exchange, say = self._news.popleft()
+            address, thread = exchange.address, exchange.thread
+            self._running[address] -= 1
+            if not self._running[address]:
+                del self._running[address]
+            thread.load -= 1
+            exchange.hear(say)
+            if not thread.load:
+                self._next(thread)
+
+    def _next(self, thread: _Thread) -> None:
+        """Give the thread, which has nothing to do, the next that waits."""
+        for address, line in self._waiting.items():
+            if self._running[address] < self._most_of_one:
+                break
+        else:
+            self._idle.append(thread)
+            return
+        exchange = line.popleft()
+        self._count_waiting -= 1
+        del self._waiting[address]
+        if line:
+            self._waiting[address] = line  # behind the others
+        self._start(exchange, thread)
