@@ -1,5 +1,7 @@
 """Refusals while the client still sends."""
 
+import contextlib
+import socket
 import time
 
 import pytest
@@ -35,7 +37,11 @@ def test_a_refusal_reaches_a_client_that_sends_everything_first(
 @pytest.mark.parametrize("keep", ["keep-alive", "close"])
 def test_a_refusal_reaches_requests(server: Server, keep: str) -> None:
     answer = requests.post(
-        server.url + "/refuse", data=bytes(200 * MIB), headers={"Connection": keep}, auth=("a", "b"), timeout=60
+        server.url + "/refuse",
+        data=bytes(200 * MIB),
+        headers={"Connection": keep},
+        auth=("a", "b"),
+        timeout=60,
     )
     assert (answer.status_code, answer.reason) == (400, REASON)
 
@@ -45,8 +51,13 @@ def test_who_shows_no_credentials_is_not_listened_to_for_long(server: Server) ->
         connection.sendall(
             b"POST /refuse HTTP/1.1\r\nHost: x\r\nContent-Length: 2147483648\r\n\r\n"
         )
-        sent = 0
-        with pytest.raises(ConnectionError):
-            while sent < 200 * MIB:
-                sent += connection.send(bytes(MIB))
+        sent = send_until_it_fails(connection, 200 * MIB)
     assert sent < 64 * MIB
+
+
+def send_until_it_fails(connection: socket.socket, most: int) -> int:
+    sent = 0
+    with contextlib.suppress(ConnectionError):
+        while sent < most:
+            sent += connection.send(bytes(MIB))
+    return sent

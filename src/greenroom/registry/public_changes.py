@@ -99,4 +99,3 @@ class PublicChanges:
         connection, self._connection = self._connection, None
         if connection is not None:
             connection.close()
-

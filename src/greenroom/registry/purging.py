@@ -4,7 +4,6 @@ from greenroom.models import Project
 from greenroom.registry import jobs
 from greenroom.registry.unit_of_work import UnitOfWork
 
-
 ALL_PROJECTS = "all-projects"
 """The surrogate key of what shows many projects: a list of them, a feed."""
 

@@ -238,7 +238,10 @@ def _made(kept: _Kept, coding: str) -> Answer:
         headers = _varying(headers)
         if coding:
             body = gzip.compress(body, _GZIP_LEVEL, mtime=0) if coding == "gzip" else _zstd(body)
-            headers = [*_without(headers, b"content-length"), (b"content-encoding", coding.encode())]
+            headers = [
+                *_without(headers, b"content-length"),
+                (b"content-encoding", coding.encode()),
+            ]
             headers.append((b"content-length", b"%d" % len(body)))
             if etag:
                 etag = b'%s-%s"' % (etag.removesuffix(b'"'), coding.encode())
@@ -296,8 +299,8 @@ def preferred_coding(accept_encoding: bytes | None) -> str:
     """The content coding of ours that is preferred; empty: as it is (RFC 9110, section 12.5.3)."""
     if not accept_encoding:
         return ""
-    refused = set()
-    named = set()
+    refused: set[bytes] = set()
+    named: set[bytes] = set()
     for part in accept_encoding.lower().split(b","):
         coding, _, parameters = part.partition(b";")
         weight = parameters.strip().removeprefix(b"q=").strip()

@@ -10,10 +10,12 @@ import asyncio
 import contextlib
 import os
 import re
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, BinaryIO, Protocol
 
 from gunicorn.asgi import protocol
-from gunicorn.asgi.parser import CallbackRequest
+from gunicorn.asgi.parser import CallbackRequest, PythonProtocol
 
 from greenroom.server import answers
 from greenroom.server.answers import Answer, Wanted
@@ -36,10 +38,54 @@ _CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
 _NO_BODY = ("204", "304")
 
 
-class Connection(protocol.ASGIProtocol):
+if TYPE_CHECKING:
+
+    class _Receiver(Protocol):
+        expect_continue: bool
+        request: CallbackRequest
+        _complete: bool
+
+        async def receive(self) -> dict[str, Any]: ...
+        def signal_disconnect(self) -> None: ...
+
+    class _Parser(PythonProtocol):
+        _buffer: bytearray
+        _state: str
+
+    class _GunicornProtocol(protocol.ASGIProtocol):
+        """What is used of gunicorn's protocol that it does not declare."""
+
+        _awaiting_request: bool
+        _body_receiver: _Receiver
+        _callback_parser: _Parser
+        _closed: bool
+        _current_request: CallbackRequest | None
+        _flow_control: protocol.FlowControl
+        _keepalive: float
+        _keepalive_handle: asyncio.TimerHandle | None
+        _request_ready: asyncio.Event
+        transport: asyncio.Transport
+
+        def _close_transport(self) -> None: ...
+        def _keepalive_timeout(self) -> None: ...
+        def _on_headers_complete(self) -> bool: ...
+        def _safe_write(self, data: bytes) -> None: ...
+        def _send_error_response(
+            self, status: int, message: str, extra_headers: Sequence[tuple[str, str]] = ()
+        ) -> None: ...
+        def _will_close(self, request: CallbackRequest, response_requires_close: bool) -> bool: ...
+
+    def _date_header() -> bytes: ...
+
+else:
+    _GunicornProtocol = protocol.ASGIProtocol
+    _date_header = protocol._get_cached_date_header
+
+
+class Connection(_GunicornProtocol):
     """One connection, from its beginning to its end."""
 
-    def __init__(self, worker: Any, front: "Front") -> None:  # noqa: ANN401 - gunicorn's worker
+    def __init__(self, worker: Any, front: "Front") -> None:
         super().__init__(worker)
         self._front = front
         self._loop: asyncio.AbstractEventLoop = worker.loop
@@ -57,6 +103,7 @@ class Connection(protocol.ASGIProtocol):
         # What came last, if it was the beginning of a request.
         self._whole: bytes | None = None
         self._answered_at = 0.0
+        self._has_ended = False
 
     # --- what gunicorn calls ---
 
@@ -79,6 +126,18 @@ class Connection(protocol.ASGIProtocol):
         super().connection_lost(exc)
         if self._awaiting_request:
             self._request_ready.set()  # its task ends now, and not when it would be cancelled
+
+    def eof_received(self) -> bool:
+        """The client sends no more; it may still wait for its answer."""
+        self._has_ended = True
+        if self._current_request is None:
+            return False
+        if self._body_receiver is not None and not self._body_receiver._complete:
+            self._body_receiver.signal_disconnect()
+        return True
+
+    def _will_close(self, request: CallbackRequest, response_requires_close: bool) -> bool:
+        return self._has_ended or super()._will_close(request, response_requires_close)
 
     def data_received(self, data: bytes) -> None:
         """Take what the client has sent.
@@ -125,13 +184,18 @@ class Connection(protocol.ASGIProtocol):
             if answer is not None and await self._send_kept(request, wanted, answer):
                 self._remember_head(request, wanted)
                 return not self._will_close(request, False)
+        if any(
+            name == b"expect" and value.lower() != b"100-continue"
+            for name, value in request.headers_bytes
+        ):
+            return self._refuse(417, "This server meets no expectation but 100-continue.\n")
         environ = make_environ(request, sockname, peername)
         if wanted is not None:
             environ.pop("HTTP_IF_NONE_MATCH", None)  # what is kept is whole; see _send_answer
         try:
             return await self._answer(request, wanted, environ)
         except Busy:
-            return self._refuse_as_busy()
+            return self._refuse(503, "The index is busy: try again.\n", ("Retry-After", "5"))
 
     # --- deadlines ---
 
@@ -158,15 +222,13 @@ class Connection(protocol.ASGIProtocol):
         """Close the connection where no request is being answered: the server stops."""
         if self._current_request is None and not self._closed:
             self._close_transport()
-            if self._request_ready is not None:
-                self._request_ready.set()
+            self._request_ready.set()
 
     def _moved(self) -> int:
-        waiting = self.transport.get_write_buffer_size() if self.transport else 0
-        return self._received + self._written - waiting
+        return self._received + self._written - self.transport.get_write_buffer_size()
 
     @contextlib.contextmanager
-    def _client_turn(self) -> Any:  # noqa: ANN401 - a context manager
+    def _client_turn(self) -> Iterator[None]:
         now = self._loop.time()
         self._turn_since = self._moved_at = now
         self._moved_before = self._moved()
@@ -181,11 +243,10 @@ class Connection(protocol.ASGIProtocol):
         """Say that the head of the request took too long, if it has begun."""
         self._head_since = None
         parser = self._callback_parser
-        if parser is not None and (parser.method is not None or getattr(parser, "_buffer", b"")):
+        if parser.method is not None or parser._buffer:
             self._send_error_response(408, "The request did not arrive in time.\n")
         self._close_transport()
-        if self._request_ready is not None:
-            self._request_ready.set()
+        self._request_ready.set()
 
     def _give_up(self) -> None:
         """The client has stopped: end what waits for it."""
@@ -198,10 +259,8 @@ class Connection(protocol.ASGIProtocol):
 
     def _abort(self) -> None:
         self._closed = True
-        if self.transport is not None:
-            self.transport.abort()
-        if self._flow_control is not None:
-            self._flow_control.resume_writing()
+        self.transport.abort()
+        self._flow_control.resume_writing()
 
     # --- answers that are kept ---
 
@@ -212,7 +271,7 @@ class Connection(protocol.ASGIProtocol):
         answer = self._front.find_now(wanted)
         if answer is None:
             return False
-        end = protocol._get_cached_date_header() + b"\r\n"
+        end = _date_header() + b"\r\n"
         if answer.is_known_by(wanted.etags):
             self._write(answer.not_modified + end)
         elif is_head:
@@ -234,7 +293,7 @@ class Connection(protocol.ASGIProtocol):
 
     async def _send_kept(self, request: CallbackRequest, wanted: Wanted, answer: Answer) -> bool:
         """Send an answer; return False where its file is gone."""
-        end = protocol._get_cached_date_header()
+        end = _date_header()
         if self._will_close(request, False):
             end += b"Connection: close\r\n"
         if answer.is_known_by(wanted.etags):
@@ -328,12 +387,12 @@ class Connection(protocol.ASGIProtocol):
             if exchange.file is None and exchange.finished:
                 length = len(body)
                 lines = [*lines, (b"content-length", b"%d" % length)]
-            elif request.version >= (1, 1):
+            elif request.version is not None and request.version >= (1, 1):
                 chunked = True
                 lines = [*lines, (b"transfer-encoding", b"chunked")]
         unread = self._has_unread_body()
         closes = unread or self._will_close(request, length is None and not chunked and not omitted)
-        end = protocol._get_cached_date_header()
+        end = _date_header()
         if closes:
             end += b"Connection: close\r\n"
         start = answers.head(status, lines) + end + b"\r\n"
@@ -373,18 +432,14 @@ class Connection(protocol.ASGIProtocol):
 
     # --- refusals of the server's own ---
 
-    def _refuse_as_busy(self) -> bool:
-        self._send_error_response(
-            503, "The index is busy: try again.\n", (("Retry-After", "5"),)
-        )
+    def _refuse(self, status: int, sentence: str, *headers: tuple[str, str]) -> bool:
+        self._send_error_response(status, sentence, headers)
         return False
 
     def _refuse_as_failed(self, exchange: Exchange) -> bool:
         if exchange.body_broken:
-            self._send_error_response(408, "The request did not arrive in time.\n")
-        else:
-            self._send_error_response(500, "Something went wrong in this index.\n")
-        return False
+            return self._refuse(408, "The request did not arrive in time.\n")
+        return self._refuse(500, "Something went wrong in this index.\n")
 
     # --- bytes ---
 
@@ -403,13 +458,12 @@ class Connection(protocol.ASGIProtocol):
         await self._drain()
 
     async def _drain(self) -> None:
-        flow = self._flow_control
-        if flow is not None and flow.write_paused and not self._closed:
+        if self._flow_control.write_paused and not self._closed:
             with self._client_turn():
-                await flow.drain()
+                await self._flow_control.drain()
 
-    async def _send_file(self, file: Any, offset: int, count: int) -> None:  # noqa: ANN401
-        """Let the kernel send ``count`` bytes of a file, in pieces that the client keeps up with."""
+    async def _send_file(self, file: BinaryIO, offset: int, count: int) -> None:
+        """Let the kernel send ``count`` bytes of a file, in pieces that the client can take."""
         piece, loop = PIECE_OF_A_FILE, self._loop
         end = offset + count
         with self._client_turn():
@@ -434,8 +488,10 @@ class Connection(protocol.ASGIProtocol):
 
     def _has_unread_body(self) -> bool:
         receiver = self._body_receiver
-        return receiver is not None and not receiver._complete and not (
-            receiver.request.content_length == 0 and not receiver.request.chunked
+        return (
+            receiver is not None
+            and not receiver._complete
+            and not (receiver.request.content_length == 0 and not receiver.request.chunked)
         )
 
     async def _discard(self, status: str, request: CallbackRequest) -> None:
@@ -477,7 +533,7 @@ def _checked(status: str, headers: list[tuple[str, str]]) -> answers.HeaderLines
     return lines
 
 
-def _file_to_keep(body: FileBody | None) -> bytes | Any:  # noqa: ANN401 - bytes, a path or nothing
+def _file_to_keep(body: FileBody | None) -> bytes | Path | None:
     """A small file's bytes, which are read; a larger file's path; None where there is none."""
     if body is None or body.file.tell():
         return None
@@ -486,6 +542,10 @@ def _file_to_keep(body: FileBody | None) -> bytes | Any:  # noqa: ANN401 - bytes
 
 def _of_not_modified(lines: answers.HeaderLines) -> answers.HeaderLines:
     return [line for line in lines if not line[0].startswith(b"content-")]
+
+
+def _is_http11(request: CallbackRequest) -> bool:
+    return request.version is not None and request.version >= (1, 1)
 
 
 def _chunk(piece: bytes) -> bytes:

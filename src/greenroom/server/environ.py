@@ -2,7 +2,7 @@
 
 import sys
 from typing import Any
-from urllib.parse import unquote_to_bytes, urlsplit
+from urllib.parse import unquote_to_bytes
 
 from gunicorn.asgi.parser import CallbackRequest
 
@@ -19,13 +19,11 @@ def make_environ(
         server: the address that was connected to.
         client: the address of who connected, which is not looked further into.
     """
-    target = request.uri
-    if not target.startswith("/"):  # the absolute form, as proxies get it
-        parts = urlsplit(target)
-        path, query = parts.path or "/", parts.query
-    else:
-        path, _, query = target.partition("?")
-    major, minor = request.version
+    target = request.uri or "/"
+    path, _, query = target.partition("?")
+    if not path.startswith("/"):  # the absolute form, as proxies get it
+        path = "/" + path.partition("://")[2].partition("/")[2]
+    major, minor = request.version or (1, 0)
     environ: dict[str, Any] = {
         "REQUEST_METHOD": request.method,
         "SCRIPT_NAME": "",

@@ -89,7 +89,7 @@ class Front:
                 scheme = value
             elif name == b"host":
                 host = value
-        target = request.uri.encode("latin-1")
+        target = (request.uri or "").encode("latin-1")
         return Wanted(target, (accept, scheme, host), preferred_coding(coding), etags)
 
     def remember(self, head: bytes, wanted: Wanted, *, is_head: bool) -> None:

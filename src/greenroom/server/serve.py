@@ -32,7 +32,8 @@ def serve(
     """Serve until SIGTERM or SIGINT, then finish what is in flight and return.
 
     The application is made once, before the fork, so that the workers share its memory: it must
-    not connect to anything before its first request. ``on_ready`` and ``background`` run in workers.
+    not connect to anything before its first request. ``on_ready`` and ``background`` run in the
+    workers.
 
     Forwarded headers are not looked at here: whom to believe is the application's affair.
 

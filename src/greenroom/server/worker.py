@@ -18,7 +18,7 @@ import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from wsgiref.types import WSGIApplication
 
 from gunicorn.app.base import BaseApplication
@@ -197,7 +197,10 @@ class _Arbiter(Arbiter):
 class _Worker(ASGIWorker):
     """A process that accepts connections in an event loop."""
 
-    asgi: Served
+    if TYPE_CHECKING:
+        asgi: Served  # type: ignore[assignment]  # what the application made
+        loop: asyncio.AbstractEventLoop
+        sockets: list[Any]  # gunicorn's, around those of Python
 
     def init_signals(self) -> None:
         super().init_signals()

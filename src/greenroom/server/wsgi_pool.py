@@ -17,7 +17,7 @@ import threading
 from collections import Counter, deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, BinaryIO, Protocol, cast
-from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
+from wsgiref.types import WSGIApplication, WSGIEnvironment
 
 import greenlet
 
@@ -195,7 +195,9 @@ class Exchange:
         """Leave the thread to others until the loop says to go on."""
         # The loop hears of it when this greenlet is suspended, so that it cannot be resumed before.
         self.thread.after_switch = lambda: self._pool.tell(self, say)
-        greenlet.getcurrent().parent.switch()
+        parent = greenlet.getcurrent().parent
+        assert parent is not None  # noqa: S101 - it runs in a greenlet of its own
+        parent.switch()
 
     def _answer(self) -> None:
         result: Iterable[bytes] | None = None
@@ -271,7 +273,7 @@ class _Input(io.RawIOBase):
     def readable(self) -> bool:
         return True
 
-    def readinto(self, buffer: Any, /) -> int:  # noqa: ANN401 - what buffers are typed as
+    def readinto(self, buffer: Any, /) -> int:
         if not self._rest:
             self._rest = memoryview(self._exchange.read_body())
         count = min(len(buffer), len(self._rest))
@@ -426,15 +428,15 @@ class WsgiPool:
 
     def _next(self, thread: _Thread) -> None:
         """Give the thread, which has nothing to do, the next that waits."""
-        for address, line in self._waiting.items():
+        for address in self._waiting:
             if self._running[address] < self._most_of_one:
                 break
         else:
             self._idle.append(thread)
             return
+        line = self._waiting.pop(address)
         exchange = line.popleft()
         self._count_waiting -= 1
-        del self._waiting[address]
         if line:
             self._waiting[address] = line  # behind the others
         self._start(exchange, thread)
