@@ -306,14 +306,9 @@ def test_one_storage_does_not_know_the_other() -> None:
     assert users_of("storage.s3") == {"storage", "storage.open"}
 
 
-def test_only_the_server_knows_how_it_closes_connections() -> None:
-    assert users_of("server.lingering_close") == {"server.worker"}
-    assert users_of("server.sockets") == {"server.worker"}
-
-
-def test_only_the_worker_knows_gunicorn() -> None:
+def test_only_processes_and_connections_know_gunicorn() -> None:
     knowing = {name_of(path) for path in MODULES if any(is_gunicorn(n) for n in imported(path))}
-    assert knowing == {"server.worker"}
+    assert knowing == {"server.connection", "server.environ", "server.worker"}
 
 
 def is_gunicorn(name: str) -> bool:

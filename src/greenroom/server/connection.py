@@ -20,10 +20,8 @@ from gunicorn.asgi.parser import CallbackRequest, PythonProtocol
 from greenroom.server import answers
 from greenroom.server.answers import Answer, Wanted
 from greenroom.server.environ import make_environ
+from greenroom.server.front import Front
 from greenroom.server.wsgi_pool import Busy, Exchange, FileBody
-
-if TYPE_CHECKING:
-    from greenroom.server.front import Front
 
 SENT_AT_ONCE = 64 * 1024
 SMALL_BODY = 64 * 1024
@@ -85,7 +83,7 @@ else:
 class Connection(_GunicornProtocol):
     """One connection, from its beginning to its end."""
 
-    def __init__(self, worker: Any, front: "Front") -> None:
+    def __init__(self, worker: Any, front: Front) -> None:
         super().__init__(worker)
         self._front = front
         self._loop: asyncio.AbstractEventLoop = worker.loop
@@ -178,7 +176,9 @@ class Connection(_GunicornProtocol):
         peername: tuple[Any, ...] | None,
     ) -> bool:
         """Answer a request; return whether the connection may serve another."""
-        wanted = self._front.wanted(request)
+        wanted = None
+        if not (request.content_length or request.chunked):
+            wanted = self._front.wanted(request.method, request.uri or "", request.headers_bytes)
         if wanted is not None:
             answer = await self._front.find(wanted)
             if answer is not None and await self._send_kept(request, wanted, answer):
@@ -542,6 +542,13 @@ def _file_to_keep(body: FileBody | None) -> bytes | Path | None:
 
 def _of_not_modified(lines: answers.HeaderLines) -> answers.HeaderLines:
     return [line for line in lines if not line[0].startswith(b"content-")]
+
+
+def _expects_what_is_not_done(request: CallbackRequest) -> bool:
+    return any(
+        name == b"expect" and value.lower() != b"100-continue"
+        for name, value in request.headers_bytes
+    )
 
 
 def _is_http11(request: CallbackRequest) -> bool:

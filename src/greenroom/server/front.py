@@ -1,25 +1,31 @@
 """What the connections of a process share: kept answers, the application's threads, limits."""
 
 import asyncio
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import Protocol
 from wsgiref.types import WSGIApplication
-
-from gunicorn.asgi.parser import CallbackRequest
 
 from greenroom.server.addresses import Addresses
 from greenroom.server.answers import Answer, Answers, Wanted, preferred_coding
 from greenroom.server.changes import Changes, Source
 from greenroom.server.wsgi_pool import Locals, WsgiPool
 
-if TYPE_CHECKING:
-    from greenroom.server.connection import Connection
-
 # Whoever sends one of these is not answered from what is kept.
 MOST_HEADS = 4096
 LONGEST_HEAD = 2048
 
 _PERSONAL = {b"authorization", b"cookie", b"range"}
+
+
+class Open(Protocol):
+    """A connection, as far as it is dealt with together with the others."""
+
+    def check(self, now: float) -> None:
+        """Cut the client off if it has had its time."""
+
+    def end_if_idle(self) -> None:
+        """Close the connection if nothing is asked on it."""
 
 
 @dataclass(frozen=True)
@@ -63,20 +69,20 @@ class Front:
         self.timing = timing
         self.addresses = Addresses()
         self.answers = Answers()
-        self.connections: set[Connection] = set()
+        self.connections: set[Open] = set()
         self.heads: dict[bytes, tuple[Wanted, bool]] = {}
         self.pool = WsgiPool(application, threads, loop, locals_)
         self._changes = Changes(source, self.answers) if source is not None else None
 
-    def wanted(self, request: CallbackRequest) -> Wanted | None:
-        """What a request asks for, if that may be answered from what is kept."""
-        if self._changes is None or request.method not in ("GET", "HEAD"):
-            return None
-        if request.content_length or request.chunked or request.query:
+    def wanted(
+        self, method: str | None, target: str, headers: Sequence[tuple[bytes, bytes]]
+    ) -> Wanted | None:
+        """What a request without a body asks for, if that may be answered from what is kept."""
+        if self._changes is None or method not in ("GET", "HEAD") or "?" in target:
             return None
         accept = scheme = host = b""
         coding = etags = None
-        for name, value in request.headers_bytes:
+        for name, value in headers:
             if name in _PERSONAL:
                 return None
             if name == b"accept":
@@ -89,8 +95,9 @@ class Front:
                 scheme = value
             elif name == b"host":
                 host = value
-        target = (request.uri or "").encode("latin-1")
-        return Wanted(target, (accept, scheme, host), preferred_coding(coding), etags)
+        return Wanted(
+            target.encode("latin-1"), (accept, scheme, host), preferred_coding(coding), etags
+        )
 
     def remember(self, head: bytes, wanted: Wanted, *, is_head: bool) -> None:
         """Remember what was read in the head of a request, which has no body."""
