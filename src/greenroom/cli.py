@@ -197,7 +197,8 @@ def serve(services: Services, host: str, port: int, workers: int) -> None:
 
     def announce(url: str) -> None:
         base = settings.url or url
-        click.echo(f"Greenroom {__version__} is at {Urls(base).home()}")
+        here = f", listening on {url}" if settings.url is not None else ""
+        click.echo(f"Greenroom {__version__} is at {Urls(base).home()}{here}")
         click.echo(f"Data: {settings.data.absolute()}")
         if is_new:
             key = authentication.first_administrator_key(secret_key(settings))

@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from typing import Protocol, cast
 
-from sqlalchemy import bindparam, select
+from sqlalchemy import bindparam, func, select
 from sqlalchemy.pool import PoolProxiedConnection
 
 from greenroom.database import Database
@@ -13,8 +13,7 @@ from greenroom.registry import purging
 
 class _Cursor(Protocol):
     def execute(self, statement: str, parameters: object = ..., /) -> object: ...
-    def fetchall(self) -> list[tuple[int, str]]: ...
-    def fetchone(self) -> tuple[int] | None: ...
+    def fetchall(self) -> list[tuple[int, str, object]]: ...
 
 
 class PublicChanges:
@@ -28,16 +27,14 @@ class PublicChanges:
         self._database = database
         self._connection: PoolProxiedConnection | None = None
         self._version: int | None = None
-        self._serial: int | None = None
-        entries = (
-            select(JournalEntry.id, JournalEntry.normalized_name)
-            .where(JournalEntry.id >= bindparam("serial"))
-            .order_by(JournalEntry.id)
-        )
-        compiled = entries.compile(database.engine)
+        self._last: tuple[int, str, object] | None = None
+        entries = select(JournalEntry.id, JournalEntry.normalized_name, JournalEntry.at)
+        newest = select(func.max(JournalEntry.id)).scalar_subquery()
+        newer = entries.where(JournalEntry.id >= bindparam("serial")).order_by(JournalEntry.id)
+        compiled = newer.compile(database.engine)
         self._newer = str(compiled)
         self._is_positional = compiled.positional
-        self._newest = "SELECT max(id), '' FROM journal"
+        self._newest = str(entries.where(JournalEntry.id == newest).compile(database.engine))
 
     @property
     def is_instant(self) -> bool:
@@ -53,7 +50,7 @@ class PublicChanges:
         try:
             return self._look()
         except BaseException:
-            self._version = self._serial = None
+            self._version = self._last = None
             self._disconnect()
             raise
 
@@ -61,27 +58,23 @@ class PublicChanges:
         cursor = self._cursor()
         if self._database.is_sqlite:
             cursor.execute("PRAGMA data_version")
-            version = cursor.fetchone()
-            assert version is not None  # noqa: S101 - SQLite always says it
-            if version[0] == self._version:
+            version = cursor.fetchall()[0][0]
+            if version == self._version:
                 return ()
-            self._version = version[0]
-        if self._serial is None:
+            self._version = version
+        if self._last is None:
             cursor.execute(self._newest)
-            self._serial = cursor.fetchall()[0][0] or 0
+            newest = cursor.fetchall()
+            self._last = newest[0] if newest else None
             return None
-        since = self._serial
-        cursor.execute(self._newer, (since,) if self._is_positional else {"serial": since})
+        serial = self._last[0]
+        cursor.execute(self._newer, (serial,) if self._is_positional else {"serial": serial})
         rows = cursor.fetchall()
-        if since and (not rows or rows[0][0] != since):
-            # An older state of the database has taken its place.
-            self._serial = None
+        if not rows or rows[0] != self._last:
+            self._last = None  # another state of the database has taken its place
             return None
-        newer = [row for row in rows if row[0] > since]
-        if not newer:
-            return ()
-        self._serial = newer[-1][0]
-        names = {name for _, name in newer}
+        self._last = rows[-1]
+        names = {name for _, name, _ in rows[1:]}
         return {key for name in names for key in purging.keys_of(name)}
 
     def _cursor(self) -> _Cursor:
