@@ -28,6 +28,7 @@ class PublicChanges:
         self._connection: PoolProxiedConnection | None = None
         self._version: int | None = None
         self._last: tuple[int, str, object] | None = None
+        self._has_looked = False
         entries = select(JournalEntry.id, JournalEntry.normalized_name, JournalEntry.at)
         newest = select(func.max(JournalEntry.id)).scalar_subquery()
         newer = entries.where(JournalEntry.id >= bindparam("serial")).order_by(JournalEntry.id)
@@ -50,7 +51,7 @@ class PublicChanges:
         try:
             return self._look()
         except BaseException:
-            self._version = self._last = None
+            self._version, self._has_looked = None, False
             self._disconnect()
             raise
 
@@ -62,19 +63,20 @@ class PublicChanges:
             if version == self._version:
                 return ()
             self._version = version
-        if self._last is None:
+        if not self._has_looked:
             cursor.execute(self._newest)
             newest = cursor.fetchall()
-            self._last = newest[0] if newest else None
+            self._last, self._has_looked = newest[0] if newest else None, True
             return None
-        serial = self._last[0]
+        serial = self._last[0] if self._last is not None else 0
         cursor.execute(self._newer, (serial,) if self._is_positional else {"serial": serial})
         rows = cursor.fetchall()
-        if not rows or rows[0] != self._last:
-            self._last = None  # another state of the database has taken its place
+        if self._last is not None and rows[:1] != [self._last]:
+            self._has_looked = False  # another state of the database has taken its place
             return None
-        self._last = rows[-1]
-        names = {name for _, name, _ in rows[1:]}
+        newer = rows if self._last is None else rows[1:]
+        self._last = rows[-1] if rows else None
+        names = {name for _, name, _ in newer}
         return {key for name in names for key in purging.keys_of(name)}
 
     def _cursor(self) -> _Cursor:
@@ -82,7 +84,7 @@ class PublicChanges:
             connection = self._database.engine.raw_connection()
             connection.detach()
             if not self._database.is_sqlite:
-                connection.driver_connection.set_session(  # type: ignore[union-attr]
+                connection.dbapi_connection.set_session(  # type: ignore[union-attr]
                     autocommit=True, readonly=True
                 )
             self._connection = connection

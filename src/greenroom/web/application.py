@@ -1,8 +1,8 @@
 """Composes the application. The only place that names every part."""
 
-from pyramid import threadlocal
 from pyramid.config import Configurator
 from pyramid.router import Router
+from pyramid.threadlocal import manager
 
 from greenroom import paths
 from greenroom.registry.unit_of_work import Services
@@ -33,7 +33,7 @@ PARTS = (
     "uploads.pep694",
 )
 
-THREAD_LOCALS = ((threadlocal.manager, "stack", list),)
+THREAD_LOCALS = ((manager, "stack", list),)
 """What of Pyramid's belongs to a request and lies in its thread: holder, attribute, first value."""
 
 
