@@ -79,16 +79,18 @@ class Account:
         return f"Basic {base64.b64encode(pair).decode('ascii')}"
 
 
-def connect(url: str) -> http.client.HTTPConnection:
+def connect(url: str, timeout: float = 300) -> http.client.HTTPConnection:
     """A connection to a server."""
     parts = urlsplit(url)
     assert parts.hostname is not None
-    return http.client.HTTPConnection(parts.hostname, parts.port, timeout=300)
+    return http.client.HTTPConnection(parts.hostname, parts.port, timeout=timeout)
 
 
-def get(url: str, path: str, headers: Mapping[str, str] | None = None) -> Answer:
+def get(
+    url: str, path: str, headers: Mapping[str, str] | None = None, timeout: float = 300
+) -> Answer:
     """One GET on a connection of its own."""
-    connection = connect(url)
+    connection = connect(url, timeout)
     try:
         connection.request("GET", path, headers=dict(headers or {}))
         answer = connection.getresponse()
