@@ -1,7 +1,7 @@
 # make serve            run the index, with everything embedded, on http://127.0.0.1:6543
 # make test ARGS=-x     run the tests
 # make lint | format    check | repair style and types
-# make bench            measure memory and speed of a running index
+# make bench            measure the index beside its peers, its search, a large release (ARGS=--quick)
 # make publish-client INDEX=https://index.example   put twine-stage on your index
 # make lock             pin the dependencies of pyproject.toml anew (ARGS=--upgrade: the newest)
 
@@ -34,8 +34,7 @@ format: $(VENV)/.test
 	$(BIN)/ruff format
 
 bench: $(VENV)/.test
-	$(BIN)/python -m bench.memory $(ARGS)
-	$(BIN)/python -m bench.request_rate $(ARGS)
+	$(BIN)/python -m bench.side_by_side --json $(VENV)/bench/last.json $(ARGS)
 	$(BIN)/python -m bench.search
 	$(BIN)/python -m bench.release
 
@@ -51,6 +50,8 @@ lock: $(VENV)/.test
 	$(LOCK) pyproject.toml --group build --extra s3 --group test --group lint \
 		--output-file requirements/test.txt
 	$(LOCK) --group clients --output-file requirements/clients.txt
+	for peer in pypiserver devpi simple-repository servers; do \
+		$(LOCK) --group bench-$$peer --output-file requirements/bench-$$peer.txt || exit; done
 
 # The stamps $(VENV)/.serve, $(VENV)/.test and $(VENV)/.clients say what is installed; twine-stage
 # is for tests only.

@@ -25,9 +25,12 @@ from statistics import median
 from typing import Any
 from urllib.parse import urlsplit
 
-from bench.memory import MIB, PROJECT, Wheel, connect, make_wheel, warm_up
-from bench.running_index import RunningIndex, running_index, workers_of
+from bench.asking import connect, get
+from bench.processes import processor_seconds
+from bench.running_index import RunningIndex, running_index
+from bench.wheels import MIB, Wheel, make_wheel, platform_tags
 
+PROJECT = "bench-release"
 API = "application/vnd.pypi.upload.v2+json"
 PIECE = 256 * 1024
 # Small releases before what is measured, so that every worker has imported and compiled, as one
@@ -49,7 +52,6 @@ def main() -> None:
     }
     costs: dict[str, list[Cost]] = {name: [] for name in ways}
     with tempfile.TemporaryDirectory(prefix="greenroom-bench-") as folder, running_index() as uow:
-        warm_up(connect(uow.url), uow)
         for turn in range(-WARM_UP, options.repeat):
             for number, (name, publish) in enumerate(ways.items()):
                 count, size = (options.wheels, options.size) if turn >= 0 else (8, 1)
@@ -80,10 +82,8 @@ class Release:
 
 def make_release(folder: Path, version: str, count: int, size: int) -> Release:
     """Wheels of `size` bytes of noise each; every one has noise of its own."""
-    folder.mkdir()
     wheels = [
-        make_wheel(folder, version, size, tag=f"py3-none-macosx_{number + 10}_0_arm64")
-        for number in range(count)
+        make_wheel(folder, PROJECT, version, noise=size, tag=tag) for tag in platform_tags(count)
     ]
     return Release(version, wheels)
 
@@ -107,27 +107,12 @@ class Cost:
 
 def measured(uow: RunningIndex, act: Callable[[], None]) -> Cost:
     """What an act costs the server."""
-    user, system = processor_time(uow.pid)
+    user, system = processor_seconds(uow.pid)
     began = time.perf_counter()
     act()
     elapsed = time.perf_counter() - began
-    later_user, later_system = processor_time(uow.pid)
+    later_user, later_system = processor_seconds(uow.pid)
     return Cost(elapsed, later_user - user, later_system - system)
-
-
-def processor_time(pid: int) -> tuple[float, float]:
-    """Seconds of a process and its workers so far, in user mode and in the kernel."""
-    ticks = os.sysconf("SC_CLK_TCK")
-    times = [_ticks(process) for process in (pid, *workers_of(pid))]
-    return sum(user for user, _ in times) / ticks, sum(system for _, system in times) / ticks
-
-
-def _ticks(pid: int) -> tuple[int, int]:
-    """Those of a process and of its children that have ended."""
-    # The name of the program, in brackets, may have anything in it.
-    fields = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()
-    user, system, of_children, of_children_system = (int(field) for field in fields[11:15])
-    return user + of_children, system + of_children_system
 
 
 def report(name: str, release: Release, cost: Cost) -> None:
@@ -177,16 +162,21 @@ def with_twine(uow: RunningIndex, release: Release) -> None:
 
 def with_upload_2(uow: RunningIndex, release: Release, connections: int) -> None:
     """Stage over some connections at once, then publish."""
+    Client(uow).ask("POST", stage(uow, release.wheels, connections), {})
+
+
+def stage(uow: RunningIndex, wheels: Sequence[Wheel], connections: int) -> str:
+    """Stage wheels of one version over some connections at once; gives where to publish them."""
     client = Client(uow)
-    session = client.ask(
-        "POST", f"{uow.url}/upload/2.0/", {"name": PROJECT, "version": release.version}
-    )
-    shares = [release.wheels[number::connections] for number in range(connections)]
+    opening: dict[str, object] = {"name": wheels[0].project, "version": wheels[0].version}
+    session = client.ask("POST", f"{uow.url}/upload/2.0/", opening)
+    shares = [wheels[number::connections] for number in range(connections)]
     with ThreadPoolExecutor(connections) as pool:
         sent = [pool.submit(_send, uow, session["links"]["upload"], share) for share in shares]
     for one in sent:
         one.result()
-    client.ask("POST", session["links"]["publish"], {})
+    publish: str = session["links"]["publish"]
+    return publish
 
 
 def _send(uow: RunningIndex, address: str, wheels: Sequence[Wheel]) -> None:
@@ -244,11 +234,8 @@ class Client:
 
 def check_published(uow: RunningIndex, release: Release) -> None:
     """See that every wheel is public, with its digest."""
-    connection = connect(uow.url)
     headers = {"Accept": "application/vnd.pypi.simple.v1+json"}
-    connection.request("GET", f"/simple/{PROJECT}/", headers=headers)
-    files = json.loads(connection.getresponse().read())["files"]
-    connection.close()
+    files = json.loads(get(uow.url, f"/simple/{PROJECT}/", headers).body)["files"]
     public = {file["filename"]: file["hashes"]["sha256"] for file in files}
     for wheel in release.wheels:
         if public.get(wheel.path.name) != wheel.sha256:

@@ -7,7 +7,6 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 
 USER = "bench"
 SETTINGS = {"GREENROOM_MAX_FILE_SIZE": "4GiB", "GREENROOM_LOG_FORMAT": "json"}
@@ -37,13 +36,6 @@ def running_index(*, workers: int = 2) -> Iterator[RunningIndex]:
             yield RunningIndex(announced_url(process), token, process.pid)
 
 
-@contextmanager
-def running_module(module: str, *arguments: str) -> Iterator[str]:
-    """Run a module that serves and prints its URL; the context has the URL."""
-    with _running([sys.executable, "-m", module, *arguments], dict(os.environ)) as process:
-        yield announced_url(process)
-
-
 def announced_url(process: subprocess.Popen[str]) -> str:
     """The first URL that a process prints, without the slash at the end."""
     assert process.stdout is not None
@@ -52,12 +44,6 @@ def announced_url(process: subprocess.Popen[str]) -> str:
             if word.startswith("http://"):
                 return word.rstrip("/")
     raise SystemExit("The server did not start.")
-
-
-def workers_of(pid: int) -> list[int]:
-    """The child processes of a process."""
-    children = Path(f"/proc/{pid}/task/{pid}/children").read_text(encoding="ascii")
-    return [int(child) for child in children.split()]
 
 
 _PROGRAM = [sys.executable, "-m", "greenroom"]
