@@ -45,8 +45,8 @@ class Timing:
 
     head: float = 15.0
     stall: float = 60.0
-    window: float = 30.0
-    least: float = 128.0
+    window: float = 20.0
+    least: float = 512.0
     discard: float = 5.0
     graceful: int = 60
     heartbeat: int = 120

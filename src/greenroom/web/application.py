@@ -2,7 +2,7 @@
 
 from pyramid.config import Configurator
 from pyramid.router import Router
-from pyramid.threadlocal import manager
+from pyramid.threadlocal import manager  # type: ignore[import-untyped]
 
 from greenroom import paths
 from greenroom.registry.unit_of_work import Services
