@@ -61,3 +61,34 @@ def test_clients_that_do_not_hang_up_do_not_hold_up_others(server: Server) -> No
         began = time.monotonic()
         server.get("/who")
         assert time.monotonic() - began < 3
+
+
+def test_a_silent_reader_holds_no_thread() -> None:
+    with serving(Setup(threads=1)) as server, server.connect() as connection:
+        connection.sendall(f"GET /download?{64 * MIB} HTTP/1.1\r\nHost: x\r\n\r\n".encode())
+        assert connection.recv(1) == b"H"
+        for _ in range(3):
+            assert server.get("/who")
+
+
+def test_an_address_never_has_all_threads() -> None:
+    with serving(Setup(threads=4)) as server, contextlib.ExitStack() as stack:
+        for _ in range(12):
+            insistent = stack.enter_context(
+                socket.create_connection(server.address, source_address=("127.0.0.66", 0))
+            )
+            insistent.sendall(b"GET /slow?3000 HTTP/1.1\r\nHost: x\r\n\r\n")
+        began = time.monotonic()
+        assert server.get("/who")
+        assert time.monotonic() - began < 2.5
+
+
+def test_who_comes_when_too_many_wait_is_told_to_come_again() -> None:
+    with serving(Setup(threads=1)) as server, contextlib.ExitStack() as stack:
+        waiting = [stack.enter_context(server.connect()) for _ in range(140)]
+        for connection in waiting:
+            connection.sendall(b"GET /slow?50 HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+        with answer_on(waiting[-1]) as answer:
+            assert (answer.status, answer.getheader("Retry-After")) == (503, "5")
+        with answer_on(waiting[0]) as answer:
+            assert answer.status == 200

@@ -102,6 +102,7 @@ class Connection(_GunicornProtocol):
         self._whole: bytes | None = None
         self._answered_at = 0.0
         self._has_ended = False
+        self._exchange: Exchange | None = None
 
     # --- what gunicorn calls ---
 
@@ -122,6 +123,8 @@ class Connection(_GunicornProtocol):
             self._front.connections.discard(self)
             self._front.addresses.give_back(self._address)
         super().connection_lost(exc)
+        if self._exchange is not None:
+            self._exchange.abandon()
         if self._awaiting_request:
             self._request_ready.set()  # its task ends now, and not when it would be cancelled
 
@@ -136,6 +139,11 @@ class Connection(_GunicornProtocol):
 
     def _will_close(self, request: CallbackRequest, response_requires_close: bool) -> bool:
         return self._has_ended or super()._will_close(request, response_requires_close)
+
+    def _close_transport(self) -> None:
+        super()._close_transport()
+        # Where the end could not be written, gunicorn leaves the connection open.
+        self.transport.close()
 
     def data_received(self, data: bytes) -> None:
         """Take what the client has sent.
@@ -322,6 +330,7 @@ class Connection(_GunicornProtocol):
         age = self._front.answers.age
         has_body = bool(request.content_length) or request.chunked
         exchange = self._front.pool.begin(environ, self._address, complete=not has_body)
+        self._exchange = exchange
         try:
             while not (exchange.finished or exchange.output):
                 await self._listen(exchange)
@@ -331,6 +340,7 @@ class Connection(_GunicornProtocol):
                 return self._refuse_as_failed(exchange)
             return await self._send_answer(request, wanted, age, exchange)
         finally:
+            self._exchange = None
             exchange.abandon()
             if exchange.file is not None:
                 exchange.file.close()

@@ -135,6 +135,10 @@ class Exchange:
     def abandon(self) -> None:
         """Nobody waits for the answer any more: let the application end as soon as it can."""
         self._abandoned = True
+        if self._thread is None:  # it has not begun, and will not
+            self.finished = self.failed = True
+            self._news.set()
+            return
         if self.wants_body:
             self.end_body(broken=True)
         self.output.clear()
@@ -144,6 +148,11 @@ class Exchange:
         if self.wants_body:
             self.wants_body = False
             self._resume()
+
+    @property
+    def is_abandoned(self) -> bool:
+        """Whether nobody waits for the answer any more."""
+        return self._abandoned
 
     def pin(self, thread: "_Thread") -> None:
         """Say in which thread it runs, from its beginning to its end."""
@@ -428,15 +437,23 @@ class WsgiPool:
 
     def _next(self, thread: _Thread) -> None:
         """Give the thread, which has nothing to do, the next that waits."""
+        exchange = self._take_waiting()
+        while exchange is not None and exchange.is_abandoned:
+            exchange = self._take_waiting()
+        if exchange is None:
+            self._idle.append(thread)
+        else:
+            self._start(exchange, thread)
+
+    def _take_waiting(self) -> Exchange | None:
         for address in self._waiting:
             if self._running[address] < self._most_of_one:
                 break
         else:
-            self._idle.append(thread)
-            return
+            return None
         line = self._waiting.pop(address)
         exchange = line.popleft()
         self._count_waiting -= 1
         if line:
             self._waiting[address] = line  # behind the others
-        self._start(exchange, thread)
+        return exchange
