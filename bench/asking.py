@@ -282,7 +282,7 @@ def upload(connection: http.client.HTTPConnection, account: Account, wheel: Whee
     connection.request("POST", account.path, body=pieces, headers=headers)
     answer = connection.getresponse()
     answer.read()
-    if answer.status != http.HTTPStatus.OK:
+    if answer.status not in (http.HTTPStatus.OK, http.HTTPStatus.CREATED):
         raise SystemExit(f"{wheel.path.name} was refused: {answer.status} {answer.reason}")
 
 

@@ -194,6 +194,7 @@ def serving(
     *,
     settings: Mapping[str, str] | None = None,
     workers: int = 2,
+    port: int = 0,
 ) -> Iterator[Server]:
     """``greenroom serve`` on a free port, with its data below ``folder``."""
     home = folder / "home"
@@ -208,7 +209,7 @@ def serving(
     with log.open("a") as stderr:
         # In a group of its own, so that a test can kill the server with all its workers.
         process = preloaded().start(
-            ["serve", "--port", "0", "--workers", str(workers)], environment, stderr
+            ["serve", "--port", str(port), "--workers", str(workers)], environment, stderr
         )
     try:
         url, greeting = _greeting(process, log)

@@ -1,0 +1,90 @@
+vcl 4.1;
+
+# Varnish in front of Greenroom: it keeps what the index lets shared caches keep, and forgets it by
+# surrogate key as soon as the index says so. README.md says how to run it.
+
+import std;
+import xkey;
+
+backend index {
+    .host = "127.0.0.1";
+    .port = "6543";
+    # An upload of a gigabyte is looked into before it is answered.
+    .first_byte_timeout = 300s;
+    .between_bytes_timeout = 300s;
+}
+
+# Who may purge: the machines that run the index.
+acl index_machines {
+    "127.0.0.1";
+    "::1";
+}
+
+sub vcl_recv {
+    # Not what a client says of itself; Varnish adds the client's address to X-Forwarded-For.
+    unset req.http.X-Forwarded-Host;
+
+    # GREENROOM_PURGE_URL and GREENROOM_PURGE_TOKEN of the index.
+    if (req.url == "/.purge") {
+        if (req.method != "POST" || client.ip !~ index_machines ||
+            req.http.Authorization != "Bearer replace-this-token") {
+            return (synth(403));
+        }
+        set req.http.X-Purged = xkey.purge(req.http.Surrogate-Key);
+        return (synth(200));
+    }
+
+    # Secret addresses: they are no business of a cache, whatever the answer says.
+    if (req.url ~ "^/draft/") {
+        return (pass);
+    }
+
+    # Signed-in people and uploads: their answers are theirs. Varnish does not keep answers to
+    # requests that have a cookie or credentials, and passes on everything but GET and HEAD.
+    if (req.url ~ "^/(simple|packages)/") {
+        # These are the same for everybody; browsers send their cookies here too.
+        unset req.http.Cookie;
+    }
+
+    # The index chooses between forms of a page; installers ask for the same one in many spellings.
+    if (req.url ~ "^/simple/") {
+        if (req.http.Accept ~ "^application/vnd\.pypi\.simple\.v1\+json(, ?(application/vnd\.pypi\.simple\.v1\+html|text/html|\*/\*) ?; ?q=0\.\d+)*$") {
+            set req.http.Accept = "application/vnd.pypi.simple.v1+json";
+        } elsif (!req.http.Accept || req.http.Accept == "*/*" || req.http.Accept ~ "^text/html(?!.*vnd\.pypi)(,application/x[a-z+]+)*(,[a-z*/+-]+;q=0\.\d|,image/[a-z+]+)*$") {
+            set req.http.Accept = "text/html";
+        }
+    }
+}
+
+sub vcl_backend_response {
+    set beresp.http.xkey = beresp.http.Surrogate-Key;
+    # What is over is asked for again with its ETag.
+    set beresp.keep = 1h;
+    # Not longer than this after a purge that did not arrive.
+    if (beresp.ttl > 1d) {
+        set beresp.ttl = 1d;
+    }
+    # After its time nothing is shown any more, so that the index is never older than a minute.
+    set beresp.grace = 0s;
+    # Large files would push everything else out.
+    if (std.integer(beresp.http.Content-Length, 0) > 67108864) {
+        set beresp.uncacheable = true;
+        set beresp.ttl = 1h;
+    }
+}
+
+sub vcl_deliver {
+    unset resp.http.xkey;
+    unset resp.http.Surrogate-Key;
+    if (req.restarts == 0 && obj.hits > 0) {
+        set resp.http.X-Cache = "HIT";
+    } else {
+        set resp.http.X-Cache = "MISS";
+    }
+}
+
+sub vcl_synth {
+    if (req.http.X-Purged) {
+        set resp.http.X-Purged = req.http.X-Purged;
+    }
+}

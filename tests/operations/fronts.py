@@ -1,0 +1,199 @@
+"""Varnish and nginx in front of an index, with the configurations of `examples/operations`."""
+
+import os
+import socket
+import subprocess
+import time
+import urllib.request
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from tests.serving import Answer, Server, serving
+
+EXAMPLES = Path(__file__).parents[2] / "examples" / "operations"
+TOKEN = "a-token-for-the-cache"
+# Debian has them where only root's PATH leads.
+_PATH = f"{os.environ['PATH']}{os.pathsep}/usr/sbin"
+_STARTS_WITHIN = 60
+
+_NGINX = """\
+%(user)s
+daemon off;
+worker_processes 1;
+pid %(folder)s/pid;
+events { worker_connections 256; }
+http {
+    client_body_temp_path %(folder)s/body;
+    proxy_temp_path %(folder)s/proxy;
+    fastcgi_temp_path %(folder)s/fastcgi;
+    uwsgi_temp_path %(folder)s/uwsgi;
+    scgi_temp_path %(folder)s/scgi;
+    log_format caching '$request_method $request_uri $upstream_cache_status';
+    access_log %(folder)s/access caching;
+    include %(folder)s/greenroom.conf;
+}
+"""
+
+
+@dataclass(frozen=True)
+class Asked:
+    """One request that a cache has answered."""
+
+    method: str
+    path: str
+    hit: bool
+
+
+@dataclass
+class Front(ABC):
+    """A cache that runs in front of an index."""
+
+    folder: Path
+    port: int
+    backend: Server
+
+    name = ""
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    @property
+    def server(self) -> Server:
+        """The index, reached through the cache."""
+        return replace(self.backend, url=self.url)
+
+    def get(self, path: str, **headers: str) -> Answer:
+        """A GET through the cache; underscores in names of headers stand for hyphens."""
+        return get(self.url + path, headers)
+
+    def is_hit(self, path: str, **headers: str) -> bool:
+        """Whether the cache answers by itself."""
+        return dict(self.get(path, **headers).headers)["X-Cache"] == "HIT"
+
+    @abstractmethod
+    def command(self) -> list[str]:
+        """What starts it, after it has written its configuration."""
+
+    @abstractmethod
+    def log(self) -> list[Asked]:
+        """What it was asked so far."""
+
+    def example(self, name: str, changes: Mapping[str, str]) -> str:
+        """A configuration of the examples with the addresses of this test."""
+        text = (EXAMPLES / name).read_text(encoding="utf-8")
+        for old, new in changes.items():
+            assert old in text, old
+            text = text.replace(old, new)
+        return text
+
+    @property
+    def backend_port(self) -> str:
+        return self.backend.url.rpartition(":")[2]
+
+
+class Varnish(Front):
+    name = "varnish"
+
+    def command(self) -> list[str]:
+        changes = {'.port = "6543"': f'.port = "{self.backend_port}"', "replace-this-token": TOKEN}
+        configuration = self.folder / "varnish.vcl"
+        configuration.write_text(self.example("varnish.vcl", changes), encoding="utf-8")
+        return [
+            *("varnishd", "-F", "-j", "none", "-T", "none", "-n", str(self.folder / "work")),
+            *("-a", f"127.0.0.1:{self.port}", "-f", str(configuration), "-s", "malloc,64m"),
+        ]
+
+    def log(self) -> list[Asked]:
+        command = ["varnishncsa", "-d", "-n", str(self.folder / "work")]
+        command += ["-F", "%m %U %{Varnish:hitmiss}x"]
+        done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)
+        lines = [line.split() for line in done.stdout.splitlines()]
+        return [Asked(method, path, hit == "hit") for method, path, hit in lines]
+
+
+class Nginx(Front):
+    name = "nginx"
+
+    def command(self) -> list[str]:
+        changes = {
+            "server 127.0.0.1:6543;": f"server 127.0.0.1:{self.backend_port};",
+            "listen 80;": f"listen 127.0.0.1:{self.port};",
+            "/var/cache/nginx/greenroom": str(self.folder / "cache"),
+        }
+        (self.folder / "greenroom.conf").write_text(self.example("nginx.conf", changes))
+        user = "user root;" if os.geteuid() == 0 else ""
+        whole = _NGINX % {"user": user, "folder": self.folder}
+        (self.folder / "nginx.conf").write_text(whole, encoding="utf-8")
+        return ["nginx", "-c", str(self.folder / "nginx.conf"), "-e", "stderr"]
+
+    def log(self) -> list[Asked]:
+        lines = [line.split() for line in (self.folder / "access").read_text().splitlines()]
+        return [Asked(method, path, hit == "HIT") for method, path, hit in lines]
+
+
+FRONTS: Sequence[type[Front]] = (Varnish, Nginx)
+
+
+@contextmanager
+def running(kind: type[Front], folder: Path) -> Iterator[Front]:
+    """An index with a cache in front of it, which is told to purge where it can."""
+    port, backend_port = _free_ports()
+    address = f"http://127.0.0.1:{port}"
+    settings = {"GREENROOM_URL": address, "GREENROOM_TRUSTED_PROXIES": "127.0.0.1"}
+    if kind is Varnish:
+        settings |= {"GREENROOM_PURGE_URL": f"{address}/.purge", "GREENROOM_PURGE_TOKEN": TOKEN}
+    own = folder / kind.name
+    own.mkdir()
+    with serving(folder, settings=settings, port=backend_port) as backend:
+        # It announces the address that clients know.
+        backend = replace(backend, url=f"http://127.0.0.1:{backend_port}")
+        front = kind(own, port, backend)
+        with (own / "log").open("wb") as log:
+            process = subprocess.Popen(
+                front.command(),
+                env=os.environ | {"PATH": _PATH},
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+            )
+        try:
+            _wait_for_answer(process, front)
+            yield front
+        finally:
+            process.terminate()
+            process.wait(30)
+
+
+def _free_ports() -> tuple[int, int]:
+    with (
+        socket.create_server(("127.0.0.1", 0)) as one,
+        socket.create_server(("127.0.0.1", 0)) as other,
+    ):
+        return one.getsockname()[1], other.getsockname()[1]
+
+
+def get(url: str, headers: Mapping[str, str]) -> Answer:
+    """A GET as it is: nothing is followed, and nothing is an exception."""
+    spelled = {name.replace("_", "-"): value for name, value in headers.items()}
+    request = urllib.request.Request(url, headers=spelled)
+    opener = urllib.request.OpenerDirector()
+    opener.add_handler(urllib.request.HTTPHandler())
+    with opener.open(request, timeout=60) as response:
+        assert response is not None
+        return Answer(response.status, tuple(response.headers.items()), response.read())
+
+
+def _wait_for_answer(process: "subprocess.Popen[bytes]", front: Front) -> None:
+    deadline = time.monotonic() + _STARTS_WITHIN
+    while process.poll() is None and time.monotonic() < deadline:
+        try:
+            socket.create_connection(("127.0.0.1", front.port), timeout=1).close()
+        except OSError:
+            time.sleep(0.05)
+        else:
+            return
+    raise AssertionError(f"{front.name}: {(front.folder / 'log').read_text()}")
