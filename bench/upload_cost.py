@@ -24,7 +24,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
-from functools import wraps
+from functools import partial, wraps
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -50,16 +50,18 @@ API = "application/vnd.pypi.upload.v2+json"
 # its own counts there alone.
 STEPS = {
     "greenroom.web.http.multipart:_FormInTheMaking.take": "receive: form",
-    "greenroom.web.uploads.legacy.views:_check_without_file": "check before the file",
+    "greenroom.web.uploads.legacy.views:_Reception._check_without_file": "check before the file",
     "greenroom.registry.artifacts:Receiver.__init__": "receive: file aside",
     "greenroom.registry.artifacts:Receiver.add": "receive: write and hash",
     "greenroom.registry.uploads:check_actor": "check: who, rights",
-    "greenroom.registry.uploads:check": "check: file, rules",
+    "greenroom.registry.uploads:_place": "check: file, rules",
+    "greenroom.registry.uploads:_check_rules": "check: file, rules",
+    "greenroom.registry.projects:size": "check: file, rules",
     "greenroom.registry.accounts:actor_of_token": "check: token",
     "greenroom.registry.uploads:inspect": "inspect the archive",
     "greenroom.distributions.description:render": "render the description",
     "greenroom.distributions.description:restructuredtext_problem": "render the description",
-    "greenroom.storage.local:LocalStorage.put": "store",
+    "greenroom.storage.local:LocalStorage.put_all": "store",
     "greenroom.registry.uploads:accept": "accept: rows",
     "greenroom.registry.publication:make_public": "accept: publish",
     "greenroom.registry.search:update": "accept: search",
@@ -341,42 +343,33 @@ class Ways:
         client.legacy(wheels.next("waiting", "1.0"), staged=True)
         self._address = client.open("sessions", "1.0")
 
-    def all(self) -> dict[str, Callable[[], None]]:
-        """The ways by what they are called."""
+    def all(self) -> dict[str, tuple[Callable[[], Wheel], Callable[[Wheel], None]]]:
+        """What makes a wheel, and what uploads it, by what the way is called."""
+        direct = partial(self._client.legacy, staged=False)
+        staged = partial(self._client.legacy, staged=True)
+        session = partial(self._client.session, self._address)
         return {
-            "direct, new project": self._new_project,
-            "direct, new release": self._new_release,
-            "direct, one more file": self._more_files,
-            "staged, opens a draft": self._new_draft,
-            "staged, one more file": self._more_staged,
-            "Upload 2.0, one file": self._session,
+            "direct, new project": (self._of_new_project, direct),
+            "direct, new release": (partial(self._of_new_release, "2"), direct),
+            "direct, one more file": (partial(self._one_more, "known"), direct),
+            "staged, opens a draft": (partial(self._of_new_release, "3"), staged),
+            "staged, one more file": (partial(self._one_more, "waiting"), staged),
+            "Upload 2.0, one file": (partial(self._one_more, "sessions"), session),
         }
+
+    def _of_new_project(self) -> Wheel:
+        name = hashlib.sha256(b"%d" % self._next()).hexdigest()[:12]
+        return self._wheels.next(f"project-{name}", "1.0")
+
+    def _of_new_release(self, major: str) -> Wheel:
+        return self._wheels.next("known", f"{major}.{self._next()}")
+
+    def _one_more(self, project: str) -> Wheel:
+        return self._wheels.next(project, "1.0", f"py3-none-macosx_{self._next()}_0_arm64")
 
     def _next(self) -> int:
         self._number += 1
         return self._number
-
-    def _new_project(self) -> None:
-        name = f"project-{hashlib.sha256(b'%d' % self._next()).hexdigest()[:12]}"
-        self._client.legacy(self._wheels.next(name, "1.0"), staged=False)
-
-    def _new_release(self) -> None:
-        self._client.legacy(self._wheels.next("known", f"2.{self._next()}"), staged=False)
-
-    def _more_files(self) -> None:
-        tag = f"py3-none-macosx_{self._next()}_0_arm64"
-        self._client.legacy(self._wheels.next("known", "1.0", tag), staged=False)
-
-    def _new_draft(self) -> None:
-        self._client.legacy(self._wheels.next("known", f"3.{self._next()}"), staged=True)
-
-    def _more_staged(self) -> None:
-        tag = f"py3-none-macosx_{self._next()}_0_arm64"
-        self._client.legacy(self._wheels.next("waiting", "1.0", tag), staged=True)
-
-    def _session(self) -> None:
-        tag = f"py3-none-macosx_{self._next()}_0_arm64"
-        self._client.session(self._address, self._wheels.next("sessions", "1.0", tag))
 
 
 # What it costs
@@ -422,12 +415,13 @@ def in_process(count: int, *, show_statements: bool) -> None:
         send = through(make_app(settings, services=services))
         ways = Ways(Client(send, token), Wheels(folder / "dist"))
         costs = {}
-        for way, upload in ways.all().items():
+        for way, (make, upload) in ways.all().items():
             for _ in range(3):
-                upload()
-            costs[way] = _measured(watched, upload, count)
+                upload(make())
+            made = [make() for _ in range(count)]
+            costs[way] = _measured(watched, upload, made)
             if show_statements:
-                _show(way, watched, upload)
+                _show(way, watched, partial(upload, make()))
         services.database.close()
         _print_table(costs)
 
@@ -442,12 +436,13 @@ class Cost:
     flushes: float
 
 
-def _measured(watched: Watched, upload: Callable[[], None], count: int) -> Cost:
+def _measured(watched: Watched, upload: Callable[[Wheel], None], made: Sequence[Wheel]) -> Cost:
+    count = len(made)
     watched.forget()
     children = _descendants_seconds()
-    for _ in range(count):
+    for wheel in made:
         with watched.clock.step("HTTP, the rest"):
-            upload()
+            upload(wheel)
     steps = {name: took / count * 1000 for name, took in watched.clock.seconds.items()}
     steps["(processes that render)"] = (_descendants_seconds() - children) / count * 1000
     commits = watched.statements.count("COMMIT")
@@ -492,12 +487,13 @@ def against_server(count: int) -> None:
         ways = Ways(Client(over(index.url), index.token), Wheels(Path(folder)))
         print("| against `greenroom serve` | CPU seconds per 1,000 files | files/s |")
         print("|---|---|---|")
-        for way, upload in ways.all().items():
+        for way, (make, upload) in ways.all().items():
             for _ in range(3):
-                upload()
+                upload(make())
+            made = [make() for _ in range(count)]
             before, began = tree_seconds(index.pid), time.perf_counter()
-            for _ in range(count):
-                upload()
+            for wheel in made:
+                upload(wheel)
             rate = count / (time.perf_counter() - began)
             busy = (tree_seconds(index.pid) - before) / count * 1000
             print(f"| {way} | {busy:.1f} | {rate:.1f} |", flush=True)

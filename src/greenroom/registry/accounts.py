@@ -10,7 +10,7 @@ from functools import cache
 
 import argon2
 from sqlalchemy import delete, func, select
-from sqlalchemy.orm import Session, selectinload
+from sqlalchemy.orm import Session, joinedload, selectinload
 
 from greenroom.models import Attempt, Project, Token, User
 from greenroom.registry import projects
@@ -395,7 +395,7 @@ def actor_of_token(uow: UnitOfWork, text: str) -> ApiToken:
         )
     prefix = text[:_PREFIX_LENGTH] if text.isascii() and text.isprintable() else ""
     token = uow.db.scalar(
-        select(Token).where(Token.prefix == prefix).options(selectinload(Token.user))
+        select(Token).where(Token.prefix == prefix).options(joinedload(Token.user, innerjoin=True))
     )
     # Compared also when there is no such token, so that both take the same time.
     expected = token.digest if token is not None else "0" * 64

@@ -13,7 +13,7 @@ from enum import StrEnum
 
 from packaging.version import Version
 from sqlalchemy import Select, delete, select, update
-from sqlalchemy.orm import Session, selectinload, undefer
+from sqlalchemy.orm import Session, lazyload, selectinload, undefer
 
 from greenroom.core_metadata import CoreMetadata
 from greenroom.distributions.inspect import Distribution
@@ -24,6 +24,7 @@ from greenroom.models import (
     DraftState,
     File,
     Project,
+    Release,
     ReviewState,
     UploadPart,
     UploadSession,
@@ -160,6 +161,24 @@ def live(uow: UnitOfWork, project: Project, version: Version) -> Draft | None:
             live_drafts.is_live(uow),
         )
     )
+
+
+def release_and_live(
+    uow: UnitOfWork, project: Project, version: Version
+) -> tuple[Release | None, Draft | None]:
+    """The release of this version, published or not, with what it says; and its live draft."""
+    row = uow.db.execute(
+        select(Release, Draft)
+        .outerjoin(Draft, (Draft.release_id == Release.id) & live_drafts.is_live(uow))
+        .where(
+            Release.project_id == project.id,
+            Release.canonical_version == canonical_version(version),
+        )
+        # The draft's project and release are in hand.
+        .options(undefer(Release.core_metadata), lazyload(Draft.project), lazyload(Draft.release))
+        .execution_options(populate_existing=True)
+    ).one_or_none()
+    return (row[0], row[1]) if row is not None else (None, None)
 
 
 def newest(uow: UnitOfWork, project: Project, version: Version) -> Draft | None:
@@ -357,7 +376,17 @@ def open_draft(uow: UnitOfWork, actor: Actor, project: Project, version: Version
     if draft is not None:
         return draft
     expire_due(uow, project.name)
-    release = releases.find(uow.db, project, version)
+    return open_for(uow, actor, project, version, releases.find(uow.db, project, version))
+
+
+def open_for(
+    uow: UnitOfWork, actor: Actor, project: Project, version: Version, release: Release | None
+) -> Draft:
+    """A new draft of this version, which has none and of which this is the release, if any is.
+
+    Raises:
+        ReleaseClosed: the release was published and takes no more files.
+    """
     if release is None:
         release = releases.add(uow, project, version)
     else:
@@ -391,11 +420,14 @@ def add_file(
     artifact: Artifact,
     distribution: Distribution,
     comment: str = "",
+    *,
+    former: File | None,
 ) -> Staged:
     """Stage a file whose bytes are kept and which passed every check.
 
     The same name with the same bytes changes nothing but the comment, where it has another one;
-    with other bytes it replaces. The caller holds the project's lock.
+    with other bytes it replaces. The caller holds the project's lock; ``former`` is the staged
+    file of this name, if there is one.
 
     Raises:
         Ended: the draft is not open any more.
@@ -404,7 +436,6 @@ def add_file(
     if release is None or not is_live(uow, draft):
         raise Ended(ended_sentence(uow, draft))
     _check_not_in_review(draft)
-    former = find_file(uow.db, draft, artifact.filename)
     if former is not None and former.sha256 == artifact.sha256:
         return _comment_on(uow, actor, draft, former, comment)
     detail = draft_contents.added(artifact.sha256)
@@ -581,13 +612,13 @@ def check_change(uow: UnitOfWork, actor: Actor, act: Act, draft: Draft) -> None:
     _check_not_in_review(draft)
 
 
-def check_not_reserved(db: Session, draft: Draft, filename: str) -> None:
-    """Refuse a file whose name is in a draft that is just being decided on (PEP 694).
+def check_not_reserved(draft: Draft, filename: str) -> None:
+    """Refuse a file of this name, which is in the draft, while that is decided on (PEP 694).
 
     Raises:
         FileReserved: it is.
     """
-    if draft.review == ReviewState.PROCESSING and find_file(db, draft, filename) is not None:
+    if draft.review == ReviewState.PROCESSING:
         raise FileReserved(
             f"File already exists: {filename!r} is in the draft of {draft.project_name} "
             f"{draft.version}, whose publication is being decided. Wait for the outcome."
@@ -646,7 +677,9 @@ def _describe(uow: UnitOfWork, draft: Draft) -> None:
     release = draft.release
     if release is None or release.published is not None:
         return
-    releases.describe(release, metadata(uow.db, draft))
+    # Nothing of it is public, so that the draft has all its files.
+    staged = select(File).where(File.draft_id == draft.id).options(undefer(File.core_metadata))
+    releases.describe(release, releases.said_by(uow.db.scalars(staged)))
     draft.version = release.version
     uow.db.flush()
 

@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 
 from packaging.utils import NormalizedName
 from sqlalchemy import ColumnElement, exists, func, select, update
-from sqlalchemy.orm import Session, selectinload
+from sqlalchemy.orm import Session, joinedload, selectinload
 
 from greenroom.models import (
     Draft,
@@ -74,12 +74,13 @@ def find(uow: UnitOfWork, name: str) -> Project | None:
 
     A name that was only reserved is free from the second its last draft falls due.
     """
-    return uow.db.scalar(
+    found = uow.db.scalars(
         select(Project)
         .where(Project.normalized_name == lookup_name(name), is_taken(uow))
-        .options(selectinload(Project.roles))
+        .options(joinedload(Project.roles))
         .execution_options(populate_existing=True)
     )
+    return found.unique().one_or_none()
 
 
 def summary(project: Project) -> ProjectSummary:
@@ -172,9 +173,9 @@ def reload(uow: UnitOfWork, project: Project) -> None:
     uow.db.scalars(
         select(Project)
         .where(Project.id == project.id)
-        .options(selectinload(Project.roles))
+        .options(joinedload(Project.roles))
         .execution_options(populate_existing=True)
-    ).one()
+    ).unique().one()
 
 
 def check_can_register(uow: UnitOfWork, actor: Actor, name: str, *, staged: bool) -> None:
@@ -217,12 +218,15 @@ def create(uow: UnitOfWork, actor: Actor, name: str) -> Project:
     return project
 
 
-def spell(uow: UnitOfWork, project: Project) -> None:
+def spell(uow: UnitOfWork, project: Project, said: str | None = None) -> None:
     """Spell the project as the newest of its public releases does, in its open drafts too.
 
     To be called under the project's lock by whatever changes which releases are public, or what
-    they say. Where none says it, the project keeps its spelling.
+    they say. Where none says it, the project keeps its spelling, and it does where nothing has
+    changed but a release that came or changed and says it as the project does: ``said``.
     """
+    if said == project.name:
+        return
     name = catalogue.spelling(uow.db, project)
     if name is None or name == project.name:
         return

@@ -53,8 +53,10 @@ def describe(uow: UnitOfWork, project: Project, release: Release | None = None) 
     That are what the release says of itself, whose files have changed, the spelling of the project,
     and what search finds. The caller holds the project's lock.
     """
+    said = None
     if release is not None:
         releases.describe_by_public_files(uow, release)
+        said = release.core_metadata.name
     uow.db.flush()
-    projects.spell(uow, project)
-    search.update(uow, project)
+    projects.spell(uow, project, said)
+    search.update(uow, project, release)

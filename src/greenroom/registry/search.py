@@ -26,6 +26,7 @@ from sqlalchemy import (
     select,
     table,
 )
+from sqlalchemy import update as sql_update
 from sqlalchemy.dialects.postgresql import TSQUERY
 from sqlalchemy.orm import Session
 
@@ -74,13 +75,17 @@ class Found:
     breadth: Breadth = Breadth.ANYWHERE
 
 
-def update(uow: UnitOfWork, project: Project) -> None:
+def update(uow: UnitOfWork, project: Project, changed: Release | None = None) -> None:
     """Let the project be found by what is public of it now; by nothing, where nothing is.
 
-    To be called under the project's lock by whatever changes which release stands for it.
+    To be called under the project's lock by whatever changes which release stands for it, or what
+    that one says. ``changed`` is a public release, where nothing else has changed but that it came,
+    or what it says: then the cost does not depend on how many releases there are.
     """
     db = uow.db
     db.flush()
+    if changed is not None and _update_for(db, project, changed):
+        return
     db.execute(delete(SearchDocument).where(SearchDocument.project_id == project.id))
     standing = catalogue.latest(catalogue.releases(db, project))
     if standing is not None:
@@ -93,6 +98,35 @@ def update(uow: UnitOfWork, project: Project) -> None:
         db.execute(
             insert(SearchDocument).values(project_id=project.id, release_id=standing.id, **words)
         )
+
+
+def _update_for(db: Session, project: Project, changed: Release) -> bool:
+    """Do what follows for search from a release that came or changed, if that can be seen so."""
+    document = SearchDocument.__table__.c
+    found = db.execute(
+        select(Release, *document)
+        .join(SearchDocument, SearchDocument.release_id == Release.id)
+        .where(SearchDocument.project_id == project.id)
+    ).one_or_none()
+    if found is None:
+        return False
+    candidates = [changed] if found[0] is changed else [changed, found[0]]
+    if catalogue.latest(catalogue.highest_first(candidates)) is not changed:
+        return bool(found.name == search_words.document(project.name, "", ())["name"])
+    words = search_words.document(
+        project.name,
+        changed.summary,
+        changed.core_metadata.keywords,
+        changed.core_metadata.classifiers,
+    )
+    wanted = {"release_id": changed.id, **words}
+    if any(found._mapping[name] != value for name, value in wanted.items()):
+        db.execute(
+            sql_update(SearchDocument)
+            .where(SearchDocument.project_id == project.id)
+            .values(**wanted)
+        )
+    return True
 
 
 def find(db: Session, query: str, start: int, count: int) -> Found:

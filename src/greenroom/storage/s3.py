@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import os
 import re
-from collections.abc import Generator, Iterator
+from collections.abc import Generator, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -124,6 +124,12 @@ class S3Storage(Incoming):
             self._bucket.store.put(
                 key, file, chunk_size=self._PART_SIZE, max_concurrency=self._PARTS_AT_ONCE
             )
+
+    def put_all(self, files: Mapping[str, Path]) -> None:
+        """See ``Storage.put_all``."""
+        for digest, path in files.items():
+            if self._size(digest) != path.stat().st_size:
+                self.put(path, digest)
 
     def open(self, digest: str, offset: int = 0, length: int | None = None) -> Blob:
         """See ``Storage.open``."""
