@@ -2,8 +2,9 @@
 
     python -m bench.upload_cost [--uploads N] [--statements]
 
-Uploads wheels of about 1 kB, each with a description of its own, in every way there is: first in
-this process, through the WSGI application, with the steps timed; then against `greenroom serve`.
+Uploads wheels of about 1 kB, each release with a description of its own, in every way there is:
+first in this process, through the WSGI application, with the steps timed; then against `greenroom
+serve`.
 Prints the processor time of each step and of the whole, with that of the processes that render
 descriptions, the statements that the database is sent, and the flushes that the storage waits for
 (each commit of the database waits for one more). Linux only, for it reads /proc.
@@ -174,21 +175,20 @@ class Wheel:
 
 
 class Wheels:
-    """Makes small wheels, no two of them the same."""
+    """Makes small wheels, no two of them the same. Those of a release say the same."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
-        self._count = 0
 
     def next(self, name: str, version: str, tag: str = "py3-none-any") -> Wheel:
-        """A wheel with a description of its own."""
-        self._count += 1
+        """A wheel, whose release has a description of its own."""
         path = make_wheel(
             self._folder,
             name,
             version,
             tag=tag,
-            description=f"# {name} {self._count}\n\nA *small* wheel, with `code` and a list:\n\n"
+            salt=tag,
+            description=f"# {name} {version}\n\nA *small* wheel, with `code` and a list:\n\n"
             "- one\n- [two](https://index.example)\n",
             description_content_type="text/markdown",
         )
@@ -400,10 +400,9 @@ def in_process(count: int, *, show_statements: bool) -> None:
         settings = Settings.model_validate({"data": folder / "data", **dict.fromkeys(LIMITS, 0)})
         services = open_services(settings)
         services.database.upgrade()
+        account = accounts.prepared("bench", "bench@index.example", "a long password")
         with services.writing() as uow:
-            user = accounts.create_user(
-                uow, "bench", "bench@index.example", "a long password", verified=True
-            )
+            user = accounts.create_user(uow, account, verified=True)
             _, token = accounts.create_token(
                 uow,
                 user,

@@ -314,8 +314,9 @@ def user_create(
 ) -> None:
     """Create the user NAME; the address counts as verified."""
     password = _password(from_stdin=password_stdin)
+    account = accounts.prepared(name, email, password)
     with services.writing() as uow:
-        accounts.create_user(uow, name, email, password, administrator=admin, verified=True)
+        accounts.create_user(uow, account, administrator=admin, verified=True)
     click.echo(f"Created the user {name}.")
 
 

@@ -11,9 +11,10 @@ but none of its files is offered to anyone, and no list recommends it (PEP 792).
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cache
 
 from packaging.version import Version
-from sqlalchemy import ColumnElement, Integer, cast, exists, func, null, select, union_all
+from sqlalchemy import ColumnElement, Select, bindparam, exists, func, select
 from sqlalchemy.orm import Session, contains_eager, joinedload, selectinload, undefer
 
 from greenroom.models import (
@@ -329,21 +330,24 @@ def uses(db: Session, filename: str, sha256: str) -> Uses:
     """Where the name and the content of a file are public, in one query."""
     if not _is_searchable(filename):
         return Uses(False, None, names_of_contents(db, [sha256]).get(sha256))
-    public = select(File.filename, File.sha256, File.id).where(_is_public_file())
-    once = select(PublishedName.filename, PublishedName.sha256, cast(null(), Integer))
-    rows = db.execute(
-        union_all(
-            once.where(PublishedName.filename == filename),
-            public.where(File.filename == filename),
-            public.where(File.sha256 == sha256),
-        )
-    ).all()
-    public_rows = [(name, digest, key) for name, digest, key in rows if key is not None]
-    of_content = [(key, name) for name, digest, key in public_rows if digest == sha256]
+    row = db.execute(_uses(), {"filename": filename, "sha256": sha256}).mappings().one()
     return Uses(
-        name_was_used=len(public_rows) < len(rows),
-        content_of_name=next((digest for name, digest, _ in public_rows if name == filename), None),
-        name_of_content=min(of_content)[1] if of_content else None,
+        name_was_used=row["used"] is not None,
+        content_of_name=row["content"],
+        name_of_content=row["name"],
+    )
+
+
+@cache
+def _uses() -> Select[tuple[str | None, str | None, str | None]]:
+    """One row, which says nothing where nothing is public."""
+    used = select(PublishedName.filename).where(PublishedName.filename == bindparam("filename"))
+    public = select(File.sha256).where(File.filename == bindparam("filename"), _is_public_file())
+    names = select(File.filename).where(File.sha256 == bindparam("sha256"), _is_public_file())
+    return select(
+        used.scalar_subquery().label("used"),
+        public.scalar_subquery().label("content"),
+        names.order_by(File.id).limit(1).scalar_subquery().label("name"),
     )
 
 

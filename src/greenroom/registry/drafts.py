@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 
 from packaging.version import Version
-from sqlalchemy import Select, delete, select, update
+from sqlalchemy import Select, bindparam, delete, select, update
 from sqlalchemy.orm import Session, lazyload, selectinload, undefer
 
 from greenroom.core_metadata import CoreMetadata
@@ -168,17 +168,23 @@ def release_and_live(
 ) -> tuple[Release | None, Draft | None]:
     """The release of this version, published or not, with what it says; and its live draft."""
     row = uow.db.execute(
-        select(Release, Draft)
-        .outerjoin(Draft, (Draft.release_id == Release.id) & live_drafts.is_live(uow))
-        .where(
-            Release.project_id == project.id,
-            Release.canonical_version == canonical_version(version),
-        )
-        # The draft's project and release are in hand.
-        .options(undefer(Release.core_metadata), lazyload(Draft.project), lazyload(Draft.release))
-        .execution_options(populate_existing=True)
+        _RELEASE_AND_LIVE,
+        {"project": project.id, "version": canonical_version(version), "now": uow.now},
     ).one_or_none()
     return (row[0], row[1]) if row is not None else (None, None)
+
+
+_RELEASE_AND_LIVE = (
+    select(Release, Draft)
+    .outerjoin(Draft, (Draft.release_id == Release.id) & live_drafts.LIVE_NOW)
+    .where(
+        Release.project_id == bindparam("project"),
+        Release.canonical_version == bindparam("version"),
+    )
+    # The draft's project and release are in hand.
+    .options(undefer(Release.core_metadata), lazyload(Draft.project), lazyload(Draft.release))
+    .execution_options(populate_existing=True)
+)
 
 
 def newest(uow: UnitOfWork, project: Project, version: Version) -> Draft | None:
@@ -448,7 +454,7 @@ def add_file(
     outcome = Staged.ADDED if former is None else Staged.REPLACED
     log(uow, draft, actor, outcome, artifact.filename, detail)
     _touch(uow, draft)
-    _describe(uow, draft)
+    _describe(uow, draft, file if former is None else None)
     return outcome
 
 
@@ -482,7 +488,12 @@ def remove_file(uow: UnitOfWork, actor: Actor, draft: Draft, filename: str) -> N
 
 def find_file(db: Session, draft: Draft, filename: str) -> File | None:
     """The staged file of this name."""
-    return db.scalar(select(File).where(File.draft_id == draft.id, File.filename == filename))
+    return db.scalar(_STAGED_FILE, {"draft": draft.id, "filename": filename})
+
+
+_STAGED_FILE = select(File).where(
+    File.draft_id == bindparam("draft"), File.filename == bindparam("filename")
+)
 
 
 # Address and time
@@ -553,9 +564,21 @@ def discard(uow: UnitOfWork, actor: Actor, draft: Draft) -> None:
 
 def expire_due(uow: UnitOfWork, project_name: str) -> None:
     """End the project's drafts that have fallen due. The caller holds the project's lock."""
-    of_project = Project.normalized_name == lookup_name(project_name)
-    for draft in uow.db.scalars(_due(uow).join(Draft.project).where(of_project)).all():
+    of_project = {"name": lookup_name(project_name), "now": uow.now}
+    for draft in uow.db.scalars(_DUE_OF_PROJECT, of_project).all():
         _clear(uow, "expiry", draft, DraftState.EXPIRED)
+
+
+_DUE_OF_PROJECT = (
+    select(Draft)
+    .join(Draft.project)
+    .where(
+        Draft.state == DraftState.OPEN,
+        Draft.expires <= live_drafts.NOW,
+        Project.normalized_name == bindparam("name"),
+    )
+    .order_by(Draft.id)
+)
 
 
 def expire(uow: UnitOfWork, draft: Draft) -> bool:
@@ -672,10 +695,17 @@ def _touch(uow: UnitOfWork, draft: Draft) -> None:
     uow.db.flush()
 
 
-def _describe(uow: UnitOfWork, draft: Draft) -> None:
-    """Let an unpublished release say what the files say that are in its draft now."""
+def _describe(uow: UnitOfWork, draft: Draft, came: File | None = None) -> None:
+    """Let an unpublished release say what the files say that are in its draft now.
+
+    ``came`` is one of them, where nothing has changed but that it came.
+    """
     release = draft.release
     if release is None or release.published is not None:
+        return
+    if came is not None and releases.describe_with(release, came):
+        draft.version = release.version
+        uow.db.flush()
         return
     # Nothing of it is public, so that the draft has all its files.
     staged = select(File).where(File.draft_id == draft.id).options(undefer(File.core_metadata))

@@ -189,6 +189,26 @@ def describe(release: Release, metadata: CoreMetadata) -> None:
         release.version = str(Version(metadata.version))
 
 
+def describe_with(release: Release, file: File) -> bool:
+    """Let a release say what its files say, to which this one has come, if that can be seen so.
+
+    Most files of a release say the same. One that says what the release says adds nothing to it,
+    wherever it stands among the others, and the first one is all there is.
+
+    Returns:
+        False where it depends on what the others say.
+
+    Raises:
+        NotRendered: see :func:`describe`.
+    """
+    if release.core_metadata == file.core_metadata:
+        return True
+    if release.core_metadata.name:  # so it has files: each says at least a name
+        return False
+    describe(release, said_by([file]))
+    return True
+
+
 def describe_by_public_files(uow: UnitOfWork, release: Release) -> None:
     """Let a public release say what its files say, of which one has come or gone."""
     uow.db.flush()

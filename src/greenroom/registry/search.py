@@ -15,6 +15,7 @@ from sqlalchemy import (
     ColumnElement,
     Float,
     Select,
+    bindparam,
     case,
     cast,
     column,
@@ -102,12 +103,7 @@ def update(uow: UnitOfWork, project: Project, changed: Release | None = None) ->
 
 def _update_for(db: Session, project: Project, changed: Release) -> bool:
     """Do what follows for search from a release that came or changed, if that can be seen so."""
-    document = SearchDocument.__table__.c
-    found = db.execute(
-        select(Release, *document)
-        .join(SearchDocument, SearchDocument.release_id == Release.id)
-        .where(SearchDocument.project_id == project.id)
-    ).one_or_none()
+    found = db.execute(_DOCUMENT, {"project": project.id}).one_or_none()
     if found is None:
         return False
     candidates = [changed] if found[0] is changed else [changed, found[0]]
@@ -127,6 +123,13 @@ def _update_for(db: Session, project: Project, changed: Release) -> bool:
             .values(**wanted)
         )
     return True
+
+
+_DOCUMENT = (
+    select(Release, *SearchDocument.__table__.c)
+    .join(SearchDocument, SearchDocument.release_id == Release.id)
+    .where(SearchDocument.project_id == bindparam("project"))
+)
 
 
 def find(db: Session, query: str, start: int, count: int) -> Found:
