@@ -3,14 +3,13 @@
 import threading
 import time
 from collections.abc import Callable
-from functools import partial
 from typing import TypeVar
 
 import pytest
-from sqlalchemy import event
 
 from greenroom.database import Database
 from greenroom.registry import accounts
+from tests.transactions import Transactions
 
 _T = TypeVar("_T")
 
@@ -21,18 +20,13 @@ class Watchful:
     def __init__(self, database: Database, patch: pytest.MonkeyPatch) -> None:
         accounts._dummy_hash()
         self._hasher = accounts._hasher()
-        self._local = threading.local()
+        self._transactions = Transactions(database)
         self._lock = threading.Lock()
         self.now = self.most = self.computed = 0
-        for name, change in (("begin", 1), ("commit", -1), ("rollback", -1)):
-            event.listen(database.engine, name, partial(self._count, change))
         patch.setattr(accounts, "_hasher", lambda: self)
 
-    def _count(self, change: int, connection: object) -> None:
-        self._local.open = getattr(self._local, "open", 0) + change
-
     def _watched(self, compute: Callable[[], _T]) -> _T:
-        assert getattr(self._local, "open", 0) == 0
+        assert self._transactions.open == 0
         with self._lock:
             self.now += 1
             self.computed += 1

@@ -30,6 +30,7 @@ from greenroom.registry import (
     jobs,
     projects,
     publishing,
+    releases,
 )
 from greenroom.registry.errors import NotFound, Refusal
 from greenroom.registry.permissions import DEFAULT_TOKEN_PERMISSIONS, OPERATOR, TOKEN_PERMISSIONS
@@ -482,12 +483,16 @@ def _print_table(titles: Sequence[str], rows: Sequence[Sequence[str | int]]) -> 
 @with_services
 def draft_publish(services: Services, slug: str, digest: str | None) -> None:
     """Publish the draft with this SLUG."""
-    with services.writing() as uow:
-        draft = publishing.publish(uow, OPERATOR, _draft(uow, slug), content_digest=digest)
-        sentence = f"Published {draft.project_name} {draft.version}."
-        if draft.review == ReviewState.PROCESSING:
-            sentence = f"The publication of {draft.project_name} {draft.version} is being reviewed."
-    click.echo(sentence)
+
+    def publish() -> str:
+        with services.writing() as uow:
+            draft = publishing.publish(uow, OPERATOR, _draft(uow, slug), content_digest=digest)
+            what = f"{draft.project_name} {draft.version}"
+            if draft.review == ReviewState.PROCESSING:
+                return f"The publication of {what} is being reviewed."
+            return f"Published {what}."
+
+    click.echo(releases.with_renderings(publish))
 
 
 @draft.command("discard")

@@ -283,6 +283,15 @@ def test_passwords_are_hashed_in_no_transaction(services: Services, watchful: Wa
     assert watchful.computed == 9
 
 
+def test_a_password_that_is_hashed_in_a_transaction_is_seen(
+    services: Services, watchful: Watchful
+) -> None:
+    with services.reading() as uow:
+        assert accounts.is_empty(uow.db)
+        with pytest.raises(AssertionError):
+            factories.make_user(uow)
+
+
 def test_two_passwords_are_hashed_at_once(services: Services, watchful: Watchful) -> None:
     factories.at_once(*[lambda: accounts.prepared("ada", "ada@index.example", PASSWORD)] * 6)
     assert watchful.computed == 6

@@ -29,6 +29,7 @@ from greenroom.registry import (
     file_rules,
     jobs,
     projects,
+    releases,
     upload_states,
     uploads,
 )
@@ -552,12 +553,14 @@ def complete_upload(services: Services, authenticate: Authenticate, place: Place
         begin_completion(uow, authenticate(uow), draft, upload)
         whole = arrived(upload)
     try:
-        with (
-            assemble(services.settings, services.storage, whole) as assembled,
-            services.writing() as uow,
-        ):
-            draft, upload = get(uow, place)
-            complete(uow, authenticate(uow), draft, upload, assembled)
+        with assemble(services.settings, services.storage, whole) as assembled:
+
+            def take() -> None:
+                with services.writing() as uow:
+                    draft, upload = get(uow, place)
+                    complete(uow, authenticate(uow), draft, upload, assembled)
+
+            releases.with_renderings(take)
     except Exception as error:
         why = error.details if isinstance(error, Refusal) else (_INTERRUPTED,)
         with services.writing() as uow:
