@@ -144,7 +144,11 @@ def test_several_files_are_put_at_once_and_may_be_there(storage: Storage) -> Non
     keep(storage, contents[0])
     files = {hashlib.sha256(content).hexdigest(): content for content in contents}
 
-    storage.put_all({digest: received(storage, content) for digest, content in files.items()})
+    arriving: dict[str, Path | bytes] = {
+        digest: received(storage, content) for digest, content in files.items()
+    }
+    of_bytes = hashlib.sha256(b"two").hexdigest()
+    storage.put_all(arriving | {of_bytes: b"two"})
 
     assert {digest: content_of(storage, digest) for digest in files} == files
     assert sorted(storage.digests()) == sorted(files)

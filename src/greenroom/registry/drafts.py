@@ -126,6 +126,14 @@ class DraftEventLine:
     detail: str
 
 
+@dataclass(frozen=True, slots=True)
+class StagedContent:
+    """A staged file: what it is called, and the SHA-256 of what is in it."""
+
+    filename: str
+    sha256: str
+
+
 class Staged(StrEnum):
     """What adding a file to a draft came to."""
 
@@ -293,6 +301,15 @@ def files(db: Session, draft: Draft) -> list[File]:
         select(File).where(File.draft_id == draft.id).options(selectinload(File.uploaded_by))
     )
     return sorted(staged, key=lambda file: (not file.is_sdist, file.filename))
+
+
+def contents(db: Session, draft: Draft) -> list[StagedContent]:
+    """Name and digest of every staged file, in the order of :func:`files`."""
+    rows = db.execute(
+        select(File.filename, File.sha256, File.packagetype).where(File.draft_id == draft.id)
+    )
+    in_order = sorted(rows, key=lambda row: (row.packagetype != "sdist", row.filename))
+    return [StagedContent(row.filename, row.sha256) for row in in_order]
 
 
 def staged_files(

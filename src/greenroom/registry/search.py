@@ -10,11 +10,13 @@ from dataclasses import dataclass
 from enum import IntEnum
 from string import ascii_lowercase, digits
 from typing import Protocol
+from typing import cast as cast_type
 
 from sqlalchemy import (
     ColumnElement,
     Float,
     Select,
+    Table,
     bindparam,
     case,
     cast,
@@ -87,18 +89,21 @@ def update(uow: UnitOfWork, project: Project, changed: Release | None = None) ->
     db.flush()
     if changed is not None and _update_for(db, project, changed):
         return
-    db.execute(delete(SearchDocument).where(SearchDocument.project_id == project.id))
+    db.execute(_FORGET, {"project": project.id})
     standing = catalogue.latest(catalogue.releases(db, project))
     if standing is not None:
-        words = search_words.document(
-            project.name,
-            standing.summary,
-            standing.core_metadata.keywords,
-            standing.core_metadata.classifiers,
-        )
-        db.execute(
-            insert(SearchDocument).values(project_id=project.id, release_id=standing.id, **words)
-        )
+        db.execute(_LEARN, {"project_id": project.id, **_document(project, standing)})
+
+
+def _document(project: Project, standing: Release) -> dict[str, object]:
+    """What search knows of a project for which this release stands."""
+    words = search_words.document(
+        project.name,
+        standing.summary,
+        standing.core_metadata.keywords,
+        standing.core_metadata.classifiers,
+    )
+    return {"release_id": standing.id, **words}
 
 
 def _update_for(db: Session, project: Project, changed: Release) -> bool:
@@ -109,19 +114,9 @@ def _update_for(db: Session, project: Project, changed: Release) -> bool:
     candidates = [changed] if found[0] is changed else [changed, found[0]]
     if catalogue.latest(catalogue.highest_first(candidates)) is not changed:
         return bool(found.name == search_words.document(project.name, "", ())["name"])
-    words = search_words.document(
-        project.name,
-        changed.summary,
-        changed.core_metadata.keywords,
-        changed.core_metadata.classifiers,
-    )
-    wanted = {"release_id": changed.id, **words}
+    wanted = _document(project, changed)
     if any(found._mapping[name] != value for name, value in wanted.items()):
-        db.execute(
-            sql_update(SearchDocument)
-            .where(SearchDocument.project_id == project.id)
-            .values(**wanted)
-        )
+        db.execute(_CHANGE, {"project": project.id, **wanted})
     return True
 
 
@@ -129,6 +124,17 @@ _DOCUMENT = (
     select(Release, *SearchDocument.__table__.c)
     .join(SearchDocument, SearchDocument.release_id == Release.id)
     .where(SearchDocument.project_id == bindparam("project"))
+)
+# Past the session, which holds no documents.
+_DOCUMENTS = cast_type("Table", SearchDocument.__table__)
+_FORGET = delete(_DOCUMENTS).where(_DOCUMENTS.c.project_id == bindparam("project"))
+_LEARN = insert(_DOCUMENTS)
+_CHANGE = (
+    sql_update(_DOCUMENTS)
+    .where(_DOCUMENTS.c.project_id == bindparam("project"))
+    .values(
+        {name: bindparam(name) for name in ("release_id", "name", "joined", "keywords", "summary")}
+    )
 )
 
 

@@ -5,11 +5,9 @@ none, as that may take long; accept, in one that writes, where everything is che
 project's lock, because the world may have changed meanwhile.
 """
 
-import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
-from pathlib import Path
 
 from packaging.utils import canonicalize_name
 from packaging.version import Version
@@ -290,12 +288,12 @@ def inspect_and_store(
 
 def keep(storage: Storage, artifact: Artifact, distribution: Distribution) -> None:
     """Store the bytes and the metadata file. Both are there, durably, when this returns."""
-    with tempfile.NamedTemporaryFile(dir=storage.incoming) as file:
-        file.write(distribution.metadata_content)
-        file.flush()
-        storage.put_all(
-            {artifact.sha256: artifact.path, distribution.metadata_sha256: Path(file.name)}
-        )
+    storage.put_all(
+        {
+            artifact.sha256: artifact.path,
+            distribution.metadata_sha256: distribution.metadata_content,
+        }
+    )
 
 
 def accept(

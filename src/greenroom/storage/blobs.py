@@ -171,12 +171,12 @@ class Storage(Protocol):
         """
         ...
 
-    def put_all(self, files: Mapping[str, Path]) -> None:
-        """Keep the content of each of these files as the blob that it is listed under.
+    def put_all(self, contents: Mapping[str, Path | bytes]) -> None:
+        """Keep the content of each of these files, or these bytes, as the blob of its digest.
 
         When this returns, all of them are there as ``put`` has it; when it raises, maybe some. It
-        may take less than to put them one by one, and a blob that is there in the size of its file
-        need not be sent again.
+        may take less than to put them one by one, and a blob that is there in the right size need
+        not be sent again.
         """
         ...
 
@@ -220,6 +220,11 @@ class Storage(Protocol):
         unwanted blobs needs this: a blob is stored before the transaction that names it commits.
         """
         ...
+
+
+def size_of(content: Path | bytes) -> int:
+    """The bytes that there are in a file, or in these bytes."""
+    return len(content) if isinstance(content, bytes) else content.stat().st_size
 
 
 def is_digest(digest: object) -> bool:

@@ -28,6 +28,7 @@ from greenroom.storage.blobs import (
     check_digest,
     check_range,
     is_digest,
+    size_of,
 )
 from greenroom.storage.disk import flush, is_older, link_or_copy
 from greenroom.storage.incoming import Incoming
@@ -48,16 +49,16 @@ class LocalStorage(Incoming):
         """See ``Storage.put``. ``path`` on another filesystem, or of another user, is copied."""
         self.put_all({digest: path})
 
-    def put_all(self, files: Mapping[str, Path]) -> None:
+    def put_all(self, contents: Mapping[str, Path | bytes]) -> None:
         """See ``Storage.put_all``."""
-        finals = {self._path(digest): path for digest, path in files.items()}
+        finals = {self._path(digest): content for digest, content in contents.items()}
         for final in finals:
             self._make_folder(final.parent)
         with ExitStack() as asides:
             placed = {
-                asides.enter_context(self._aside(path, final)): final
-                for final, path in finals.items()
-                if not _is_there(final, path)
+                asides.enter_context(self._aside(content, final)): final
+                for final, content in finals.items()
+                if not _is_there(final, content)
             }
             for aside in placed:
                 flush(aside)
@@ -76,10 +77,13 @@ class LocalStorage(Incoming):
             folder.mkdir(parents=True, exist_ok=True)
 
     @contextmanager
-    def _aside(self, path: Path, final: Path) -> Iterator[Path]:
+    def _aside(self, content: Path | bytes, final: Path) -> Iterator[Path]:
         aside = self._incoming / f"put-{final.name}-{secrets.token_hex(8)}"
         try:
-            link_or_copy(path, aside)
+            if isinstance(content, bytes):
+                aside.write_bytes(content)
+            else:
+                link_or_copy(content, aside)
             yield aside
         finally:
             # Replacing one link to a file by another link to it leaves both.
@@ -134,10 +138,10 @@ class LocalStorage(Incoming):
         return self._folder / digest[:2] / digest[2:4] / digest
 
 
-def _is_there(final: Path, path: Path) -> bool:
-    """Whether the blob is there in the size of the file; if so, it is young again."""
+def _is_there(final: Path, content: Path | bytes) -> bool:
+    """Whether the blob is there in the size of the content; if so, it is young again."""
     try:
-        if final.stat().st_size != path.stat().st_size:
+        if final.stat().st_size != size_of(content):
             return False
         os.utime(final)
     except FileNotFoundError:

@@ -22,6 +22,7 @@ from greenroom.storage.blobs import (
     check_digest,
     check_range,
     is_digest,
+    size_of,
 )
 from greenroom.storage.incoming import Incoming
 from greenroom.storage.sigv4 import signed_again
@@ -125,11 +126,16 @@ class S3Storage(Incoming):
                 key, file, chunk_size=self._PART_SIZE, max_concurrency=self._PARTS_AT_ONCE
             )
 
-    def put_all(self, files: Mapping[str, Path]) -> None:
+    def put_all(self, contents: Mapping[str, Path | bytes]) -> None:
         """See ``Storage.put_all``."""
-        for digest, path in files.items():
-            if self._size(digest) != path.stat().st_size:
-                self.put(path, digest)
+        for digest, content in contents.items():
+            if self._size(digest) == size_of(content):
+                continue
+            if isinstance(content, Path):
+                self.put(content, digest)
+            else:
+                with self._bucket.answers():
+                    self._bucket.store.put(self._key(digest), content)
 
     def open(self, digest: str, offset: int = 0, length: int | None = None) -> Blob:
         """See ``Storage.open``."""
