@@ -37,14 +37,8 @@ _T = TypeVar("_T")
 def make_user(
     uow: UnitOfWork, username: str = "ada", *, administrator: bool = False, verified: bool = True
 ) -> User:
-    return accounts.create_user(
-        uow,
-        username,
-        f"{username}@index.example",
-        PASSWORD,
-        administrator=administrator,
-        verified=verified,
-    )
+    account = accounts.prepared(username, f"{username}@index.example", PASSWORD)
+    return accounts.create_user(uow, account, administrator=administrator, verified=verified)
 
 
 def make_token(

@@ -30,6 +30,7 @@ from greenroom.registry import (
     jobs,
     projects,
     publishing,
+    releases,
 )
 from greenroom.registry.errors import NotFound, Refusal
 from greenroom.registry.permissions import DEFAULT_TOKEN_PERMISSIONS, OPERATOR, TOKEN_PERMISSIONS
@@ -325,8 +326,9 @@ def user_create(
 ) -> None:
     """Create the user NAME; the address counts as verified."""
     password = _password(from_stdin=password_stdin)
+    account = accounts.prepared(name, email, password)
     with services.writing() as uow:
-        accounts.create_user(uow, name, email, password, administrator=admin, verified=True)
+        accounts.create_user(uow, account, administrator=admin, verified=True)
     click.echo(f"Created the user {name}.")
 
 
@@ -492,12 +494,16 @@ def _print_table(titles: Sequence[str], rows: Sequence[Sequence[str | int]]) -> 
 @with_services
 def draft_publish(services: Services, slug: str, digest: str | None) -> None:
     """Publish the draft with this SLUG."""
-    with services.writing() as uow:
-        draft = publishing.publish(uow, OPERATOR, _draft(uow, slug), content_digest=digest)
-        sentence = f"Published {draft.project_name} {draft.version}."
-        if draft.review == ReviewState.PROCESSING:
-            sentence = f"The publication of {draft.project_name} {draft.version} is being reviewed."
-    click.echo(sentence)
+
+    def publish() -> str:
+        with services.writing() as uow:
+            draft = publishing.publish(uow, OPERATOR, _draft(uow, slug), content_digest=digest)
+            what = f"{draft.project_name} {draft.version}"
+            if draft.review == ReviewState.PROCESSING:
+                return f"The publication of {what} is being reviewed."
+            return f"Published {what}."
+
+    click.echo(releases.with_renderings(publish))
 
 
 @draft.command("discard")

@@ -103,15 +103,20 @@ def _revisions() -> list[str]:
     return sorted(name.partition("_")[0] for name in names)
 
 
-def lock(session: Session, name: str) -> None:
-    """Wait until no other transaction holds the lock of this name, and hold it until this one ends.
+def lock(session: Session, *names: str) -> None:
+    """Wait until no other transaction holds the locks of these names; hold them until this ends.
 
-    On PostgreSQL it is a transaction-level advisory lock. A writing transaction on SQLite already
-    excludes every other, so there is nothing to do.
+    They are taken one after the other, in this order. On PostgreSQL they are transaction-level
+    advisory locks. A writing transaction on SQLite already excludes every other, so there is
+    nothing to do.
     """
     if session.get_bind().dialect.name == "postgresql":
-        key = int.from_bytes(hashlib.sha256(name.encode()).digest()[:8], signed=True)
-        session.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": key})
+        keys = {
+            f"key_{number}": int.from_bytes(hashlib.sha256(name.encode()).digest()[:8], signed=True)
+            for number, name in enumerate(names)
+        }
+        taken = ", ".join(f"pg_advisory_xact_lock(:{key})" for key in keys)
+        session.execute(text(f"SELECT {taken}"), keys)
 
 
 def _engine(url: URL) -> Engine:

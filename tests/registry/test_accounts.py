@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 from sqlalchemy import select
 
-from greenroom.models import Attempt, RoleName, Token
+from greenroom.models import Attempt, RoleName, Token, User
 from greenroom.registry import accounts, drafts, projects
+from greenroom.registry.accounts import SignedIn
 from greenroom.registry.errors import InvalidRequest, NotAuthenticated, NotFound, Refusal, TooMany
 from greenroom.registry.permissions import OPERATOR, ApiToken, Person
 from greenroom.registry.random_text import random_text
@@ -17,9 +18,14 @@ from greenroom.registry.unit_of_work import Services, UnitOfWork
 from tests import factories
 from tests.artifacts import make_wheel
 from tests.conftest import FakeClock
-from tests.factories import PASSWORD
+from tests.factories import PASSWORD, OneUnit
+from tests.hashing import Watchful
 
 HOME, ELSEWHERE = "192.0.2.1", "192.0.2.2"
+
+
+def signed_in(user: User) -> SignedIn:
+    return SignedIn(user.id, user.username, accounts.session_stamp(user))
 
 
 def test_an_account_is_found_in_any_letter_case(uow: UnitOfWork) -> None:
@@ -57,13 +63,17 @@ def test_what_does_not_do_for_an_account(
 ) -> None:
     before = factories.everything(uow)
     with pytest.raises(InvalidRequest, match=about):
-        accounts.create_user(uow, username, email, password)
+        accounts.prepared(username, email, password)
+    with pytest.raises(InvalidRequest, match=about):
+        accounts.register(OneUnit(uow), username, email, password, HOME)
+    with pytest.raises(InvalidRequest, match=about):
+        accounts.create_first_administrator(OneUnit(uow), username, email, password)
     assert factories.everything(uow) == before
 
 
-def test_every_problem_of_an_account_is_told(uow: UnitOfWork) -> None:
+def test_every_problem_of_an_account_is_told() -> None:
     with pytest.raises(InvalidRequest) as caught:
-        accounts.create_user(uow, "", "", "")
+        accounts.prepared("", "", "")
     assert len(caught.value.details) == 3
 
 
@@ -74,21 +84,22 @@ def test_a_password_is_not_kept(uow: UnitOfWork) -> None:
 
 def test_there_is_one_first_administrator(uow: UnitOfWork) -> None:
     assert accounts.is_empty(uow.db)
-    first = accounts.create_first_administrator(uow, "ada", "ada@index.example", PASSWORD)
+    made = accounts.create_first_administrator(OneUnit(uow), "ada", "ada@index.example", PASSWORD)
+    first = accounts.get_user(uow.db, "ada")
+    assert made == SignedIn(first.id, "ada", accounts.session_stamp(first))
     assert first.is_administrator
     assert first.email_verified
     with pytest.raises(NotFound, match="has an administrator"):
-        accounts.create_first_administrator(uow, "eve", "eve@index.example", PASSWORD)
+        accounts.create_first_administrator(OneUnit(uow), "eve", "eve@index.example", PASSWORD)
 
 
 def test_of_two_who_want_to_be_first_one_is(services: Services) -> None:
     def claim(name: str) -> Callable[[], bool]:
         def act() -> bool:
             try:
-                with services.writing() as uow:
-                    accounts.create_first_administrator(
-                        uow, name, f"{name}@index.example", PASSWORD
-                    )
+                accounts.create_first_administrator(
+                    services, name, f"{name}@index.example", PASSWORD
+                )
             except NotFound:
                 return False
             return True
@@ -104,14 +115,14 @@ def test_who_comes_while_another_becomes_the_first_waits_and_is_not(services: Se
 
     def come_second() -> None:
         try:
-            with services.writing() as uow:
-                accounts.create_first_administrator(uow, "eve", "eve@index.example", PASSWORD)
+            accounts.create_first_administrator(services, "eve", "eve@index.example", PASSWORD)
         except Refusal as refusal:
             refusals.append(refusal)
 
     second = threading.Thread(target=come_second)
     with services.writing() as uow:
-        accounts.create_first_administrator(uow, "ada", "ada@index.example", PASSWORD)
+        ada = accounts.prepared("ada", "ada@index.example", PASSWORD)
+        accounts.create_user(uow, ada, administrator=True)
         second.start()
         second.join(0.3)
     second.join()
@@ -120,7 +131,7 @@ def test_who_comes_while_another_becomes_the_first_waits_and_is_not(services: Se
 
 def test_name_and_password_open_an_account(uow: UnitOfWork) -> None:
     user = factories.make_user(uow)
-    assert accounts.sign_in(uow, "ADA", PASSWORD, HOME) is user
+    assert accounts.sign_in(OneUnit(uow), "ADA", PASSWORD, HOME) == signed_in(user)
 
 
 @pytest.mark.parametrize(
@@ -137,28 +148,28 @@ def test_name_and_password_open_an_account(uow: UnitOfWork) -> None:
 )
 def test_what_opens_no_account_is_counted(uow: UnitOfWork, username: str, password: str) -> None:
     factories.make_user(uow)
-    assert accounts.sign_in(uow, username, password, HOME) is None
+    assert accounts.sign_in(OneUnit(uow), username, password, HOME) is None
     assert len(uow.db.scalars(select(Attempt)).all()) == 1
 
 
 def fail(uow: UnitOfWork, times: int, account: str = "ada", address: str = HOME) -> None:
     for _ in range(times):
-        assert accounts.sign_in(uow, account, "wrong", address) is None
+        assert accounts.sign_in(OneUnit(uow), account, "wrong", address) is None
 
 
 def test_ten_failures_close_an_account_to_an_address(uow: UnitOfWork) -> None:
     factories.make_user(uow)
     fail(uow, 10)
     with pytest.raises(TooMany, match="Too many failed sign-ins") as caught:
-        accounts.sign_in(uow, "Ada", PASSWORD, HOME)
+        accounts.sign_in(OneUnit(uow), "Ada", PASSWORD, HOME)
     assert timedelta(0) < caught.value.retry_after <= accounts.FAILURES_COUNT_FOR
-    assert accounts.sign_in(uow, "ada", PASSWORD, ELSEWHERE) is not None
+    assert accounts.sign_in(OneUnit(uow), "ada", PASSWORD, ELSEWHERE) is not None
 
 
 def test_nine_failures_do_not(uow: UnitOfWork) -> None:
     factories.make_user(uow)
     fail(uow, 9)
-    assert accounts.sign_in(uow, "ada", PASSWORD, HOME) is not None
+    assert accounts.sign_in(OneUnit(uow), "ada", PASSWORD, HOME) is not None
 
 
 def test_fifty_failures_close_all_accounts_to_an_address(uow: UnitOfWork) -> None:
@@ -166,7 +177,7 @@ def test_fifty_failures_close_all_accounts_to_an_address(uow: UnitOfWork) -> Non
     for number in range(10):
         fail(uow, 5, f"user{number}")
     with pytest.raises(TooMany):
-        accounts.sign_in(uow, "ada", PASSWORD, HOME)
+        accounts.sign_in(OneUnit(uow), "ada", PASSWORD, HOME)
 
 
 def test_failures_are_forgotten_after_five_minutes(services: Services, clock: FakeClock) -> None:
@@ -175,7 +186,7 @@ def test_failures_are_forgotten_after_five_minutes(services: Services, clock: Fa
         fail(uow, 10)
     clock.advance(accounts.FAILURES_COUNT_FOR)
     with services.writing() as uow:
-        assert accounts.sign_in(uow, "ada", PASSWORD, HOME) is not None
+        assert accounts.sign_in(OneUnit(uow), "ada", PASSWORD, HOME) is not None
         assert accounts.forget_old_attempts(uow) == 10
         assert accounts.forget_old_attempts(uow) == 0
 
@@ -188,18 +199,18 @@ def test_an_address_registers_ten_accounts_within_an_hour(
     clock.advance(timedelta(minutes=20))
     with services.writing() as uow:
         with pytest.raises(TooMany, match="10 accounts were registered") as caught:
-            accounts.register(uow, "late", "late@index.example", PASSWORD, HOME)
+            accounts.register(OneUnit(uow), "late", "late@index.example", PASSWORD, HOME)
         assert caught.value.retry_after == timedelta(minutes=40)
         register(uow, 1, ELSEWHERE)
     clock.advance(timedelta(minutes=40))
     with services.writing() as uow:
-        assert accounts.register(uow, "late", "late@index.example", PASSWORD, HOME)
+        assert accounts.register(OneUnit(uow), "late", "late@index.example", PASSWORD, HOME)
 
 
 def test_what_does_not_do_for_an_account_does_not_count_as_one(uow: UnitOfWork) -> None:
     for _ in range(11):
         with pytest.raises(InvalidRequest):
-            accounts.register(uow, "ada", "ada@index.example", "short", HOME)
+            accounts.register(OneUnit(uow), "ada", "ada@index.example", "short", HOME)
 
 
 def test_registrations_are_no_failures_to_sign_in(uow: UnitOfWork) -> None:
@@ -207,7 +218,7 @@ def test_registrations_are_no_failures_to_sign_in(uow: UnitOfWork) -> None:
 
     fail(uow, 9)
 
-    assert accounts.sign_in(uow, "user-1", PASSWORD, HOME) is not None
+    assert accounts.sign_in(OneUnit(uow), "user-1", PASSWORD, HOME) is not None
 
 
 def test_registrations_are_forgotten_after_an_hour(services: Services, clock: FakeClock) -> None:
@@ -224,7 +235,7 @@ def test_registrations_are_forgotten_after_an_hour(services: Services, clock: Fa
 def register(uow: UnitOfWork, count: int, address: str) -> None:
     for number in range(count):
         name = f"user-{number}" if address == HOME else f"guest-{number}"
-        accounts.register(uow, name, f"{name}@index.example", PASSWORD, address)
+        accounts.register(OneUnit(uow), name, f"{name}@index.example", PASSWORD, address)
 
 
 def test_many_attempts_at_once_are_counted_like_many_in_a_row(services: Services) -> None:
@@ -233,8 +244,7 @@ def test_many_attempts_at_once_are_counted_like_many_in_a_row(services: Services
 
     def attempt() -> bool:
         try:
-            with services.writing() as uow:
-                accounts.sign_in(uow, "ada", "wrong", HOME)
+            accounts.sign_in(services, "ada", "wrong", HOME)
         except TooMany:
             return False
         return True
@@ -242,13 +252,59 @@ def test_many_attempts_at_once_are_counted_like_many_in_a_row(services: Services
     assert factories.at_once(*[attempt] * 16).count(True) == 10
 
 
+def test_who_signs_in_at_once_with_the_right_password_does(services: Services) -> None:
+    with services.writing() as uow:
+        user = signed_in(factories.make_user(uow))
+
+    def attempt() -> SignedIn | None:
+        return accounts.sign_in(services, "ada", PASSWORD, HOME)
+
+    assert factories.at_once(*[attempt] * 8) == [user] * 8
+    with services.reading() as uow:
+        assert uow.db.scalars(select(Attempt)).all() == []
+
+
+@pytest.fixture
+def watchful(services: Services, monkeypatch: pytest.MonkeyPatch) -> Watchful:
+    return Watchful(services.database, monkeypatch)
+
+
+def test_passwords_are_hashed_in_no_transaction(services: Services, watchful: Watchful) -> None:
+    ada = accounts.create_first_administrator(services, "ada", "ada@index.example", PASSWORD)
+    accounts.register(services, "eve", "eve@index.example", PASSWORD, HOME)
+    with pytest.raises(InvalidRequest):
+        accounts.register(services, "eve", "eve@index.example", PASSWORD, HOME)
+    accounts.change_password(services, ada.id, PASSWORD, "another good password")
+    with pytest.raises(InvalidRequest):
+        accounts.change_password(services, ada.id, PASSWORD, "another good password")
+    assert accounts.sign_in(services, "ada", "another good password", HOME)
+    assert accounts.sign_in(services, "ada", PASSWORD, HOME) is None
+    assert accounts.sign_in(services, "nobody", PASSWORD, HOME) is None
+    assert watchful.computed == 9
+
+
+def test_a_password_that_is_hashed_in_a_transaction_is_seen(
+    services: Services, watchful: Watchful
+) -> None:
+    with services.reading() as uow:
+        assert accounts.is_empty(uow.db)
+        with pytest.raises(AssertionError):
+            factories.make_user(uow)
+
+
+def test_two_passwords_are_hashed_at_once(services: Services, watchful: Watchful) -> None:
+    factories.at_once(*[lambda: accounts.prepared("ada", "ada@index.example", PASSWORD)] * 6)
+    assert watchful.computed == 6
+    assert watchful.most == 2
+
+
 def test_another_password_ends_sessions(uow: UnitOfWork) -> None:
     user = factories.make_user(uow)
     before = accounts.session_stamp(user)
-    accounts.change_password(uow, user, PASSWORD, "another good password")
+    accounts.change_password(OneUnit(uow), user.id, PASSWORD, "another good password")
     assert accounts.session_stamp(user) != before
-    assert accounts.sign_in(uow, "ada", PASSWORD, HOME) is None
-    assert accounts.sign_in(uow, "ada", "another good password", HOME) is user
+    assert accounts.sign_in(OneUnit(uow), "ada", PASSWORD, HOME) is None
+    assert accounts.sign_in(OneUnit(uow), "ada", "another good password", HOME) == signed_in(user)
 
 
 @pytest.mark.parametrize(
@@ -259,8 +315,8 @@ def test_a_password_is_changed_by_who_knows_it_to_one_that_does(
 ) -> None:
     user = factories.make_user(uow)
     with pytest.raises(InvalidRequest):
-        accounts.change_password(uow, user, current, new)
-    assert accounts.sign_in(uow, "ada", PASSWORD, HOME) is user
+        accounts.change_password(OneUnit(uow), user.id, current, new)
+    assert accounts.sign_in(OneUnit(uow), "ada", PASSWORD, HOME) == signed_in(user)
 
 
 # Tokens

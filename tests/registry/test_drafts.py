@@ -944,7 +944,9 @@ def test_a_file_is_not_added_to_a_draft_that_has_ended(
     artifact = factories.artifact_of(wheel)
     distribution = uploads.examine(uow.settings, artifact, factories.claims_of(wheel))
     late = replace(uow, now=draft.expires)
-    refused(late, Ended, lambda: drafts.add_file(late, ada, draft, artifact, distribution))
+    refused(
+        late, Ended, lambda: drafts.add_file(late, ada, draft, artifact, distribution, former=None)
+    )
 
 
 # Tombstones

@@ -167,8 +167,7 @@ def test_files_that_are_arriving_stay(services: Services) -> None:
 
 
 def test_old_failures_to_sign_in_are_forgotten(services: Services, clock: FakeClock) -> None:
-    with services.writing() as uow:
-        accounts.sign_in(uow, "ada", "wrong", "192.0.2.1")
+    accounts.sign_in(services, "ada", "wrong", "192.0.2.1")
     clock.advance(accounts.FAILURES_COUNT_FOR)
     keep_house(services)
     with services.reading() as uow:

@@ -139,6 +139,21 @@ def test_putting_a_file_that_is_not_there_is_an_error_and_keeps_nothing(
     assert DIGEST not in storage
 
 
+def test_several_files_are_put_at_once_and_may_be_there(storage: Storage) -> None:
+    contents = [b"one", b"two", CONTENT]
+    keep(storage, contents[0])
+    files = {hashlib.sha256(content).hexdigest(): content for content in contents}
+
+    arriving: dict[str, Path | bytes] = {
+        digest: received(storage, content) for digest, content in files.items()
+    }
+    of_bytes = hashlib.sha256(b"two").hexdigest()
+    storage.put_all(arriving | {of_bytes: b"two"})
+
+    assert {digest: content_of(storage, digest) for digest in files} == files
+    assert sorted(storage.digests()) == sorted(files)
+
+
 # --- What is there -------------------------------------------------------------------------------
 
 

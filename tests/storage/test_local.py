@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import hashlib
 import os
 import shutil
 import time
@@ -146,11 +147,57 @@ def test_a_local_put_of_what_is_there_returns_only_when_the_folders_are_flushed(
     local.put(received(local), DIGEST)
     journal.clear()
 
+    LocalStorage(tmp_path / "files").put(received(local), DIGEST)
+
+    root = tmp_path / "files"
+    leaf = root / DIGEST[:2] / DIGEST[2:4]
+    assert journal[-3:] == [flush_of(leaf), flush_of(leaf.parent), flush_of(root)]
+
+
+def test_folders_that_will_last_are_not_flushed_again(
+    local: LocalStorage, journal: list[tuple[str, Path]], tmp_path: Path
+) -> None:
+    local.put(received(local), DIGEST)
+    journal.clear()
+
     local.put(received(local), DIGEST)
 
     root = tmp_path / "files"
     leaf = root / DIGEST[:2] / DIGEST[2:4]
-    assert journal == [flush_of(leaf), flush_of(leaf.parent), flush_of(root)]
+    assert journal == [flush_of(leaf)]
+
+    shutil.rmtree(root / DIGEST[:2])
+    local.put(received(local), DIGEST)
+    assert journal[-3:] == [flush_of(leaf), flush_of(leaf.parent), flush_of(root)]
+
+
+def test_two_blobs_take_four_flushes_where_their_folders_are_known(
+    local: LocalStorage, journal: list[tuple[str, Path]], tmp_path: Path
+) -> None:
+    contents = [b"one", b"two"]
+    for content in contents:
+        keep(local, content)
+        local.delete(hashlib.sha256(content).hexdigest())
+    journal.clear()
+
+    local.put_all(
+        {hashlib.sha256(content).hexdigest(): received(local, content) for content in contents}
+    )
+
+    flushes = [what for kind, what in journal if kind == "flush"]
+    assert len(flushes) == len(set(flushes)) == 4
+    # Every file is on the disk before a name is there, and every name before it is acknowledged.
+    kinds = [kind for kind, _ in journal]
+    assert kinds == ["flush", "flush", "appear", "appear", "flush", "flush"]
+
+
+def test_a_local_blob_of_another_size_is_replaced(local: LocalStorage, tmp_path: Path) -> None:
+    keep(local)
+    (tmp_path / "files" / DIGEST[:2] / DIGEST[2:4] / DIGEST).write_bytes(b"cut off")
+
+    keep(local)
+
+    assert content_of(local, DIGEST) == CONTENT
 
 
 def test_the_folders_of_a_new_local_storage_are_flushed(

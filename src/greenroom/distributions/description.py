@@ -1,16 +1,16 @@
 """Descriptions of projects as HTML that is safe to show."""
 
-import subprocess
-import sys
 from dataclasses import dataclass
 from email.message import Message
+from html import escape
 from typing import Literal
 
 from greenroom.distributions import rendering
 from greenroom.distributions.errors import quoted
+from greenroom.distributions.renderer import RENDERER
 
-MARKDOWN = "text/markdown"
-RESTRUCTUREDTEXT = "text/x-rst"
+MARKDOWN = rendering.MARKDOWN
+RESTRUCTUREDTEXT = rendering.RESTRUCTUREDTEXT
 PLAIN = "text/plain"
 CONTENT_TYPES = (MARKDOWN, RESTRUCTUREDTEXT, PLAIN)
 MARKDOWN_VARIANTS = ("GFM", "CommonMark")
@@ -27,12 +27,14 @@ def render(description: str, content_type: str | None) -> str | None:
 
     ``content_type`` is the core metadata field of that name; absent, it means reStructuredText, as
     it did before PEP 566 brought the field. Whoever gets None shows the text as it is. Never
-    raises, whatever it is given, and takes ``TIME_LIMIT`` seconds at most. Since it starts a
-    process, which takes some tenths of a second, keep what it returns.
+    raises, whatever it is given, and takes ``TIME_LIMIT`` seconds at most, once it is its turn. As
+    it takes a process of its own, keep what it returns.
     """
     kind, variant = parse_content_type(content_type)
     if kind is None:
         return None
+    if kind == PLAIN:
+        return _plain(description)
     return _render_apart(description, kind, variant).html
 
 
@@ -96,26 +98,30 @@ class _Outcome:
     warning: str = ""
 
 
+def _plain(text: str) -> str | None:
+    """Plain text as HTML, as ``readme_renderer`` makes it; this is done in no time, anywhere."""
+    if len(text) > MAX_RENDERED:
+        return None
+    text = text.encode("utf-8", "replace").decode().replace("\0", "\ufffd")
+    html = escape(text, quote=False).replace("\xa0", "&nbsp;")
+    return html.replace("\n", "<br>").replace("\r", "\n")
+
+
 def _render_apart(description: str, kind: str, variant: str) -> _Outcome:
     """Render in a process that may fail without taking this one along."""
     if len(description) > MAX_RENDERED:
         return _Outcome()
-    command = [sys.executable, "-I", "-X", "utf8", rendering.__file__, kind, variant]
-    try:
-        finished = subprocess.run(  # noqa: S603 - nothing in the command is anybody's input
-            command,
-            input=description.encode("utf-8", "replace"),
-            capture_output=True,
-            timeout=TIME_LIMIT,
-            cwd="/",
-            env={},
-            check=False,
-        )
-    except (OSError, subprocess.SubprocessError):
-        return _Outcome()
-    if finished.returncode == 0:
-        return _Outcome(html=finished.stdout.decode())
-    return _Outcome(
-        refused=finished.returncode == rendering.DOES_NOT_RENDER,
-        warning=finished.stderr.decode("utf-8", "replace"),
+    if not description.strip():
+        return _Outcome(html="")
+    answer = RENDERER.render(
+        description,
+        is_restructuredtext=kind == RESTRUCTUREDTEXT,
+        variant=variant,
+        seconds=TIME_LIMIT,
     )
+    if answer is None:
+        return _Outcome()
+    outcome, text = answer
+    if outcome == rendering.RENDERED:
+        return _Outcome(html=text)
+    return _Outcome(refused=outcome == rendering.DOES_NOT_RENDER, warning=text)

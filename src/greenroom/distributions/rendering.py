@@ -1,32 +1,53 @@
-"""Renders one description, as a process of its own that ``description.py`` starts and can stop.
+"""Renders descriptions, as a process of its own that ``renderer.py`` starts, and forks for each.
 
 A renderer that meets hostile text can take minutes, gigabytes, or the whole process down with it: a
-stack that overflows in native code is no exception that anybody could catch. So it gets a process
-that has little to lose. This file is run by its path, and imports nothing of ours.
+stack that overflows in native code is no exception that anybody could catch. So each description
+gets a process that has little to lose. To start Python and import a renderer takes ten times as
+long as to render, so that is done once: this process waits for descriptions, has what renders them
+imported, and forks for each. It reads none of them itself. This file is run by its path, and
+imports nothing of ours.
 
 What the renderers give is clean, but not made for a page of somebody else's: fragments do not meet
 the places that they name, and who uses a keyboard or a screen reader meets links without a text and
 code that cannot be scrolled. ``improved`` mends that, and cleans the result once more.
 
-    python rendering.py <content type> <Markdown variant>  < description  > html
+    python rendering.py  < socket
 
-Exits with ``DOES_NOT_RENDER``, and the first warning on stderr, for what the renderer refuses.
+For each message of ``ORDER`` on its standard input, a Unix socket, with a stream socket in it, a
+process takes the Markdown variant, a line end and a description from that stream, up to its end.
+It answers ``BEGUN`` at once, then ``ANSWER``: an outcome and a length; then as many bytes: the
+HTML, or for ``DOES_NOT_RENDER`` the first warning. A process that breaks off leaves less. When the
+standard input ends, or nothing has come for ``IDLE`` seconds, all of this ends.
 """
 
+import contextlib
+import gc
 import io
+import os
 import re
 import resource
-import sys
+import signal
+import socket
+import struct
 from dataclasses import dataclass, field
 from html import escape, unescape
 from itertools import pairwise
 from urllib.parse import urlsplit
 
+MARKDOWN = "text/markdown"
+RESTRUCTUREDTEXT = "text/x-rst"
+RENDERED = 0
 DOES_NOT_RENDER = 3
+
+ORDER = struct.Struct("!Bd")
+"""Whether it is reStructuredText, and the seconds that the rendering may take."""
+BEGUN = b"+"
+ANSWER = struct.Struct("!BQ")
 
 MEMORY = 256 * 1024 * 1024
 SECONDS = 10
 MAX_HTML = 8_000_000
+IDLE = 300.0
 
 _PREFIX = "user-content-"
 """Of every id, so that none is one of the page."""
@@ -38,15 +59,74 @@ _TAG = re.compile(r'<(/?)([a-z][a-z0-9]*)((?: [^ =>"]+="[^"]*")*)>')
 _ATTRIBUTE = re.compile(r' ([^ =>"]+)="([^"]*)"')
 
 
-def main(kind: str, variant: str) -> int:
-    """Render standard input to standard output; the result is the exit status."""
-    _limit_resources()
-    html, warning = rendered(sys.stdin.buffer.read().decode(), kind, variant)
-    if html is None:
-        sys.stderr.write(warning)
-        return DOES_NOT_RENDER
-    sys.stdout.buffer.write(html.encode())
-    return 0
+def main() -> None:
+    """Fork for each order on standard input, until it ends or nothing has come for long."""
+    orders = socket.socket(fileno=os.dup(0))
+    orders.settimeout(IDLE)
+    signal.signal(signal.SIGCHLD, _reap)
+    while True:
+        try:
+            message, descriptors, *_ = socket.recv_fds(orders, ORDER.size, 1)
+        except OSError:
+            break
+        if len(message) != ORDER.size or len(descriptors) != 1:
+            break
+        is_restructuredtext, seconds = ORDER.unpack(message)
+        kind = RESTRUCTUREDTEXT if is_restructuredtext else MARKDOWN
+        _prepare(kind)
+        if os.fork() == 0:
+            _answer(descriptors[0], kind, seconds)
+        os.close(descriptors[0])
+    # Whoever asked is gone: nobody wants what is still being rendered. All that was forked here is
+    # in the group of this process, which was started as the first of its own.
+    if os.getpgrp() == os.getpid():
+        os.killpg(0, signal.SIGKILL)
+
+
+def _reap(*_: object) -> None:
+    """Let those go that have ended."""
+    with contextlib.suppress(ChildProcessError):
+        while os.waitpid(-1, os.WNOHANG)[0]:
+            pass
+
+
+_prepared: set[str] = set()
+
+
+def _prepare(kind: str) -> None:
+    """Have imported what renders this kind, before the first description of it is."""
+    if kind in _prepared:
+        return
+    _prepared.add(kind)
+    if kind == MARKDOWN:
+        rendered("# A\n\n```python\nx = 1\n```\n", kind, "GFM")
+    else:
+        rendered("A\n=\n\n.. code:: python\n\n   x = 1\n", kind, "")
+    gc.collect()
+    gc.freeze()  # no child copies memory only to look through it
+
+
+def _answer(descriptor: int, kind: str, seconds: float) -> None:
+    """Render what comes from the socket, in the process that was just forked, and end."""
+    # No handler is needed for this alarm, so that native code that never returns obeys it, too.
+    signal.signal(signal.SIGALRM, signal.SIG_DFL)
+    signal.setitimer(signal.ITIMER_REAL, seconds)
+    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+    try:
+        # Not even what breaks out of a renderer gets hold of other descriptions.
+        os.closerange(0, descriptor)
+        os.closerange(descriptor + 1, 64)
+        _limit_resources()
+        with socket.socket(fileno=descriptor) as asked:
+            asked.sendall(BEGUN)
+            request = b"".join(iter(lambda: asked.recv(1 << 16), b""))
+            variant, _, text = request.decode().partition("\n")
+            html, warning = rendered(text, kind, variant)
+            outcome = RENDERED if html is not None else DOES_NOT_RENDER
+            content = (html if html is not None else warning).encode("utf-8", "replace")
+            asked.sendall(ANSWER.pack(outcome, len(content)) + content)
+    finally:
+        os._exit(0)
 
 
 def rendered(description: str, kind: str, variant: str) -> tuple[str | None, str]:
@@ -73,18 +153,14 @@ def _limit_resources() -> None:
 
 def _render(description: str, kind: str, variant: str, warnings: io.StringIO) -> str | None:
     # Each renderer takes a while to import: only the one that is wanted is.
-    if kind == "text/markdown":
+    if kind == MARKDOWN:
         from readme_renderer import clean, markdown
 
         clean.ALLOWED_ATTRIBUTES["a"].add("name")  # what ids were before there were ids
         return improved(markdown.render(description, variant=variant))
-    if kind == "text/x-rst":
-        from readme_renderer import rst
+    from readme_renderer import rst
 
-        return improved(rst.render(description, stream=warnings))
-    from readme_renderer import txt
-
-    return txt.render(description)
+    return improved(rst.render(description, stream=warnings))
 
 
 @dataclass(slots=True)
@@ -250,4 +326,4 @@ def _first_line(text: str) -> str:
 
 
 if __name__ == "__main__":
-    sys.exit(main(*sys.argv[1:]))
+    main()

@@ -1,16 +1,21 @@
-"""People: accounts, passwords, signing in; and their API tokens."""
+"""People: accounts, passwords, signing in; and their API tokens.
+
+To hash a password takes long on purpose. What does it takes the services, and holds no transaction
+meanwhile.
+"""
 
 import hashlib
 import hmac
 import secrets
+import threading
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import cache
 
 import argon2
-from sqlalchemy import delete, func, select
-from sqlalchemy.orm import Session, selectinload
+from sqlalchemy import bindparam, delete, func, select
+from sqlalchemy.orm import Session, joinedload, selectinload
 
 from greenroom.models import Attempt, Project, Token, User
 from greenroom.registry import projects
@@ -25,7 +30,7 @@ from greenroom.registry.names import is_username
 from greenroom.registry.permissions import TOKEN_PERMISSIONS, Actor, ApiToken
 from greenroom.registry.random_text import random_text
 from greenroom.registry.rate_limits import waiting_time
-from greenroom.registry.unit_of_work import UnitOfWork
+from greenroom.registry.unit_of_work import Services, UnitOfWork
 
 SHORTEST_PASSWORD = 10
 LONGEST_PASSWORD = 1000
@@ -44,6 +49,7 @@ REGISTRATIONS_PER_ADDRESS = 10
 REGISTRATIONS_COUNT_FOR = timedelta(hours=1)
 _REGISTRATION = "(registration)"  # stands where failed sign-ins have the name of an account
 
+_WRONG_CURRENT = "The current password is wrong."
 _WRONG = "Invalid or non-existent authentication information."
 
 # How the tokens of other services begin that publish packages, or run the jobs that do.
@@ -92,36 +98,55 @@ class TokenSummary:
     is_expired: bool
 
 
+@dataclass(frozen=True, slots=True)
+class NewAccount:
+    """What an account begins with, all of which does; :func:`prepared` makes it."""
+
+    username: str
+    email: str
+    password_hash: str
+
+
+@dataclass(frozen=True, slots=True)
+class SignedIn:
+    """Somebody who may have a session.
+
+    Attributes:
+        id: of the account.
+        stamp: see :func:`session_stamp`.
+    """
+
+    id: int
+    username: str
+    stamp: str
+
+
+def prepared(username: str, email: str, password: str) -> NewAccount:
+    """What :func:`create_user` takes. To hash a password takes long: call it in no unit of work.
+
+    Raises:
+        InvalidRequest: name, address or password do not do.
+    """
+    _check_account(username, email, password)
+    return NewAccount(username, email, _hashed(password))
+
+
 def create_user(
-    uow: UnitOfWork,
-    username: str,
-    email: str,
-    password: str,
-    *,
-    administrator: bool = False,
-    verified: bool = False,
+    uow: UnitOfWork, account: NewAccount, *, administrator: bool = False, verified: bool = False
 ) -> User:
     """A new account.
 
     Raises:
-        InvalidRequest: name, address or password do not do, or the name is taken.
+        InvalidRequest: the name is taken.
     """
-    problems = [
-        *_username_problems(username),
-        *_email_problems(email),
-        *password_problems(password),
-    ]
-    if problems:
-        raise InvalidRequest(problems[0], problems)
     uow.lock("users")
-    if find_user(uow.db, username) is not None:
-        raise InvalidRequest(f"The user name {username!r} is taken: choose another one.")
+    _check_not_taken(uow, account.username)
     user = User(
-        username=username,
-        normalized_username=username.lower(),
-        email=email,
+        username=account.username,
+        normalized_username=account.username.lower(),
+        email=account.email,
         email_verified=verified,
-        password_hash=_hasher().hash(password),
+        password_hash=account.password_hash,
         is_administrator=administrator,
         created=uow.now,
     )
@@ -130,13 +155,48 @@ def create_user(
     return user
 
 
-def register(uow: UnitOfWork, username: str, email: str, password: str, address: str) -> User:
+def _check_account(username: str, email: str, password: str) -> None:
+    problems = [
+        *_username_problems(username),
+        *_email_problems(email),
+        *password_problems(password),
+    ]
+    if problems:
+        raise InvalidRequest(problems[0], problems)
+
+
+def _check_not_taken(uow: UnitOfWork, username: str) -> None:
+    if find_user(uow.db, username) is not None:
+        raise InvalidRequest(f"The user name {username!r} is taken: choose another one.")
+
+
+def register(
+    services: Services, username: str, email: str, password: str, address: str
+) -> SignedIn:
     """A new account of somebody who comes from this address.
+
+    It counts before it is made, so that many at once count like many in a row.
 
     Raises:
         TooMany: too many accounts were registered from there of late.
-        InvalidRequest: name, address or password do not do, or the name is taken.
+        InvalidRequest: name, address or password do not do, or the name is taken. It does not count
+            then.
     """
+    with services.writing() as uow:
+        attempt = _count_registration(uow, username, email, password, address)
+    try:
+        account = prepared(username, email, password)
+        with services.writing() as uow:
+            return _signed_in(create_user(uow, account))
+    except InvalidRequest:
+        with services.writing() as uow:
+            _forget_attempt(uow, attempt)
+        raise
+
+
+def _count_registration(
+    uow: UnitOfWork, username: str, email: str, password: str, address: str
+) -> int:
     uow.lock(f"registration:{address}")
     wait = waiting_time(
         uow,
@@ -152,23 +212,32 @@ def register(uow: UnitOfWork, username: str, email: str, password: str, address:
             "hour, as many as this index allows: wait before you register the next one.",
             wait,
         )
-    user = create_user(uow, username, email, password)
-    uow.db.add(Attempt(account=_REGISTRATION, address=address, at=uow.now))
-    uow.db.flush()
-    return user
+    _check_account(username, email, password)
+    _check_not_taken(uow, username)
+    return _count(uow, _REGISTRATION, address)
 
 
-def create_first_administrator(uow: UnitOfWork, username: str, email: str, password: str) -> User:
+def create_first_administrator(
+    services: Services, username: str, email: str, password: str
+) -> SignedIn:
     """The first account, an administrator's; possible for as long as there is no other account.
 
     Raises:
         NotFound: there is one.
         InvalidRequest: name, address or password do not do.
     """
-    uow.lock("users")
+    with services.reading() as uow:
+        _check_empty(uow)
+    account = prepared(username, email, password)
+    with services.writing() as uow:
+        uow.lock("users")
+        _check_empty(uow)
+        return _signed_in(create_user(uow, account, administrator=True, verified=True))
+
+
+def _check_empty(uow: UnitOfWork) -> None:
     if not is_empty(uow.db):
         raise NotFound("This index has an administrator: sign in instead.")
-    return create_user(uow, username, email, password, administrator=True, verified=True)
 
 
 def is_empty(db: Session) -> bool:
@@ -237,43 +306,75 @@ def verify_user(uow: UnitOfWork, actor: Actor, user_id: int) -> User:
     return user
 
 
-def sign_in(uow: UnitOfWork, username: str, password: str, address: str) -> User | None:
-    """The account that name and password open, or None, which is counted against the address.
+def sign_in(services: Services, username: str, password: str, address: str) -> SignedIn | None:
+    """Whose account name and password open, or None, which is counted against the address.
 
-    It takes the same time whether or not the account exists.
+    It takes the same time whether or not the account exists. An attempt counts as a failure until
+    it is none, so that many at once count like many in a row.
 
     Raises:
         TooMany: too many failures from this address, or for this account from this address.
     """
     account = username.lower() if is_username(username) else ""
-    # One after the other, or many attempts at once would all be made before one is counted.
-    uow.lock(f"sign-in:{address}")
-    _check_failures(uow, account, address)
-    user = find_user(uow.db, username)
-    if user is not None and _is_password(user, password):
-        if _hasher().check_needs_rehash(user.password_hash):
-            user.password_hash = _hasher().hash(password)
-        return user
-    if user is None:
+    with services.writing() as uow:
+        uow.lock(f"sign-in:{address}")
+        _check_failures(uow, account, address)
+        attempt = _count(uow, account, address)
+        user = find_user(uow.db, username)
+        found = (user.id, user.password_hash) if user is not None else None
+    if found is None:
         _verify(_dummy_hash(), password)
-    uow.db.add(Attempt(account=account, address=address, at=uow.now))
-    uow.db.flush()
-    return None
+        return None
+    user_id, password_hash = found
+    if not _verify(password_hash, password):
+        return None
+    is_outdated = _hasher().check_needs_rehash(password_hash)
+    renewed = _hashed(password) if is_outdated else password_hash
+    with services.writing() as uow:
+        user = uow.db.get(User, user_id)
+        if user is None or user.password_hash != password_hash:  # it was changed just now
+            return None
+        user.password_hash = renewed
+        _forget_attempt(uow, attempt)
+        return _signed_in(user)
 
 
-def change_password(uow: UnitOfWork, user: User, current: str, new: str) -> None:
+def change_password(services: Services, user_id: int, current: str, new: str) -> SignedIn:
     """Another password; every session of the account but the one that asked ends with the old one.
 
     Raises:
         InvalidRequest: the current one is wrong, or the new one does not do.
     """
-    if not _is_password(user, current):
-        raise InvalidRequest("The current password is wrong.")
+    with services.reading() as uow:
+        password_hash = uow.db.get_one(User, user_id).password_hash
+    if not _verify(password_hash, current):
+        raise InvalidRequest(_WRONG_CURRENT)
     problems = password_problems(new)
     if problems:
         raise InvalidRequest(problems[0], problems)
-    user.password_hash = _hasher().hash(new)
+    new_hash = _hashed(new)
+    with services.writing() as uow:
+        user = uow.db.get_one(User, user_id)
+        if user.password_hash != password_hash:  # it was changed just now
+            raise InvalidRequest(_WRONG_CURRENT)
+        user.password_hash = new_hash
+        uow.db.flush()
+        return _signed_in(user)
+
+
+def _signed_in(user: User) -> SignedIn:
+    return SignedIn(user.id, user.username, session_stamp(user))
+
+
+def _count(uow: UnitOfWork, account: str, address: str) -> int:
+    attempt = Attempt(account=account, address=address, at=uow.now)
+    uow.db.add(attempt)
     uow.db.flush()
+    return attempt.id
+
+
+def _forget_attempt(uow: UnitOfWork, attempt: int) -> None:
+    uow.db.execute(delete(Attempt).where(Attempt.id == attempt))
 
 
 def session_stamp(user: User) -> str:
@@ -394,9 +495,7 @@ def actor_of_token(uow: UnitOfWork, text: str) -> ApiToken:
             f"index begin with {TOKEN_START}. Make one on your account page."
         )
     prefix = text[:_PREFIX_LENGTH] if text.isascii() and text.isprintable() else ""
-    token = uow.db.scalar(
-        select(Token).where(Token.prefix == prefix).options(selectinload(Token.user))
-    )
+    token = uow.db.scalar(_TOKEN, {"prefix": prefix})
     # Compared also when there is no such token, so that both take the same time.
     expected = token.digest if token is not None else "0" * 64
     proven = hmac.compare_digest(_token_digest(text), expected)
@@ -408,6 +507,13 @@ def actor_of_token(uow: UnitOfWork, text: str) -> ApiToken:
             "your account page."
         )
     return ApiToken(token)
+
+
+_TOKEN = (
+    select(Token)
+    .where(Token.prefix == bindparam("prefix"))
+    .options(joinedload(Token.user, innerjoin=True))
+)
 
 
 def forget_old_attempts(uow: UnitOfWork) -> int:
@@ -428,20 +534,26 @@ def _hasher() -> argon2.PasswordHasher:
     return argon2.PasswordHasher()
 
 
+# Each takes 64 MiB and a processor for a while: the others wait, so that other requests do not.
+_hashing = threading.BoundedSemaphore(2)
+
+
 @cache
 def _dummy_hash() -> str:
-    return _hasher().hash(secrets.token_hex())
+    return _hashed(secrets.token_hex())
 
 
-def _is_password(user: User, password: str) -> bool:
-    return _verify(user.password_hash, password)
+def _hashed(password: str) -> str:
+    with _hashing:
+        return _hasher().hash(password)
 
 
 def _verify(password_hash: str, password: str) -> bool:
     if len(password) > LONGEST_PASSWORD:
         return False
     try:
-        return _hasher().verify(password_hash, password)
+        with _hashing:
+            return _hasher().verify(password_hash, password)
     except argon2.exceptions.Argon2Error:
         return False
 

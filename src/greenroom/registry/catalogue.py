@@ -11,9 +11,10 @@ but none of its files is offered to anyone, and no list recommends it (PEP 792).
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cache
 
 from packaging.version import Version
-from sqlalchemy import ColumnElement, exists, func, select
+from sqlalchemy import ColumnElement, Select, bindparam, exists, func, select
 from sqlalchemy.orm import Session, contains_eager, joinedload, selectinload, undefer
 
 from greenroom.models import (
@@ -22,6 +23,7 @@ from greenroom.models import (
     JournalEntry,
     Project,
     ProjectStatus,
+    PublishedName,
     Release,
     Role,
     RoleName,
@@ -177,7 +179,7 @@ def draft_listing(db: Session, draft: Draft) -> Listing:
 def releases(db: Session, project: Project) -> list[Release]:
     """The project's public releases, the highest version first."""
     rows = db.scalars(select(Release).where(Release.project_id == project.id, _is_public_release()))
-    return _highest_first(rows)
+    return highest_first(rows)
 
 
 def latest(releases: Sequence[Release]) -> Release | None:
@@ -200,7 +202,7 @@ def latest_of_each(db: Session, projects: Sequence[Project]) -> dict[int, Releas
         )
     ):
         of_project.setdefault(release.project_id, []).append(release)
-    chosen = {key: latest(_highest_first(found)) for key, found in of_project.items()}
+    chosen = {key: latest(highest_first(found)) for key, found in of_project.items()}
     return {key: release for key, release in chosen.items() if release is not None}
 
 
@@ -307,6 +309,46 @@ def names_of_contents(db: Session, digests: Iterable[str]) -> dict[str, str]:
         .order_by(File.id.desc())
     )
     return dict(rows.all())
+
+
+@dataclass(frozen=True, slots=True)
+class Uses:
+    """Where a file's name and content are public, or were.
+
+    Attributes:
+        name_was_used: whether a file of this name was ever published.
+        content_of_name: the SHA-256 of the public file of this name, None where there is none.
+        name_of_content: the name under which this content is public first, None where it is not.
+    """
+
+    name_was_used: bool
+    content_of_name: str | None
+    name_of_content: str | None
+
+
+def uses(db: Session, filename: str, sha256: str) -> Uses:
+    """Where the name and the content of a file are public, in one query."""
+    if not _is_searchable(filename):
+        return Uses(False, None, names_of_contents(db, [sha256]).get(sha256))
+    row = db.execute(_uses(), {"filename": filename, "sha256": sha256}).mappings().one()
+    return Uses(
+        name_was_used=row["used"] is not None,
+        content_of_name=row["content"],
+        name_of_content=row["name"],
+    )
+
+
+@cache
+def _uses() -> Select[tuple[str | None, str | None, str | None]]:
+    """One row, which says nothing where nothing is public."""
+    used = select(PublishedName.filename).where(PublishedName.filename == bindparam("filename"))
+    public = select(File.sha256).where(File.filename == bindparam("filename"), _is_public_file())
+    names = select(File.filename).where(File.sha256 == bindparam("sha256"), _is_public_file())
+    return select(
+        used.scalar_subquery().label("used"),
+        public.scalar_subquery().label("content"),
+        names.order_by(File.id).limit(1).scalar_subquery().label("name"),
+    )
 
 
 def newest_releases(db: Session, count: int, project: Project | None = None) -> list[Release]:
@@ -424,7 +466,8 @@ def _is_searchable(filename: str) -> bool:
     return filename.isascii() and filename.isprintable()
 
 
-def _highest_first(releases: Iterable[Release]) -> list[Release]:
+def highest_first(releases: Iterable[Release]) -> list[Release]:
+    """The releases by version, in the order that :func:`latest` wants."""
     return sorted(releases, key=lambda release: Version(release.version), reverse=True)
 
 

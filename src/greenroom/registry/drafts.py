@@ -12,8 +12,8 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 
 from packaging.version import Version
-from sqlalchemy import Select, delete, select, update
-from sqlalchemy.orm import Session, selectinload, undefer
+from sqlalchemy import Select, bindparam, delete, select, update
+from sqlalchemy.orm import Session, lazyload, selectinload, undefer
 
 from greenroom.core_metadata import CoreMetadata
 from greenroom.distributions.inspect import Distribution
@@ -24,6 +24,7 @@ from greenroom.models import (
     DraftState,
     File,
     Project,
+    Release,
     ReviewState,
     UploadPart,
     UploadSession,
@@ -125,6 +126,14 @@ class DraftEventLine:
     detail: str
 
 
+@dataclass(frozen=True, slots=True)
+class StagedContent:
+    """A staged file: what it is called, and the SHA-256 of what is in it."""
+
+    filename: str
+    sha256: str
+
+
 class Staged(StrEnum):
     """What adding a file to a draft came to."""
 
@@ -160,6 +169,30 @@ def live(uow: UnitOfWork, project: Project, version: Version) -> Draft | None:
             live_drafts.is_live(uow),
         )
     )
+
+
+def release_and_live(
+    uow: UnitOfWork, project: Project, version: Version
+) -> tuple[Release | None, Draft | None]:
+    """The release of this version, published or not, with what it says; and its live draft."""
+    row = uow.db.execute(
+        _RELEASE_AND_LIVE,
+        {"project": project.id, "version": canonical_version(version), "now": uow.now},
+    ).one_or_none()
+    return (row[0], row[1]) if row is not None else (None, None)
+
+
+_RELEASE_AND_LIVE = (
+    select(Release, Draft)
+    .outerjoin(Draft, (Draft.release_id == Release.id) & live_drafts.LIVE_NOW)
+    .where(
+        Release.project_id == bindparam("project"),
+        Release.canonical_version == bindparam("version"),
+    )
+    # The draft's project and release are in hand.
+    .options(undefer(Release.core_metadata), lazyload(Draft.project), lazyload(Draft.release))
+    .execution_options(populate_existing=True)
+)
 
 
 def newest(uow: UnitOfWork, project: Project, version: Version) -> Draft | None:
@@ -270,6 +303,15 @@ def files(db: Session, draft: Draft) -> list[File]:
     return sorted(staged, key=lambda file: (not file.is_sdist, file.filename))
 
 
+def contents(db: Session, draft: Draft) -> list[StagedContent]:
+    """Name and digest of every staged file, in the order of :func:`files`."""
+    rows = db.execute(
+        select(File.filename, File.sha256, File.packagetype).where(File.draft_id == draft.id)
+    )
+    in_order = sorted(rows, key=lambda row: (row.packagetype != "sdist", row.filename))
+    return [StagedContent(row.filename, row.sha256) for row in in_order]
+
+
 def staged_files(
     db: Session, draft: Draft, *, with_uploaders: bool = False
 ) -> tuple[FileSummary, ...]:
@@ -357,7 +399,17 @@ def open_draft(uow: UnitOfWork, actor: Actor, project: Project, version: Version
     if draft is not None:
         return draft
     expire_due(uow, project.name)
-    release = releases.find(uow.db, project, version)
+    return open_for(uow, actor, project, version, releases.find(uow.db, project, version))
+
+
+def open_for(
+    uow: UnitOfWork, actor: Actor, project: Project, version: Version, release: Release | None
+) -> Draft:
+    """A new draft of this version, which has none and of which this is the release, if any is.
+
+    Raises:
+        ReleaseClosed: the release was published and takes no more files.
+    """
     if release is None:
         release = releases.add(uow, project, version)
     else:
@@ -391,11 +443,14 @@ def add_file(
     artifact: Artifact,
     distribution: Distribution,
     comment: str = "",
+    *,
+    former: File | None,
 ) -> Staged:
     """Stage a file whose bytes are kept and which passed every check.
 
     The same name with the same bytes changes nothing but the comment, where it has another one;
-    with other bytes it replaces. The caller holds the project's lock.
+    with other bytes it replaces. The caller holds the project's lock; ``former`` is the staged
+    file of this name, if there is one.
 
     Raises:
         Ended: the draft is not open any more.
@@ -404,7 +459,6 @@ def add_file(
     if release is None or not is_live(uow, draft):
         raise Ended(ended_sentence(uow, draft))
     _check_not_in_review(draft)
-    former = find_file(uow.db, draft, artifact.filename)
     if former is not None and former.sha256 == artifact.sha256:
         return _comment_on(uow, actor, draft, former, comment)
     detail = draft_contents.added(artifact.sha256)
@@ -417,7 +471,7 @@ def add_file(
     outcome = Staged.ADDED if former is None else Staged.REPLACED
     log(uow, draft, actor, outcome, artifact.filename, detail)
     _touch(uow, draft)
-    _describe(uow, draft)
+    _describe(uow, draft, file if former is None else None)
     return outcome
 
 
@@ -451,7 +505,12 @@ def remove_file(uow: UnitOfWork, actor: Actor, draft: Draft, filename: str) -> N
 
 def find_file(db: Session, draft: Draft, filename: str) -> File | None:
     """The staged file of this name."""
-    return db.scalar(select(File).where(File.draft_id == draft.id, File.filename == filename))
+    return db.scalar(_STAGED_FILE, {"draft": draft.id, "filename": filename})
+
+
+_STAGED_FILE = select(File).where(
+    File.draft_id == bindparam("draft"), File.filename == bindparam("filename")
+)
 
 
 # Address and time
@@ -522,9 +581,21 @@ def discard(uow: UnitOfWork, actor: Actor, draft: Draft) -> None:
 
 def expire_due(uow: UnitOfWork, project_name: str) -> None:
     """End the project's drafts that have fallen due. The caller holds the project's lock."""
-    of_project = Project.normalized_name == lookup_name(project_name)
-    for draft in uow.db.scalars(_due(uow).join(Draft.project).where(of_project)).all():
+    of_project = {"name": lookup_name(project_name), "now": uow.now}
+    for draft in uow.db.scalars(_DUE_OF_PROJECT, of_project).all():
         _clear(uow, "expiry", draft, DraftState.EXPIRED)
+
+
+_DUE_OF_PROJECT = (
+    select(Draft)
+    .join(Draft.project)
+    .where(
+        Draft.state == DraftState.OPEN,
+        Draft.expires <= live_drafts.NOW,
+        Project.normalized_name == bindparam("name"),
+    )
+    .order_by(Draft.id)
+)
 
 
 def expire(uow: UnitOfWork, draft: Draft) -> bool:
@@ -581,13 +652,13 @@ def check_change(uow: UnitOfWork, actor: Actor, act: Act, draft: Draft) -> None:
     _check_not_in_review(draft)
 
 
-def check_not_reserved(db: Session, draft: Draft, filename: str) -> None:
-    """Refuse a file whose name is in a draft that is just being decided on (PEP 694).
+def check_not_reserved(draft: Draft, filename: str) -> None:
+    """Refuse a file of this name, which is in the draft, while that is decided on (PEP 694).
 
     Raises:
         FileReserved: it is.
     """
-    if draft.review == ReviewState.PROCESSING and find_file(db, draft, filename) is not None:
+    if draft.review == ReviewState.PROCESSING:
         raise FileReserved(
             f"File already exists: {filename!r} is in the draft of {draft.project_name} "
             f"{draft.version}, whose publication is being decided. Wait for the outcome."
@@ -641,12 +712,21 @@ def _touch(uow: UnitOfWork, draft: Draft) -> None:
     uow.db.flush()
 
 
-def _describe(uow: UnitOfWork, draft: Draft) -> None:
-    """Let an unpublished release say what the files say that are in its draft now."""
+def _describe(uow: UnitOfWork, draft: Draft, came: File | None = None) -> None:
+    """Let an unpublished release say what the files say that are in its draft now.
+
+    ``came`` is one of them, where nothing has changed but that it came.
+    """
     release = draft.release
     if release is None or release.published is not None:
         return
-    releases.describe(release, metadata(uow.db, draft))
+    if came is not None and releases.describe_with(release, came):
+        draft.version = release.version
+        uow.db.flush()
+        return
+    # Nothing of it is public, so that the draft has all its files.
+    staged = select(File).where(File.draft_id == draft.id).options(undefer(File.core_metadata))
+    releases.describe(release, releases.said_by(uow.db.scalars(staged)))
     draft.version = release.version
     uow.db.flush()
 

@@ -82,14 +82,30 @@ def check_project_size(uow: UnitOfWork, project: Project | None, more: int) -> N
         )
 
 
+def is_published(db: Session, filename: str, sha256: str) -> bool:
+    """Whether exactly this file is public.
+
+    Raises:
+        FileExists: the name was published with other content, or the content under another name.
+    """
+    uses = catalogue.uses(db, filename, sha256)
+    if uses.content_of_name == sha256:
+        return True
+    if uses.name_was_used:
+        raise FileExists(_used(filename, sha256, uses.content_of_name))
+    if uses.name_of_content is not None:
+        raise FileExists(_same_content(uses.name_of_content))
+    return False
+
+
 def check_not_published(db: Session, filename: str, sha256: str) -> None:
     """Refuse a file whose name, or whose content under another name, was ever published.
 
     Raises:
         FileExists: it was.
     """
-    for refusal in already_published(db, {filename: sha256}):
-        raise refusal
+    if is_published(db, filename, sha256):
+        raise FileExists(_used(filename, sha256, sha256))
 
 
 def already_published(db: Session, files: Mapping[str, str]) -> list[FileExists]:
@@ -109,13 +125,13 @@ def already_published(db: Session, files: Mapping[str, str]) -> list[FileExists]
         if filename in used:
             found.append(FileExists(_used(filename, sha256, digests.get(filename))))
         elif sha256 in names:
-            found.append(
-                FileExists(
-                    "File already exists: the same content is published under the name "
-                    f"{names[sha256]!r}."
-                )
-            )
+            found.append(FileExists(_same_content(names[sha256])))
     return found
+
+
+def _same_content(name: str) -> str:
+    """The sentence for content that is published under another name."""
+    return f"File already exists: the same content is published under the name {name!r}."
 
 
 def _used(filename: str, sha256: str, published: str | None) -> str:

@@ -3,8 +3,9 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import cast
 
-from sqlalchemy import ColumnElement, Select, func, select
+from sqlalchemy import ColumnElement, Select, Table, func, insert, select
 from sqlalchemy.orm import Session
 
 from greenroom.models import JournalEntry, Project
@@ -49,22 +50,26 @@ def append(
     """
     uow.lock("journal")
     before = last_serial(uow.db)
-    for serial, action in enumerate(actions, before + 1):
-        uow.db.add(
-            JournalEntry(
-                id=serial,
-                project_name=project.name,
-                normalized_name=project.normalized_name,
-                version=version,
-                action=action,
-                at=uow.now,
-                by=by,
-                content_digest=content_digest if serial == before + 1 else None,
-            )
-        )
+    entries = [
+        {
+            "id": serial,
+            "project_name": project.name,
+            "normalized_name": project.normalized_name,
+            "version": version,
+            "action": action,
+            "at": uow.now,
+            "by": by,
+            "content_digest": content_digest if serial == before + 1 else None,
+        }
+        for serial, action in enumerate(actions, before + 1)
+    ]
+    uow.db.execute(_APPEND, entries)
     project.last_serial = before + len(actions)
     uow.db.flush()
     purging.purge_project(uow, project)
+
+
+_APPEND = insert(cast("Table", JournalEntry.__table__))
 
 
 def entries_since(db: Session, serial: int, most: int) -> list[JournalLine]:
@@ -119,4 +124,7 @@ def _is_about(project: Project) -> ColumnElement[bool]:
 
 def last_serial(db: Session) -> int:
     """The newest serial, 0 when nothing was ever published."""
-    return db.scalar(select(func.max(JournalEntry.id))) or 0
+    return db.scalar(_LAST) or 0
+
+
+_LAST = select(func.max(JournalEntry.id))

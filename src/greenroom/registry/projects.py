@@ -4,8 +4,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from packaging.utils import NormalizedName
-from sqlalchemy import ColumnElement, exists, func, select, update
-from sqlalchemy.orm import Session, selectinload
+from sqlalchemy import ColumnElement, bindparam, exists, func, select, update
+from sqlalchemy.orm import Session, joinedload, selectinload
 
 from greenroom.models import (
     Draft,
@@ -74,12 +74,20 @@ def find(uow: UnitOfWork, name: str) -> Project | None:
 
     A name that was only reserved is free from the second its last draft falls due.
     """
-    return uow.db.scalar(
-        select(Project)
-        .where(Project.normalized_name == lookup_name(name), is_taken(uow))
-        .options(selectinload(Project.roles))
-        .execution_options(populate_existing=True)
+    found = uow.db.scalars(_TAKEN, {"name": lookup_name(name), "now": uow.now})
+    return found.unique().one_or_none()
+
+
+_TAKEN = (
+    select(Project)
+    .where(
+        Project.normalized_name == bindparam("name"),
+        Project.registered.is_not(None)
+        | exists().where(Draft.project_id == Project.id, live_drafts.LIVE_NOW),
     )
+    .options(joinedload(Project.roles))
+    .execution_options(populate_existing=True)
+)
 
 
 def summary(project: Project) -> ProjectSummary:
@@ -172,9 +180,9 @@ def reload(uow: UnitOfWork, project: Project) -> None:
     uow.db.scalars(
         select(Project)
         .where(Project.id == project.id)
-        .options(selectinload(Project.roles))
+        .options(joinedload(Project.roles))
         .execution_options(populate_existing=True)
-    ).one()
+    ).unique().one()
 
 
 def check_can_register(uow: UnitOfWork, actor: Actor, name: str, *, staged: bool) -> None:
@@ -217,12 +225,15 @@ def create(uow: UnitOfWork, actor: Actor, name: str) -> Project:
     return project
 
 
-def spell(uow: UnitOfWork, project: Project) -> None:
+def spell(uow: UnitOfWork, project: Project, said: str | None = None) -> None:
     """Spell the project as the newest of its public releases does, in its open drafts too.
 
     To be called under the project's lock by whatever changes which releases are public, or what
-    they say. Where none says it, the project keeps its spelling.
+    they say. Where none says it, the project keeps its spelling, and it does where nothing has
+    changed but a release that came or changed and says it as the project does: ``said``.
     """
+    if said == project.name:
+        return
     name = catalogue.spelling(uow.db, project)
     if name is None or name == project.name:
         return
@@ -237,12 +248,18 @@ def spell(uow: UnitOfWork, project: Project) -> None:
 
 def size(uow: UnitOfWork, project: Project) -> int:
     """The bytes of all its files, staged ones too."""
-    total = uow.db.scalar(
-        select(func.sum(File.size))
-        .join(Release, File.release_id == Release.id)
-        .where(Release.project_id == project.id, is_present(uow))
-    )
+    total = uow.db.scalar(_SIZE, {"project": project.id, "now": uow.now})
     return int(total or 0)  # PostgreSQL's sum is a decimal number
+
+
+_SIZE = (
+    select(func.sum(File.size))
+    .join(Release, File.release_id == Release.id)
+    .where(
+        Release.project_id == bindparam("project"),
+        File.draft_id.is_(None) | exists().where(Draft.id == File.draft_id, live_drafts.LIVE_NOW),
+    )
+)
 
 
 def is_present(uow: UnitOfWork) -> ColumnElement[bool]:

@@ -40,21 +40,34 @@ def make_public(
         releasing.append(f"add {file.python_tag} file {file.filename}")
     if release is not None and content_digest is not None:
         release.content_digest = content_digest
-    describe(uow, project, release)
+    came = files[0] if len(files) == 1 and content_digest is None else None
+    describe(uow, project, release, came)
     if registering:
         journal.append(uow, project, None, registering, by)
     if release is not None and releasing:
         journal.append(uow, project, release.version, releasing, by, content_digest)
 
 
-def describe(uow: UnitOfWork, project: Project, release: Release | None = None) -> None:
+def describe(
+    uow: UnitOfWork, project: Project, release: Release | None = None, came: File | None = None
+) -> None:
     """Let what is found and shown of a project follow from what is public of it now.
 
     That are what the release says of itself, whose files have changed, the spelling of the project,
-    and what search finds. The caller holds the project's lock.
+    and what search finds. The caller holds the project's lock. ``came`` is a file of the release,
+    where nothing has changed but that it came.
+
+    Raises:
+        greenroom.registry.releases.NotRendered: see :func:`releases.with_renderings`.
     """
-    if release is not None:
+    if release is None:
+        uow.db.flush()
+        projects.spell(uow, project)
+        search.update(uow, project)
+        return
+    former = (release.core_metadata, project.name)
+    if came is None or not releases.describe_with(release, came):
         releases.describe_by_public_files(uow, release)
-    uow.db.flush()
-    projects.spell(uow, project)
-    search.update(uow, project)
+    projects.spell(uow, project, release.core_metadata.name)
+    if release.published == uow.now or former != (release.core_metadata, project.name):
+        search.update(uow, project, release)

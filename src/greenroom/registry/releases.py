@@ -1,9 +1,12 @@
 """Releases, for drafts and for direct uploads: find, add, and let them say what their files say."""
 
-from collections.abc import Iterable
+import hashlib
+import threading
+from collections import OrderedDict
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import datetime
-from functools import lru_cache
+from typing import TypeVar
 
 from packaging.version import Version
 from sqlalchemy import select
@@ -19,6 +22,8 @@ from greenroom.registry.artifacts import Artifact
 from greenroom.registry.names import canonical_version
 from greenroom.registry.permissions import Actor
 from greenroom.registry.unit_of_work import UnitOfWork
+
+_T = TypeVar("_T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,7 +166,11 @@ def said_by(files: Iterable[File]) -> CoreMetadata:
 def describe(release: Release, metadata: CoreMetadata) -> None:
     """Let the release say what this core metadata says.
 
-    A description is rendered when it becomes that of the release, and not again.
+    A description is rendered when it becomes that of the release, and not again: before that, as it
+    takes long, and the caller holds locks.
+
+    Raises:
+        NotRendered: it was not rendered of late. See :func:`with_renderings`.
     """
     former = release.core_metadata
     is_new = (former.description, former.description_content_type) != (
@@ -169,12 +178,35 @@ def describe(release: Release, metadata: CoreMetadata) -> None:
         metadata.description_content_type,
     )
     if is_new:
-        release.description_html = rendered_description(metadata)
+        html = _RENDERINGS.get(metadata)
+        if html is None:
+            raise NotRendered(metadata)
+        release.description_html = html
     release.core_metadata = metadata
     release.summary = metadata.summary
     release.requires_python = metadata.requires_python or None
     if metadata.version:
         release.version = str(Version(metadata.version))
+
+
+def describe_with(release: Release, file: File) -> bool:
+    """Let a release say what its files say, to which this one has come, if that can be seen so.
+
+    Most files of a release say the same. One that says what the release says adds nothing to it,
+    wherever it stands among the others, and the first one is all there is.
+
+    Returns:
+        False where it depends on what the others say.
+
+    Raises:
+        NotRendered: see :func:`describe`.
+    """
+    if release.core_metadata == file.core_metadata:
+        return True
+    if release.core_metadata.name:  # so it has files: each says at least a name
+        return False
+    describe(release, said_by([file]))
+    return True
 
 
 def describe_by_public_files(uow: UnitOfWork, release: Release) -> None:
@@ -190,9 +222,77 @@ def rendered_description(metadata: CoreMetadata) -> str:
     Rendering may take long, and the result is remembered: an upload renders before it takes the
     project's lock, so that under the lock it is only looked up.
     """
-    return _rendered(metadata.description, metadata.description_content_type or None)
+    html = _RENDERINGS.get(metadata)
+    if html is None:
+        content_type = metadata.description_content_type or None
+        html = description.render(metadata.description, content_type) or ""
+        _RENDERINGS.keep(metadata, html)
+    return html
 
 
-@lru_cache(maxsize=16)
-def _rendered(text: str, content_type: str | None) -> str:
-    return description.render(text, content_type) or ""
+class NotRendered(Exception):
+    """A description has to be rendered first, where no lock is held.
+
+    Attributes:
+        metadata: what has the description.
+    """
+
+    def __init__(self, metadata: CoreMetadata) -> None:
+        super().__init__("A description is not rendered.")
+        self.metadata = metadata
+
+
+def with_renderings(act: Callable[[], _T]) -> _T:
+    """What an act gives that has units of work of its own; it is begun again where it has to be.
+
+    Which description becomes that of a release is certain only under the lock of its project. It is
+    seldom another one than was rendered for the upload; then the act has changed nothing, the
+    description is rendered, and the act done again.
+    """
+    while True:
+        try:
+            return act()
+        except NotRendered as missing:
+            rendered_description(missing.metadata)
+
+
+class _Renderings:
+    """What was rendered of late, by what it was rendered from."""
+
+    def __init__(self, most: int, most_characters: int) -> None:
+        self._most = most
+        self._most_characters = most_characters
+        self._lock = threading.Lock()
+        self._kept: OrderedDict[bytes, str] = OrderedDict()
+        self._characters = 0
+
+    @staticmethod
+    def _key(metadata: CoreMetadata) -> bytes:
+        said = f"{metadata.description_content_type}\n{metadata.description}"
+        return hashlib.sha256(said.encode("utf-8", "surrogatepass")).digest()
+
+    def get(self, metadata: CoreMetadata) -> str | None:
+        """The HTML; None where it is not known."""
+        if not metadata.description:
+            return ""
+        key = self._key(metadata)
+        with self._lock:
+            html = self._kept.get(key)
+            if html is not None:
+                self._kept.move_to_end(key)
+            return html
+
+    def keep(self, metadata: CoreMetadata, html: str) -> None:
+        """Remember it, and forget what nobody has asked for the longest; not the last ones."""
+        key = self._key(metadata)
+        with self._lock:
+            self._characters += len(html) - len(self._kept.pop(key, ""))
+            self._kept[key] = html
+            while len(self._kept) > self._most or (
+                self._characters > self._most_characters and len(self._kept) > _LAST
+            ):
+                self._characters -= len(self._kept.popitem(last=False)[1])
+
+
+_LAST = 16
+_RENDERINGS = _Renderings(most=1000, most_characters=8_000_000)

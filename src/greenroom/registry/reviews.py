@@ -27,6 +27,7 @@ from greenroom.registry import (
     drafts,
     jobs,
     publishing,
+    releases,
 )
 from greenroom.registry.permissions import asked_for_review
 from greenroom.registry.unit_of_work import Services
@@ -101,9 +102,13 @@ def _decide(services: Services, draft_id: int, progress: Callable[[str], None]) 
             return False
         what = f"{draft.project_name} {draft.version}"
     verdict = review(services, draft_id)
-    with services.writing() as uow:
-        draft = uow.db.get_one(Draft, draft_id)
-        publishing.finish_review(uow, draft, passed=verdict.passed, notices=verdict.notices)
+
+    def finish() -> None:
+        with services.writing() as uow:
+            draft = uow.db.get_one(Draft, draft_id)
+            publishing.finish_review(uow, draft, passed=verdict.passed, notices=verdict.notices)
+
+    releases.with_renderings(finish)
     progress(f"The review of {what} {'passed' if verdict.passed else 'did not pass'}.")
     return True
 

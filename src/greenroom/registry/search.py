@@ -10,11 +10,14 @@ from dataclasses import dataclass
 from enum import IntEnum
 from string import ascii_lowercase, digits
 from typing import Protocol
+from typing import cast as cast_type
 
 from sqlalchemy import (
     ColumnElement,
     Float,
     Select,
+    Table,
+    bindparam,
     case,
     cast,
     column,
@@ -26,6 +29,7 @@ from sqlalchemy import (
     select,
     table,
 )
+from sqlalchemy import update as sql_update
 from sqlalchemy.dialects.postgresql import TSQUERY
 from sqlalchemy.orm import Session
 
@@ -74,25 +78,64 @@ class Found:
     breadth: Breadth = Breadth.ANYWHERE
 
 
-def update(uow: UnitOfWork, project: Project) -> None:
+def update(uow: UnitOfWork, project: Project, changed: Release | None = None) -> None:
     """Let the project be found by what is public of it now; by nothing, where nothing is.
 
-    To be called under the project's lock by whatever changes which release stands for it.
+    To be called under the project's lock by whatever changes which release stands for it, or what
+    that one says. ``changed`` is a public release, where nothing else has changed but that it came,
+    or what it says: then the cost does not depend on how many releases there are.
     """
     db = uow.db
     db.flush()
-    db.execute(delete(SearchDocument).where(SearchDocument.project_id == project.id))
+    if changed is not None and _update_for(db, project, changed):
+        return
+    db.execute(_FORGET, {"project": project.id})
     standing = catalogue.latest(catalogue.releases(db, project))
     if standing is not None:
-        words = search_words.document(
-            project.name,
-            standing.summary,
-            standing.core_metadata.keywords,
-            standing.core_metadata.classifiers,
-        )
-        db.execute(
-            insert(SearchDocument).values(project_id=project.id, release_id=standing.id, **words)
-        )
+        db.execute(_LEARN, {"project_id": project.id, **_document(project, standing)})
+
+
+def _document(project: Project, standing: Release) -> dict[str, object]:
+    """What search knows of a project for which this release stands."""
+    words = search_words.document(
+        project.name,
+        standing.summary,
+        standing.core_metadata.keywords,
+        standing.core_metadata.classifiers,
+    )
+    return {"release_id": standing.id, **words}
+
+
+def _update_for(db: Session, project: Project, changed: Release) -> bool:
+    """Do what follows for search from a release that came or changed, if that can be seen so."""
+    found = db.execute(_DOCUMENT, {"project": project.id}).one_or_none()
+    if found is None:
+        return False
+    candidates = [changed] if found[0] is changed else [changed, found[0]]
+    if catalogue.latest(catalogue.highest_first(candidates)) is not changed:
+        return bool(found.name == search_words.document(project.name, "", ())["name"])
+    wanted = _document(project, changed)
+    if any(found._mapping[name] != value for name, value in wanted.items()):
+        db.execute(_CHANGE, {"project": project.id, **wanted})
+    return True
+
+
+_DOCUMENT = (
+    select(Release, *SearchDocument.__table__.c)
+    .join(SearchDocument, SearchDocument.release_id == Release.id)
+    .where(SearchDocument.project_id == bindparam("project"))
+)
+# Past the session, which holds no documents.
+_DOCUMENTS = cast_type("Table", SearchDocument.__table__)
+_FORGET = delete(_DOCUMENTS).where(_DOCUMENTS.c.project_id == bindparam("project"))
+_LEARN = insert(_DOCUMENTS)
+_CHANGE = (
+    sql_update(_DOCUMENTS)
+    .where(_DOCUMENTS.c.project_id == bindparam("project"))
+    .values(
+        {name: bindparam(name) for name in ("release_id", "name", "joined", "keywords", "summary")}
+    )
+)
 
 
 def find(db: Session, query: str, start: int, count: int) -> Found:

@@ -36,9 +36,9 @@ class UnitOfWork:
     now: datetime
     collecting: dict[str, Job] = field(default_factory=dict)
 
-    def lock(self, name: str) -> None:
-        """Hold the lock of this name until the transaction ends (see :func:`database.lock`)."""
-        database.lock(self.db, name)
+    def lock(self, *names: str) -> None:
+        """Hold the locks of these names until the transaction ends (see :func:`database.lock`)."""
+        database.lock(self.db, *names)
 
 
 @dataclass(frozen=True, slots=True)

@@ -29,6 +29,7 @@ from greenroom.registry import (
     file_rules,
     jobs,
     projects,
+    releases,
     upload_states,
     uploads,
 )
@@ -378,8 +379,7 @@ def check_part(
 
 def keep_part(storage: Storage, part: Received) -> None:
     """Keep the bytes of a part. They are there, durably, when this returns."""
-    if part.digests["sha256"] not in storage:
-        storage.put(part.path, part.digests["sha256"])
+    storage.put_all({part.sha256: part.path})
 
 
 def take_part(
@@ -414,15 +414,14 @@ def add_part(
     drafts.begin(uow, actor, Act.STAGE, draft)
     uow.db.refresh(upload)
     check_part(uow, actor, draft, upload, upload.mechanism, start)
-    uow.lock(f"blob:{part.digests['sha256']}")
-    keep_part(uow.storage, part)
+    uow.lock(f"blob:{part.sha256}")
+    if part.sha256 not in uow.storage:
+        keep_part(uow.storage, part)
     if upload.mechanism != RESUMABLE:
         upload.parts.clear()
         uow.db.flush()
     upload.parts.append(
-        UploadPart(
-            start=start, size=part.size, sha256=part.digests["sha256"], digests=dict(part.digests)
-        )
+        UploadPart(start=start, size=part.size, sha256=part.sha256, digests=dict(part.digests))
     )
     uow.db.flush()
 
@@ -554,12 +553,14 @@ def complete_upload(services: Services, authenticate: Authenticate, place: Place
         begin_completion(uow, authenticate(uow), draft, upload)
         whole = arrived(upload)
     try:
-        with (
-            assemble(services.settings, services.storage, whole) as assembled,
-            services.writing() as uow,
-        ):
-            draft, upload = get(uow, place)
-            complete(uow, authenticate(uow), draft, upload, assembled)
+        with assemble(services.settings, services.storage, whole) as assembled:
+
+            def take() -> None:
+                with services.writing() as uow:
+                    draft, upload = get(uow, place)
+                    complete(uow, authenticate(uow), draft, upload, assembled)
+
+            releases.with_renderings(take)
     except Exception as error:
         why = error.details if isinstance(error, Refusal) else (_INTERRUPTED,)
         with services.writing() as uow:

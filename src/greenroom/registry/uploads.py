@@ -5,11 +5,9 @@ none, as that may take long; accept, in one that writes, where everything is che
 project's lock, because the world may have changed meanwhile.
 """
 
-import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
-from pathlib import Path
 
 from packaging.utils import canonicalize_name
 from packaging.version import Version
@@ -18,7 +16,6 @@ from greenroom.distributions.errors import InvalidDistribution
 from greenroom.distributions.inspect import Distribution, inspect
 from greenroom.models import Draft, File, Project, Release
 from greenroom.registry import (
-    catalogue,
     drafts,
     file_rules,
     projects,
@@ -27,8 +24,15 @@ from greenroom.registry import (
 )
 from greenroom.registry.artifacts import Artifact, Claims
 from greenroom.registry.drafts import Staged
-from greenroom.registry.errors import DraftIsOpen, DraftsOnly, InvalidFile, TooMany, WrongDigest
-from greenroom.registry.permissions import Act, Actor, may, require_upload
+from greenroom.registry.errors import (
+    DraftIsOpen,
+    DraftsOnly,
+    InvalidFile,
+    Refusal,
+    TooMany,
+    WrongDigest,
+)
+from greenroom.registry.permissions import Act, Actor, may, require_registering, require_upload
 from greenroom.registry.rate_limits import waiting_time
 from greenroom.registry.unit_of_work import Services, UnitOfWork
 from greenroom.settings import Settings
@@ -56,6 +60,69 @@ Authenticate = Callable[[UnitOfWork], Actor]
 """Who asks, as far as the credentials hold in this unit of work; raises NotAuthenticated."""
 
 
+@dataclass(frozen=True, slots=True)
+class Admission:
+    """That an upload may come in, as far as that was certain before its file arrived.
+
+    Attributes:
+        filename: what the file is to be called.
+        claims: what is said of it.
+        staged: whether it goes into a draft.
+        room: the bytes that it may have.
+    """
+
+    filename: str
+    claims: Claims
+    staged: bool
+    room: int
+
+    def covers(self, artifact: Artifact, claims: Claims, *, staged: bool) -> bool:
+        """Whether the file that has arrived is the one that was looked ahead to."""
+        return (
+            (self.filename, self.claims, self.staged) == (artifact.filename, claims, staged)
+            and claims.digests.get("sha256", "").lower() == artifact.sha256
+            and 0 < artifact.size <= self.room
+        )
+
+
+def look_ahead(
+    uow: UnitOfWork, actor: Actor, filename: str, claims: Claims, *, staged: bool
+) -> Admission | None:
+    """Check what can be checked before the file arrives.
+
+    Args:
+        uow: what to look into.
+        actor: who uploads.
+        filename: what the file is called.
+        claims: what is said of it.
+        staged: whether it goes into a draft, as far as that is known.
+
+    Returns:
+        None, where something stands in the way that other checks come before; or where nobody can
+        say without the file. :func:`upload_file` finds out.
+
+    Raises:
+        NotAllowed, InvalidMetadata, NameNotAvailable, TooMany: the actor may not even stage.
+        ProjectClosed: nobody may.
+    """
+    project = check_actor(uow, actor, claims.name, staged=True)
+    sha256 = claims.digests.get("sha256", "").lower()
+    if not sha256:
+        return None
+    place = _place(uow, project, claims.version, filename)
+    try:
+        if project is None:
+            require_registering(actor, claims.name, staged=staged)
+        else:
+            require_upload(actor, project, staged=staged)
+        if _check_rules(uow, place, filename, sha256, claims, staged=staged):
+            return None
+    except Refusal:
+        return None
+    room = min(uow.settings.max_file_size, _room(uow, place))
+    return Admission(filename, claims, staged, room)
+
+
 def upload_file(
     services: Services,
     authenticate: Authenticate,
@@ -64,6 +131,7 @@ def upload_file(
     *,
     staged: bool,
     content_type: str | None = None,
+    admission: Admission | None = None,
 ) -> Accepted:
     """Take one file into the index: into a draft, or to be public at once.
 
@@ -75,6 +143,8 @@ def upload_file(
         claims: what its uploader says of it.
         staged: whether it goes into the draft of its version.
         content_type: the media type that the uploader gives it, in lower case.
+        admission: what :func:`look_ahead` gave for this actor since the request began. Where it
+            covers what has arrived, nothing is asked again before the lock is taken.
 
     Returns:
         What became of it.
@@ -82,27 +152,35 @@ def upload_file(
     Raises:
         NotAuthenticated, Refusal: of the kind that says why; nothing has changed.
     """
-    with services.reading() as uow:
-        actor = authenticate(uow)
-        check_actor(uow, actor, claims.name, staged=staged)
-        file_rules.check_content(artifact.size, content_type)
-        nothing_to_do = check(uow, actor, artifact, claims, staged=staged)
-        if nothing_to_do is not None:
-            return nothing_to_do
+    if admission is None or not admission.covers(artifact, claims, staged=staged):
+        with services.reading() as uow:
+            actor = authenticate(uow)
+            check_actor(uow, actor, claims.name, staged=staged)
+            file_rules.check_content(artifact.size, content_type)
+            nothing_to_do = check(uow, actor, artifact, claims, staged=staged)
+            if nothing_to_do is not None:
+                return nothing_to_do
+    file_rules.check_content(artifact.size, content_type)
+    _check_digests(artifact, claims)
     distribution = inspect_and_store(services.settings, services.storage, artifact, claims)
-    with services.writing() as uow:
-        actor = authenticate(uow)
-        actor.note_use(uow.now)
-        return accept(uow, actor, artifact, claims, distribution, staged=staged)
+
+    def take() -> Accepted:
+        with services.writing() as uow:
+            actor = authenticate(uow)
+            actor.note_use(uow.now)
+            return accept(uow, actor, artifact, claims, distribution, staged=staged)
+
+    return releases.with_renderings(take)
 
 
 @dataclass(frozen=True, slots=True)
 class _Place:
-    """Where an upload would go, as far as that exists."""
+    """Where an upload would go, as far as that exists; ``former`` is what it would replace."""
 
     project: Project | None = None
     release: Release | None = None
     draft: Draft | None = None
+    former: File | None = None
 
 
 def check_actor(uow: UnitOfWork, actor: Actor, name: str, *, staged: bool) -> Project | None:
@@ -131,23 +209,51 @@ def check(
     Returns:
         None, if there is something to do. An upload of what is published is accepted here.
     """
+    found = _looked_up(uow, actor, artifact, claims, staged=staged)
+    return found if isinstance(found, Accepted) else None
+
+
+def _looked_up(
+    uow: UnitOfWork, actor: Actor, artifact: Artifact, claims: Claims, *, staged: bool
+) -> Accepted | _Place:
+    """What :func:`check` does; where there is something to do, this is where."""
     project = check_actor(uow, actor, claims.name, staged=staged)
-    place = _place(uow, project, claims.version)
-    _check_sizes(uow, place, artifact)
+    place = _place(uow, project, claims.version, artifact.filename)
+    file_rules.check_file_size(uow, artifact.size)
+    given_back = place.former.size if place.former is not None else 0
+    file_rules.check_project_size(uow, project, artifact.size - given_back)
     _check_digests(artifact, claims)
-    published = catalogue.file(uow.db, artifact.filename)
-    if published is not None and published.sha256 == artifact.sha256:
+    if _check_rules(uow, place, artifact.filename, artifact.sha256, claims, staged=staged):
         return Accepted(_key(place.draft), opened=False, published=True, changed=False)
-    file_rules.check_not_published(uow.db, artifact.filename, artifact.sha256)
-    if place.draft is not None:
-        drafts.check_not_reserved(uow.db, place.draft, artifact.filename)
+    return place
+
+
+def _check_rules(
+    uow: UnitOfWork, place: _Place, filename: str, sha256: str, claims: Claims, *, staged: bool
+) -> bool:
+    """Raise a refusal unless a file of this name and content may come there.
+
+    Returns:
+        Whether it is published as it is, so that there is nothing to do.
+    """
+    if file_rules.is_published(uow.db, filename, sha256):
+        return True
+    if place.draft is not None and place.former is not None:
+        drafts.check_not_reserved(place.draft, filename)
     if not staged:
-        _check_direct(uow.settings, project, place.draft)
+        _check_direct(uow.settings, place.project, place.draft)
     if place.release is not None:
         file_rules.check_release_open(uow, place.release)
         if claims.packagetype == "sdist":
-            file_rules.check_single_sdist(uow, place.release, artifact.filename)
-    return None
+            file_rules.check_single_sdist(uow, place.release, filename)
+    return False
+
+
+def _room(uow: UnitOfWork, place: _Place) -> int:
+    """The bytes that a file may have so that the project stays within its quota."""
+    present = projects.size(uow, place.project) if place.project is not None else 0
+    given_back = place.former.size if place.former is not None else 0
+    return uow.settings.max_project_size - present + given_back
 
 
 def examine(settings: Settings, artifact: Artifact, claims: Claims) -> Distribution:
@@ -182,14 +288,12 @@ def inspect_and_store(
 
 def keep(storage: Storage, artifact: Artifact, distribution: Distribution) -> None:
     """Store the bytes and the metadata file. Both are there, durably, when this returns."""
-    if artifact.sha256 not in storage:
-        storage.put(artifact.path, artifact.sha256)
-    if distribution.metadata_sha256 in storage:
-        return
-    with tempfile.NamedTemporaryFile(dir=storage.incoming) as file:
-        file.write(distribution.metadata_content)
-        file.flush()
-        storage.put(Path(file.name), distribution.metadata_sha256)
+    storage.put_all(
+        {
+            artifact.sha256: artifact.path,
+            distribution.metadata_sha256: distribution.metadata_content,
+        }
+    )
 
 
 def accept(
@@ -208,37 +312,25 @@ def accept(
     """
     projects.lock(uow, claims.name)
     drafts.expire_due(uow, claims.name)
-    nothing_to_do = check(uow, actor, artifact, claims, staged=staged)
-    if nothing_to_do is not None:
-        return nothing_to_do
+    place = _looked_up(uow, actor, artifact, claims, staged=staged)
+    if isinstance(place, Accepted):
+        return place
     _keep_for_certain(uow, artifact, distribution)
-    project = projects.find(uow, claims.name) or projects.create(uow, actor, distribution.name)
-    if staged:
-        return _stage(uow, actor, project, artifact, distribution, claims.comment)
-    return _publish(uow, actor, project, artifact, distribution, claims.comment)
+    project = place.project or projects.create(uow, actor, distribution.name)
+    take_in = _stage if staged else _publish
+    return take_in(uow, actor, project, place, artifact, distribution, claims.comment)
 
 
 def _key(draft: Draft | None) -> str | None:
     return draft.key if draft is not None else None
 
 
-def _check_sizes(uow: UnitOfWork, place: _Place, artifact: Artifact) -> None:
-    former = None
-    if place.draft is not None:
-        former = drafts.find_file(uow.db, place.draft, artifact.filename)
-    file_rules.check_file_size(uow, artifact.size)
-    given_back = former.size if former is not None else 0
-    file_rules.check_project_size(uow, place.project, artifact.size - given_back)
-
-
-def _place(uow: UnitOfWork, project: Project | None, version: Version) -> _Place:
+def _place(uow: UnitOfWork, project: Project | None, version: Version, filename: str) -> _Place:
     if project is None:
         return _Place()
-    return _Place(
-        project,
-        releases.find(uow.db, project, version),
-        drafts.live(uow, project, version),
-    )
+    release, draft = drafts.release_and_live(uow, project, version)
+    former = drafts.find_file(uow.db, draft, filename) if draft is not None else None
+    return _Place(project, release, draft, former)
 
 
 def _check_digests(artifact: Artifact, claims: Claims) -> None:
@@ -298,25 +390,28 @@ def _invalid(*reasons: str) -> InvalidFile:
 
 def _keep_for_certain(uow: UnitOfWork, artifact: Artifact, distribution: Distribution) -> None:
     """Under the blobs' locks, which housekeeping respects: what is there now stays."""
-    for digest in sorted({artifact.sha256, distribution.metadata_sha256}):
-        uow.lock(f"blob:{digest}")
-    keep(uow.storage, artifact, distribution)
+    digests = sorted({artifact.sha256, distribution.metadata_sha256})
+    uow.lock(*(f"blob:{digest}" for digest in digests))
+    if not all(digest in uow.storage for digest in digests):
+        keep(uow.storage, artifact, distribution)
 
 
 def _stage(
     uow: UnitOfWork,
     actor: Actor,
     project: Project,
+    place: _Place,
     artifact: Artifact,
     distribution: Distribution,
     comment: str,
 ) -> Accepted:
-    former = drafts.live(uow, project, distribution.version)
-    draft = former or drafts.open_draft(uow, actor, project, distribution.version)
-    staged = drafts.add_file(uow, actor, draft, artifact, distribution, comment)
+    draft = place.draft or drafts.open_for(uow, actor, project, distribution.version, place.release)
+    staged = drafts.add_file(
+        uow, actor, draft, artifact, distribution, comment, former=place.former
+    )
     return Accepted(
         draft.key,
-        opened=former is None,
+        opened=place.draft is None,
         published=False,
         changed=staged is not Staged.UNCHANGED,
     )
@@ -326,13 +421,12 @@ def _publish(
     uow: UnitOfWork,
     actor: Actor,
     project: Project,
+    place: _Place,
     artifact: Artifact,
     distribution: Distribution,
     comment: str,
 ) -> Accepted:
-    release = releases.find(uow.db, project, distribution.version)
-    if release is None:
-        release = releases.add(uow, project, distribution.version)
+    release = place.release or releases.add(uow, project, distribution.version)
     file = releases.new_file(uow, actor, release, artifact, distribution, comment)
     publication.make_public(uow, actor.name, project, release, [file])
     return Accepted(None, opened=False, published=True, changed=True)

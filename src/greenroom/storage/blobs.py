@@ -9,7 +9,7 @@ they say it is until somebody has read it.
 """
 
 import re
-from collections.abc import Generator, Iterator
+from collections.abc import Generator, Iterator, Mapping
 from contextlib import AbstractContextManager
 from datetime import timedelta
 from pathlib import Path
@@ -166,7 +166,17 @@ class Storage(Protocol):
 
         When this returns, the blob is there as a whole and survives a loss of power; before, it
         is not there at all. The caller vouches for the digest, may remove ``path`` afterwards, and
-        does not write to it again. Storing a blob that is there makes it young again (``digests``).
+        does not write to it again. Storing a blob that is there makes it young again (``digests``);
+        one that is there in another size is damaged, and replaced.
+        """
+        ...
+
+    def put_all(self, contents: Mapping[str, Path | bytes]) -> None:
+        """Keep the content of each of these files, or these bytes, as the blob of its digest.
+
+        When this returns, all of them are there as ``put`` has it; when it raises, maybe some. It
+        may take less than to put them one by one, and a blob that is there in the right size need
+        not be sent again.
         """
         ...
 
@@ -210,6 +220,11 @@ class Storage(Protocol):
         unwanted blobs needs this: a blob is stored before the transaction that names it commits.
         """
         ...
+
+
+def size_of(content: Path | bytes) -> int:
+    """The bytes that there are in a file, or in these bytes."""
+    return len(content) if isinstance(content, bytes) else content.stat().st_size
 
 
 def is_digest(digest: object) -> bool:

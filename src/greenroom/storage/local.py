@@ -1,9 +1,21 @@
-"""Blobs in a folder of this machine."""
+"""Blobs in a folder of this machine.
+
+What ``put_all`` flushes to the disk, and why:
+
+- each file, before it appears under its name: a name is there only with all of its bytes;
+- the folder that has the name, once for all files that go into it: or the name could be lost. Also
+  where the file is there already: another process may just have put it, and not have come that far;
+- the folders above that one, until this process has done so once: whoever has made them may not
+  have come that far either. Nobody removes them.
+
+So a wheel and its metadata file take four flushes. Files that are received are not flushed: what is
+lost then was never acknowledged.
+"""
 
 import os
 import secrets
-from collections.abc import Generator, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Generator, Iterator, Mapping
+from contextlib import ExitStack, contextmanager, suppress
 from datetime import timedelta
 from pathlib import Path
 from typing import BinaryIO
@@ -16,8 +28,9 @@ from greenroom.storage.blobs import (
     check_digest,
     check_range,
     is_digest,
+    size_of,
 )
-from greenroom.storage.disk import flush, is_older, link_or_copy, make_folder
+from greenroom.storage.disk import flush, is_older, link_or_copy
 from greenroom.storage.incoming import Incoming
 
 
@@ -30,26 +43,48 @@ class LocalStorage(Incoming):
         """Use ``folder``, and make it if it is not there."""
         super().__init__(folder / "incoming")
         self._folder = folder
+        self._lasting: set[Path] = set()
 
     def put(self, path: Path, digest: str) -> None:
         """See ``Storage.put``. ``path`` on another filesystem, or of another user, is copied."""
-        final = self._path(digest)
-        make_folder(final.parent)
-        try:
-            os.utime(final)
-        except FileNotFoundError:
-            self._place(path, final)
-        # Another process may have made the folders or the blob just now and not have come to
-        # this point, so they are flushed whoever made them; it costs next to nothing if clean.
-        for folder in (final.parent, final.parent.parent, self._folder):
-            flush(folder)
+        self.put_all({digest: path})
 
-    def _place(self, path: Path, final: Path) -> None:
+    def put_all(self, contents: Mapping[str, Path | bytes]) -> None:
+        """See ``Storage.put_all``."""
+        finals = {self._path(digest): content for digest, content in contents.items()}
+        for final in finals:
+            self._make_folder(final.parent)
+        with ExitStack() as asides:
+            placed = {
+                asides.enter_context(self._aside(content, final)): final
+                for final, content in finals.items()
+                if not _is_there(final, content)
+            }
+            for aside in placed:
+                flush(aside)
+            for aside, final in placed.items():
+                os.replace(aside, final)
+        folders = dict.fromkeys(final.parent for final in finals)
+        new = [folder for folder in folders if folder not in self._lasting]
+        above = dict.fromkeys(folder.parent for folder in new)
+        for folder in (*folders, *above, *([self._folder] if new else [])):
+            flush(folder)
+        self._lasting.update(new)
+
+    def _make_folder(self, folder: Path) -> None:
+        if not folder.is_dir():
+            self._lasting.discard(folder)
+            folder.mkdir(parents=True, exist_ok=True)
+
+    @contextmanager
+    def _aside(self, content: Path | bytes, final: Path) -> Iterator[Path]:
         aside = self._incoming / f"put-{final.name}-{secrets.token_hex(8)}"
         try:
-            link_or_copy(path, aside)
-            flush(aside)
-            os.replace(aside, final)
+            if isinstance(content, bytes):
+                aside.write_bytes(content)
+            else:
+                link_or_copy(content, aside)
+            yield aside
         finally:
             # Replacing one link to a file by another link to it leaves both.
             aside.unlink(missing_ok=True)
@@ -101,6 +136,17 @@ class LocalStorage(Incoming):
     def _path(self, digest: str) -> Path:
         check_digest(digest)
         return self._folder / digest[:2] / digest[2:4] / digest
+
+
+def _is_there(final: Path, content: Path | bytes) -> bool:
+    """Whether the blob is there in the size of the content; if so, it is young again."""
+    try:
+        if final.stat().st_size != size_of(content):
+            return False
+        os.utime(final)
+    except FileNotFoundError:
+        return False
+    return True
 
 
 def _read(file: BinaryIO, length: int) -> Generator[bytes, None, None]:

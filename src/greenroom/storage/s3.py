@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import os
 import re
-from collections.abc import Generator, Iterator
+from collections.abc import Generator, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -22,6 +22,7 @@ from greenroom.storage.blobs import (
     check_digest,
     check_range,
     is_digest,
+    size_of,
 )
 from greenroom.storage.incoming import Incoming
 from greenroom.storage.sigv4 import signed_again
@@ -124,6 +125,17 @@ class S3Storage(Incoming):
             self._bucket.store.put(
                 key, file, chunk_size=self._PART_SIZE, max_concurrency=self._PARTS_AT_ONCE
             )
+
+    def put_all(self, contents: Mapping[str, Path | bytes]) -> None:
+        """See ``Storage.put_all``."""
+        for digest, content in contents.items():
+            if self._size(digest) == size_of(content):
+                continue
+            if isinstance(content, Path):
+                self.put(content, digest)
+            else:
+                with self._bucket.answers():
+                    self._bucket.store.put(self._key(digest), content)
 
     def open(self, digest: str, offset: int = 0, length: int | None = None) -> Blob:
         """See ``Storage.open``."""

@@ -73,7 +73,7 @@ def take(
     max_fields: int = 100,
     max_text_size: int = 10_000,
     ignored_files: Sequence[str] = (),
-    before_file: BeforeFile = lambda fields, problems: None,
+    before_file: BeforeFile = lambda fields, problems, filename: None,
 ) -> ReceivedForm:
     return receive(
         Trickle(content),
@@ -160,7 +160,7 @@ def test_a_field_that_is_no_text_is_told_and_left_out(
     with take(
         body(field, part('name="b"'), FILE),
         tmp_path,
-        before_file=lambda fields, problems: told.extend(problems),
+        before_file=lambda fields, problems, filename: told.extend(problems),
     ) as form:
         assert form.problems == (problem,)
         assert list(form.fields) == ["b"]
@@ -196,7 +196,7 @@ def test_a_file_beyond_the_limit_is_refused_while_it_arrives(tmp_path: Path) -> 
 def test_a_refusal_by_the_fields_does_not_wait_for_the_file(tmp_path: Path) -> None:
     before: dict[str, Sequence[str]] = {}
 
-    def refuse(fields: Mapping[str, Sequence[str]], problems: Sequence[str]) -> None:
+    def refuse(fields: Mapping[str, Sequence[str]], problems: Sequence[str], filename: str) -> None:
         before.update(fields)
         raise PermissionError
 

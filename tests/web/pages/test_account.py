@@ -19,6 +19,7 @@ from tests import factories
 from tests.artifacts import make_wheel
 from tests.conftest import SECRET_KEY, FakeClock
 from tests.factories import PASSWORD
+from tests.hashing import Watchful
 from tests.web.conftest import Site
 from tests.web.reading import commands, counted_statements, heading, text, the
 
@@ -286,6 +287,28 @@ def test_the_account_page_says_who_one_is(site: Site, account: str) -> None:
     assert "ada@index.example" in text(page)
 
 
+def test_pages_hash_passwords_in_no_transaction(
+    site: Site, account: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    watchful = Watchful(site.services.database, monkeypatch)
+    browser = site.sign_in()
+    form = browser.get("/account/").forms["password-form"]
+    form["current"], form["new"] = PASSWORD, NEW_PASSWORD
+    form.submit().follow()
+    assert watchful.computed == 4
+
+
+def test_the_first_administrator_is_made_in_no_transaction(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    watchful = Watchful(site.services.database, monkeypatch)
+    key = authentication.first_administrator_key(SECRET_KEY)
+    form = site.app.get(f"/account/first-administrator?key={key}").forms["register"]
+    form["username"], form["email"], form["password"] = "ada", "ada@index.example", PASSWORD
+    form.submit().follow()
+    assert watchful.computed == 1
+
+
 def test_a_new_password_ends_every_other_session(site: Site, account: str) -> None:
     here, elsewhere = site.sign_in(), site.sign_in()
     form = here.get("/account/").forms["password-form"]
@@ -296,8 +319,7 @@ def test_a_new_password_ends_every_other_session(site: Site, account: str) -> No
     assert "Your password is changed." in text(answer)
     assert is_signed_in(here)
     assert not is_signed_in(elsewhere)
-    with site.services.writing() as uow:
-        assert accounts.sign_in(uow, "ada", NEW_PASSWORD, "192.0.2.1") is not None
+    assert accounts.sign_in(site.services, "ada", NEW_PASSWORD, "192.0.2.1") is not None
 
 
 @pytest.mark.parametrize(

@@ -8,6 +8,7 @@ _INCLUDED = (
     "malformed_headers",
     "misdirected_uploads",
     "proxies",
+    "renderings",
     "security_headers",
     "strict_forms",
 )

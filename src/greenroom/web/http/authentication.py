@@ -12,6 +12,7 @@ from pyramid.session import JSONSerializer, SignedCookieSessionFactory
 
 from greenroom.models import User
 from greenroom.registry import accounts
+from greenroom.registry.accounts import SignedIn
 from greenroom.registry.errors import NotAuthenticated
 from greenroom.registry.permissions import ANONYMOUS, Actor, Person
 from greenroom.registry.unit_of_work import UnitOfWork
@@ -98,11 +99,11 @@ def cookie_name(request: PyramidRequest) -> str:
     return name
 
 
-def sign_in(request: PyramidRequest, user: User) -> None:
+def sign_in(request: PyramidRequest, user: SignedIn) -> None:
     """Begin a session for this user, with nothing left of the one before."""
     request.session.invalidate()
     request.session["user"] = user.id
-    request.session["stamp"] = accounts.session_stamp(user)
+    request.session["stamp"] = user.stamp
     request.session.new_csrf_token()
 
 

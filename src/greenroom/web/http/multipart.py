@@ -45,7 +45,7 @@ _BEGINNING_OF_ENDING = re.compile(rb"-|[ \t]*\r?")
 # Distutils of old ends its forms with a line feed alone.
 _EPILOGUE = re.compile(rb"[ \t]*(?:\r?\n.*)?", re.DOTALL)
 
-BeforeFile = Callable[[Mapping[str, Sequence[str]], Sequence[str]], None]
+BeforeFile = Callable[[Mapping[str, Sequence[str]], Sequence[str], str], None]
 
 
 class BrokenForm(Exception):
@@ -58,6 +58,10 @@ class BrokenForm(Exception):
     def __init__(self, sentence: str) -> None:
         super().__init__(sentence)
         self.sentence = sentence
+
+
+class TooMuchText(BrokenForm):
+    """All fields but the file are together larger than they may be."""
 
 
 class ReadableStream(Protocol):
@@ -124,7 +128,7 @@ def receive(
     max_field_size: int = 1024**2,
     max_fields: int = 2048,
     max_text_size: int = 16 * 1024**2,
-    before_file: BeforeFile = lambda fields, problems: None,
+    before_file: BeforeFile = lambda fields, problems, filename: None,
 ) -> ReceivedForm:
     """Read a multipart/form-data body from ``stream``.
 
@@ -137,16 +141,18 @@ def receive(
         max_file_size: of that file, in bytes.
         max_field_size: of each other field, in bytes.
         max_fields: how many fields, the file among them.
-        max_text_size: of all other fields together, in bytes.
-        before_file: called with the fields and problems so far when the file begins. What it
-            raises ends the reading, so that a refusal that is certain does not wait for a gigabyte.
+        max_text_size: of all other fields together with their names, in bytes.
+        before_file: called with the fields and problems so far, and the name of the file, when it
+            begins. What it raises ends the reading, so that a refusal that is certain does not wait
+            for a gigabyte.
 
     Returns:
         The form. What is wrong with the text of a field is told there, and not raised, so that
         the caller can first answer what it checks first.
 
     Raises:
-        BrokenForm: the body is malformed, ends too early, or is beyond a limit.
+        BrokenForm: the body is malformed, ends too early, or is beyond a limit; of
+            ``max_text_size`` it is TooMuchText.
         TooManyBytes: as soon as more than ``max_file_size`` bytes of the file have arrived.
     """
     boundary = _boundary_of(content_type)
@@ -387,10 +393,11 @@ class _FormInTheMaking:
         if self._count > self._limits.fields:
             raise BrokenForm(f"The form has more than {self._limits.fields} fields.")
         if name != self._file_field:
+            self._count_text(len(name))
             return _ArrivingText(name, part, self._limits.field_size)
         if self._file is not None:
             raise BrokenForm(f"The form has more than one field {name!r}.")
-        self._before_file(self._fields, self._problems)
+        self._before_file(self._fields, self._problems, part.filename or "")
         if not part.filename:
             raise BrokenForm(f"The field {name!r} must be a file and have a file name.")
         self._file = _ArrivingFile(part, self._folder, self._limits.file_size)
@@ -398,13 +405,16 @@ class _FormInTheMaking:
 
     def _add(self, piece: bytes) -> None:
         if isinstance(self._current, _ArrivingText):
-            self._text_size += len(piece)
-            if self._text_size > self._limits.text_size:
-                raise BrokenForm(
-                    f"The fields of the form are larger than {self._limits.text_size} bytes."
-                )
+            self._count_text(len(piece))
         if self._current is not None:
             self._current.add(piece)
+
+    def _count_text(self, size: int) -> None:
+        self._text_size += size
+        if self._text_size > self._limits.text_size:
+            raise TooMuchText(
+                f"The fields of the form are larger than {self._limits.text_size} bytes."
+            )
 
     def _end(self) -> None:
         part, self._current = self._current, None

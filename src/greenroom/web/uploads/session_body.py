@@ -5,9 +5,9 @@ from collections.abc import Mapping, Sequence
 from pyramid.response import Response
 
 from greenroom import times
-from greenroom.models import PRESIGNED, Draft, DraftState, File, UploadState
+from greenroom.models import PRESIGNED, Draft, DraftState, UploadState
 from greenroom.registry import draft_contents, drafts, upload_sessions, upload_states
-from greenroom.registry.drafts import DraftDetails
+from greenroom.registry.drafts import DraftDetails, StagedContent
 from greenroom.registry.unit_of_work import UnitOfWork
 from greenroom.web.http import commands
 from greenroom.web.http.problem_details import API_VERSION, CONTENT_TYPE, Answer
@@ -31,7 +31,7 @@ def session_body(
     A session that has ended has nothing left to link to but itself.
     """
     details = drafts.details(uow, draft)
-    staged = drafts.files(uow.db, draft) if details.is_live else []
+    staged = drafts.contents(uow.db, draft) if details.is_live else []
     digest = draft_contents.digest_of(draft, staged) if details.is_live else draft.content_digest
     standing = (
         _standing(request, details, digest or "")
@@ -102,7 +102,7 @@ def _links(request: Request, draft: DraftDetails) -> dict[str, str]:
 
 
 def _files(
-    request: Request, uow: UnitOfWork, draft: Draft, files: Sequence[File]
+    request: Request, uow: UnitOfWork, draft: Draft, files: Sequence[StagedContent]
 ) -> dict[str, dict[str, object]]:
     """Staged files, and in their places those that are under way or have failed."""
     staged = {

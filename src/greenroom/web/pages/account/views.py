@@ -39,11 +39,15 @@ def change_password(context: Account, request: Request) -> View:
     form = ChangePasswordForm(request.POST)
     if not form.validate():
         return invalid(request, {"form": form})
+    user_id = user.id
+    request.give_up_unit_of_work()
     try:
-        accounts.change_password(request.uow, user, form.current.data or "", form.new.data or "")
+        signed_in = accounts.change_password(
+            request.services, user_id, form.current.data or "", form.new.data or ""
+        )
     except InvalidRequest as refusal:
         return refused(request, {"form": form}, form, refusal)
-    authentication.sign_in(request, user)
+    authentication.sign_in(request, signed_in)
     notice = "Your password is changed. Every other session of yours has ended."
     return see_other(request, request.paths.account(), notice)
 
@@ -70,7 +74,7 @@ def sign_in(context: Account, request: Request) -> View:
     if not form.validate():
         return invalid(request, page)
     user = accounts.sign_in(
-        request.uow,
+        request.services,
         form.username.data or "",
         form.password.data or "",
         _address(request),
@@ -113,7 +117,7 @@ def register(context: Account, request: Request) -> View:
     if not form.validate():
         return invalid(request, {"form": form})
     try:
-        user = accounts.register(request.uow, *_chosen(form), _address(request))
+        user = accounts.register(request.services, *_chosen(form), _address(request))
     except InvalidRequest as refusal:
         return refused(request, {"form": form}, form, refusal)
     authentication.sign_in(request, user)
@@ -146,8 +150,9 @@ def first_administrator(context: Account, request: Request) -> View:
     form = RegisterForm(request.POST)
     if not form.validate():
         return invalid(request, {"form": form, "key": key})
+    request.give_up_unit_of_work()
     try:
-        user = accounts.create_first_administrator(request.uow, *_chosen(form))
+        user = accounts.create_first_administrator(request.services, *_chosen(form))
     except InvalidRequest as refusal:
         return refused(request, {"form": form, "key": key}, form, refusal)
     authentication.sign_in(request, user)

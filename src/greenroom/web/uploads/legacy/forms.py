@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from difflib import get_close_matches
+from functools import lru_cache
 
 from greenroom.registry.artifacts import Claims, PackageType
 from greenroom.registry.errors import Refusal
@@ -164,6 +165,7 @@ def _check_names(fields: Fields, query: Fields, headers: Iterable[str]) -> None:
         )
 
 
+@lru_cache(maxsize=1000)
 def _is_near(name: str) -> bool:
     """Whether a name was probably meant to be that of the flag."""
     letters = re.sub(r"[^a-z]", "", name.lower())

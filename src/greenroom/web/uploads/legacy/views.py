@@ -1,8 +1,9 @@
 """``POST /legacy/``: one file, direct or staged.
 
-The checks run in the order of ``docs/uploading.md``, and the first that fails answers. What needs
-no file is checked when the file begins to arrive, so that nobody sends a gigabyte to be told that
-the token is wrong; all of it is checked again when the whole form is there.
+The checks run in the order of ``docs/uploading.md``, and the first that fails answers. Credentials
+are looked at before anything is read, and decide how much is; what needs no file is checked when
+the file begins to arrive, so that nobody sends a gigabyte to be told that the token is wrong. All
+of it is checked again when the file is taken in.
 """
 
 import re
@@ -25,12 +26,13 @@ from greenroom.registry.errors import (
 )
 from greenroom.registry.permissions import Actor
 from greenroom.registry.unit_of_work import UnitOfWork
-from greenroom.registry.uploads import Accepted
+from greenroom.registry.uploads import Accepted, Admission
 from greenroom.web.http import authentication, errors
 from greenroom.web.http.content_coding import COMPRESSED, is_compressed
 from greenroom.web.http.multipart import (
     BrokenForm,
     ReceivedForm,
+    TooMuchText,
     receive,
 )
 from greenroom.web.http.problem_details import API_VERSION
@@ -43,8 +45,9 @@ from greenroom.web.uploads.legacy.forms import BadForm, Fields, MissingField, Re
 from greenroom.web.uploads.legacy.resources import LegacyUpload
 from greenroom.web.uploads.session_body import session_response
 
-# What a form may have besides its file.
+# What a form may have besides its file, and that of somebody without valid credentials.
 _MOST_TEXT = 16 * 1024**2
+_MOST_TEXT_OF_ANYONE = 256 * 1024
 _SIGNATURE = "gpg_signature"
 
 # Upload clients that are told to skip what is there look for these words in a refusal. Only the
@@ -63,8 +66,11 @@ _STATUS: dict[type[Refusal], int] = {NotAuthenticated: 403, RetiredAction: 410}
 def upload(context: LegacyUpload, request: Request) -> Response:
     """Take one file into the index, or say why not."""
     try:
-        with _received(request) as form:
-            return _take(request, form)
+        if is_compressed(request):
+            raise BadForm(COMPRESSED)
+        reception = _Reception(request)
+        with reception.received() as form:
+            return _take(reception, form)
     except Refusal as refusal:
         return _refused(request, refusal)
 
@@ -79,68 +85,94 @@ def not_an_upload(context: LegacyUpload, request: Request) -> Response:
     return response
 
 
-@contextmanager
-def _received(request: Request) -> Iterator[ReceivedForm]:
-    """The form, its file in a temporary file that is removed afterwards."""
-    settings = request.services.settings
+class _Reception:
+    """An upload that is being received: who sends it, and what is certain so far."""
 
-    def before_file(fields: Fields, problems: Sequence[str]) -> None:
-        _check_without_file(request, fields, problems)
-        if (request.content_length or 0) > settings.max_file_size + _MOST_TEXT:
-            raise TooLarge(file_rules.file_too_large(settings.max_file_size))
+    def __init__(self, request: Request) -> None:
+        """Look at the credentials, and at nothing else of the request."""
+        self.request = request
+        self.admission: Admission | None = None
+        self._actor: Actor | None = None
+        self._refusal = NotAuthenticated(authentication.INVALID)
+        try:
+            with request.services.reading() as uow:
+                self._actor = _actor(request, uow)
+        except NotAuthenticated as refusal:
+            self._refusal = refusal
 
-    if is_compressed(request):
-        raise BadForm(COMPRESSED)
-    try:
-        form = receive(
-            request.environ["wsgi.input"],
-            request.headers.get("Content-Type"),
-            file_field="content",
-            ignored_files=(_SIGNATURE,),
-            folder=request.services.storage.incoming,
-            max_file_size=settings.max_file_size,
-            max_text_size=_MOST_TEXT,
-            before_file=before_file,
-        )
-    except BrokenForm as error:
-        raise BadForm(error.sentence) from None
-    except TooManyBytes as error:
-        raise TooLarge(file_rules.file_too_large(error.limit)) from None
-    with form:
-        yield form
+    def actor(self) -> Actor:
+        """Who sends it, as it was when it began; what is written asks again.
 
+        Raises:
+            NotAuthenticated: the request has no valid token.
+        """
+        if self._actor is None:
+            raise self._refusal
+        return self._actor
 
-def _check_without_file(request: Request, fields: Fields, problems: Sequence[str]) -> None:
-    """All that is certain when only the fields before the file have arrived.
+    @contextmanager
+    def received(self) -> Iterator[ReceivedForm]:
+        """The form, its file in a temporary file that is removed afterwards."""
+        settings = self.request.services.settings
+        try:
+            form = receive(
+                self.request.environ["wsgi.input"],
+                self.request.headers.get("Content-Type"),
+                file_field="content",
+                ignored_files=(_SIGNATURE,),
+                folder=self.request.services.storage.incoming,
+                max_file_size=settings.max_file_size,
+                max_text_size=_MOST_TEXT if self._actor is not None else _MOST_TEXT_OF_ANYONE,
+                before_file=self._before_file,
+            )
+        except TooMuchText as error:
+            self.actor()
+            raise BadForm(error.sentence) from None
+        except BrokenForm as error:
+            raise BadForm(error.sentence) from None
+        except TooManyBytes as error:
+            raise TooLarge(file_rules.file_too_large(error.limit)) from None
+        with form:
+            yield form
 
-    Fields may come after the file, so that what is missing is no fault yet. The flag may come too,
-    so that no more is asked of the actor than staging needs.
-    """
-    services, query = request.services, _query(request)
-    if forms.has_action(fields, query):
-        forms.check_protocol(fields, query)
-    with services.reading() as uow:
-        actor = _actor(request, uow)
-        forms.parse_staged(fields, query, request.headers.items())
+    def _before_file(self, fields: Fields, problems: Sequence[str], filename: str) -> None:
+        self._check_without_file(fields, problems, filename)
+        limit = self.request.services.settings.max_file_size
+        if (self.request.content_length or 0) > limit + _MOST_TEXT:
+            raise TooLarge(file_rules.file_too_large(limit))
+
+    def _check_without_file(self, fields: Fields, problems: Sequence[str], filename: str) -> None:
+        """All that is certain when only the fields before the file have arrived.
+
+        Fields may come after the file, so that what is missing is no fault yet. The flag may come
+        too, so that no more is asked of the actor than staging needs.
+        """
+        services, query = self.request.services, _query(self.request)
+        if forms.has_action(fields, query):
+            forms.check_protocol(fields, query)
+        actor = self.actor()
+        staged = forms.parse_staged(fields, query, self.request.headers.items())
         forms.check_text(problems)
         try:
             claims = forms.parse_claims(fields, private=services.settings.private)
         except MissingField:
             return
-        uploads.check_actor(uow, actor, claims.name, staged=True)
+        with services.reading() as uow:
+            self.admission = uploads.look_ahead(uow, actor, filename, claims, staged=staged)
 
 
-def _take(request: Request, form: ReceivedForm) -> Response:
+def _take(reception: _Reception, form: ReceivedForm) -> Response:
+    request = reception.request
     services, query = request.services, _query(request)
     forms.check_protocol(form.fields, query)
-    with services.reading() as uow:
-        actor = _actor(request, uow)
-        staged = forms.parse_staged(form.fields, query, request.headers.items())
-        forms.check_text(form.problems)
-        claims = forms.parse_claims(form.fields, private=services.settings.private)
-        if form.file is None:
+    actor = reception.actor()
+    staged = forms.parse_staged(form.fields, query, request.headers.items())
+    forms.check_text(form.problems)
+    claims = forms.parse_claims(form.fields, private=services.settings.private)
+    if form.file is None:
+        with services.reading() as uow:
             uploads.check_actor(uow, actor, claims.name, staged=staged)
-            raise BadForm("The form has no file: send it in the field 'content'.")
+        raise BadForm("The form has no file: send it in the field 'content'.")
     accepted = uploads.upload_file(
         services,
         partial(_actor, request),
@@ -148,6 +180,7 @@ def _take(request: Request, form: ReceivedForm) -> Response:
         claims,
         staged=staged,
         content_type=form.file.content_type,
+        admission=reception.admission,
     )
     notices = []
     if _SIGNATURE in form.thrown_away or _SIGNATURE in form.fields:

@@ -127,6 +127,7 @@ def parse(request: Request, model: type[M]) -> M:
     body = request.body_file.read(LARGEST_BODY + 1)
     if len(body) > LARGEST_BODY:
         raise InvalidRequest(f"The body is larger than {LARGEST_BODY} bytes.")
+    request.body = body  # to be read once more, if the request has to be handled once more
     try:
         return model.model_validate_json(body)
     except ValidationError as error:
