@@ -21,7 +21,7 @@ unexport PYTHONDONTWRITEBYTECODE
 serve: $(VENV)/.serve
 	$(BIN)/greenroom serve $(ARGS)
 
-test: $(VENV)/.test $(VENV)/.clients
+test: $(VENV)/.test $(VENV)/.clients $(VENV)/.browser
 	$(BIN)/python -m pytest $(if $(ARGS),$(ARGS),--numprocesses auto --dist worksteal)
 
 lint: $(VENV)/.test
@@ -69,6 +69,14 @@ $(VENV)/.clients: requirements/clients.txt | $(VENV)/.test
 	@$(BIN)/python -m venv --clear --without-pip $(VENV)/clients
 	@$(PIP) --python $(VENV)/clients/bin/python install --require-hashes --requirement $<
 	@touch $@
+
+# What tests in a browser take from npm.
+$(VENV)/.browser: tests/browser/packages/package-lock.json | $(BIN)/python
+	@rm -rf $(VENV)/browser && mkdir -p $(VENV)/browser
+	@cp $(<D)/package.json $< $(VENV)/browser
+	@if command -v npm >/dev/null; then \
+		npm ci --silent --ignore-scripts --no-audit --no-fund --prefix $(VENV)/browser && touch $@; \
+	else echo "npm is not installed: tests that need axe are skipped"; fi
 
 $(BIN)/python:
 	@$(PYTHON) -c 'import sys; sys.exit("Python 3.11 or newer is needed, for example: make PYTHON=python3.13" if sys.version_info < (3, 11) else 0)'

@@ -1,4 +1,7 @@
-"""Mirrors: bandersnatch copies the whole index and then what is new; devpi-server passes it on."""
+"""Mirrors: bandersnatch copies the whole index and then what is new; devpi-server passes it on.
+
+devpi-server also has indexes of its own, and pushes what was tried there to ours.
+"""
 
 import hashlib
 import socket
@@ -6,6 +9,7 @@ import subprocess
 import sys
 import time
 import urllib.request
+import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -13,8 +17,9 @@ from urllib.error import URLError
 
 import pytest
 
-from greenroom.registry import journal
+from greenroom.registry import drafts, journal
 from greenroom.registry.unit_of_work import Services
+from tests import factories
 from tests.artifacts import make_sdist, make_wheel
 from tests.clients import guide, maintainer
 from tests.clients.programs import program
@@ -79,8 +84,19 @@ class Mirror:
 
     def digests(self) -> dict[str, str]:
         """Every copied file."""
-        files = [path for path in (self.folder / "web" / "packages").rglob("*") if path.is_file()]
-        return {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in files}
+        return {
+            path.name: hashlib.sha256(path.read_bytes()).hexdigest()
+            for path in self._copied()
+            if path.suffix != ".metadata"
+        }
+
+    def metadata(self) -> dict[str, bytes]:
+        """The metadata that were copied beside wheels, by the names of those."""
+        return {path.stem: path.read_bytes() for path in self._copied(".metadata")}
+
+    def _copied(self, ending: str = "") -> list[Path]:
+        found = (self.folder / "web" / "packages").rglob(f"*{ending}")
+        return [path for path in found if path.is_file()]
 
 
 @pytest.mark.parametrize("api", ["xmlrpc", "simple"])
@@ -110,9 +126,25 @@ def test_bandersnatch_mirrors_everything_and_then_what_is_new(
 
     assert mirror.changed == {"moving"}
     assert mirror.digests() == digests(*still, moving, staged, going)
+    assert mirror.metadata() == (
+        metadata(still[1], moving, staged, going) if COPIES_METADATA else {}
+    )
     assert mirror.serial == last_serial(beside)
     install(server, mirror.simple.as_uri(), "moving", tmp_path / "installed")
     assert (tmp_path / "installed" / "moving-2.0.dist-info").is_dir()
+
+
+# From 8 on, which needs this.
+COPIES_METADATA = sys.version_info >= (3, 12)
+
+
+def metadata(*wheels: Path) -> dict[str, bytes]:
+    found = {}
+    for wheel in wheels:
+        with zipfile.ZipFile(wheel) as archive:
+            [name] = [name for name in archive.namelist() if name.endswith("/METADATA")]
+            found[wheel.name] = archive.read(name)
+    return found
 
 
 def digests(*files: Path) -> dict[str, str]:
@@ -121,7 +153,7 @@ def digests(*files: Path) -> dict[str, str]:
 
 @contextmanager
 def devpi_server(server: Server, folder: Path) -> Iterator[str]:
-    """A devpi-server with one index, which mirrors ours; gives the address of its simple index."""
+    """A devpi-server without an index, at which root is signed in; gives its address."""
     data = str(folder / "devpi")
     server.run(program("devpi-init"), "--serverdir", data, "--no-root-pypi")
     url = f"http://127.0.0.1:{free_port()}"
@@ -141,10 +173,7 @@ def devpi_server(server: Server, folder: Path) -> Iterator[str]:
         wait_for(f"{url}/+api", process)
         devpi(server, "use", url)
         devpi(server, "login", "root", "--password=")
-        section = guide.section("Mirroring", "devpi-server", url=server.url)
-        commands = section.commands_of("devpi")
-        guide.type_in(server, commands, home=server.home, folder=folder)
-        yield f"{url}/root/greenroom/+simple/"
+        yield url
     finally:
         process.terminate()
         process.wait(timeout=60)
@@ -184,7 +213,11 @@ def test_devpi_server_passes_on_what_is_published(
     maintainer.release(beside, make_sdist(dist, "moving", "1.0"), make_wheel(dist, "moving", "1.0"))
     maintainer.stage(beside, make_wheel(dist, "moving", "2.0"))
 
-    with devpi_server(server, tmp_path) as simple:
+    with devpi_server(server, tmp_path) as devpi_url:
+        simple = f"{devpi_url}/root/greenroom/+simple/"
+        section = guide.section("Mirroring", "devpi-server", url=server.url)
+        commands = section.commands_of("devpi")
+        guide.type_in(server, commands, home=server.home, folder=tmp_path)
         install(server, simple, "moving", tmp_path / "before")
         maintainer.publish(beside, "moving", "2.0")
         devpi(server, "refresh", "moving")
@@ -192,3 +225,38 @@ def test_devpi_server_passes_on_what_is_published(
 
     for folder, version in (("before", "1.0"), ("after", "2.0")):
         assert (tmp_path / folder / f"moving-{version}.dist-info").is_dir()
+
+
+PLATFORMS = ("py3-none-any", "py2.py3-none-win_amd64", "cp311-abi3-manylinux_2_17_x86_64",
+             "cp313-cp313-macosx_11_0_arm64")  # fmt: skip
+
+
+def test_devpi_pushes_what_was_tried_there(
+    server: Server, beside: Services, tmp_path: Path
+) -> None:
+    """An sdist and four kinds of wheel: of one version in public, of the next into a draft."""
+    token = maintainer.join(beside)
+    releases = {
+        version: [
+            make_sdist(tmp_path / "dist", "pushed", version),
+            *(make_wheel(tmp_path / "dist", "pushed", version, tag=tag) for tag in PLATFORMS),
+        ]
+        for version in ("1.0", "2.0")
+    }
+
+    with devpi_server(server, tmp_path) as url:
+        section = guide.section("Uploading", "devpi", url=server.url, token=token, project="pushed")
+        guide.write(section.files, home=server.home, folder=tmp_path)
+        devpi(server, "index", "--create", "root/tried", "volatile=True")
+        devpi(server, "use", f"{url}/root/tried")
+        devpi(server, "upload", *(str(path) for paths in releases.values() for path in paths))
+        guide.type_in(server, section.commands, home=server.home, folder=tmp_path)
+
+    with beside.reading() as uow:
+        assert sorted(factories.public_filenames(uow, "pushed")) == sorted(
+            path.name for path in releases["1.0"]
+        )
+        draft = factories.find_draft(uow, "pushed", "2.0")
+        assert draft is not None
+        staged = [file.filename for file in drafts.files(uow.db, draft)]
+        assert sorted(staged) == sorted(path.name for path in releases["2.0"])

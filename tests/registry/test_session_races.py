@@ -12,6 +12,7 @@ from greenroom.models import Draft, DraftState, File, UploadPart, UploadSession
 from greenroom.registry import (
     accounts,
     catalogue,
+    draft_contents,
     drafts,
     publishing,
     upload_sessions,
@@ -148,6 +149,43 @@ def test_of_two_publishers_one_publishes_and_both_are_told_so(here: Here) -> Non
     with here.services.reading() as uow:
         actions = [action for *_, action in factories.journal_of(uow)]
         assert actions.count(f"add py3 file {WHEEL}") == 1
+
+
+@pytest.mark.parametrize("way", ["swap", "add", "remove"])
+def test_a_publisher_who_names_a_digest_meets_a_change(here: Here, way: str) -> None:
+    """Whoever is faster: what is public has the digest that was approved, or nothing is public."""
+    assert here.complete(here.announce(here.wheel)) == "done"
+    with here.services.reading() as uow:
+        _, draft = here.find(uow)
+        reviewed = draft_contents.digest_of(draft, drafts.files(uow.db, draft))
+
+    def approve(uow: UnitOfWork, actor: Actor, draft: Draft) -> None:
+        publishing.publish(uow, actor, draft, content_digest=reviewed)
+
+    def change(uow: UnitOfWork, actor: Actor, draft: Draft) -> None:
+        if way == "remove":
+            drafts.remove_file(uow, actor, draft, WHEEL)
+        else:
+            path = here.other if way == "swap" else here.sdist
+            factories.upload(uow, actor, path, staged=True)
+
+    approved, changed = factories.at_once(partial(here.do, approve), partial(here.do, change))
+
+    state, staged, public = here.look()
+    if approved == "done":
+        assert (state, public) == ("published", [WHEEL])
+        with here.services.reading() as uow:
+            file = catalogue.file(uow.db, WHEEL)
+            assert file is not None
+            assert file.sha256 == hashlib.sha256(here.wheel.read_bytes()).hexdigest()
+            assert here.find(uow)[1].content_digest == reviewed
+        # A further file opens a draft of its own; one of the name is refused.
+        assert changed != "done" or way == "add"
+    else:
+        assert (approved, changed) == ("draft-changed", "done")
+        assert (state, public) == ("open", [])
+        assert staged == {"swap": [WHEEL], "add": [WHEEL, here.sdist.name], "remove": []}[way]
+    here.check_nothing_leaks()
 
 
 @pytest.mark.parametrize("staged", [True, False])

@@ -169,13 +169,14 @@ def _stage(parser: argparse.ArgumentParser, options: Parsed) -> Result:
     )
     staged = staging.run(found)
     for one in staged:
-        if one.session.status not in uploads.ENDED:
-            staging.memory.remember(replace(one.record, digest=one.session.digest))
+        if one.place is not None and one.place.session.status not in uploads.ENDED:
+            digest = one.place.session.digest
+            staging.memory.remember(replace(one.place.record, digest=digest))
     if options.variables is not None:
         report.append_variables(options.variables, staged[0])
     body: Body = {"sessions": [report.staged_body(one) for one in staged]}
     if any(one.failures for one in staged):
-        raise _Incomplete(report.failed_sentence(staged), body)
+        raise _Incomplete(report.failed_sentence(staged), body, report.failure_lines(staged))
     return body, [line for one in staged for line in report.staged_lines(one)]
 
 
@@ -190,16 +191,20 @@ def _publish(parser: argparse.ArgumentParser, options: Parsed) -> Result:
     undecided = found.status not in (*uploads.ENDED, "processing")
     if undecided:
         _check_files(found, place.release, registers_name=options.register_name)
+        found = place.measured(found)
     try:
         published = uploads.publish(place.connection, found, place.digest(found, options.digest))
     except Refused as refused:
         if "draft-changed" not in refused.codes:
             raise
-        raise Failure(
-            f"The session is not what you saw any more, and was not published: {refused} Look at "
-            f"it with twine session status {options.session}, then publish it again."
+        raise _Several(
+            "The session is not what you saw any more, and nothing was published:",
+            refused.sentences,
+            f"Look at it with twine session status {options.session}, then publish it again.",
         ) from refused
     body, lines = place.result(published)
+    if undecided and found.files:
+        lines[1:1] = [report.public_line(found)]
     if undecided and options.register_name:
         lines = [f"The name {body['project'] or 'of the project'} is registered. No release is."]
     return body, lines
@@ -351,13 +356,17 @@ class _Place:
         record = self.record or self.memory.by_url(found.url)
         return stated or (record.digest if record is not None else None) or found.digest
 
+    def measured(self, found: Session) -> Session:
+        """The session with the size of its files, as far as that can be known."""
+        return uploads.measured(self.connection, found, self.release[0] if self.release else None)
+
     def result(self, found: Session) -> Result:
         """What to print of it; also notes how it stands."""
         record = self.record or self.memory.by_url(found.url)
         if record is not None:
             digest = found.digest or record.digest
             self.memory.remember(replace(record, status=found.status, digest=digest))
-        body = report.session_body(found, self.release)
+        body = report.session_body(self.measured(found), self.release)
         return body, report.session_lines(body)
 
 
@@ -411,9 +420,19 @@ def _at(
 class _Incomplete(Failure):
     """Some of it was done, which scripts are told too."""
 
-    def __init__(self, sentence: str, body: Body) -> None:
+    def __init__(self, sentence: str, body: Body, lines: Sequence[str]) -> None:
         super().__init__(sentence)
         self.body = body
+        self.lines = lines
+
+
+class _Several(Failure):
+    """The index has several reasons: one sentence for scripts, a line each for people."""
+
+    def __init__(self, head: str, sentences: Sequence[str], advice: str = "") -> None:
+        super().__init__(" ".join(filter(None, [head, *sentences, advice])))
+        reasons = [f"  {line}" for line in report.reason_lines(sentences)]
+        self.lines = [head, *reasons, *([advice] if advice else [])]
 
 
 def _run(parser: argparse.ArgumentParser, options: Parsed, command: Command) -> int:
@@ -426,9 +445,15 @@ def _run(parser: argparse.ArgumentParser, options: Parsed, command: Command) -> 
     except KeyboardInterrupt:
         return _fail(parser, options, "Interrupted.", status=INTERRUPTED)
     except _Incomplete as failure:
-        return _fail(parser, options, str(failure), failure.body)
+        return _fail(parser, options, str(failure), failure.body, lines=failure.lines)
+    except _Several as failure:
+        return _fail(parser, options, str(failure), lines=failure.lines)
     except EOFError:
         return _fail(parser, options, "Credentials are missing, and nobody is there to ask.")
+    except Refused as refused:
+        several = _Several("The index refuses that:", refused.sentences)
+        lines = several.lines if len(refused.sentences) > 1 else []
+        return _fail(parser, options, " ".join(str(refused).split()), lines=lines)
     except (Failure, TwineException) as failure:
         return _fail(parser, options, " ".join(str(failure).split()))
     print(report.as_json(body) if options.json else "\n".join(lines))
@@ -441,10 +466,11 @@ def _fail(
     sentence: str,
     body: Body | None = None,
     status: int = 1,
+    lines: Sequence[str] = (),
 ) -> int:
     if options.json:
         print(report.as_json({"error": sentence, **(body or {})}))
-    print(f"{parser.prog}: {sentence}", file=sys.stderr)
+    print(f"{parser.prog}: " + ("\n".join(lines) or sentence), file=sys.stderr)
     return status
 
 

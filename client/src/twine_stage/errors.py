@@ -20,6 +20,7 @@ class Refused(Failure):
 
     Attributes:
         status: the HTTP status.
+        sentences: every reason that it gave.
         location: where the answer points to, if anywhere.
         retry_after: in how many seconds to try again, if it says so.
         codes: what problem details call the reasons.
@@ -35,6 +36,7 @@ class Refused(Failure):
     ) -> None:
         super().__init__(" ".join(sentences))
         self.status = status
+        self.sentences = tuple(sentences)
         self.location = location
         self.retry_after = retry_after
         self.codes = frozenset(codes)

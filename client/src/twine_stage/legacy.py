@@ -9,8 +9,8 @@ from requests.exceptions import RequestException
 from twine.repository import Repository
 
 from twine_stage import uploads
-from twine_stage.connection import Answer, origin, refusal
-from twine_stage.dists import Dist, Release
+from twine_stage.connection import Answer, origin, printable, refusal
+from twine_stage.dists import Dist
 from twine_stage.errors import Failure, Refused, Unreachable
 from twine_stage.target import Target, staged_url
 from twine_stage.uploads import Session
@@ -67,8 +67,10 @@ class LegacyStaging:
                 "uploaded, because it would have been published."
             )
 
-    def stage(self, release: Release, dist: Dist) -> tuple[Session, bool]:
+    def stage(self, dist: Dist) -> tuple[Session, bool] | None:
         """Upload one file; gives the session that it is in, and whether this opened it.
+
+        None where the index says that the file is published, with this very content.
 
         Raises:
             Refused: the index will not have the file.
@@ -85,17 +87,21 @@ class LegacyStaging:
             raise Failure(f"{origin(self.target.repository)} redirects the upload elsewhere.")
         if not response.ok:
             raise refusal(response)
-        return self._session(response, dist), response.status_code == 201
+        session = self._session(response, dist)
+        return (session, response.status_code == 201) if session is not None else None
 
-    def _session(self, response: requests.Response, dist: Dist) -> Session:
+    def _session(self, response: requests.Response, dist: Dist) -> Session | None:
         try:
             body = response.json()
         except ValueError:
             body = None
         body = body if isinstance(body, dict) else {}
         notices = body.get("notices")
-        if "status" not in body and notices:
-            raise Refused(409, [str(notice) for notice in notices])
+        sentences = [printable(str(text)) for text in notices] if isinstance(notices, list) else []
+        if any(text.startswith(f"{dist.filename} is published") for text in sentences):
+            return None
+        if "status" not in body and sentences:
+            raise Refused(409, sentences)
         try:
             answer = Answer(response.status_code, response.headers, body)
             return uploads.parse_session(answer, _stage(body))

@@ -3,7 +3,7 @@
 import json
 import re
 import shlex
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,15 +14,22 @@ from packaging.utils import (
     parse_wheel_filename,
 )
 
+from twine_stage.connection import origin
 from twine_stage.errors import Failure
 from twine_stage.memory import Record, session_id
-from twine_stage.staging import Staged
-from twine_stage.uploads import ENDED, Session
+from twine_stage.staging import Arrival, Staged
+from twine_stage.uploads import EDITABLE, ENDED, Session
 
 Body = dict[str, Any]
 
-# The address of a stage, and what comes before it: there the index itself begins.
-_STAGE = re.compile(r"(https?://.*/)draft/[^/]+/simple/?")
+# The address of a stage: where the index itself begins, and the draft's page.
+_STAGE = re.compile(r"((https?://.*/)draft/[^/]+/)simple/?")
+_PUBLISH = re.compile(r"Publish it: (https?://\S+)")
+# How the notices begin that say what the lines say as well.
+_SAID = ("Draft of ", "Try it: ", "It expires on ", "The digest of its content is ", "Publish it: ")
+# A file name as a sentence quotes it.
+_FILENAME = re.compile(r"(['\"`])(\S+\.(?:whl|tar\.gz|zip))\1")
+_KILO = 1000
 
 
 def session_body(session: Session, release: tuple[str, str] | None) -> Body:
@@ -38,8 +45,12 @@ def session_body(session: Session, release: tuple[str, str] | None) -> Body:
         "status": session.status,
         "session-url": session.url,
         "stage-url": session.stage,
+        "page-url": _page(session),
+        "publish-url": _publish_page(session),
         "install-command": install_command(session, project, version),
         "expires-at": session.expires or None,
+        "content-digest": session.digest,
+        "size": session.size,
         "files": [
             {"filename": name, "status": file.status, "notices": list(file.notices)}
             for name, file in sorted(session.files.items())
@@ -50,11 +61,19 @@ def session_body(session: Session, release: tuple[str, str] | None) -> Body:
 
 def staged_body(staged: Staged) -> Body:
     """A session for scripts, with what this run did to it."""
-    release = (staged.record.project, staged.record.version)
-    return session_body(staged.session, release) | {
-        "opened": staged.opened,
-        "uploaded": sorted(name for name, outcome in staged.outcomes.items() if outcome is True),
-        "unchanged": sorted(name for name, outcome in staged.outcomes.items() if outcome is False),
+    release = (staged.release.project, staged.release.version)
+    place = staged.place
+    if place is None:
+        nowhere = "published" if not staged.unpublished else "canceled"
+        session = Session(nowhere, nowhere, expires="", links={}, mechanisms=(), files={})
+        body = session_body(session, release) | {"id": None, "session-url": None}
+    else:
+        body = session_body(place.session, release)
+    return body | {
+        "opened": place is not None and place.opened,
+        "uploaded": staged.named(Arrival.UPLOADED),
+        "unchanged": staged.named(Arrival.UNCHANGED),
+        "already-published": staged.named(Arrival.PUBLISHED),
         "failed": {name: str(failure) for name, failure in sorted(staged.failures.items())},
     }
 
@@ -73,46 +92,165 @@ def record_body(record: Record) -> Body:
 
 
 def session_lines(body: Mapping[str, Any]) -> list[str]:
-    """A session for people. Lines are never broken, so that addresses can be copied."""
+    """A session for people. Lines are never broken, so that addresses can be copied.
+
+    Files that are there are counted; those that are not, and the index's remarks, have lines.
+    """
     name = " ".join(str(body[key]) for key in ("project", "version") if body[key])
     lines = [f"{name or body['session-url']}: {body['status']}"]
+    is_open = body["status"] not in ENDED
+    command = f"twine session publish {body['id'] or body['session-url']}"
     rows = [
+        ("Files", _amount(len(body["files"]), body["size"]) if body["files"] or is_open else None),
+        ("Page", body["page-url"]),
         ("Stage", body["stage-url"]),
         ("Install", body["install-command"]),
+        ("Publish", command if body["status"] in EDITABLE else None),
+        ("", body["publish-url"] if body["status"] in EDITABLE else None),
         ("Session", body["id"] or body["session-url"]),
-        ("Expires", body["expires-at"] if body["status"] not in ENDED else None),
+        ("Digest", body["content-digest"] if is_open else None),
+        ("Expires", body["expires-at"] if is_open else None),
     ]
-    lines += [f"  {label + ':':9}{value}" for label, value in rows if value]
+    lines += [f"  {label + ':' if label else '':9}{value}" for label, value in rows if value]
     for file in body["files"]:
-        lines.append(f"  {file['status']:<11}{file['filename']}")
-        lines += [f"             {notice}" for notice in file["notices"]]
+        if file["status"] != "completed" or file["notices"]:
+            lines.append(f"  {file['status']:<11}{file['filename']}")
+            lines += [f"             {notice}" for notice in file["notices"]]
+    if is_open:
+        lines += [f"  {notice}" for notice in body["notices"] if not notice.startswith(_SAID)]
     return lines
 
 
 def staged_lines(staged: Staged) -> list[str]:
     """What was staged, for people."""
+    release = f"{staged.release.project} {staged.release.version}"
+    published = staged.named(Arrival.PUBLISHED)
+    if not staged.unpublished:
+        size = sum(dist.size for dist in staged.release.dists)
+        return [
+            f"{release}: already published",
+            f"  Files:   {_amount(len(published), size)}, with the same content",
+            "Nothing was staged.",
+        ]
     lines = session_lines(staged_body(staged))
-    return [
-        *lines,
-        f"Nothing of it is public. Publish it: twine session publish {staged.record.id}",
-    ]
+    if published:
+        were = "file was" if len(published) == 1 else "files were"
+        lines.append(
+            f"{len(published)} more {were} already published with the same content, and not "
+            f"staged: {', '.join(published)}"
+        )
+    return [*lines, "Nothing that was staged is public."]
 
 
-def failed_sentence(staged: Sequence[Staged]) -> str:
-    """What is missing, and how to go on."""
-    sentences = []
+def failure_lines(staged: Sequence[Staged]) -> list[str]:
+    """What is missing, a line for each file or reason, and how to go on."""
+    lines = []
     for one in staged:
         if not one.failures:
             continue
-        number, total = len(one.failures), len(one.outcomes)
-        reasons = "; ".join(
-            f"{name}: {str(failure).rstrip('.')}" for name, failure in sorted(one.failures.items())
+        groups = _failures(one)
+        rows = [row for reason, names in groups for row in _failure_rows(reason, names)]
+        lines += (
+            [f"{_missing(one)}:", *(f"  {row}" for row in rows)]
+            if len(rows) > 1
+            else [f"{_missing(one)}: {rows[0]}"]
         )
-        sentences.append(
-            f"{number} of {total} files of {one.release.project} {one.release.version} "
-            f"{'was' if number == 1 else 'were'} not staged: {reasons}."
-        )
+        there = len(one.outcomes) - len(one.failures) - len(one.named(Arrival.PUBLISHED))
+        if there and one.place is not None:
+            lines.append(
+                f"{_amount(there)} of them {'is' if there == 1 else 'are'} in session "
+                f"{one.place.record.id}. Stage the others there with the same command again."
+            )
+    return lines
+
+
+def _failure_rows(reason: str, names: Sequence[str]) -> list[str]:
+    if len(names) == 1:
+        return [f"{names[0]}: {reason}"]
+    return [f"{len(names)} files: {reason}", *(f"  {name}" for name in names)]
+
+
+def failed_sentence(staged: Sequence[Staged]) -> str:
+    """What is missing, as one sentence for scripts."""
+    sentences = []
+    for one in staged:
+        if one.failures:
+            reasons = "; ".join(
+                f"{', '.join(names)}: {reason.rstrip('.')}" for reason, names in _failures(one)
+            )
+            sentences.append(f"{_missing(one)}: {reasons}.")
     return " ".join(sentences)
+
+
+def public_line(session: Session) -> str:
+    """How much became public with the session, which has no files any more."""
+    return f"  Files:   {_amount(len(session.files), session.size)}"
+
+
+def reason_lines(sentences: Iterable[str]) -> list[str]:
+    """Several reasons of one refusal: a line each, those that differ in a file name as one."""
+    groups: dict[str, list[str]] = {}
+    for sentence in dict.fromkeys(sentences):
+        found = _FILENAME.findall(sentence)
+        named = {name for _, name in found}
+        same = _FILENAME.sub("this file", sentence) if len(named) == 1 else sentence
+        groups.setdefault(same, []).append(sentence)
+    lines = []
+    for reason, members in groups.items():
+        if len(members) == 1:
+            lines += members
+        else:
+            lines.append(f"{len(members)} files: {reason}")
+            lines += [f"  {found[2]}" for found in map(_FILENAME.search, members) if found]
+    return lines
+
+
+def _missing(staged: Staged) -> str:
+    number = len(staged.failures)
+    return (
+        f"{number} of {_amount(len(staged.outcomes))} of {staged.release.project} "
+        f"{staged.release.version} {'was' if number == 1 else 'were'} not staged"
+    )
+
+
+def _failures(staged: Staged) -> list[tuple[str, list[str]]]:
+    """The reasons, each with the files that it is of."""
+    groups: dict[str, list[tuple[str, str]]] = {}
+    for name, failure in sorted(staged.failures.items()):
+        reason = str(failure)
+        same = re.sub(rf"(['\"`]?){re.escape(name)}\1", "this file", reason)
+        groups.setdefault(same, []).append((name, reason))
+    return [
+        (members[0][1] if len(members) == 1 else same, [name for name, _ in members])
+        for same, members in groups.items()
+    ]
+
+
+def _amount(number: int, size: int | None = None) -> str:
+    """So many files, and how large they are together."""
+    files = f"{number} file{'' if number == 1 else 's'}"
+    return files if size is None else f"{files}, {_readable(size)}"
+
+
+def _readable(size: int) -> str:
+    amount = float(size)
+    for unit in ("bytes", "kB", "MB"):
+        if amount < _KILO:
+            return f"{amount:.3g} {unit}"
+        amount /= _KILO
+    return f"{amount:.3g} GB"
+
+
+def _page(session: Session) -> str | None:
+    """The page of the draft, where the address of the stage tells it."""
+    stage = _STAGE.fullmatch(session.stage or "")
+    return stage[1] if stage is not None else None
+
+
+def _publish_page(session: Session) -> str | None:
+    """The page that publishes it, which a notice tells; only one of the index itself."""
+    pages = [found[1] for found in map(_PUBLISH.fullmatch, session.notices) if found is not None]
+    return next((page for page in pages if origin(page) == origin(session.url)), None)
 
 
 def install_command(session: Session, project: str | None, version: str | None) -> str | None:
@@ -128,7 +266,7 @@ def install_command(session: Session, project: str | None, version: str | None) 
     if stage is None:
         return f"pip install --index-url {shlex.quote(session.stage)} {requirement}"
     return (
-        f"pip install --index-url {shlex.quote(stage[1] + 'simple/')} "
+        f"pip install --index-url {shlex.quote(stage[2] + 'simple/')} "
         f"--extra-index-url {shlex.quote(session.stage)} {requirement}"
     )
 
@@ -136,13 +274,15 @@ def install_command(session: Session, project: str | None, version: str | None) 
 def append_variables(path: Path, staged: Staged) -> None:
     """Add where the session is to a file of ``name=value`` lines, as CI systems read them.
 
+    They are empty where there is no session, because all of it is published already.
+
     Raises:
         Failure: it cannot be written.
     """
     variables = {
-        "session_id": staged.record.id,
-        "session_url": staged.session.url,
-        "stage_url": staged.session.stage or "",
+        "session_id": staged.place.record.id if staged.place is not None else "",
+        "session_url": staged.place.session.url if staged.place is not None else "",
+        "stage_url": (staged.place.session.stage or "") if staged.place is not None else "",
     }
     try:
         with path.open("a", encoding="utf-8") as file:

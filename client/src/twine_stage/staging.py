@@ -1,6 +1,7 @@
 """``twine stage``: a session for each release, its files in parallel, and order after an end."""
 
 import contextlib
+import enum
 import queue
 import threading
 import time
@@ -17,7 +18,7 @@ from twine_stage.legacy import LegacyStaging
 from twine_stage.memory import Memory, Record, session_id
 from twine_stage.progress import Progress
 from twine_stage.target import Target
-from twine_stage.transfer import Place, Transfer
+from twine_stage.transfer import Destination, Transfer
 from twine_stage.uploads import Session
 
 # How an index says that there is nothing, or nothing of version 2, at an address.
@@ -30,21 +31,41 @@ _PARTING_SECONDS = 3.0
 _AT_LEAST = timedelta(hours=2)
 
 
+class Arrival(enum.Enum):
+    """What became of a file that is where it should be."""
+
+    UPLOADED = enum.auto()
+    UNCHANGED = enum.auto()
+    PUBLISHED = enum.auto()
+
+
+@dataclass
+class Place:
+    """The session of a release, and what is remembered of it.
+
+    Attributes:
+        opened: whether this run opened the session.
+    """
+
+    record: Record
+    session: Session
+    opened: bool
+
+
 @dataclass
 class Staged:
     """What became of one release.
 
     Attributes:
-        opened: whether this run opened the session.
-        outcomes: by file name, True where it was uploaded, False where it was there already, or
-            why it is not there.
+        place: where it is staged; nowhere where the index has all of it in public already, and
+            where no file got into an index without Upload 2.0.
+        outcomes: by file name, what became of it: uploaded, in the session already, in public
+            already with the same content, or why it is not there.
     """
 
     release: Release
-    record: Record
-    session: Session
-    opened: bool
-    outcomes: dict[str, bool | Failure] = field(default_factory=dict)
+    place: Place | None = None
+    outcomes: dict[str, Arrival | Failure] = field(default_factory=dict)
 
     @property
     def failures(self) -> dict[str, Failure]:
@@ -52,6 +73,19 @@ class Staged:
         return {
             name: outcome for name, outcome in self.outcomes.items() if isinstance(outcome, Failure)
         }
+
+    @property
+    def unpublished(self) -> list[Dist]:
+        """The files that are not in public already."""
+        return [
+            dist
+            for dist in self.release.dists
+            if self.outcomes.get(dist.filename) is not Arrival.PUBLISHED
+        ]
+
+    def named(self, arrival: Arrival) -> list[str]:
+        """The files that this became of, sorted."""
+        return sorted(name for name, outcome in self.outcomes.items() if outcome is arrival)
 
 
 class Staging:
@@ -87,8 +121,10 @@ class Staging:
     def run(self, releases: Sequence[Release]) -> list[Staged]:
         """Have every file in the session of its release.
 
-        What went wrong with single files is in the outcomes. A session that this opened, and that
-        no file got into because the index wants none of them, is canceled again.
+        What is published already with the same content is left out, and no session is opened for
+        a release of which nothing is left. What went wrong with single files is in the outcomes.
+        A session that this opened, and that no file got into because the index wants none of
+        them, is canceled again.
 
         Raises:
             Failure: sessions cannot be opened; those that this opened are canceled again.
@@ -96,30 +132,53 @@ class Staging:
                 uploading.
         """
         connection = self.target.connect(self.stop)
+        self.staged = [Staged(release) for release in releases]
         try:
-            if self._open(connection, releases):
-                self._upload(connection)
-            else:
-                self._upload_legacy(releases)
+            self._leave_out_published(connection, self.staged)
+            wanted = [staged for staged in self.staged if staged.unpublished]
+            if wanted:
+                self._stage(connection, wanted)
         except KeyboardInterrupt:
             self._break_off()
             raise
+        for staged in self.staged:
+            if staged.place is not None and staged.place.opened and _unwanted(staged):
+                self._cancel(connection, staged, staged.place)
+        return self.staged
+
+    def _leave_out_published(self, connection: Connection, staged: Sequence[Staged]) -> None:
+        """Note which files are in public with the very content that they have here."""
+        for one in staged:
+            public = uploads.digests(connection, self.target.simple, one.release.project)
+            for dist in one.release.dists:
+                if public.get(dist.filename) == dist.sha256:
+                    one.outcomes[dist.filename] = Arrival.PUBLISHED
+
+    def _stage(self, connection: Connection, wanted: Sequence[Staged]) -> None:
+        """Upload what is not public yet."""
+        try:
+            if self._open(connection, wanted):
+                self._upload(connection, wanted)
+            else:
+                self._upload_legacy(wanted)
         except Failure:
-            if not any(staged.outcomes for staged in self.staged):
+            if not any(set(staged.outcomes.values()) - {Arrival.PUBLISHED} for staged in wanted):
                 self._cancel_opened(connection)
             raise
-        for staged in self.staged:
-            if staged.opened and _unwanted(staged):
-                self._cancel(connection, staged)
-        return self.staged
+        for staged in wanted:
+            if staged.place is not None:
+                staged.place.session = uploads.measured(
+                    connection, staged.place.session, staged.release.project
+                )
 
     # Opening
 
-    def _open(self, connection: Connection, releases: Sequence[Release]) -> bool:
+    def _open(self, connection: Connection, wanted: Sequence[Staged]) -> bool:
         """Open or join a session for each release; False where there is no Upload 2.0."""
         if self.target.root is None:
             return False
-        for release in releases:
+        for number, staged in enumerate(wanted):
+            release = staged.release
             # An interruption that fell between request and answer would leave a session behind.
             with to_its_end():
                 try:
@@ -127,21 +186,21 @@ class Staging:
                         connection, self.target.root, release.project, release.version
                     )
                 except Refused as refused:
-                    if refused.status in NO_UPLOAD_2 and not self.staged:
+                    if refused.status in NO_UPLOAD_2 and not number:
                         return False
                     raise
-                staged = self._note(release, session, opened=opened, legacy=False)
-                self.staged.append(staged)
+                place = self._note(release, session, opened=opened, legacy=False)
+                staged.place = place
             if session.status not in uploads.EDITABLE:
                 raise Failure(
                     f"The session of {release.project} {release.version} is {session.status}, and "
                     "takes no files."
                 )
             with contextlib.suppress(Refused):
-                staged.session = uploads.outlasting(connection, session, _AT_LEAST)
+                place.session = uploads.outlasting(connection, session, _AT_LEAST)
         return True
 
-    def _note(self, release: Release, session: Session, *, opened: bool, legacy: bool) -> Staged:
+    def _note(self, release: Release, session: Session, *, opened: bool, legacy: bool) -> Place:
         record = Record(
             id=session_id(release.project, release.version, session.url),
             project=release.project,
@@ -163,17 +222,18 @@ class Staging:
             f"{'Opened a' if opened else 'Joined the open'} session of {release.project} "
             f"{release.version}: {record.id}"
         )
-        return Staged(release, record, session, opened)
+        return Place(record, session, opened)
 
     # Uploading
 
-    def _upload(self, connection: Connection) -> None:
+    def _upload(self, connection: Connection, wanted: Sequence[Staged]) -> None:
         jobs: list[_Job] = []
-        for staged in self.staged:
-            place = self._place(connection, staged)
-            for dist in staged.release.dists:
+        places = [(staged, staged.place) for staged in wanted if staged.place is not None]
+        for staged, place in places:
+            destination = self._destination(connection, staged.release, place)
+            for dist in staged.unpublished:
                 sent = self.progress.file(dist.filename, dist.size)
-                transfer = Transfer(connection, self.memory, place, dist, sent)
+                transfer = Transfer(connection, self.memory, destination, dist, sent)
                 jobs.append(_Job(staged, dist, transfer))
         self._transfers = [job.transfer for job in jobs]
         with self.progress:
@@ -184,17 +244,19 @@ class Staging:
                 self._work(again, 1)
         for job in jobs:
             job.staged.outcomes[job.dist.filename] = job.outcome
-        for staged in self.staged:
+        # Somebody may have published meanwhile what was refused just now.
+        self._leave_out_published(
+            connection, [job.staged for job in jobs if _is_conflict(job.outcome)]
+        )
+        for _, place in places:
             with contextlib.suppress(Unreachable):
-                staged.session = uploads.status(connection, staged.session.url)
+                place.session = uploads.status(connection, place.session.url)
 
-    def _place(self, connection: Connection, staged: Staged) -> Place:
+    def _destination(self, connection: Connection, release: Release, place: Place) -> Destination:
         digests: dict[str, str] = {}
-        if staged.session.files:
-            digests = dict(
-                uploads.staged_digests(connection, staged.session, staged.release.project)
-            )
-        return Place(staged.session, staged.record.id, digests, self.replace_unfinished)
+        if place.session.files:
+            digests = dict(uploads.staged_digests(connection, place.session, release.project))
+        return Destination(place.session, place.record.id, digests, self.replace_unfinished)
 
     def _work(self, jobs: Sequence["_Job"], number: int) -> None:
         """Run the jobs in so many threads; returns when all are done."""
@@ -220,7 +282,7 @@ class Staging:
             except queue.Empty:
                 return
             try:
-                job.outcome = job.transfer.run()
+                job.outcome = Arrival.UPLOADED if job.transfer.run() else Arrival.UNCHANGED
             except Failure as failure:
                 job.outcome = failure
             except Stopped:
@@ -229,30 +291,26 @@ class Staging:
                 job.outcome = Failure(f"{type(error).__name__}: {error}")
             self.progress.done(job.dist.filename)
 
-    def _upload_legacy(self, releases: Sequence[Release]) -> None:
+    def _upload_legacy(self, wanted: Sequence[Staged]) -> None:
         legacy = LegacyStaging(self.target)
         legacy.check()
-        for release in releases:
-            staged: Staged | None = None
-            outcomes: dict[str, bool | Failure] = {}
-            for dist in release.dists:
+        for staged in wanted:
+            outcomes: dict[str, Arrival | Failure] = {}
+            for dist in staged.unpublished:
                 try:
-                    session, opened = legacy.stage(release, dist)
+                    answer = legacy.stage(dist)
                 except (Refused, Unreachable) as failure:
                     outcomes[dist.filename] = failure
                     continue
-                outcomes[dist.filename] = True
-                if staged is None:
-                    staged = self._note(release, session, opened=opened, legacy=True)
-                    self.staged.append(staged)
-                staged.session = session
-            if staged is None:
-                reasons = dict.fromkeys(str(outcome) for outcome in outcomes.values())
-                raise Failure(
-                    f"Nothing of {release.project} {release.version} was staged: "
-                    + " ".join(reasons)
-                )
-            staged.outcomes = outcomes
+                if answer is None:
+                    outcomes[dist.filename] = Arrival.PUBLISHED
+                    continue
+                outcomes[dist.filename] = Arrival.UPLOADED
+                session, opened = answer
+                if staged.place is None:
+                    staged.place = self._note(staged.release, session, opened=opened, legacy=True)
+                staged.place.session = session
+            staged.outcomes |= outcomes
 
     # Ending
 
@@ -267,28 +325,30 @@ class Staging:
         connection = self.target.connect(threading.Event())
         for transfer in self._transfers:
             transfer.connection = connection
-            if not any(
-                staged.opened and staged.record.id == transfer.place.id for staged in self.staged
-            ):
+            if transfer.destination.id not in [place.record.id for _, place in self._opened()]:
                 transfer.withdraw()
         self._cancel_opened(connection)
 
     def _cancel_opened(self, connection: Connection) -> None:
-        for staged in self.staged:
-            if staged.opened:
-                self._cancel(connection, staged)
+        for staged, place in self._opened():
+            self._cancel(connection, staged, place)
 
-    def _cancel(self, connection: Connection, staged: Staged) -> None:
+    def _opened(self) -> list[tuple[Staged, Place]]:
+        """The sessions that this run opened."""
+        places = [(staged, staged.place) for staged in self.staged]
+        return [(staged, place) for staged, place in places if place is not None and place.opened]
+
+    def _cancel(self, connection: Connection, staged: Staged, place: Place) -> None:
         what = f"the session of {staged.release.project} {staged.release.version}"
         try:
-            uploads.cancel(connection, staged.session)
+            uploads.cancel(connection, place.session)
         except Failure as failure:
             self.progress.say(
-                f"Could not cancel {what}, {staged.record.id}, which is left: {failure}"
+                f"Could not cancel {what}, {place.record.id}, which is left: {failure}"
             )
             return
-        staged.session = replace(staged.session, status="canceled", links={}, files={})
-        self.memory.forget(staged.record.id)
+        place.session = replace(place.session, status="canceled", links={}, files={})
+        self.memory.forget(place.record.id)
         self.progress.say(f"Canceled {what} again.")
 
 
@@ -297,16 +357,22 @@ class _Job:
     staged: Staged
     dist: Dist
     transfer: Transfer
-    outcome: bool | Failure = field(
+    outcome: Arrival | Failure = field(
         default_factory=lambda: Failure("it was not begun, because the command ended.")
     )
 
 
-def _is_conflict(outcome: bool | Failure) -> bool:
+def _is_conflict(outcome: Arrival | Failure) -> bool:
     return isinstance(outcome, Refused) and outcome.status == 409
 
 
 def _unwanted(staged: Staged) -> bool:
-    """Whether the index refused every file, and nobody else has brought any."""
-    outcomes = staged.outcomes.values()
-    return all(isinstance(outcome, Refused) for outcome in outcomes) and not staged.session.files
+    """Whether no file got into the session, because the index wants none of them."""
+    return (
+        staged.place is not None
+        and not staged.place.session.files
+        and all(
+            outcome is Arrival.PUBLISHED or isinstance(outcome, Refused)
+            for outcome in staged.outcomes.values()
+        )
+    )

@@ -55,6 +55,11 @@ class Target:
         """Where the index itself begins, with a slash at the end."""
         return base_of(self.root or "") or base_of(self.repository) or f"{self.repository}/"
 
+    @property
+    def simple(self) -> str:
+        """Where its simple index should be."""
+        return f"{self.base}simple/"
+
     def open_repository(self) -> Repository:
         """Twine's repository; it may ask for credentials."""
         return self.settings.create_repository()

@@ -24,7 +24,7 @@ _AGAIN = (429, 500, 502, 503, 504)
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class Destination:
     """The session that files go into, and what is in it already.
 
     Attributes:
@@ -46,17 +46,22 @@ class Transfer:
     Args:
         connection: to the index.
         memory: where uploads that are under way are noted.
-        place: where the file goes.
+        destination: where the file goes.
         dist: the file.
         sent: counts what has left.
     """
 
     def __init__(
-        self, connection: Connection, memory: Memory, place: Place, dist: Dist, sent: Sent
+        self,
+        connection: Connection,
+        memory: Memory,
+        destination: Destination,
+        dist: Dist,
+        sent: Sent,
     ) -> None:
         self.connection = connection
         self.memory = memory
-        self.place = place
+        self.destination = destination
         self.dist = dist
         self.sent = sent
         self.began: FileUpload | None = None
@@ -70,7 +75,7 @@ class Transfer:
             Unreachable: the connection broke again and again. Another run can go on.
             Stopped: the command was interrupted.
         """
-        if self.place.digests.get(self.dist.filename) == self.dist.sha256:
+        if self.destination.digests.get(self.dist.filename) == self.dist.sha256:
             return False
         upload = self._former() or self._announced()
         self.began = upload
@@ -82,7 +87,7 @@ class Transfer:
             self._withdraw(upload)
             raise
         self.began = None
-        self.memory.forget_upload(self.place.id, self.dist.filename)
+        self.memory.forget_upload(self.destination.id, self.dist.filename)
         return True
 
     def withdraw(self) -> None:
@@ -94,7 +99,7 @@ class Transfer:
 
     def _former(self) -> FileUpload | None:
         """The upload of this very file that a former run began."""
-        noted = self.memory.pending_upload(self.place.id, self.dist.filename)
+        noted = self.memory.pending_upload(self.destination.id, self.dist.filename)
         if noted is None:
             return None
         try:
@@ -105,17 +110,17 @@ class Transfer:
             if noted.sha256 == self.dist.sha256:
                 return upload
             uploads.delete(self.connection, upload.url)
-        self.memory.forget_upload(self.place.id, self.dist.filename)
+        self.memory.forget_upload(self.destination.id, self.dist.filename)
         return None
 
     def _announced(self) -> FileUpload:
-        listed = self.place.session.files.get(self.dist.filename)
-        in_the_way = ("error", "pending") if self.place.replace_unfinished else ("error",)
+        listed = self.destination.session.files.get(self.dist.filename)
+        in_the_way = ("error", "pending") if self.destination.replace_unfinished else ("error",)
         if listed is not None and listed.status in in_the_way:
             uploads.delete(self.connection, listed.link)
         upload = self._announce()
         self.memory.remember_upload(
-            self.place.id, self.dist.filename, PendingUpload(upload.url, self.dist.sha256)
+            self.destination.id, self.dist.filename, PendingUpload(upload.url, self.dist.sha256)
         )
         return upload
 
@@ -128,7 +133,7 @@ class Transfer:
             try:
                 return uploads.announce(
                     self.connection,
-                    self.place.session,
+                    self.destination.session,
                     filename=self.dist.filename,
                     size=self.dist.size,
                     sha256=self.dist.sha256,
@@ -146,13 +151,13 @@ class Transfer:
                 self._delete_own()
 
     def _delete_own(self) -> None:
-        now = uploads.status(self.connection, self.place.session.url)
+        now = uploads.status(self.connection, self.destination.session.url)
         listed = now.files.get(self.dist.filename)
         if listed is not None and listed.status == "pending":
             uploads.delete(self.connection, listed.link)
 
     def _mechanism(self) -> str:
-        offered = self.place.session.mechanisms
+        offered = self.destination.session.mechanisms
         may_work = self._by_storage and self.connection.storage_works is not False
         if PRESIGNED in offered and may_work:
             return PRESIGNED
@@ -289,7 +294,7 @@ class Transfer:
                 uploads.delete(self.connection, upload.url)
         except Failure:
             return
-        self.memory.forget_upload(self.place.id, self.dist.filename)
+        self.memory.forget_upload(self.destination.id, self.dist.filename)
 
 
 def _backoff(failures: int) -> float:

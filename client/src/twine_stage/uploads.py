@@ -1,7 +1,7 @@
 """Upload 2.0 (PEP 694, draft of 29 July 2026): sessions and the files in them, from outside."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from urllib.parse import quote, urljoin
@@ -37,6 +37,7 @@ class Session:
 
     Attributes:
         digest: names what is in it, where the index tells that (``content-digest``).
+        size: of all files together, in bytes, where somebody looked for it.
     """
 
     url: str
@@ -47,6 +48,7 @@ class Session:
     files: Mapping[str, StagedFile]
     notices: Sequence[str] = ()
     digest: str | None = None
+    size: int | None = None
 
     @property
     def stage(self) -> str | None:
@@ -214,16 +216,37 @@ def outlasting(connection: Connection, session: Session, length: timedelta) -> S
 
 def staged_digests(connection: Connection, session: Session, project: str) -> Mapping[str, str]:
     """The SHA-256 of each file that can be installed from the session, by file name."""
-    if session.stage is None:
-        return {}
-    page = connection.public_json(f"{session.stage.rstrip('/')}/{project}/")
-    files = page.get("files")
+    return digests(connection, session.stage, project) if session.stage is not None else {}
+
+
+def digests(connection: Connection, index: str, project: str) -> Mapping[str, str]:
+    """The SHA-256 of each file that a simple index lists of the project, by file name."""
     found = {}
-    for item in files if isinstance(files, list) else []:
+    for item in _listed(connection, index, project):
         match item:
             case {"filename": str(filename), "hashes": {"sha256": str(digest)}}:
                 found[filename] = digest
     return found
+
+
+def measured(connection: Connection, session: Session, project: str | None) -> Session:
+    """The session with the size of its files, where its stage tells that of all of them."""
+    if project is None or session.stage is None or not session.files:
+        return session
+    sizes: dict[str, int] = {}
+    for item in _listed(connection, session.stage, project):
+        match item:
+            case {"filename": str(filename), "size": int(size)}:
+                sizes[filename] = size
+    names = [name for name, file in session.files.items() if file.status == "completed"]
+    known = [sizes[name] for name in names if name in sizes]
+    return replace(session, size=sum(known)) if len(known) == len(names) else session
+
+
+def _listed(connection: Connection, index: str, project: str) -> list[object]:
+    """What a simple index lists of the project; nothing where it is none."""
+    files = connection.public_json(f"{index.rstrip('/')}/{quote(project, safe='')}/").get("files")
+    return files if isinstance(files, list) else []
 
 
 # Files

@@ -112,14 +112,18 @@ class Kind:
         knows_staging: whether it knows staged legacy uploads; else it takes the flag for nothing.
         resumable: whether it offers more than the mechanism that every index has.
         parallel: whether it takes several files of a session at the same time.
+        lists: whether anybody may read its simple index.
     """
 
     upload_2: bool = True
     knows_staging: bool = True
     resumable: bool = True
     parallel: bool = True
+    lists: bool = True
 
 
+CURRENT = Kind()
+CLOSED = Kind(upload_2=False, lists=False)
 OLD = Kind(upload_2=False)
 OLDER = Kind(upload_2=False, knows_staging=False)
 PLAIN = Kind(resumable=False)
@@ -141,6 +145,9 @@ def another_index(index_url: str, kind: Kind) -> Iterator[tuple[str, list[str]]]
             body = self.rfile.read(length)
             if len(body) < length:
                 self.close_connection = True
+                return
+            if self.path.startswith("/simple/") and not kind.lists:
+                self._send(401, "Unauthorized", [("Content-Type", "text/plain")], b"Who are you?")
                 return
             if self.path.startswith("/upload/") and not kind.upload_2:
                 self._send(404, "Not Found", [("Content-Type", "text/html")], b"<h1>No</h1>")

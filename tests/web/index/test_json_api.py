@@ -119,6 +119,22 @@ def test_the_address_of_a_file_leads_to_its_bytes(stocked: StockedSite) -> None:
         assert fetch(stocked.site, path).body == stocked.files[file["filename"]].read_bytes()
 
 
+def test_a_mirror_finds_the_metadata_of_every_wheel(stocked: StockedSite) -> None:
+    """As bandersnatch 8.2 reads it: by the digest, and the address of the file with an ending."""
+    files = [file for files in read(stocked.site, PROJECT)["releases"].values() for file in files]
+    copied = {}
+    for file in files:
+        if isinstance(file["core-metadata"], dict):
+            path = file["url"].removeprefix("http://index.example")
+            metadata = fetch(stocked.site, f"{path}.metadata").body
+            assert file["core-metadata"] == {"sha256": hashlib.sha256(metadata).hexdigest()}
+            copied[file["filename"]] = metadata
+
+    assert sorted(copied) == sorted(f["filename"] for f in files if f["filename"].endswith(".whl"))
+    assert len(copied) == 2
+    assert all(metadata.startswith(b"Metadata-Version: ") for metadata in copied.values())
+
+
 def test_what_has_no_value_is_there_all_the_same(stocked: StockedSite) -> None:
     info = read(stocked.site, PROJECT)["info"]
 

@@ -33,6 +33,8 @@ _HEADING = re.compile(r"<h([1-6])[^>]*>(.*?)(?:<a [^>]*></a>)?</h\1>", re.DOTALL
 # To other files of the repository: no address of another site, and none inside the page.
 _LINK = re.compile(r'<a href="(?![a-z]+:|#)([^"#]*)(#[^"]*)?"[^>]*>(.*?)</a>', re.DOTALL)
 _IMAGE = re.compile(r"<img [^>]*>")
+# The renderer calls the language of a program the language of its text.
+_CODE = re.compile(r"<pre(?: lang=\"[^\"]*\")?>")
 _TAG = re.compile(r"<[^>]*>")
 _TABLE = re.compile(r"<table>.*?</table>", re.DOTALL)
 # What examples call this index.
@@ -71,6 +73,8 @@ def page(name: str) -> Page:
     rendered = _IMAGE.sub("", markdown.render(text) or "").replace(f"#{_THEIRS}", "#")
     heading = _HEADING.search(rendered)
     body = rendered[heading.end() :] if heading is not None else rendered
+    # Long lines scroll, by keyboard too.
+    body = _CODE.sub('<pre tabindex="0">', body)
     first = _PARAGRAPH.search(body)
     return Page(
         name=name,
