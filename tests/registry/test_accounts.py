@@ -9,7 +9,7 @@ import pytest
 from sqlalchemy import select
 
 from greenroom.models import Attempt, RoleName, Token, User
-from greenroom.registry import accounts, drafts, projects
+from greenroom.registry import accounts, drafts, password_turns, projects
 from greenroom.registry.accounts import SignedIn
 from greenroom.registry.errors import InvalidRequest, NotAuthenticated, NotFound, Refusal, TooMany
 from greenroom.registry.permissions import OPERATOR, ApiToken, Person
@@ -238,6 +238,13 @@ def register(uow: UnitOfWork, count: int, address: str) -> None:
         accounts.register(OneUnit(uow), name, f"{name}@index.example", PASSWORD, address)
 
 
+@pytest.fixture
+def room_for_all(monkeypatch: pytest.MonkeyPatch) -> None:
+    """However many sign in at once, each waits for its turn."""
+    monkeypatch.setattr(password_turns, "_places", threading.BoundedSemaphore(100))
+
+
+@pytest.mark.usefixtures("room_for_all")
 def test_many_attempts_at_once_are_counted_like_many_in_a_row(services: Services) -> None:
     with services.writing() as uow:
         factories.make_user(uow)
@@ -252,6 +259,7 @@ def test_many_attempts_at_once_are_counted_like_many_in_a_row(services: Services
     assert factories.at_once(*[attempt] * 16).count(True) == 10
 
 
+@pytest.mark.usefixtures("room_for_all")
 def test_who_signs_in_at_once_with_the_right_password_does(services: Services) -> None:
     with services.writing() as uow:
         user = signed_in(factories.make_user(uow))

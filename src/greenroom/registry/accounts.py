@@ -7,7 +7,6 @@ meanwhile.
 import hashlib
 import hmac
 import secrets
-import threading
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -18,7 +17,7 @@ from sqlalchemy import bindparam, delete, func, select
 from sqlalchemy.orm import Session, joinedload, selectinload
 
 from greenroom.models import Attempt, Project, Token, User
-from greenroom.registry import projects
+from greenroom.registry import password_turns, projects
 from greenroom.registry.errors import (
     InvalidRequest,
     NotAllowed,
@@ -126,9 +125,11 @@ def prepared(username: str, email: str, password: str) -> NewAccount:
 
     Raises:
         InvalidRequest: name, address or password do not do.
+        TooMany: too many passwords are worked on just now.
     """
     _check_account(username, email, password)
-    return NewAccount(username, email, _hashed(password))
+    with password_turns.turn():
+        return NewAccount(username, email, _hashed(password))
 
 
 def create_user(
@@ -225,6 +226,7 @@ def create_first_administrator(
     Raises:
         NotFound: there is one.
         InvalidRequest: name, address or password do not do.
+        TooMany: too many passwords are worked on just now.
     """
     with services.reading() as uow:
         _check_empty(uow)
@@ -313,8 +315,14 @@ def sign_in(services: Services, username: str, password: str, address: str) -> S
     it is none, so that many at once count like many in a row.
 
     Raises:
-        TooMany: too many failures from this address, or for this account from this address.
+        TooMany: too many failures from this address, or for this account from this address; or too
+            many sign in just now, which counts for nobody.
     """
+    with password_turns.turn():
+        return _sign_in(services, username, password, address)
+
+
+def _sign_in(services: Services, username: str, password: str, address: str) -> SignedIn | None:
     account = username.lower() if is_username(username) else ""
     with services.writing() as uow:
         uow.lock(f"sign-in:{address}")
@@ -344,7 +352,13 @@ def change_password(services: Services, user_id: int, current: str, new: str) ->
 
     Raises:
         InvalidRequest: the current one is wrong, or the new one does not do.
+        TooMany: too many passwords are worked on just now.
     """
+    with password_turns.turn():
+        return _change_password(services, user_id, current, new)
+
+
+def _change_password(services: Services, user_id: int, current: str, new: str) -> SignedIn:
     with services.reading() as uow:
         password_hash = uow.db.get_one(User, user_id).password_hash
     if not _verify(password_hash, current):
@@ -534,26 +548,20 @@ def _hasher() -> argon2.PasswordHasher:
     return argon2.PasswordHasher()
 
 
-# Each takes 64 MiB and a processor for a while: the others wait, so that other requests do not.
-_hashing = threading.BoundedSemaphore(2)
-
-
 @cache
 def _dummy_hash() -> str:
     return _hashed(secrets.token_hex())
 
 
 def _hashed(password: str) -> str:
-    with _hashing:
-        return _hasher().hash(password)
+    return _hasher().hash(password)
 
 
 def _verify(password_hash: str, password: str) -> bool:
     if len(password) > LONGEST_PASSWORD:
         return False
     try:
-        with _hashing:
-            return _hasher().verify(password_hash, password)
+        return _hasher().verify(password_hash, password)
     except argon2.exceptions.Argon2Error:
         return False
 
