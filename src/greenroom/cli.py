@@ -215,6 +215,7 @@ def serve(services: Services, host: str, port: int, workers: int) -> None:
             make_app(settings, services=open_),
             THREAD_LOCALS,
             lambda: PublicChanges(open_.database),
+            settings.trusted_proxies,
         )
 
     with _alone(settings):

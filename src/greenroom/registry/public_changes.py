@@ -88,6 +88,8 @@ class PublicChanges:
                     autocommit=True, readonly=True
                 )
             self._connection = connection
+            if self._database.is_sqlite:  # whoever looks may be an event loop, which must not wait
+                connection.cursor().execute("PRAGMA busy_timeout = 20")
         return cast("_Cursor", self._connection.cursor())
 
     def _disconnect(self) -> None:

@@ -1,16 +1,26 @@
 """How many connections an address may have."""
 
 from collections import Counter
-from ipaddress import IPv6Address, ip_address
+from collections.abc import Iterable
+from ipaddress import IPv4Network, IPv6Address, IPv6Network, ip_address
 from typing import Any
 
 MOST_OF_ONE = 512
+
+Networks = Iterable[IPv4Network | IPv6Network]
 
 
 class Addresses:
     """Counts open connections by the network that they come from."""
 
-    def __init__(self, most_of_one: int = MOST_OF_ONE) -> None:
+    def __init__(self, proxies: Networks = (), most_of_one: int = MOST_OF_ONE) -> None:
+        """Nothing is open.
+
+        Args:
+            proxies: have as many connections as they like, which are other people's.
+            most_of_one: how many connections any other network may have.
+        """
+        self._proxies = tuple(proxies)
         self._most = most_of_one
         self._open: Counter[str] = Counter()
 
@@ -34,10 +44,16 @@ class Addresses:
 
     def take(self, network: str) -> bool:
         """Count one more connection, unless there are too many."""
-        if network and self._open[network] >= self._most:
+        if self._open[network] >= self._most and not self._is_proxy(network):
             return False
         self._open[network] += 1
         return True
+
+    def _is_proxy(self, network: str) -> bool:
+        if not network:  # a socket of this machine
+            return True
+        address = ip_address(network)
+        return any(address in proxy for proxy in self._proxies)
 
     def give_back(self, network: str) -> None:
         """Count one less."""

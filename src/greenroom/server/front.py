@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Protocol
 from wsgiref.types import WSGIApplication
 
-from greenroom.server.addresses import Addresses
+from greenroom.server.addresses import Addresses, Networks
 from greenroom.server.answers import Answer, Answers, Wanted, preferred_coding
 from greenroom.server.changes import Changes, Source
 from greenroom.server.wsgi_pool import Locals, WsgiPool
@@ -64,10 +64,11 @@ class Front:
         timing: Timing,
         locals_: Locals,
         source: Source | None,
+        proxies: Networks,
     ) -> None:
         """See :func:`greenroom.server.serve.serve`."""
         self.timing = timing
-        self.addresses = Addresses()
+        self.addresses = Addresses(proxies)
         self.answers = Answers()
         self.connections: set[Open] = set()
         self.heads: dict[bytes, tuple[Wanted, bool]] = {}

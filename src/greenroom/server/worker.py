@@ -28,6 +28,7 @@ from gunicorn.errors import HaltServer
 from gunicorn.glogging import Logger
 from gunicorn.workers.gasgi import ASGIWorker
 
+from greenroom.server.addresses import Networks
 from greenroom.server.changes import Source
 from greenroom.server.connection import Connection
 from greenroom.server.front import Front, Timing
@@ -53,11 +54,13 @@ class Served:
         locals: thread-local state of its framework, which belongs to a request.
         make_source: makes, in each worker, what tells when public answers have changed. None: no
             answer is kept.
+        proxies: where trusted proxies are, whose connections are other people's.
     """
 
     application: WSGIApplication
     locals: Locals = ()
     make_source: Callable[[], Source] | None = None
+    proxies: Networks = ()
 
 
 @dataclass(frozen=True)
@@ -234,6 +237,7 @@ class _Worker(ASGIWorker):
             timing=plan.timing,
             locals_=self.asgi.locals,
             source=make_source() if make_source is not None else None,
+            proxies=self.asgi.proxies,
         )
         servers = [
             await loop.create_server(lambda: Connection(self, front), sock=listener.sock)
