@@ -5,6 +5,7 @@ import hashlib
 import os
 import tempfile
 from collections.abc import Iterable, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -99,8 +100,68 @@ class TooManyBytes(Exception):
 
 
 class _Hash(Protocol):
-    def update(self, data: bytes, /) -> None: ...
+    def update(self, data: bytes | bytearray, /) -> None: ...
     def hexdigest(self) -> str: ...
+
+
+class _Digests:
+    """Several digests of the same bytes.
+
+    What is large is hashed by two threads of its own, so that it takes no longer than the slowest
+    digest, beside receiving and writing. No more than two blocks of it wait.
+    """
+
+    def __init__(self, more: Iterable[str]) -> None:
+        self._hashes: dict[str, _Hash] = {
+            "md5": hashlib.md5(usedforsecurity=False),
+            "sha256": hashlib.sha256(),
+            "blake2_256": hashlib.blake2b(digest_size=32),
+        }
+        for name in more:
+            if name not in self._hashes:
+                self._hashes[name] = hashlib.new(name, usedforsecurity=False)
+        self._block = bytearray()
+        self._threads: ThreadPoolExecutor | None = None
+        self._running: list[Future[None]] = []
+
+    def add(self, piece: bytes) -> None:
+        """Take the next bytes."""
+        self._block += piece
+        if len(self._block) < _BLOCK:
+            return
+        if self._threads is None:
+            self._threads = ThreadPoolExecutor(2, "hashing")
+        self._wait()
+        slowest, *others = self._hashes.values()
+        self._running = [
+            self._threads.submit(_update, hashes, self._block) for hashes in ([slowest], others)
+        ]
+        self._block = bytearray()
+
+    def finished(self) -> dict[str, str]:
+        """In hexadecimal, by name; nothing more may come."""
+        self._wait()
+        _update(self._hashes.values(), self._block)
+        self.close()
+        return {name: digest.hexdigest() for name, digest in self._hashes.items()}
+
+    def close(self) -> None:
+        """End the threads."""
+        if self._threads is not None:
+            self._threads.shutdown()
+
+    def _wait(self) -> None:
+        for running in self._running:
+            running.result()
+        self._running = []
+
+
+_BLOCK = 1024**2
+
+
+def _update(hashes: Iterable[_Hash], block: bytearray) -> None:
+    for digest in hashes:
+        digest.update(block)
 
 
 class Receiver:
@@ -120,14 +181,7 @@ class Receiver:
         """
         self._limit = limit
         self._size = 0
-        self._hashes: dict[str, _Hash] = {
-            "md5": hashlib.md5(usedforsecurity=False),
-            "sha256": hashlib.sha256(),
-            "blake2_256": hashlib.blake2b(digest_size=32),
-        }
-        for name in digests:
-            if name not in self._hashes:
-                self._hashes[name] = hashlib.new(name, usedforsecurity=False)
+        self._digests = _Digests(digests)
         number, path = tempfile.mkstemp(prefix="upload-", dir=folder)
         self._path = Path(path)
         self._file: BinaryIO = os.fdopen(number, "wb", buffering=0)
@@ -141,8 +195,7 @@ class Receiver:
         self._size += len(piece)
         if self._size > self._limit:
             raise TooManyBytes(self._limit)
-        for digest in self._hashes.values():
-            digest.update(piece)
+        self._digests.add(piece)
         left = memoryview(piece)
         while left:  # a disk that is nearly full takes a part
             left = left[self._file.write(left) :]
@@ -150,11 +203,11 @@ class Receiver:
     def received(self) -> Received:
         """What has arrived; nothing more may."""
         self._file.close()
-        digests = {name: digest.hexdigest() for name, digest in self._hashes.items()}
-        return Received(self._path, self._size, digests)
+        return Received(self._path, self._size, self._digests.finished())
 
     def remove(self) -> None:
         """Remove the file, if it is still where it was."""
+        self._digests.close()
         with contextlib.suppress(OSError):
             self._file.close()
         self._path.unlink(missing_ok=True)

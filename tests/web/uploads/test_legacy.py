@@ -22,6 +22,7 @@ from tests.artifacts import make_sdist, make_wheel
 from tests.factories import PASSWORD
 from tests.web.conftest import Site, authorization
 from tests.web.standing import KINDS, fetch, state, with_settings
+from tests.web.test_queries import statements
 from tests.web.uploads.uploading import (
     BOUNDARY,
     INVALID,
@@ -235,6 +236,48 @@ def test_bad_credentials_are_refused_before_the_file_arrives(stage: Stage) -> No
 
     assert response.status == f"403 {INVALID}"
     assert not stream.asked_beyond
+
+
+class Endless(io.RawIOBase):
+    """The fields of a form that never comes to its file; it counts what is read."""
+
+    def __init__(self, most: int, seen: list[str]) -> None:
+        self.read_so_far = 0
+        self.queries_before: int | None = None
+        self._most = most
+        self._seen = seen
+
+    def read(self, size: int = -1, /) -> bytes:
+        if self.queries_before is None:
+            self.queries_before = len(self._seen)
+        field = part('form-data; name="x"', b"x" * 50_000)
+        piece = field if self.read_so_far < self._most else b""
+        self.read_so_far += len(piece)
+        return piece
+
+
+@pytest.mark.parametrize(
+    ("who", "status", "most"),
+    [("unknown", f"403 {INVALID}", 256 * 1024), ("good", "400 ", 16 * 1024**2)],
+)
+def test_so_much_text_is_read_as_the_credentials_are_worth(
+    stage: Stage, who: str, status: str, most: int
+) -> None:
+    with statements(stage.site.services.database) as seen:
+        stream = Endless(2 * most, seen)
+        response = fetch(
+            stage.site,
+            "/legacy/",
+            method="POST",
+            headers={"Content-Type": f"multipart/form-data; boundary={BOUNDARY}"}
+            | authorization(stage.tokens[who]),
+            environ={"wsgi.input": stream},
+        )
+
+    assert response.status.startswith(status)
+    assert most < stream.read_so_far <= most + 110_000
+    # The token was looked up before anything was read.
+    assert stream.queries_before == 1
 
 
 @pytest.mark.parametrize("length", [None, "", "x", "-1"])

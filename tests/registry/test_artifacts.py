@@ -1,0 +1,61 @@
+"""What is received: hashed and written as it arrives, in pieces of any size."""
+
+import hashlib
+import threading
+from itertools import pairwise
+from pathlib import Path
+
+import pytest
+
+from greenroom.registry.artifacts import Receiver, TooManyBytes
+
+MIB = 1024**2
+CONTENT = bytes(range(256)) * (3 * MIB // 256) + b"and a rest"
+
+
+def hashing_threads() -> list[threading.Thread]:
+    return [thread for thread in threading.enumerate() if thread.name.startswith("hashing")]
+
+
+@pytest.mark.parametrize(
+    "sizes", [(1, 2, 50_000), (MIB,), (MIB - 1, 2), (len(CONTENT),), (MIB + 1, 1, MIB)]
+)
+@pytest.mark.parametrize("length", [0, 1, MIB - 1, MIB, MIB + 1, len(CONTENT)])
+def test_digests_do_not_depend_on_the_pieces(
+    tmp_path: Path, length: int, sizes: tuple[int, ...]
+) -> None:
+    content = CONTENT[:length]
+    ends = [0]
+    while ends[-1] < length:
+        ends.append(ends[-1] + sizes[len(ends) % len(sizes)])
+    with Receiver(tmp_path, limit=length, digests=["sha512", "md5"]) as receiver:
+        for start, end in pairwise(ends):
+            receiver.add(content[start:end])
+        received = receiver.received()
+
+        assert received.path.read_bytes() == content
+    assert received.size == length
+    assert received.digests == {
+        "md5": hashlib.md5(content, usedforsecurity=False).hexdigest(),
+        "sha256": hashlib.sha256(content).hexdigest(),
+        "blake2_256": hashlib.blake2b(content, digest_size=32).hexdigest(),
+        "sha512": hashlib.sha512(content).hexdigest(),
+    }
+    assert not hashing_threads()
+
+
+def test_what_is_small_starts_no_thread(tmp_path: Path) -> None:
+    with Receiver(tmp_path, limit=MIB) as receiver:
+        receiver.add(CONTENT[: MIB - 1])
+        assert not hashing_threads()
+
+
+def test_what_is_broken_off_leaves_no_thread_and_no_file(tmp_path: Path) -> None:
+    with Receiver(tmp_path, limit=2 * MIB) as receiver:
+        receiver.add(CONTENT[:MIB])
+        receiver.add(CONTENT[:MIB])
+        assert hashing_threads()
+        with pytest.raises(TooManyBytes):
+            receiver.add(b"1")
+    assert not hashing_threads()
+    assert list(tmp_path.iterdir()) == []
