@@ -156,6 +156,7 @@ class Bench:
             idle = {server.name: server.memory() for server in servers}
             for self._round in range(rounds):
                 self._measure_lines(rotated(servers, self._round), columns)
+                self._forget_wheels()
             for server in servers:
                 after = server.memory()
                 columns[server.name].add("memory", {"idle": idle[server.name], "after": after})
@@ -317,13 +318,13 @@ class Bench:
         return address_of(server.origin, server.page_of(wheel.project), wheel.path.name)
 
     def _publish(self, server: Server, mib: float) -> Figures | None:
-        if not isinstance(server, Greenroom) or server.account is None:
+        # Gigabytes are brought once: every round would leave as many behind.
+        is_repeated = mib > 1 and self._round > 0
+        if is_repeated or not isinstance(server, Greenroom) or server.account is None:
             return None
         index = RunningIndex(server.url, server.account.password, server.pids[0])
         wheels = self._wheels(f"bench-publish-{int(mib)}", 40, noise=int(mib * MIB))
         publish = stage(index, wheels, CONNECTIONS)
-        for wheel in wheels:
-            wheel.path.unlink()
         client = Client(index)
         before, began = server.busy(), time.perf_counter()
         client.ask("POST", publish, {})
@@ -342,6 +343,13 @@ class Bench:
                 for tag in platform_tags(count)
             ]
         return self._made[str(folder)]
+
+    def _forget_wheels(self) -> None:
+        """Remove the files of a round, which may be gigabytes."""
+        for wheels in self._made.values():
+            for wheel in wheels:
+                wheel.path.unlink(missing_ok=True)
+        self._made.clear()
 
     def _uv_install(self, server: Server) -> Figures:
         with tempfile.TemporaryDirectory(dir=self._folder) as target:
