@@ -34,7 +34,7 @@ format: $(VENV)/.test
 	$(BIN)/ruff format
 
 bench: $(VENV)/.test
-	$(BIN)/python -m bench.side_by_side --json $(VENV)/bench/last.json $(ARGS)
+	$(BIN)/python -m bench.side_by_side --json $(VENV)/bench/side-by-side.json $(ARGS)
 	$(BIN)/python -m bench.search
 	$(BIN)/python -m bench.release
 

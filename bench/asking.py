@@ -127,14 +127,17 @@ def ask(url: str, paths: Sequence[str], headers: Mapping[str, str], seconds: flo
     Raises:
         SystemExit: an answer was not 200 or 304.
     """
-    began = time.perf_counter()
-    first = ask_times(url, paths, headers, 2 * CONNECTIONS)
-    rate = first.requests / first.seconds
-    if rate > _QUICK and shutil.which("wrk"):
-        return _ask_with_wrk(url, paths, headers, seconds)
-    left = seconds - (time.perf_counter() - began)
-    more = ask_times(url, paths, headers, max(0, int(rate * left)))
-    return Asked(first.requests + more.requests, first.seconds + more.seconds)
+    requests, passed, times = 0, 0.0, 2 * CONNECTIONS
+    while passed < 0.9 * seconds:
+        batch = ask_times(url, paths, headers, times)
+        requests, passed = requests + batch.requests, passed + batch.seconds
+        rate = batch.requests / batch.seconds
+        if rate > _QUICK and shutil.which("wrk"):
+            more = _ask_with_wrk(url, paths, headers, seconds)
+            return Asked(requests + more.requests, passed + more.seconds)
+        # The first few say little of how many there will be.
+        times = max(CONNECTIONS, min(int(rate * (seconds - passed)), 8 * times))
+    return Asked(requests, passed)
 
 
 def ask_times(url: str, paths: Sequence[str], headers: Mapping[str, str], times: int) -> Asked:

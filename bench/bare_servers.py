@@ -16,6 +16,7 @@ import tempfile
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 from statistics import median
 
 from bench.asking import ask, connect, get
@@ -23,7 +24,7 @@ from bench.bare_application import REASON
 from bench.processes import busy_seconds
 from bench.servers import CHECKOUT, STARTS_WITHIN, environment, free_port, plain_environment
 from bench.side_by_side import PIP
-from bench.tables import in_markdown
+from bench.tables import Table, now_and_here, write
 
 PLAIN = {"Accept": "*/*"}
 WORKERS = "2"
@@ -35,6 +36,7 @@ def main() -> None:
     arguments.add_argument("--seconds", type=float, default=2.0, metavar="S")
     arguments.add_argument("--rounds", type=int, default=3, metavar="N")
     arguments.add_argument("--only", metavar="NAMES", help="servers, separated by commas")
+    arguments.add_argument("--json", type=Path, metavar="FILE", help="where the table goes")
     options = arguments.parse_args()
     known = commands()
     names = options.only.split(",") if options.only else list(known)
@@ -47,8 +49,9 @@ def main() -> None:
             pip = cost(url, pid, "/many", PIP, options.seconds, options.rounds)
             rows.append([name, plain, pip, _yes(keeps_sentence(url)), _yes(takes_chunks(url))])
     heading = ["", "short", "pip's headers, a dozen back", "sentence arrives", "chunks are taken"]
-    print("CPU seconds per 1,000 requests (rate), of an application that does nothing:\n")
-    print(in_markdown(heading, rows))
+    result = Table(f"{now_and_here()}; CPU seconds per 1,000 requests (rate).", heading, rows)
+    print(result)
+    write(options.json, result)
 
 
 def commands() -> Mapping[str, Sequence[str]]:

@@ -24,13 +24,20 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from bench.asking import Account, connect, get, upload_all
+from bench.processes import (
+    busy_seconds,
+    forget_peaks,
+    peak_memory,
+    proportional_memory,
+    resident_memory,
+)
 from bench.wheels import Wheel
 
 CHECKOUT = Path(__file__).resolve().parent.parent
 ENVIRONMENTS = CHECKOUT / ".venv" / "bench"
 STARTS_WITHIN = 60
 # Debian has nginx where only root's PATH leads.
-_PATH = f"{os.environ['PATH']}{os.pathsep}/usr/sbin"
+DEBIAN_PATH = f"{os.environ['PATH']}{os.pathsep}/usr/sbin"
 PASSWORD = "a long password for a bench"
 
 # What the programs here would read from the environment of whoever measures.
@@ -80,7 +87,7 @@ class Server(ABC):
     folder: Path
     files: Files
     port: int = 0
-    pid: int = 0
+    pids: list[int] = field(default_factory=list)
     account: Account | None = None
     environment: Mapping[str, str] = field(default_factory=plain_environment)
 
@@ -91,6 +98,29 @@ class Server(ABC):
     def url(self) -> str:
         """Its address, without a slash at the end."""
         return f"http://127.0.0.1:{self.port}"
+
+    @property
+    def origin(self) -> str:
+        """Where pages are as they are now, if there is a cache in front."""
+        return self.url
+
+    def busy(self) -> float:
+        """Processor time of all its processes so far."""
+        return sum(busy_seconds(pid) for pid in self.pids)
+
+    def memory(self) -> int:
+        """Bytes of memory of all its processes; what they share counts once."""
+        return sum(proportional_memory(pid) for pid in self.pids)
+
+    def peak_begins(self) -> int:
+        """Forget the peaks of memory so far; gives what is resident now."""
+        for pid in self.pids:
+            forget_peaks(pid)
+        return sum(resident_memory(pid) for pid in self.pids)
+
+    def peak(self) -> int:
+        """What was resident at most since then."""
+        return sum(peak_memory(pid) for pid in self.pids)
 
     def missing(self) -> str | None:
         """Why it cannot be measured here."""
@@ -129,7 +159,7 @@ class Server(ABC):
                 stderr=log,
                 cwd=self.folder,
             )
-            self.pid = process.pid
+            self.pids = [process.pid]
             try:
                 self._wait_for_answer(process)
                 yield time.perf_counter() - began
@@ -302,7 +332,7 @@ class Nginx(Server):
 
     def missing(self) -> str | None:
         """It is a package of the system."""
-        return None if shutil.which("nginx", path=_PATH) else "apt-get install nginx-light"
+        return None if shutil.which("nginx", path=DEBIAN_PATH) else "apt-get install nginx-light"
 
     def prepare(self) -> None:
         """Write every page, in both forms."""
@@ -327,14 +357,10 @@ class Nginx(Server):
 
     def command(self) -> list[str]:
         """With a configuration that has nothing but this in it."""
-        for name in ("body", "proxy", "fastcgi", "uwsgi", "scgi"):
-            (self.folder / name).mkdir(exist_ok=True)
         configuration = self.folder / "nginx.conf"
-        user = "user root;" if os.geteuid() == 0 else ""
-        configuration.write_text(
-            _NGINX % {"user": user, "port": self.port, "folder": self.folder}, encoding="utf-8"
-        )
-        program = shutil.which("nginx", path=_PATH) or "nginx"
+        text = _STATIC_FILES % {"port": self.port, "folder": self.folder}
+        configuration.write_text(in_nginx(self.folder, text), encoding="utf-8")
+        program = shutil.which("nginx", path=DEBIAN_PATH) or "nginx"
         return [program, "-c", str(configuration), "-e", "stderr"]
 
 
@@ -356,6 +382,11 @@ http {
     access_log off;
     sendfile on;
     tcp_nopush on;
+%(text)s
+}
+"""
+
+_STATIC_FILES = """\
     open_file_cache max=10000;
     map $http_accept $page {
         default index.html;
@@ -371,8 +402,18 @@ http {
             index $page;
         }
     }
-}
 """
+
+
+def in_nginx(folder: Path, text: str) -> str:
+    """A whole configuration of nginx around what stands in `http`, with all its files in a folder.
+
+    Args:
+        folder: where it writes.
+        text: servers, maps, caches.
+    """
+    user = "user root;" if os.geteuid() == 0 else ""
+    return _NGINX % {"user": user, "folder": folder, "text": text}
 
 
 def _link(path: Path, target: Path) -> None:

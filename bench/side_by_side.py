@@ -6,12 +6,12 @@ Every server gets the same files, all of them run at once, and each line is meas
 the other, in an order that rotates from round to round. What is printed are medians. A cost is
 processor time of the server's process tree, in user mode and in the kernel, read from /proc: on a
 machine that has other things to do it says more than a rate. Linux only.
+
+`--only greenroom,greenroom-behind-varnish,greenroom-behind-nginx` measures what a cache in front
+changes.
 """
 
 import argparse
-import json
-import os
-import platform
 import shutil
 import subprocess
 import sys
@@ -19,8 +19,7 @@ import tempfile
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import asdict, dataclass
-from datetime import UTC, datetime
+from dataclasses import dataclass
 from pathlib import Path
 
 from bench.asking import (
@@ -33,17 +32,11 @@ from bench.asking import (
     upload,
     upload_all,
 )
-from bench.processes import (
-    busy_seconds,
-    forget_peaks,
-    peak_memory,
-    proportional_memory,
-    resident_memory,
-)
+from bench.caches import CACHES
 from bench.release import Client, stage
 from bench.running_index import RunningIndex
 from bench.servers import SERVERS, Files, Greenroom, Server, plain_environment
-from bench.tables import Column, Line, Results, table
+from bench.tables import Column, Line, Results, now_and_here, table, write
 from bench.wheels import MIB, Wheel, make_wheel, platform_tags
 
 ASKED_FOR_OFTEN = 20
@@ -92,14 +85,14 @@ def main() -> None:
     size = QUICK if options.quick else FULL
     rounds = options.rounds or size.rounds
     names = options.only.split(",") if options.only else [server.name for server in SERVERS]
-    if unknown := set(names) - {server.name for server in SERVERS}:
+    known = [*SERVERS, *CACHES]
+    if unknown := set(names) - {server.name for server in known}:
         arguments.error(f"no such server: {', '.join(sorted(unknown))}")
     with tempfile.TemporaryDirectory(prefix="greenroom-bench-") as folder:
         bench = Bench(Path(folder), size)
-        columns = bench.run([server for server in SERVERS if server.name in names], rounds)
+        columns = bench.run([server for server in known if server.name in names], rounds)
     results = Results(
-        date=datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
-        machine=machine(),
+        where=now_and_here(),
         asked_with="wrk" if shutil.which("wrk") else "Python",
         rounds=rounds,
         quick=options.quick,
@@ -107,20 +100,7 @@ def main() -> None:
         columns=columns,
     )
     print(table(results), flush=True)
-    if options.json:
-        options.json.parent.mkdir(parents=True, exist_ok=True)
-        options.json.write_text(json.dumps(asdict(results), indent=1) + "\n", encoding="utf-8")
-
-
-def machine() -> str:
-    """This machine in a few words."""
-    text = Path("/proc/cpuinfo").read_text(encoding="utf-8")
-    models = [line.partition(": ")[2] for line in text.splitlines() if line[:10] == "model name"]
-    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 1024**3
-    cores = len(os.sched_getaffinity(0))
-    model = models[0] if models else platform.machine()
-    kernel, python = platform.release().split("-")[0], platform.python_version()
-    return f"{cores} cores of {model}, {memory:.0f} GiB, Linux {kernel}, Python {python}"
+    write(options.json, results)
 
 
 Figures = Mapping[str, float]
@@ -173,11 +153,12 @@ class Bench:
         with ExitStack() as stack:
             for server in servers:
                 stack.enter_context(server.running())
-            idle = {server.name: proportional_memory(server.pid) for server in servers}
+            idle = {server.name: server.memory() for server in servers}
             for self._round in range(rounds):
                 self._measure_lines(rotated(servers, self._round), columns)
+                self._forget_wheels()
             for server in servers:
-                after = proportional_memory(server.pid)
+                after = server.memory()
                 columns[server.name].add("memory", {"idle": idle[server.name], "after": after})
         return list(columns.values())
 
@@ -265,9 +246,9 @@ class Bench:
 
     def _ask(self, server: Server, paths: Sequence[str], headers: Mapping[str, str]) -> Figures:
         ask(server.url, paths, headers, 0.2)
-        before = busy_seconds(server.pid)
+        before = server.busy()
         asked = ask(server.url, paths, headers, self._size.seconds)
-        busy = busy_seconds(server.pid) - before
+        busy = server.busy() - before
         return {"cost": busy / asked.requests * 1000, "rate": asked.requests / asked.seconds}
 
     # Writing
@@ -276,9 +257,9 @@ class Bench:
         if server.account is None:
             return None
         wheels = self._wheels("bench-upload", self._size.uploads)
-        before = busy_seconds(server.pid)
+        before = server.busy()
         asked = upload_all(server.url, server.account, wheels)
-        busy = busy_seconds(server.pid) - before
+        busy = server.busy() - before
         return {"cost": busy / asked.requests * 1000, "rate": asked.requests / asked.seconds}
 
     def _twine(self, server: Server) -> Figures | None:
@@ -303,24 +284,22 @@ class Bench:
             return None
         (wheel,) = self._wheels("bench-noise", 1, noise=100 * MIB)
         connection = connect(server.url)
-        forget_peaks(server.pid)
-        resident, before = resident_memory(server.pid), busy_seconds(server.pid)
+        resident, before = server.peak_begins(), server.busy()
         began = time.perf_counter()
         upload(connection, server.account, wheel)
         seconds = time.perf_counter() - began
         connection.close()
         return {
             "speed": wheel.size / seconds,
-            "cost": busy_seconds(server.pid) - before,
-            "rise": peak_memory(server.pid) - resident,
+            "cost": server.busy() - before,
+            "rise": server.peak() - resident,
         }
 
     def _large_download(self, server: Server) -> Figures:
         (wheel,) = self._wheels("bench-noise", 1, noise=100 * MIB)
         path = self._noise_at(server, wheel)
         download(server.url, path)
-        forget_peaks(server.pid)
-        resident, before = resident_memory(server.pid), busy_seconds(server.pid)
+        resident, before = server.peak_begins(), server.busy()
         began = time.perf_counter()
         for _ in range(3):
             if download(server.url, path) != wheel.size:
@@ -328,30 +307,30 @@ class Bench:
         seconds = (time.perf_counter() - began) / 3
         return {
             "speed": wheel.size / seconds,
-            "cost": (busy_seconds(server.pid) - before) / 3,
-            "rise": peak_memory(server.pid) - resident,
+            "cost": (server.busy() - before) / 3,
+            "rise": server.peak() - resident,
         }
 
     def _noise_at(self, server: Server, wheel: Wheel) -> str:
         """Where the large wheel is; it is put there where nothing can be uploaded."""
         if server.account is None:
             server.add(wheel)
-        return address_of(server.url, server.page_of(wheel.project), wheel.path.name)
+        return address_of(server.origin, server.page_of(wheel.project), wheel.path.name)
 
     def _publish(self, server: Server, mib: float) -> Figures | None:
-        if not isinstance(server, Greenroom) or server.account is None:
+        # Gigabytes are brought once: every round would leave as many behind.
+        is_repeated = mib > 1 and self._round > 0
+        if is_repeated or not isinstance(server, Greenroom) or server.account is None:
             return None
-        index = RunningIndex(server.url, server.account.password, server.pid)
+        index = RunningIndex(server.url, server.account.password, server.pids[0])
         wheels = self._wheels(f"bench-publish-{int(mib)}", 40, noise=int(mib * MIB))
         publish = stage(index, wheels, CONNECTIONS)
-        for wheel in wheels:
-            wheel.path.unlink()
         client = Client(index)
-        before, began = busy_seconds(server.pid), time.perf_counter()
+        before, began = server.busy(), time.perf_counter()
         client.ask("POST", publish, {})
         return {
             "seconds": time.perf_counter() - began,
-            "cost": busy_seconds(server.pid) - before,
+            "cost": server.busy() - before,
         }
 
     def _wheels(self, project: str, count: int, noise: int = 0) -> list[Wheel]:
@@ -364,6 +343,13 @@ class Bench:
                 for tag in platform_tags(count)
             ]
         return self._made[str(folder)]
+
+    def _forget_wheels(self) -> None:
+        """Remove the files of a round, which may be gigabytes."""
+        for wheels in self._made.values():
+            for wheel in wheels:
+                wheel.path.unlink(missing_ok=True)
+        self._made.clear()
 
     def _uv_install(self, server: Server) -> Figures:
         with tempfile.TemporaryDirectory(dir=self._folder) as target:
@@ -383,7 +369,7 @@ def rotated(servers: Sequence[Server], turn: int) -> list[Server]:
 
 def _timed(server: Server, command: Sequence[str]) -> Figures:
     """How long a client runs, and what that costs the server."""
-    before, began = busy_seconds(server.pid), time.perf_counter()
+    before, began = server.busy(), time.perf_counter()
     done = subprocess.run(
         command,
         env=plain_environment(),
@@ -395,7 +381,7 @@ def _timed(server: Server, command: Sequence[str]) -> Figures:
     seconds = time.perf_counter() - began
     if done.returncode:
         raise SystemExit(f"{Path(command[0]).name} failed: {done.stdout[-500:]}")
-    return {"seconds": seconds, "cost": busy_seconds(server.pid) - before}
+    return {"seconds": seconds, "cost": server.busy() - before}
 
 
 def _uv() -> str:

@@ -18,7 +18,7 @@ from statistics import median
 from bench.asking import Account, address_of, connect, get, upload
 from bench.attack import MANY_ADDRESSES, ONE_ADDRESS, Attack, Kind, Target
 from bench.running_index import running_index
-from bench.tables import in_markdown
+from bench.tables import Table, now_and_here, write
 from bench.wheels import MIB, make_wheel, platform_tags
 
 LARGE = "bench-slow-large"
@@ -36,6 +36,7 @@ def main() -> None:
     arguments.add_argument("--connections", type=int, default=500, metavar="N")
     arguments.add_argument("--seconds", type=float, default=20.0, metavar="S")
     arguments.add_argument("--only", metavar="WORDS", help="kinds that have these words in them")
+    arguments.add_argument("--json", type=Path, metavar="FILE", help="where the table goes")
     options = arguments.parse_args()
     kinds: dict[str, Sequence[Kind]] = {ALL: list(Kind), **{kind: [kind] for kind in Kind}}
     chosen = {name: kind for name, kind in kinds.items() if (options.only or "") in name}
@@ -55,8 +56,10 @@ def main() -> None:
                 print(" · ".join(rows[-1]), flush=True)
                 time.sleep(2)
     heading = [f"{options.connections} connections", "addresses", *ACTS, "how they ended"]
-    print("\nMedians of others in ms, and how many times the quiet ones:\n")
-    print(in_markdown(heading, rows))
+    said = f"{now_and_here()}; medians of others in ms, and how many times the quiet ones."
+    result = Table(said, heading, rows)
+    print(f"\n{result}")
+    write(options.json, result)
 
 
 def prepared(url: str, account: Account, folder: Path, attempts: int = 1000) -> Target:

@@ -1,8 +1,14 @@
 """What was measured, as data and as tables in Markdown."""
 
+import json
+import os
+import platform
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
 from statistics import median
+from typing import Any
 
 MIB = 1024**2
 
@@ -69,11 +75,22 @@ class Column:
 
 
 @dataclass(frozen=True)
+class Table:
+    """What another measurement has printed."""
+
+    said: str
+    heading: Sequence[str]
+    rows: Sequence[Sequence[str]]
+
+    def __str__(self) -> str:
+        return f"{self.said}\n\n{in_markdown(self.heading, self.rows)}"
+
+
+@dataclass(frozen=True)
 class Results:
     """One run."""
 
-    date: str
-    machine: str
+    where: str
     asked_with: str
     rounds: int
     quick: bool
@@ -89,8 +106,34 @@ def table(results: Results) -> str:
     rows = [
         [line.heading, *(column.cell(line) for column in results.columns)] for line in results.lines
     ]
-    said = f"{results.date}, {results.machine}; asked with {results.asked_with}, {rounds}{kind}."
+    said = f"{results.where}; asked with {results.asked_with}, {rounds}{kind}."
     return f"{said}\n\n{in_markdown(heading, rows)}"
+
+
+def results_from(data: Mapping[str, Any]) -> Results:
+    """Results as they were written down."""
+    lines = [Line(**line) for line in data["lines"]]
+    columns = [Column(**column) for column in data["columns"]]
+    return Results(**{**data, "lines": lines, "columns": columns})
+
+
+def write(path: Path | None, what: "Results | Table") -> None:
+    """Write down what was measured, where a file is given."""
+    if path is not None:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(json.dumps(asdict(what), indent=1) + "\n", encoding="utf-8")
+
+
+def now_and_here() -> str:
+    """The date, and this machine in a few words."""
+    date = datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC")
+    text = Path("/proc/cpuinfo").read_text(encoding="utf-8")
+    models = [line.partition(": ")[2] for line in text.splitlines() if line[:10] == "model name"]
+    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 1024**3
+    cores = len(os.sched_getaffinity(0))
+    model = models[0] if models else platform.machine()
+    kernel, python = platform.release().split("-")[0], platform.python_version()
+    return f"{date}, {cores} cores of {model}, {memory:.0f} GiB, Linux {kernel}, Python {python}"
 
 
 def in_markdown(heading: Sequence[str], rows: Sequence[Sequence[str]]) -> str:

@@ -9,6 +9,7 @@ import click
 import pytest
 from packaging.requirements import Requirement
 
+from bench.report import SIDE_BY_SIDE, TABLES, filled
 from greenroom.cli import greenroom
 from greenroom.settings import PREFIX, Settings, load_settings
 from greenroom.web.index.xmlrpc.methods import METHODS
@@ -83,6 +84,13 @@ def test_links_lead_somewhere(page: Path) -> None:
     local = [target for target in targets if "://" not in target]
 
     assert [target for target in local if not (page.parent / target).exists()] == []
+
+
+@pytest.mark.parametrize("place", [*SIDE_BY_SIDE, *TABLES, "goals"])
+def test_the_page_of_performance_has_a_place_for_what_is_measured(place: str) -> None:
+    page = (CHECKOUT / "docs" / "performance.md").read_text()
+
+    assert "| a | figure |" in filled(page, place, "| a | figure |")
 
 
 # The architecture

@@ -7,6 +7,7 @@ import tempfile
 from collections.abc import Iterable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from types import TracebackType
 from typing import BinaryIO, Literal, Protocol, Self
@@ -107,8 +108,9 @@ class _Hash(Protocol):
 class _Digests:
     """Several digests of the same bytes.
 
-    What is large is hashed by two threads of its own, so that it takes no longer than the slowest
-    digest, beside receiving and writing. No more than two blocks of it wait.
+    What is large is hashed in threads, so that it takes no longer than the slowest digest, beside
+    receiving and writing. No more than two blocks of it wait. The threads are those of the process:
+    bytes that come slowly occupy none.
     """
 
     def __init__(self, more: Iterable[str]) -> None:
@@ -121,7 +123,6 @@ class _Digests:
             if name not in self._hashes:
                 self._hashes[name] = hashlib.new(name, usedforsecurity=False)
         self._block = bytearray()
-        self._threads: ThreadPoolExecutor | None = None
         self._running: list[Future[None]] = []
 
     def add(self, piece: bytes) -> None:
@@ -129,12 +130,11 @@ class _Digests:
         self._block += piece
         if len(self._block) < _BLOCK:
             return
-        if self._threads is None:
-            self._threads = ThreadPoolExecutor(2, "hashing")
         self._wait()
         slowest, *others = self._hashes.values()
         self._running = [
-            self._threads.submit(_update, hashes, self._block) for hashes in ([slowest], others)
+            _threads(os.getpid()).submit(_update, hashes, self._block)
+            for hashes in ([slowest], others)
         ]
         self._block = bytearray()
 
@@ -142,13 +142,7 @@ class _Digests:
         """In hexadecimal, by name; nothing more may come."""
         self._wait()
         _update(self._hashes.values(), self._block)
-        self.close()
         return {name: digest.hexdigest() for name, digest in self._hashes.items()}
-
-    def close(self) -> None:
-        """End the threads."""
-        if self._threads is not None:
-            self._threads.shutdown()
 
     def _wait(self) -> None:
         for running in self._running:
@@ -157,6 +151,12 @@ class _Digests:
 
 
 _BLOCK = 1024**2
+
+
+@cache
+def _threads(process: int) -> ThreadPoolExecutor:
+    """The threads of this process; a fork has none of those of its parent."""
+    return ThreadPoolExecutor(2 * (os.cpu_count() or 1), "hashing")
 
 
 def _update(hashes: Iterable[_Hash], block: bytearray) -> None:
@@ -207,7 +207,6 @@ class Receiver:
 
     def remove(self) -> None:
         """Remove the file, if it is still where it was."""
-        self._digests.close()
         with contextlib.suppress(OSError):
             self._file.close()
         self._path.unlink(missing_ok=True)
