@@ -295,6 +295,32 @@ def test_what_is_published_already_is_found_after_the_upgrade(
     assert_sound(database)
 
 
+def test_what_is_published_already_is_found_by_its_classifiers(
+    database: Database, tmp_path: Path
+) -> None:
+    """Classifiers came to the words after the first documents: those that are there learn them."""
+    database.upgrade()
+    storage, settings = open_storage(None, tmp_path / "files"), Settings(data=tmp_path)
+    says = [("Classifier", "Topic :: Software Development"), ("Keywords", "sheep")]
+    with database.writing() as session:
+        uow = UnitOfWork(session, storage, settings, CREATED)
+        ada = factories.make_user(uow, "ada")
+        factories.release(uow, ada, make_wheel(tmp_path, "one", metadata_extra=says))
+        factories.release(uow, ada, make_wheel(tmp_path, "two"))
+        session.commit()
+
+    def found(query: str) -> list[str]:
+        with database.reading() as session:
+            releases = search.find(session, query, 0, 10).releases
+            return [release.project.name for release in releases]
+
+    downgrade(database, "0009")
+    assert (found("Topic :: Software Development"), found("sheep")) == ([], ["one"])
+    database.upgrade()
+    assert (found("Topic :: Software Development"), found("sheep")) == (["one"], ["one"])
+    assert_sound(database)
+
+
 def test_files_from_before_comments_have_none(filled: Database) -> None:
     upgrade(filled, "0006")
     with filled.engine.connect() as connection:

@@ -4,6 +4,7 @@ Each kind of database has an engine of its own for this: FTS5 in SQLite, ``tsvec
 This module and the migrations are the only ones that know of them.
 """
 
+import json
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -13,10 +14,12 @@ from typing import Protocol
 from typing import cast as cast_type
 
 from sqlalchemy import (
+    JSON,
     ColumnElement,
     Float,
     Select,
     Table,
+    TableValuedAlias,
     bindparam,
     case,
     cast,
@@ -47,6 +50,10 @@ _MOST_WORDS = 10
 _MOST_MATCHES = 5000
 _FAR = 1000
 _SHORTEST_NEAR, _LONGEST_NEAR = 3, 40
+# Two letters wrong in a shorter name make another name.
+_SHORTEST_TWICE = 8
+_LONGEST_HEAD = 12
+_MOST_COMPARED = 2000
 _MOST_NEAR = 5
 _MOST_DRAFTS = 10
 # What confusable forms of names are made of.
@@ -203,14 +210,29 @@ def near(db: Session, query: str) -> list[str]:
     Letters that look alike are the same, and so are names with and without separators. Every name
     that is so near is asked for in one query by its index, so that the size of the index does not
     matter; that is at most some thousand names.
+
+    Where there is none, and the query is long, names with two such mistakes are suggested, of which
+    one at most is in the first two thirds: those that begin nearly so are found by the same index,
+    and of these so many are compared that it takes some milliseconds.
     """
     meant = confusable_form("".join(search_words.words(query)))
     if not _SHORTEST_NEAR <= len(meant) <= _LONGEST_NEAR or _NEAR.fullmatch(meant) is None:
         return []
+    found = _recommended(db, _one_change(meant))
+    if found or len(meant) < _SHORTEST_TWICE:
+        return found
+    heads = _one_change(meant[: min(len(meant) * 2 // 3, _LONGEST_HEAD)])
+    begun = db.scalars(_engine(db).names_that_begin(heads).limit(_MOST_COMPARED))
+    close = {name for name in begun if _is_within_two(name, meant)}
+    return _recommended(db, sorted(close)) if close else []
+
+
+def _recommended(db: Session, confusable_names: Sequence[str]) -> list[str]:
+    """Some of the projects of these names that may be found, by name."""
     return list(
         db.scalars(
             select(Project.name)
-            .where(Project.confusable_name.in_(_one_change(meant)), catalogue.is_recommended())
+            .where(Project.confusable_name.in_(confusable_names), catalogue.is_recommended())
             .order_by(Project.normalized_name)
             .limit(_MOST_NEAR)
         )
@@ -251,6 +273,32 @@ def _one_change(word: str) -> list[str]:
         changed.update(head + letter + tail for head, tail in splits)
         changed.update(head + letter + tail[1:] for head, tail in splits if tail)
     return sorted(changed)
+
+
+def _is_within_two(name: str, other: str) -> bool:
+    """Whether two changes at most make one of the other: as in ``_one_change``, not overlapping."""
+    if abs(len(name) - len(other)) > 2:
+        return False
+    far = 3
+    before: dict[int, int] = {}
+    above = {number: number for number in range(3)}
+    for row, letter in enumerate(name, 1):
+        here: dict[int, int] = {0: row} if row < far else {}
+        # What is further from the diagonal takes more than two.
+        for at in range(max(1, row - 2), min(len(other), row + 2) + 1):
+            theirs = other[at - 1]
+            ways = [
+                above.get(at, far) + 1,
+                here.get(at - 1, far) + 1,
+                above.get(at - 1, far) + (letter != theirs),
+            ]
+            if row > 1 < at and letter == other[at - 2] and name[row - 2] == theirs:
+                ways.append(before.get(at - 2, far) + 1)
+            here[at] = min(ways)
+        if min(here.values(), default=far) >= far:
+            return False
+        before, above = above, here
+    return above.get(len(other), far) < far
 
 
 def _standing(db: Session, documents: Select[int]) -> Sequence[int]:
@@ -303,6 +351,9 @@ class _Engine(Protocol):
     def rank(self, words: Sequence[str]) -> ColumnElement[float]:
         """How badly a document fits that matches."""
 
+    def names_that_begin(self, heads: Sequence[str]) -> Select[str]:
+        """The confusable forms of names that begin with one of these, by their index."""
+
 
 class _FTS5:
     """SQLite's full-text search. https://sqlite.org/fts5.html"""
@@ -324,6 +375,9 @@ class _FTS5:
 
     def rank(self, words: Sequence[str]) -> ColumnElement[float]:
         return func.bm25(literal_column(FULL_TEXT), *map(literal, self._weights), type_=Float)
+
+    def names_that_begin(self, heads: Sequence[str]) -> Select[str]:
+        return _begun(func.json_each(json.dumps(heads)).table_valued("value"))
 
     def _match(self, words: Sequence[str], breadth: Breadth) -> ColumnElement[bool]:
         # A word itself counts for more than one that begins with it.
@@ -354,9 +408,24 @@ class _TSVector:
         # A word itself counts for more than one that begins with it.
         return -(self._rank([f"'{word}':*" for word in words]) + self._rank(words))
 
+    def names_that_begin(self, heads: Sequence[str]) -> Select[str]:
+        texts = func.json_array_elements_text(cast(list(heads), JSON))
+        return _begun(texts.table_valued("value").render_derived())
+
     def _rank(self, terms: Sequence[str]) -> ColumnElement[float]:
         query = cast(" | ".join(terms), TSQUERY)
         return func.ts_rank(self._weights, self._words, query, type_=Float)
+
+
+def _begun(heads: TableValuedAlias) -> Select[str]:
+    """The names between each head and the last that begins with it, in whatever collation."""
+    head: ColumnElement[str] = heads.c.value
+    last = head.concat("z" * _LONGEST_NEAR)
+    return (
+        select(Project.confusable_name)
+        .select_from(heads)
+        .join(Project, Project.confusable_name.between(head, last))
+    )
 
 
 def _engine(db: Session) -> _Engine:

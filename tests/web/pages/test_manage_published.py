@@ -249,6 +249,42 @@ def test_a_file_of_no_or_another_release_is_not_found(site: Site, act: str, file
         assert answer.status_int in (400, 404)
 
 
+MANY = [f"cp3{minor}-cp3{minor}-win_amd64" for minor in range(11, 19)]
+
+
+def test_many_files_of_a_release_are_grouped_counted_and_filtered(
+    site: Site, tmp_path: Path
+) -> None:
+    site.release(*(make_wheel(tmp_path, tag=tag, salt=tag) for tag in MANY))
+    browser = site.sign_in()
+
+    page = browser.get(RELEASE)
+    some = browser.get(f"{RELEASE}?files=3.12")
+
+    titles = [row.get_text() for row in page.html.select(".files tr.group th")]
+    assert titles[:3] == ["Source distribution", "Wheels for Python 3", "Wheels for CPython 3.11"]
+    assert "10 files, " in text(page)
+    assert "Windows" in text(page)
+    assert f"{RELEASE}yank-file?filename={WHEEL}" in links(page)
+    assert f"{RELEASE}delete-file?filename={WHEEL}" in links(page)
+    assert "1 of 10 files, " in text(some)
+    assert WHEEL not in text(some)
+
+
+def test_long_lists_of_files_are_folded(site: Site, tmp_path: Path) -> None:
+    site.release(*(make_wheel(tmp_path, tag=tag, salt=tag) for tag in MANY))
+    site.stage(*(make_wheel(tmp_path, version="2.0", tag=tag, salt=tag) for tag in MANY))
+    browser = site.sign_in()
+
+    for path, count in ((f"{RELEASE}delete", 10), ("/project/example/2.0/", 8)):
+        [folded] = browser.get(path).html.select("details.whole")
+        [summary] = folded.select("summary")
+        assert summary.get_text().startswith(f"{count} files, ")
+        assert not folded.has_attr("open")
+        assert len(folded.select("li")) == count
+    assert browser.get(f"{PROJECT}release/2.0/delete").html.select("details.whole") == []
+
+
 @pytest.mark.parametrize("version", ["3.0", "no-version", "2.0rc1"])
 def test_there_is_no_page_of_what_is_not_published(
     site: Site, tmp_path: Path, version: str

@@ -156,7 +156,13 @@ def test_what_is_published_is_found_at_once(site: Site, tmp_path: Path) -> None:
     assert "example 1.0" in text(site.app.get("/search/?q=example"))
 
 
-@pytest.mark.parametrize("query", ["shepcounter", "sheep-coutner", "SheepCounterr", "sheepcoynter"])
+@pytest.mark.parametrize(
+    "query",
+    [
+        *("shepcounter", "sheep-coutner", "SheepCounterr", "sheepcoynter"),
+        *("shepcounte", "sheepcoumtet", "seheepconter", "SheepCuntr", "sheep-counterss"),
+    ],
+)
 def test_a_name_that_is_nearly_one_is_suggested(shared: Site, query: str) -> None:
     page = shared.app.get(f"/search/?q={query}")
 
@@ -164,7 +170,9 @@ def test_a_name_that_is_nearly_one_is_suggested(shared: Site, query: str) -> Non
     assert "/project/Sheep.Counter/" in links(page)
 
 
-@pytest.mark.parametrize("query", ["hiddensheeq", "shepcounte", "sh", "%D1%85%D1%85", "a" * 150])
+@pytest.mark.parametrize(
+    "query", ["hiddensheeq", "hiddensheexy", "shepcount", "sh", "%D1%85%D1%85", "a" * 150]
+)
 def test_what_is_far_from_all_names_or_near_a_draft_suggests_nothing(
     shared: Site, query: str
 ) -> None:

@@ -12,6 +12,7 @@ from greenroom.registry.releases import FileSummary
 from greenroom.web.http.request import SAFE_METHODS, Request
 from greenroom.web.http.strict_forms import query_value
 from greenroom.web.pages.caching import never_cache
+from greenroom.web.pages.file_groups import filtered_files
 from greenroom.web.pages.manage.confirmation import View, confirmed
 from greenroom.web.pages.manage.forms import (
     ConfirmFileForm,
@@ -31,7 +32,7 @@ def managed_release(context: ManagedRelease, request: Request) -> dict[str, obje
     return {
         "project": projects.summary(context.project),
         "release": releases.summary(context.release),
-        "files": _files(context, request),
+        "grouped": filtered_files(request, _files(context, request)),
         "may": permitted(request.person, context.project),
     }
 
