@@ -25,6 +25,7 @@ from greenroom.registry import (
     drafts,
     projects,
     publishing,
+    storage_identity,
     upload_sessions,
     upload_states,
 )
@@ -915,6 +916,7 @@ def test_uploads_are_forgotten_with_their_session_and_files_are_not(
     ending: Callable[[UnitOfWork, Actor, Draft], object],
     files: int,
 ) -> None:
+    storage_identity.check(services)
     with services.writing() as uow:
         ada = Person(factories.make_user(uow))
         draft = factories.open_new(uow, ada)

@@ -39,6 +39,7 @@ class Kind(StrEnum):
     REMOVE_PARTS = "remove-parts"
     REVIEW = "review"
     HOUSEKEEPING = "housekeeping"
+    VERIFY = "verify"
 
 
 class Later(Exception):

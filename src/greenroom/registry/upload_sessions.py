@@ -378,7 +378,7 @@ def check_part(
 
 def keep_part(storage: Storage, part: Received) -> None:
     """Keep the bytes of a part. They are there, durably, when this returns."""
-    if part.digests["sha256"] not in storage:
+    if storage.size(part.digests["sha256"]) != part.size:
         storage.put(part.path, part.digests["sha256"])
 
 
@@ -483,6 +483,12 @@ def arrived_parts(uow: UnitOfWork, upload: UploadSession) -> list[int]:
     arrived = uow.storage.parts.sizes(upload.key)
     sizes = enumerate(_part_sizes(upload.size), 1)
     return [number for number, size in sizes if arrived.get(number) == size]
+
+
+def known(uow: UnitOfWork, keys: Iterable[str]) -> set[str]:
+    """Those of the keys that are of uploads, whatever became of them."""
+    wanted = UploadSession.key.in_(list(keys))
+    return set(uow.db.scalars(select(UploadSession.key).where(wanted)))
 
 
 def arriving(uow: UnitOfWork, keys: Iterable[str]) -> set[str]:

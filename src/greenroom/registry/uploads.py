@@ -18,6 +18,7 @@ from greenroom.distributions.errors import InvalidDistribution
 from greenroom.distributions.inspect import Distribution, inspect
 from greenroom.models import Draft, File, Project, Release
 from greenroom.registry import (
+    blob_digests,
     catalogue,
     drafts,
     file_rules,
@@ -87,8 +88,11 @@ def upload_file(
         check_actor(uow, actor, claims.name, staged=staged)
         file_rules.check_content(artifact.size, content_type)
         nothing_to_do = check(uow, actor, artifact, claims, staged=staged)
-        if nothing_to_do is not None:
-            return nothing_to_do
+        is_lost = nothing_to_do is not None and _is_lost(uow, artifact)
+    if nothing_to_do is not None:
+        if is_lost:
+            inspect_and_store(services.settings, services.storage, artifact, claims)
+        return nothing_to_do
     distribution = inspect_and_store(services.settings, services.storage, artifact, claims)
     with services.writing() as uow:
         actor = authenticate(uow)
@@ -181,10 +185,13 @@ def inspect_and_store(
 
 
 def keep(storage: Storage, artifact: Artifact, distribution: Distribution) -> None:
-    """Store the bytes and the metadata file. Both are there, durably, when this returns."""
-    if artifact.sha256 not in storage:
+    """Store the bytes and the metadata file. Both are there, durably, when this returns.
+
+    What is there in another size is not what it was when it was stored, and stored anew.
+    """
+    if storage.size(artifact.sha256) != artifact.size:
         storage.put(artifact.path, artifact.sha256)
-    if distribution.metadata_sha256 in storage:
+    if storage.size(distribution.metadata_sha256) == len(distribution.metadata_content):
         return
     with tempfile.NamedTemporaryFile(dir=storage.incoming) as file:
         file.write(distribution.metadata_content)
@@ -216,6 +223,16 @@ def accept(
     if staged:
         return _stage(uow, actor, project, artifact, distribution, claims.comment)
     return _publish(uow, actor, project, artifact, distribution, claims.comment)
+
+
+def _is_lost(uow: UnitOfWork, artifact: Artifact) -> bool:
+    """Whether a file is published, and its bytes or its metadata are not there as they were."""
+    published = catalogue.file(uow.db, artifact.filename)
+    if published is None:
+        return False
+    if uow.storage.size(published.sha256) != published.size:
+        return True
+    return not blob_digests.is_there_intact(uow.storage, published.metadata_sha256)
 
 
 def _key(draft: Draft | None) -> str | None:
