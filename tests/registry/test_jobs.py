@@ -284,6 +284,24 @@ def test_what_is_done_regularly_is_scheduled_once(services: Services, clock: Fak
     ]
 
 
+def test_after_the_clock_went_back_nothing_waits_for_it(
+    services: Services, clock: FakeClock
+) -> None:
+    """A job was under way then, another had just been written, and regular work was planned."""
+    under_way = enqueue(services)
+    clock.advance(timedelta(days=2))
+    assert taken(services).id == under_way
+    new = enqueue(services, after=timedelta(minutes=1))
+    job_handlers.schedule(services)
+    clock.advance(-timedelta(days=2))
+
+    assert {taken(services).id, taken(services).id} == {under_way, new}
+    assert take(services) is None
+    job_handlers.schedule(services)
+    clock.advance(job_handlers.HOUSEKEEPING_EVERY * 1.5)
+    assert "housekeeping" in jobs.due_kinds(services)
+
+
 @pytest.fixture
 def reviewed(services: Services) -> Services:
     """Publications are accepted by a command."""

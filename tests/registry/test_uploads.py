@@ -293,6 +293,17 @@ def test_uploads_per_hour_are_limited(
     assert factories.upload(later, ada, sdist, staged=staged).changed
 
 
+def test_limits_do_not_count_what_a_clock_that_was_ahead_wrote_down(
+    uow: UnitOfWork, ada: Person, project: Project, tmp_path: Path
+) -> None:
+    """The clock went back two days, and nobody waits two days."""
+    back = replace(uow, now=uow.now - timedelta(days=2))
+    limited = with_settings(back, uploads_per_hour=1, new_projects_per_hour=1)
+    assert factories.upload(limited, ada, make_sdist(tmp_path), staged=False).changed
+    sentence = refused(limited, TooMany, ada, make_wheel(tmp_path, salt="more"), staged=False)
+    assert "uploaded 1 files" in sentence
+
+
 def test_an_unverified_person_uploads_nothing_new(uow: UnitOfWork, tmp_path: Path) -> None:
     new = factories.make_user(uow, "new", verified=False)
     sentence = refused(uow, NotAllowed, new, make_wheel(tmp_path), staged=True)

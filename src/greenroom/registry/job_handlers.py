@@ -112,7 +112,8 @@ def schedule(services: Services) -> None:
 
 
 def _waiting(uow: UnitOfWork) -> set[Kind]:
-    found = uow.db.scalars(
-        select(Job.kind).where(Job.kind.in_(REGULAR), Job.state == JobState.WAITING).distinct()
+    """The kinds of which one waits, and not for longer than any does whose clock is right."""
+    found = uow.db.execute(
+        select(Job.kind, Job.due).where(Job.kind.in_(REGULAR), Job.state == JobState.WAITING)
     )
-    return {Kind(kind) for kind in found}
+    return {Kind(kind) for kind, due in found if due <= uow.now + 2 * REGULAR[Kind(kind)]}

@@ -17,7 +17,7 @@ from datetime import datetime, timedelta
 
 from packaging.utils import canonicalize_name
 from packaging.version import Version
-from sqlalchemy import ColumnElement, delete, func, select, update
+from sqlalchemy import ColumnElement, delete, func, or_, select, update
 from sqlalchemy.orm import Session
 
 from greenroom.distributions.errors import InvalidDistribution
@@ -47,7 +47,7 @@ from greenroom.registry.errors import (
 )
 from greenroom.registry.permissions import Act, Actor
 from greenroom.registry.random_text import may_be_random_text, random_text
-from greenroom.registry.unit_of_work import Services, UnitOfWork
+from greenroom.registry.unit_of_work import AT_ONCE, Services, UnitOfWork
 from greenroom.registry.uploads import Authenticate
 from greenroom.settings import Settings
 from greenroom.storage import Blob, PartMissing, Storage
@@ -769,7 +769,10 @@ def due(uow: UnitOfWork) -> list[UploadSession]:
             .where(
                 (UploadSession.state == UploadState.PENDING) & (UploadSession.expires <= uow.now)
                 | (UploadSession.state == UploadState.PROCESSING)
-                & (UploadSession.changed <= uow.now - upload_states.COMPLETION_LEASE)
+                & or_(
+                    UploadSession.changed <= uow.now - upload_states.COMPLETION_LEASE,
+                    UploadSession.changed > uow.now + AT_ONCE,
+                )
             )
             .order_by(UploadSession.id)
         )
