@@ -120,6 +120,8 @@ class Settings(BaseModel):
     policy: Literal["public", "private"] = "public"
     max_file_size: Size = 2**30
     max_project_size: Size = 10 * 2**30
+    max_total_size: Size | None = None
+    max_user_size: Size | None = None
     prohibited_names: ProjectNames = ()
     new_projects_per_hour: Count = 20
     new_projects_per_day: Count = 0
@@ -183,6 +185,8 @@ _ACCEPTS = {
     "trash_days": "a whole number of days, 0 for not at all",
     "max_file_size": "a whole number with an optional KiB, MiB, GiB or TiB, such as 1GiB",
     "max_project_size": "a whole number with an optional KiB, MiB, GiB or TiB, such as 10GiB",
+    "max_total_size": "a whole number with an optional KiB, MiB, GiB or TiB, such as 500GiB",
+    "max_user_size": "a whole number with an optional KiB, MiB, GiB or TiB, such as 50GiB",
     "draft_lifetime": "a whole number followed by s, m, h or d, such as 14d",
     "draft_lifetime_max": "a whole number followed by s, m, h or d, such as 60d",
     "review_command": "a command with its arguments, quoted as in a shell",

@@ -209,6 +209,9 @@ def announce(
     file_rules.check_project_size(
         uow, project, announcement.size - given_back + _announced(uow, project)
     )
+    file_rules.check_quotas(
+        uow, actor.user_id, project, announcement.size - given_back + _announced(uow, project)
+    )
     file_rules.check_not_published(uow.db, named.filename, digests.get("sha256", ""))
     file_rules.check_release_open(uow, release)
     if named.packagetype == "sdist":

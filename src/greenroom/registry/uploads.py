@@ -137,7 +137,7 @@ def check(
     """
     project = check_actor(uow, actor, claims.name, staged=staged)
     place = _place(uow, project, claims.version)
-    _check_sizes(uow, place, artifact)
+    _check_sizes(uow, actor, place, artifact)
     _check_digests(artifact, claims)
     published = catalogue.file(uow.db, artifact.filename)
     if published is not None and published.sha256 == artifact.sha256:
@@ -239,13 +239,14 @@ def _key(draft: Draft | None) -> str | None:
     return draft.key if draft is not None else None
 
 
-def _check_sizes(uow: UnitOfWork, place: _Place, artifact: Artifact) -> None:
+def _check_sizes(uow: UnitOfWork, actor: Actor, place: _Place, artifact: Artifact) -> None:
     former = None
     if place.draft is not None:
         former = drafts.find_file(uow.db, place.draft, artifact.filename)
     file_rules.check_file_size(uow, artifact.size)
     given_back = former.size if former is not None else 0
     file_rules.check_project_size(uow, place.project, artifact.size - given_back)
+    file_rules.check_quotas(uow, actor.user_id, place.project, artifact.size - given_back)
 
 
 def _place(uow: UnitOfWork, project: Project | None, version: Version) -> _Place:
