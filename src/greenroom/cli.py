@@ -10,10 +10,10 @@ import signal
 import sys
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
 from datetime import timedelta
 from functools import wraps
+from multiprocessing.connection import Connection
 from types import FrameType
 from typing import Concatenate, NoReturn, ParamSpec
 
@@ -152,21 +152,32 @@ def _check_storage_apart(services: Services, is_new: bool) -> None:
         _check_storage(services, is_new)
         return
     services.database.close()
-    with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")) as child:
-        problem = child.submit(_storage_problem, settings, is_new).result()
+    processes = multiprocessing.get_context("spawn")
+    answer, theirs = processes.Pipe(duplex=False)
+    child = processes.Process(target=_tell_storage_problem, args=(settings, is_new, theirs))
+    child.start()
+    theirs.close()
+    try:
+        problem = answer.recv()
+    except EOFError:  # it has said why
+        _fail("The storage could not be looked at.")
+    child.join()
     if problem is not None:
         raise storage_identity.ForeignStorage(problem)
 
 
-def _storage_problem(settings: Settings, is_new: bool) -> str | None:
+def _tell_storage_problem(settings: Settings, is_new: bool, answer: Connection) -> None:
+    """Send what is wrong with the storage, or None; in a process of its own."""
+    logs.configure(settings)
     services = open_services(settings)
     try:
         _check_storage(services, is_new)
     except storage_identity.ForeignStorage as refusal:
-        return str(refusal)
+        answer.send(str(refusal))
+    else:
+        answer.send(None)
     finally:
         services.database.close()
-    return None
 
 
 def _with_services(
