@@ -1,11 +1,13 @@
 """The command line: what it prints, its exit status, and that it never shows a traceback."""
 
 import fcntl
+import hashlib
 import json
 import os
 import pty
 import shutil
 import sqlite3
+import stat
 import subprocess
 import sys
 import termios
@@ -254,6 +256,68 @@ def test_housekeeping_says_what_it_did(run: Run, services: Services, tmp_path: P
         "Drafts expired: 1. Blobs freed: 2. Stale uploads removed: 0.",
     ]
     assert second.stdout.startswith("Drafts expired: 0. Blobs freed: 0.")
+
+
+def test_what_an_index_makes_is_readable_to_nobody_else(tmp_path: Path) -> None:
+    data = tmp_path / "new" / "data"
+    before = os.umask(0o022)
+    try:
+        with serving(tmp_path, settings={"GREENROOM_DATA": str(data)}):
+            modes = {
+                path.name: stat.S_IMODE(path.stat().st_mode)
+                for path in (data, *data.iterdir())
+                if path.name.startswith(("data", "greenroom.sqlite", "secret"))
+            }
+            first = (tmp_path / "serve.log").read_text()
+    finally:
+        os.umask(before)
+    data.chmod(0o750)
+    (data / "greenroom.sqlite").chmod(0o644)
+    with serving(tmp_path, settings={"GREENROOM_DATA": str(data)}):
+        second = (tmp_path / "serve.log").read_text().removeprefix(first)
+
+    assert modes.pop("data") == 0o700
+    assert set(modes.values()) == {0o600}
+    assert "greenroom.sqlite" in modes
+    assert "open to other accounts" not in first
+    assert f"Warning: {data} is open to other accounts of this machine: 'chmod 0700 " in second
+    assert f"'chmod 0600 {data}/greenroom.sqlite' closes it." in second
+
+
+def test_a_verification_says_what_is_wrong(run: Run, services: Services, tmp_path: Path) -> None:
+    wheel = make_wheel(tmp_path / "dist")
+    with services.writing() as uow:
+        factories.release(uow, factories.make_user(uow), wheel)
+    fine = run("storage", "verify")
+    backup = shutil.copytree(services.storage.address, tmp_path / "backup")
+    digest = hashlib.sha256(wheel.read_bytes()).hexdigest()
+    services.storage.delete(digest)
+
+    quick = run("storage", "verify", "--quick")
+    found = run("storage", "verify", "--json")
+    mended = run("storage", "verify", "--json", "--repair-from", str(backup))
+    wrong = run("storage", "verify", "--repair-from", str(tmp_path / "nothing"))
+
+    assert (fine.returncode, fine.stdout) == (
+        0, "Blobs checked: 2. Missing: 0. Wrong: 0. Unknown: 0. Repaired: 0.\n"
+    )  # fmt: skip
+    assert (quick.returncode, quick.stdout.splitlines()) == (
+        1,
+        [
+            f"{wheel.name} ({digest}): It is missing.",
+            "Blobs checked: 2. Missing: 1. Wrong: 0. Unknown: 0. Repaired: 0.",
+        ],
+    )
+    missing = {"sha256": digest, "filename": wheel.name, "reason": "It is missing."}
+    nothing_else = {"checked": 2, "wrong": [], "unknown": []}
+    assert found.returncode == 1
+    assert json.loads(found.stdout) == nothing_else | {"missing": [missing | {"repaired": False}]}
+    assert mended.returncode == 0
+    assert json.loads(mended.stdout) == nothing_else | {"missing": [missing | {"repaired": True}]}
+    assert wrong.stderr == (
+        f"Error: {tmp_path}/nothing is no folder and no s3:// URL: name a copy of the files.\n"
+    )
+    assert wheel.read_bytes() == (Path(backup) / digest[:2] / digest[2:4] / digest).read_bytes()
 
 
 def test_jobs_are_listed_and_tried_again(run: Run, services: Services) -> None:

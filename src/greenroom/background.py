@@ -10,6 +10,8 @@ from greenroom.purge_client import PurgeFailed
 from greenroom.registry import job_handlers, jobs, reviews
 from greenroom.registry.job_handlers import HANDLERS
 from greenroom.registry.jobs import Taken
+from greenroom.registry.storage_identity import ForeignStorage
+from greenroom.registry.trash import TooMuchAtOnce
 from greenroom.registry.unit_of_work import Services
 from greenroom.services import open_services
 from greenroom.settings import Settings
@@ -22,7 +24,7 @@ PARTING = 1.5
 """What is in flight at the end may take so long; all in seconds."""
 
 # What may go wrong without anything being wrong with the program.
-_OUTAGES = (PurgeFailed, StorageUnavailable, BlobMissing, OSError)
+_OUTAGES = (PurgeFailed, StorageUnavailable, BlobMissing, ForeignStorage, TooMuchAtOnce, OSError)
 
 log = structlog.get_logger("greenroom.jobs")
 
@@ -94,7 +96,7 @@ class Worker:
     def _look(self, stop: threading.Event) -> None:
         now = time.monotonic()
         if now - self._scheduled >= SCHEDULE_EVERY:
-            job_handlers.schedule_housekeeping(self._services)
+            job_handlers.schedule(self._services)
             self._scheduled = now
         if now - self._renewed >= RENEW_EVERY:
             for taken in list(self._running.values()):

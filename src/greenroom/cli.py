@@ -5,6 +5,7 @@ Exit status 0, 1 for a refusal, 2 for wrong usage; errors are one sentence on st
 
 import fcntl
 import json
+import multiprocessing
 import signal
 import sys
 import threading
@@ -12,6 +13,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import timedelta
 from functools import wraps
+from multiprocessing.connection import Connection
 from types import FrameType
 from typing import Concatenate, NoReturn, ParamSpec
 
@@ -31,6 +33,9 @@ from greenroom.registry import (
     projects,
     publishing,
     releases,
+    storage_identity,
+    trash,
+    verification,
 )
 from greenroom.registry.errors import NotFound, Refusal
 from greenroom.registry.permissions import DEFAULT_TOKEN_PERMISSIONS, OPERATOR, TOKEN_PERMISSIONS
@@ -41,12 +46,13 @@ from greenroom.settings import (
     Settings,
     address_warning,
     check_data_folder,
+    exposure_warnings,
     load_settings,
     parse_duration,
     secret_key,
     unknown_variables,
 )
-from greenroom.storage import StorageUnavailable
+from greenroom.storage import StorageUnavailable, open_copy
 
 # Imported by the commands that use them: the web server and the worker, and what prints tables.
 # They take as long as everything else together, and scripts start this often.
@@ -94,9 +100,17 @@ def with_services(
 ) -> Callable[P, None]:
     """Give a command the services of the settings, with a database that is up to date.
 
-    The embedded database is migrated on the way, but has to be there.
+    The embedded database is migrated on the way, but has to be there, and the storage has to be
+    the one that belongs to it.
     """
     return _with_services(command, may_begin=False)
+
+
+def with_services_to_read(
+    command: Callable[Concatenate[Services, P], None],
+) -> Callable[P, None]:
+    """The same for a command that changes nothing: whose storage it is does not matter."""
+    return _with_services(command, may_begin=False, check=None)
 
 
 def with_new_services(
@@ -106,24 +120,91 @@ def with_new_services(
     return _with_services(command, may_begin=True)
 
 
+def with_new_services_to_fork(
+    command: Callable[Concatenate[Services, P], None],
+) -> Callable[P, None]:
+    """The same for a command that forks, before which no storage may have been talked to here."""
+    return _with_services(command, may_begin=True, check=_check_storage_apart)
+
+
+StorageCheck = Callable[[Services, bool], None]
+
+
+def _check_storage(services: Services, is_new: bool) -> None:
+    """See that the storage belongs to the database, or is empty where there is no database yet.
+
+    Raises:
+        storage_identity.ForeignStorage: it does not.
+    """
+    try:
+        if is_new:
+            storage_identity.check_new(services.storage)
+        else:
+            storage_identity.check(services)
+    except StorageUnavailable as error:
+        # Whatever deletes something from it asks again.
+        log.warning("nobody knows whether the storage is the right one", reason=str(error))
+
+
+def _check_storage_apart(services: Services, is_new: bool) -> None:
+    """The same, without a trace in this process."""
+    settings = services.settings
+    if settings.storage_url is None:
+        _check_storage(services, is_new)
+        return
+    services.database.close()
+    processes = multiprocessing.get_context("spawn")
+    answer, theirs = processes.Pipe(duplex=False)
+    child = processes.Process(target=_tell_storage_problem, args=(settings, is_new, theirs))
+    child.start()
+    theirs.close()
+    try:
+        problem = answer.recv()
+    except EOFError:  # it has said why
+        _fail("The storage could not be looked at.")
+    child.join()
+    if problem is not None:
+        raise storage_identity.ForeignStorage(problem)
+
+
+def _tell_storage_problem(settings: Settings, is_new: bool, answer: Connection) -> None:
+    """Send what is wrong with the storage, or None; in a process of its own."""
+    logs.configure(settings)
+    services = open_services(settings)
+    try:
+        _check_storage(services, is_new)
+    except storage_identity.ForeignStorage as refusal:
+        answer.send(str(refusal))
+    else:
+        answer.send(None)
+    finally:
+        services.database.close()
+
+
 def _with_services(
-    command: Callable[Concatenate[Services, P], None], *, may_begin: bool
+    command: Callable[Concatenate[Services, P], None],
+    *,
+    may_begin: bool,
+    check: StorageCheck | None = _check_storage,
 ) -> Callable[P, None]:
     @wraps(command)
     def run(*args: P.args, **kwargs: P.kwargs) -> None:
-        with _open(may_begin=may_begin) as services:
+        with _open(may_begin=may_begin, check=check) as services:
             _prepare_database(services)
+            if check is not None:
+                check(services, False)
             command(services, *args, **kwargs)
 
     return run
 
 
 @contextmanager
-def _open(*, may_begin: bool) -> Iterator[Services]:
+def _open(*, may_begin: bool, check: StorageCheck | None = _check_storage) -> Iterator[Services]:
     """The services of the settings, whatever the state of the database.
 
     Args:
         may_begin: whether an embedded database is made where there is none.
+        check: looks at the storage before one is made: a database that was lost is not replaced.
     """
     settings = load_settings()
     logs.configure(settings)
@@ -135,8 +216,11 @@ def _open(*, may_begin: bool) -> Iterator[Services]:
             f"There is no index in {settings.data.absolute()}: start one with 'greenroom serve', "
             "or set GREENROOM_DATA to the folder that has it."
         )
+    is_new = settings.embedded and not settings.embedded_database.exists()
     services = open_services(settings)
     try:
+        if is_new and check is not None:
+            check(services, True)
         yield services
     finally:
         services.database.close()
@@ -176,7 +260,7 @@ def greenroom() -> None:
     type=click.IntRange(1, 256),
     help="How many processes answer requests.",
 )
-@with_new_services
+@with_new_services_to_fork
 def serve(services: Services, host: str, port: int, workers: int) -> None:
     """Run the index until SIGTERM or SIGINT, which let what is in flight finish."""
     from greenroom import background
@@ -190,6 +274,8 @@ def serve(services: Services, host: str, port: int, workers: int) -> None:
     settings = services.settings
     warning = address_warning(settings)
     if warning is not None:
+        click.echo(f"Warning: {warning}", err=True)
+    for warning in exposure_warnings(settings):
         click.echo(f"Warning: {warning}", err=True)
     secret_key(settings)  # made before the workers start, so that they agree on it
     with services.reading() as uow:
@@ -426,7 +512,7 @@ def draft() -> None:
 
 @draft.command("list")
 @click.option("--json", "as_json", is_flag=True, help="One JSON array, for scripts.")
-@with_services
+@with_services_to_read
 def draft_list(services: Services, as_json: bool) -> None:
     """List every live draft, with its whole slug."""
     with services.reading() as uow:
@@ -533,7 +619,7 @@ def jobs_group() -> None:
 
 @jobs_group.command("list")
 @click.option("--json", "as_json", is_flag=True, help="One JSON array, for scripts.")
-@with_services
+@with_services_to_read
 def jobs_list(services: Services, as_json: bool) -> None:
     """List every job that is not done, the oldest first."""
     with services.reading() as uow:
@@ -591,11 +677,146 @@ def jobs_retry(services: Services, job_id: int) -> None:
 
 
 @greenroom.command("housekeeping")
+@click.option("--dry-run", is_flag=True, help="Say what would be done, and do nothing.")
+@click.option(
+    "--force", is_flag=True, help="Move to the trash what nobody refers to, however much it is."
+)
 @with_services
-def keep_house(services: Services) -> None:
-    """Expire drafts and free what nobody refers to; safe to run at any time, by many at once."""
-    report = housekeeping.keep_house(services, click.echo)
+def keep_house(services: Services, dry_run: bool, force: bool) -> None:
+    """Expire drafts, and move to the trash what nobody refers to.
+
+    Safe to run at any time, by many at once. What is in the trash is deleted after
+    GREENROOM_TRASH_DAYS; 'greenroom storage restore' brings it back before that.
+    """
+    if dry_run:
+        report = housekeeping.look(services, click.echo)
+        click.echo(
+            f"Nothing was done. Drafts to expire: {report.drafts_expired}. "
+            f"Blobs to move to the trash: {report.blobs_freed}. "
+            f"Blobs in the trash to be gone for good: {report.blobs_deleted}. "
+            f"Stale uploads to remove: {report.stale_files_removed}."
+        )
+        return
+    report = housekeeping.keep_house(services, click.echo, force=force)
     click.echo(
         f"Drafts expired: {report.drafts_expired}. Blobs freed: {report.blobs_freed}. "
         f"Stale uploads removed: {report.stale_files_removed + report.uploads_cleared}."
     )
+    if report.blobs_restored or report.blobs_deleted:
+        click.echo(
+            f"Brought back from the trash: {report.blobs_restored}. "
+            f"Deleted from it: {report.blobs_deleted}."
+        )
+
+
+@greenroom.group()
+def storage() -> None:
+    """The files."""
+
+
+@storage.command("verify")
+@click.option("--quick", is_flag=True, help="Compare sizes only, and read nothing.")
+@click.option(
+    "--repair-from",
+    metavar="PATH|URL",
+    help="Replace what is missing or wrong from a copy: a folder, or s3://bucket/prefix.",
+)
+@click.option("--json", "as_json", is_flag=True, help="One JSON object, for scripts.")
+@with_services
+def storage_verify(services: Services, quick: bool, repair_from: str | None, as_json: bool) -> None:
+    """Say whether the files are what the database says; exit status 1 when one is not.
+
+    What has another content is put aside, so that nobody gets it; uploading it again mends it.
+    """
+    source = None
+    if repair_from is not None:
+        endpoint = services.settings.s3_endpoint
+        source = open_copy(repair_from, services.storage.incoming, s3_endpoint=endpoint)
+    with _progress(services, quick=quick) as progress:
+        findings = verification.verify(services, quick=quick, source=source, progress=progress)
+    if as_json:
+        click.echo(json.dumps(_findings_as_json(findings), indent=2))
+    else:
+        _print_findings(findings)
+    if findings.unrepaired:
+        sys.exit(1)
+
+
+@contextmanager
+def _progress(services: Services, *, quick: bool) -> Iterator[verification.Progress]:
+    """A bar on standard error, where that is a terminal: blobs of all, or bytes of all."""
+    from rich.console import Console
+    from rich.progress import Progress
+
+    console = Console(stderr=True)
+    blobs, size = verification.count(services)
+    with Progress(console=console, disable=not console.is_terminal, transient=True) as bar:
+        task = bar.add_task("Verifying", total=blobs if quick else size)
+        yield lambda done, read: bar.advance(task, done if quick else read)
+
+
+def _findings_as_json(findings: verification.Findings) -> dict[str, object]:
+    def damages(*, missing: bool) -> list[dict[str, object]]:
+        return [
+            {
+                "sha256": damage.digest,
+                "filename": damage.filename,
+                "reason": damage.reason,
+                "repaired": damage.is_repaired,
+            }
+            for damage in findings.damages
+            if damage.is_missing == missing
+        ]
+
+    return {
+        "checked": findings.checked,
+        "missing": damages(missing=True),
+        "wrong": damages(missing=False),
+        "unknown": findings.unknown,
+    }
+
+
+def _print_findings(findings: verification.Findings) -> None:
+    for damage in findings.damages:
+        repaired = " It was repaired." if damage.is_repaired else ""
+        click.echo(f"{damage.filename} ({damage.digest}): {damage.reason}{repaired}")
+    for digest in findings.unknown:
+        click.echo(f"{digest}: Nobody refers to it.")
+    missing = sum(damage.is_missing for damage in findings.damages)
+    click.echo(
+        f"Blobs checked: {findings.checked}. Missing: {missing}. "
+        f"Wrong: {len(findings.damages) - missing}. Unknown: {len(findings.unknown)}. "
+        f"Repaired: {len(findings.damages) - len(findings.unrepaired)}."
+    )
+
+
+@storage.command("restore")
+@click.option("--all", "everything", is_flag=True, help="Also what nobody refers to.")
+@with_services
+def storage_restore(services: Services, everything: bool) -> None:
+    """Bring back from the trash what the database refers to."""
+    restored = trash.restore_all(services) if everything else trash.restore_wanted(services)
+    click.echo(f"Blobs brought back from the trash: {restored}.")
+
+
+@storage.command("adopt")
+def storage_adopt() -> None:
+    """Bind the storage to the database, whatever either was bound to; asks for confirmation."""
+    with _open(may_begin=True, check=None) as services:
+        _prepare_database(services)
+        bond = storage_identity.look(services)
+        if bond.is_bound:
+            click.echo(f"The storage {bond.address} belongs to this database already.")
+            return
+        held = "is empty" if bond.is_empty else "has files"
+        owner = "is marked as another database's" if bond.is_marked else "is not marked"
+        click.echo(
+            f"The storage {bond.address} {held} and {owner}. Of {bond.looked_for} files that the "
+            f"database knows, {bond.found} are there. Housekeeping moves files that it does not "
+            "know to the trash."
+        )
+        answer: str = click.prompt("Type 'adopt' to bind it to this database", err=True)
+        if answer.strip() != "adopt":
+            _fail("Nothing was changed: only 'adopt' confirms it.")
+        storage_identity.adopt(services)
+    click.echo(f"The storage {bond.address} belongs to this database now.")

@@ -7,12 +7,14 @@ begins, so that it can never fail half-way because another writer was faster.
 """
 
 import hashlib
+import os
+from contextlib import suppress
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import sqlalchemy
-from sqlalchemy import URL, Connection, Engine, event, text
+from sqlalchemy import URL, Connection, Dialect, Engine, event, text
 from sqlalchemy.orm import Session, sessionmaker
 from sqlalchemy.pool import ConnectionPoolEntry
 
@@ -138,9 +140,18 @@ def _engine(url: URL) -> Engine:
     engine = sqlalchemy.create_engine(
         url, pool_size=8, max_overflow=56, connect_args={"timeout": _BUSY_TIMEOUT_MS / 1000}
     )
+    event.listen(engine, "do_connect", _make_sqlite_file)
     event.listen(engine, "connect", _prepare_sqlite)
     event.listen(engine, "begin", _begin_sqlite)
     return engine
+
+
+def _make_sqlite_file(
+    _dialect: Dialect, _record: ConnectionPoolEntry, arguments: list[str], _more: object
+) -> None:
+    """Make a new database readable to nobody else; what the driver adds to it follows suit."""
+    with suppress(FileExistsError):
+        os.close(os.open(arguments[0], os.O_CREAT | os.O_EXCL, 0o600))
 
 
 def _prepare_sqlite(connection: object, _entry: ConnectionPoolEntry) -> None:

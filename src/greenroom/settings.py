@@ -8,6 +8,7 @@ import os
 import re
 import secrets
 import shlex
+import stat
 import sys
 from collections.abc import Mapping
 from datetime import timedelta
@@ -18,6 +19,8 @@ from typing import Annotated, Literal, Self
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
 PREFIX = "GREENROOM_"
+PRIVATE_FOLDER = 0o700
+"""The mode of the data folder."""
 
 _DURATION = re.compile(r"(\d{1,9})\s*([smhd])", re.ASCII)
 _DURATION_UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
@@ -117,6 +120,8 @@ class Settings(BaseModel):
     policy: Literal["public", "private"] = "public"
     max_file_size: Size = 2**30
     max_project_size: Size = 10 * 2**30
+    max_total_size: Size | None = None
+    max_user_size: Size | None = None
     prohibited_names: ProjectNames = ()
     new_projects_per_hour: Count = 20
     new_projects_per_day: Count = 0
@@ -129,6 +134,7 @@ class Settings(BaseModel):
     review_timeout: Duration = timedelta(minutes=10)
     purge_url: BaseUrl | None = None
     purge_token: str | None = None
+    trash_days: Annotated[int, Field(ge=0, le=36500)] = 14
     log_format: Literal["text", "json"] = "json"
 
     @model_validator(mode="after")
@@ -176,8 +182,11 @@ _ACCEPTS = {
     "new_projects_per_day": "a whole number, 0 for no limit",
     "uploads_per_hour": "a whole number, 0 for no limit",
     "release_open_days": "a whole number of days, 0 for ever",
+    "trash_days": "a whole number of days, 0 for not at all",
     "max_file_size": "a whole number with an optional KiB, MiB, GiB or TiB, such as 1GiB",
     "max_project_size": "a whole number with an optional KiB, MiB, GiB or TiB, such as 10GiB",
+    "max_total_size": "a whole number with an optional KiB, MiB, GiB or TiB, such as 500GiB",
+    "max_user_size": "a whole number with an optional KiB, MiB, GiB or TiB, such as 50GiB",
     "draft_lifetime": "a whole number followed by s, m, h or d, such as 14d",
     "draft_lifetime_max": "a whole number followed by s, m, h or d, such as 60d",
     "review_command": "a command with its arguments, quoted as in a shell",
@@ -269,6 +278,18 @@ def address_warning(settings: Settings) -> str | None:
     )
 
 
+def exposure_warnings(settings: Settings) -> list[str]:
+    """A sentence about each thing of the index that other accounts of this machine can read."""
+    places = [(settings.data.absolute(), "0700")]
+    if settings.embedded:
+        places.append((settings.embedded_database, "0600"))
+    return [
+        f"{path} is open to other accounts of this machine: 'chmod {mode} {path}' closes it."
+        for path, mode in places
+        if path.exists() and stat.S_IMODE(path.stat().st_mode) & 0o077
+    ]
+
+
 def secret_key(settings: Settings) -> str:
     """The key that signs session cookies: the setting, or one that is made once and then kept.
 
@@ -282,7 +303,7 @@ def secret_key(settings: Settings) -> str:
         return path.read_text("ascii")
     except FileNotFoundError:
         pass
-    path.parent.mkdir(parents=True, exist_ok=True)
+    path.parent.mkdir(PRIVATE_FOLDER, parents=True, exist_ok=True)
     aside = path.with_name(f"secret-key.{secrets.token_hex(8)}")
     descriptor = os.open(aside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     with os.fdopen(descriptor, "w", encoding="ascii") as file:

@@ -2,6 +2,7 @@
 
 import threading
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
@@ -178,6 +179,12 @@ def test_fifty_failures_close_all_accounts_to_an_address(uow: UnitOfWork) -> Non
         fail(uow, 5, f"user{number}")
     with pytest.raises(TooMany):
         accounts.sign_in(OneUnit(uow), "ada", PASSWORD, HOME)
+
+
+def test_failures_of_a_clock_that_was_ahead_do_not_count(uow: UnitOfWork) -> None:
+    factories.make_user(uow)
+    fail(replace(uow, now=uow.now + timedelta(days=2)), 10)
+    assert accounts.sign_in(OneUnit(uow), "ada", PASSWORD, HOME) is not None
 
 
 def test_failures_are_forgotten_after_five_minutes(services: Services, clock: FakeClock) -> None:

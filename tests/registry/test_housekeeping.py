@@ -14,6 +14,7 @@ from greenroom.registry import (
     drafts,
     projects,
     releases,
+    storage_identity,
 )
 from greenroom.registry.housekeeping import STALE_AFTER, Report, keep_house
 from greenroom.registry.permissions import Person
@@ -27,6 +28,7 @@ NOTHING = Report(drafts_expired=0, blobs_freed=0, stale_files_removed=0)
 
 @pytest.fixture(autouse=True)
 def _ada(services: Services) -> None:
+    storage_identity.check(services)
     with services.writing() as uow:
         factories.make_user(uow, "ada")
 

@@ -270,14 +270,36 @@ def test_what_was_done_is_forgotten_after_a_week(services: Services, clock: Fake
 # Recurring work, and reviews
 
 
-def test_housekeeping_is_scheduled_once(services: Services, clock: FakeClock) -> None:
-    factories.at_once(*[lambda: job_handlers.schedule_housekeeping(services)] * 4)
-    assert states(services) == [("housekeeping", "waiting", 0)]
+def test_what_is_done_regularly_is_scheduled_once(services: Services, clock: FakeClock) -> None:
+    factories.at_once(*[lambda: job_handlers.schedule(services)] * 4)
+    assert sorted(states(services)) == [("housekeeping", "waiting", 0), ("verify", "waiting", 0)]
     assert do_due(services) == 0
     clock.advance(job_handlers.HOUSEKEEPING_EVERY * 1.5)
     assert do_due(services) == 1
-    job_handlers.schedule_housekeeping(services)
-    assert states(services) == [("housekeeping", "done", 1), ("housekeeping", "waiting", 0)]
+    job_handlers.schedule(services)
+    assert sorted(states(services)) == [
+        ("housekeeping", "done", 1),
+        ("housekeeping", "waiting", 0),
+        ("verify", "waiting", 0),
+    ]
+
+
+def test_after_the_clock_went_back_nothing_waits_for_it(
+    services: Services, clock: FakeClock
+) -> None:
+    """A job was under way then, another had just been written, and regular work was planned."""
+    under_way = enqueue(services)
+    clock.advance(timedelta(days=2))
+    assert taken(services).id == under_way
+    new = enqueue(services, after=timedelta(minutes=1))
+    job_handlers.schedule(services)
+    clock.advance(-timedelta(days=2))
+
+    assert {taken(services).id, taken(services).id} == {under_way, new}
+    assert take(services) is None
+    job_handlers.schedule(services)
+    clock.advance(job_handlers.HOUSEKEEPING_EVERY * 1.5)
+    assert "housekeeping" in jobs.due_kinds(services)
 
 
 @pytest.fixture

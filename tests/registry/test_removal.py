@@ -15,6 +15,7 @@ from greenroom.registry import (
     projects,
     publishing,
     removal,
+    storage_identity,
 )
 from greenroom.registry.errors import (
     FileExists,
@@ -270,6 +271,7 @@ def test_what_is_deleted_twice_is_not_found(
 def test_bytes_that_nobody_refers_to_are_freed(
     services: Services, tmp_path: Path, remove: Removal
 ) -> None:
+    storage_identity.check(services)
     wheel = make_wheel(tmp_path)
     with services.writing() as uow:
         factories.release(uow, factories.make_user(uow), wheel)

@@ -3,6 +3,7 @@
 The commands are real processes.
 """
 
+import hashlib
 import json
 import os
 import shlex
@@ -39,6 +40,7 @@ from greenroom.registry.errors import (
 from greenroom.registry.permissions import OPERATOR, Actor, Person
 from greenroom.registry.reviews import review_all
 from greenroom.registry.unit_of_work import Services, UnitOfWork
+from greenroom.storage.local import blob_path
 from tests import factories
 from tests.artifacts import make_sdist, make_wheel
 from tests.conftest import FakeClock
@@ -376,6 +378,51 @@ def test_it_sees_the_files_and_is_told_what_they_are(
     assert not [n for n in seen["environment"] if n.startswith(("GREENROOM_", "AWS_"))]
     assert not Path(seen["folder"]).exists()
     assert list(reviewed.services.storage.incoming.iterdir()) == []
+
+
+def test_what_it_does_to_its_files_is_not_done_to_those_of_the_index(
+    reviewed: Reviewed, wheel: Path
+) -> None:
+    reviewed.script(
+        "import pathlib\n"
+        "for path in pathlib.Path().iterdir():\n"
+        "    assert path.stat().st_mode & 0o222 == 0 and not path.is_symlink()\n"
+        "    path.chmod(0o600)\n"
+        "    path.write_bytes(b'other bytes')\n"
+    )
+    content = wheel.read_bytes()
+    draft = reviewed.ask(wheel)
+
+    review_all(reviewed.services)
+
+    assert reviewed.stands(draft)[0] == "published"
+    with reviewed.services.storage.open(hashlib.sha256(content).hexdigest()) as blob:
+        assert b"".join(blob) == content
+
+
+def test_what_is_damaged_meanwhile_is_not_published(reviewed: Reviewed, wheel: Path) -> None:
+    storage = reviewed.services.storage
+    digest = hashlib.sha256(wheel.read_bytes()).hexdigest()
+    blob = blob_path(Path(storage.address), digest)
+    reviewed.script(
+        f"path = __import__('pathlib').Path({str(blob)!r})\n"
+        "content = bytearray(path.read_bytes())\n"
+        "content[100] ^= 1\n"
+        "path.unlink()\n"
+        "path.write_bytes(content)\n"
+    )
+    draft = reviewed.ask(wheel)
+
+    review_all(reviewed.services)
+
+    notices = [f"The index has lost {WHEEL}: upload it anew."]
+    assert reviewed.stands(draft) == ("open", "error", notices)
+    assert digest not in storage
+    reviewed.stage(wheel)
+    reviewed.script("")
+    reviewed.publish(draft)
+    review_all(reviewed.services)
+    assert reviewed.stands(draft)[0] == "published"
 
 
 def test_nothing_of_the_shell_is_in_the_command(reviewed: Reviewed, wheel: Path) -> None:

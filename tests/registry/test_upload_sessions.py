@@ -25,6 +25,7 @@ from greenroom.registry import (
     drafts,
     projects,
     publishing,
+    storage_identity,
     upload_sessions,
     upload_states,
 )
@@ -686,6 +687,19 @@ def test_a_completion_that_takes_too_long_has_failed(
     assert shown(uow, draft) == {WHEEL: "completed"}
 
 
+def test_a_completion_of_a_clock_that_was_ahead_was_interrupted(
+    uow: UnitOfWork, ada: Person, draft: Draft, wheel: Path
+) -> None:
+    upload = factories.announce(uow, ada, draft, wheel)
+    factories.send(uow, ada, draft, upload, wheel.read_bytes())
+    ahead = after(uow, timedelta(hours=2))
+    upload_sessions.begin_completion(ahead, ada, draft, upload)
+
+    assert upload_states.state(uow, upload) is UploadState.ERROR
+    assert upload_sessions.due(uow) == [upload]
+    assert upload_states.state(ahead, upload) is UploadState.PROCESSING
+
+
 def test_what_was_interrupted_can_be_deleted_and_sent_anew(
     uow: UnitOfWork, ada: Person, draft: Draft, pending: UploadSession, wheel: Path
 ) -> None:
@@ -915,6 +929,7 @@ def test_uploads_are_forgotten_with_their_session_and_files_are_not(
     ending: Callable[[UnitOfWork, Actor, Draft], object],
     files: int,
 ) -> None:
+    storage_identity.check(services)
     with services.writing() as uow:
         ada = Person(factories.make_user(uow))
         draft = factories.open_new(uow, ada)

@@ -19,6 +19,7 @@ from greenroom.registry.errors import (
     InvalidMetadata,
     NameNotAvailable,
     NotAllowed,
+    OutOfSpace,
     Refusal,
     ReleaseClosed,
     SecondSdist,
@@ -291,6 +292,37 @@ def test_uploads_per_hour_are_limited(
     assert "uploaded 1 files" in refused(limited, TooMany, ada, sdist, staged=staged)
     later = replace(limited, now=uow.now + timedelta(hours=1))
     assert factories.upload(later, ada, sdist, staged=staged).changed
+
+
+@BOTH_WAYS
+def test_the_index_and_a_person_have_room_for_so_much(
+    uow: UnitOfWork, ada: Person, project: Project, tmp_path: Path, staged: bool
+) -> None:
+    sdist, other = make_sdist(tmp_path), make_wheel(tmp_path, "second")
+    size = projects.total_size(uow) + max(sdist.stat().st_size, other.stat().st_size)
+    full = "The index is full: all files together may have"
+    assert refused(
+        with_settings(uow, max_total_size=size - 200), OutOfSpace, ada, sdist, staged=staged
+    ).startswith(full)
+    for path in (sdist, other):
+        mine = with_settings(uow, max_user_size=size - 200)
+        sentence = refused(mine, TooLarge, ada, path, staged=staged)
+        assert sentence.startswith("Your projects are too large.")
+    bob = factories.make_user(uow, "bob")
+    factories.add_role(uow, project, bob, RoleName.MAINTAINER)
+    limited = with_settings(uow, max_total_size=size, max_user_size=1)
+    assert factories.upload(limited, Person(bob), sdist, staged=staged).changed
+
+
+def test_limits_do_not_count_what_a_clock_that_was_ahead_wrote_down(
+    uow: UnitOfWork, ada: Person, project: Project, tmp_path: Path
+) -> None:
+    """The clock went back two days, and nobody waits two days."""
+    back = replace(uow, now=uow.now - timedelta(days=2))
+    limited = with_settings(back, uploads_per_hour=1, new_projects_per_hour=1)
+    assert factories.upload(limited, ada, make_sdist(tmp_path), staged=False).changed
+    sentence = refused(limited, TooMany, ada, make_wheel(tmp_path, salt="more"), staged=False)
+    assert "uploaded 1 files" in sentence
 
 
 def test_an_unverified_person_uploads_nothing_new(uow: UnitOfWork, tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from greenroom.storage import BlobMissing, Storage
+from greenroom.storage import BlobMissing, Shelf, Storage, open_storage
 from tests.storage.keeping import CONTENT, DIGEST, MIB, OTHER, content_of, keep, received
 from tests.storage.processes import start
 
@@ -395,3 +395,87 @@ def test_memory_does_not_grow_with_the_size_of_the_blob(
     received_size, growth = map(int, output.split())
     assert received_size == size
     assert growth < 64 * MIB
+
+
+# --- Aside ---------------------------------------------------------------------------------------
+
+
+def on_shelves(storage: Storage) -> dict[Shelf, list[str]]:
+    return {shelf: list(storage.digests(shelf=shelf)) for shelf in Shelf}
+
+
+@pytest.mark.parametrize("aside", [Shelf.TRASH, Shelf.DAMAGED])
+def test_a_blob_that_is_put_aside_comes_back_as_it_was(storage: Storage, aside: Shelf) -> None:
+    keep(storage)
+
+    assert storage.move(DIGEST, Shelf.KEPT, aside)
+
+    assert DIGEST not in storage
+    assert on_shelves(storage) == {shelf: [DIGEST] if shelf is aside else [] for shelf in Shelf}
+    assert (storage.size(DIGEST), storage.size(DIGEST, aside)) == (None, len(CONTENT))
+    assert storage.move(DIGEST, aside, Shelf.KEPT)
+    assert content_of(storage, DIGEST) == CONTENT
+    assert on_shelves(storage)[aside] == []
+
+
+def test_what_is_not_there_is_not_moved(storage: Storage) -> None:
+    keep(storage)
+
+    assert not storage.move(DIGEST, Shelf.TRASH, Shelf.KEPT)
+    assert not storage.move(OTHER, Shelf.KEPT, Shelf.TRASH)
+
+    assert on_shelves(storage)[Shelf.KEPT] == [DIGEST]
+
+
+def test_a_blob_that_is_moved_where_it_lies_already_replaces_it(storage: Storage) -> None:
+    keep(storage)
+    storage.move(DIGEST, Shelf.KEPT, Shelf.TRASH)
+    keep(storage)
+
+    assert storage.move(DIGEST, Shelf.KEPT, Shelf.TRASH)
+
+    assert on_shelves(storage)[Shelf.TRASH] == [DIGEST]
+
+
+def test_what_is_put_leaves_the_trash_alone_and_is_deleted_there_apart(storage: Storage) -> None:
+    keep(storage)
+    storage.move(DIGEST, Shelf.KEPT, Shelf.TRASH)
+    keep(storage)
+
+    storage.delete(DIGEST, Shelf.TRASH)
+    storage.delete(DIGEST, Shelf.TRASH)
+
+    assert on_shelves(storage) == {Shelf.KEPT: [DIGEST], Shelf.TRASH: [], Shelf.DAMAGED: []}
+    assert content_of(storage, DIGEST) == CONTENT
+
+
+def test_a_blob_that_was_moved_is_young(storage: Storage) -> None:
+    keep(storage)
+    storage.move(DIGEST, Shelf.KEPT, Shelf.TRASH)
+
+    def older_than(age: timedelta) -> list[str]:
+        return list(storage.digests(older_than=age, shelf=Shelf.TRASH))
+
+    assert older_than(timedelta(minutes=5)) == []
+    assert older_than(timedelta(0)) == [DIGEST]
+
+
+def test_a_size_is_that_of_what_is_kept(storage: Storage) -> None:
+    keep(storage)
+
+    assert storage.size(DIGEST) == len(CONTENT)
+    assert storage.size(OTHER) is None
+
+
+def test_a_storage_is_marked_for_everybody_who_opens_it(
+    place: tuple[str | None, str | None], tmp_path: Path
+) -> None:
+    url, endpoint = place
+    one, other = (open_storage(url, tmp_path / "files", s3_endpoint=endpoint) for _ in range(2))
+
+    assert (one.marker(), other.marker()) == (None, None)
+    one.mark("somebody's")
+    assert (one.marker(), other.marker()) == ("somebody's", "somebody's")
+    other.mark("mine")
+    assert one.marker() == "mine"
+    assert on_shelves(one) == {shelf: [] for shelf in Shelf}

@@ -12,8 +12,10 @@ from pathlib import Path
 
 import pytest
 
-from greenroom.storage import LocalStorage
-from tests.storage.keeping import CONTENT, DIGEST, content_of, keep, received
+from greenroom.storage import BlobMissing, LocalStorage, open_copy
+from greenroom.storage.disk import clone
+from greenroom.storage.local import blob_path
+from tests.storage.keeping import CONTENT, DIGEST, OTHER, content_of, keep, received
 
 
 def test_a_local_blob_that_is_put_again_is_young_again(local: LocalStorage) -> None:
@@ -70,6 +72,56 @@ def test_other_files_in_the_local_folder_are_no_blobs(local: LocalStorage, tmp_p
     (tmp_path / "files" / DIGEST[:2] / DIGEST[2:4] / "notes.txt").touch()
 
     assert list(local.digests()) == [DIGEST]
+
+
+@pytest.mark.parametrize("left", [b"", CONTENT[:-1], CONTENT + b"more"])
+def test_a_local_put_mends_what_has_another_size(local: LocalStorage, left: bytes) -> None:
+    keep(local)
+    blob_path(Path(local.address), DIGEST).unlink()  # a link to it may be open somewhere
+    blob_path(Path(local.address), DIGEST).write_bytes(left)
+
+    keep(local)
+
+    assert content_of(local, DIGEST) == CONTENT
+
+
+def test_a_copy_of_a_folder_is_read_and_never_written_to(
+    local: LocalStorage, tmp_path: Path
+) -> None:
+    keep(local)
+    backup = tmp_path / "backup"
+    for name in ("data/files", "files"):
+        shutil.copytree(local.address, backup / name)
+        shutil.rmtree(backup / name / "incoming")
+
+    for where in (backup / "data", backup / "files"):
+        with open_copy(str(where), local.incoming).open(DIGEST) as blob:
+            assert b"".join(blob) == CONTENT
+        with pytest.raises(BlobMissing):
+            open_copy(str(where), local.incoming).open(OTHER)
+    assert list(backup.rglob("incoming")) == []
+    with pytest.raises(ValueError, match="no folder and no s3:// URL"):
+        open_copy(str(backup / "nothing"), local.incoming)
+
+
+def test_a_clone_shares_nothing_that_is_written(tmp_path: Path) -> None:
+    (tmp_path / "one").write_bytes(CONTENT)
+
+    clone(tmp_path / "one", tmp_path / "other")
+    (tmp_path / "other").write_bytes(b"changed")
+
+    assert (tmp_path / "one").read_bytes() == CONTENT
+
+
+def test_folders_of_processes_that_are_gone_are_stale_too(local: LocalStorage) -> None:
+    folder = local.incoming / "review-abc"
+    folder.mkdir()
+    (folder / "a.whl").touch()
+    (local.incoming / "lost+found").mkdir()
+
+    assert list(local.stale_incoming(timedelta(hours=1))) == []
+    assert local.remove_stale_incoming(timedelta(0)) == 1
+    assert [path.name for path in local.incoming.iterdir()] == ["lost+found"]
 
 
 def test_a_local_put_copies_where_it_cannot_link(

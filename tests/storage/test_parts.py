@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import re
+from datetime import timedelta
 from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
@@ -68,6 +69,8 @@ def test_uploads_with_parts_are_listed_once_each(parts: Parts) -> None:
         put_part(parts, upload, number, b"x")
 
     assert sorted(parts.uploads()) == ["Up2", "up1", "up10"]
+    assert list(parts.uploads(older_than=timedelta(hours=1))) == []
+    assert sorted(parts.uploads(older_than=timedelta(0))) == ["Up2", "up1", "up10"]
 
 
 def test_parts_are_no_blobs_and_blobs_are_no_parts(signed_in: S3Server, tmp_path: Path) -> None:

@@ -11,9 +11,9 @@ from urllib.request import urlopen
 
 import pytest
 
-from greenroom.storage import Storage, StorageUnavailable, open_storage
+from greenroom.storage import Shelf, Storage, StorageUnavailable, open_copy, open_storage
 from tests.s3_server import PAGE_SIZE, S3Server
-from tests.storage.keeping import CONTENT, DIGEST, keep, unused_prefix
+from tests.storage.keeping import CONTENT, DIGEST, content_of, keep, unused_prefix
 
 
 def test_an_s3_blob_can_be_fetched_from_its_url_under_its_filename(s3: Storage) -> None:
@@ -88,3 +88,27 @@ def test_a_service_that_does_not_answer_is_unavailable(signed_in: S3Server, tmp_
 
         with pytest.raises(StorageUnavailable, match=signed_in.bucket):
             storage.open(DIGEST)
+
+
+def test_an_object_too_large_for_one_copy_is_moved_all_the_same(
+    s3: Storage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("greenroom.storage.s3._LARGEST_COPY", 1000)
+    keep(s3)
+
+    assert s3.move(DIGEST, Shelf.KEPT, Shelf.TRASH)
+    assert DIGEST not in s3
+    assert s3.move(DIGEST, Shelf.TRASH, Shelf.KEPT)
+
+    assert content_of(s3, DIGEST) == CONTENT
+
+
+def test_another_bucket_can_be_read_from_as_a_copy(
+    s3: Storage, signed_in: S3Server, tmp_path: Path
+) -> None:
+    keep(s3)
+
+    copy = open_copy(s3.address, tmp_path / "incoming", s3_endpoint=signed_in.endpoint)
+
+    with copy.open(DIGEST) as blob:
+        assert b"".join(blob) == CONTENT

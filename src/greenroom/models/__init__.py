@@ -3,6 +3,7 @@
 from greenroom.models.accounts import Attempt, User
 from greenroom.models.base import Base
 from greenroom.models.drafts import Draft, DraftEvent, DraftState, ReviewState
+from greenroom.models.identity import Identity
 from greenroom.models.jobs import Job, JobState
 from greenroom.models.journal import JournalEntry
 from greenroom.models.projects import Project, ProjectStatus, RetiredName, Role, RoleName
@@ -19,6 +20,7 @@ __all__ = [
     "DraftEvent",
     "DraftState",
     "File",
+    "Identity",
     "Job",
     "JobState",
     "JournalEntry",

@@ -29,7 +29,7 @@ from greenroom.registry.names import is_username
 from greenroom.registry.permissions import TOKEN_PERMISSIONS, Actor, ApiToken
 from greenroom.registry.random_text import random_text
 from greenroom.registry.rate_limits import waiting_time
-from greenroom.registry.unit_of_work import Services, UnitOfWork
+from greenroom.registry.unit_of_work import AT_ONCE, Services, UnitOfWork
 
 SHORTEST_PASSWORD = 10
 LONGEST_PASSWORD = 1000
@@ -586,6 +586,7 @@ def _check_failures(uow: UnitOfWork, account: str, address: str) -> None:
     recent = (
         Attempt.address == address,
         Attempt.at > since,
+        Attempt.at <= uow.now + AT_ONCE,
         Attempt.account != _REGISTRATION,
     )
     of_address, of_account, oldest = uow.db.execute(

@@ -1,8 +1,10 @@
 """A file on its way in: what arrived, what was said about it, and what is inside."""
 
 import contextlib
+import errno
 import hashlib
 import os
+import shutil
 import tempfile
 from collections.abc import Iterable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -13,6 +15,14 @@ from types import TracebackType
 from typing import BinaryIO, Literal, Protocol, Self
 
 from packaging.version import Version
+
+from greenroom.registry.errors import OutOfSpace
+
+RESERVE = 64 * 2**20
+"""So many bytes of the disk stay free: uploads are refused before that."""
+
+_LOOK_EVERY = 32 * 2**20
+_FULL = "The index has no space left for uploads: tell its operator, and try again later."
 
 PackageType = Literal["sdist", "bdist_wheel"]
 
@@ -100,6 +110,16 @@ class TooManyBytes(Exception):
         self.limit = limit
 
 
+def _check_space(folder: Path) -> None:
+    """Refuse to write into a folder whose disk is nearly full: the database needs room as well.
+
+    Raises:
+        OutOfSpace: it is.
+    """
+    if shutil.disk_usage(folder).free < RESERVE:
+        raise OutOfSpace(_FULL)
+
+
 class _Hash(Protocol):
     def update(self, data: bytes | bytearray, /) -> None: ...
     def hexdigest(self) -> str: ...
@@ -178,7 +198,12 @@ class Receiver:
             folder: where it lies; its mode is 0600.
             limit: how many bytes may arrive.
             digests: names of hash functions of :mod:`hashlib`, besides those of every file.
+
+        Raises:
+            OutOfSpace: the disk is nearly full.
         """
+        _check_space(folder)
+        self._folder = folder
         self._limit = limit
         self._size = 0
         self._digests = _Digests(digests)
@@ -191,14 +216,23 @@ class Receiver:
 
         Raises:
             TooManyBytes: they are more than may arrive.
+            OutOfSpace: the disk is full, or nearly so.
         """
+        before = self._size
         self._size += len(piece)
         if self._size > self._limit:
             raise TooManyBytes(self._limit)
+        if before // _LOOK_EVERY != self._size // _LOOK_EVERY:
+            _check_space(self._folder)
         self._digests.add(piece)
         left = memoryview(piece)
-        while left:  # a disk that is nearly full takes a part
-            left = left[self._file.write(left) :]
+        try:
+            while left:  # a disk that is nearly full takes a part
+                left = left[self._file.write(left) :]
+        except OSError as error:
+            if error.errno in (errno.ENOSPC, errno.EDQUOT):
+                raise OutOfSpace(_FULL) from error
+            raise
 
     def received(self) -> Received:
         """What has arrived; nothing more may."""

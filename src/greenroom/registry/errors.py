@@ -181,6 +181,13 @@ class TooLarge(Refusal):
     title = "Too large"
 
 
+class OutOfSpace(Refusal):
+    """The index has no room for more, whoever asks."""
+
+    code = "out-of-space"
+    title = "Out of space"
+
+
 class DraftExists(Refusal):
     """A draft of this version is open; ``draft`` is it. Only those who may see it are told."""
 

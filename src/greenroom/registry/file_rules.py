@@ -6,11 +6,12 @@ from datetime import timedelta
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from greenroom.models import File, Project, ProjectStatus, PublishedName, Release
+from greenroom.models import File, Project, ProjectStatus, PublishedName, Release, RoleName
 from greenroom.registry import catalogue, projects
 from greenroom.registry.errors import (
     FileExists,
     InvalidFile,
+    OutOfSpace,
     ProjectClosed,
     ReleaseClosed,
     SecondSdist,
@@ -96,6 +97,42 @@ def is_published(db: Session, filename: str, sha256: str) -> bool:
     if uses.name_of_content is not None:
         raise FileExists(_same_content(uses.name_of_content))
     return False
+
+
+def check_quotas(uow: UnitOfWork, owner_id: int | None, project: Project | None, more: int) -> None:
+    """Refuse ``more`` bytes that would bring the index, or a person's projects, above a quota.
+
+    Args:
+        uow: where to look.
+        owner_id: who brings them.
+        project: where to; None for one that is to be registered.
+        more: how many there are more than before.
+
+    Raises:
+        OutOfSpace: the index has no room for them.
+        TooLarge: the person has none.
+    """
+    limit = uow.settings.max_total_size
+    if limit is not None and projects.total_size(uow) + more > limit:
+        raise OutOfSpace(
+            f"The index is full: all files together may have {_readable(limit)}. Tell its operator."
+        )
+    limit = uow.settings.max_user_size
+    if limit is None or owner_id is None or not _is_own(project, owner_id):
+        return
+    present = projects.size_of_user(uow, owner_id)
+    if present + more > limit:
+        raise TooLarge(
+            f"Your projects are too large. All files of the projects that a person owns may have "
+            f"{_readable(limit)}; this would make {_readable(present + more)}. Remove files that "
+            "nobody needs."
+        )
+
+
+def _is_own(project: Project | None, user_id: int) -> bool:
+    if project is None:
+        return True
+    return any(role.user_id == user_id and role.name == RoleName.OWNER for role in project.roles)
 
 
 def check_not_published(db: Session, filename: str, sha256: str) -> None:

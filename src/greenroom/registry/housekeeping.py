@@ -1,47 +1,92 @@
-"""Housekeeping: end the drafts that have fallen due, and free what nobody refers to any more.
+"""Housekeeping: end the drafts that have fallen due, and put aside what nobody refers to.
 
 It may run at any time, and many times at once. Unlike the rest of the registry it is made of many
 small units of work, so that it never stands in anybody's way for long.
 """
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
-from itertools import islice
 
-from sqlalchemy import select
-from sqlalchemy.orm import Session
-
-from greenroom.models import Draft, File, UploadPart, UploadSession
-from greenroom.registry import accounts, drafts, jobs, upload_sessions
-from greenroom.registry.unit_of_work import Services, UnitOfWork
+from greenroom.models import Draft, UploadSession
+from greenroom.registry import accounts, drafts, jobs, storage_identity, trash, upload_sessions
+from greenroom.registry.unit_of_work import Services
 
 # No upload takes longer than this; what is older was left behind by a process that died.
 STALE_AFTER = timedelta(hours=24)
-_BATCH = 500
 
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """What housekeeping did."""
+    """What housekeeping did, or would do.
+
+    Attributes:
+        drafts_expired: how many drafts had fallen due.
+        blobs_freed: how many blobs went to the trash, since nobody refers to them.
+        stale_files_removed: how many files a process that died left behind while it received them.
+        uploads_cleared: of how many uploads the parts were removed.
+        blobs_restored: how many blobs came back from the trash, since somebody refers to them.
+        blobs_deleted: how many blobs were deleted from the trash, for good.
+    """
 
     drafts_expired: int
     blobs_freed: int
     stale_files_removed: int
     uploads_cleared: int = 0
+    blobs_restored: int = 0
+    blobs_deleted: int = 0
 
 
-def keep_house(services: Services, progress: Callable[[str], None] = lambda line: None) -> Report:
-    """Do everything that is due, telling ``progress`` of each draft that expires."""
+def keep_house(
+    services: Services,
+    progress: Callable[[str], None] = lambda line: None,
+    *,
+    force: bool = False,
+) -> Report:
+    """Do everything that is due, telling ``progress`` of each draft that expires.
+
+    Raises:
+        storage_identity.ForeignStorage: the storage is another database's. Nothing was done.
+        trash.TooMuchAtOnce: so many blobs are unused that none was moved to the trash, unless it is
+            to be forced. None was deleted from the trash either; everything else was done.
+    """
+    storage_identity.check(services)
     expired = _expire_drafts(services, progress)
     _settle_uploads(services)
-    freed = _free_blobs(services)
     with services.writing() as uow:
         accounts.forget_old_attempts(uow)
         upload_sessions.forget_ended(uow)
         jobs.forget_done(uow)
     stale = services.storage.remove_stale_incoming(STALE_AFTER)
-    return Report(expired, freed, stale, _clear_uploads(services))
+    cleared = _clear_uploads(services)
+    restored = trash.restore_wanted(services)
+    freed = trash.sweep(services, force=force)
+    deleted = trash.empty(services)
+    return Report(expired, freed, stale, cleared, restored, deleted)
+
+
+def look(services: Services, progress: Callable[[str], None] = lambda line: None) -> Report:
+    """What :func:`keep_house` would do now, of drafts and blobs. Nothing is changed.
+
+    Raises:
+        storage_identity.ForeignStorage: the storage is another database's.
+        trash.TooMuchAtOnce: so many blobs are unused that it would have to be forced.
+    """
+    storage_identity.check(services)
+    with services.reading() as uow:
+        falling = drafts.due(uow)
+        for draft in falling:
+            progress(f"The draft of {draft.project_name} {draft.version} would expire.")
+        ending = [draft.id for draft in falling]
+    unused = trash.unused(services, ending)
+    for digest in unused.digests:
+        progress(f"{digest} would go to the trash.")
+    deleted = list(trash.due(services))
+    for digest in deleted:
+        progress(f"{digest} would be deleted from the trash.")
+    unused.check()
+    stale = sum(1 for _ in services.storage.stale_incoming(STALE_AFTER))
+    return Report(len(ending), len(unused.digests), stale, blobs_deleted=len(deleted))
 
 
 def _expire_drafts(services: Services, progress: Callable[[str], None]) -> int:
@@ -67,57 +112,31 @@ def _settle_uploads(services: Services) -> None:
                 upload_sessions.settle(uow, upload)
 
 
-def _free_blobs(services: Services) -> int:
-    freed = 0
-    for digests in _batches(services.storage.digests()):
-        with services.reading() as uow:
-            unused = sorted(set(digests) - _referenced(uow.db, digests))
-        for digest in unused:
-            with services.writing() as uow:
-                freed += _free(uow, digest)
-    return freed
-
-
-def _free(uow: UnitOfWork, digest: str) -> bool:
-    """Delete a blob unless somebody refers to it after all.
-
-    An upload that brings the same content holds this lock from before it looks for the blob until
-    its reference is committed: it either keeps the blob from being freed or stores it again.
-    """
-    uow.lock(f"blob:{digest}")
-    if _referenced(uow.db, (digest,)):
-        return False
-    uow.storage.delete(digest)
-    return True
-
-
 def _clear_uploads(services: Services) -> int:
     """Remove parts that clients put into the storage for uploads that have ended since.
 
     An upload is known before anybody can put its parts, and one that has ended stays so. A part
-    that is put even after this, while its URL is valid, goes the next time.
+    that is put even after this, while its URL is valid, goes the next time. Parts of uploads that
+    nobody knows are kept for as long as the trash is.
     """
     parts, cleared = services.storage.parts, 0
     if parts is None:
         return cleared
-    for uploads in _batches(parts.uploads()):
+    for uploads in trash.batches(parts.uploads()):
         with services.reading() as uow:
-            ended = set(uploads) - upload_sessions.arriving(uow, uploads)
+            ended = upload_sessions.known(uow, uploads) - upload_sessions.arriving(uow, uploads)
         for upload in sorted(ended):
+            parts.remove(upload)
+            cleared += 1
+    # Uploads are forgotten some time after their end; but this may also be an old database.
+    for uploads in trash.batches(parts.uploads(older_than=_trash_age(services))):
+        with services.reading() as uow:
+            unknown = set(uploads) - upload_sessions.known(uow, uploads)
+        for upload in sorted(unknown):
             parts.remove(upload)
             cleared += 1
     return cleared
 
 
-def _referenced(db: Session, digests: Iterable[str]) -> set[str]:
-    wanted = list(digests)
-    contents = db.scalars(select(File.sha256).where(File.sha256.in_(wanted)))
-    metadata = db.scalars(select(File.metadata_sha256).where(File.metadata_sha256.in_(wanted)))
-    arriving = db.scalars(select(UploadPart.sha256).where(UploadPart.sha256.in_(wanted)))
-    return {*contents, *metadata, *arriving}
-
-
-def _batches(keys: Iterable[str]) -> Iterator[tuple[str, ...]]:
-    remaining = iter(keys)
-    while batch := tuple(islice(remaining, _BATCH)):
-        yield batch
+def _trash_age(services: Services) -> timedelta:
+    return timedelta(days=services.settings.trash_days)

@@ -4,24 +4,36 @@ A handler may be called again for a job that it has done already, since whoever 
 killed before that was written down: each of them leaves the same behind the second time.
 """
 
+import os
 import random
+import threading
+import time
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from datetime import timedelta
 from types import MappingProxyType
 
 import structlog
-from sqlalchemy import ColumnElement, select
+from sqlalchemy import select
 
 from greenroom import purge_client
 from greenroom.models import Job, JobState
 from greenroom.models.base import JSONObject
-from greenroom.registry import housekeeping, jobs, reviews
+from greenroom.registry import housekeeping, jobs, reviews, verification
 from greenroom.registry.jobs import Kind
-from greenroom.registry.unit_of_work import Services
+from greenroom.registry.unit_of_work import Services, UnitOfWork
 
 Handler = Callable[[Services, JSONObject], None]
 
 HOUSEKEEPING_EVERY = timedelta(minutes=5)
+VERIFY_EVERY = timedelta(days=30)
+REGULAR: Mapping[Kind, timedelta] = MappingProxyType(
+    {Kind.HOUSEKEEPING: HOUSEKEEPING_EVERY, Kind.VERIFY: VERIFY_EVERY}
+)
+VERIFIED_PER_SECOND = 50 * 2**20
+"""At most so many bytes a second: people who wait for the same disk go first."""
+
+_LOWEST_PRIORITY = 19
 
 
 def purge(services: Services, payload: JSONObject) -> None:
@@ -49,7 +61,26 @@ def keep_house(services: Services, payload: JSONObject) -> None:
     """Housekeeping."""
     report = housekeeping.keep_house(services)
     log = structlog.get_logger("greenroom.housekeeping")
-    log.info("housekeeping", expired=report.drafts_expired, freed=report.blobs_freed)
+    log.info(
+        "housekeeping",
+        expired=report.drafts_expired,
+        freed=report.blobs_freed,
+        deleted=report.blobs_deleted,
+    )
+
+
+def verify(services: Services, payload: JSONObject) -> None:
+    """Compare all files with what the database says, at low priority; the log has what is wrong."""
+    with suppress(OSError):  # a thread has a priority of its own on Linux alone
+        os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), _LOWEST_PRIORITY)
+    findings = verification.verify(services, progress=_slowly)
+    structlog.get_logger("greenroom.storage").info(
+        "verified", checked=findings.checked, damaged=len(findings.damages)
+    )
+
+
+def _slowly(blobs: int, size: int) -> None:
+    time.sleep(size / VERIFIED_PER_SECOND)
 
 
 HANDLERS: Mapping[str, Handler] = MappingProxyType(
@@ -58,25 +89,31 @@ HANDLERS: Mapping[str, Handler] = MappingProxyType(
         Kind.REMOVE_PARTS: remove_parts,
         Kind.REVIEW: review,
         Kind.HOUSEKEEPING: keep_house,
+        Kind.VERIFY: verify,
     }
 )
 
 
-def schedule_housekeeping(services: Services) -> None:
-    """Make sure that housekeeping is due within some minutes, at a random moment, once for all."""
-    if _waits(services):
+def schedule(services: Services) -> None:
+    """Make sure that what is done again and again waits to be done, once for all processes.
+
+    Housekeeping is due within some minutes, and a verification within some weeks, at random
+    moments.
+    """
+    with services.reading() as uow:
+        waiting = _waiting(uow)
+    if waiting == REGULAR.keys():
         return
     with services.writing() as uow:
-        uow.lock("jobs:housekeeping")
-        if uow.db.scalar(select(Job.id).where(_is_housekeeping()).limit(1)) is None:
-            wait = HOUSEKEEPING_EVERY * random.uniform(0.5, 1.5)  # noqa: S311
-            jobs.enqueue(uow, Kind.HOUSEKEEPING, {}, uow.now + wait)
+        uow.lock("jobs:regular")
+        for kind in REGULAR.keys() - _waiting(uow):
+            wait = REGULAR[kind] * random.uniform(0.5, 1.5)  # noqa: S311
+            jobs.enqueue(uow, kind, {}, uow.now + wait)
 
 
-def _waits(services: Services) -> bool:
-    with services.reading() as uow:
-        return uow.db.scalar(select(Job.id).where(_is_housekeeping()).limit(1)) is not None
-
-
-def _is_housekeeping() -> ColumnElement[bool]:
-    return (Job.kind == Kind.HOUSEKEEPING) & (Job.state == JobState.WAITING)
+def _waiting(uow: UnitOfWork) -> set[Kind]:
+    """The kinds of which one waits, and not for longer than any does whose clock is right."""
+    found = uow.db.execute(
+        select(Job.kind, Job.due).where(Job.kind.in_(REGULAR), Job.state == JobState.WAITING)
+    )
+    return {Kind(kind) for kind, due in found if due <= uow.now + 2 * REGULAR[Kind(kind)]}

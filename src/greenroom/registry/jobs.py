@@ -17,7 +17,7 @@ from greenroom.models import Job, JobState
 from greenroom.models.base import JSONObject
 from greenroom.registry.errors import InvalidRequest, NotAllowed, NotFound
 from greenroom.registry.permissions import Actor
-from greenroom.registry.unit_of_work import Services, UnitOfWork
+from greenroom.registry.unit_of_work import AT_ONCE, Services, UnitOfWork
 
 LEASE = timedelta(seconds=20)
 FIRST_PAUSE = timedelta(seconds=1)
@@ -39,6 +39,7 @@ class Kind(StrEnum):
     REMOVE_PARTS = "remove-parts"
     REVIEW = "review"
     HOUSEKEEPING = "housekeeping"
+    VERIFY = "verify"
 
 
 class Later(Exception):
@@ -195,8 +196,14 @@ def _next(uow: UnitOfWork, kinds: Collection[str]) -> Select[Job]:
 
 
 def _is_free(uow: UnitOfWork) -> ColumnElement[bool]:
-    unleased = or_(Job.leased_until.is_(None), Job.leased_until <= uow.now)
-    return (Job.state == JobState.WAITING) & (Job.due <= uow.now) & unleased
+    # A lease that lasts longer than any, and a job of the future, are of a clock that was ahead.
+    unleased = or_(
+        Job.leased_until.is_(None),
+        Job.leased_until <= uow.now,
+        Job.leased_until > uow.now + LEASE + AT_ONCE,
+    )
+    is_due = or_(Job.due <= uow.now, Job.created > uow.now + AT_ONCE)
+    return (Job.state == JobState.WAITING) & is_due & unleased
 
 
 # What people see and do

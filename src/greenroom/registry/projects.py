@@ -252,6 +252,22 @@ def size(uow: UnitOfWork, project: Project) -> int:
     return int(total or 0)  # PostgreSQL's sum is a decimal number
 
 
+def total_size(uow: UnitOfWork) -> int:
+    """The bytes of all files of the index, staged ones too."""
+    return int(uow.db.scalar(select(func.sum(File.size)).where(is_present(uow))) or 0)
+
+
+def size_of_user(uow: UnitOfWork, user_id: int) -> int:
+    """The bytes of all files of the projects that this user owns, staged ones too."""
+    total = uow.db.scalar(
+        select(func.sum(File.size))
+        .join(Release, File.release_id == Release.id)
+        .join(Role, Role.project_id == Release.project_id)
+        .where(Role.user_id == user_id, Role.name == RoleName.OWNER, is_present(uow))
+    )
+    return int(total or 0)
+
+
 _SIZE = (
     select(func.sum(File.size))
     .join(Release, File.release_id == Release.id)

@@ -30,7 +30,7 @@ from greenroom.registry.errors import (
     UploadConflict,
 )
 from greenroom.registry.permissions import Act, Actor, asked_for_review, require
-from greenroom.registry.unit_of_work import UnitOfWork
+from greenroom.registry.unit_of_work import AT_ONCE, UnitOfWork
 
 
 def publish(
@@ -135,10 +135,11 @@ def take_review(uow: UnitOfWork, draft: Draft) -> bool:
     drafts.lock_and_reload(uow, draft)
     if not is_in_review(uow, draft):
         return False
-    if draft.review_due is not None and draft.review_due > uow.now:
+    longest = 2 * uow.settings.review_timeout
+    if draft.review_due is not None and uow.now < draft.review_due <= uow.now + longest + AT_ONCE:
         return False
     # Besides its own time it has to collect the files, and to say what came of it.
-    draft.review_due = uow.now + 2 * uow.settings.review_timeout
+    draft.review_due = uow.now + longest
     draft.expires = max(draft.expires, draft.review_due)
     uow.db.flush()
     return True

@@ -1,9 +1,9 @@
 """Review of publications by a command of the operator's: a scanner, or somebody's approval.
 
 With ``GREENROOM_REVIEW_COMMAND`` set, a request to publish is accepted and decided later. The
-command is started in a folder of its own that has the staged files, and reads on its standard input
-what they are, in JSON. It accepts with exit status 0. With any other it refuses, and so it does
-when it is killed or takes too long; what it prints are the reasons, a line each.
+command is started in a folder of its own that has copies of the staged files, and reads on its
+standard input what they are, in JSON. It accepts with exit status 0. With any other it refuses, and
+so it does when it is killed or takes too long; what it prints are the reasons, a line each.
 """
 
 import json
@@ -21,17 +21,20 @@ from typing import IO
 
 from sqlalchemy import select
 
-from greenroom.models import Draft, Job, JobState
+from greenroom.models import Draft, File, Job, JobState
 from greenroom.registry import (
+    blob_digests,
     draft_contents,
     drafts,
     jobs,
     publishing,
     releases,
+    verification,
 )
 from greenroom.registry.permissions import asked_for_review
 from greenroom.registry.unit_of_work import Services
-from greenroom.storage import BlobMissing
+from greenroom.storage import BlobMissing, Storage
+from greenroom.storage.disk import clone
 
 _MOST_NOTICES = 20
 _LONGEST_NOTICE = 500
@@ -117,7 +120,12 @@ def review(services: Services, draft_id: int) -> Verdict:
     """Run the command for a draft, and wait for what it says."""
     command = shlex.split(services.settings.review_command or "")
     with ExitStack() as stack:
-        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="greenroom-review-")))
+        # In the folder of the storage, where a copy may cost nothing.
+        folder = Path(
+            stack.enter_context(
+                tempfile.TemporaryDirectory(prefix="review-", dir=services.storage.incoming)
+            )
+        )
         with services.reading() as uow:
             draft = uow.db.get_one(Draft, draft_id)
             files = drafts.files(uow.db, draft)
@@ -133,11 +141,28 @@ def review(services: Services, draft_id: int) -> Verdict:
             }
         for file in files:
             try:
-                path = stack.enter_context(services.storage.local(file.sha256))
+                _copy(services.storage, file, folder / file.filename)
             except BlobMissing:
-                return Verdict(False, (f"The index has lost {file.filename}: upload it anew.",))
-            (folder / file.filename).symlink_to(path)
-        return _run(command, folder, request, services.settings.review_timeout.total_seconds())
+                return _lost(file)
+        timeout = services.settings.review_timeout.total_seconds()
+        verdict = _run(command, folder, request, timeout)
+    # The command runs as the index does, and could reach what the index keeps.
+    for file in files if verdict.passed else ():
+        if not blob_digests.is_there_intact(services.storage, file.sha256):
+            verification.put_aside(services, file.sha256)
+            return _lost(file)
+    return verdict
+
+
+def _copy(storage: Storage, file: File, target: Path) -> None:
+    """Copy a file for the command to read."""
+    with storage.local(file.sha256) as path:
+        clone(path, target)
+    target.chmod(0o400)
+
+
+def _lost(file: File) -> Verdict:
+    return Verdict(False, (f"The index has lost {file.filename}: upload it anew.",))
 
 
 def _run(command: list[str], folder: Path, request: object, timeout: float) -> Verdict:

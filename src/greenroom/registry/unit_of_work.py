@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 from sqlalchemy.orm import Session
 
@@ -14,6 +14,12 @@ from greenroom.settings import Settings
 from greenroom.storage import Storage
 
 Clock = Callable[[], datetime]
+
+AT_ONCE = timedelta(minutes=1)
+"""What happened so much later than ``now`` happened at the same time, in another unit of work.
+
+What is even later was written down while the clock was ahead, and says nothing about now.
+"""
 
 
 def utc_now() -> datetime:

@@ -17,7 +17,7 @@ from datetime import datetime, timedelta
 
 from packaging.utils import canonicalize_name
 from packaging.version import Version
-from sqlalchemy import ColumnElement, delete, func, select, update
+from sqlalchemy import ColumnElement, delete, func, or_, select, update
 from sqlalchemy.orm import Session
 
 from greenroom.distributions.errors import InvalidDistribution
@@ -48,7 +48,7 @@ from greenroom.registry.errors import (
 )
 from greenroom.registry.permissions import Act, Actor
 from greenroom.registry.random_text import may_be_random_text, random_text
-from greenroom.registry.unit_of_work import Services, UnitOfWork
+from greenroom.registry.unit_of_work import AT_ONCE, Services, UnitOfWork
 from greenroom.registry.uploads import Authenticate
 from greenroom.settings import Settings
 from greenroom.storage import Blob, PartMissing, Storage
@@ -209,6 +209,9 @@ def announce(
     given_back = former.size if former is not None else 0
     file_rules.check_project_size(
         uow, project, announcement.size - given_back + _announced(uow, project)
+    )
+    file_rules.check_quotas(
+        uow, actor.user_id, project, announcement.size - given_back + _announced(uow, project)
     )
     file_rules.check_not_published(uow.db, named.filename, digests.get("sha256", ""))
     file_rules.check_release_open(uow, release)
@@ -482,6 +485,12 @@ def arrived_parts(uow: UnitOfWork, upload: UploadSession) -> list[int]:
     arrived = uow.storage.parts.sizes(upload.key)
     sizes = enumerate(_part_sizes(upload.size), 1)
     return [number for number, size in sizes if arrived.get(number) == size]
+
+
+def known(uow: UnitOfWork, keys: Iterable[str]) -> set[str]:
+    """Those of the keys that are of uploads, whatever became of them."""
+    wanted = UploadSession.key.in_(list(keys))
+    return set(uow.db.scalars(select(UploadSession.key).where(wanted)))
 
 
 def arriving(uow: UnitOfWork, keys: Iterable[str]) -> set[str]:
@@ -764,7 +773,10 @@ def due(uow: UnitOfWork) -> list[UploadSession]:
             .where(
                 (UploadSession.state == UploadState.PENDING) & (UploadSession.expires <= uow.now)
                 | (UploadSession.state == UploadState.PROCESSING)
-                & (UploadSession.changed <= uow.now - upload_states.COMPLETION_LEASE)
+                & or_(
+                    UploadSession.changed <= uow.now - upload_states.COMPLETION_LEASE,
+                    UploadSession.changed > uow.now + AT_ONCE,
+                )
             )
             .order_by(UploadSession.id)
         )

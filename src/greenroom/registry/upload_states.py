@@ -7,7 +7,7 @@ from sqlalchemy import ColumnElement, select
 
 from greenroom.models import Draft, DraftState, UploadSession, UploadState
 from greenroom.registry import drafts
-from greenroom.registry.unit_of_work import UnitOfWork
+from greenroom.registry.unit_of_work import AT_ONCE, UnitOfWork
 
 # A file's completion that has not come back after this was interrupted: the server was killed.
 COMPLETION_LEASE = timedelta(minutes=15)
@@ -49,7 +49,9 @@ def state(uow: UnitOfWork, upload: UploadSession) -> UploadState:
         return UploadState.CANCELED
     if upload.state == UploadState.PENDING and upload.expires <= uow.now:
         return UploadState.CANCELED
-    if upload.state == UploadState.PROCESSING and upload.changed + COMPLETION_LEASE <= uow.now:
+    if upload.state == UploadState.PROCESSING and not (
+        uow.now - COMPLETION_LEASE < upload.changed <= uow.now + AT_ONCE
+    ):
         return UploadState.ERROR
     return UploadState(upload.state)
 

@@ -16,6 +16,8 @@ from greenroom.distributions.errors import InvalidDistribution
 from greenroom.distributions.inspect import Distribution, inspect
 from greenroom.models import Draft, File, Project, Release
 from greenroom.registry import (
+    blob_digests,
+    catalogue,
     drafts,
     file_rules,
     projects,
@@ -107,7 +109,8 @@ def look_ahead(
     """
     project = check_actor(uow, actor, claims.name, staged=True)
     sha256 = claims.digests.get("sha256", "").lower()
-    if not sha256:
+    has_quotas = (uow.settings.max_total_size, uow.settings.max_user_size) != (None, None)
+    if not sha256 or has_quotas:
         return None
     place = _place(uow, project, claims.version, filename)
     try:
@@ -158,8 +161,11 @@ def upload_file(
             check_actor(uow, actor, claims.name, staged=staged)
             file_rules.check_content(artifact.size, content_type)
             nothing_to_do = check(uow, actor, artifact, claims, staged=staged)
-            if nothing_to_do is not None:
-                return nothing_to_do
+            is_lost = nothing_to_do is not None and _is_lost(uow, artifact)
+        if nothing_to_do is not None:
+            if is_lost:
+                inspect_and_store(services.settings, services.storage, artifact, claims)
+            return nothing_to_do
     file_rules.check_content(artifact.size, content_type)
     _check_digests(artifact, claims)
     distribution = inspect_and_store(services.settings, services.storage, artifact, claims)
@@ -222,6 +228,7 @@ def _looked_up(
     file_rules.check_file_size(uow, artifact.size)
     given_back = place.former.size if place.former is not None else 0
     file_rules.check_project_size(uow, project, artifact.size - given_back)
+    file_rules.check_quotas(uow, actor.user_id, project, artifact.size - given_back)
     _check_digests(artifact, claims)
     if _check_rules(uow, place, artifact.filename, artifact.sha256, claims, staged=staged):
         return Accepted(_key(place.draft), opened=False, published=True, changed=False)
@@ -319,6 +326,16 @@ def accept(
     project = place.project or projects.create(uow, actor, distribution.name)
     take_in = _stage if staged else _publish
     return take_in(uow, actor, project, place, artifact, distribution, claims.comment)
+
+
+def _is_lost(uow: UnitOfWork, artifact: Artifact) -> bool:
+    """Whether a file is published, and its bytes or its metadata are not there as they were."""
+    published = catalogue.file(uow.db, artifact.filename)
+    if published is None:
+        return False
+    if uow.storage.size(published.sha256) != published.size:
+        return True
+    return not blob_digests.is_there_intact(uow.storage, published.metadata_sha256)
 
 
 def _key(draft: Draft | None) -> str | None:

@@ -6,24 +6,29 @@
 from greenroom.storage.blobs import (
     Blob,
     BlobMissing,
+    BlobSource,
     PartMissing,
     Parts,
+    Shelf,
     Storage,
     StorageUnavailable,
 )
 from greenroom.storage.local import LocalStorage
-from greenroom.storage.open import open_storage
+from greenroom.storage.open import open_copy, open_storage
 from greenroom.storage.s3 import S3Parts, S3Storage
 
 __all__ = [
     "Blob",
     "BlobMissing",
+    "BlobSource",
     "LocalStorage",
     "PartMissing",
     "Parts",
     "S3Parts",
     "S3Storage",
+    "Shelf",
     "Storage",
     "StorageUnavailable",
+    "open_copy",
     "open_storage",
 ]

@@ -12,12 +12,23 @@ import re
 from collections.abc import Generator, Iterator, Mapping
 from contextlib import AbstractContextManager
 from datetime import timedelta
+from enum import StrEnum
 from pathlib import Path
 from typing import BinaryIO, Protocol, Self
 
 CHUNK_SIZE = 128 * 1024
+MARKER = "identity"
+"""The name of what a storage is marked with, beside its blobs."""
 
 _DIGEST = re.compile(r"[0-9a-f]{64}")
+
+
+class Shelf(StrEnum):
+    """Where in a storage a blob lies: with those in use, or aside, for somebody to decide."""
+
+    KEPT = "kept"
+    TRASH = "trash"
+    DAMAGED = "damaged"
 
 
 class BlobMissing(LookupError):
@@ -127,8 +138,23 @@ class Parts(Protocol):
         """Forget all parts of an upload. That there are none is no error."""
         ...
 
-    def uploads(self) -> Iterator[str]:
-        """Yield every upload of which parts were put, while it looks."""
+    def uploads(self, *, older_than: timedelta | None = None) -> Iterator[str]:
+        """Yield every upload of which parts were put, while it looks.
+
+        With ``older_than``, leave out those of which a part was put more recently.
+        """
+        ...
+
+
+class BlobSource(Protocol):
+    """Something that blobs can be read from, such as a backup."""
+
+    def open(self, digest: str) -> Blob:
+        """Return the bytes of a blob.
+
+        Raises:
+            BlobMissing: no blob is kept under this digest.
+        """
         ...
 
 
@@ -154,11 +180,15 @@ class Storage(Protocol):
         """Make an empty file in ``incoming``, where ``put`` is cheap; the caller removes it."""
         ...
 
-    def remove_stale_incoming(self, older_than: timedelta) -> int:
-        """Remove what crashed processes left in ``incoming``; return how many files that were.
+    def stale_incoming(self, older_than: timedelta) -> Iterator[Path]:
+        """Yield what crashed processes left in ``incoming``.
 
         A file is stale when nobody has written to it for ``older_than``.
         """
+        ...
+
+    def remove_stale_incoming(self, older_than: timedelta) -> int:
+        """Remove what is stale in ``incoming``; return how many files that were."""
         ...
 
     def put(self, path: Path, digest: str) -> None:
@@ -205,16 +235,45 @@ class Storage(Protocol):
         """
         ...
 
-    def delete(self, digest: str) -> None:
-        """Forget a blob. One that is not there is no error."""
+    def move(self, digest: str, source: Shelf, target: Shelf) -> bool:
+        """Move a blob from one shelf to another, where it is young (``digests``).
+
+        One that lies on the other shelf already is replaced.
+
+        Returns:
+            False: there is none on the first shelf.
+        """
+        ...
+
+    def delete(self, digest: str, shelf: Shelf = Shelf.KEPT) -> None:
+        """Forget a blob for good. One that is not there is no error."""
+        ...
+
+    def size(self, digest: str, shelf: Shelf = Shelf.KEPT) -> int | None:
+        """Return how many bytes are kept under a digest. ``None``: there is no such blob."""
+        ...
+
+    @property
+    def address(self) -> str:
+        """The folder or the URL where the blobs are, for people to read."""
+        ...
+
+    def marker(self) -> str | None:
+        """Return the text with which the storage was marked. ``None``: it never was."""
+        ...
+
+    def mark(self, text: str) -> None:
+        """Mark the storage with a text, durably, in place of what it was marked with."""
         ...
 
     def __contains__(self, digest: object) -> bool:
         """Whether a blob is kept; what is not a digest is not contained."""
         ...
 
-    def digests(self, *, older_than: timedelta | None = None) -> Iterator[str]:
-        """Yield the digest of every blob, in no order, while it looks.
+    def digests(
+        self, *, older_than: timedelta | None = None, shelf: Shelf = Shelf.KEPT
+    ) -> Iterator[str]:
+        """Yield the digest of every blob on a shelf, in no order, while it looks.
 
         With ``older_than``, leave out blobs stored, or stored again, more recently. A sweep of
         unwanted blobs needs this: a blob is stored before the transaction that names it commits.

@@ -1,17 +1,25 @@
 """Files and folders of this machine, such that they survive a loss of power."""
 
+import fcntl
 import os
+import secrets
 import shutil
 import time
 from datetime import timedelta
 from pathlib import Path
 
+_FICLONE = 0x40049409
+"""Linux's request to share the blocks of another file; an error on other systems."""
 
-def make_folder(folder: Path) -> None:
-    """Make a folder and those above it, so that a loss of power does not take them away."""
+
+def make_folder(folder: Path, mode: int = 0o777) -> None:
+    """Make a folder and those above it, so that a loss of power does not take them away.
+
+    ``mode`` is that of the folder itself, where it is made here.
+    """
     if not folder.is_dir():
         make_folder(folder.parent)
-        folder.mkdir(exist_ok=True)
+        folder.mkdir(mode, exist_ok=True)
         flush(folder.parent)
 
 
@@ -21,6 +29,30 @@ def link_or_copy(source: Path, target: Path) -> None:
         os.link(source.resolve(), target)
     except OSError:  # another filesystem, one without links, or a file of another user
         shutil.copyfile(source, target)
+
+
+def clone(source: Path, target: Path) -> None:
+    """Make a file with the content of another, which shares its blocks where the disk can do so.
+
+    Whatever is written to one of them is not in the other.
+    """
+    with source.open("rb") as content, target.open("xb") as copy:
+        try:
+            fcntl.ioctl(copy.fileno(), _FICLONE, content.fileno())
+        except OSError:  # another filesystem, or one that shares no blocks
+            shutil.copyfileobj(content, copy, 1024 * 1024)
+
+
+def write_durably(path: Path, text: str) -> None:
+    """Have a file with this text, which is there as a whole or not at all, whatever happens."""
+    aside = path.with_name(f"{path.name}.{secrets.token_hex(8)}")
+    try:
+        aside.write_text(text, "ascii")
+        flush(aside)
+        os.replace(aside, path)
+    finally:
+        aside.unlink(missing_ok=True)
+    flush(path.parent)
 
 
 def flush(path: Path) -> None:

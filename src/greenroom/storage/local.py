@@ -22,20 +22,22 @@ from typing import BinaryIO
 
 from greenroom.storage.blobs import (
     CHUNK_SIZE,
+    MARKER,
     Blob,
     BlobMissing,
+    Shelf,
     available_bytes,
     check_digest,
     check_range,
     is_digest,
     size_of,
 )
-from greenroom.storage.disk import flush, is_older, link_or_copy
+from greenroom.storage.disk import flush, is_older, link_or_copy, make_folder, write_durably
 from greenroom.storage.incoming import Incoming
 
 
 class LocalStorage(Incoming):
-    """Blobs as files in a local folder: ``ab/cd/abcd…``."""
+    """Blobs as files in a local folder: ``ab/cd/abcd…``, aside in ``trash/ab/cd/abcd…``."""
 
     parts = None
 
@@ -92,14 +94,7 @@ class LocalStorage(Incoming):
     def open(self, digest: str, offset: int = 0, length: int | None = None) -> Blob:
         """See ``Storage.open``. The blob stays readable when it is deleted meanwhile."""
         check_range(offset, length)
-        try:
-            file = self._path(digest).open("rb")
-        except FileNotFoundError:
-            raise BlobMissing(digest) from None
-        size = os.fstat(file.fileno()).st_size
-        file.seek(offset)
-        available = available_bytes(size, offset, length)
-        return Blob(_read(file, available), size=size, length=available, file=file)
+        return _open(self._path(digest), digest, offset, length)
 
     @contextmanager
     def local(self, digest: str) -> Iterator[Path]:
@@ -119,23 +114,92 @@ class LocalStorage(Incoming):
         check_digest(digest)
         return None
 
-    def delete(self, digest: str) -> None:
+    def move(self, digest: str, source: Shelf, target: Shelf) -> bool:
+        """See ``Storage.move``."""
+        before, after = self._path(digest, source), self._path(digest, target)
+        make_folder(after.parent)
+        try:
+            os.utime(before)  # so that it never lies there with its old age
+            os.replace(before, after)
+        except FileNotFoundError:
+            return False
+        for folder in (after.parent, before.parent):
+            flush(folder)
+        return True
+
+    def delete(self, digest: str, shelf: Shelf = Shelf.KEPT) -> None:
         """See ``Storage.delete``."""
-        self._path(digest).unlink(missing_ok=True)
+        self._path(digest, shelf).unlink(missing_ok=True)
+
+    def size(self, digest: str, shelf: Shelf = Shelf.KEPT) -> int | None:
+        """See ``Storage.size``."""
+        try:
+            return self._path(digest, shelf).stat().st_size
+        except FileNotFoundError:
+            return None
+
+    @property
+    def address(self) -> str:
+        """See ``Storage.address``."""
+        return str(self._folder)
+
+    def marker(self) -> str | None:
+        """See ``Storage.marker``."""
+        try:
+            return (self._folder / MARKER).read_text("ascii", "replace").strip()
+        except FileNotFoundError:
+            return None
+
+    def mark(self, text: str) -> None:
+        """See ``Storage.mark``."""
+        write_durably(self._folder / MARKER, text)
 
     def __contains__(self, digest: object) -> bool:
         return is_digest(digest) and self._path(str(digest)).is_file()
 
-    def digests(self, *, older_than: timedelta | None = None) -> Iterator[str]:
+    def digests(
+        self, *, older_than: timedelta | None = None, shelf: Shelf = Shelf.KEPT
+    ) -> Iterator[str]:
         """See ``Storage.digests``."""
-        for path in self._folder.glob("[0-9a-f][0-9a-f]/[0-9a-f][0-9a-f]/*"):
+        for path in self._shelf(shelf).glob("[0-9a-f][0-9a-f]/[0-9a-f][0-9a-f]/*"):
             with suppress(FileNotFoundError):
                 if is_digest(path.name) and is_older(path.stat(), older_than):
                     yield path.name
 
-    def _path(self, digest: str) -> Path:
-        check_digest(digest)
-        return self._folder / digest[:2] / digest[2:4] / digest
+    def _path(self, digest: str, shelf: Shelf = Shelf.KEPT) -> Path:
+        return blob_path(self._shelf(shelf), digest)
+
+    def _shelf(self, shelf: Shelf) -> Path:
+        return self._folder if shelf is Shelf.KEPT else self._folder / shelf
+
+
+class FolderCopy:
+    """A copy of such a folder, which is only read."""
+
+    def __init__(self, folder: Path) -> None:
+        """Read from ``folder``, which is there."""
+        self._folder = folder
+
+    def open(self, digest: str) -> Blob:
+        """See ``BlobSource.open``."""
+        return _open(blob_path(self._folder, digest), digest)
+
+
+def blob_path(folder: Path, digest: str) -> Path:
+    """Return where a blob lies in a folder of blobs."""
+    check_digest(digest)
+    return folder / digest[:2] / digest[2:4] / digest
+
+
+def _open(path: Path, digest: str, offset: int = 0, length: int | None = None) -> Blob:
+    try:
+        file = path.open("rb")
+    except FileNotFoundError:
+        raise BlobMissing(digest) from None
+    size = os.fstat(file.fileno()).st_size
+    file.seek(offset)
+    available = available_bytes(size, offset, length)
+    return Blob(_read(file, available), size=size, length=available, file=file)
 
 
 def _is_there(final: Path, content: Path | bytes) -> bool:

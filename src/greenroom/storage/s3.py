@@ -14,9 +14,11 @@ from urllib.parse import quote, urlsplit
 
 from greenroom.storage.blobs import (
     CHUNK_SIZE,
+    MARKER,
     Blob,
     BlobMissing,
     PartMissing,
+    Shelf,
     StorageUnavailable,
     available_bytes,
     check_digest,
@@ -31,6 +33,8 @@ if TYPE_CHECKING:
     from obstore.store import ClientConfig, RetryConfig, S3Store
 
 _UPLOAD = re.compile(r"[0-9A-Za-z]{1,40}")
+_LARGEST_COPY = 5 * 2**30
+"""What the service copies by itself, in one request."""
 _PART = re.compile(r"[1-9][0-9]{0,9}")
 # The variables from which the driver takes an endpoint by itself.
 _ENDPOINTS = ("AWS_ENDPOINT", "AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_S3")
@@ -48,6 +52,11 @@ class _Bucket:
         self._name = name
         self.store = store
         self.prefix = prefix
+
+    @property
+    def address(self) -> str:
+        """The URL of what is below the prefix."""
+        return f"s3://{self._name}/{self.prefix}".rstrip("/")
 
     def key(self, path: str) -> str:
         """Return the key of the object at a path below the prefix."""
@@ -120,7 +129,9 @@ class S3Storage(Incoming):
 
     def put(self, path: Path, digest: str) -> None:
         """See ``Storage.put``. A blob that is there is sent again: only that makes it young."""
-        key = self._key(digest)
+        self._send(path, self._key(digest))
+
+    def _send(self, path: Path, key: str) -> None:
         with path.open("rb") as file, self._bucket.answers():
             self._bucket.store.put(
                 key, file, chunk_size=self._PART_SIZE, max_concurrency=self._PARTS_AT_ONCE
@@ -129,7 +140,7 @@ class S3Storage(Incoming):
     def put_all(self, contents: Mapping[str, Path | bytes]) -> None:
         """See ``Storage.put_all``."""
         for digest, content in contents.items():
-            if self._size(digest) == size_of(content):
+            if self.size(digest) == size_of(content):
                 continue
             if isinstance(content, Path):
                 self.put(content, digest)
@@ -143,7 +154,7 @@ class S3Storage(Incoming):
         if offset == 0 and length is None:
             return self._get(digest)
         # The service refuses an empty range, and one that starts at the end or behind it.
-        size = self._size(digest)
+        size = self.size(digest)
         if size is None:
             raise BlobMissing(digest)
         available = available_bytes(size, offset, length)
@@ -151,8 +162,10 @@ class S3Storage(Incoming):
             return Blob(_nothing(), size=size, length=0)
         return self._get(digest, (offset, offset + available))
 
-    def _get(self, digest: str, span: tuple[int, int] | None = None) -> Blob:
-        blob = self._bucket.get(self._key(digest), span)
+    def _get(
+        self, digest: str, span: tuple[int, int] | None = None, shelf: Shelf = Shelf.KEPT
+    ) -> Blob:
+        blob = self._bucket.get(self._key(digest, shelf), span)
         if blob is None:
             raise BlobMissing(digest)
         return blob
@@ -160,9 +173,14 @@ class S3Storage(Incoming):
     @contextmanager
     def local(self, digest: str) -> Iterator[Path]:
         """See ``Storage.local``: a copy."""
+        with self._fetched(digest, Shelf.KEPT) as path:
+            yield path
+
+    @contextmanager
+    def _fetched(self, digest: str, shelf: Shelf) -> Iterator[Path]:
         path = self.new_file()
         try:
-            with self.open(digest) as blob, path.open("wb") as file:
+            with self._get(digest, shelf=shelf) as blob, path.open("wb") as file:
                 for piece in blob:
                     file.write(piece)
             yield path
@@ -181,41 +199,79 @@ class S3Storage(Incoming):
             url = obstore.sign(self._bucket.store, "GET", self._key(digest), expires_in)
         return _named(url, filename)
 
-    def delete(self, digest: str) -> None:
-        """See ``Storage.delete``."""
-        key = self._key(digest)
-        with self._bucket.answers(), suppress(FileNotFoundError):
-            self._bucket.store.delete(key)
-
-    def __contains__(self, digest: object) -> bool:
-        return is_digest(digest) and self._size(str(digest)) is not None
-
-    def digests(self, *, older_than: timedelta | None = None) -> Iterator[str]:
-        """See ``Storage.digests``."""
-        # The service's list is alphabetical and in pages, so blobs put or deleted while it is
-        # read neither hide nor repeat others.
+    def move(self, digest: str, source: Shelf, target: Shelf) -> bool:
+        """See ``Storage.move``. A move that is killed leaves the blob on both shelves."""
+        before, after = self._key(digest, source), self._key(digest, target)
+        size = self.size(digest, source)
+        if size is None:
+            return False
+        if size <= _LARGEST_COPY:
+            with self._bucket.answers():
+                self._bucket.store.copy(before, after)
+        else:
+            with self._fetched(digest, source) as path:
+                self._send(path, after)
         with self._bucket.answers():
-            for page in self._bucket.store.list(self._bucket.prefix or None, chunk_size=1000):
-                for found in page:
-                    name = found["path"].rpartition("/")[2]
-                    if found["path"] != self._bucket.key(name) or not is_digest(name):
-                        continue
-                    if older_than is None or datetime.now(UTC) - found["last_modified"] >= (
-                        older_than
-                    ):
-                        yield name
+            self._bucket.store.delete(before)
+        return True
 
-    def _size(self, digest: str) -> int | None:
-        key = self._key(digest)
+    def size(self, digest: str, shelf: Shelf = Shelf.KEPT) -> int | None:
+        """See ``Storage.size``."""
+        key = self._key(digest, shelf)
         with self._bucket.answers():
             try:
                 return self._bucket.store.head(key)["size"]
             except FileNotFoundError:
                 return None
 
-    def _key(self, digest: str) -> str:
+    @property
+    def address(self) -> str:
+        """See ``Storage.address``."""
+        return self._bucket.address
+
+    def marker(self) -> str | None:
+        """See ``Storage.marker``."""
+        blob = self._bucket.get(self._bucket.key(MARKER))
+        if blob is None:
+            return None
+        with blob:
+            return b"".join(blob).decode("ascii", "replace").strip()
+
+    def mark(self, text: str) -> None:
+        """See ``Storage.mark``."""
+        with self._bucket.answers():
+            self._bucket.store.put(self._bucket.key(MARKER), text.encode("ascii"))
+
+    def delete(self, digest: str, shelf: Shelf = Shelf.KEPT) -> None:
+        """See ``Storage.delete``."""
+        key = self._key(digest, shelf)
+        with self._bucket.answers(), suppress(FileNotFoundError):
+            self._bucket.store.delete(key)
+
+    def __contains__(self, digest: object) -> bool:
+        return is_digest(digest) and self.size(str(digest)) is not None
+
+    def digests(
+        self, *, older_than: timedelta | None = None, shelf: Shelf = Shelf.KEPT
+    ) -> Iterator[str]:
+        """See ``Storage.digests``."""
+        folder = self._bucket.prefix if shelf is Shelf.KEPT else self._bucket.key(shelf)
+        # The service's list is alphabetical and in pages, so blobs put or deleted while it is
+        # read neither hide nor repeat others.
+        with self._bucket.answers():
+            for page in self._bucket.store.list(folder or None, chunk_size=1000):
+                for found in page:
+                    name = found["path"].rpartition("/")[2]
+                    if not is_digest(name) or found["path"] != self._key(name, shelf):
+                        continue
+                    if older_than is None or datetime.now(UTC) - found["last_modified"] >= (
+                        older_than
+                    ):
+                        yield name
+
+    def _key(self, digest: str, shelf: Shelf = Shelf.KEPT) -> str:
         check_digest(digest)
-        return self._bucket.key(digest)
+        return self._bucket.key(digest if shelf is Shelf.KEPT else f"{shelf}/{digest}")
 
 
 class S3Parts:
@@ -248,7 +304,7 @@ class S3Parts:
 
     def sizes(self, upload: str) -> dict[int, int]:
         """See ``Parts.sizes``."""
-        return {number: size for _, number, size in self._list(upload)}
+        return {number: size for _, number, size, _ in self._list(upload)}
 
     def open(self, upload: str, number: int) -> Blob:
         """See ``Parts.open``."""
@@ -259,18 +315,20 @@ class S3Parts:
 
     def remove(self, upload: str) -> None:
         """See ``Parts.remove``."""
-        keys = [self._key(upload, number) for _, number, _ in self._list(upload)]
+        keys = [self._key(upload, number) for _, number, _, _ in self._list(upload)]
         if keys:
             with self._bucket.answers(), suppress(FileNotFoundError):
                 self._bucket.store.delete(keys)
 
-    def uploads(self) -> Iterator[str]:
+    def uploads(self, *, older_than: timedelta | None = None) -> Iterator[str]:
         """See ``Parts.uploads``."""
-        for upload, _ in itertools.groupby(self._list(), key=lambda found: found[0]):
-            yield upload
+        for upload, parts in itertools.groupby(self._list(), key=lambda found: found[0]):
+            put = max(moment for _, _, _, moment in parts)
+            if older_than is None or datetime.now(UTC) - put >= older_than:
+                yield upload
 
-    def _list(self, upload: str | None = None) -> Iterator[tuple[str, int, int]]:
-        """Upload, number and size of every part, those of one upload one after the other."""
+    def _list(self, upload: str | None = None) -> Iterator[tuple[str, int, int, datetime]]:
+        """Upload, number, size and age of every part, those of one upload one after the other."""
         folder = "parts" if upload is None else f"parts/{_checked_upload(upload)}"
         with self._bucket.answers():
             for page in self._bucket.store.list(self._bucket.key(folder), chunk_size=1000):
@@ -278,7 +336,7 @@ class S3Parts:
                     above, _, number = found["path"].rpartition("/")
                     name = above.rpartition("/")[2]
                     if _PART.fullmatch(number) and found["path"] == self._path(name, number):
-                        yield name, int(number), found["size"]
+                        yield name, int(number), found["size"], found["last_modified"]
 
     def _key(self, upload: str, number: int) -> str:
         if number < 1:

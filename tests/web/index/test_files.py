@@ -3,9 +3,12 @@
 import hashlib
 import zipfile
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
+from greenroom.storage import LocalStorage, Storage
+from greenroom.storage.local import blob_path
 from tests.web.standing import KINDS, StockedSite, fetch, stocked_site
 
 WHEEL = "example-1.0-py3-none-any.whl"
@@ -88,7 +91,8 @@ def test_published_files_never_change(stocked: StockedSite, name: str) -> None:
 
     assert [r.status_int for r in (whole, part, same)] == [200, 206, 304]
     for response in (whole, part, same):
-        assert "immutable" in response.headers["Cache-Control"]
+        kept = response.headers["Cache-Control"]
+        assert kept == "public, max-age=365000000, s-maxage=259200, immutable"
         assert response.headers["Access-Control-Allow-Origin"] == "*"
 
 
@@ -338,15 +342,35 @@ def test_a_server_may_send_a_file_by_itself(stocked: StockedSite) -> None:
     assert response.body == content(stocked, WHEEL)[3:7]
 
 
-def test_bytes_that_are_lost_are_not_found(stocked: StockedSite) -> None:
+@pytest.mark.parametrize("left", [None, b"", b"half of it"])
+@pytest.mark.parametrize("name", [SDIST, STAGED_WHEEL])
+def test_bytes_that_are_lost_are_not_available_until_they_are_put_again(
+    stocked: StockedSite, name: str, left: bytes | None
+) -> None:
     storage = stocked.site.services.storage
-    digest = hashlib.sha256(content(stocked, SDIST)).hexdigest()
-    storage.delete(digest)
+    digest = hashlib.sha256(content(stocked, name)).hexdigest()
+    lose(storage, digest, left)
     try:
-        response = fetch(stocked.site, address(stocked, SDIST))
-        part = fetch(stocked.site, address(stocked, SDIST), headers={"Range": "bytes=0-1"})
+        whole = fetch(stocked.site, address(stocked, name))
+        part = fetch(stocked.site, address(stocked, name), headers={"Range": "bytes=0-1"})
     finally:
-        storage.put(stocked.files[SDIST], digest)
+        storage.put(stocked.files[name], digest)
+    again = fetch(stocked.site, address(stocked, name))
 
-    assert (response.status_int, part.status_int) == (404, 404)
-    assert "immutable" not in response.headers.get("Cache-Control", "")
+    for response in (whole, part):
+        assert response.status_int == 503
+        assert int(response.headers["Retry-After"]) > 0
+        assert response.text == (
+            "The storage of this index has lost this file: its operator can see that. Try later.\n"
+        )
+        assert "immutable" not in response.headers.get("Cache-Control", "")
+    assert (again.status_int, again.body) == (200, content(stocked, name))
+
+
+def lose(storage: Storage, digest: str, left: bytes | None) -> None:
+    """Have nothing, or something else, where the bytes were."""
+    assert isinstance(storage, LocalStorage)
+    path = blob_path(Path(storage.address), digest)
+    path.unlink()
+    if left is not None:
+        path.write_bytes(left)

@@ -2,9 +2,10 @@
 
 import re
 
+import structlog
 from pyramid.response import Response
 
-from greenroom.storage import BlobMissing
+from greenroom.storage import Blob, BlobMissing
 from greenroom.web.http.request import Request
 
 WHEEL = "application/octet-stream"
@@ -12,14 +13,30 @@ SDIST = "application/gzip"
 METADATA = "text/plain"
 
 _BLOCK = 256 * 1024
+_RETRY_AFTER = 300
+"""Seconds; housekeeping, which brings back what lies in the trash, runs as often."""
 # One range; of several none is sent, and the whole answers. Nothing we keep has more digits.
 _RANGE = re.compile(r"bytes\s*=\s*([0-9]{0,18})\s*-\s*([0-9]{0,18})\s*", re.IGNORECASE | re.ASCII)
 
 
-def send(request: Request, sha256: str, *, content_type: str, filename: str) -> Response:
+class _Damaged(Exception):
+    """The bytes are not those that the database knows. The text says why, for the log."""
+
+
+def send(
+    request: Request, sha256: str, *, content_type: str, filename: str, size: int | None = None
+) -> Response:
     """The blob with this digest, or the range of it that the request wants (RFC 9110, section 14).
 
-    ``content_type`` is what it is sent as, ``filename`` what a browser saves it under.
+    A blob that is missing, or that has another size than it had, is not available (503): the file
+    is there as far as anybody knows, and comes back when its bytes are put again.
+
+    Args:
+        request: what is asked.
+        sha256: which blob.
+        content_type: what it is sent as.
+        filename: what a browser saves it under.
+        size: how many bytes it has; None where nobody knows.
     """
     response = Response(content_type=content_type)
     response.charset = "utf-8" if content_type == METADATA else None
@@ -32,25 +49,46 @@ def send(request: Request, sha256: str, *, content_type: str, filename: str) -> 
         response.content_length = None
         return response
     try:
-        return _with_body(request, response, sha256)
+        return _with_body(request, response, sha256, size)
     except BlobMissing:
-        return Response("Not found.\n", 404, content_type="text/plain")
+        return _not_available(sha256, filename, "It is missing.")
+    except _Damaged as damage:
+        return _not_available(sha256, filename, str(damage))
 
 
-def _with_body(request: Request, response: Response, sha256: str) -> Response:
-    storage = request.services.storage
+def _not_available(sha256: str, filename: str, reason: str) -> Response:
+    structlog.get_logger("greenroom.storage").error(
+        "a file is damaged", file=filename, sha256=sha256, reason=reason
+    )
+    sentence = "The storage of this index has lost this file: its operator can see that. Try later."
+    response = Response(f"{sentence}\n", 503, content_type="text/plain")
+    response.retry_after = _RETRY_AFTER
+    return response
+
+
+def _open(
+    request: Request, sha256: str, size: int | None, offset: int = 0, length: int | None = None
+) -> Blob:
+    blob = request.services.storage.open(sha256, offset, length)
+    if size is not None and blob.size != size:
+        blob.close()
+        raise _Damaged(f"It has {blob.size} bytes instead of {size}.")
+    return blob
+
+
+def _with_body(request: Request, response: Response, sha256: str, expected: int | None) -> Response:
     wanted = _wanted_range(request)
     if wanted is None or response not in request.if_range:
-        blob = storage.open(sha256)
+        blob = _open(request, sha256, expected)
     else:
-        with storage.open(sha256, 0, 0) as blob:
+        with _open(request, sha256, expected, 0, 0) as blob:
             size = blob.size
         start, end = _span(*wanted, size)
         if start >= end:
             unsatisfied = Response(f"The file has {size} bytes.\n", 416, content_type="text/plain")
             unsatisfied.content_range = (None, None, size)
             return unsatisfied
-        blob = storage.open(sha256, start, end - start)
+        blob = _open(request, sha256, expected, start, end - start)
         response.status_int = 206
         response.content_range = (start, end, size)
     if request.method == "HEAD":

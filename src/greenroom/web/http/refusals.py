@@ -29,6 +29,7 @@ _STATUS: dict[type[errors.Refusal], int] = {
     errors.UploadConflict: 409,
     errors.UnknownMechanism: 422,
     errors.TooMany: 429,
+    errors.OutOfSpace: 507,
 }
 
 

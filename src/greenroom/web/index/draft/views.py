@@ -60,7 +60,9 @@ def content(context: StagedFile, request: Request) -> Response:
     """A staged file."""
     file = context.file
     kind = blob_responses.SDIST if file.is_sdist else blob_responses.WHEEL
-    return blob_responses.send(request, file.sha256, content_type=kind, filename=file.filename)
+    return blob_responses.send(
+        request, file.sha256, content_type=kind, filename=file.filename, size=file.size
+    )
 
 
 @view_config(context=StagedMetadata, request_method="GET")

@@ -8,7 +8,9 @@ from greenroom.web.http import blob_responses
 from greenroom.web.http.request import Request
 from greenroom.web.index.files.resources import PublishedFile, PublishedMetadata
 
-_CACHE_CONTROL = "public, max-age=365000000, immutable"
+# For whoever has it: it never changes. Shared caches let go of it after three days, since it can be
+# taken away, and not every cache is told of that.
+_CACHE_CONTROL = "public, max-age=365000000, s-maxage=259200, immutable"
 
 
 @view_config(context=PublishedFile, request_method="GET")
@@ -17,7 +19,10 @@ def content(context: PublishedFile, request: Request) -> Response:
     file = context.file
     kind = blob_responses.SDIST if file.is_sdist else blob_responses.WHEEL
     return _immutable(
-        blob_responses.send(request, file.sha256, content_type=kind, filename=file.filename), file
+        blob_responses.send(
+            request, file.sha256, content_type=kind, filename=file.filename, size=file.size
+        ),
+        file,
     )
 
 

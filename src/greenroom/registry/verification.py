@@ -1,0 +1,229 @@
+"""Whether the files in the storage are what the database says, and mending those that are not."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+
+import structlog
+from sqlalchemy import Select, func, select
+from sqlalchemy.orm import InstrumentedAttribute
+
+from greenroom.models import File, UploadPart, UploadSession
+from greenroom.registry import blob_digests, storage_identity, trash
+from greenroom.registry.artifacts import Receiver, TooManyBytes
+from greenroom.registry.unit_of_work import Services
+from greenroom.storage import BlobMissing, BlobSource, Shelf
+
+_BATCH = 500
+
+Progress = Callable[[int, int], None]
+"""Told how many blobs were done, and how many bytes were read, since the last time."""
+
+
+@dataclass(frozen=True, slots=True)
+class Expected:
+    """A blob that the database knows.
+
+    Attributes:
+        digest: its key.
+        size: how many bytes it has; None where the database does not say so (metadata files).
+        filename: what has this content, or one of those that have.
+    """
+
+    digest: str
+    size: int | None
+    filename: str
+
+
+@dataclass(frozen=True, slots=True)
+class Damage:
+    """A blob that is not what the database says, in words.
+
+    Attributes:
+        is_missing: whether it is not there at all.
+        is_repaired: whether it was replaced by a good copy.
+    """
+
+    digest: str
+    filename: str
+    reason: str
+    is_missing: bool
+    is_repaired: bool = False
+
+
+@dataclass(slots=True)
+class Findings:
+    """What came of a verification.
+
+    Attributes:
+        checked: how many blobs the database knows.
+        damages: those that are not what it says.
+        unknown: the blobs that nobody refers to. Housekeeping moves them to the trash, unless they
+            are of uploads that are just arriving.
+    """
+
+    checked: int = 0
+    damages: list[Damage] = field(default_factory=list)
+    unknown: list[str] = field(default_factory=list)
+
+    @property
+    def unrepaired(self) -> list[Damage]:
+        """What is still wrong."""
+        return [damage for damage in self.damages if not damage.is_repaired]
+
+
+def verify(
+    services: Services,
+    *,
+    quick: bool = False,
+    source: BlobSource | None = None,
+    progress: Progress = lambda blobs, size: None,
+) -> Findings:
+    """Compare every blob with what the database says of it.
+
+    A blob whose content is wrong is put aside, so that nobody gets it, and whoever uploads the file
+    again mends it.
+
+    Args:
+        services: where.
+        quick: compare sizes only, and put nothing aside.
+        source: a copy from which what is missing or wrong is replaced.
+        progress: told how far it is.
+
+    Raises:
+        storage_identity.ForeignStorage: the storage is another database's.
+        greenroom.storage.StorageUnavailable: it does not answer.
+    """
+    storage_identity.check(services)
+    findings = Findings()
+    for expected in _expected(services):
+        damage = _examine(services, expected, quick=quick, progress=progress)
+        if damage is not None and _is_wanted(services, expected.digest):
+            if source is not None and _repair(services, expected, source):
+                damage = _repaired(damage)
+            elif not quick and not damage.is_missing:
+                put_aside(services, expected.digest)
+            _report(damage)
+            findings.damages.append(damage)
+        findings.checked += 1
+        progress(1, 0)
+    findings.unknown += trash.unused(services).digests
+    return findings
+
+
+def count(services: Services) -> tuple[int, int]:
+    """How many blobs the database knows, and how many bytes it knows that they have."""
+    blobs = 0
+    with services.reading() as uow:
+        for column in (File.sha256, File.metadata_sha256, UploadPart.sha256):
+            blobs += uow.db.scalar(select(func.count(column.distinct()))) or 0
+        sizes = select(File.size).group_by(File.sha256, File.size).subquery()
+        size = uow.db.scalar(select(func.sum(sizes.c.size))) or 0
+    return blobs, int(size)
+
+
+def _expected(services: Services) -> Iterator[Expected]:
+    """Every blob that the database knows, with few of them in memory at once."""
+    contents = select(File.sha256, func.min(File.size), func.min(File.filename))
+    yield from _pages(services, contents, File.sha256)
+    metadata = select(File.metadata_sha256, func.min(File.size), func.min(File.filename))
+    for found in _pages(services, metadata, File.metadata_sha256):
+        yield Expected(found.digest, None, f"{found.filename}.metadata")
+    parts = select(
+        UploadPart.sha256, func.min(UploadPart.size), func.min(UploadSession.filename)
+    ).join(UploadPart.upload)
+    yield from _pages(services, parts, UploadPart.sha256)
+
+
+def _pages(
+    services: Services,
+    query: Select[str, int, str],
+    digest: InstrumentedAttribute[str],
+) -> Iterator[Expected]:
+    """What the query finds, by digest, each page of it in a unit of work of its own."""
+    last = ""
+    while True:
+        page = query.where(digest > last).group_by(digest).order_by(digest).limit(_BATCH)
+        with services.reading() as uow:
+            rows = [Expected(*row) for row in uow.db.execute(page)]
+        yield from rows
+        if len(rows) < _BATCH:
+            return
+        last = rows[-1].digest
+
+
+def _examine(
+    services: Services, expected: Expected, *, quick: bool, progress: Progress
+) -> Damage | None:
+    def damage(reason: str, *, is_missing: bool = False) -> Damage:
+        return Damage(expected.digest, expected.filename, reason, is_missing)
+
+    size = services.storage.size(expected.digest)
+    if size is None:
+        return damage("It is missing.", is_missing=True)
+    if expected.size not in (None, size):
+        return damage(f"It has {size} bytes instead of {expected.size}.")
+    if quick:
+        return None
+    try:
+        is_intact = blob_digests.is_intact(
+            services.storage, expected.digest, lambda read: progress(0, read)
+        )
+    except BlobMissing:
+        return damage("It is missing.", is_missing=True)
+    except OSError as error:
+        return damage(f"It cannot be read: {error.strerror}.")
+    return None if is_intact else damage("Its content is another one.")
+
+
+def _is_wanted(services: Services, digest: str) -> bool:
+    """Whether somebody still refers to a blob: it may have been deleted since it was listed."""
+    with services.reading() as uow:
+        return bool(trash.referenced(uow.db, (digest,)))
+
+
+def put_aside(services: Services, digest: str) -> None:
+    """Put a damaged blob aside, unless it is in order now; one that cannot be read stays."""
+    with services.writing() as uow:
+        uow.lock(f"blob:{digest}")
+        try:
+            if blob_digests.is_intact(uow.storage, digest):
+                return
+        except (BlobMissing, OSError):
+            return
+        uow.storage.move(digest, Shelf.KEPT, Shelf.DAMAGED)
+
+
+def _repair(services: Services, expected: Expected, source: BlobSource) -> bool:
+    """Replace a blob by the copy that the source has, if that is the right one."""
+    limit = expected.size if expected.size is not None else services.settings.max_file_size
+    with Receiver(services.storage.incoming, limit=limit) as receiver:
+        try:
+            with source.open(expected.digest) as blob:
+                for piece in blob:
+                    receiver.add(piece)
+        except (BlobMissing, TooManyBytes):
+            return False
+        copy = receiver.received()
+        if copy.sha256 != expected.digest:
+            return False
+        with services.writing() as uow:
+            uow.lock(f"blob:{expected.digest}")
+            uow.storage.move(expected.digest, Shelf.KEPT, Shelf.DAMAGED)
+            uow.storage.put(copy.path, expected.digest)
+    return True
+
+
+def _repaired(damage: Damage) -> Damage:
+    return Damage(damage.digest, damage.filename, damage.reason, damage.is_missing, True)
+
+
+def _report(damage: Damage) -> None:
+    log = structlog.get_logger("greenroom.storage")
+    write = log.warning if damage.is_repaired else log.error
+    write(
+        "a file is damaged",
+        file=damage.filename,
+        sha256=damage.digest,
+        reason=damage.reason,
+        repaired=damage.is_repaired,
+    )
