@@ -63,12 +63,14 @@ class Answer:
         not_modified: likewise, of the answer to who has it already.
         etag: as it is in the head, or empty.
         body: the content, or the file that has it.
+        length: of the content, in bytes.
     """
 
     head: bytes
     not_modified: bytes
     etag: bytes
     body: bytes | Path
+    length: int
 
     @property
     def size(self) -> int:
@@ -252,6 +254,7 @@ def _made(kept: _Kept, coding: str) -> Answer:
         head("304 Not Modified", _without(headers, *of_content, b"content-security-policy")),
         etag,
         body,
+        int(_value(headers, b"content-length") or 0),
     )
 
 

@@ -300,7 +300,7 @@ class Connection(_GunicornProtocol):
             self._front.remember(self._whole, wanted, is_head=request.method == "HEAD")
 
     async def _send_kept(self, request: CallbackRequest, wanted: Wanted, answer: Answer) -> bool:
-        """Send an answer; return False where its file is gone."""
+        """Send an answer; return False where its file is not what it was."""
         end = _date_header()
         if self._will_close(request, False):
             end += b"Connection: close\r\n"
@@ -317,9 +317,11 @@ class Connection(_GunicornProtocol):
                 self._front.answers.forget(wanted)
                 return False
             with file:
-                size = os.fstat(file.fileno()).st_size
+                if os.fstat(file.fileno()).st_size != answer.length:  # it is damaged
+                    self._front.answers.forget(wanted)
+                    return False
                 self._write(answer.head + end + b"\r\n")
-                await self._send_file(file, 0, size)
+                await self._send_file(file, 0, answer.length)
         return True
 
     # --- answers of the application ---
