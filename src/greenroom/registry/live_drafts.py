@@ -1,6 +1,8 @@
 """Which drafts stand open, as a condition of queries, judged by the clock."""
 
-from sqlalchemy import BindParameter, ColumnElement, bindparam
+from datetime import datetime
+
+from sqlalchemy import BindParameter, ColumnElement, bindparam, literal
 
 from greenroom.models import Draft, DraftState
 from greenroom.models.base import UTCDateTime
@@ -9,11 +11,15 @@ from greenroom.registry.unit_of_work import UnitOfWork
 
 def is_live(uow: UnitOfWork) -> ColumnElement[bool]:
     """Whether a draft stands open at this moment: from the second it falls due, it does not."""
-    return (Draft.state == DraftState.OPEN) & (Draft.expires > uow.now)
+    return _is_live_at(literal(uow.now, UTCDateTime()))
 
 
-NOW: BindParameter[object] = bindparam("now", type_=UTCDateTime())
+def _is_live_at(moment: ColumnElement[datetime]) -> ColumnElement[bool]:
+    return (Draft.state == DraftState.OPEN) & (Draft.expires > moment)
+
+
+NOW: BindParameter[datetime] = bindparam("now", type_=UTCDateTime())
 """The moment, in queries that are made once: they are executed with ``now``."""
 
-LIVE_NOW = (Draft.state == DraftState.OPEN) & (Draft.expires > NOW)
+LIVE_NOW = _is_live_at(NOW)
 """What :func:`is_live` gives, for such queries."""

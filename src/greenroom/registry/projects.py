@@ -78,18 +78,6 @@ def find(uow: UnitOfWork, name: str) -> Project | None:
     return found.unique().one_or_none()
 
 
-_TAKEN = (
-    select(Project)
-    .where(
-        Project.normalized_name == bindparam("name"),
-        Project.registered.is_not(None)
-        | exists().where(Draft.project_id == Project.id, live_drafts.LIVE_NOW),
-    )
-    .options(joinedload(Project.roles))
-    .execution_options(populate_existing=True)
-)
-
-
 def summary(project: Project) -> ProjectSummary:
     """What pages say of a project."""
     return ProjectSummary(
@@ -268,20 +256,22 @@ def size_of_user(uow: UnitOfWork, user_id: int) -> int:
     return int(total or 0)
 
 
+def is_present(uow: UnitOfWork) -> ColumnElement[bool]:
+    """Whether a file is there at all: those of a draft are gone from the second it falls due."""
+    return _is_present(live_drafts.is_live(uow))
+
+
+def _is_present(is_live: ColumnElement[bool]) -> ColumnElement[bool]:
+    of_live_draft = exists().where(Draft.id == File.draft_id, is_live)
+    return File.draft_id.is_(None) | of_live_draft
+
+
+# Made once: to make a query takes longer than to have it executed.
 _SIZE = (
     select(func.sum(File.size))
     .join(Release, File.release_id == Release.id)
-    .where(
-        Release.project_id == bindparam("project"),
-        File.draft_id.is_(None) | exists().where(Draft.id == File.draft_id, live_drafts.LIVE_NOW),
-    )
+    .where(Release.project_id == bindparam("project"), _is_present(live_drafts.LIVE_NOW))
 )
-
-
-def is_present(uow: UnitOfWork) -> ColumnElement[bool]:
-    """Whether a file is there at all: those of a draft are gone from the second it falls due."""
-    of_live_draft = exists().where(Draft.id == File.draft_id, live_drafts.is_live(uow))
-    return File.draft_id.is_(None) | of_live_draft
 
 
 def add_role(
@@ -436,8 +426,20 @@ def _journal_status(uow: UnitOfWork, actor: Actor, project: Project, action: str
 def is_taken(uow: UnitOfWork) -> ColumnElement[bool]:
     """Whether a project holds its name: for good, or because a draft of it is live now."""
     """Whether the name is a project's: a reserved one is from no second after its last draft on."""
-    reserved = exists().where(Draft.project_id == Project.id, live_drafts.is_live(uow))
+    return _is_taken(live_drafts.is_live(uow))
+
+
+def _is_taken(is_live: ColumnElement[bool]) -> ColumnElement[bool]:
+    reserved = exists().where(Draft.project_id == Project.id, is_live)
     return Project.registered.is_not(None) | reserved
+
+
+_TAKEN = (
+    select(Project)
+    .where(Project.normalized_name == bindparam("name"), _is_taken(live_drafts.LIVE_NOW))
+    .options(joinedload(Project.roles))
+    .execution_options(populate_existing=True)
+)
 
 
 def _user(db: Session, username: str) -> User:
