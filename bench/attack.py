@@ -24,9 +24,9 @@ MANY_ADDRESSES = tuple(f"127.0.{1 + number // 250}.{1 + number % 250}" for numbe
 SIGN_IN = "/account/login"
 
 _PAUSE = 1.0  # seconds between two bytes
-_SIP = 512  # what a slow reader takes at once
+_SIP = 64  # what a slow reader takes at once
 _SMALL_BUFFER = 4096
-_PIPELINED = 600
+_PIPELINED = 200
 _DRAINS_WITHIN = 5
 _CONNECTS_WITHIN = 30
 _HEAD = 4096
