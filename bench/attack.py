@@ -24,10 +24,11 @@ MANY_ADDRESSES = tuple(f"127.0.{1 + number // 250}.{1 + number % 250}" for numbe
 SIGN_IN = "/account/login"
 
 _PAUSE = 1.0  # seconds between two bytes
-_SIP = 512  # what a slow reader takes at once
+_SIP = 64  # what a slow reader takes at once
 _SMALL_BUFFER = 4096
 _PIPELINED = 200
 _DRAINS_WITHIN = 5
+_CONNECTS_WITHIN = 30
 _HEAD = 4096
 _LONG_BODY = 1024 * 1024
 
@@ -155,9 +156,9 @@ class Attack:
         try:
             await stream.connect(self._target.address)
             await act(connection, stream)
-        except (OSError, EOFError) as error:
+        except OSError:
             connection.ended = True
-            connection.refused = isinstance(error, ConnectionRefusedError)
+            connection.refused = not stream.connected
         finally:
             stream.close()
 
@@ -251,10 +252,17 @@ class Stream:
         self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _SMALL_BUFFER)
         self._socket.setblocking(False)
         self._socket.bind((source, 0))
+        self.connected = False
 
     async def connect(self, address: tuple[str, int]) -> None:
-        """Connect, however long that takes."""
-        await asyncio.get_running_loop().sock_connect(self._socket, address)
+        """Connect.
+
+        Raises:
+            OSError: nobody let it in, or not in time.
+        """
+        async with asyncio.timeout(_CONNECTS_WITHIN):
+            await asyncio.get_running_loop().sock_connect(self._socket, address)
+        self.connected = True
 
     async def send(self, data: bytes) -> None:
         """Send all of it."""

@@ -338,7 +338,7 @@ def test_the_sentence_of_a_refusal_comes_through(
     front: Front, account: Account, tmp_path: Path, project: str
 ) -> None:
     publish(front, account, tmp_path, project, "1.0")
-    other = make_wheel(tmp_path / "other", project, "1.0", noise=100)
+    other = make_wheel(tmp_path / "other", project, "1.0", noise=20 * MIB)
 
     with pytest.raises(SystemExit, match="exists") as refusal:
         send(front, account, other)
