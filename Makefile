@@ -3,6 +3,7 @@
 # make lint | format    check | repair style and types
 # make bench            measure the index beside its peers, its search, a large release (ARGS=--quick)
 # make publish-client INDEX=https://index.example   put twine-stage on your index
+# make publish-greenroom INDEX=https://index.example   put greenroom itself on your index
 # make lock             pin the dependencies of pyproject.toml anew (ARGS=--upgrade: the newest)
 
 PYTHON ?= python3
@@ -16,7 +17,7 @@ LOCK := $(BIN)/uv --quiet pip compile --universal --python-version 3.11 \
 # Without compiled modules every start of a process takes seconds.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: serve test lint format bench lock publish-client
+.PHONY: serve test lint format bench lock publish-client publish-greenroom
 
 serve: $(VENV)/.serve
 	$(BIN)/greenroom serve $(ARGS)
@@ -38,10 +39,10 @@ bench: $(VENV)/.test
 	$(BIN)/python -m bench.search
 	$(BIN)/python -m bench.release
 
-publish-client: $(VENV)/.test
-	@test -n "$(INDEX)" || { echo "Say which index: make publish-client INDEX=https://index.example"; exit 2; }
+publish-client publish-greenroom: $(VENV)/.test
+	@test -n "$(INDEX)" || { echo "Say which index: make $@ INDEX=https://index.example"; exit 2; }
 	rm -rf $(VENV)/publish
-	$(PIP) wheel --no-deps --no-build-isolation --wheel-dir $(VENV)/publish ./client
+	$(PIP) wheel --no-deps --no-build-isolation --wheel-dir $(VENV)/publish $(if $(filter publish-client,$@),./client,.)
 	TWINE_USERNAME=__token__ $(BIN)/python -m twine upload --repository-url $(INDEX)/legacy/ $(VENV)/publish/*.whl
 
 lock: $(VENV)/.test

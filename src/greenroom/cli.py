@@ -274,9 +274,9 @@ def serve(services: Services, host: str, port: int, workers: int) -> None:
     settings = services.settings
     warning = address_warning(settings)
     if warning is not None:
-        click.echo(f"Warning: {warning}", err=True)
+        log.warning(warning)
     for warning in exposure_warnings(settings):
-        click.echo(f"Warning: {warning}", err=True)
+        log.warning(warning)
     secret_key(settings)  # made before the workers start, so that they agree on it
     with services.reading() as uow:
         is_new = accounts.is_empty(uow.db)

@@ -2,10 +2,10 @@
 
 import base64
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from datetime import timedelta
 from pathlib import Path
-from typing import TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
 from wsgiref.types import StartResponse, WSGIEnvironment
 
 import pytest
@@ -23,6 +23,9 @@ from tests import factories
 from tests.conftest import FakeClock
 from tests.factories import PASSWORD
 from tests.web.rendered import refuse_rows
+
+if TYPE_CHECKING:
+    from tests.web.standing import StockedSite
 
 Response: TypeAlias = webtest.TestResponse
 
@@ -175,3 +178,14 @@ def site(services: Services, clock: FakeClock) -> Site:
 def account(site: Site) -> str:
     """The name of an account on the site, ``ada``, which owns what nobody else is said to own."""
     return site.user()
+
+
+@pytest.fixture(scope="module", params=["sqlite", "postgresql"])
+def stocked(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> "Iterator[StockedSite]":
+    """The index of ``standing.stock``, which no test may change: one for each module."""
+    from tests.web.standing import stocked_site  # which is made of what is here
+
+    with stocked_site(request, tmp_path_factory.mktemp("stocked"), request.param) as stocked:
+        yield stocked

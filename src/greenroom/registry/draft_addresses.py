@@ -2,8 +2,8 @@
 
 from sqlalchemy import select
 
-from greenroom.models import Draft, DraftEvent, Project
-from greenroom.registry import live_drafts
+from greenroom.models import Draft, Project
+from greenroom.registry import draft_log, live_drafts
 from greenroom.registry.random_text import random_text
 from greenroom.registry.unit_of_work import UnitOfWork
 
@@ -21,9 +21,7 @@ def change(uow: UnitOfWork, draft: Draft, by: str, why: str = "") -> None:
     The old one is unknown at once. The caller holds the project's lock.
     """
     draft.slug = new_slug()
-    uow.db.add(
-        DraftEvent(draft_id=draft.id, at=uow.now, by=by, act="rotated the address", detail=why)
-    )
+    draft_log.write(uow, draft, by, "rotated the address", detail=why)
     uow.db.flush()
 
 

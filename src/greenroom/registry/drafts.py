@@ -34,6 +34,7 @@ from greenroom.registry import (
     catalogue,
     draft_addresses,
     draft_contents,
+    draft_log,
     file_rules,
     jobs,
     live_drafts,
@@ -742,7 +743,7 @@ def _clear(uow: UnitOfWork, by: str, draft: Draft, ended: DraftState) -> None:
     draft.review = None
     draft.release = None
     draft.project = None
-    log_as(uow, draft, by, ended.value)
+    draft_log.write(uow, draft, by, ended.value)
     db.flush()
     if release is not None and release.published is None:
         db.delete(release)
@@ -790,13 +791,4 @@ def log(
     detail: str = "",
 ) -> None:
     """Write a line into the draft's log: the actor did this, to this file of it."""
-    log_as(uow, draft, actor.name, act, filename, detail)
-
-
-def log_as(
-    uow: UnitOfWork, draft: Draft, by: str, act: str, filename: str | None = None, detail: str = ""
-) -> None:
-    """Write a line into the draft's log, in the name of somebody who is no actor here."""
-    uow.db.add(
-        DraftEvent(draft_id=draft.id, at=uow.now, by=by, act=act, filename=filename, detail=detail)
-    )
+    draft_log.write(uow, draft, actor.name, act, filename, detail)

@@ -19,7 +19,15 @@ from greenroom.models import (
     UploadState,
 )
 from greenroom.models.base import JSONObject
-from greenroom.registry import draft_contents, drafts, file_rules, jobs, publication, upload_states
+from greenroom.registry import (
+    draft_contents,
+    draft_log,
+    drafts,
+    file_rules,
+    jobs,
+    publication,
+    upload_states,
+)
 from greenroom.registry.errors import (
     CannotPublish,
     DraftChanged,
@@ -115,7 +123,7 @@ def finish_review(uow: UnitOfWork, draft: Draft, *, passed: bool, notices: Seque
             return
     draft.review, draft.review_notices = ReviewState.ERROR, reasons
     draft.review_due = None
-    drafts.log_as(uow, draft, "review", "refused", detail=" ".join(reasons))
+    draft_log.write(uow, draft, "review", "refused", detail=" ".join(reasons))
     uow.db.flush()
 
 
@@ -180,7 +188,7 @@ def _make_public(
         draft.release = None
         uow.db.flush()
         uow.db.delete(release)
-    drafts.log_as(uow, draft, by, DraftState.PUBLISHED.value, detail=draft.content_digest)
+    draft_log.write(uow, draft, by, DraftState.PUBLISHED.value, detail=draft.content_digest)
     uow.db.flush()
 
 

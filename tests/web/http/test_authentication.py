@@ -1,7 +1,6 @@
 """Who asks: what an Authorization header may be, and that it is all an upload goes by."""
 
 import base64
-from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
 
@@ -18,17 +17,9 @@ from tests.artifacts import make_wheel
 from tests.factories import PASSWORD
 from tests.fuzzing import fuzzed
 from tests.web.conftest import Site, authorization, form_fields
-from tests.web.standing import KINDS, StockedSite, fetch, stocked_site
+from tests.web.standing import StockedSite, fetch
 
 INVALID = "Invalid or non-existent authentication information."
-
-
-@pytest.fixture(scope="module", params=KINDS)
-def stocked(
-    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[StockedSite]:
-    with stocked_site(request, tmp_path_factory.mktemp("stocked"), request.param) as stocked:
-        yield stocked
 
 
 def basic(text: str | bytes) -> str:

@@ -1,6 +1,6 @@
 """One address for each thing, and where the index and the client are."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from ipaddress import ip_network
 from types import SimpleNamespace
 from typing import cast
@@ -16,17 +16,9 @@ from greenroom.web.http.proxies import believe_proxies
 from greenroom.web.http.request import Request
 from tests.fuzzing import fuzzed
 from tests.web.conftest import Site
-from tests.web.standing import KINDS, StockedSite, fetch, stocked_site, with_settings
+from tests.web.standing import StockedSite, fetch, with_settings
 
 INDEX = "http://index.example"
-
-
-@pytest.fixture(scope="module", params=KINDS)
-def stocked(
-    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[StockedSite]:
-    with stocked_site(request, tmp_path_factory.mktemp("stocked"), request.param) as stocked:
-        yield stocked
 
 
 @pytest.fixture(scope="module")

@@ -1,7 +1,6 @@
 """How the index says no: as a page, as a line, and never with a 5xx."""
 
 import re
-from collections.abc import Iterator
 from datetime import timedelta
 
 import pytest
@@ -16,15 +15,7 @@ from greenroom.web.http.problem_details import CONTENT_TYPE
 from greenroom.web.http.refusals import TEXT
 from tests.fuzzing import fuzzed
 from tests.web.conftest import authorization
-from tests.web.standing import KINDS, StockedSite, fetch, state, stocked_site, with_settings
-
-
-@pytest.fixture(scope="module", params=KINDS)
-def stocked(
-    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[StockedSite]:
-    with stocked_site(request, tmp_path_factory.mktemp("stocked"), request.param) as stocked:
-        yield stocked
+from tests.web.standing import StockedSite, fetch, state, with_settings
 
 
 @pytest.mark.parametrize(

@@ -1,11 +1,9 @@
 """Headers that every answer carries, whatever it is."""
 
-from collections.abc import Iterator
-
 import pytest
 
 from tests.web.conftest import Site, authorization
-from tests.web.standing import KINDS, StockedSite, fetch, stocked_site, with_settings
+from tests.web.standing import StockedSite, fetch, with_settings
 
 EVERYWHERE = {
     "X-Content-Type-Options": "nosniff",
@@ -88,14 +86,6 @@ ANSWERS = [
     ("GET", "/draft/{discarded}/simple/", 410),
     ("GET", "/draft/{expired}/files/x", 410),
 ]
-
-
-@pytest.fixture(scope="module", params=KINDS)
-def stocked(
-    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[StockedSite]:
-    with stocked_site(request, tmp_path_factory.mktemp("stocked"), request.param) as stocked:
-        yield stocked
 
 
 @pytest.fixture(scope="module")

@@ -1,7 +1,6 @@
 """``/draft/<slug>/…`` as installers and scripts see it: while it lives, and when it has ended."""
 
 import json
-from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
 from urllib.parse import urljoin
@@ -20,7 +19,7 @@ from greenroom.registry.permissions import Person
 from tests import factories
 from tests.artifacts import make_sdist, make_wheel
 from tests.web.conftest import Site
-from tests.web.standing import KINDS, StockedSite, fetch, stocked_site
+from tests.web.standing import StockedSite, fetch
 
 JSON = {"Accept": "application/vnd.pypi.simple.v1+json"}
 WHEEL = "example-3.0-py3-none-any.whl"
@@ -30,14 +29,6 @@ DRAFT_HEADERS = {
     "X-Robots-Tag": "noindex, nofollow",
     "Referrer-Policy": "no-referrer",
 }
-
-
-@pytest.fixture(scope="module", params=KINDS)
-def stocked(
-    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[StockedSite]:
-    with stocked_site(request, tmp_path_factory.mktemp("stocked"), request.param) as stocked:
-        yield stocked
 
 
 def below(stocked: StockedSite, path: str = "", slug: str = "open") -> str:

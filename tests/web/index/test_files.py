@@ -9,7 +9,7 @@ import pytest
 
 from greenroom.storage import LocalStorage, Storage
 from greenroom.storage.local import blob_path
-from tests.web.standing import KINDS, StockedSite, fetch, stocked_site
+from tests.web.standing import StockedSite, fetch
 
 WHEEL = "example-1.0-py3-none-any.whl"
 SDIST = "example-1.0.tar.gz"
@@ -18,14 +18,6 @@ STAGED_SDIST = "example-3.0.tar.gz"
 METADATA = ".metadata"
 ALL = [WHEEL, SDIST, WHEEL + METADATA, STAGED_WHEEL, STAGED_SDIST, STAGED_WHEEL + METADATA]
 PUBLISHED, STAGED = ALL[:3], ALL[3:]
-
-
-@pytest.fixture(scope="module", params=KINDS)
-def stocked(
-    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[StockedSite]:
-    with stocked_site(request, tmp_path_factory.mktemp("stocked"), request.param) as stocked:
-        yield stocked
 
 
 def address(stocked: StockedSite, name: str) -> str:

@@ -18,18 +18,10 @@ from greenroom.registry.unit_of_work import UnitOfWork
 from tests import factories
 from tests.artifacts import make_sdist, make_wheel
 from tests.web.conftest import Site
-from tests.web.standing import KINDS, StockedSite, fetch, stocked_site
+from tests.web.standing import StockedSite, fetch
 
 PROJECT = "/pypi/example/json"
 RELEASE = "/pypi/example/2.0rc1/json"
-
-
-@pytest.fixture(scope="module", params=KINDS)
-def stocked(
-    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[StockedSite]:
-    with stocked_site(request, tmp_path_factory.mktemp("stocked"), request.param) as stocked:
-        yield stocked
 
 
 def read(site: Site, path: str) -> Any:

@@ -1,24 +1,15 @@
 """``/simple/`` and ``/simple/<project>/``: what installers and mirrors read."""
 
 import json
-from collections.abc import Iterator
 
 import pytest
 from pypi_simple import ProjectPage
 from sqlalchemy import update
 
 from greenroom.models import Release
-from tests.web.standing import KINDS, StockedSite, fetch, stocked_site
+from tests.web.standing import StockedSite, fetch
 
 JSON = {"Accept": "application/vnd.pypi.simple.v1+json"}
-
-
-@pytest.fixture(scope="module", params=KINDS)
-def stocked(
-    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[StockedSite]:
-    with stocked_site(request, tmp_path_factory.mktemp("stocked"), request.param) as stocked:
-        yield stocked
 
 
 def test_the_list_has_every_project_that_has_something_published(stocked: StockedSite) -> None:

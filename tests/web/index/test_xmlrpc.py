@@ -1,7 +1,6 @@
 """``POST /pypi``: XML-RPC as its clients speak it, and what is no such thing."""
 
 import xmlrpc.client
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +13,7 @@ from greenroom.registry.permissions import OPERATOR
 from tests import factories
 from tests.artifacts import make_sdist, make_wheel
 from tests.web.conftest import Response, Site
-from tests.web.standing import KINDS, StockedSite, fetch, stocked_site
+from tests.web.standing import StockedSite, fetch
 
 METHODS = (
     "changelog_last_serial",
@@ -66,14 +65,6 @@ def fault_of(site: Site, body: bytes) -> xmlrpc.client.Fault:
     with pytest.raises(xmlrpc.client.Fault) as raised:
         xmlrpc.client.loads(response.body)
     return raised.value
-
-
-@pytest.fixture(scope="module", params=KINDS)
-def stocked(
-    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[StockedSite]:
-    with stocked_site(request, tmp_path_factory.mktemp("stocked"), request.param) as stocked:
-        yield stocked
 
 
 @pytest.fixture
