@@ -45,16 +45,26 @@ def keep_house(services: Services, progress: Callable[[str], None] = lambda line
 
 
 def _expire_drafts(services: Services, progress: Callable[[str], None]) -> int:
-    with services.reading() as uow:
-        due = [draft.id for draft in drafts.due(uow)]
     expired = 0
-    for draft_id in due:
+    for draft_id in _drafts_due(services):
         with services.writing() as uow:
             draft = uow.db.get(Draft, draft_id)
             if draft is not None and drafts.expire(uow, draft):
                 expired += 1
                 progress(f"The draft of {draft.project_name} {draft.version} has expired.")
     return expired
+
+
+def _drafts_due(services: Services) -> Iterator[int]:
+    """The numbers of the drafts that have fallen due, some at a time, however many there are."""
+    last = 0
+    while True:
+        with services.reading() as uow:
+            batch = drafts.due(uow, after=last, most=_BATCH)
+        yield from batch
+        if len(batch) < _BATCH:
+            return
+        last = batch[-1]
 
 
 def _settle_uploads(services: Services) -> None:
