@@ -26,6 +26,7 @@ from greenroom.registry.errors import Refusal
 from greenroom.registry.unit_of_work import Services, UnitOfWork
 from greenroom.settings import Settings
 from greenroom.storage import open_storage
+from greenroom.web.index.simple import project_list
 from tests import fuzzing
 
 hypothesis.settings.load_profile(fuzzing.PROFILE)
@@ -235,6 +236,8 @@ def sqlite_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(params=["sqlite", "postgresql"])
 def database_url(request: pytest.FixtureRequest, databases: Databases) -> str:
     """The URL of a migrated, empty database: each test runs on both kinds."""
+    # The clock of tests begins anew as well, so that two of them can have one history.
+    project_list.kept.clear()
     if request.param == "postgresql":
         url: str = request.getfixturevalue("migrated_postgresql")
         empty(url)

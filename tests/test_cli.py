@@ -280,7 +280,7 @@ def test_what_an_index_makes_is_readable_to_nobody_else(tmp_path: Path) -> None:
     assert set(modes.values()) == {0o600}
     assert "greenroom.sqlite" in modes
     assert "open to other accounts" not in first
-    assert f"Warning: {data} is open to other accounts of this machine: 'chmod 0700 " in second
+    assert f"{data} is open to other accounts of this machine: 'chmod 0700 " in second
     assert f"'chmod 0600 {data}/greenroom.sqlite' closes it." in second
 
 

@@ -5,9 +5,9 @@ from datetime import datetime
 
 def seconds(moment: datetime) -> str:
     """A moment in UTC, in whole seconds: ``2026-06-01T12:00:00Z``."""
-    return f"{moment:%Y-%m-%dT%H:%M:%S}Z"
+    return f"{moment.isoformat('T', 'seconds')[:19]}Z"
 
 
 def microseconds(moment: datetime) -> str:
     """A moment in UTC, with six digits behind the point: ``2026-06-01T12:00:00.250000Z``."""
-    return f"{moment:%Y-%m-%dT%H:%M:%S.%f}Z"
+    return f"{moment.isoformat('T', 'microseconds')[:26]}Z"

@@ -43,8 +43,8 @@ def all_answers(uow: UnitOfWork) -> dict[str, object]:
     answers: dict[str, object] = {
         "projects": catalogue.projects(session),
         "of ada": [project.name for project in catalogue.projects_of(session, ada.user)],
-        "newest": [(r.project.name, r.version) for r in catalogue.newest_releases(session, 100)],
-        "registered": [project.name for project in catalogue.newest_projects(session, 100)],
+        "newest": catalogue.newest_releases(session, 100),
+        "registered": catalogue.newest_projects(session, 100),
         "serials": catalogue.project_serials(session),
         "changed": catalogue.changed_projects(session, start=0, count=100),
         "count": catalogue.count_projects(session),
@@ -281,7 +281,7 @@ def test_releases_of_one_instant_come_by_name_not_by_the_age_of_their_rows(
     newest = catalogue.newest_releases(uow.db, 10)
     registered = catalogue.newest_projects(uow.db, 10)
 
-    assert [release.project.name for release in newest] == ["alpha", "beta", "gamma"]
+    assert [release.project for release in newest] == ["alpha", "beta", "gamma"]
     assert [project.name for project in registered] == ["alpha", "beta", "gamma"]
 
 
@@ -294,7 +294,7 @@ def test_the_newest_releases_can_be_those_of_one_project(
 
     newest = catalogue.newest_releases(uow.db, 10, project)
 
-    assert [release.project.name for release in newest] == ["Zope.Example"] * 4
+    assert [release.project for release in newest] == ["Zope.Example"] * 4
     assert newest[0].version == "0.5"
 
 
@@ -327,25 +327,67 @@ def test_projects_are_told_by_the_name_they_spell_themselves(
     assert catalogue.count_projects(uow.db) == 2
 
 
-def test_author_emails_are_those_of_the_metadata(
+def test_feeds_have_the_author_emails_of_the_metadata(
     uow: UnitOfWork, ada: Person, tmp_path: Path
 ) -> None:
     email = "Ada <ada@index.example>"
     written = make_wheel(tmp_path, version="1.0", metadata_extra=[("Author-email", email)])
-    project = factories.release(uow, ada, written, make_wheel(tmp_path, version="2.0"))
-    without, with_email = catalogue.releases(uow.db, project)
+    factories.release(uow, ada, written, make_wheel(tmp_path, version="0.9"))
 
-    assert catalogue.author_emails(uow.db, [with_email, without]) == {with_email.id: email}
-    assert catalogue.author_emails(uow.db, []) == {}
+    newest = catalogue.newest_releases(uow.db, 10)
+    registered = catalogue.newest_projects(uow.db, 10)
+
+    assert [(release.version, release.author_email) for release in newest] == [
+        ("1.0", email),
+        ("0.9", ""),
+    ]
+    assert [project.author_email for project in registered] == [email]
+
+
+def test_programs_are_told_what_people_are(uow: UnitOfWork, project: Project) -> None:
+    found = catalogue.find(uow.db, "zope.example")
+
+    assert found is not None
+    assert found == (
+        project.id,
+        project.name,
+        project.normalized_name,
+        project.last_serial,
+        project.status,
+        project.status_reason,
+    )
+    assert catalogue.listing(uow.db, found) == catalogue.listing(uow.db, project)
+    assert [(release.id, release.version) for release in catalogue.find_releases(uow.db, found.id)]
+    for release in catalogue.releases(uow.db, project):
+        public = catalogue.find_release(uow.db, found.id, release.version)
+        assert public == (release.id, release.version, release.yanked, release.yanked_reason)
+        assert catalogue.metadata_of(uow.db, public) == release.core_metadata
+    assert catalogue.find_release(uow.db, found.id, "7") is None
+
+
+@pytest.mark.parametrize("archived", [False, True])
+@pytest.mark.parametrize("quarantined", [False, True])
+def test_programs_are_told_the_status(
+    uow: UnitOfWork, project: Project, archived: bool, quarantined: bool
+) -> None:
+    project.archived, project.archived_reason = archived, "done" if archived else ""
+    project.quarantined, project.quarantined_reason = quarantined, "bad" if quarantined else ""
+    uow.db.flush()
+
+    found = catalogue.find(uow.db, project.name)
+
+    assert found is not None
+    assert (found.status, found.status_reason) == (project.status, project.status_reason)
+    assert (catalogue.listing(uow.db, found).files == ()) is quarantined
 
 
 def test_people_are_named_owners_first(uow: UnitOfWork, ada: Person, project: Project) -> None:
     for username, role in (("zoe", RoleName.OWNER), ("bob", RoleName.MAINTAINER)):
         factories.add_role(uow, project, factories.make_user(uow, username), role)
+    found = catalogue.find(uow.db, project.name)
+    assert found is not None
 
-    names = [username for _, username in catalogue.people(project)]
-
-    assert names == ["ada", "zoe", "bob"]
+    assert [username for _, username in catalogue.people(uow.db, found)] == ["ada", "zoe", "bob"]
 
 
 def test_what_a_user_owns_is_told_before_what_a_user_maintains(

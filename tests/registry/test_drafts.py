@@ -828,7 +828,7 @@ def test_a_draft_expires_when_it_has_fallen_due_and_not_before(
     assert drafts.due(early) == []
     assert not drafts.expire(early, draft)
     late = replace(uow, now=draft.expires)
-    assert drafts.due(late) == [draft]
+    assert drafts.due(late) == [draft.id]
     assert drafts.expire(late, draft)
     assert not drafts.expire(late, draft)
     assert drafts.due(late) == []

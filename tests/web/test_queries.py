@@ -121,14 +121,14 @@ def indexes(
     ("path", "most"),
     [
         ("/simple/", 2),  # the projects, the serial
-        ("/simple/big/", 3),  # the project, its roles, its files
+        ("/simple/big/", 2),  # the project, its files
         ("{file}", 1),
         ("{file}.metadata", 1),
         ("/pypi/big/json", 5),  # the project, its roles, releases, files, metadata
         ("/pypi/big/1.0/json", 5),
         ("/rss/updates.xml", 2),  # the releases, their authors
         ("/rss/packages.xml", 3),  # the projects, their releases, their authors
-        ("/rss/project/big/releases.xml", 4),  # the project, its roles, releases, their authors
+        ("/rss/project/big/releases.xml", 3),  # the project, its releases, their authors
         ("/sitemap.xml", 1),
         ("/sitemap.xml?page=1", 2),
         ("/draft/{slug}/simple/", 2),  # the draft with its project and release, its files

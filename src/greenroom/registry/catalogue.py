@@ -11,12 +11,15 @@ but none of its files is offered to anyone, and no list recommends it (PEP 792).
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from functools import cache
+from functools import cache, lru_cache
+from itertools import chain
+from typing import Any, NamedTuple, Protocol, TypeAlias, TypeVar
 
 from packaging.version import Version
 from sqlalchemy import ColumnElement, Select, bindparam, exists, func, select
 from sqlalchemy.orm import Session, contains_eager, joinedload, selectinload, undefer
 
+from greenroom.core_metadata import CoreMetadata
 from greenroom.models import (
     Draft,
     File,
@@ -29,22 +32,21 @@ from greenroom.models import (
     RoleName,
     User,
 )
+from greenroom.models.base import UTCDateTime
 from greenroom.registry.names import canonical_version, lookup_name
 
 # Releases, when only the newest of each project is wanted.
 _MOST_LOOKED_AT = 1000
 
 
-@dataclass(frozen=True, slots=True)
-class ListedProject:
+class ListedProject(NamedTuple):
     """A line of the list of projects: normalized name and newest serial."""
 
     name: str
     last_serial: int
 
 
-@dataclass(frozen=True, slots=True)
-class ListedFile:
+class ListedFile(NamedTuple):
     """What indexes say of one file. ``metadata_sha256`` is set for wheels (PEP 658)."""
 
     filename: str
@@ -61,6 +63,101 @@ class ListedFile:
     md5: str
     blake2_256: str
     comment: str = ""
+
+
+class HasListing(Protocol):
+    """A project, by what its listing says of it: a row, or a value that was made of one."""
+
+    @property
+    def id(self) -> int:
+        """Its number in the database."""
+
+    @property
+    def normalized_name(self) -> str:
+        """The name that is the same for all spellings."""
+
+    @property
+    def last_serial(self) -> int:
+        """The serial of its newest journal entry."""
+
+    @property
+    def status(self) -> ProjectStatus:
+        """The one status that it has to the world."""
+
+    @property
+    def status_reason(self) -> str:
+        """Why it has that status; may be empty."""
+
+
+class HasVersion(Protocol):
+    """A release, by what decides whether it stands for its project."""
+
+    @property
+    def version(self) -> str:
+        """As the files spell it."""
+
+    @property
+    def yanked(self) -> bool:
+        """Whether it is yanked."""
+
+
+_R = TypeVar("_R", bound=HasVersion)
+
+# More columns than the types of queries can name.
+_ListingQuery: TypeAlias = Select[*tuple[Any, ...]]
+
+
+class PublicProject(NamedTuple):
+    """A public project, for programs: what they are told of it, without its releases.
+
+    ``name`` is as it spells itself; ``status_reason`` may be empty.
+    """
+
+    id: int
+    name: str
+    normalized_name: str
+    last_serial: int
+    status: ProjectStatus
+    status_reason: str
+
+
+class PublicRelease(NamedTuple):
+    """A public release, for programs, without what it says of itself."""
+
+    id: int
+    version: str
+    yanked: bool
+    yanked_reason: str
+
+
+class NewRelease(NamedTuple):
+    """A public release as a feed has it. ``author_email`` is empty where none is known."""
+
+    project: str
+    version: str
+    summary: str
+    published: datetime
+    author_email: str
+
+
+class NewProject(NamedTuple):
+    """A public project as a feed has it, with what the release that stands for it says."""
+
+    name: str
+    registered: datetime
+    summary: str
+    author_email: str
+
+
+class OfferedFile(NamedTuple):
+    """A public file that anyone may have. ``project`` is its project's normalized name."""
+
+    filename: str
+    sha256: str
+    metadata_sha256: str
+    size: int
+    is_sdist: bool
+    project: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,12 +182,14 @@ class ChangedProject:
 
 def projects(db: Session) -> list[ListedProject]:
     """The public projects, by normalized name."""
-    rows = db.execute(
-        select(Project.normalized_name, Project.last_serial)
-        .where(_is_public_project())
-        .order_by(Project.normalized_name)
-    )
-    return sorted((ListedProject(name, serial) for name, serial in rows), key=lambda row: row.name)
+    rows = db.connection().execute(_listed_projects())
+    return sorted(map(ListedProject._make, rows))
+
+
+def projects_named(db: Session, names: Iterable[str]) -> list[ListedProject]:
+    """Those of these projects that are public, by normalized name."""
+    rows = db.execute(_listed_projects().where(Project.normalized_name.in_(list(names))))
+    return sorted(map(ListedProject._make, rows))
 
 
 def project_serials(db: Session) -> dict[str, int]:
@@ -118,16 +217,25 @@ def count_projects(db: Session) -> int:
     return db.scalar(counted.where(_is_public_project(), _is_recommended())) or 0
 
 
-def newest_projects(db: Session, count: int) -> list[Project]:
+def newest_projects(db: Session, count: int) -> list[NewProject]:
     """The public projects that were registered last, the newest first."""
-    return list(
-        db.scalars(
-            select(Project)
-            .where(_is_public_project(), _is_recommended())
-            .order_by(Project.registered.desc(), Project.normalized_name)
-            .limit(count)
+    projects = db.execute(
+        select(Project.id, Project.name, Project.registered)
+        .where(_is_public_project(), _is_recommended())
+        .order_by(Project.registered.desc(), Project.normalized_name)
+        .limit(count)
+    ).all()
+    standing = _standing(db, [project.id for project in projects])
+    emails = _author_emails(db, [release.id for release in standing.values()])
+    return [
+        NewProject(
+            project.name,
+            project.registered,
+            standing[project.id].summary,
+            emails.get(standing[project.id].id, ""),
         )
-    )
+        for project in projects
+    ]
 
 
 def project(db: Session, name: str) -> Project | None:
@@ -137,6 +245,33 @@ def project(db: Session, name: str) -> Project | None:
         .where(Project.normalized_name == lookup_name(name), _is_public_project())
         .options(selectinload(Project.roles))
     )
+
+
+def find(db: Session, name: str) -> PublicProject | None:
+    """The public project of this name, in any spelling, as programs are told of it."""
+    row = db.execute(_FIND_PROJECT, {"name": lookup_name(name)}).first()
+    return None if row is None else _public_project(*row)
+
+
+def find_release(db: Session, project_id: int, version: str) -> PublicRelease | None:
+    """The project's public release of this version, in any spelling, as programs are told of it."""
+    canonical = _canonical(version)
+    if canonical is None:
+        return None
+    query = _public_releases(project_id).where(Release.canonical_version == canonical)
+    row = db.execute(query).first()
+    return None if row is None else PublicRelease._make(row)
+
+
+def find_releases(db: Session, project_id: int) -> list[PublicRelease]:
+    """The project's public releases, the highest version first, as programs are told of them."""
+    rows = db.execute(_public_releases(project_id))
+    return highest_first(map(PublicRelease._make, rows))
+
+
+def metadata_of(db: Session, release: PublicRelease) -> CoreMetadata:
+    """What a public release says of itself."""
+    return db.execute(select(Release.core_metadata).where(Release.id == release.id)).scalar_one()
 
 
 def name_like(db: Session, confusable: str) -> str | None:
@@ -149,14 +284,14 @@ def name_like(db: Session, confusable: str) -> str | None:
     )
 
 
-def listing(db: Session, project: Project) -> Listing:
+def listing(db: Session, project: HasListing) -> Listing:
     """What the simple index says of a public project. Releases may have lost all their files."""
-    return _listing(db, project, _is_public_release(), _is_public_file())
+    return _listing(db, project, _PUBLIC_LISTING, {"project_id": project.id})
 
 
-def release_listing(db: Session, project: Project, release: Release) -> Listing:
+def release_listing(db: Session, project: HasListing, release: PublicRelease | Release) -> Listing:
     """The part of the listing that is of one public release."""
-    return _listing(db, project, Release.id == release.id, _is_public_file())
+    return _listing(db, project, _RELEASE_LISTING, {"release_id": release.id})
 
 
 def draft_projects(draft: Draft) -> list[ListedProject]:
@@ -172,8 +307,7 @@ def draft_listing(db: Session, draft: Draft) -> Listing:
     if draft.project is None:
         name = lookup_name(draft.project_name)
         return Listing(name, 0, ProjectStatus.ACTIVE, "", versions=(), files=())
-    is_staged = File.draft_id == draft.id
-    return _listing(db, draft.project, is_staged, is_staged)
+    return _listing(db, draft.project, _DRAFT_LISTING, {"draft_id": draft.id})
 
 
 def releases(db: Session, project: Project) -> list[Release]:
@@ -182,15 +316,15 @@ def releases(db: Session, project: Project) -> list[Release]:
     return highest_first(rows)
 
 
-def latest(releases: Sequence[Release]) -> Release | None:
+def latest(releases: Sequence[_R]) -> _R | None:
     """The release that stands for its project, out of its public releases, the highest first.
 
     The highest final version that is not yanked; else the highest pre-release that is not yanked;
     else the highest of all.
     """
     standing = [release for release in releases if not release.yanked]
-    final = [release for release in standing if not Version(release.version).is_prerelease]
-    return next(iter([*final, *standing, *releases]), None)
+    final = (release for release in standing if not _version(release.version).is_prerelease)
+    return next(chain(final, standing, releases), None)
 
 
 def latest_of_each(db: Session, projects: Sequence[Project]) -> dict[int, Release]:
@@ -278,17 +412,15 @@ def file_of(db: Session, project: Project, filename: str) -> File | None:
     )
 
 
-def offered_file(db: Session, filename: str) -> File | None:
-    """The public file of this name, if anyone may have it, with its release and project."""
+def offered_file(db: Session, filename: str) -> OfferedFile | None:
+    """The public file of this name, if anyone may have it."""
     if not _is_searchable(filename):
         return None
-    return db.scalar(
-        select(File)
-        .join(File.release)
-        .join(Release.project)
-        .options(contains_eager(File.release).contains_eager(Release.project))
-        .where(File.filename == filename, _is_public_file(), Project.quarantined.is_(False))
-    )
+    row = db.execute(_OFFERED_FILE, {"filename": filename}).first()
+    if row is None:
+        return None
+    filename, sha256, metadata_sha256, size, packagetype, project = row
+    return OfferedFile(filename, sha256, metadata_sha256, size, packagetype == "sdist", project)
 
 
 def digests_of(db: Session, filenames: Iterable[str]) -> dict[str, str]:
@@ -351,17 +483,16 @@ def _uses() -> Select[tuple[str | None, str | None, str | None]]:
     )
 
 
-def newest_releases(db: Session, count: int, project: Project | None = None) -> list[Release]:
-    """The releases that became public last, the newest first, with their projects.
+def newest_releases(db: Session, count: int, project: HasListing | None = None) -> list[NewRelease]:
+    """The releases that became public last, the newest first.
 
     Those that became public at the same instant come by name, not by the order of their rows:
     rows are older where a release has waited in a draft.
     """
     query = (
-        select(Release)
+        select(Release.id, Project.name, Release.version, Release.summary, Release.published)
         .join(Release.project)
         .where(_is_public_release(), _is_recommended())
-        .options(contains_eager(Release.project))
         .order_by(
             Release.published.desc(), Project.normalized_name, Release.canonical_version.desc()
         )
@@ -369,7 +500,12 @@ def newest_releases(db: Session, count: int, project: Project | None = None) -> 
     )
     if project is not None:
         query = query.where(Release.project_id == project.id)
-    return list(db.scalars(query))
+    rows = db.execute(query).all()
+    emails = _author_emails(db, [row.id for row in rows])
+    return [
+        NewRelease(row.name, row.version, row.summary, row.published, emails.get(row.id, ""))
+        for row in rows
+    ]
 
 
 def spelling(db: Session, project: Project) -> str | None:
@@ -417,15 +553,6 @@ def newest_release_of_each(db: Session, count: int) -> list[Release]:
     return releases_by_id(db, list(newest.values())[:count])
 
 
-def author_emails(db: Session, releases: Sequence[Release]) -> dict[int, str]:
-    """What the metadata of these releases has as ``Author-email``, by release id, where it has."""
-    field = Release.core_metadata["author_email"].as_string()
-    rows = db.execute(
-        select(Release.id, field).where(Release.id.in_([release.id for release in releases]))
-    )
-    return {key: text for key, text in rows if text}
-
-
 def projects_of(db: Session, user: User) -> list[Project]:
     """The public projects that the user works on, by name."""
     return list(
@@ -451,10 +578,10 @@ def roles_of(db: Session, user: User) -> list[tuple[str, str]]:
     return sorted(((role, name) for role, name in rows), key=lambda row: (_rank(row[0]), row[1]))
 
 
-def people(project: Project) -> list[tuple[str, str]]:
+def people(db: Session, project: PublicProject) -> list[tuple[str, str]]:
     """Role and user name of everybody who works on a public project: owners first, by name."""
-    roles = [(role.name, role.user.username) for role in project.roles]
-    return sorted(roles, key=lambda row: (_rank(row[0]), row[1]))
+    rows = db.execute(_PEOPLE, {"project_id": project.id})
+    return sorted(rows.all(), key=lambda row: (_rank(row[0]), row[1]))
 
 
 def _rank(role: str) -> int:
@@ -466,9 +593,15 @@ def _is_searchable(filename: str) -> bool:
     return filename.isascii() and filename.isprintable()
 
 
-def highest_first(releases: Iterable[Release]) -> list[Release]:
+def highest_first(releases: Iterable[_R]) -> list[_R]:
     """The releases by version, in the order that :func:`latest` wants."""
-    return sorted(releases, key=lambda release: Version(release.version), reverse=True)
+    return sorted(releases, key=lambda release: _version(release.version), reverse=True)
+
+
+# Parsing takes as long as all else that is done for a line of a page.
+@lru_cache(maxsize=4096)
+def _version(text: str) -> Version:
+    return Version(text)
 
 
 def _is_public_release() -> ColumnElement[bool]:
@@ -476,7 +609,8 @@ def _is_public_release() -> ColumnElement[bool]:
 
 
 def _is_public_file() -> ColumnElement[bool]:
-    return File.published.is_not(None)
+    # Either says it; the index of public file names is of the rows for which the second holds.
+    return File.published.is_not(None) & File.draft_id.is_(None)
 
 
 def _is_public_project() -> ColumnElement[bool]:
@@ -494,65 +628,187 @@ def _canonical(version: str) -> str | None:
         return None
 
 
-def _listing(
-    db: Session,
-    project: Project,
-    is_listed: ColumnElement[bool],
-    is_offered: ColumnElement[bool],
-) -> Listing:
-    """Of these releases of a project, these files."""
+def _listed_projects() -> Select[str, int]:
+    return select(Project.normalized_name, Project.last_serial).where(_is_public_project())
+
+
+def _public_releases(project_id: int) -> Select[int, str, bool, str]:
+    return select(Release.id, Release.version, Release.yanked, Release.yanked_reason).where(
+        Release.project_id == project_id, _is_public_release()
+    )
+
+
+class _Standing(NamedTuple):
+    id: int
+    version: str
+    yanked: bool
+    summary: str
+
+
+def _standing(db: Session, project_ids: Sequence[int]) -> dict[int, _Standing]:
+    """The release that stands for each of these projects, by project id."""
+    of_project: dict[int, list[_Standing]] = {}
     rows = db.execute(
         select(
-            File.python_tag,
+            Release.project_id, Release.id, Release.version, Release.yanked, Release.summary
+        ).where(Release.project_id.in_(project_ids), _is_public_release())
+    )
+    for project_id, *values in rows:
+        of_project.setdefault(project_id, []).append(_Standing._make(values))
+    chosen = {key: latest(highest_first(found)) for key, found in of_project.items()}
+    return {key: release for key, release in chosen.items() if release is not None}
+
+
+def _author_emails(db: Session, release_ids: Sequence[int]) -> dict[int, str]:
+    """What the metadata of these releases has as ``Author-email``, by release id, where it has."""
+    field = Release.core_metadata["author_email"].as_string()
+    rows = db.execute(select(Release.id, field).where(Release.id.in_(release_ids)))
+    return {key: text for key, text in rows if text}
+
+
+def _public_project(
+    number: int,
+    name: str,
+    normalized_name: str,
+    last_serial: int,
+    archived: bool,
+    archived_reason: str,
+    quarantined: bool,
+    quarantined_reason: str,
+) -> PublicProject:
+    """The value of a row of :data:`_FIND_PROJECT`: a quarantine outweighs the rest."""
+    status, reason = ProjectStatus.ACTIVE, ""
+    if archived:
+        status, reason = ProjectStatus.ARCHIVED, archived_reason
+    if quarantined:
+        status, reason = ProjectStatus.QUARANTINED, quarantined_reason
+    return PublicProject(number, name, normalized_name, last_serial, status, reason)
+
+
+def _listing_query(
+    is_listed: ColumnElement[bool], is_offered: ColumnElement[bool]
+) -> _ListingQuery:
+    """Of these releases, these files; one row for a release that has none."""
+    return (
+        select(
             Release.version,
             Release.yanked,
             Release.yanked_reason,
             File.filename,
             File.sha256,
+            File.size,
+            func.coalesce(File.published, File.created, type_=UTCDateTime()),
+            File.requires_python,
+            File.yanked,
+            File.yanked_reason,
+            File.metadata_sha256,
+            File.packagetype,
+            File.python_tag,
             File.md5,
             File.blake2_256,
-            File.size,
-            File.published,
-            File.created,
-            File.requires_python,
-            File.yanked.label("file_yanked"),
-            File.yanked_reason.label("file_yanked_reason"),
-            File.packagetype,
-            File.metadata_sha256,
             File.comment,
         )
         .outerjoin(File, (File.release_id == Release.id) & is_offered)
-        .where(Release.project_id == project.id, is_listed)
-    ).all()
-    order = {version: Version(version) for version in {row.version for row in rows}}
-    listed = sorted(
-        (
-            ListedFile(
-                filename=row.filename,
-                version=row.version,
-                sha256=row.sha256,
-                size=row.size,
-                upload_time=row.published or row.created,
-                requires_python=row.requires_python,
-                yanked=row.file_yanked or row.yanked,
-                yanked_reason=row.file_yanked_reason or row.yanked_reason,
-                metadata_sha256=row.metadata_sha256 if row.packagetype == "bdist_wheel" else None,
-                packagetype=row.packagetype,
-                python_tag=row.python_tag,
-                md5=row.md5,
-                blake2_256=row.blake2_256,
-                comment=row.comment,
-            )
-            for row in rows
-            if row.filename is not None and not project.quarantined
-        ),
-        key=lambda file: (order[file.version], file.filename),
+        .where(is_listed)
     )
+
+
+def _listing(
+    db: Session,
+    project: HasListing,
+    query: _ListingQuery,
+    parameters: dict[str, int],
+) -> Listing:
+    # By the connection, because the session's own results are made for objects, and slower.
+    rows = db.connection().execute(query, parameters).all()
+    versions = sorted({row[0] for row in rows}, key=_version)
+    offers = project.status != ProjectStatus.QUARANTINED
+    files = [_listed_file(*row) for row in rows if row[3] is not None] if offers else []
+    order = {version: number for number, version in enumerate(versions)}
+    files.sort(key=lambda file: (order[file.version], file.filename))
     return Listing(
         name=project.normalized_name,
         last_serial=project.last_serial,
         status=project.status,
         status_reason=project.status_reason,
-        versions=tuple(sorted(order, key=order.__getitem__)),
-        files=tuple(listed),
+        versions=tuple(versions),
+        files=tuple(files),
     )
+
+
+def _listed_file(
+    version: str,
+    release_yanked: bool,
+    release_reason: str,
+    filename: str,
+    sha256: str,
+    size: int,
+    upload_time: datetime,
+    requires_python: str | None,
+    yanked: bool,
+    reason: str,
+    metadata_sha256: str,
+    packagetype: str,
+    python_tag: str,
+    md5: str,
+    blake2_256: str,
+    comment: str,
+) -> ListedFile:
+    """The line of a row of :func:`_listing_query`: a file is yanked by itself or as a release."""
+    return ListedFile(
+        filename,
+        version,
+        sha256,
+        size,
+        upload_time,
+        requires_python,
+        yanked or release_yanked,
+        reason or release_reason,
+        metadata_sha256 if packagetype == "bdist_wheel" else None,
+        packagetype,
+        python_tag,
+        md5,
+        blake2_256,
+        comment,
+    )
+
+
+# What is asked for each page, made once: building a query takes longer than sending it.
+_FIND_PROJECT = select(
+    Project.id,
+    Project.name,
+    Project.normalized_name,
+    Project.last_serial,
+    Project.archived,
+    Project.archived_reason,
+    Project.quarantined,
+    Project.quarantined_reason,
+).where(Project.normalized_name == bindparam("name"), _is_public_project())
+
+_PEOPLE = (
+    select(Role.name, User.username)
+    .join(User, User.id == Role.user_id)
+    .where(Role.project_id == bindparam("project_id"))
+)
+
+_OFFERED_FILE = (
+    select(
+        File.filename,
+        File.sha256,
+        File.metadata_sha256,
+        File.size,
+        File.packagetype,
+        Project.normalized_name,
+    )
+    .join(Release, Release.id == File.release_id)
+    .join(Project, Project.id == Release.project_id)
+    .where(File.filename == bindparam("filename"), _is_public_file(), _is_recommended())
+)
+
+_PUBLIC_LISTING = _listing_query(
+    (Release.project_id == bindparam("project_id")) & _is_public_release(), _is_public_file()
+)
+_RELEASE_LISTING = _listing_query(Release.id == bindparam("release_id"), _is_public_file())
+_DRAFT_LISTING = _listing_query(
+    File.draft_id == bindparam("draft_id"), File.draft_id == bindparam("draft_id")
+)

@@ -608,9 +608,13 @@ def expire(uow: UnitOfWork, draft: Draft) -> bool:
     return True
 
 
-def due(uow: UnitOfWork) -> list[Draft]:
-    """The drafts that have fallen due and were not ended yet."""
-    return list(uow.db.scalars(_due(uow)))
+def due(uow: UnitOfWork, *, after: int = 0, most: int = 500) -> list[int]:
+    """The numbers, above this one, of drafts that have fallen due and were not ended yet.
+
+    They come in order, and no more than ``most``.
+    """
+    numbers = _due(uow).with_only_columns(Draft.id).where(Draft.id > after).limit(most)
+    return list(uow.db.scalars(numbers))
 
 
 def _live(uow: UnitOfWork, project_ids: list[int] | None) -> list[Draft]:

@@ -4,7 +4,7 @@ It may run at any time, and many times at once. Unlike the rest of the registry 
 small units of work, so that it never stands in anybody's way for long.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import timedelta
 
@@ -14,6 +14,7 @@ from greenroom.registry.unit_of_work import Services
 
 # No upload takes longer than this; what is older was left behind by a process that died.
 STALE_AFTER = timedelta(hours=24)
+_BATCH = 500
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,11 +74,12 @@ def look(services: Services, progress: Callable[[str], None] = lambda line: None
         trash.TooMuchAtOnce: so many blobs are unused that it would have to be forced.
     """
     storage_identity.check(services)
-    with services.reading() as uow:
-        falling = drafts.due(uow)
-        for draft in falling:
-            progress(f"The draft of {draft.project_name} {draft.version} would expire.")
-        ending = [draft.id for draft in falling]
+    ending = list(_drafts_due(services))
+    for draft_id in ending:
+        with services.reading() as uow:
+            draft = uow.db.get(Draft, draft_id)
+            if draft is not None:
+                progress(f"The draft of {draft.project_name} {draft.version} would expire.")
     unused = trash.unused(services, ending)
     for digest in unused.digests:
         progress(f"{digest} would go to the trash.")
@@ -90,16 +92,26 @@ def look(services: Services, progress: Callable[[str], None] = lambda line: None
 
 
 def _expire_drafts(services: Services, progress: Callable[[str], None]) -> int:
-    with services.reading() as uow:
-        due = [draft.id for draft in drafts.due(uow)]
     expired = 0
-    for draft_id in due:
+    for draft_id in _drafts_due(services):
         with services.writing() as uow:
             draft = uow.db.get(Draft, draft_id)
             if draft is not None and drafts.expire(uow, draft):
                 expired += 1
                 progress(f"The draft of {draft.project_name} {draft.version} has expired.")
     return expired
+
+
+def _drafts_due(services: Services) -> Iterator[int]:
+    """The numbers of the drafts that have fallen due, some at a time, however many there are."""
+    last = 0
+    while True:
+        with services.reading() as uow:
+            batch = drafts.due(uow, after=last, most=_BATCH)
+        yield from batch
+        if len(batch) < _BATCH:
+            return
+        last = batch[-1]
 
 
 def _settle_uploads(services: Services) -> None:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import cast
 
-from sqlalchemy import ColumnElement, Select, Table, func, insert, select
+from sqlalchemy import ColumnElement, Table, func, insert, select
 from sqlalchemy.orm import Session
 
 from greenroom.models import JournalEntry, Project
@@ -13,6 +13,16 @@ from greenroom.registry import purging
 from greenroom.registry.unit_of_work import UnitOfWork
 
 _NEVER_REACHED = 2**31
+_LINES = select(
+    JournalEntry.id,
+    JournalEntry.project_name,
+    JournalEntry.version,
+    JournalEntry.action,
+    JournalEntry.at,
+    JournalEntry.by,
+    JournalEntry.content_digest,
+)
+_NEWEST = _LINES.order_by(JournalEntry.id.desc()).limit(1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,45 +86,43 @@ def entries_since(db: Session, serial: int, most: int) -> list[JournalLine]:
     """The entries after this serial, which may be any number, in order; no more than ``most``."""
     if serial >= _NEVER_REACHED:  # what databases cannot be asked for
         return []
-    return _lines(
-        db,
-        select(JournalEntry)
-        .where(JournalEntry.id > max(serial, 0))
+    newer = _LINES.where(JournalEntry.id > max(serial, 0)).order_by(JournalEntry.id).limit(most)
+    return [JournalLine(*row) for row in db.execute(newer)]
+
+
+def newest(db: Session) -> JournalLine | None:
+    """The newest entry, None when nothing was ever published."""
+    row = db.execute(_NEWEST).first()
+    return None if row is None else JournalLine(*row)
+
+
+def names_since(db: Session, line: JournalLine, most: int) -> set[str] | None:
+    """The normalized names of the projects that there are entries about after this one.
+
+    None where there are more than ``most`` entries, and where the entry is not in the journal, as
+    after a backup was restored.
+    """
+    rows = db.execute(
+        select(*_LINES.selected_columns, JournalEntry.normalized_name)
+        .where(JournalEntry.id >= line.serial)
         .order_by(JournalEntry.id)
-        .limit(most),
-    )
+        .limit(most + 2)
+    ).all()
+    if not rows or JournalLine(*rows[0][:-1]) != line or len(rows) > most + 1:
+        return None
+    return {row.normalized_name for row in rows[1:]}
 
 
 def of_project(db: Session, project: Project, *, start: int, count: int) -> list[JournalLine]:
     """Some of the entries about a project, the newest first."""
-    return _lines(
-        db,
-        select(JournalEntry)
-        .where(_is_about(project))
-        .order_by(JournalEntry.id.desc())
-        .offset(start)
-        .limit(count),
-    )
+    newest = _LINES.where(_is_about(project)).order_by(JournalEntry.id.desc())
+    rows = db.execute(newest.offset(start).limit(count))
+    return [JournalLine(*row) for row in rows]
 
 
 def count_of_project(db: Session, project: Project) -> int:
     """How many entries there are about a project."""
     return db.scalar(select(func.count()).select_from(JournalEntry).where(_is_about(project))) or 0
-
-
-def _lines(db: Session, query: Select[JournalEntry]) -> list[JournalLine]:
-    return [
-        JournalLine(
-            entry.id,
-            entry.project_name,
-            entry.version,
-            entry.action,
-            entry.at,
-            entry.by,
-            entry.content_digest,
-        )
-        for entry in db.scalars(query)
-    ]
 
 
 def _is_about(project: Project) -> ColumnElement[bool]:

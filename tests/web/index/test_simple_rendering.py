@@ -1,7 +1,6 @@
 """The bytes of a simple index: a pure function of what it lists. PEP 833 freezes the HTML."""
 
 import json
-from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
@@ -235,7 +234,7 @@ def test_a_link_ends_in_the_file_name_that_installers_parse() -> None:
 
 @pytest.mark.parametrize("text", ['"><script>', "--><!--", "a\nb", "café", "\U0001d518"])
 def test_nobody_s_text_leaves_its_place(text: str) -> None:
-    file = replace(SDIST, requires_python=text, yanked=True, yanked_reason=text)
+    file = SDIST._replace(requires_python=text, yanked=True, yanked_reason=text)
     listing = Listing("a", 1, ProjectStatus.ARCHIVED, text, ("1",), (file,))
 
     html = simple_rendering.project_html(listing, link).decode()

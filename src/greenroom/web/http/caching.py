@@ -1,9 +1,12 @@
 """Answers that programs read over and over: validators, and shared caches."""
 
 import hashlib
+from collections.abc import Sequence
 
 from pyramid.response import Response
 
+from greenroom.web.http import gzip_pieces
+from greenroom.web.http.gzip_pieces import Piece
 from greenroom.web.http.request import Request
 
 SERIAL_HEADER = "X-PyPI-Last-Serial"
@@ -24,6 +27,41 @@ def conditional(request: Request, body: bytes, content_type: str) -> Response:
         response.charset = "utf-8" if content_type in _WITH_CHARSET else None
     response.etag = etag
     return response
+
+
+def conditional_pieces(request: Request, pieces: Sequence[Piece], content_type: str) -> Response:
+    """Like :func:`conditional`, of a body in pieces, which is compressed for who accepts gzip.
+
+    The strong ETag is of what is sent: another for what is compressed.
+    """
+    coding = "gzip" if _prefers_gzip(request) else "identity"
+    length, checksum = gzip_pieces.length(pieces), gzip_pieces.crc32(pieces)
+    # The ends of a body have what differs between two that are as long and have one checksum.
+    ends = pieces[0].raw + pieces[-1].raw
+    named = f"{content_type}\n{coding}\n{length}\n{checksum}\n".encode() + ends
+    etag = hashlib.sha256(named).hexdigest()[:32]
+    if etag in request.if_none_match:
+        response = Response(status=304)
+    else:
+        response = Response(content_type=content_type)
+        response.charset = "utf-8" if content_type in _WITH_CHARSET else None
+        sent = [piece.raw for piece in pieces]
+        if coding == "gzip":
+            sent = gzip_pieces.gzipped(pieces)
+            response.content_encoding = "gzip"
+        response.app_iter = sent
+        response.content_length = sum(map(len, sent))
+    response.etag = etag
+    return response
+
+
+def _prefers_gzip(request: Request) -> bool:
+    """Whether the request says that it takes gzip, no less than what is not compressed."""
+    accepted = request.accept_encoding
+    if not accepted.parsed:
+        return False
+    offers = accepted.acceptable_offers(["gzip", "identity"])
+    return bool(offers) and offers[0][0] == "gzip"
 
 
 def cached(response: Response, *keys: str) -> Response:

@@ -14,7 +14,6 @@ from typing import ClassVar, Self
 from pyramid.config import Configurator
 from pyramid.traversal import split_path_info
 
-from greenroom.models import Project
 from greenroom.registry import catalogue
 from greenroom.web.http.refusals import PAGE, RefusalFormat
 from greenroom.web.http.request import Request
@@ -123,7 +122,7 @@ def _branches(request: Request) -> Mapping[str, Branch]:
 class PublicProject(Node):
     """A public project, for programs: its normalized name is the only one without a redirect."""
 
-    def __init__(self, request: Request, project: Project, parent: Node) -> None:
+    def __init__(self, request: Request, project: catalogue.PublicProject, parent: Node) -> None:
         super().__init__(request, project.normalized_name, parent)
         self.project = project
 
@@ -134,7 +133,7 @@ class PublicProject(Node):
         Raises:
             KeyError: there is none that is public.
         """
-        project = catalogue.project(request.uow.db, name)
+        project = catalogue.find(request.uow.db, name)
         if project is None:
             raise KeyError(name)
         return cls(request, project, parent)

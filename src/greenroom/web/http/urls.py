@@ -10,6 +10,9 @@ STAGED = "?staged=true"
 _LITERAL = "!+"
 """Of versions and file names. Proxies that quote again what is quoted would break them."""
 
+_PLAIN = re.compile(r"[A-Za-z0-9_.~!+-]*", re.ASCII)
+"""What stays as it is when it is quoted, as nearly every name of a file does."""
+
 _SLUG = re.compile(r"(/draft/[A-Za-z0-9]{4})[A-Za-z0-9]*")
 
 
@@ -123,11 +126,15 @@ class Urls:
 
     def release(self, project: HasName, release: HasVersion) -> str:
         """The release's public page, where those who may see its draft find that."""
-        return self._path("project", project.name, release.version)
+        return self.release_named(project.name, release.version)
+
+    def release_named(self, name: str, version: str) -> str:
+        """The public page of a release of the project that spells itself like this."""
+        return self._path("project", name, version)
 
     def release_of(self, release: HasRelease) -> str:
         """The public page of the release, or of the one that a draft is of."""
-        return self._path("project", release.project_name, release.version)
+        return self.release_named(release.project_name, release.version)
 
     def user(self, user: HasUsername) -> str:
         """The profile of a user."""
@@ -252,7 +259,7 @@ def without_secrets(path: str) -> str:
 
 
 def _quoted(name: str) -> str:
-    return quote(name, safe=_LITERAL)
+    return name if _PLAIN.fullmatch(name) else quote(name, safe=_LITERAL)
 
 
 def _with_query(path: str, query: dict[str, str]) -> str:

@@ -4,8 +4,9 @@ from collections.abc import Callable
 
 from pyramid.response import Response
 
-from greenroom.web.http.caching import SERIAL_HEADER, conditional
+from greenroom.web.http.caching import SERIAL_HEADER, conditional, conditional_pieces
 from greenroom.web.http.cors import open_to_all_origins
+from greenroom.web.http.gzip_pieces import Piece
 from greenroom.web.http.request import Request
 
 HTML = "text/html"
@@ -26,23 +27,43 @@ _OFFERS = {
 _TYPES = tuple(offer for offer in _OFFERS if ";" not in offer)
 
 Render = Callable[[], bytes]
+RenderPieces = Callable[[], list[Piece]]
 
 
 def answer(request: Request, *, html: Render, json: Render, serial: int) -> Response:
     """The page in the form that the request prefers, or 406 when it accepts none of them."""
     content_type = preferred(request)
     if content_type is None:
-        response = Response(
-            f"Not acceptable: this index offers {', '.join(_TYPES)}.\n",
-            406,
-            content_type="text/plain",
-        )
+        response = _not_acceptable()
     else:
         body = json() if content_type == JSON_V1 else html()
         response = conditional(request, body, content_type)
         response.headers[SERIAL_HEADER] = str(serial)
     response.vary = ["Accept"]
     return open_to_all_origins(response)
+
+
+def answer_in_pieces(
+    request: Request, *, html: RenderPieces, json: RenderPieces, serial: int
+) -> Response:
+    """Like :func:`answer`, of a page that is long: in pieces, compressed for who accepts gzip."""
+    content_type = preferred(request)
+    if content_type is None:
+        response = _not_acceptable()
+    else:
+        pieces = json() if content_type == JSON_V1 else html()
+        response = conditional_pieces(request, pieces, content_type)
+        response.headers[SERIAL_HEADER] = str(serial)
+    response.vary = ["Accept", "Accept-Encoding"]
+    return open_to_all_origins(response)
+
+
+def _not_acceptable() -> Response:
+    return Response(
+        f"Not acceptable: this index offers {', '.join(_TYPES)}.\n",
+        406,
+        content_type="text/plain",
+    )
 
 
 def preferred(request: Request) -> str | None:

@@ -4,7 +4,9 @@ PEP 503 (HTML), 592 (yanking), 629 (version), 658 and 714 (metadata files), 691 
 times, versions), 792 (status). PEP 833 freezes the HTML form: what is new goes into JSON only.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+import json
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from html import escape
 from types import MappingProxyType
 
@@ -16,45 +18,86 @@ API_VERSION = "1.4"
 
 _STATUS_MARKERS = {"status": "pypi:project-status", "reason": "pypi:project-status-reason"}
 
+# How the standard library writes a text in JSON that need not be ASCII.
+_text = json.encoder.encode_basestring
+
 Link = Callable[[ListedFile], str]
 
 
-def projects_html(projects: Sequence[ListedProject], serial: int) -> bytes:
+@dataclass(frozen=True, slots=True)
+class ListForm:
+    """How a list of projects is written in one form, a line at a time.
+
+    Attributes:
+        ends: what stands before and after the lines; it has the serial.
+        line: a project's own bytes.
+        between: what stands between two lines.
+    """
+
+    ends: Callable[[int], tuple[bytes, bytes]]
+    line: Callable[[ListedProject], bytes]
+    between: bytes
+
+
+def list_of(form: ListForm, projects: Iterable[ListedProject], serial: int) -> bytes:
+    """The list of projects in this form."""
+    before, after = form.ends(serial)
+    return before + form.between.join(map(form.line, projects)) + after
+
+
+def projects_html(projects: Iterable[ListedProject], serial: int) -> bytes:
     """The list of projects in HTML."""
-    anchors = [f'<a href="{project.name}/">{project.name}</a><br />' for project in projects]
-    return _page("Simple index", ["<h1>Simple index</h1>", *anchors], serial)
+    return list_of(LIST_HTML, projects, serial)
 
 
-def projects_json(projects: Sequence[ListedProject], serial: int) -> bytes:
+def projects_json(projects: Iterable[ListedProject], serial: int) -> bytes:
     """The list of projects in JSON."""
-    return to_json(
-        {
-            "meta": {"_last-serial": serial, "api-version": API_VERSION},
-            "projects": [
-                {"_last-serial": project.last_serial, "name": project.name} for project in projects
-            ],
-        }
-    )
+    return list_of(LIST_JSON, projects, serial)
+
+
+def _html_ends(serial: int) -> tuple[bytes, bytes]:
+    page = _page("Simple index", ["<h1>Simple index</h1>"], serial)
+    before, body, after = page.partition(b"\n</body>")
+    return before, body + after
+
+
+def _json_ends(serial: int) -> tuple[bytes, bytes]:
+    meta = to_json({"_last-serial": serial, "api-version": API_VERSION})
+    return b'{"meta":%s,"projects":[' % meta, b"]}"
+
+
+# Normalized names have nothing in them that would have to be escaped.
+def _html_line(project: ListedProject) -> bytes:
+    return f'\n<a href="{project.name}/">{project.name}</a><br />'.encode()
+
+
+def _json_line(project: ListedProject) -> bytes:
+    return f'{{"_last-serial":{project.last_serial},"name":"{project.name}"}}'.encode()
+
+
+LIST_HTML = ListForm(_html_ends, _html_line, b"")
+LIST_JSON = ListForm(_json_ends, _json_line, b",")
 
 
 def project_html(listing: Listing, link: Link) -> bytes:
     """A project's files in HTML; ``link`` gives the address of each, absolute or relative."""
     title = f"Links for {listing.name}"
-    lines = [f"<h1>{title}</h1>", *(_anchor(file, link) for file in listing.files)]
+    lines = [f"<h1>{title}</h1>", *_anchors(listing.files, link)]
     return _page(title, lines, listing.last_serial, _status(listing))
 
 
 def project_json(listing: Listing, link: Link) -> bytes:
     """A project's files in JSON; ``link`` gives the address of each, absolute or relative."""
-    return to_json(
+    rest = to_json(
         {
-            "files": [_file(file, link) for file in listing.files],
             "meta": {"_last-serial": listing.last_serial, "api-version": API_VERSION},
             "name": listing.name,
             "project-status": _status(listing),
             "versions": listing.versions,
         }
     )
+    files = ",".join(_file_objects(listing.files, link))
+    return b'{"files":[%s],%s' % (files.encode(), rest[1:])
 
 
 def core_metadata(file: ListedFile) -> dict[str, str] | bool:
@@ -93,29 +136,49 @@ def _page(
     ).encode()
 
 
-def _anchor(file: ListedFile, link: Link) -> str:
-    attributes = {"href": f"{link(file)}#sha256={file.sha256}"}
-    if file.requires_python:
-        attributes["data-requires-python"] = file.requires_python
-    if file.yanked:
-        attributes["data-yanked"] = file.yanked_reason
-    if file.metadata_sha256:
-        attributes["data-core-metadata"] = f"sha256={file.metadata_sha256}"
-        attributes["data-dist-info-metadata"] = f"sha256={file.metadata_sha256}"
-    written = " ".join(f'{name}="{escape(value)}"' for name, value in attributes.items())
-    return f"<a {written}>{escape(file.filename)}</a><br />"
+def _anchors(files: Iterable[ListedFile], link: Link) -> Iterator[str]:
+    """A line for each file. What many files say alike is escaped once."""
+    attributes: dict[tuple[str | None, bool, str], str] = {}
+    for file in files:
+        said = file.requires_python, file.yanked, file.yanked_reason
+        shared = attributes.get(said)
+        if shared is None:
+            shared = attributes[said] = _shared_attributes(*said)
+        digest = file.metadata_sha256
+        metadata = (
+            f' data-core-metadata="sha256={digest}" data-dist-info-metadata="sha256={digest}"'
+            if digest
+            else ""
+        )
+        yield (
+            f'<a href="{escape(link(file))}#sha256={file.sha256}"{shared}{metadata}>'
+            f"{escape(file.filename)}</a><br />"
+        )
 
 
-def _file(file: ListedFile, link: Link) -> dict[str, object]:
-    metadata = core_metadata(file)
-    return {
-        "core-metadata": metadata,
-        "data-dist-info-metadata": metadata,
-        "filename": file.filename,
-        "hashes": {"sha256": file.sha256},
-        "requires-python": file.requires_python or None,
-        "size": file.size,
-        "upload-time": times.microseconds(file.upload_time),
-        "url": link(file),
-        "yanked": (file.yanked_reason or True) if file.yanked else False,
-    }
+def _shared_attributes(requires_python: str | None, yanked: bool, reason: str) -> str:
+    requirement = f' data-requires-python="{escape(requires_python)}"' if requires_python else ""
+    return requirement + (f' data-yanked="{escape(reason)}"' if yanked else "")
+
+
+def _file_objects(files: Iterable[ListedFile], link: Link) -> Iterator[str]:
+    """A JSON object for each file. What many files say alike is written once."""
+    requirements: dict[str | None, str] = {}
+    for file in files:
+        digest = file.metadata_sha256
+        metadata = f'{{"sha256":"{digest}"}}' if digest else "false"
+        requirement = requirements.get(file.requires_python)
+        if requirement is None:
+            requirement = _text(file.requires_python) if file.requires_python else "null"
+            requirements[file.requires_python] = requirement
+        yanked = "false"
+        if file.yanked:
+            yanked = _text(file.yanked_reason) if file.yanked_reason else "true"
+        yield (
+            f'{{"core-metadata":{metadata},"data-dist-info-metadata":{metadata},'
+            f'"filename":{_text(file.filename)},'
+            f'"hashes":{{"sha256":"{file.sha256}"}},'
+            f'"requires-python":{requirement},"size":{file.size},'
+            f'"upload-time":"{times.microseconds(file.upload_time)}",'
+            f'"url":{_text(link(file))},"yanked":{yanked}}}'
+        )

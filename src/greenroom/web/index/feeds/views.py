@@ -6,8 +6,8 @@ from dataclasses import replace
 from pyramid.response import Response
 from pyramid.view import view_config
 
-from greenroom.models import Release
 from greenroom.registry import catalogue
+from greenroom.registry.catalogue import NewRelease
 from greenroom.web.http.caching import cached, conditional
 from greenroom.web.http.cors import open_to_all_origins, preflight
 from greenroom.web.http.paging import page_from, page_number
@@ -35,20 +35,15 @@ def updates(context: Feeds, request: Request) -> Response:
 @view_config(context=Feeds, name="packages.xml", request_method="GET")
 def packages(context: Feeds, request: Request) -> Response:
     """The newest projects, each with what its latest release says of it."""
-    db = request.uow.db
-    projects = catalogue.newest_projects(db, _NEWEST_PROJECTS)
-    latest = catalogue.latest_of_each(db, projects)
-    emails = catalogue.author_emails(db, list(latest.values()))
     items = [
         Item(
             title=f"{project.name} added",
             link=request.urls.project(project),
-            description=latest[project.id].summary,
-            author=emails.get(latest[project.id].id, ""),
+            description=project.summary,
+            author=project.author_email,
             published=project.registered,
         )
-        for project in projects
-        if project.registered is not None  # as every public one is
+        for project in catalogue.newest_projects(request.uow.db, _NEWEST_PROJECTS)
     ]
     return _feed(request, "newest projects", request.urls.home(), items, "all-projects")
 
@@ -98,18 +93,16 @@ def site_map(context: Sitemap, request: Request) -> Response:
     return cached(conditional(request, body, "text/xml"), "all-projects")
 
 
-def _release_items(request: Request, releases: Sequence[Release]) -> list[Item]:
-    emails = catalogue.author_emails(request.uow.db, releases)
+def _release_items(request: Request, releases: Sequence[NewRelease]) -> list[Item]:
     return [
         Item(
-            title=f"{release.project.name} {release.version}",
-            link=request.urls.release(release.project, release),
+            title=f"{release.project} {release.version}",
+            link=request.urls.release_named(release.project, release.version),
             description=release.summary,
-            author=emails.get(release.id, ""),
+            author=release.author_email,
             published=release.published,
         )
         for release in releases
-        if release.published is not None  # as every public one is
     ]
 
 

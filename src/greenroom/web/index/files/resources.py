@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from greenroom.models import File
 from greenroom.registry import catalogue
+from greenroom.registry.catalogue import OfferedFile
 from greenroom.web.http.refusals import TEXT
 from greenroom.web.http.request import Request
 from greenroom.web.http.traversal import Node
@@ -33,7 +33,7 @@ class PublishedFile(Node):
 
     is_leaf = True
 
-    def __init__(self, request: Request, name: str, file: File, parent: Node) -> None:
+    def __init__(self, request: Request, name: str, file: OfferedFile, parent: Node) -> None:
         super().__init__(request, name, parent)
         self.file = file
 

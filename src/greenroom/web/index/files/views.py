@@ -3,7 +3,7 @@
 from pyramid.response import Response
 from pyramid.view import view_config
 
-from greenroom.models import File
+from greenroom.registry.catalogue import OfferedFile
 from greenroom.web.http import blob_responses
 from greenroom.web.http.request import Request
 from greenroom.web.index.files.resources import PublishedFile, PublishedMetadata
@@ -40,10 +40,10 @@ def metadata(context: PublishedMetadata, request: Request) -> Response:
     )
 
 
-def _immutable(response: Response, file: File) -> Response:
+def _immutable(response: Response, file: OfferedFile) -> Response:
     if response.status_int < 400:
         response.headers["Cache-Control"] = _CACHE_CONTROL
         # They do not change, but they can be taken away.
-        response.headers["Surrogate-Key"] = f"files/{file.release.project.normalized_name}"
+        response.headers["Surrogate-Key"] = f"files/{file.project}"
         response.headers["Access-Control-Allow-Origin"] = "*"
     return response

@@ -6,9 +6,8 @@ from pyramid.httpexceptions import HTTPNotFound
 from pyramid.response import Response
 from pyramid.view import view_config
 
-from greenroom.models import Project, Release
 from greenroom.registry import catalogue
-from greenroom.registry.catalogue import ListedFile
+from greenroom.registry.catalogue import ListedFile, PublicProject, PublicRelease
 from greenroom.web.http.caching import SERIAL_HEADER, cached, conditional
 from greenroom.web.http.canonical_urls import moved
 from greenroom.web.http.cors import open_to_all_origins, preflight
@@ -23,7 +22,7 @@ from greenroom.web.index.json_api.resources import PypiProject, PypiRelease
 def project(context: PypiProject, request: Request) -> Response:
     """The release that stands for the project, and the files of all its releases."""
     db, project = request.uow.db, context.project
-    releases = catalogue.releases(db, project)
+    releases = catalogue.find_releases(db, project.id)
     latest = catalogue.latest(releases)
     if latest is None:  # there was one when the address was looked up
         raise HTTPNotFound
@@ -65,24 +64,25 @@ def options(context: PypiProject | PypiRelease, request: Request) -> Response:
 
 
 def _document(
-    request: Request, project: Project, release: Release, files: Iterable[ListedFile]
+    request: Request, project: PublicProject, release: PublicRelease, files: Iterable[ListedFile]
 ) -> dict[str, object]:
+    db = request.uow.db
     described = Described(
         name=project.name,
         version=release.version,
-        metadata=release.core_metadata,
+        metadata=catalogue.metadata_of(db, release),
         yanked=release.yanked,
         yanked_reason=release.yanked_reason,
         project_url=request.urls.project(project),
         release_url=request.urls.release(project, release),
     )
-    people = [(role.title(), username) for role, username in catalogue.people(project)]
+    people = [(role.title(), username) for role, username in catalogue.people(db, project)]
     return rendering.document(
         described, files, people, project.last_serial, request.urls.published_file
     )
 
 
-def _answer(request: Request, project: Project, described: dict[str, object]) -> Response:
+def _answer(request: Request, project: PublicProject, described: dict[str, object]) -> Response:
     response = conditional(request, to_json(described), "application/json")
     response.headers[SERIAL_HEADER] = str(project.last_serial)
     return open_to_all_origins(cached(response, f"project/{project.normalized_name}"))

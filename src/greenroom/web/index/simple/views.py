@@ -5,29 +5,23 @@ from functools import partial
 from pyramid.response import Response
 from pyramid.view import view_config
 
-from greenroom.registry import catalogue, journal
+from greenroom.registry import catalogue
 from greenroom.registry.catalogue import ListedFile
 from greenroom.web.http.caching import cached
 from greenroom.web.http.cors import preflight
 from greenroom.web.http.request import Request
 from greenroom.web.http.urls import published_file_path
 from greenroom.web.index import simple_rendering
+from greenroom.web.index.simple.project_list import project_list
 from greenroom.web.index.simple.resources import SimpleIndex, SimpleProject
-from greenroom.web.index.simple_negotiation import answer
+from greenroom.web.index.simple_negotiation import answer, answer_in_pieces
 
 
 @view_config(context=SimpleIndex, request_method="GET")
 def projects(context: SimpleIndex, request: Request) -> Response:
     """Every public project."""
-    db = request.uow.db
-    listed = catalogue.projects(db)
-    serial = journal.last_serial(db)
-    response = answer(
-        request,
-        html=partial(simple_rendering.projects_html, listed, serial),
-        json=partial(simple_rendering.projects_json, listed, serial),
-        serial=serial,
-    )
+    listed = project_list(request.services.database, request.uow.db)
+    response = answer_in_pieces(request, html=listed.html, json=listed.json, serial=listed.serial)
     return cached(response, "all-projects")
 
 

@@ -51,10 +51,10 @@ def _changelog_since_serial(db: Session, serial: int) -> list[tuple[object, ...]
 
 def _package_roles(db: Session, name: str) -> list[tuple[str, str]]:
     """Role and user name of everybody who works on a project."""
-    project = catalogue.project(db, name)
+    project = catalogue.find(db, name)
     if project is None:
         return []
-    return [(role.title(), username) for role, username in catalogue.people(project)]
+    return [(role.title(), username) for role, username in catalogue.people(db, project)]
 
 
 def _user_packages(db: Session, username: str) -> list[tuple[str, str]]:
