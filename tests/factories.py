@@ -20,6 +20,7 @@ from greenroom.models import Base, Draft, File, JournalEntry, Project, RoleName,
 from greenroom.registry import accounts, catalogue, drafts, projects, upload_sessions, uploads
 from greenroom.registry.artifacts import Artifact, Claims, Received, Receiver
 from greenroom.registry.permissions import DEFAULT_TOKEN_PERMISSIONS, OPERATOR, Actor, Person
+from greenroom.registry.releases import NotRendered
 from greenroom.registry.unit_of_work import Services, UnitOfWork
 from greenroom.registry.upload_sessions import (
     HTTP_POST_BYTES,
@@ -98,7 +99,14 @@ class OneUnit(Services):
 
     @contextmanager
     def writing(self) -> Iterator[UnitOfWork]:
-        yield self._uow
+        collecting = dict(self._uow.collecting)
+        try:
+            with self._uow.db.begin_nested():  # what an exception leaves is undone
+                yield self._uow
+        except NotRendered:
+            self._uow.collecting.clear()
+            self._uow.collecting.update(collecting)
+            raise
 
 
 def upload(uow: UnitOfWork, actor: Actor | User, path: Path, *, staged: bool) -> Accepted:
