@@ -109,7 +109,7 @@ class _Rows:
         """A public project with so many files."""
         if self._count > BATCH:
             self.write()
-        published = CREATED + timedelta(minutes=number)
+        published = CREATED + timedelta(seconds=10 * number)
         project = _project(name, published)
         self.add("projects", project)
         self.add("roles", {"project_id": number, "user_id": 1, "name": "owner"})

@@ -1,7 +1,7 @@
 """Classifiers: projects are found by those of their standing release, also without a new one.
 
 Revision ID: 0011
-Revises: 0009
+Revises: 0010
 """
 
 import sqlalchemy as sa
@@ -11,7 +11,7 @@ from greenroom.core_metadata import CoreMetadata
 from greenroom.registry import search_words
 
 revision = "0011"
-down_revision = "0009"
+down_revision = "0010"
 branch_labels = None
 depends_on = None
 

@@ -1,7 +1,7 @@
 """Which index a database is of, for the storage to be marked with.
 
 Revision ID: 0012
-Revises: 0009
+Revises: 0011
 """
 
 import sqlalchemy as sa

@@ -172,13 +172,15 @@ def find(db: Session, query: str, start: int, count: int) -> Found:
     )
     if breadth is not Breadth.ANYWHERE and not standing:
         breadth = Breadth.SOME
-        some = engine.documents(words, Breadth.ANYWHERE).limit(_MOST_MATCHES)
-        standing = _standing(
-            db,
-            select(SearchDocument.project_id)
-            .where(SearchDocument.project_id.in_(some))
-            .order_by(SearchDocument.name),
+        # Put in order afterwards: to find them by their numbers again is to look at all.
+        some = (
+            engine.documents(words, Breadth.ANYWHERE)
+            .with_only_columns(SearchDocument.release_id, SearchDocument.name)
+            .where(catalogue.is_recommended_document())
+            .limit(_MOST_MATCHES)
+            .subquery()
         )
+        standing = db.scalars(select(some.c.release_id).order_by(some.c.name)).all()
     releases = catalogue.releases_by_id(db, standing[start : start + count])
     return Found(releases, len(standing), breadth)
 
@@ -196,7 +198,7 @@ def everything(db: Session, start: int, count: int) -> Found:
     ids = db.scalars(
         select(SearchDocument.release_id)
         .join(Project, Project.id == SearchDocument.project_id)
-        .where(catalogue.is_recommended())
+        .where(catalogue.is_recommended_document())
         .order_by(Project.normalized_name)
         .offset(start)
         .limit(count)
@@ -229,14 +231,15 @@ def near(db: Session, query: str) -> list[str]:
 
 def _recommended(db: Session, confusable_names: Sequence[str]) -> list[str]:
     """Some of the projects of these names that may be found, by name."""
-    return list(
-        db.scalars(
-            select(Project.name)
-            .where(Project.confusable_name.in_(confusable_names), catalogue.is_recommended())
-            .order_by(Project.normalized_name)
-            .limit(_MOST_NEAR)
+    # They are few. Asked for in order, PostgreSQL would look through all names for the first.
+    found = db.execute(
+        select(Project.normalized_name, Project.name).where(
+            Project.confusable_name.in_(confusable_names), catalogue.is_recommended()
         )
     )
+    return [name for _, name in sorted((normalized, name) for normalized, name in found)][
+        :_MOST_NEAR
+    ]
 
 
 def own_drafts(uow: UnitOfWork, user: User, query: str) -> list[DraftSummary]:
@@ -304,9 +307,9 @@ def _is_within_two(name: str, other: str) -> bool:
 def _standing(db: Session, documents: Select[int]) -> Sequence[int]:
     """The standing releases of the projects that these documents are of, as far as they show."""
     return db.scalars(
-        documents.with_only_columns(SearchDocument.release_id)
-        .join(Project, Project.id == SearchDocument.project_id)
-        .where(catalogue.is_recommended())
+        documents.with_only_columns(SearchDocument.release_id).where(
+            catalogue.is_recommended_document()
+        )
     ).all()
 
 

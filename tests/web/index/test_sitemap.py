@@ -4,10 +4,10 @@ import xml.etree.ElementTree as ET
 from pathlib import Path
 
 import pytest
-from sqlalchemy import insert
+from sqlalchemy import insert, select
 
-from greenroom.models import JournalEntry, Project, Release
-from greenroom.registry import projects
+from greenroom.models import JournalEntry, Project, Release, SearchDocument
+from greenroom.registry import projects, search_words
 from greenroom.registry.permissions import OPERATOR
 from greenroom.web.index.feeds import views
 from tests import factories
@@ -80,6 +80,12 @@ def add_rows(site: Site, count: int) -> None:
         ]
         uow.db.execute(insert(Project), projects)
         uow.db.execute(insert(Release), releases)
+        made = select(Release.project_id, Release.id).where(Release.project_id.in_(names))
+        documents = [
+            {"project_id": number, "release_id": release, **search_words.document("x", "", [])}
+            for number, release in uow.db.execute(made)
+        ]
+        uow.db.execute(insert(SearchDocument), documents)
         uow.db.execute(insert(JournalEntry), journal)
 
 

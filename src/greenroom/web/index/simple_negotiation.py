@@ -50,11 +50,12 @@ def answer_in_pieces(
     content_type = preferred(request)
     if content_type is None:
         response = _not_acceptable()
+        response.vary = ["Accept"]
     else:
         pieces = json() if content_type == JSON_V1 else html()
         response = conditional_pieces(request, pieces, content_type)
         response.headers[SERIAL_HEADER] = str(serial)
-    response.vary = ["Accept", "Accept-Encoding"]
+        response.vary = ["Accept", "Accept-Encoding"]
     return open_to_all_origins(response)
 
 

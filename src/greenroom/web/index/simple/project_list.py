@@ -12,7 +12,7 @@ import threading
 import weakref
 from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Sequence
-from itertools import chain
+from itertools import chain, islice
 
 from sqlalchemy.orm import Session
 
@@ -93,14 +93,22 @@ class ProjectList:
                 continue
             gone, new = changed[place]
             kept = [project for project in segment.projects() if project.name not in gone]
-            segments += _segments(sorted([*kept, *new]))
+            segments += _grown(sorted([*kept, *new]))
         return ProjectList(newest, segments)
 
 
-def _segments(projects: Sequence[ListedProject]) -> Iterator[Segment]:
-    # One that has grown is divided only when it is twice as long.
-    size = _SEGMENT if len(projects) > 2 * _SEGMENT else max(len(projects), 1)
-    return (Segment(projects[at : at + size]) for at in range(0, len(projects), size))
+def _segments(projects: Iterable[ListedProject]) -> Iterator[Segment]:
+    remaining = iter(projects)
+    while some := list(islice(remaining, _SEGMENT)):
+        yield Segment(some)
+
+
+def _grown(projects: Sequence[ListedProject]) -> Iterator[Segment]:
+    """What becomes of a segment; it is divided only when it is twice as long."""
+    if len(projects) > 2 * _SEGMENT:
+        yield from _segments(projects)
+    elif projects:
+        yield Segment(projects)
 
 
 class _Kept:
@@ -128,7 +136,7 @@ class _Kept:
             if names is not None:
                 return state.renewed(newest, names, catalogue.projects_named(db, names))
             break
-        return ProjectList(newest, list(_segments(catalogue.projects(db))))
+        return ProjectList(newest, list(_segments(catalogue.each_project(db))))
 
 
 kept: weakref.WeakKeyDictionary[Database, _Kept] = weakref.WeakKeyDictionary()
