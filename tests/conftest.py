@@ -82,7 +82,8 @@ def _signals_arrive() -> None:
 @pytest.fixture(scope="session", autouse=True)
 def _cheap_password_hashes() -> None:
     """Hashing a password is slow on purpose, which tests of other things need not wait for."""
-    cheap = argon2.PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
+    cheap = accounts._Hasher()
+    cheap._argon2 = argon2.PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
     accounts._hasher = cache(lambda: cheap)
 
 

@@ -1,5 +1,6 @@
 """How many passwords are worked on at once, and what becomes of who comes then."""
 
+import os
 import threading
 from contextlib import ExitStack
 
@@ -35,3 +36,12 @@ def test_who_finds_too_many_waiting_is_told_to_come_again() -> None:
 def _take_a_turn(done: threading.Event) -> None:
     with password_turns.turn():
         done.wait()
+
+
+def test_what_is_computed_in_the_background_gives_way() -> None:
+    def niceness() -> int:
+        return os.getpriority(os.PRIO_PROCESS, threading.get_native_id())
+
+    here = niceness()
+    assert password_turns.in_background(niceness) == max(here, 10)
+    assert niceness() == here

@@ -10,7 +10,7 @@ import secrets
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from functools import cache
+from functools import cache, partial
 
 import argon2
 from sqlalchemy import bindparam, delete, func, select
@@ -543,9 +543,25 @@ def _token_digest(text: str) -> str:
     return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
 
 
+class _Hasher:
+    """Argon2 in threads that give way to others: people who sign in can wait, requests cannot."""
+
+    def __init__(self) -> None:
+        self._argon2 = argon2.PasswordHasher()
+
+    def hash(self, password: str) -> str:
+        return password_turns.in_background(partial(self._argon2.hash, password))
+
+    def verify(self, password_hash: str, password: str) -> bool:
+        return password_turns.in_background(partial(self._argon2.verify, password_hash, password))
+
+    def check_needs_rehash(self, password_hash: str) -> bool:
+        return self._argon2.check_needs_rehash(password_hash)
+
+
 @cache
-def _hasher() -> argon2.PasswordHasher:
-    return argon2.PasswordHasher()
+def _hasher() -> _Hasher:
+    return _Hasher()
 
 
 @cache

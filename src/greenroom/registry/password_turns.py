@@ -1,19 +1,29 @@
 """Turns to work on passwords, so that many who sign in at once hold up nobody else.
 
 Hashing a password takes 64 MiB and a processor for a while. In a process two are worked on at once
-and a few wait; whoever comes then is told to come again, and holds no thread.
+and a few wait; whoever comes then is told to come again, and holds no thread. Where the processors
+are busy, what is worked on here comes after everything else.
 """
 
+import os
+import sys
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager, suppress
 from datetime import timedelta
+from functools import cache
+from typing import TypeVar
 
 from greenroom.registry.errors import TooMany
 
 AT_ONCE = 2
 MOST_WAITING = 4
 _COME_AGAIN_AFTER = timedelta(seconds=5)
+
+_NICENESS = 10
+
+_T = TypeVar("_T")
 
 _turns = threading.BoundedSemaphore(AT_ONCE)
 _places = threading.BoundedSemaphore(AT_ONCE + MOST_WAITING)
@@ -35,3 +45,20 @@ def turn() -> Iterator[None]:
             yield
     finally:
         _places.release()
+
+
+def in_background(compute: Callable[[], _T]) -> _T:
+    """What this computes, in a thread of low priority."""
+    return _threads(os.getpid()).submit(compute).result()
+
+
+@cache
+def _threads(process: int) -> ThreadPoolExecutor:
+    """The threads of this process; a fork has none of those of its parent."""
+    return ThreadPoolExecutor(AT_ONCE, "passwords", initializer=_give_way)
+
+
+def _give_way() -> None:
+    if sys.platform == "linux":  # elsewhere threads have no priorities of their own
+        with suppress(OSError):
+            os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), _NICENESS)

@@ -27,6 +27,7 @@ SENT_AT_ONCE = 64 * 1024
 SMALL_BODY = 64 * 1024
 PIECE_OF_A_FILE = 256 * 1024
 LARGEST_PIECE_OF_A_FILE = 8 * 1024**2
+MOST_PIPELINED = 8 * 1024
 DISCARDED = 4 * 1024**3
 DISCARDED_OF_STRANGERS = 8 * 1024**2
 DISCARDING_SECONDS = 300.0
@@ -103,6 +104,7 @@ class Connection(_GunicornProtocol):
         self._answered_at = 0.0
         self._has_ended = False
         self._exchange: Exchange | None = None
+        self._sending: asyncio.Task[int] | None = None
 
     # --- what gunicorn calls ---
 
@@ -138,7 +140,10 @@ class Connection(_GunicornProtocol):
         return True
 
     def _will_close(self, request: CallbackRequest, response_requires_close: bool) -> bool:
-        return self._has_ended or super()._will_close(request, response_requires_close)
+        """Whether the connection ends with this answer: also where too much was asked at once."""
+        parser = self._callback_parser
+        floods = parser.is_complete and len(parser._buffer) > MOST_PIPELINED
+        return self._has_ended or floods or super()._will_close(request, response_requires_close)
 
     def _close_transport(self) -> None:
         super()._close_transport()
@@ -191,6 +196,8 @@ class Connection(_GunicornProtocol):
             answer = await self._front.find(wanted)
             if answer is not None and await self._send_kept(request, wanted, answer):
                 self._remember_head(request, wanted)
+                if self._callback_parser._buffer:
+                    await asyncio.sleep(0)  # others are served before what was asked in advance
                 return not self._will_close(request, False)
         if any(
             name == b"expect" and value.lower() != b"100-continue"
@@ -267,8 +274,12 @@ class Connection(_GunicornProtocol):
 
     def _abort(self) -> None:
         self._closed = True
-        self.transport.abort()
         self._flow_control.resume_writing()
+        if self._sending is not None:
+            # The kernel is told to watch the socket until this has ended; then it is aborted.
+            self._sending.cancel()
+        else:
+            self.transport.abort()
 
     # --- answers that are kept ---
 
@@ -476,25 +487,32 @@ class Connection(_GunicornProtocol):
 
     async def _send_file(self, file: BinaryIO, offset: int, count: int) -> None:
         """Let the kernel send ``count`` bytes of a file, in pieces that the client can take."""
-        piece, loop = PIECE_OF_A_FILE, self._loop
-        end = offset + count
+        piece, end = PIECE_OF_A_FILE, offset + count
         with self._client_turn():
             while offset < end and not self._closed:
-                began = loop.time()
-                try:
-                    sent = await loop.sendfile(
-                        self.transport, file, offset, min(piece, end - offset)
-                    )
-                except (OSError, RuntimeError):  # the client is gone
-                    self._abort()
-                    return
-                if not sent:  # the file is shorter than it was said to be
+                began = self._loop.time()
+                sent = await self._send_piece(file, offset, min(piece, end - offset))
+                if not sent:  # the client is gone, or the file is shorter than it was
                     self._abort()
                     return
                 offset += sent
                 self._written += sent
-                quick = loop.time() - began < 0.5
+                quick = self._loop.time() - began < 0.5
                 piece = min(piece * 2, LARGEST_PIECE_OF_A_FILE) if quick else PIECE_OF_A_FILE
+
+    async def _send_piece(self, file: BinaryIO, offset: int, count: int) -> int:
+        sending = self._loop.create_task(self._loop.sendfile(self.transport, file, offset, count))
+        self._sending = sending
+        try:
+            return await sending
+        except asyncio.CancelledError:
+            if not self._closed:  # it is this connection's task that is cancelled
+                raise
+            return 0
+        except (OSError, RuntimeError):
+            return 0
+        finally:
+            self._sending = None
 
     # --- bodies that nobody wants ---
 
