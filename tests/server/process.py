@@ -15,7 +15,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterable, Iterator
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from urllib.parse import urlsplit
 from wsgiref.types import StartResponse, WSGIEnvironment
@@ -102,7 +102,6 @@ def broken() -> Served:
 
 def main() -> None:
     setup = Setup(**json.loads(sys.argv[1]))
-    defaults = Timing()
     serve(
         broken if setup.broken else lambda: Served(tiny),
         host=setup.host,
@@ -111,11 +110,7 @@ def main() -> None:
         threads=setup.threads,
         on_ready=say,
         background=in_background if setup.background else None,
-        timing=Timing(
-            stall=setup.timing.get("stall", defaults.stall),
-            graceful=int(setup.timing.get("graceful", defaults.graceful)),
-            heartbeat=int(setup.timing.get("heartbeat", defaults.heartbeat)),
-        ),
+        timing=replace(Timing(), **setup.timing),  # type: ignore[arg-type]  # some are whole
     )
     say(f"served by {os.getpid()}")
 

@@ -1,6 +1,7 @@
 """Slow and silent clients."""
 
 import contextlib
+import http.client
 import socket
 import time
 
@@ -92,3 +93,28 @@ def test_who_comes_when_too_many_wait_is_told_to_come_again() -> None:
             assert (answer.status, answer.getheader("Retry-After")) == (503, "5")
         with answer_on(waiting[0]) as answer:
             assert answer.status == 200
+
+
+def test_who_sends_too_little_is_cut_off() -> None:
+    setup = Setup(timing={"window": 1, "least": 1000})
+    with serving(setup) as server, server.connect() as connection:
+        connection.sendall(b"POST /count HTTP/1.1\r\nHost: x\r\nContent-Length: 9000\r\n\r\n")
+        with contextlib.suppress(ConnectionError):
+            for _ in range(30):
+                connection.sendall(b"x")
+                time.sleep(0.1)
+        with answer_on(connection) as answer:
+            assert answer.status == 408
+
+
+def test_the_time_that_the_index_takes_is_not_held_against_the_client() -> None:
+    with serving(Setup(timing={"window": 1, "least": 1000})) as server:
+        connection = http.client.HTTPConnection(*server.address, timeout=30)
+        for path in ("/count", "/slow?1500", "/count"):
+            connection.putrequest("POST" if path == "/count" else "GET", path)
+            connection.putheader("Content-Length", "2")
+            connection.endheaders()
+            time.sleep(0.6)
+            connection.send(b"ab")
+            assert connection.getresponse().read()
+        connection.close()

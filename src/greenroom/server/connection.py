@@ -27,6 +27,7 @@ SENT_AT_ONCE = 64 * 1024
 SMALL_BODY = 64 * 1024
 PIECE_OF_A_FILE = 256 * 1024
 LARGEST_PIECE_OF_A_FILE = 8 * 1024**2
+PAUSE = 1.0
 MOST_PIPELINED = 8 * 1024
 DISCARDED = 4 * 1024**3
 DISCARDED_OF_STRANGERS = 8 * 1024**2
@@ -96,6 +97,7 @@ class Connection(_GunicornProtocol):
         # Since when it is the client's turn, and how much had moved then; None while it is ours.
         self._turn_since: float | None = None
         self._moved_before = 0
+        self._turn_ended = float("-inf")
         self._window_since = 0.0
         self._moved_at_window = 0
         self._moved_at = 0.0
@@ -247,12 +249,12 @@ class Connection(_GunicornProtocol):
         now = self._loop.time()
         self._turn_since = self._moved_at = now
         self._moved_before = self._moved()
-        if now - self._window_since > 2 * self._front.timing.window:
+        if now - self._turn_ended > PAUSE:  # what it has sent or taken before says nothing of now
             self._window_since, self._moved_at_window = now, self._moved_before
         try:
             yield
         finally:
-            self._turn_since = None
+            self._turn_since, self._turn_ended = None, self._loop.time()
 
     def _time_out(self) -> None:
         """Say that the head of the request took too long, if it has begun."""
