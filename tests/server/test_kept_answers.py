@@ -9,7 +9,7 @@ import http.client
 import itertools
 import sys
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from urllib.parse import urljoin, urlsplit
@@ -29,6 +29,7 @@ from tests import factories
 from tests.artifacts import make_wheel
 from tests.conftest import empty
 from tests.fuzzing import walk
+from tests.s3_server import s3_server
 from tests.serving import Server, new_database, serving
 from tests.web.conftest import form_fields
 
@@ -192,17 +193,44 @@ class TwoServers(RuleBasedStateMachine):
             pass
 
 
-@pytest.mark.parametrize(("database", "seed"), [("sqlite", 1), ("postgresql", 2)])
-def test_what_is_kept_is_true(
-    request: pytest.FixtureRequest, tmp_path: Path, database: str, seed: int
-) -> None:
-    url = new_database(request, tmp_path, database)
+def test_what_is_kept_on_one_machine_is_true(tmp_path: Path) -> None:
     with ExitStack() as stack:
         servers = [
-            stack.enter_context(serving(tmp_path, url, settings=SETTINGS, workers=1))
-            for _ in range(2)
+            stack.enter_context(serving(tmp_path, settings=SETTINGS, workers=1)) for _ in range(2)
         ]
-        services = stack.enter_context(servers[0].services())
-        machine = type("Machine", (TwoServers,), {"servers": tuple(servers), "services": services})
-        walk(machine, seed, walks=3, steps=14, at_least=8)
-    assert "cannot be looked at" not in (tmp_path / "serve.log").read_text()
+        walk_with(servers, stack, seed=1)
+    assert was_looked_at(tmp_path)
+
+
+def test_what_is_kept_on_two_machines_is_true(
+    request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """They share a database and a store, and nothing else."""
+    url = new_database(request, tmp_path, "postgresql")
+    with ExitStack() as stack:
+        store = stack.enter_context(s3_server())
+        for name, value in store.environment.items():
+            monkeypatch.setenv(name, value)
+        settings = SETTINGS | {
+            **store.environment,
+            "GREENROOM_STORAGE_URL": store.url,
+            "GREENROOM_S3_ENDPOINT": store.endpoint,
+        }
+        machines = [tmp_path / "one", tmp_path / "other"]
+        servers = [
+            stack.enter_context(serving(machine, url, settings=settings, workers=1))
+            for machine in machines
+        ]
+        walk_with(servers, stack, seed=2)
+    assert all(map(was_looked_at, machines))
+
+
+def walk_with(servers: Sequence[Server], stack: ExitStack, *, seed: int) -> None:
+    services = stack.enter_context(servers[0].services())
+    machine = type("Machine", (TwoServers,), {"servers": tuple(servers), "services": services})
+    walk(machine, seed, walks=2, steps=12, at_least=8)
+
+
+def was_looked_at(machine: Path) -> bool:
+    """Whether the server could say at every moment what had changed."""
+    return "cannot be looked at" not in (machine / "serve.log").read_text()
