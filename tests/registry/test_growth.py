@@ -8,7 +8,15 @@ from sqlalchemy.orm import Session
 
 from bench import seed
 from greenroom.models import File
-from greenroom.registry import accounts, catalogue, drafts, housekeeping, journal, search
+from greenroom.registry import (
+    accounts,
+    catalogue,
+    drafts,
+    housekeeping,
+    journal,
+    search,
+    storage_identity,
+)
 from greenroom.registry.unit_of_work import Services
 from tests import factories
 from tests.artifacts import make_wheel
@@ -44,6 +52,7 @@ def test_many_drafts_expire_in_transactions_of_their_own(
 ) -> None:
     count, batch = 200, 64
     monkeypatch.setattr(housekeeping, "_BATCH", batch)
+    storage_identity.check(services)
     # As many live ones, which are none of its business.
     seed.seed(services.database, projects=2 * count, drafts=count, expired=count)
     sizes = [0]
