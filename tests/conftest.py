@@ -298,8 +298,16 @@ def pytest_collection_finish() -> None:
     gc.set_threshold(10_000, 20, 20)
 
 
+# What takes longest begins first, so that nobody waits for it in the end.
+_LONGEST = (
+    *("test_slow_clients", "test_non_interference", "test_kept_answers", "test_accessibility"),
+    *("test_work_after_commits", "test_atomic_publish", "test_session_machine"),
+)
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Where nothing may be skipped (GREENROOM_TESTS_NO_SKIP), a skip mark is an error."""
+    items.sort(key=lambda item: item.path.stem not in _LONGEST)
     if os.environ.get("GREENROOM_TESTS_NO_SKIP"):
         for item in items:
             if item.get_closest_marker("skip") or item.get_closest_marker("skipif"):

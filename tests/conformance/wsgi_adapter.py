@@ -1,5 +1,6 @@
 """Lets ``requests`` speak to a WSGI application without a socket."""
 
+import gzip
 import io
 from collections.abc import Mapping
 from typing import Any
@@ -51,6 +52,8 @@ class WSGIAdapter(BaseAdapter):
         response = requests.Response()
         response.status_code = int(status.split()[0])
         response.headers = CaseInsensitiveDict(headers)
+        if response.headers.get("Content-Encoding") == "gzip":
+            content = gzip.decompress(content)
         response._content = content
         response.url = request.url or ""
         response.request = request

@@ -15,6 +15,7 @@ from greenroom.registry import (
     draft_contents,
     drafts,
     publishing,
+    storage_identity,
     upload_sessions,
     upload_states,
 )
@@ -37,6 +38,7 @@ class Here:
 
     def __init__(self, services: Services, folder: Path) -> None:
         self.services = services
+        storage_identity.check(services)
         self.wheel = make_wheel(folder)
         self.other = make_wheel(folder / "other", salt="other")
         self.sdist = make_sdist(folder)

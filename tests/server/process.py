@@ -61,7 +61,8 @@ def tiny(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[by
         start_response("200 OK", [("Content-Length", str(Path(__file__).stat().st_size))])
         sent: Iterable[bytes] = environ["wsgi.file_wrapper"](Path(__file__).open("rb"))  # noqa: SIM115
         return sent
-    text = {"/count": count, "/slow": slow, "/who": who, "/scheme": scheme}[path](environ, number)
+    texts = {"/count": count, "/locked": locked, "/slow": slow, "/who": who, "/scheme": scheme}
+    text = texts[path](environ, number)
     start_response("200 OK", [("Content-Length", str(len(text)))])
     return [text.encode()]
 
@@ -71,6 +72,17 @@ def count(environ: WSGIEnvironment, _: int) -> str:
     while piece := environ["wsgi.input"].read(PIECE):
         received += len(piece)
     return str(received)
+
+
+lock = threading.Lock()
+
+
+def locked(environ: WSGIEnvironment, number: int) -> str:
+    assert lock.acquire(timeout=5)
+    try:
+        return count(environ, number)
+    finally:
+        lock.release()
 
 
 def slow(_: WSGIEnvironment, milliseconds: int) -> str:

@@ -119,3 +119,14 @@ def test_the_time_that_the_index_takes_is_not_held_against_the_client() -> None:
             answer = connection.getresponse()
             assert (answer.status, answer.read() != b"") == (200, True)
         connection.close()
+
+
+def test_an_application_that_takes_a_small_body_does_not_wait_for_it() -> None:
+    """It may hold a lock while it reads."""
+    with serving(Setup(threads=1)) as server, server.connect() as connection:
+        connection.sendall(b"POST /locked HTTP/1.1\r\nHost: x\r\nContent-Length: 3\r\n\r\na")
+        time.sleep(0.2)
+        assert server.get("/locked") == "0"
+        connection.sendall(b"bc")
+        with answer_on(connection) as answer:
+            assert answer.read() == b"3"

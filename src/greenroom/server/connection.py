@@ -343,10 +343,12 @@ class Connection(_GunicornProtocol):
         self, request: CallbackRequest, wanted: Wanted | None, environ: dict[str, Any]
     ) -> bool:
         age = self._front.answers.age
-        has_body = bool(request.content_length) or request.chunked
-        exchange = self._front.pool.begin(environ, self._address, complete=not has_body)
+        begun, complete, broken = await self._receive_small_body(request)
+        exchange = self._front.pool.begin(environ, self._address, body=begun, complete=complete)
         self._exchange = exchange
         try:
+            if broken:
+                exchange.end_body(broken=True)
             while not (exchange.finished or exchange.output):
                 await self._listen(exchange)
             if self._closed:
@@ -359,6 +361,30 @@ class Connection(_GunicornProtocol):
             exchange.abandon()
             if exchange.file is not None:
                 exchange.file.close()
+
+    async def _receive_small_body(self, request: CallbackRequest) -> tuple[bytes, bool, bool]:
+        """What the application begins with: a small body as a whole.
+
+        It may hold locks when it reads one, and must not wait for a client then. What says that it
+        is larger is only for views that know how to wait.
+
+        Returns:
+            The body so far, whether it is complete, and whether no more of it comes.
+        """
+        if not request.content_length and not request.chunked:
+            return b"", True, False
+        body = bytearray()
+        if (request.content_length or 0) > SMALL_BODY:
+            return b"", False, False
+        while len(body) <= SMALL_BODY:
+            with self._client_turn():
+                message = await self._body_receiver.receive()
+            if message["type"] == "http.disconnect":
+                return bytes(body), False, True
+            body += message["body"]
+            if not message["more_body"]:
+                return bytes(body), True, False
+        return bytes(body), False, False
 
     async def _listen(self, exchange: Exchange) -> None:
         """Wait for the application, and give it the body that it waits for."""

@@ -37,7 +37,7 @@ class Busy(Exception):
     """More requests wait than may."""
 
 
-class BodyBroken(OSError):
+class BodyBroken(ConnectionAbortedError):
     """The rest of a request body does not come."""
 
 

@@ -114,7 +114,7 @@ def store(s3: S3Server) -> Iterator[Store]:
 def serving_from(s3: S3Server, folder: Path, public: str) -> Iterator[Server]:
     """An index that keeps files in the bucket, which clients find at ``public``."""
     settings = {
-        "GREENROOM_STORAGE_URL": s3.url,
+        "GREENROOM_STORAGE_URL": f"{s3.url}/{folder.name}",
         "GREENROOM_S3_ENDPOINT": s3.endpoint,
         "GREENROOM_S3_PUBLIC_ENDPOINT": public,
         **s3.environment,

@@ -25,6 +25,7 @@ def includeme(config: Configurator) -> None:
     config.add_exception_view(bad_csrf, context=BadCSRFToken)
     config.add_exception_view(undecodable, context=URLDecodeError)
     config.add_exception_view(storage_unavailable, context=StorageUnavailable)
+    config.add_exception_view(broken_off, context=ConnectionAbortedError)
     config.add_exception_view(unexpected, context=Exception)
     config.add_notfound_view(not_found)
 
@@ -94,6 +95,12 @@ def storage_unavailable(error: StorageUnavailable, request: Request) -> Response
     )
     response.retry_after = 30
     return response
+
+
+def broken_off(error: ConnectionAbortedError, request: Request) -> Response:
+    """The client has stopped in the middle of its request."""
+    sentence = "The request stopped before its end: send it once more."
+    return _message(request, 400, "Request broken off", [sentence])
 
 
 def unexpected(error: Exception, request: Request) -> Response:

@@ -50,9 +50,11 @@ def _body(request: Request) -> bytes:
             f"{request.urls.legacy_upload(staged=False)}."
         )
     try:
-        body = request.body_file.read(_LARGEST_CALL + 1)
+        # One that says that it is too large is not waited for.
+        is_large = (request.content_length or 0) > _LARGEST_CALL
+        body = b"" if is_large else request.body_file.read(_LARGEST_CALL + 1)
     except OSError:
         raise HTTPBadRequest("The request ended before its body did.") from None
-    if len(body) > _LARGEST_CALL:
+    if is_large or len(body) > _LARGEST_CALL:
         raise HTTPRequestEntityTooLarge(f"A call has at most {_LARGEST_CALL} bytes.")
     return body

@@ -124,8 +124,10 @@ def parse(request: Request, model: type[M]) -> M:
         raise HTTPUnsupportedMediaType(COMPRESSED)
     if media_type(request.headers.get("Content-Type")) != CONTENT_TYPE:
         raise HTTPUnsupportedMediaType(f"Send a body with the Content-Type {CONTENT_TYPE}.")
-    body = request.body_file.read(LARGEST_BODY + 1)
-    if len(body) > LARGEST_BODY:
+    # One that says that it is too large is not waited for.
+    is_large = (request.content_length or 0) > LARGEST_BODY
+    body = b"" if is_large else request.body_file.read(LARGEST_BODY + 1)
+    if is_large or len(body) > LARGEST_BODY:
         raise InvalidRequest(f"The body is larger than {LARGEST_BODY} bytes.")
     request.body = body  # to be read once more, if the request has to be handled once more
     try:
