@@ -146,6 +146,7 @@ class Attack:
             await asyncio.sleep(0.002)
         self._begun.set()
         await asyncio.gather(*tasks)
+        await self._stop.wait()
 
     async def _live(
         self,
