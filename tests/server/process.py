@@ -12,6 +12,7 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 from collections.abc import Iterable, Iterator
@@ -57,6 +58,12 @@ def tiny(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[by
     if path == "/gulp":
         start_response("200 OK", [("Content-Length", str(number))])
         return [bytes(number)]
+    if path == "/large-file":
+        file = tempfile.TemporaryFile()  # noqa: SIM115 - the server closes it
+        file.truncate(number)
+        start_response("200 OK", [("Content-Length", str(number))])
+        large: Iterable[bytes] = environ["wsgi.file_wrapper"](file)
+        return large
     if path == "/file":
         start_response("200 OK", [("Content-Length", str(Path(__file__).stat().st_size))])
         sent: Iterable[bytes] = environ["wsgi.file_wrapper"](Path(__file__).open("rb"))  # noqa: SIM115

@@ -4,6 +4,7 @@ import contextlib
 import http.client
 import socket
 import time
+from http.client import IncompleteRead
 
 import pytest
 
@@ -130,3 +131,30 @@ def test_an_application_that_takes_a_small_body_does_not_wait_for_it() -> None:
         connection.sendall(b"bc")
         with answer_on(connection) as answer:
             assert answer.read() == b"3"
+
+
+def test_a_large_file_may_be_taken_slowly() -> None:
+    size = 24 * MIB
+    setup = Setup(timing={"window": 1, "least": 1000})
+    with serving(setup) as server, server.connect() as connection:
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 64 * 1024)
+        connection.sendall(f"GET /large-file?{size} HTTP/1.1\r\nHost: x\r\n\r\n".encode())
+        with answer_on(connection) as answer:
+            left = size
+            for _ in range(20):
+                time.sleep(0.2)
+                left -= len(answer.read(128 * 1024))
+            assert len(answer.read()) == left
+
+
+def test_who_takes_nothing_of_a_file_is_cut_off() -> None:
+    size = 64 * MIB
+    setup = Setup(timing={"window": 1, "least": 1000})
+    with serving(setup) as server, server.connect() as connection:
+        connection.sendall(f"GET /large-file?{size} HTTP/1.1\r\nHost: x\r\n\r\n".encode())
+        time.sleep(3.5)
+        with answer_on(connection) as answer, pytest.raises((ConnectionError, IncompleteRead)):
+            answer.read()
+        assert server.get("/who")
+        server.process.terminate()
+        assert server.wait()[2] == ""

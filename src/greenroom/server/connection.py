@@ -8,8 +8,11 @@ clients print nothing else.
 
 import asyncio
 import contextlib
+import fcntl
 import os
 import re
+import sys
+import termios
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, Protocol
@@ -25,8 +28,7 @@ from greenroom.server.wsgi_pool import Busy, Exchange, FileBody
 
 SENT_AT_ONCE = 64 * 1024
 SMALL_BODY = 64 * 1024
-PIECE_OF_A_FILE = 256 * 1024
-LARGEST_PIECE_OF_A_FILE = 8 * 1024**2
+PIECE_OF_A_FILE = 1024**2
 PAUSE = 1.0
 MOST_PIPELINED = 8 * 1024
 DISCARDED = 4 * 1024**3
@@ -106,7 +108,7 @@ class Connection(_GunicornProtocol):
         self._answered_at = 0.0
         self._has_ended = False
         self._exchange: Exchange | None = None
-        self._sending: asyncio.Task[int] | None = None
+        self._waiting: asyncio.Future[None] | None = None
 
     # --- what gunicorn calls ---
 
@@ -129,6 +131,8 @@ class Connection(_GunicornProtocol):
         super().connection_lost(exc)
         if self._exchange is not None:
             self._exchange.abandon()
+        if self._waiting is not None:
+            self._waiting.cancel()
         if self._awaiting_request:
             self._request_ready.set()  # its task ends now, and not when it would be cancelled
 
@@ -242,7 +246,22 @@ class Connection(_GunicornProtocol):
             self._request_ready.set()
 
     def _moved(self) -> int:
-        return self._received + self._written - self.transport.get_write_buffer_size()
+        """How many bytes the client has sent, and has confirmed to have."""
+        waiting = self.transport.get_write_buffer_size() + self._unconfirmed()
+        return self._received + self._written - waiting
+
+    def _unconfirmed(self) -> int:
+        """What the kernel still holds for the client: it says only late that it has room for more.
+
+        Where it cannot be asked, nothing.
+        """
+        try:
+            descriptor = self.transport.get_extra_info("socket").fileno()
+            return int.from_bytes(
+                fcntl.ioctl(descriptor, termios.TIOCOUTQ, bytes(4)), sys.byteorder
+            )
+        except (OSError, ValueError):
+            return 0
 
     @contextlib.contextmanager
     def _client_turn(self) -> Iterator[None]:
@@ -277,11 +296,9 @@ class Connection(_GunicornProtocol):
     def _abort(self) -> None:
         self._closed = True
         self._flow_control.resume_writing()
-        if self._sending is not None:
-            # The kernel is told to watch the socket until this has ended; then it is aborted.
-            self._sending.cancel()
-        else:
-            self.transport.abort()
+        if self._waiting is not None:
+            self._waiting.cancel()
+        self.transport.abort()
 
     # --- answers that are kept ---
 
@@ -514,33 +531,57 @@ class Connection(_GunicornProtocol):
                 await self._flow_control.drain()
 
     async def _send_file(self, file: BinaryIO, offset: int, count: int) -> None:
-        """Let the kernel send ``count`` bytes of a file, in pieces that the client can take."""
-        piece, end = PIECE_OF_A_FILE, offset + count
-        with self._client_turn():
-            while offset < end and not self._closed:
-                began = self._loop.time()
-                sent = await self._send_piece(file, offset, min(piece, end - offset))
-                if not sent:  # the client is gone, or the file is shorter than it was
-                    self._abort()
-                    return
-                offset += sent
-                self._written += sent
-                quick = self._loop.time() - began < 0.5
-                piece = min(piece * 2, LARGEST_PIECE_OF_A_FILE) if quick else PIECE_OF_A_FILE
-
-    async def _send_piece(self, file: BinaryIO, offset: int, count: int) -> int:
-        sending = self._loop.create_task(self._loop.sendfile(self.transport, file, offset, count))
-        self._sending = sending
+        """Let the kernel send ``count`` bytes of a file, as the client takes them."""
+        await self._flush()
+        if self._closed:
+            return
+        # Of our own, as the event loop lets nobody else watch the connection's descriptor.
+        connection = os.dup(self.transport.get_extra_info("socket").fileno())
+        end = offset + count
         try:
-            return await sending
+            with self._client_turn():
+                while offset < end and not self._closed:
+                    sent = await self._send_piece(
+                        connection, file, offset, min(PIECE_OF_A_FILE, end - offset)
+                    )
+                    if sent == 0:  # the client is gone, or the file is shorter than it was
+                        break
+                    offset += sent
+                    self._written += sent
+                    await asyncio.sleep(0)
+        finally:
+            os.close(connection)
+        if offset < end:
+            self._abort()
+
+    async def _send_piece(self, connection: int, file: BinaryIO, offset: int, count: int) -> int:
+        """Send some bytes of a file, once the client takes any; say how many."""
+        while not self._closed:
+            try:
+                return os.sendfile(connection, file.fileno(), offset, count)
+            except BlockingIOError:
+                await self._until_writable(connection)
+            except OSError:
+                return 0
+        return 0
+
+    async def _until_writable(self, connection: int) -> None:
+        waiting = self._waiting = self._loop.create_future()
+        self._loop.add_writer(connection, _wake, waiting)
+        try:
+            await waiting
         except asyncio.CancelledError:
             if not self._closed:  # it is this connection's task that is cancelled
                 raise
-            return 0
-        except (OSError, RuntimeError):
-            return 0
         finally:
-            self._sending = None
+            self._waiting = None
+            self._loop.remove_writer(connection)
+
+    async def _flush(self) -> None:
+        """Wait until the kernel has all that was written."""
+        self.transport.set_write_buffer_limits(high=0)
+        await self._drain()
+        self.transport.set_write_buffer_limits(high=SENT_AT_ONCE)
 
     # --- bodies that nobody wants ---
 
@@ -611,6 +652,11 @@ def _expects_what_is_not_done(request: CallbackRequest) -> bool:
 
 def _is_http11(request: CallbackRequest) -> bool:
     return request.version is not None and request.version >= (1, 1)
+
+
+def _wake(waiting: asyncio.Future[None]) -> None:
+    if not waiting.done():
+        waiting.set_result(None)
 
 
 def _chunk(piece: bytes) -> bytes:
