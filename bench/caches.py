@@ -17,6 +17,24 @@ EXAMPLES = CHECKOUT / "examples" / "operations"
 TOKEN = "a-token-for-the-cache"
 
 
+def example(name: str, *changes: tuple[str, str]) -> str:
+    """A configuration of the examples with other addresses in it.
+
+    Args:
+        name: of the file.
+        changes: what is replaced, and by what.
+
+    Raises:
+        ValueError: something that is to be replaced is not there.
+    """
+    text = (EXAMPLES / name).read_text(encoding="utf-8")
+    for old, new in changes:
+        if old not in text:
+            raise ValueError(f"{name} has no {old!r} in it.")
+        text = text.replace(old, new)
+    return text
+
+
 class BehindCache(Greenroom):
     """The index, asked through a cache in front of it."""
 
@@ -80,15 +98,6 @@ class BehindCache(Greenroom):
     def front_command(self) -> list[str]:
         """What starts the cache, after its configuration is written."""
 
-    def example(self, name: str, *changes: tuple[str, str]) -> str:
-        """A configuration with the addresses of this run."""
-        text = (EXAMPLES / name).read_text(encoding="utf-8")
-        for old, new in changes:
-            if old not in text:
-                raise SystemExit(f"{name} has no {old!r} in it.")
-            text = text.replace(old, new)
-        return text
-
 
 class BehindVarnish(BehindCache):
     """Varnish, which is purged by surrogate key."""
@@ -103,7 +112,7 @@ class BehindVarnish(BehindCache):
 
     def front_command(self) -> list[str]:
         """With memory for what is asked for here."""
-        text = self.example(
+        text = example(
             "varnish.vcl",
             ('.port = "6543"', f'.port = "{self.port}"'),
             ("replace-this-token", TOKEN),
@@ -125,7 +134,7 @@ class BehindNginx(BehindCache):
 
     def front_command(self) -> list[str]:
         """With two workers, as the index has."""
-        text = self.example(
+        text = example(
             "nginx.conf",
             ("server 127.0.0.1:6543;", f"server 127.0.0.1:{self.port};"),
             ("listen 80;", f"listen 127.0.0.1:{self.front};"),

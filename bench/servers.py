@@ -249,11 +249,16 @@ class Pypiserver(Server):
         ]
 
 
+# The user that every devpi-server begins with, and an index of it.
+_DEVPI_USER = "root"
+_DEVPI_INDEX = f"/{_DEVPI_USER}/bench"
+
+
 class Devpi(Server):
     """devpi-server with one index that mirrors nothing."""
 
     name = "devpi-server"
-    simple_path = "/root/bench/+simple/"
+    simple_path = f"{_DEVPI_INDEX}/+simple/"
 
     def prepare(self) -> None:
         """Make its folder, and the secret that what it hands out for a password is signed with."""
@@ -279,11 +284,13 @@ class Devpi(Server):
 
     def fill(self) -> None:
         """Make an index in it, and upload everything."""
-        token = self._ask("POST", "/+login", {"user": "root", "password": PASSWORD})["password"]
+        token = self._ask("POST", "/+login", {"user": _DEVPI_USER, "password": PASSWORD})[
+            "password"
+        ]
         index: dict[str, object] = {"type": "stage", "bases": [], "volatile": True}
-        self._ask("PUT", "/root/bench", index, token)
+        self._ask("PUT", _DEVPI_INDEX, index, token)
         # As devpi's own client does, which keeps what it got for the password.
-        self.account = Account("/root/bench/", "root", token)
+        self.account = Account(f"{_DEVPI_INDEX}/", _DEVPI_USER, token)
         upload_all(self.url, self.account, self.files.all)
 
     def _ask(

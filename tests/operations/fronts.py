@@ -11,12 +11,10 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from bench.caches import TOKEN, example
+from bench.servers import DEBIAN_PATH
 from tests.serving import Answer, Server, serving
 
-EXAMPLES = Path(__file__).parents[2] / "examples" / "operations"
-TOKEN = "a-token-for-the-cache"
-# Debian has them where only root's PATH leads.
-_PATH = f"{os.environ['PATH']}{os.pathsep}/usr/sbin"
 _STARTS_WITHIN = 60
 
 _NGINX = """\
@@ -82,14 +80,6 @@ class Front(ABC):
     def log(self) -> list[Asked]:
         """What it was asked so far."""
 
-    def example(self, name: str, changes: Mapping[str, str]) -> str:
-        """A configuration of the examples with the addresses of this test."""
-        text = (EXAMPLES / name).read_text(encoding="utf-8")
-        for old, new in changes.items():
-            assert old in text, old
-            text = text.replace(old, new)
-        return text
-
     @property
     def backend_port(self) -> str:
         return self.backend.url.rpartition(":")[2]
@@ -99,9 +89,13 @@ class Varnish(Front):
     name = "varnish"
 
     def command(self) -> list[str]:
-        changes = {'.port = "6543"': f'.port = "{self.backend_port}"', "replace-this-token": TOKEN}
+        text = example(
+            "varnish.vcl",
+            ('.port = "6543"', f'.port = "{self.backend_port}"'),
+            ("replace-this-token", TOKEN),
+        )
         configuration = self.folder / "varnish.vcl"
-        configuration.write_text(self.example("varnish.vcl", changes), encoding="utf-8")
+        configuration.write_text(text, encoding="utf-8")
         return [
             *("varnishd", "-F", "-j", "none", "-T", "none", "-n", str(self.folder / "work")),
             *("-a", f"127.0.0.1:{self.port}", "-f", str(configuration), "-s", "malloc,64m"),
@@ -119,12 +113,13 @@ class Nginx(Front):
     name = "nginx"
 
     def command(self) -> list[str]:
-        changes = {
-            "server 127.0.0.1:6543;": f"server 127.0.0.1:{self.backend_port};",
-            "listen 80;": f"listen 127.0.0.1:{self.port};",
-            "/var/cache/nginx/greenroom": str(self.folder / "cache"),
-        }
-        (self.folder / "greenroom.conf").write_text(self.example("nginx.conf", changes))
+        text = example(
+            "nginx.conf",
+            ("server 127.0.0.1:6543;", f"server 127.0.0.1:{self.backend_port};"),
+            ("listen 80;", f"listen 127.0.0.1:{self.port};"),
+            ("/var/cache/nginx/greenroom", str(self.folder / "cache")),
+        )
+        (self.folder / "greenroom.conf").write_text(text)
         user = "user root;" if os.geteuid() == 0 else ""
         whole = _NGINX % {"user": user, "folder": self.folder}
         (self.folder / "nginx.conf").write_text(whole, encoding="utf-8")
@@ -155,7 +150,7 @@ def running(kind: type[Front], folder: Path) -> Iterator[Front]:
         with (own / "log").open("wb") as log:
             process = subprocess.Popen(
                 front.command(),
-                env=os.environ | {"PATH": _PATH},
+                env=os.environ | {"PATH": DEBIAN_PATH},
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,

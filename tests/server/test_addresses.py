@@ -32,7 +32,7 @@ def test_an_address_has_so_many_connections_and_others_theirs() -> None:
 
 
 def test_proxies_have_as_many_as_they_like() -> None:
-    addresses = Addresses([ip_network("192.0.2.0/28")], most_of_one=1)
+    addresses = Addresses((ip_network("192.0.2.0/28"),), most_of_one=1)
     assert all(addresses.take("192.0.2.3") for _ in range(3))
     assert addresses.take("192.0.2.99")
     assert not addresses.take("192.0.2.99")

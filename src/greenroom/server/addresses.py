@@ -1,13 +1,12 @@
 """How many connections an address may have."""
 
 from collections import Counter
-from collections.abc import Iterable
-from ipaddress import IPv4Network, IPv6Address, IPv6Network, ip_address
+from ipaddress import IPv6Address, ip_address
 from typing import Any
 
-MOST_OF_ONE = 512
+from greenroom.settings import Networks
 
-Networks = Iterable[IPv4Network | IPv6Network]
+MOST_OF_ONE = 512
 
 
 class Addresses:
@@ -20,7 +19,7 @@ class Addresses:
             proxies: have as many connections as they like, which are other people's.
             most_of_one: how many connections any other network may have.
         """
-        self._proxies = tuple(proxies)
+        self._proxies = proxies
         self._most = most_of_one
         self._open: Counter[str] = Counter()
 

@@ -6,10 +6,11 @@ from dataclasses import dataclass
 from typing import Protocol
 from wsgiref.types import WSGIApplication
 
-from greenroom.server.addresses import Addresses, Networks
+from greenroom.server.addresses import Addresses
 from greenroom.server.answers import Answer, Answers, Wanted, preferred_coding
 from greenroom.server.changes import Changes, Source
 from greenroom.server.wsgi_pool import Locals, WsgiPool
+from greenroom.settings import Networks
 
 # Whoever sends one of these is not answered from what is kept.
 MOST_HEADS = 4096

@@ -28,11 +28,11 @@ from gunicorn.errors import HaltServer
 from gunicorn.glogging import Logger
 from gunicorn.workers.gasgi import ASGIWorker
 
-from greenroom.server.addresses import Networks
 from greenroom.server.changes import Source
 from greenroom.server.connection import Connection
 from greenroom.server.front import Front, Timing
 from greenroom.server.wsgi_pool import Locals
+from greenroom.settings import Networks
 
 log = logging.getLogger(__name__)
 

@@ -41,9 +41,7 @@ def test_it_shows_their_drafts_to_maintainers_and_to_nobody_else(
 ) -> None:
     site.user()
     site.user("bob")
-    with site.services.writing() as uow:
-        ada = accounts.get_user(uow.db, "ada")
-        factories.stage(uow, ada, make_wheel(tmp_path, "hidden-sheep"))
+    site.stage(make_wheel(tmp_path, "hidden-sheep"))
 
     own = site.sign_in("ada").get("/")
 
