@@ -38,7 +38,8 @@ MAY_IMPORT = {
     "times": set(),
     "purge_client": set(),
     "logs": {"settings"},
-    "settings": set(),
+    "settings": {"settings_sources"},
+    "settings_sources": set(),
     "paths": set(),
     "__init__": set(),
 }

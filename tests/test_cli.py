@@ -193,6 +193,25 @@ def test_a_setting_that_does_not_parse_stops_the_start(
     assert len(result.stderr.splitlines()) == 1
 
 
+def test_the_settings_that_hold_are_printed(run_embedded: Run, tmp_path: Path) -> None:
+    config = tmp_path / "greenroom.toml"
+    config.write_text('policy = "private"\npurge_token = "hunter2"\nponicy = "x"\n')
+    changed = {"GREENROOM_CONFIG": str(config), "GREENROOM_DRAFT_LIFETIME": "3d"}
+
+    text = run_embedded("config", **changed)
+    listed = json.loads(run_embedded("config", "--json", **changed).stdout)
+    broken = run_embedded("config", **changed, GREENROOM_POLICY="none")
+
+    assert (text.returncode, broken.returncode) == (0, 1)
+    lines = {line.split()[0]: line.split()[1:] for line in text.stdout.splitlines()}
+    assert lines["GREENROOM_POLICY"] == [str(config), "private"]
+    assert lines["GREENROOM_DRAFT_LIFETIME"] == ["environment", "3d"]
+    assert "hunter2" not in text.stdout
+    assert f"ponicy in {config} is no setting and does nothing: did you mean policy?" in text.stderr
+    assert {"name": "GREENROOM_POLICY", "value": "private", "source": str(config)} in listed
+    assert broken.stderr == ("Error: GREENROOM_POLICY is 'none': it accepts public or private.\n")
+
+
 def test_a_short_password_is_refused(run_embedded: Run) -> None:
     result = run_embedded(
         "user", "create", "ada", "--email", "a@b.example", "--password-stdin", stdin="x\n"

@@ -10,7 +10,7 @@ import sqlalchemy
 import sqlalchemy.exc
 from sqlalchemy import event, func, select, text
 
-from greenroom.database import Database, UnusableDatabase, _revisions, lock
+from greenroom.database import MOST_CONNECTIONS, Database, UnusableDatabase, _revisions, lock
 from greenroom.models import User
 from greenroom.registry.unit_of_work import Services
 from tests import factories
@@ -46,6 +46,29 @@ def test_postgresql_is_spoken_to_through_one_driver(scheme: str) -> None:
     database = Database(f"{scheme}://u:p@nowhere.invalid/x")
     assert database.engine.dialect.driver == "psycopg2"
     assert not database.is_sqlite
+
+
+@ON_POSTGRESQL
+def test_more_processes_than_the_server_has_connections_for_are_warned_of(
+    services: Services,
+) -> None:
+    with services.database.engine.connect() as connection:
+        most = connection.execute(text("SHOW max_connections")).scalar_one()
+        reserved = connection.execute(text("SHOW superuser_reserved_connections")).scalar_one()
+    there = int(most) - int(reserved)
+    fitting = there // MOST_CONNECTIONS
+
+    assert services.database.connection_warning(fitting) is None
+    warning = services.database.connection_warning(fitting + 1)
+
+    assert warning is not None
+    assert f"has {there} connections" in warning
+    assert f"{fitting + 1} processes" in warning
+    assert f"may need {(fitting + 1) * MOST_CONNECTIONS} " in warning
+
+
+def test_sqlite_has_as_many_connections_as_anybody_needs(tmp_path: Path) -> None:
+    assert Database(f"sqlite:///{tmp_path / 'x'}").connection_warning(1000) is None
 
 
 def test_a_reading_session_sees_one_snapshot(services: Services) -> None:

@@ -11,7 +11,8 @@ from packaging.requirements import Requirement
 
 from bench.report import SIDE_BY_SIDE, TABLES, filled
 from greenroom.cli import greenroom
-from greenroom.settings import PREFIX, Settings, load_settings
+from greenroom.settings import Settings, load_settings
+from greenroom.settings_sources import CONFIG, variable
 from greenroom.web.index.xmlrpc.methods import METHODS
 
 CHECKOUT = Path(__file__).resolve().parent.parent
@@ -26,7 +27,7 @@ _SETTING = re.compile(r"^\| `(GREENROOM_\w+)` \| (?:`([^`]*)`|([^|]*)) \|", re.M
 def test_operating_lists_every_setting_and_no_other() -> None:
     listed = {match[1] for match in _SETTING.finditer(OPERATING)}
 
-    assert listed == {PREFIX + field.upper() for field in Settings.model_fields}
+    assert listed == {variable(field) for field in Settings.model_fields} | {CONFIG}
 
 
 def test_the_defaults_that_operating_names_are_the_defaults() -> None:

@@ -7,14 +7,16 @@ from pathlib import Path
 import pytest
 
 from greenroom.settings import (
-    BadSettings,
     Settings,
     address_warning,
     load_settings,
     parse_duration,
     parse_size,
     secret_key,
+    shown_settings,
+    unknown_variables,
 )
+from greenroom.settings_sources import BadSettings
 from tests.factories import at_once
 
 
@@ -202,3 +204,170 @@ def test_an_index_that_believes_everybody_about_its_address_is_warned_of() -> No
     assert "Set GREENROOM_URL to the public address." in warning
     for others in (trusted | address, address, {}):
         assert address_warning(load_settings(others)) is None
+
+
+# --- files ----------------------------------------------------------------------------------------
+
+
+def written(folder: Path, text: str, name: str = "greenroom.toml") -> str:
+    path = folder / name
+    path.write_text(text, encoding="utf-8")
+    return str(path)
+
+
+def test_a_file_sets_what_the_environment_does_not(tmp_path: Path) -> None:
+    config = written(
+        tmp_path,
+        """
+        policy = "private"
+        registration = "open"
+        max_file_size = "2GiB"
+        max_user_size = 1048576
+        new_projects_per_hour = 0
+        trusted_proxies = ["10.0.0.0/8", "fd00::/8"]
+        prohibited_names = "acme, core"
+        review_command = ["/opt/review release", "--strict"]
+        draft_lifetime = "7d"
+        url = ""
+        """,
+    )
+
+    settings = load_settings({"GREENROOM_CONFIG": config, "GREENROOM_REGISTRATION": "closed"})
+
+    assert settings.policy == "private"
+    assert settings.registration == "closed"  # the environment wins
+    assert (settings.max_file_size, settings.max_user_size) == (2 * 2**30, 2**20)
+    assert settings.new_projects_per_hour == 0
+    assert settings.trusted_proxies == (ip_network("10.0.0.0/8"), ip_network("fd00::/8"))
+    assert settings.prohibited_names == ("acme", "core")
+    assert settings.review_command == "'/opt/review release' --strict"
+    assert settings.draft_lifetime == timedelta(days=7)
+    assert settings.url is None
+
+
+def test_a_secret_is_read_from_a_file(tmp_path: Path) -> None:
+    key = written(tmp_path, "a key of sixteen letters\n", "key")
+    token = written(tmp_path, "purge it", "token")
+    config = written(tmp_path, f'secret_key = "in the file itself"\npurge_token_file = "{token}"')
+
+    settings = load_settings({"GREENROOM_CONFIG": config, "GREENROOM_SECRET_KEY_FILE": key})
+
+    assert settings.secret_key == "a key of sixteen letters"
+    assert settings.purge_token == "purge it"
+
+
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [
+        ('policy = "Private"', "policy in CONFIG is 'Private': it accepts public or private."),
+        ("policy = true", "policy in CONFIG is True: it accepts public or private."),
+        ("policy = ['public']", "policy in CONFIG is ['public']: it accepts public or private."),
+        ("data = 5", "data in CONFIG is 5: it accepts a folder."),
+        ("release_open_days = true", "release_open_days in CONFIG is True: it accepts a whole"),
+        ("release_open_days = 1.0", "release_open_days in CONFIG is 1.0: it accepts a whole"),
+        ("max_file_size = 1979-05-27", "max_file_size in CONFIG is datetime.date(1979, 5, 27):"),
+        ("trusted_proxies = ['10.0.0.1/8']", "it accepts networks such as 10.0.0.0/8"),
+        ("trusted_proxies = 5", "trusted_proxies in CONFIG is 5: it accepts networks such as"),
+        ("trusted_proxies = [5]", "trusted_proxies in CONFIG is [5]: it accepts networks such as"),
+        ("review_command = []\nreview_timeout = 5", "review_timeout in CONFIG is 5:"),
+        ("[policy]\nx = 1", "policy in CONFIG is {'x': 1}: it accepts public or private."),
+        ('secret_key = "hunter2"', "secret_key in CONFIG is not understood: it accepts at least"),
+        ('database_url = "mysql://u:hunter2@x/y"', "GREENROOM_DATABASE_URL is not understood"),
+        ("purge_url = 'ftp://u:hunter2@x'", "purge_url in CONFIG is not understood: it accepts an"),
+        ('secret_key_file = "/nowhere"', "secret_key_file in CONFIG is /nowhere, which cannot be"),
+        ('secret_key = "x"\nsecret_key_file = "y"', "are both set in CONFIG: leave one of them."),
+        ("policy = \n", "GREENROOM_CONFIG is CONFIG, which is no TOML: Invalid value (at line 1,"),
+    ],
+)
+def test_what_a_file_says_wrongly_is_told(tmp_path: Path, text: str, sentence: str) -> None:
+    config = written(tmp_path, text)
+    with pytest.raises(BadSettings) as caught:
+        load_settings({"GREENROOM_CONFIG": config})
+    assert sentence in str(caught.value).replace(config, "CONFIG")
+    assert "hunter2" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("content", "problem"),
+    [
+        (None, "cannot be read (No such file or directory): it accepts"),
+        (b"\xff", "cannot be read (it is not UTF-8): it accepts"),
+        (b"x" * (2**20 + 1), "cannot be read (it is larger than 1 MiB): it accepts"),
+    ],
+)
+@pytest.mark.parametrize("variable", ["CONFIG", "SECRET_KEY_FILE"])
+def test_a_file_that_cannot_be_read_is_told(
+    tmp_path: Path, variable: str, content: bytes | None, problem: str
+) -> None:
+    if content is not None:
+        (tmp_path / "file").write_bytes(content)
+    with pytest.raises(BadSettings) as caught:
+        load_settings({f"GREENROOM_{variable}": str(tmp_path / "file")})
+    assert f"GREENROOM_{variable} is {tmp_path / 'file'}, which {problem}" in str(caught.value)
+
+
+def test_a_secret_has_one_place_and_one_line(tmp_path: Path) -> None:
+    two = written(tmp_path, "hunter2, hunter2\nhunter2", "two")
+    empty = written(tmp_path, "\n", "empty")
+    for environ, problem in [
+        ({"GREENROOM_SECRET_KEY": "x" * 16, "GREENROOM_SECRET_KEY_FILE": two}, "are both set"),
+        ({"GREENROOM_SECRET_KEY_FILE": two}, "which has several lines"),
+        ({"GREENROOM_SECRET_KEY_FILE": empty}, "which is empty"),
+    ]:
+        with pytest.raises(BadSettings, match=problem) as caught:
+            load_settings(environ)
+        assert "hunter2" not in str(caught.value)
+
+
+def test_names_that_are_no_settings_are_warned_of_wherever_they_stand(tmp_path: Path) -> None:
+    config = written(tmp_path, 'polcy = "public"\nsecret_key_file = "x"\nX-Y = 1\ndata_ = "x"')
+    environ = {"GREENROOM_CONFIG": config, "GREENROOM_SECRET_KEY_FILE": "y", "GREENROOM_CONFG": "z"}
+
+    assert [line.replace(config, "CONFIG") for line in unknown_variables(environ)] == [
+        "GREENROOM_CONFG is no setting and does nothing: did you mean GREENROOM_CONFIG?",
+        "polcy in CONFIG is no setting and does nothing: did you mean policy?",
+        "X-Y in CONFIG is no setting and does nothing: docs/operating.md has them all.",
+        "data_ in CONFIG is no setting and does nothing: did you mean data?",
+    ]
+
+
+def test_what_holds_is_shown_with_its_place_and_without_secrets(tmp_path: Path) -> None:
+    key = written(tmp_path, "hunter2 hunter2 hunter2", "key")
+    config = written(
+        tmp_path,
+        """
+        database_url = "postgresql://ada:hunter2@db/x?sslpassword=hunter2"
+        purge_token = "hunter2"
+        review_command = "/opt/review --token=hunter2"
+        purge_url = "https://ada:hunt@hunter2@cache.example/purge"
+        trusted_proxies = ["10.0.0.0/8", "192.0.2.1"]
+        max_file_size = "1536MiB"
+        """,
+    )
+    environ = {
+        "GREENROOM_CONFIG": config,
+        "GREENROOM_SECRET_KEY_FILE": key,
+        "GREENROOM_DATA": "/srv/index",
+        "GREENROOM_DRAFT_LIFETIME": "36h",
+    }
+
+    shown = {setting.name: (setting.value, setting.source) for setting in shown_settings(environ)}
+
+    assert "hunter2" not in str(shown)
+    assert shown["GREENROOM_DATA"] == ("/srv/index", "environment")
+    assert shown["GREENROOM_DRAFT_LIFETIME"] == ("36h", "environment")
+    assert shown["GREENROOM_DRAFT_LIFETIME_MAX"] == ("60d", "default")
+    assert shown["GREENROOM_SECRET_KEY"] == ("(set, not shown)", key)
+    assert shown["GREENROOM_PURGE_TOKEN"] == ("(set, not shown)", config)
+    assert shown["GREENROOM_REVIEW_COMMAND"] == ("/opt/review …", config)
+    assert shown["GREENROOM_DATABASE_URL"] == (
+        "postgresql://ada:***@db/x?sslpassword=***",
+        config,
+    )
+    assert shown["GREENROOM_PURGE_URL"] == ("https://ada:***@cache.example/purge", config)
+    assert shown["GREENROOM_STORAGE_URL"] == ("/srv/index/files", "default")
+    assert shown["GREENROOM_TRUSTED_PROXIES"] == ("10.0.0.0/8, 192.0.2.1/32", config)
+    assert shown["GREENROOM_MAX_FILE_SIZE"] == ("1536MiB", config)
+    assert shown["GREENROOM_MAX_TOTAL_SIZE"] == ("none", "default")
+    assert shown["GREENROOM_URL"] == ("from the request", "default")
+    assert shown.keys() == {f"GREENROOM_{field.upper()}" for field in Settings.model_fields}

@@ -42,7 +42,6 @@ from greenroom.registry.permissions import DEFAULT_TOKEN_PERMISSIONS, OPERATOR, 
 from greenroom.registry.unit_of_work import Services, UnitOfWork
 from greenroom.services import open_services
 from greenroom.settings import (
-    BadSettings,
     Settings,
     address_warning,
     check_data_folder,
@@ -50,8 +49,10 @@ from greenroom.settings import (
     load_settings,
     parse_duration,
     secret_key,
+    shown_settings,
     unknown_variables,
 )
+from greenroom.settings_sources import BadSettings
 from greenroom.storage import StorageUnavailable, open_copy
 
 # Imported by the commands that use them: the web server and the worker, and what prints tables.
@@ -240,7 +241,8 @@ def _prepare_database(services: Services) -> None:
 def greenroom() -> None:
     """A Python package index whose releases can wait unseen until they are published.
 
-    Settings are environment variables that start with GREENROOM_; see docs/operating.md.
+    Settings are environment variables that start with GREENROOM_, or names in the TOML file
+    GREENROOM_CONFIG; see docs/operating.md, and 'greenroom config' for those that hold.
     """
 
 
@@ -275,7 +277,9 @@ def serve(services: Services, host: str, port: int, workers: int) -> None:
     warning = address_warning(settings)
     if warning is not None:
         log.warning(warning)
-    for warning in exposure_warnings(settings):
+    # The background worker is a process of its own.
+    shortage = services.database.connection_warning(workers + 1)
+    for warning in [*exposure_warnings(settings), *([shortage] if shortage else [])]:
         log.warning(warning)
     secret_key(settings)  # made before the workers start, so that they agree on it
     with services.reading() as uow:
@@ -369,6 +373,25 @@ def _until_told_to_stop(function: Callable[[threading.Event], None]) -> None:
             thread.join()
     else:
         _fail("The worker has ended.")
+
+
+@greenroom.command("config")
+@click.option("--json", "as_json", is_flag=True, help="One JSON array, for scripts.")
+def config(as_json: bool) -> None:
+    """Print every setting, the value that holds, and where it comes from; no secrets.
+
+    Exit status 1 when one does not parse, with its name and what it accepts.
+    """
+    shown = shown_settings()
+    for sentence in unknown_variables():
+        click.echo(f"Warning: {sentence}", err=True)
+    if as_json:
+        click.echo(json.dumps([vars(setting) for setting in shown], indent=2))
+        return
+    names = max(len(setting.name) for setting in shown)
+    sources = max(len(setting.source) for setting in shown)
+    for setting in shown:
+        click.echo(f"{setting.name:{names}}  {setting.source:{sources}}  {setting.value}")
 
 
 @greenroom.group()

@@ -24,9 +24,17 @@ if TYPE_CHECKING:
     import alembic.config
 
 _BUSY_TIMEOUT_MS = 60_000
+_KEPT_OPEN = 8
+MOST_CONNECTIONS = 24
+"""How many connections a process has to PostgreSQL at most: more than it has threads that work."""
 _WRITES = "greenroom_writes"
 # Where alembic writes down what it has done.
 _VERSIONS = sqlalchemy.table("alembic_version", sqlalchemy.column("version_num", sqlalchemy.String))
+# Which settings there are depends on the version.
+_LIMITS = text(
+    "SELECT name, setting::int AS setting FROM pg_settings WHERE name IN "
+    "('max_connections', 'superuser_reserved_connections', 'reserved_connections')"
+)
 
 
 class UnusableDatabase(Exception):
@@ -85,6 +93,27 @@ class Database:
             )
         return revision == _revisions()[-1]
 
+    def connection_warning(self, processes: int) -> str | None:
+        """A sentence for operators whose PostgreSQL takes fewer connections than may be needed.
+
+        Args:
+            processes: how many processes have a ``Database`` of their own on it.
+        """
+        if self.is_sqlite:
+            return None
+        with self.engine.connect() as connection:
+            rows = connection.execute(_LIMITS).all()
+        limits: dict[str, int] = {row.name: row.setting for row in rows}
+        there = limits.pop("max_connections") - sum(limits.values())
+        needed = processes * MOST_CONNECTIONS
+        if needed <= there:
+            return None
+        return (
+            f"PostgreSQL has {there} connections for users like this one, and {processes} "
+            f"processes of the index may need {needed} ({MOST_CONNECTIONS} each): raise its "
+            "max_connections, or start fewer workers."
+        )
+
     def close(self) -> None:
         """Close every pooled connection."""
         self.engine.dispose()
@@ -132,8 +161,8 @@ def _engine(url: URL) -> Engine:
             url,
             isolation_level="READ COMMITTED",
             pool_pre_ping=True,
-            pool_size=8,
-            max_overflow=56,
+            pool_size=_KEPT_OPEN,
+            max_overflow=MOST_CONNECTIONS - _KEPT_OPEN,
         )
     if url.database:
         Path(url.database).parent.mkdir(parents=True, exist_ok=True)

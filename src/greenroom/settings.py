@@ -1,6 +1,8 @@
-"""The settings: environment variables that start with ``GREENROOM_``, each with a default.
+"""The settings: what can be set, what each accepts, and which values hold.
 
-``docs/operating.md`` has the table for people; ``tests/test_docs.py`` keeps the two equal.
+``greenroom.settings_sources`` finds them, in environment variables that start with ``GREENROOM_``
+and in files. ``docs/operating.md`` has the table for people; ``tests/test_docs.py`` keeps the two
+equal.
 """
 
 import difflib
@@ -11,6 +13,7 @@ import shlex
 import stat
 import sys
 from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import timedelta
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
@@ -18,7 +21,9 @@ from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
-PREFIX = "GREENROOM_"
+from greenroom import settings_sources
+from greenroom.settings_sources import BadSettings, Given, variable
+
 PRIVATE_FOLDER = 0o700
 """The mode of the data folder."""
 
@@ -26,10 +31,6 @@ _DURATION = re.compile(r"(\d{1,9})\s*([smhd])", re.ASCII)
 _DURATION_UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
 _SIZE = re.compile(r"(\d{1,15})\s*(|B|[KMGT]i?B?)", re.IGNORECASE | re.ASCII)
 _SIZE_FACTORS = {"": 1, "K": 2**10, "M": 2**20, "G": 2**30, "T": 2**40}
-
-
-class BadSettings(Exception):
-    """A setting does not parse. The text is one sentence a person can act on."""
 
 
 def parse_duration(text: str) -> timedelta:
@@ -60,7 +61,8 @@ def parse_size(text: str) -> int:
 
 
 def _duration(value: object) -> object:
-    return parse_duration(value) if isinstance(value, str) else value
+    # A number without a unit is no duration, wherever it stands.
+    return parse_duration(str(value)) if isinstance(value, str | int) else value
 
 
 def _size(value: object) -> object:
@@ -68,21 +70,25 @@ def _size(value: object) -> object:
 
 
 def _networks(value: object) -> object:
-    if not isinstance(value, str):
+    parts = _parts(value)
+    if not isinstance(parts, tuple | list) or not all(isinstance(part, str) for part in parts):
         return value
     try:
-        return tuple(ip_network(part) for part in value.replace(",", " ").split())
+        return tuple(ip_network(part) for part in parts)
     except ValueError as error:
         raise ValueError("networks such as 10.0.0.0/8, separated by commas") from error
 
 
 def _command(value: object) -> object:
+    if isinstance(value, list):
+        value = shlex.join(str(word) for word in value)
     if isinstance(value, str) and not shlex.split(value):
         raise ValueError("no command")
     return value
 
 
-def _names(value: object) -> object:
+def _parts(value: object) -> object:
+    """What is separated by commas, where it is text."""
     return tuple(value.replace(",", " ").split()) if isinstance(value, str) else value
 
 
@@ -99,7 +105,7 @@ Size = Annotated[int, BeforeValidator(_size), Field(gt=0)]
 Count = Annotated[int, Field(ge=0, le=10**9)]
 Networks = Annotated[tuple[IPv4Network | IPv6Network, ...], BeforeValidator(_networks)]
 ProjectName = Annotated[str, Field(pattern=r"^[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?$")]
-ProjectNames = Annotated[tuple[ProjectName, ...], BeforeValidator(_names)]
+ProjectNames = Annotated[tuple[ProjectName, ...], BeforeValidator(_parts)]
 BaseUrl = Annotated[str, BeforeValidator(_base_url)]
 Command = Annotated[str, BeforeValidator(_command)]
 
@@ -172,7 +178,22 @@ class Settings(BaseModel):
         return self.data.absolute() / "files"
 
 
+_SECRETS = frozenset({"secret_key", "purge_token"})
+_URLS = frozenset({"database_url", "storage_url", "s3_endpoint", "s3_public_endpoint", "purge_url"})
+# What holds where nothing is set, for settings whose default is not a value.
+_UNSET = {
+    "url": "from the request",
+    "secret_key": "made at the first start, kept in the data folder",
+    "s3_endpoint": "the provider's",
+    "s3_public_endpoint": "the provider's; none where GREENROOM_S3_ENDPOINT is set",
+}
 _ACCEPTS = {
+    "data": "a folder",
+    "database_url": ("postgresql+psycopg2://user:password@host/database or sqlite:///path"),
+    "storage_url": "s3://bucket/prefix",
+    "s3_endpoint": "an http or https URL",
+    "s3_public_endpoint": "an http or https URL",
+    "purge_token": "text",
     "registration": "closed or open",
     "policy": "public or private",
     "log_format": "text or json",
@@ -198,36 +219,129 @@ _ACCEPTS = {
 
 
 def load_settings(environ: Mapping[str, str] = os.environ) -> Settings:
-    """Read the settings from environment variables; an empty variable counts as not set.
+    """Read the settings from the environment and the files that it names.
+
+    An environment variable wins over the same setting in the file of ``GREENROOM_CONFIG``; what is
+    empty counts as not set.
 
     Raises:
         BadSettings: one does not parse; the sentence has its name and what it accepts.
     """
-    values: dict[str, object] = {
-        field: environ[PREFIX + field.upper()]
-        for field in Settings.model_fields
-        if environ.get(PREFIX + field.upper())
-    }
+    return _parsed(settings_sources.given(Settings.model_fields, environ))
+
+
+def _parsed(given: Mapping[str, Given]) -> Settings:
+    for field, found in given.items():
+        if not _is_plain(found.value):
+            raise BadSettings(_not_accepted(field, found))
+    values = {field: found.value for field, found in given.items()}
     values.setdefault("log_format", "text" if sys.stderr.isatty() else "json")
     try:
         settings = Settings.model_validate(values)
     except ValidationError as error:
-        raise BadSettings(_sentence(error)) from None
+        raise BadSettings(_sentence(error, given)) from None
     _check_database_url(settings)
     return settings
 
 
+def _is_plain(value: object) -> bool:
+    """Whether it is what a setting may be in a TOML file: text, a whole number, or a list."""
+    if isinstance(value, list):
+        return all(isinstance(part, str) for part in value)
+    return isinstance(value, str | int) and not isinstance(value, bool)
+
+
+@dataclass(frozen=True)
+class Shown:
+    """A setting for people.
+
+    Attributes:
+        name: its environment variable.
+        value: what holds, as text that may be shown to anybody: no secret, no password.
+        source: ``default``, ``environment``, or the path of the file that says so.
+    """
+
+    name: str
+    value: str
+    source: str
+
+
+def shown_settings(environ: Mapping[str, str] = os.environ) -> list[Shown]:
+    """Every setting with the value that holds and where it comes from, without secrets.
+
+    Raises:
+        BadSettings: as ``load_settings``.
+    """
+    given = settings_sources.given(Settings.model_fields, environ)
+    settings = _parsed(given)
+    return [
+        Shown(
+            variable(field),
+            _shown(settings, field),
+            given[field].source if field in given else "default",
+        )
+        for field in Settings.model_fields
+    ]
+
+
+def _shown(settings: Settings, field: str) -> str:
+    value: object = getattr(settings, field)
+    if field == "data":
+        return str(settings.data.absolute())
+    if field == "database_url":
+        return _without_password(settings.sqlalchemy_url)
+    if field == "storage_url" and value is None:
+        return str(settings.files)
+    if value is None or value == ():
+        return _UNSET.get(field, "none")
+    if field in _SECRETS:
+        return "(set, not shown)"
+    if field == "review_command":  # its arguments may be secrets
+        program, *arguments = shlex.split(str(value))
+        return f"{program} …" if arguments else program
+    if field.endswith("_size") and isinstance(value, int):
+        return _size_text(value)
+    return _without_password(_text(value))
+
+
+def _text(value: object) -> str:
+    """A parsed value in the form in which it can be set."""
+    if isinstance(value, timedelta):
+        return _in_units(int(value.total_seconds()), ("d", 86400), ("h", 3600), ("m", 60), ("s", 1))
+    if isinstance(value, tuple):
+        return ", ".join(str(part) for part in value)
+    return str(value)
+
+
+def _size_text(size: int) -> str:
+    return _in_units(size, ("TiB", 2**40), ("GiB", 2**30), ("MiB", 2**20), ("KiB", 2**10), ("", 1))
+
+
+def _in_units(number: int, *units: tuple[str, int]) -> str:
+    name, factor = next(unit for unit in units if number % unit[1] == 0)
+    return f"{number // factor}{name}"
+
+
+def _without_password(url: str) -> str:
+    """A URL, or any text, without what stands before an ``@`` but the user's name."""
+    url = re.sub(r"(://[^:/@?#]*):.*@", r"\1:***@", url)
+    return re.sub(r"([?&][^=&]*(?:password|secret|token|key)[^=&]*=)[^&]*", r"\1***", url)
+
+
 def unknown_variables(environ: Mapping[str, str] = os.environ) -> list[str]:
-    """A sentence about each variable that looks like a setting and is none."""
-    known = [field.upper() for field in Settings.model_fields]
-    settings = {PREFIX + field for field in known}
+    """A sentence about each name that looks like a setting and is none.
+
+    Raises:
+        BadSettings: the file of ``GREENROOM_CONFIG`` cannot be read.
+    """
+    fields = list(Settings.model_fields)
     sentences = []
-    for name in sorted(environ):
-        own = name[len(PREFIX) :]
-        if name.upper().startswith(PREFIX) and name not in settings:
-            near = difflib.get_close_matches(own.upper(), known, n=1)
-            hint = f"did you mean {PREFIX}{near[0]}?" if near else "docs/operating.md has them all."
-            sentences.append(f"{name} is no setting and does nothing: {hint}")
+    for name, written in settings_sources.unknown_names(fields, environ):
+        near = difflib.get_close_matches(name, [*fields, "config"], n=1)
+        hint = "docs/operating.md has them all."
+        if near:
+            hint = f"did you mean {variable(near[0]) if ' in ' not in written else near[0]}?"
+        sentences.append(f"{written} is no setting and does nothing: {hint}")
     return sentences
 
 
@@ -246,14 +360,19 @@ def check_data_folder(settings: Settings) -> None:
         )
 
 
-def _sentence(error: ValidationError) -> str:
+def _sentence(error: ValidationError, given: Mapping[str, Given]) -> str:
     first = error.errors()[0]
     if not first["loc"]:
         return str(first["ctx"]["error"])
     field = str(first["loc"][0])
+    return _not_accepted(field, given[field])
+
+
+def _not_accepted(field: str, found: Given) -> str:
     # This sentence ends up in logs.
-    given = "not understood" if field == "secret_key" else repr(first["input"])
-    return f"{PREFIX}{field.upper()} is {given}: it accepts {_ACCEPTS[field]}."
+    secret = field in _SECRETS | _URLS or settings_sources.is_of_secret_file(found)
+    value = "not understood" if secret else repr(found.value)
+    return f"{found.name} is {value}: it accepts {_ACCEPTS[field]}."
 
 
 def _check_database_url(settings: Settings) -> None:
@@ -262,8 +381,7 @@ def _check_database_url(settings: Settings) -> None:
         ("postgresql+psycopg2://", "postgresql://", "sqlite:///")
     ):
         raise BadSettings(
-            "GREENROOM_DATABASE_URL is not understood: it accepts "
-            "postgresql+psycopg2://user:password@host/database or sqlite:///path."
+            f"{variable('database_url')} is not understood: it accepts {_ACCEPTS['database_url']}."
         )
 
 
