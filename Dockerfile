@@ -1,4 +1,4 @@
-FROM python:3.13-slim AS wheels
+FROM python:3.13-slim-trixie AS wheels
 
 WORKDIR /source
 COPY requirements/image.txt requirements/
@@ -10,8 +10,12 @@ COPY . .
 RUN pip wheel --no-deps --no-build-isolation --wheel-dir /wheels .
 
 
-FROM python:3.13-slim
+FROM python:3.13-slim-trixie
 
+# pg_dump and pg_restore, of the version that docker-compose.yml has, for backups.
+RUN apt-get update --quiet=2 \
+ && apt-get install --quiet=2 --yes --no-install-recommends postgresql-client-17 \
+ && rm -rf /var/lib/apt/lists/*
 RUN useradd --system --uid 10001 --no-create-home --home-dir /data greenroom \
  && install --directory --owner greenroom --group greenroom --mode 0700 /data
 RUN --mount=type=bind,from=wheels,source=/wheels,target=/wheels \

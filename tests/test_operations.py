@@ -1,38 +1,27 @@
 """The files with which the index is run: what can be said of them without running them."""
 
 import re
+import shlex
 import tomllib
+from collections.abc import Iterator
+from configparser import RawConfigParser
 from pathlib import Path
 from typing import TypedDict, cast
 
+import click
 import pytest
 import yaml
+
+from greenroom import __version__
+from greenroom.cli import greenroom
+from greenroom.settings import Settings
+from greenroom.settings_sources import CONFIG, variable
 
 ROOT = Path(__file__).parents[1]
 LOCKS = sorted((ROOT / "requirements").glob("*.txt"))
 
-SETTINGS = {
-    "GREENROOM_DATA",
-    "GREENROOM_DATABASE_URL",
-    "GREENROOM_STORAGE_URL",
-    "GREENROOM_S3_ENDPOINT",
-    "GREENROOM_S3_PUBLIC_ENDPOINT",
-    "GREENROOM_URL",
-    "GREENROOM_SECRET_KEY",
-    "GREENROOM_REGISTRATION",
-    "GREENROOM_POLICY",
-    "GREENROOM_MAX_FILE_SIZE",
-    "GREENROOM_MAX_PROJECT_SIZE",
-    "GREENROOM_NEW_PROJECTS_PER_HOUR",
-    "GREENROOM_UPLOADS_PER_HOUR",
-    "GREENROOM_TRUSTED_PROXIES",
-    "GREENROOM_DRAFT_LIFETIME",
-    "GREENROOM_DRAFT_LIFETIME_MAX",
-    "GREENROOM_RELEASE_OPEN_DAYS",
-    "GREENROOM_PURGE_URL",
-    "GREENROOM_PURGE_TOKEN",
-    "GREENROOM_LOG_FORMAT",
-}
+SETTINGS = {variable(field) for field in Settings.model_fields} | {CONFIG}
+EXAMPLES = ROOT / "examples" / "operations"
 SECRET = re.compile(r"PASSWORD|SECRET|TOKEN")
 
 
@@ -49,6 +38,10 @@ class Service(TypedDict, total=False):
     depends_on: dict[str, Dependency]
     healthcheck: dict[str, object]
     volumes: list[str]
+    env_file: list[dict[str, object]]
+    deploy: dict[str, dict[str, dict[str, dict[str, str]]]]
+    ports: list[str]
+    restart: str
 
 
 class Compose(TypedDict):
@@ -106,7 +99,9 @@ def test_what_is_waited_for_can_say_that_it_is_well(compose: Compose) -> None:
     for name, service in compose["services"].items():
         for other, dependency in service.get("depends_on", {}).items():
             if dependency["condition"] == "service_healthy":
-                assert "healthcheck" in compose["services"][other], (name, other)
+                # What is built here says so by itself.
+                asked = compose["services"][other]
+                assert "healthcheck" in asked or "build" in asked, (name, other)
 
 
 def test_no_secret_has_a_default(compose: Compose) -> None:
@@ -118,9 +113,36 @@ def test_no_secret_has_a_default(compose: Compose) -> None:
             assert not SECRET.search(name) or value.startswith("${"), name
 
 
-def test_every_image_is_pinned(compose: Compose) -> None:
-    for service in compose["services"].values():
-        assert "build" in service or ":" in service["image"]
+def test_every_image_has_a_tag(compose: Compose) -> None:
+    images = {service["image"] for service in compose["services"].values()}
+    assert all(re.search(r":[^/]+$", image) for image in images)
+    assert f"greenroom:${{GREENROOM_VERSION:-{__version__}}}" in images
+
+
+def test_every_setting_can_be_given_in_a_file(compose: Compose) -> None:
+    services = compose["services"]
+    for name in ("index", "schema", "backup"):
+        assert services[name]["env_file"] == [{"path": "greenroom.env", "required": False}]
+    # What is fixed here wins over that file: only what this file alone can know.
+    fixed = {name for name in services["index"]["environment"] if name.startswith("GREENROOM_")}
+    assert fixed == {
+        *("GREENROOM_DATABASE_URL", "GREENROOM_STORAGE_URL", "GREENROOM_S3_ENDPOINT"),
+        *("GREENROOM_SECRET_KEY", "GREENROOM_URL", "GREENROOM_TRUSTED_PROXIES"),
+        "GREENROOM_LOG_FORMAT",
+    }
+
+
+def test_what_runs_for_long_has_limits(compose: Compose) -> None:
+    for name, service in compose["services"].items():
+        if service["restart"] != "no":
+            assert service["deploy"]["resources"]["limits"].keys() == {"cpus", "memory"}, name
+
+
+def test_only_the_proxy_is_reached_from_outside(compose: Compose) -> None:
+    services = compose["services"]
+    assert [name for name, service in services.items() if "ports" in service] == ["proxy"]
+    assert services["proxy"]["environment"]["UPSTREAM"] == "index:6543"
+    assert "./examples/operations/Caddyfile:/etc/caddy/Caddyfile:ro" in services["proxy"]["volumes"]
 
 
 def test_every_volume_is_declared(compose: Compose) -> None:
@@ -128,8 +150,94 @@ def test_every_volume_is_declared(compose: Compose) -> None:
         volume.partition(":")[0]
         for service in compose["services"].values()
         for volume in service.get("volumes", [])
+        if not volume.startswith("./")
     }
     assert used == set(compose["volumes"])
+
+
+# --- units of systemd, Kubernetes ---------------------------------------------------------------
+
+
+def unit(name: str) -> RawConfigParser:
+    parsed = RawConfigParser(strict=False, comment_prefixes="#")
+    parsed.optionxform = str  # type: ignore[assignment,method-assign]
+    parsed.read_string((EXAMPLES / name).read_text(encoding="utf-8"))
+    return parsed
+
+
+def manifests() -> list[dict[str, object]]:
+    return list(yaml.safe_load_all((EXAMPLES / "kubernetes.yaml").read_text(encoding="utf-8")))
+
+
+def command_lines() -> Iterator[list[str]]:
+    """Every command of the index that a deployment file starts."""
+    for service in cast("Compose", yaml.safe_load(read("docker-compose.yml")))["services"].values():
+        yield from _commands(service.get("command", []))
+    for name in ("greenroom.service", "greenroom-backup.service"):
+        for key, value in unit(name)["Service"].items():
+            if key.startswith("Exec"):
+                yield from _commands(shlex.split(value))
+    for manifest in manifests():
+        for command in _values(manifest, "command"):
+            yield from _commands(cast("list[str]", command))
+    for line in instructions("Dockerfile"):
+        if line.startswith("CMD "):
+            yield from _commands(yaml.safe_load(line.removeprefix("CMD ")))
+
+
+def _commands(words: list[str]) -> Iterator[list[str]]:
+    if words[:2] == ["sh", "-c"]:
+        for part in re.split(r"[;&|]+|\bdo\b|\bif\b", words[2]):
+            yield from _commands(shlex.split(part))
+    elif words and words[0].rpartition("/")[2] == "greenroom":
+        yield words[1:]
+
+
+def _values(node: object, key: str) -> Iterator[object]:
+    if isinstance(node, dict):
+        if key in node:
+            yield node[key]
+        for value in node.values():
+            yield from _values(value, key)
+    elif isinstance(node, list):
+        for value in node:
+            yield from _values(value, key)
+
+
+def test_every_command_of_the_deployment_files_exists() -> None:
+    lines = list(command_lines())
+    assert {line[0] for line in lines} == {"serve", "db", "backup"}
+    assert len(lines) >= 9
+    for line in lines:
+        command: click.Command = greenroom
+        with click.Context(greenroom, info_name="greenroom") as context:
+            while isinstance(command, click.Group):
+                name, found, line = command.resolve_command(context, line)
+                assert found is not None, name
+                command = found
+            command.make_context(command.name, list(line), resilient_parsing=False)
+
+
+def test_every_setting_of_the_deployment_files_exists() -> None:
+    text = "".join(
+        (EXAMPLES / name).read_text(encoding="utf-8")
+        for name in ("greenroom.service", "greenroom-backup.service", "kubernetes.yaml")
+    )
+    given = set(re.findall(r"GREENROOM_[A-Z0-9_]+", text))
+    assert len(given) >= 7
+    assert given <= SETTINGS
+
+
+def test_kubernetes_runs_the_version_that_this_is() -> None:
+    images = [image for manifest in manifests() for image in _values(manifest, "image")]
+    assert set(images) == {f"greenroom:{__version__}"}
+
+
+def test_kubernetes_asks_whether_it_is_alive_and_whether_it_is_ready() -> None:
+    (deployment,) = [found for found in manifests() if found["kind"] == "Deployment"]
+    for probe, path in (("livenessProbe", "/_health"), ("readinessProbe", "/_ready")):
+        ((asked),) = [cast("dict[str, dict[str, str]]", p) for p in _values(deployment, probe)]
+        assert asked["httpGet"]["path"] == path
 
 
 # --- the image ----------------------------------------------------------------------------------

@@ -1,6 +1,7 @@
 """Varnish and nginx in front of an index, with the configurations of `examples/operations`."""
 
 import os
+import shutil
 import socket
 import subprocess
 import time
@@ -10,6 +11,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
+
+import pytest
 
 from bench.caches import TOKEN, example
 from bench.servers import DEBIAN_PATH
@@ -54,6 +57,7 @@ class Front(ABC):
     backend: Server
 
     name = ""
+    program = ""
 
     @property
     def url(self) -> str:
@@ -87,6 +91,7 @@ class Front(ABC):
 
 class Varnish(Front):
     name = "varnish"
+    program = "varnishd"
 
     def command(self) -> list[str]:
         text = example(
@@ -110,7 +115,7 @@ class Varnish(Front):
 
 
 class Nginx(Front):
-    name = "nginx"
+    name = program = "nginx"
 
     def command(self) -> list[str]:
         text = example(
@@ -136,11 +141,12 @@ FRONTS: Sequence[type[Front]] = (Varnish, Nginx)
 @contextmanager
 def running(kind: type[Front], folder: Path) -> Iterator[Front]:
     """An index with a cache in front of it, which is told to purge where it can."""
-    port, backend_port = _free_ports()
+    port, backend_port = free_ports()
     address = f"http://127.0.0.1:{port}"
     settings = {"GREENROOM_URL": address, "GREENROOM_TRUSTED_PROXIES": "127.0.0.1"}
     if kind is Varnish:
         settings |= {"GREENROOM_PURGE_URL": f"{address}/.purge", "GREENROOM_PURGE_TOKEN": TOKEN}
+    skip_without(kind.program)
     own = folder / kind.name
     own.mkdir()
     with serving(folder, settings=settings, port=backend_port) as backend:
@@ -156,14 +162,20 @@ def running(kind: type[Front], folder: Path) -> Iterator[Front]:
                 stderr=log,
             )
         try:
-            _wait_for_answer(process, front)
+            wait_until_open(process, front.port, front.folder / "log")
             yield front
         finally:
             process.terminate()
             process.wait(30)
 
 
-def _free_ports() -> tuple[int, int]:
+def skip_without(program: str) -> None:
+    """Skip where the system has no such program: ``.ci/run`` installs them and skips nothing."""
+    if shutil.which(program, path=DEBIAN_PATH) is None:
+        pytest.skip(f"{program} is not installed")
+
+
+def free_ports() -> tuple[int, int]:
     with (
         socket.create_server(("127.0.0.1", 0)) as one,
         socket.create_server(("127.0.0.1", 0)) as other,
@@ -182,13 +194,18 @@ def get(url: str, headers: Mapping[str, str]) -> Answer:
         return Answer(response.status, tuple(response.headers.items()), response.read())
 
 
-def _wait_for_answer(process: "subprocess.Popen[bytes]", front: Front) -> None:
+def wait_until_open(process: "subprocess.Popen[bytes]", port: int, log: Path) -> None:
+    """Wait until a program listens.
+
+    Raises:
+        AssertionError: it ends, or takes too long; the text is what it has logged.
+    """
     deadline = time.monotonic() + _STARTS_WITHIN
     while process.poll() is None and time.monotonic() < deadline:
         try:
-            socket.create_connection(("127.0.0.1", front.port), timeout=1).close()
+            socket.create_connection(("127.0.0.1", port), timeout=1).close()
         except OSError:
             time.sleep(0.05)
         else:
             return
-    raise AssertionError(f"{front.name}: {(front.folder / 'log').read_text()}")
+    raise AssertionError(log.read_text())
