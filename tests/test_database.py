@@ -49,7 +49,7 @@ def test_postgresql_is_spoken_to_through_one_driver(scheme: str) -> None:
 
 
 @ON_POSTGRESQL
-def test_more_processes_than_the_server_has_connections_for_are_warned_of(
+def test_more_workers_than_the_server_has_connections_for_are_warned_of(
     services: Services,
 ) -> None:
     with services.database.engine.connect() as connection:
@@ -63,7 +63,7 @@ def test_more_processes_than_the_server_has_connections_for_are_warned_of(
 
     assert warning is not None
     assert f"has {there} connections" in warning
-    assert f"{fitting + 1} processes" in warning
+    assert f"{fitting + 1} workers" in warning
     assert f"may need {(fitting + 1) * MOST_CONNECTIONS} " in warning
 
 

@@ -277,8 +277,7 @@ def serve(services: Services, host: str, port: int, workers: int) -> None:
     warning = address_warning(settings)
     if warning is not None:
         log.warning(warning)
-    # The background worker is a process of its own.
-    shortage = services.database.connection_warning(workers + 1)
+    shortage = services.database.connection_warning(workers)
     for warning in [*exposure_warnings(settings), *([shortage] if shortage else [])]:
         log.warning(warning)
     secret_key(settings)  # made before the workers start, so that they agree on it

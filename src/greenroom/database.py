@@ -25,8 +25,9 @@ if TYPE_CHECKING:
 
 _BUSY_TIMEOUT_MS = 60_000
 _KEPT_OPEN = 8
-MOST_CONNECTIONS = 24
-"""How many connections a process has to PostgreSQL at most: more than it has threads that work."""
+_MOST_OPEN = 24  # more than a process has threads that answer requests
+MOST_CONNECTIONS = _MOST_OPEN + 8
+"""How many connections to PostgreSQL a worker has at most, with those of its background jobs."""
 _WRITES = "greenroom_writes"
 # Where alembic writes down what it has done.
 _VERSIONS = sqlalchemy.table("alembic_version", sqlalchemy.column("version_num", sqlalchemy.String))
@@ -93,11 +94,11 @@ class Database:
             )
         return revision == _revisions()[-1]
 
-    def connection_warning(self, processes: int) -> str | None:
+    def connection_warning(self, workers: int) -> str | None:
         """A sentence for operators whose PostgreSQL takes fewer connections than may be needed.
 
         Args:
-            processes: how many processes have a ``Database`` of their own on it.
+            workers: how many processes answer requests.
         """
         if self.is_sqlite:
             return None
@@ -105,12 +106,12 @@ class Database:
             rows = connection.execute(_LIMITS).all()
         limits: dict[str, int] = {row.name: row.setting for row in rows}
         there = limits.pop("max_connections") - sum(limits.values())
-        needed = processes * MOST_CONNECTIONS
+        needed = workers * MOST_CONNECTIONS
         if needed <= there:
             return None
         return (
-            f"PostgreSQL has {there} connections for users like this one, and {processes} "
-            f"processes of the index may need {needed} ({MOST_CONNECTIONS} each): raise its "
+            f"PostgreSQL has {there} connections for users like this one, and {workers} "
+            f"workers of the index may need {needed} ({MOST_CONNECTIONS} each): raise its "
             "max_connections, or start fewer workers."
         )
 
@@ -162,7 +163,7 @@ def _engine(url: URL) -> Engine:
             isolation_level="READ COMMITTED",
             pool_pre_ping=True,
             pool_size=_KEPT_OPEN,
-            max_overflow=MOST_CONNECTIONS - _KEPT_OPEN,
+            max_overflow=_MOST_OPEN - _KEPT_OPEN,
         )
     if url.database:
         Path(url.database).parent.mkdir(parents=True, exist_ok=True)
