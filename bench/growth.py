@@ -68,6 +68,9 @@ def backends() -> dict[str, float]:
 
 def measured(what: str, act: Callable[[], object], times: int = 1) -> None:
     """Print what it costs to do something once, in the middle of so many times."""
+    if not times:
+        print(f"{what:34}  there is none")
+        return
     before, began = backends(), time.process_time()
     for _ in range(times):
         act()
