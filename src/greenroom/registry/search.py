@@ -402,8 +402,14 @@ class _TSVector:
         return self.documents(words, breadth)
 
     def documents(self, words: Sequence[str], breadth: Breadth) -> Select[int]:
-        mark = {Breadth.ANYWHERE: "*", Breadth.IN_NAME: "*A", Breadth.WHOLE_IN_NAME: "A"}[breadth]
-        expression = _expression(words, f"'{{0}}':{mark}", " & ", " | ")
+        # The words of names are there once more, with a mark that no word has, because the index
+        # knows nothing of weights.
+        term = {
+            Breadth.ANYWHERE: "'{0}':*",
+            Breadth.IN_NAME: "'={0}':*",
+            Breadth.WHOLE_IN_NAME: "'={0}'",
+        }[breadth]
+        expression = _expression(words, term, " & ", " | ")
         matching = self._words.bool_op("@@")(cast(expression, TSQUERY))
         return select(SearchDocument.project_id).where(matching)
 

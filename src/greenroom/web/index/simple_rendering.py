@@ -5,7 +5,7 @@ times, versions), 792 (status). PEP 833 freezes the HTML form: what is new goes 
 """
 
 import json
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
 from types import MappingProxyType
@@ -30,27 +30,32 @@ class ListForm:
 
     Attributes:
         ends: what stands before and after the lines; it has the serial.
-        line: a project's own bytes.
+        line: what is written of a project: of its normalized name and its newest serial.
         between: what stands between two lines.
     """
 
     ends: Callable[[int], tuple[bytes, bytes]]
-    line: Callable[[ListedProject], bytes]
-    between: bytes
+    line: Callable[[str, str], str]
+    between: str
+
+    def lines(self, names: Iterable[str], serials: Iterable[str]) -> bytes:
+        """Some projects of the list, given as columns."""
+        return self.between.join(map(self.line, names, serials)).encode()
 
 
-def list_of(form: ListForm, projects: Iterable[ListedProject], serial: int) -> bytes:
+def list_of(form: ListForm, projects: Sequence[ListedProject], serial: int) -> bytes:
     """The list of projects in this form."""
     before, after = form.ends(serial)
-    return before + form.between.join(map(form.line, projects)) + after
+    names = [project.name for project in projects]
+    return before + form.lines(names, [str(project.last_serial) for project in projects]) + after
 
 
-def projects_html(projects: Iterable[ListedProject], serial: int) -> bytes:
+def projects_html(projects: Sequence[ListedProject], serial: int) -> bytes:
     """The list of projects in HTML."""
     return list_of(LIST_HTML, projects, serial)
 
 
-def projects_json(projects: Iterable[ListedProject], serial: int) -> bytes:
+def projects_json(projects: Sequence[ListedProject], serial: int) -> bytes:
     """The list of projects in JSON."""
     return list_of(LIST_JSON, projects, serial)
 
@@ -67,16 +72,16 @@ def _json_ends(serial: int) -> tuple[bytes, bytes]:
 
 
 # Normalized names have nothing in them that would have to be escaped.
-def _html_line(project: ListedProject) -> bytes:
-    return f'\n<a href="{project.name}/">{project.name}</a><br />'.encode()
+def _html_line(name: str, _serial: str) -> str:
+    return f'\n<a href="{name}/">{name}</a><br />'
 
 
-def _json_line(project: ListedProject) -> bytes:
-    return f'{{"_last-serial":{project.last_serial},"name":"{project.name}"}}'.encode()
+def _json_line(name: str, serial: str) -> str:
+    return f'{{"_last-serial":{serial},"name":"{name}"}}'
 
 
-LIST_HTML = ListForm(_html_ends, _html_line, b"")
-LIST_JSON = ListForm(_json_ends, _json_line, b",")
+LIST_HTML = ListForm(_html_ends, _html_line, "")
+LIST_JSON = ListForm(_json_ends, _json_line, ",")
 
 
 def project_html(listing: Listing, link: Link) -> bytes:

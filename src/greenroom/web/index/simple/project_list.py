@@ -7,12 +7,12 @@ about it; so a newer state is made of the last one by rendering only the segment
 that the entries since then name. What another process has published is found in the same way.
 """
 
-import json
 import threading
 import weakref
 from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Sequence
-from itertools import chain, islice
+from functools import cached_property
+from itertools import chain
 
 from sqlalchemy.orm import Session
 
@@ -31,19 +31,34 @@ _STATES_KEPT = 3
 
 
 class Segment:
-    """Some projects that follow each other in the list, in both forms."""
+    """Some projects that follow each other in the list, in both forms.
 
-    __slots__ = ("first", "html", "json")
+    Each form is rendered when it is first asked for, of columns, of which nearly nothing is kept.
+    """
 
-    def __init__(self, projects: Sequence[ListedProject]) -> None:
-        self.first = projects[0].name
-        self.html = Piece(LIST_HTML.between.join(map(LIST_HTML.line, projects)))
-        self.json = Piece(LIST_JSON.between.join(map(LIST_JSON.line, projects)))
+    def __init__(self, names: Sequence[str], serials: Sequence[str]) -> None:
+        self.first = names[0]
+        self._text = " ".join([*names, *serials])
+
+    @cached_property
+    def html(self) -> Piece:
+        """The lines of these projects in HTML."""
+        return Piece(LIST_HTML.lines(*self._columns()))
+
+    @cached_property
+    def json(self) -> Piece:
+        """The lines of these projects in JSON."""
+        return Piece(LIST_JSON.lines(*self._columns()))
 
     def projects(self) -> list[ListedProject]:
-        """What is in it; it is kept nowhere else."""
-        lines = json.loads(b"[%s]" % self.json.raw)
-        return [ListedProject(line["name"], line["_last-serial"]) for line in lines]
+        """What is in it."""
+        names, serials = self._columns()
+        return list(map(ListedProject, names, map(int, serials)))
+
+    def _columns(self) -> tuple[list[str], list[str]]:
+        parts = self._text.split(" ")
+        half = len(parts) // 2
+        return parts[:half], parts[half:]
 
 
 class ProjectList:
@@ -68,7 +83,7 @@ class ProjectList:
 
     def _pieces(self, form: ListForm, segments: Iterable[Piece]) -> list[Piece]:
         before, after = form.ends(self.serial)
-        between = Piece(form.between)
+        between = Piece(form.between.encode())
         lines = list(chain.from_iterable((between, segment) for segment in segments))[1:]
         return [Piece(before), *lines, Piece(after)]
 
@@ -77,7 +92,7 @@ class ProjectList:
     ) -> "ProjectList":
         """The list at a newer entry: ``public`` are those of the named projects that are public."""
         if not self.segments:
-            return ProjectList(newest, list(_segments(sorted(public))))
+            return ProjectList(newest, list(_segments(*_columns(sorted(public)))))
         starts = [segment.first for segment in self.segments]
         # What comes before the first project goes into the first segment, too.
         changed: dict[int, tuple[set[str], list[ListedProject]]] = {}
@@ -97,18 +112,26 @@ class ProjectList:
         return ProjectList(newest, segments)
 
 
-def _segments(projects: Iterable[ListedProject]) -> Iterator[Segment]:
-    remaining = iter(projects)
-    while some := list(islice(remaining, _SEGMENT)):
-        yield Segment(some)
+def _segments(names: Sequence[str], serials: Sequence[str]) -> Iterator[Segment]:
+    for start in range(0, len(names), _SEGMENT):
+        part = slice(start, start + _SEGMENT)
+        yield Segment(names[part], serials[part])
+
+
+def _columns(projects: Sequence[ListedProject]) -> tuple[list[str], list[str]]:
+    return (
+        [project.name for project in projects],
+        [str(project.last_serial) for project in projects],
+    )
 
 
 def _grown(projects: Sequence[ListedProject]) -> Iterator[Segment]:
     """What becomes of a segment; it is divided only when it is twice as long."""
+    names, serials = _columns(projects)
     if len(projects) > 2 * _SEGMENT:
-        yield from _segments(projects)
+        yield from _segments(names, serials)
     elif projects:
-        yield Segment(projects)
+        yield Segment(names, serials)
 
 
 class _Kept:
@@ -136,7 +159,7 @@ class _Kept:
             if names is not None:
                 return state.renewed(newest, names, catalogue.projects_named(db, names))
             break
-        return ProjectList(newest, list(_segments(catalogue.each_project(db))))
+        return ProjectList(newest, list(_segments(*catalogue.project_columns(db))))
 
 
 kept: weakref.WeakKeyDictionary[Database, _Kept] = weakref.WeakKeyDictionary()
