@@ -27,6 +27,7 @@ class PublicChanges:
         self._database = database
         self._connection: PoolProxiedConnection | None = None
         self._version: int | None = None
+        self._file: tuple[int, int] | None = None
         self._last: tuple[int, str, object] | None = None
         self._has_looked = False
         entries = select(JournalEntry.id, JournalEntry.normalized_name, JournalEntry.at)
@@ -51,13 +52,15 @@ class PublicChanges:
         try:
             return self._look()
         except BaseException:
-            self._version, self._has_looked = None, False
-            self._disconnect()
+            self._begin_anew()
             raise
 
     def _look(self) -> Iterable[str] | None:
         cursor = self._cursor()
         if self._database.is_sqlite:
+            if self._database.file_identity() != self._file:
+                self._begin_anew()
+                return None
             cursor.execute("PRAGMA data_version")
             version = cursor.fetchall()[0][0]
             if version == self._version:
@@ -79,8 +82,14 @@ class PublicChanges:
         names = {name for _, name, _ in newer}
         return {key for name in names for key in purging.keys_of(name)}
 
+    def _begin_anew(self) -> None:
+        """Another file has taken the place of the database: the next look connects to that."""
+        self._version, self._has_looked = None, False
+        self._disconnect()
+
     def _cursor(self) -> _Cursor:
         if self._connection is None:
+            self._file = self._database.file_identity()
             connection = self._database.engine.raw_connection()
             connection.detach()
             if not self._database.is_sqlite:
