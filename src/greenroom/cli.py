@@ -24,6 +24,7 @@ import structlog
 from greenroom import __version__, logs, times
 from greenroom.database import UnusableDatabase
 from greenroom.models import Draft, ReviewState, RoleName
+from greenroom.outages import Outage, Part, outage_of
 from greenroom.registry import (
     accounts,
     draft_contents,
@@ -84,10 +85,20 @@ def main() -> None:
         greenroom(standalone_mode=True)
     except (Refusal, BadSettings, StorageUnavailable, UnusableDatabase, ValueError) as error:
         _fail(str(error))
-    except sqlalchemy.exc.OperationalError as error:
-        _fail(f"The database does not answer: {str(error.orig).strip().splitlines()[0]}")
     except PermissionError as error:
         _fail(f"No permission for {error.filename}.")
+    except (sqlalchemy.exc.SQLAlchemyError, OSError) as error:
+        outage = outage_of(error)
+        if outage is None:
+            raise
+        _fail(_said_of(outage))
+
+
+def _said_of(outage: Outage) -> str:
+    """What is out of order, for the operator."""
+    if outage.part is Part.DATABASE:
+        return f"The database cannot be used: {outage.reason}."
+    return outage.reason
 
 
 def _fail(sentence: str) -> NoReturn:
@@ -302,6 +313,7 @@ def serve(services: Services, host: str, port: int, workers: int) -> None:
             THREAD_LOCALS,
             lambda: PublicChanges(open_.database),
             settings.trusted_proxies,
+            settings.stale_answers,
         )
 
     with _alone(settings):

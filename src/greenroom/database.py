@@ -113,6 +113,15 @@ class Database:
         """
         return _identity(self._file) if self._file is not None else None
 
+    def is_read_only(self, session: Session) -> bool:
+        """Whether the database takes no changes, whoever asks; it is asked in this session."""
+        if self._file is not None:
+            return not os.access(self._file, os.W_OK)
+        if self.is_sqlite:
+            return False
+        asked = "pg_is_in_recovery() OR current_setting('default_transaction_read_only')::boolean"
+        return bool(session.scalar(text(f"SELECT {asked}")))
+
     def close(self) -> None:
         """Close every pooled connection."""
         self.engine.dispose()

@@ -7,7 +7,7 @@ line, and over by itself when its cause is.
 import errno
 import sqlite3
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
 import sqlalchemy.exc
@@ -139,7 +139,7 @@ def outage_of(error: BaseException) -> Outage | None:
     if isinstance(error, StorageFull):
         return Outage(Part.STORAGE, FULL, str(error), 300, is_full=True)
     if isinstance(error, StorageUnavailable):
-        return Outage(Part.STORAGE, _NO_STORAGE, str(error), 30)
+        return _of_storage(error)
     if isinstance(error, sqlalchemy.exc.DBAPIError):
         return _of_driver(error.orig) if error.orig is not None else None
     if isinstance(error, sqlalchemy.exc.TimeoutError):
@@ -152,6 +152,15 @@ def outage_of(error: BaseException) -> Outage | None:
         judge = _ERRNO.get(error.errno or 0)
         return judge(_said_by_system(error)) if judge is not None else None
     return None
+
+
+def _of_storage(error: StorageUnavailable) -> Outage:
+    """What it means for whoever asks, where the system has said why."""
+    cause = error.__cause__
+    judge = _ERRNO.get(cause.errno or 0) if isinstance(cause, OSError) else None
+    if judge is not None:
+        return replace(judge(str(error)), part=Part.STORAGE)
+    return Outage(Part.STORAGE, _NO_STORAGE, str(error), 30)
 
 
 def _of_driver(error: BaseException) -> Outage | None:

@@ -1,6 +1,7 @@
 """What has become public, or has changed in public, since it was looked at last."""
 
 from collections.abc import Iterable
+from contextlib import suppress
 from typing import Protocol, cast
 
 from sqlalchemy import bindparam, func, select
@@ -103,5 +104,7 @@ class PublicChanges:
 
     def _disconnect(self) -> None:
         connection, self._connection = self._connection, None
-        if connection is not None:
-            connection.close()
+        if connection is not None and connection.dbapi_connection is not None:
+            # Past the pool, which would end a transaction first, on a connection that may be lost.
+            with suppress(Exception):
+                connection.dbapi_connection.close()
