@@ -110,15 +110,23 @@ class TooManyBytes(Exception):
         self.limit = limit
 
 
+def has_room(folder: Path) -> bool:
+    """Whether the disk of a folder has more free than what stays free.
+
+    Raises:
+        greenroom.storage.StorageUnavailable: nobody can say.
+    """
+    with disk_errors(folder):
+        return shutil.disk_usage(folder).free >= RESERVE
+
+
 def _check_space(folder: Path) -> None:
     """Refuse to write into a folder whose disk is nearly full: the database needs room as well.
 
     Raises:
         OutOfSpace: it is.
     """
-    with disk_errors(folder):
-        free = shutil.disk_usage(folder).free
-    if free < RESERVE:
+    if not has_room(folder):
         raise OutOfSpace(_FULL)
 
 

@@ -4,7 +4,6 @@ Each thing is looked at in a thread of its own, one look at a time, and what was
 some seconds: whoever asks waits for a moment at most, and many who ask cost no more than one.
 """
 
-import shutil
 import threading
 import time
 from collections.abc import Callable, Sequence
@@ -16,10 +15,9 @@ from sqlalchemy import literal, select
 from greenroom.database import UnusableDatabase
 from greenroom.outages import outage_of
 from greenroom.registry import storage_identity
-from greenroom.registry.artifacts import RESERVE
+from greenroom.registry.artifacts import has_room
 from greenroom.registry.storage_identity import ForeignStorage
 from greenroom.registry.unit_of_work import Services
-from greenroom.storage import disk_errors
 
 PATIENCE = 2.0
 """Seconds within which it is said what is known."""
@@ -151,9 +149,4 @@ def _identity(services: Services) -> str:
 
 def _space(services: Services) -> str:
     folders = {services.storage.incoming, services.settings.data.absolute()}
-    for folder in folders:
-        with disk_errors(folder):
-            free = shutil.disk_usage(folder).free
-        if free < RESERVE:
-            return "There is hardly any space left."
-    return ""
+    return "" if all(map(has_room, folders)) else "There is hardly any space left."
