@@ -21,6 +21,7 @@ from greenroom.services import open_services
 from greenroom.settings import Settings
 from tests.artifacts import make_wheel
 from tests.conftest import SECRET_KEY, FakeClock
+from tests.serving import command, plain_environment
 from tests.web.conftest import Site
 
 FULL = "The index has no space left"
@@ -125,6 +126,7 @@ class Index:
             url="http://index.example",
         )
         clock = FakeClock()
+        self.database_url = settings.sqlalchemy_url
         self.services = open_services(settings, clock)
         self.services.database.upgrade()
         storage_identity.check(self.services)
@@ -210,6 +212,10 @@ def test_a_disk_of_files_that_is_read_only(disk: Disk, tmp_path: Path) -> None:
     for staged in (False, True):
         status, sentence, has_header = index.upload("3.0", staged=staged)
         assert (status, sentence.startswith(READ_ONLY), has_header) == (503, True, True)
+    settings = {"GREENROOM_DATA": str(disk.folder), "GREENROOM_DATABASE_URL": index.database_url}
+    started = command(plain_environment(tmp_path / "home") | settings, "serve", "--port", "0")
+    assert started.returncode == 1
+    assert started.stderr.splitlines()[-1].startswith(f"Error: The folder {disk.folder}/files ")
     ready = index.site.app.get("/_ready", status=503)
     assert ready.text.startswith(f"storage: {READ_ONLY}")
     assert len(ready.text.splitlines()) == 1

@@ -12,7 +12,7 @@ import requests
 
 from tests import factories
 from tests.artifacts import make_wheel
-from tests.serving import Server, greenroom, serving
+from tests.serving import Server, command, greenroom, plain_environment, serving
 from tests.test_background import wait_until
 from tests.web.conftest import form_fields
 
@@ -142,6 +142,19 @@ def test_a_database_that_is_not_there_for_a_while(tmp_path: Path) -> None:
         works_again(client)
 
 
+def test_a_file_that_is_no_database(tmp_path: Path) -> None:
+    folder = tmp_path / "data"
+    folder.mkdir()
+    (folder / "greenroom.sqlite").write_bytes(b"Not a database. " * 100)
+    environment = plain_environment(tmp_path / "home") | {"GREENROOM_DATA": str(folder)}
+    for arguments in (("serve", "--port", "0"), ("work",), ("db", "check")):
+        result = command(environment, *arguments)
+        assert result.returncode == 1
+        assert result.stderr.splitlines()[-1] == (
+            "Error: The database cannot be used: DatabaseError: file is not a database."
+        )
+
+
 def test_a_postgresql_that_is_stopped_and_comes_back(tmp_path: Path) -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
@@ -161,5 +174,14 @@ def test_a_postgresql_that_is_stopped_and_comes_back(tmp_path: Path) -> None:
             postgresql.start()
             works_again(client)
             wait_until(lambda: "jobs are done again" in client.log())
+        postgresql.stop()
+        with serving(tmp_path, url, settings=SETTINGS, workers=1) as server:
+            client.server = server
+            assert client.log().count("the database does not answer") == 1
+            is_told(client.get("/simple/example/"), AWAY)
+            postgresql.start()
+            wait_until(client.is_ready)
+            assert len(client.files()) == 3
+            assert "Traceback" not in client.log()
     finally:
         postgresql.cleanup()

@@ -5,6 +5,7 @@ line, and over by itself when its cause is.
 """
 
 import errno
+import re
 import sqlite3
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
@@ -34,6 +35,7 @@ class Outage:
         reason: for the log; what a database was asked is not in it.
         retry_after: in so many seconds it is worth trying again.
         is_full: whether there is no room left.
+        heals: whether it may be over without anybody's doing.
     """
 
     part: Part
@@ -41,6 +43,7 @@ class Outage:
     reason: str
     retry_after: int
     is_full: bool = False
+    heals: bool = True
 
 
 FULL = "The index has no space left: tell its operator, and try again later."
@@ -54,20 +57,22 @@ _OVERLOADED = "This index has too much to do: try again in some seconds."
 Judge = Callable[[str], Outage]
 
 
-def _database(sentence: str, retry_after: int) -> Judge:
-    return lambda reason: Outage(Part.DATABASE, sentence, reason, retry_after)
+def _database(sentence: str, retry_after: int, *, heals: bool = True) -> Judge:
+    return lambda reason: Outage(Part.DATABASE, sentence, reason, retry_after, heals=heals)
 
 
 def _full(part: Part) -> Judge:
     return lambda reason: Outage(part, FULL, reason, 300, is_full=True)
 
 
-def _disk(sentence: str, retry_after: int) -> Judge:
-    return lambda reason: Outage(Part.DISK, sentence, reason, retry_after)
+def _disk(part: Part, sentence: str, retry_after: int, *, heals: bool = True) -> Judge:
+    return lambda reason: Outage(part, sentence, reason, retry_after, heals=heals)
 
 
 _away, _busy = _database(_AWAY, 30), _database(_BUSY, 5)
-_read_only, _damaged = _database(_READ_ONLY, 60), _database(_DAMAGED, 60)
+_locked_out = _database(_AWAY, 60, heals=False)
+_read_only = _database(_READ_ONLY, 60, heals=False)
+_damaged = _database(_DAMAGED, 60, heals=False)
 
 # SQLite's primary result codes (https://www.sqlite.org/rescode.html).
 _SQLITE: dict[int, Judge] = {
@@ -92,8 +97,8 @@ _WITHOUT_TABLES = ("no such table", "no such column", "has no column named")
 _POSTGRESQL: dict[str, Judge] = {
     "08": _away,  # connection exceptions
     "25006": _read_only,  # read-only transaction: a standby, or a server that is set so
-    "28": _away,  # it does not let us in
-    "3D000": _away,  # there is no such database
+    "28": _locked_out,
+    "3D000": _locked_out,  # there is no such database
     "40001": _busy,  # could not serialize
     "40P01": _busy,  # deadlock
     "42501": _read_only,  # insufficient privilege
@@ -109,12 +114,18 @@ _POSTGRESQL: dict[str, Judge] = {
     "72000": _busy,  # snapshot too old
     "XX": _damaged,  # internal errors, damaged data
 }
+# What it says to who connects, for which the driver has no codes.
+_LOCKED_OUT = re.compile(
+    r"authentication failed|no password supplied|no pg_hba\.conf entry"
+    r"|(?:role|database) \"[^\"]*\" does not exist|permission denied"
+)
+_CROWDED = re.compile(r"too many clients|remaining connection slots|too many connections")
 
 # What clients do that stop is no outage of ours.
 _OF_CLIENTS = (ConnectionError, TimeoutError)
-_overloaded = _disk(_OVERLOADED, 5)
-_unusable = _disk(_NO_STORAGE, 60)
-_unwritable = _disk(_READ_ONLY, 60)
+_overloaded = _disk(Part.MACHINE, _OVERLOADED, 5)
+_unusable = _disk(Part.DISK, _NO_STORAGE, 60)
+_unwritable = _disk(Part.DISK, _READ_ONLY, 60, heals=False)
 _ERRNO: dict[int, Judge] = {
     errno.ENOSPC: _full(Part.DISK),
     errno.EDQUOT: _full(Part.DISK),
@@ -196,7 +207,12 @@ def _judge_postgresql(error: BaseException) -> Judge | None:
     is_away = kinds & {"OperationalError", "InterfaceError"} or type(error).__name__ == (
         "DatabaseError"
     )
-    return _away if is_away else None
+    if not is_away:
+        return None
+    said = str(error)
+    if _LOCKED_OUT.search(said):
+        return _locked_out
+    return _busy if _CROWDED.search(said) else _away
 
 
 def _longest(known: Iterable[str], code: str) -> str | None:

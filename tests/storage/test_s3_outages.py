@@ -117,7 +117,6 @@ def site(
     ("failure", "status", "sentence"),
     [
         (403, 503, NO_STORAGE),
-        (500, 503, NO_STORAGE),
         (507, 507, "The index has no space left"),
         ("gone", 503, NO_STORAGE),
     ],
