@@ -28,5 +28,5 @@ WORKDIR /data
 VOLUME /data
 EXPOSE 6543
 HEALTHCHECK --interval=15s --timeout=5s --start-period=30s \
-    CMD ["python", "-c", "from urllib.request import urlopen; urlopen('http://127.0.0.1:6543/_health', timeout=4)"]
+    CMD ["python", "-c", "from urllib.request import urlopen; urlopen('http://127.0.0.1:6543/_ready', timeout=4)"]
 CMD ["greenroom", "serve", "--host", "0.0.0.0", "--port", "6543"]

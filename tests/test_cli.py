@@ -260,7 +260,7 @@ def test_a_database_that_does_not_answer_is_one_sentence(run_embedded: Run) -> N
     )
 
     assert result.returncode == 1
-    assert result.stderr.startswith("Error: The database does not answer:")
+    assert result.stderr.startswith("Error: The database cannot be used: OperationalError: ")
     assert len(result.stderr.splitlines()) == 1
 
 

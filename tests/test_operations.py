@@ -252,7 +252,7 @@ def test_the_image_runs_as_somebody_without_rights() -> None:
 def test_the_image_says_whether_it_is_well() -> None:
     checks = [line for line in instructions("Dockerfile") if line.startswith("HEALTHCHECK ")]
     assert len(checks) == 1
-    assert "/_health" in checks[0]
+    assert "/_ready" in checks[0]
 
 
 def test_the_image_keeps_its_data_in_a_volume() -> None:

@@ -6,6 +6,7 @@ import time
 import sqlalchemy.exc
 import structlog
 
+from greenroom.outages import outage_of
 from greenroom.purge_client import PurgeFailed
 from greenroom.registry import job_handlers, jobs, reviews
 from greenroom.registry.job_handlers import HANDLERS
@@ -49,8 +50,11 @@ def do(services: Services, taken: Taken) -> None:
     except Exception as error:
         reason = _reason(error)
         is_bug = not isinstance(error, (*_OUTAGES, sqlalchemy.exc.SQLAlchemyError))
-        write = log.exception if is_bug else log.warning
-        write("a job failed", job=taken.id, kind=taken.kind, attempt=taken.attempt, reason=reason)
+        # What lasts is not written down each time.
+        if is_bug or taken.attempt.bit_count() == 1:
+            write = log.exception if is_bug else log.warning
+            attempt = taken.attempt
+            write("a job failed", job=taken.id, kind=taken.kind, attempt=attempt, reason=reason)
         jobs.fail(services, taken, reason)
     else:
         jobs.succeed(services, taken)
@@ -58,6 +62,9 @@ def do(services: Services, taken: Taken) -> None:
 
 def _reason(error: Exception) -> str:
     """Why, without what a database was asked, which may hold secrets."""
+    outage = outage_of(error)
+    if outage is not None:
+        return outage.reason
     if isinstance(error, sqlalchemy.exc.DBAPIError):
         return f"The database does not answer: {type(error.orig).__name__}."
     if isinstance(error, _OUTAGES):
@@ -79,15 +86,21 @@ class Worker:
 
     def run(self, stop: threading.Event) -> None:
         """Work until the event is set, through outages of the database."""
-        prepared = False
+        prepared, is_out = False, False
         while not stop.is_set():
             try:
                 if not prepared:
                     reviews.enqueue_waiting(self._services)
                     prepared = True
                 self._look(stop)
-            except (sqlalchemy.exc.SQLAlchemyError, OSError) as error:
-                log.warning("no jobs are done, until this is over", reason=_reason(error))
+            except (sqlalchemy.exc.SQLAlchemyError, StorageUnavailable, OSError) as error:
+                if not is_out:
+                    log.warning("no jobs are done, until this is over", reason=_reason(error))
+                is_out = True
+            else:
+                if is_out:
+                    log.info("jobs are done again")
+                is_out = False
             stop.wait(LOOK_EVERY)
         deadline = time.monotonic() + PARTING
         for thread in self._threads.values():

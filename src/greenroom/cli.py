@@ -10,7 +10,7 @@ import signal
 import sys
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from datetime import timedelta
 from functools import wraps
 from multiprocessing.connection import Connection
@@ -24,6 +24,7 @@ import structlog
 from greenroom import __version__, logs, times
 from greenroom.database import UnusableDatabase
 from greenroom.models import Draft, ReviewState, RoleName
+from greenroom.outages import Outage, Part, outage_of
 from greenroom.registry import (
     accounts,
     draft_contents,
@@ -85,10 +86,20 @@ def main() -> None:
         greenroom(standalone_mode=True)
     except (Refusal, BadSettings, StorageUnavailable, UnusableDatabase, ValueError) as error:
         _fail(str(error))
-    except sqlalchemy.exc.OperationalError as error:
-        _fail(f"The database does not answer: {str(error.orig).strip().splitlines()[0]}")
     except PermissionError as error:
         _fail(f"No permission for {error.filename}.")
+    except (sqlalchemy.exc.SQLAlchemyError, OSError) as error:
+        outage = outage_of(error)
+        if outage is None:
+            raise
+        _fail(_said_of(outage))
+
+
+def _said_of(outage: Outage) -> str:
+    """What is out of order, for the operator."""
+    if outage.part is Part.DATABASE:
+        return f"The database cannot be used: {outage.reason}."
+    return outage.reason
 
 
 def _fail(sentence: str) -> NoReturn:
@@ -124,8 +135,18 @@ def with_new_services(
 def with_new_services_to_fork(
     command: Callable[Concatenate[Services, P], None],
 ) -> Callable[P, None]:
-    """The same for a command that forks, before which no storage may have been talked to here."""
-    return _with_services(command, may_begin=True, check=_check_storage_apart)
+    """The same for a command that forks, before which no storage may have been talked to here.
+
+    A database that does not answer may do so later.
+    """
+    return _with_services(command, may_begin=True, check=_check_storage_apart, may_wait=True)
+
+
+def with_new_services_to_work(
+    command: Callable[Concatenate[Services, P], None],
+) -> Callable[P, None]:
+    """The same for a command that runs for long, and waits for what does not answer."""
+    return _with_services(command, may_begin=True, check=_check_storage_to_work, may_wait=True)
 
 
 StorageCheck = Callable[[Services, bool], None]
@@ -147,11 +168,30 @@ def _check_storage(services: Services, is_new: bool) -> None:
         log.warning("nobody knows whether the storage is the right one", reason=str(error))
 
 
+def _check_storage_to_work(services: Services, is_new: bool) -> None:
+    """The same, and whether it can be written to; a warning where that may pass by itself.
+
+    Raises:
+        storage_identity.ForeignStorage: it belongs to another database.
+        StorageUnavailable: nothing can be written to it, and that will not pass.
+    """
+    _check_storage(services, is_new)
+    if is_new:
+        return
+    try:
+        services.storage.check_writable()
+    except StorageUnavailable as error:
+        outage = outage_of(error)
+        if outage is None or not outage.heals:
+            raise
+        log.warning("the storage takes no files: uploads are refused", reason=str(error))
+
+
 def _check_storage_apart(services: Services, is_new: bool) -> None:
     """The same, without a trace in this process."""
     settings = services.settings
     if settings.storage_url is None:
-        _check_storage(services, is_new)
+        _check_storage_to_work(services, is_new)
         return
     services.database.close()
     processes = multiprocessing.get_context("spawn")
@@ -173,9 +213,9 @@ def _tell_storage_problem(settings: Settings, is_new: bool, answer: Connection) 
     logs.configure(settings)
     services = open_services(settings)
     try:
-        _check_storage(services, is_new)
-    except storage_identity.ForeignStorage as refusal:
-        answer.send(str(refusal))
+        _check_storage_to_work(services, is_new)
+    except (storage_identity.ForeignStorage, StorageUnavailable) as problem:
+        answer.send(str(problem))
     else:
         answer.send(None)
     finally:
@@ -187,16 +227,37 @@ def _with_services(
     *,
     may_begin: bool,
     check: StorageCheck | None = _check_storage,
+    may_wait: bool = False,
 ) -> Callable[P, None]:
     @wraps(command)
     def run(*args: P.args, **kwargs: P.kwargs) -> None:
         with _open(may_begin=may_begin, check=check) as services:
-            _prepare_database(services)
-            if check is not None:
-                check(services, False)
+            with _waiting(services) if may_wait else nullcontext():
+                _prepare_database(services)
+                if check is not None:
+                    check(services, False)
             command(services, *args, **kwargs)
 
     return run
+
+
+@contextmanager
+def _waiting(services: Services, *, warns: bool = True) -> Iterator[None]:
+    """Warn, and go on, where a database elsewhere does not answer, which may be over soon.
+
+    What is not looked at then is told by ``/_ready``, and looked at before anything is deleted.
+    """
+    try:
+        yield
+    except sqlalchemy.exc.SQLAlchemyError as error:
+        outage = outage_of(error)
+        if services.settings.embedded or outage is None or not outage.heals:
+            raise
+        if warns:
+            log.warning(
+                "the database does not answer: requests are told so until it does",
+                reason=outage.reason,
+            )
 
 
 @contextmanager
@@ -281,7 +342,8 @@ def serve(services: Services, host: str, port: int, workers: int) -> None:
     for warning in [*exposure_warnings(settings), *([shortage] if shortage else [])]:
         log.warning(warning)
     secret_key(settings)  # made before the workers start, so that they agree on it
-    with services.reading() as uow:
+    is_new = False
+    with _waiting(services, warns=False), services.reading() as uow:
         is_new = accounts.is_empty(uow.db)
     services.database.close()  # connections do not survive the fork of the workers
 
@@ -305,6 +367,7 @@ def serve(services: Services, host: str, port: int, workers: int) -> None:
             THREAD_LOCALS,
             lambda: PublicChanges(open_.database),
             settings.trusted_proxies,
+            settings.stale_answers,
         )
 
     with _alone(settings):
@@ -337,7 +400,7 @@ def _alone(settings: Settings) -> Iterator[None]:
 
 
 @greenroom.command()
-@with_new_services
+@with_new_services_to_work
 def work(services: Services) -> None:
     """Do what follows from commits, until SIGTERM or SIGINT; ``serve`` does so by itself."""
     from greenroom import background

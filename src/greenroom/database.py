@@ -8,6 +8,7 @@ begins, so that it can never fail half-way because another writer was faster.
 
 import hashlib
 import os
+import sqlite3
 from contextlib import suppress
 from functools import cache
 from pathlib import Path
@@ -28,6 +29,15 @@ _KEPT_OPEN = 8
 _MOST_OPEN = 24  # more than a process has threads that answer requests
 MOST_CONNECTIONS = _MOST_OPEN + 8
 """How many connections to PostgreSQL a worker has at most, with those of its background jobs."""
+# What PostgreSQL's client library waits for: else a server that has gone without a word holds
+# whoever asks it for a quarter of an hour. The URL may say otherwise.
+_PATIENCE: dict[str, str | int] = {
+    "connect_timeout": 10,
+    "keepalives_idle": 30,
+    "keepalives_interval": 10,
+    "keepalives_count": 3,
+    "tcp_user_timeout": 30_000,
+}
 _WRITES = "greenroom_writes"
 # Where alembic writes down what it has done.
 _VERSIONS = sqlalchemy.table("alembic_version", sqlalchemy.column("version_num", sqlalchemy.String))
@@ -52,6 +62,10 @@ class Database:
         """``url`` is SQLAlchemy's, for SQLite or PostgreSQL through psycopg2."""
         self.engine = _engine(sqlalchemy.make_url(url))
         self.is_sqlite = self.engine.dialect.name == "sqlite"
+        self._file: str | None = None
+        if self.is_sqlite and self.engine.url.database:
+            self._file = os.path.abspath(self.engine.url.database)
+            _watch_file(self.engine, self._file)
         self.reading: sessionmaker[Session] = sessionmaker(
             self.engine
             if self.is_sqlite
@@ -70,6 +84,8 @@ class Database:
             UnusableDatabase: the database lacks something that the schema needs, or is of a newer
                 version of Greenroom.
         """
+        if self._file is not None:
+            _make_sqlite_file(self._file)
         if self.is_current():
             return
         # Imported where it is needed: it takes as long as most commands.
@@ -78,11 +94,13 @@ class Database:
         alembic.command.upgrade(self._alembic(), "head")
 
     def is_current(self) -> bool:
-        """Whether the schema is at the newest revision.
+        """Whether the schema is at the newest revision; not where there is no database yet.
 
         Raises:
             UnusableDatabase: it is of a newer version of Greenroom.
         """
+        if self._file is not None and not os.path.exists(self._file):
+            return False
         with self.engine.connect() as connection:
             if not sqlalchemy.inspect(connection).has_table(_VERSIONS.name):
                 return False
@@ -114,6 +132,25 @@ class Database:
             f"workers of the index may need {needed} ({MOST_CONNECTIONS} each): raise its "
             "max_connections, or start fewer workers."
         )
+
+    def file_identity(self) -> tuple[int, int] | None:
+        """Which file SQLite's database is now: another one when it was replaced meanwhile.
+
+        None where it is no file.
+
+        Raises:
+            OSError: there is none.
+        """
+        return _identity(self._file) if self._file is not None else None
+
+    def is_read_only(self, session: Session) -> bool:
+        """Whether the database takes no changes, whoever asks; it is asked in this session."""
+        if self._file is not None:
+            return not os.access(self._file, os.W_OK)
+        if self.is_sqlite:
+            return False
+        asked = "pg_is_in_recovery() OR current_setting('default_transaction_read_only')::boolean"
+        return bool(session.scalar(text(f"SELECT {asked}")))
 
     def close(self) -> None:
         """Close every pooled connection."""
@@ -164,24 +201,53 @@ def _engine(url: URL) -> Engine:
             pool_pre_ping=True,
             pool_size=_KEPT_OPEN,
             max_overflow=_MOST_OPEN - _KEPT_OPEN,
+            connect_args={
+                name: value for name, value in _PATIENCE.items() if name not in url.query
+            },
         )
     if url.database:
         Path(url.database).parent.mkdir(parents=True, exist_ok=True)
     engine = sqlalchemy.create_engine(
         url, pool_size=8, max_overflow=56, connect_args={"timeout": _BUSY_TIMEOUT_MS / 1000}
     )
-    event.listen(engine, "do_connect", _make_sqlite_file)
     event.listen(engine, "connect", _prepare_sqlite)
     event.listen(engine, "begin", _begin_sqlite)
     return engine
 
 
-def _make_sqlite_file(
-    _dialect: Dialect, _record: ConnectionPoolEntry, arguments: list[str], _more: object
-) -> None:
+def _make_sqlite_file(path: str) -> None:
     """Make a new database readable to nobody else; what the driver adds to it follows suit."""
     with suppress(FileExistsError):
-        os.close(os.open(arguments[0], os.O_CREAT | os.O_EXCL, 0o600))
+        os.close(os.open(path, os.O_CREAT | os.O_EXCL, 0o600))
+
+
+def _watch_file(engine: Engine, path: str) -> None:
+    """Use no connection to a file that was taken away, or replaced, and make none in its place.
+
+    What was written to it would be lost, and an empty one would take the place of the lost one.
+    """
+
+    def look_before(_dialect: Dialect, record: ConnectionPoolEntry, *_: object) -> None:
+        try:
+            record.info["file"] = _identity(path)
+        except OSError as error:
+            raise sqlite3.OperationalError(f"unable to open database file {path}") from error
+
+    def look_again(_connection: object, record: ConnectionPoolEntry, _proxy: object) -> None:
+        try:
+            is_the_same = record.info.get("file") == _identity(path)
+        except OSError:
+            is_the_same = False
+        if not is_the_same:
+            raise sqlalchemy.exc.DisconnectionError("The database file is another one.")
+
+    event.listen(engine, "do_connect", look_before)
+    event.listen(engine, "checkout", look_again)
+
+
+def _identity(path: str) -> tuple[int, int]:
+    status = os.stat(path)
+    return status.st_dev, status.st_ino
 
 
 def _prepare_sqlite(connection: object, _entry: ConnectionPoolEntry) -> None:

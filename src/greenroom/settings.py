@@ -141,6 +141,7 @@ class Settings(BaseModel):
     purge_url: BaseUrl | None = None
     purge_token: str | None = None
     trash_days: Annotated[int, Field(ge=0, le=36500)] = 14
+    stale_seconds: Annotated[int, Field(ge=0, le=86400)] | None = None
     log_format: Literal["text", "json"] = "json"
 
     @model_validator(mode="after")
@@ -156,6 +157,13 @@ class Settings(BaseModel):
     def private(self) -> bool:
         """Whether this index takes what only makes sense inside a company."""
         return self.policy == "private"
+
+    @property
+    def stale_answers(self) -> int:
+        """For how many seconds public answers are sent while the database does not answer."""
+        if self.stale_seconds is None:
+            return 0 if self.private else 300
+        return self.stale_seconds
 
     @property
     def embedded(self) -> bool:
@@ -203,6 +211,7 @@ _ACCEPTS = {
     "new_projects_per_day": "a whole number, 0 for no limit",
     "uploads_per_hour": "a whole number, 0 for no limit",
     "release_open_days": "a whole number of days, 0 for ever",
+    "stale_seconds": "a whole number of seconds up to 86400, 0 for not at all",
     "trash_days": "a whole number of days, 0 for not at all",
     "max_file_size": "a whole number with an optional KiB, MiB, GiB or TiB, such as 1GiB",
     "max_project_size": "a whole number with an optional KiB, MiB, GiB or TiB, such as 10GiB",

@@ -108,6 +108,29 @@ def test_a_lease_that_is_renewed_lasts(services: Services, clock: FakeClock) -> 
     assert states(services) == [("purge", "done", 1)]
 
 
+@pytest.mark.parametrize("act", ["written", "taken", "failed", "postponed"])
+def test_nobody_waits_for_a_clock_that_was_ahead(
+    services: Services, clock: FakeClock, act: str
+) -> None:
+    """What was done with a job two days ahead holds it up for no longer than it would have."""
+    days = timedelta(days=2)
+    if act != "written":
+        enqueue(services)
+    clock.advance(days)
+    if act == "written":
+        enqueue(services)
+    elif act == "taken":
+        taken(services)
+    elif act == "failed":
+        assert failed(services, taken(services))
+    else:
+        assert later(services, taken(services))
+    clock.advance(-days)
+
+    assert jobs.due_kinds(services) == {"purge"}
+    assert jobs.succeed(services, taken(services))
+
+
 def later(services: Services, job: Taken) -> bool:
     return jobs.postpone(services, job, services.clock() + SECOND)
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from greenroom.storage import BlobMissing, Shelf, Storage, open_storage
+from greenroom.storage import BlobMissing, Shelf, Storage, StorageUnavailable, open_storage
 from tests.storage.keeping import CONTENT, DIGEST, MIB, OTHER, content_of, keep, received
 from tests.storage.processes import start
 
@@ -133,7 +133,7 @@ def test_a_blob_that_is_not_kept_is_missing(
 def test_putting_a_file_that_is_not_there_is_an_error_and_keeps_nothing(
     storage: Storage, tmp_path: Path
 ) -> None:
-    with pytest.raises(FileNotFoundError):
+    with pytest.raises(StorageUnavailable, match="nothing"):
         storage.put(tmp_path / "nothing", DIGEST)
 
     assert DIGEST not in storage

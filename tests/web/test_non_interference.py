@@ -87,6 +87,7 @@ JSON = "application/vnd.pypi.simple.v1+json"
 PUBLIC_VIEWS = {
     (Root, ""): ["/"],
     (Root, "_health"): ["/_health"],
+    (Root, "_ready"): [],  # it looks at nothing that anybody has put there
     (Root, "robots.txt"): ["/robots.txt"],
     (Sitemap, ""): ["/sitemap.xml", "/sitemap.xml?page=1"],
     (Feeds, "updates.xml"): ["/rss/updates.xml"],

@@ -1,12 +1,11 @@
 """A file on its way in: what arrived, what was said about it, and what is inside."""
 
 import contextlib
-import errno
 import hashlib
 import os
 import shutil
 import tempfile
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cache
@@ -17,6 +16,7 @@ from typing import BinaryIO, Literal, Protocol, Self
 from packaging.version import Version
 
 from greenroom.registry.errors import OutOfSpace
+from greenroom.storage import StorageFull, disk_errors
 
 RESERVE = 64 * 2**20
 """So many bytes of the disk stay free: uploads are refused before that."""
@@ -110,14 +110,38 @@ class TooManyBytes(Exception):
         self.limit = limit
 
 
+def has_room(folder: Path) -> bool:
+    """Whether the disk of a folder has more free than what stays free.
+
+    Raises:
+        greenroom.storage.StorageUnavailable: nobody can say.
+    """
+    with disk_errors(folder):
+        return shutil.disk_usage(folder).free >= RESERVE
+
+
 def _check_space(folder: Path) -> None:
     """Refuse to write into a folder whose disk is nearly full: the database needs room as well.
 
     Raises:
         OutOfSpace: it is.
     """
-    if shutil.disk_usage(folder).free < RESERVE:
+    if not has_room(folder):
         raise OutOfSpace(_FULL)
+
+
+@contextlib.contextmanager
+def _writing(folder: Path) -> Iterator[None]:
+    """Turn what the disk of the folder says, which takes no more, into ``OutOfSpace``.
+
+    Raises:
+        greenroom.storage.StorageUnavailable: it cannot be written to.
+    """
+    try:
+        with disk_errors(folder):
+            yield
+    except StorageFull as error:
+        raise OutOfSpace(_FULL) from error
 
 
 class _Hash(Protocol):
@@ -201,13 +225,15 @@ class Receiver:
 
         Raises:
             OutOfSpace: the disk is nearly full.
+            greenroom.storage.StorageUnavailable: it cannot be written to.
         """
         _check_space(folder)
         self._folder = folder
         self._limit = limit
         self._size = 0
         self._digests = _Digests(digests)
-        number, path = tempfile.mkstemp(prefix="upload-", dir=folder)
+        with _writing(folder):
+            number, path = tempfile.mkstemp(prefix="upload-", dir=folder)
         self._path = Path(path)
         self._file: BinaryIO = os.fdopen(number, "wb", buffering=0)
 
@@ -217,6 +243,7 @@ class Receiver:
         Raises:
             TooManyBytes: they are more than may arrive.
             OutOfSpace: the disk is full, or nearly so.
+            greenroom.storage.StorageUnavailable: it cannot be written to.
         """
         before = self._size
         self._size += len(piece)
@@ -226,13 +253,9 @@ class Receiver:
             _check_space(self._folder)
         self._digests.add(piece)
         left = memoryview(piece)
-        try:
+        with _writing(self._folder):
             while left:  # a disk that is nearly full takes a part
                 left = left[self._file.write(left) :]
-        except OSError as error:
-            if error.errno in (errno.ENOSPC, errno.EDQUOT):
-                raise OutOfSpace(_FULL) from error
-            raise
 
     def received(self) -> Received:
         """What has arrived; nothing more may."""

@@ -196,13 +196,19 @@ def _next(uow: UnitOfWork, kinds: Collection[str]) -> Select[Job]:
 
 
 def _is_free(uow: UnitOfWork) -> ColumnElement[bool]:
-    # A lease that lasts longer than any, and a job of the future, are of a clock that was ahead.
+    # A lease or a pause that lasts longer than any, and a job of the future, are of a clock that
+    # was ahead.
     unleased = or_(
         Job.leased_until.is_(None),
         Job.leased_until <= uow.now,
         Job.leased_until > uow.now + LEASE + AT_ONCE,
     )
-    is_due = or_(Job.due <= uow.now, Job.created > uow.now + AT_ONCE)
+    longest = max(LONGEST_PAUSE, 2 * uow.settings.review_timeout)
+    is_due = or_(
+        Job.due <= uow.now,
+        Job.created > uow.now + AT_ONCE,
+        (Job.attempts > 0) & (Job.due > uow.now + longest + AT_ONCE),
+    )
     return (Job.state == JobState.WAITING) & is_due & unleased
 
 

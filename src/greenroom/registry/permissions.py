@@ -257,7 +257,7 @@ class ApiToken(_WithAccount):
     def note_use(self, now: datetime) -> None:
         """Remember it to the minute, so that most uses write nothing."""
         last = self.token.last_used
-        if last is None or now - last >= _LAST_USED_PRECISION:
+        if last is None or abs(now - last) >= _LAST_USED_PRECISION:
             self.token.last_used = now
 
     def _covered(self, project: Project) -> frozenset[Act]:

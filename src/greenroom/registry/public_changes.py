@@ -1,6 +1,7 @@
 """What has become public, or has changed in public, since it was looked at last."""
 
 from collections.abc import Iterable
+from contextlib import suppress
 from typing import Protocol, cast
 
 from sqlalchemy import bindparam, func, select
@@ -27,6 +28,7 @@ class PublicChanges:
         self._database = database
         self._connection: PoolProxiedConnection | None = None
         self._version: int | None = None
+        self._file: tuple[int, int] | None = None
         self._last: tuple[int, str, object] | None = None
         self._has_looked = False
         entries = select(JournalEntry.id, JournalEntry.normalized_name, JournalEntry.at)
@@ -51,13 +53,15 @@ class PublicChanges:
         try:
             return self._look()
         except BaseException:
-            self._version, self._has_looked = None, False
-            self._disconnect()
+            self._begin_anew()
             raise
 
     def _look(self) -> Iterable[str] | None:
         cursor = self._cursor()
         if self._database.is_sqlite:
+            if self._database.file_identity() != self._file:
+                self._begin_anew()
+                return None
             cursor.execute("PRAGMA data_version")
             version = cursor.fetchall()[0][0]
             if version == self._version:
@@ -79,8 +83,14 @@ class PublicChanges:
         names = {name for _, name, _ in newer}
         return {key for name in names for key in purging.keys_of(name)}
 
+    def _begin_anew(self) -> None:
+        """Another file has taken the place of the database: the next look connects to that."""
+        self._version, self._has_looked = None, False
+        self._disconnect()
+
     def _cursor(self) -> _Cursor:
         if self._connection is None:
+            self._file = self._database.file_identity()
             connection = self._database.engine.raw_connection()
             connection.detach()
             if not self._database.is_sqlite:
@@ -94,5 +104,7 @@ class PublicChanges:
 
     def _disconnect(self) -> None:
         connection, self._connection = self._connection, None
-        if connection is not None:
-            connection.close()
+        if connection is not None and connection.dbapi_connection is not None:
+            # Past the pool, which would end a transaction first, on a connection that may be lost.
+            with suppress(Exception):
+                connection.dbapi_connection.close()

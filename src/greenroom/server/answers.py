@@ -13,7 +13,7 @@ import re
 import sys
 from collections import OrderedDict, deque
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import BinaryIO
 
@@ -29,6 +29,7 @@ WORTH_COMPRESSING = 512
 REMEMBERED_CHANGES = 64
 
 _COMPRESSIBLE = re.compile(rb"text/|application/(?:json|xml|rss\+xml|.*\+json|.*\+html|.*\+xml)")
+_CACHE_CONTROL = re.compile(rb"\r\ncache-control:[^\r]*\r\n", re.IGNORECASE)
 _GZIP_LEVEL = 6
 _ZSTD_LEVEL = 9
 # What Vary may name: what answers are kept by.
@@ -81,6 +82,23 @@ class Answer:
     def is_known_by(self, etags: bytes | None) -> bool:
         """Whether a client that has answers with these entity tags has this one."""
         return etags is not None and bool(self.etag) and matches(etags, self.etag)
+
+
+def stale(answer: Answer, age: int) -> Answer:
+    """The answer as it is sent while nobody can say whether it still holds.
+
+    It says since when (RFC 9111, sections 5.1 and 5.5), and nobody else may keep it unasked.
+
+    Args:
+        answer: as it was kept.
+        age: for how many seconds nobody has known.
+    """
+    more = b'Age: %d\r\nWarning: 110 - "Response is Stale"\r\n' % age
+    head, not_modified = (
+        _CACHE_CONTROL.sub(b"\r\nCache-Control: no-cache\r\n", lines) + more
+        for lines in (answer.head, answer.not_modified)
+    )
+    return replace(answer, head=head, not_modified=not_modified)
 
 
 def matches(etags: bytes, etag: bytes) -> bool:

@@ -7,7 +7,7 @@ from typing import Protocol
 from wsgiref.types import WSGIApplication
 
 from greenroom.server.addresses import Addresses
-from greenroom.server.answers import Answer, Answers, Wanted, preferred_coding
+from greenroom.server.answers import Answer, Answers, Wanted, preferred_coding, stale
 from greenroom.server.changes import Changes, Source
 from greenroom.server.wsgi_pool import Locals, WsgiPool
 from greenroom.settings import Networks
@@ -66,6 +66,7 @@ class Front:
         locals_: Locals,
         source: Source | None,
         proxies: Networks,
+        stale_seconds: float = 0,
     ) -> None:
         """See :func:`greenroom.server.serve.serve`."""
         self.timing = timing
@@ -74,7 +75,7 @@ class Front:
         self.connections: set[Open] = set()
         self.heads: dict[bytes, tuple[Wanted, bool]] = {}
         self.pool = WsgiPool(application, threads, loop, locals_)
-        self._changes = Changes(source, self.answers) if source is not None else None
+        self._changes = Changes(source, self.answers, stale_seconds) if source is not None else None
 
     def wanted(
         self, method: str | None, target: str, headers: Sequence[tuple[bytes, bytes]]
@@ -110,25 +111,37 @@ class Front:
         self.heads[head] = wanted, is_head
 
     def find_now(self, wanted: Wanted) -> Answer | None:
-        """The answer that is kept, if it holds now and that can be said at once."""
+        """The answer that is kept, if it holds now and that can be said at once.
+
+        Where nobody can say whether it holds, the answer says so, for as long as it may.
+        """
         changes = self._changes
-        if changes is None or not changes.is_instant or not changes.look_now():
+        if changes is None or not changes.is_instant:
             return None
-        return self.answers.find(wanted)
+        return self._found(wanted, changes, holds=changes.look_now())
+
+    def _found(self, wanted: Wanted, changes: Changes, *, holds: bool) -> Answer | None:
+        if holds:
+            return self.answers.find(wanted)
+        age = changes.staleness
+        answer = self.answers.find(wanted) if age is not None else None
+        return stale(answer, age) if answer is not None and age is not None else None
 
     async def find(self, wanted: Wanted) -> Answer | None:
-        """The answer that is kept, if it holds now."""
+        """The answer that is kept, if it holds now; see :meth:`find_now`."""
         changes = self._changes
         assert changes is not None  # noqa: S101 - else nothing is wanted
         if changes.is_instant:
             return self.find_now(wanted)
-        return self.answers.find(wanted) if await changes.look() else None
+        return self._found(wanted, changes, holds=await changes.look())
 
     def check(self) -> None:
-        """Cut clients off that have had their time."""
+        """Cut clients off that have had their time, and see what has changed."""
         now = asyncio.get_running_loop().time()
         for connection in list(self.connections):
             connection.check(now)
+        if self._changes is not None:
+            self._changes.keep_informed()
 
     def end_idle(self) -> None:
         """Close the connections on which nothing is asked."""

@@ -55,12 +55,15 @@ class Served:
         make_source: makes, in each worker, what tells when public answers have changed. None: no
             answer is kept.
         proxies: where trusted proxies are, whose connections are other people's.
+        stale_seconds: for so long public answers that are kept are sent while nobody can say
+            whether they still hold.
     """
 
     application: WSGIApplication
     locals: Locals = ()
     make_source: Callable[[], Source] | None = None
     proxies: Networks = ()
+    stale_seconds: float = 0
 
 
 @dataclass(frozen=True)
@@ -238,6 +241,7 @@ class _Worker(ASGIWorker):
             locals_=self.asgi.locals,
             source=make_source() if make_source is not None else None,
             proxies=self.asgi.proxies,
+            stale_seconds=self.asgi.stale_seconds,
         )
         servers = [
             await loop.create_server(lambda: Connection(self, front), sock=listener.sock)

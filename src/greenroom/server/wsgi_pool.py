@@ -218,7 +218,8 @@ class Exchange:
                 self._give_all(result)
         except BaseException as error:
             self.failed = True
-            if not (self._abandoned or isinstance(error, BodyBroken)):
+            # Whoever breaks an answer off, or a body, has said why.
+            if not (self._abandoned or isinstance(error, ConnectionAbortedError)):
                 log.exception("The application has failed.")
         finally:
             self._close(result)

@@ -11,8 +11,10 @@ from greenroom.storage.blobs import (
     Parts,
     Shelf,
     Storage,
+    StorageFull,
     StorageUnavailable,
 )
+from greenroom.storage.disk import disk_errors
 from greenroom.storage.local import LocalStorage
 from greenroom.storage.open import open_copy, open_storage
 from greenroom.storage.s3 import S3Parts, S3Storage
@@ -28,7 +30,9 @@ __all__ = [
     "S3Storage",
     "Shelf",
     "Storage",
+    "StorageFull",
     "StorageUnavailable",
+    "disk_errors",
     "open_copy",
     "open_storage",
 ]

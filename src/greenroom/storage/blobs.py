@@ -19,6 +19,8 @@ from typing import BinaryIO, Protocol, Self
 CHUNK_SIZE = 128 * 1024
 MARKER = "identity"
 """The name of what a storage is marked with, beside its blobs."""
+PROBE = "writable"
+"""The name of what is written to see whether anything can be."""
 
 _DIGEST = re.compile(r"[0-9a-f]{64}")
 
@@ -48,7 +50,15 @@ class PartMissing(LookupError):
 
 
 class StorageUnavailable(Exception):
-    """The storage cannot be used now: its driver is not installed, or the service refuses."""
+    """The storage cannot be used now.
+
+    Its driver is not installed, the service does not answer or refuses, or the disk cannot be read
+    or written. The text says which, for the operator.
+    """
+
+
+class StorageFull(StorageUnavailable):
+    """There is no room left for what was to be kept."""
 
 
 class Blob:
@@ -163,7 +173,9 @@ class Storage(Protocol):
 
     All methods may be called from many threads, and from many processes on the same place. Every
     ``digest`` is 64 lower-case hexadecimal characters, else ``ValueError``. A service that does not
-    answer, or refuses, raises ``StorageUnavailable`` from any method that asks it.
+    answer, or refuses, and a disk that cannot be read or written, raise ``StorageUnavailable`` from
+    any method that needs them, ``StorageFull`` where no room is left. What was kept before still
+    is.
     """
 
     @property
@@ -264,6 +276,14 @@ class Storage(Protocol):
 
     def mark(self, text: str) -> None:
         """Mark the storage with a text, durably, in place of what it was marked with."""
+        ...
+
+    def check_writable(self) -> None:
+        """Write something small that is no blob, in place of what was written so before.
+
+        Raises:
+            StorageUnavailable: that is not possible now.
+        """
         ...
 
     def __contains__(self, digest: object) -> bool:

@@ -1,15 +1,37 @@
 """Files and folders of this machine, such that they survive a loss of power."""
 
+import errno
 import fcntl
 import os
 import secrets
 import shutil
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
 
+from greenroom.storage.blobs import StorageFull, StorageUnavailable
+
+FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
+"""What a disk says that takes no more."""
+
 _FICLONE = 0x40049409
 """Linux's request to share the blocks of another file; an error on other systems."""
+
+
+@contextmanager
+def disk_errors(folder: Path) -> Iterator[None]:
+    """Turn what the disk of ``folder`` says into ``StorageUnavailable`` or ``StorageFull``."""
+    try:
+        yield
+    except OSError as error:
+        said = error.strerror or type(error).__name__
+        if error.errno in FULL:
+            raise StorageFull(f"The disk of {folder} is full: {said}.") from error
+        raise StorageUnavailable(
+            f"The folder {folder} cannot be used: {said} ({error.filename or folder})."
+        ) from error
 
 
 def make_folder(folder: Path, mode: int = 0o777) -> None:

@@ -9,7 +9,7 @@ from contextlib import suppress
 from datetime import timedelta
 from pathlib import Path
 
-from greenroom.storage.disk import is_older, make_folder
+from greenroom.storage.disk import disk_errors, is_older, make_folder
 
 _FOLDERS = "review-"
 """What the names of folders begin with that are made here, for some time."""
@@ -21,23 +21,33 @@ class Incoming:
     def __init__(self, incoming: Path) -> None:
         """Use the folder ``incoming``, and make it if it is not there."""
         self._incoming = incoming
-        make_folder(incoming)
+        with disk_errors(incoming):
+            make_folder(incoming)
 
     @property
     def incoming(self) -> Path:
-        """See ``Storage.incoming``."""
+        """See ``Storage.incoming``. Where it was taken away, it is made again."""
+        with disk_errors(self._incoming):
+            self._incoming.mkdir(exist_ok=True)
         return self._incoming
 
     def new_file(self) -> Path:
         """See ``Storage.new_file``."""
-        descriptor, name = tempfile.mkstemp(prefix="upload-", dir=self._incoming)
-        os.close(descriptor)
+        incoming = self.incoming
+        with disk_errors(incoming):
+            descriptor, name = tempfile.mkstemp(prefix="upload-", dir=incoming)
+            os.close(descriptor)
         return Path(name)
 
     def stale_incoming(self, older_than: timedelta) -> Iterator[Path]:
         """See ``Storage.stale_incoming``."""
-        for path in self._incoming.iterdir():
-            with suppress(FileNotFoundError):  # its owner, or another housekeeper, was faster
+        with disk_errors(self._incoming):
+            paths = list(self._incoming.iterdir())
+        for path in paths:
+            with (
+                disk_errors(self._incoming),
+                suppress(FileNotFoundError),
+            ):  # its owner, or another housekeeper, was faster
                 status = path.lstat()
                 is_ours = stat.S_ISREG(status.st_mode) or path.name.startswith(_FOLDERS)
                 if is_ours and is_older(status, older_than):
@@ -47,7 +57,7 @@ class Incoming:
         """See ``Storage.remove_stale_incoming``."""
         removed = 0
         for path in self.stale_incoming(older_than):
-            with suppress(FileNotFoundError):
+            with disk_errors(self._incoming), suppress(FileNotFoundError):
                 if path.is_dir() and not path.is_symlink():
                     shutil.rmtree(path)
                 else:

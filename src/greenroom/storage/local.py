@@ -23,17 +23,28 @@ from typing import BinaryIO
 from greenroom.storage.blobs import (
     CHUNK_SIZE,
     MARKER,
+    PROBE,
     Blob,
     BlobMissing,
     Shelf,
+    StorageUnavailable,
     available_bytes,
     check_digest,
     check_range,
     is_digest,
     size_of,
 )
-from greenroom.storage.disk import flush, is_older, link_or_copy, make_folder, write_durably
+from greenroom.storage.disk import (
+    disk_errors,
+    flush,
+    is_older,
+    link_or_copy,
+    make_folder,
+    write_durably,
+)
 from greenroom.storage.incoming import Incoming
+
+_PROBE_CONTENT = b"Whether anything can be written here is seen by writing this.\n"
 
 
 class LocalStorage(Incoming):
@@ -45,6 +56,7 @@ class LocalStorage(Incoming):
         """Use ``folder``, and make it if it is not there."""
         super().__init__(folder / "incoming")
         self._folder = folder
+        self._was_marked = False
         self._lasting: set[Path] = set()
 
     def put(self, path: Path, digest: str) -> None:
@@ -53,6 +65,24 @@ class LocalStorage(Incoming):
 
     def put_all(self, contents: Mapping[str, Path | bytes]) -> None:
         """See ``Storage.put_all``."""
+        with disk_errors(self._folder):
+            self._check_presence()
+            self._put_all(contents)
+
+    def _check_presence(self) -> None:
+        """See that the folder is the one that it was.
+
+        What would be put into the empty folder where a disk is to be mounted is hidden afterwards.
+        """
+        is_marked = (self._folder / MARKER).exists()
+        if self._was_marked and not is_marked:
+            raise StorageUnavailable(
+                f"The folder {self._folder} is no longer marked as this index's: its disk is not "
+                "mounted, or its files were taken away."
+            )
+        self._was_marked = is_marked
+
+    def _put_all(self, contents: Mapping[str, Path | bytes]) -> None:
         finals = {self._path(digest): content for digest, content in contents.items()}
         for final in finals:
             self._make_folder(final.parent)
@@ -94,16 +124,18 @@ class LocalStorage(Incoming):
     def open(self, digest: str, offset: int = 0, length: int | None = None) -> Blob:
         """See ``Storage.open``. The blob stays readable when it is deleted meanwhile."""
         check_range(offset, length)
-        return _open(self._path(digest), digest, offset, length)
+        with disk_errors(self._folder):
+            return _open(self._path(digest), digest, offset, length)
 
     @contextmanager
     def local(self, digest: str) -> Iterator[Path]:
         """See ``Storage.local``: a link of its own, which stays when the blob is deleted."""
         aside = self._incoming / f"read-{digest}-{secrets.token_hex(8)}"
-        try:
-            link_or_copy(self._path(digest), aside)
-        except FileNotFoundError:
-            raise BlobMissing(digest) from None
+        with disk_errors(self._folder):
+            try:
+                link_or_copy(self._path(digest), aside)
+            except FileNotFoundError:
+                raise BlobMissing(digest) from None
         try:
             yield aside
         finally:
@@ -117,26 +149,29 @@ class LocalStorage(Incoming):
     def move(self, digest: str, source: Shelf, target: Shelf) -> bool:
         """See ``Storage.move``."""
         before, after = self._path(digest, source), self._path(digest, target)
-        make_folder(after.parent)
-        try:
-            os.utime(before)  # so that it never lies there with its old age
-            os.replace(before, after)
-        except FileNotFoundError:
-            return False
-        for folder in (after.parent, before.parent):
-            flush(folder)
+        with disk_errors(self._folder):
+            make_folder(after.parent)
+            try:
+                os.utime(before)  # so that it never lies there with its old age
+                os.replace(before, after)
+            except FileNotFoundError:
+                return False
+            for folder in (after.parent, before.parent):
+                flush(folder)
         return True
 
     def delete(self, digest: str, shelf: Shelf = Shelf.KEPT) -> None:
         """See ``Storage.delete``."""
-        self._path(digest, shelf).unlink(missing_ok=True)
+        with disk_errors(self._folder):
+            self._path(digest, shelf).unlink(missing_ok=True)
 
     def size(self, digest: str, shelf: Shelf = Shelf.KEPT) -> int | None:
         """See ``Storage.size``."""
-        try:
-            return self._path(digest, shelf).stat().st_size
-        except FileNotFoundError:
-            return None
+        with disk_errors(self._folder):
+            try:
+                return self._path(digest, shelf).stat().st_size
+            except FileNotFoundError:
+                return None
 
     @property
     def address(self) -> str:
@@ -145,26 +180,40 @@ class LocalStorage(Incoming):
 
     def marker(self) -> str | None:
         """See ``Storage.marker``."""
-        try:
-            return (self._folder / MARKER).read_text("ascii", "replace").strip()
-        except FileNotFoundError:
-            return None
+        with disk_errors(self._folder):
+            try:
+                text = (self._folder / MARKER).read_text("ascii", "replace").strip()
+            except FileNotFoundError:
+                return None
+        self._was_marked = True
+        return text
 
     def mark(self, text: str) -> None:
         """See ``Storage.mark``."""
-        write_durably(self._folder / MARKER, text)
+        with disk_errors(self._folder):
+            write_durably(self._folder / MARKER, text)
+
+    def check_writable(self) -> None:
+        """See ``Storage.check_writable``."""
+        probe = self._folder / PROBE
+        with disk_errors(self._folder):
+            self._check_presence()
+            probe.write_bytes(_PROBE_CONTENT)
+            (self._incoming / f"{PROBE}-{os.getpid()}").touch()
+            (self._incoming / f"{PROBE}-{os.getpid()}").unlink(missing_ok=True)
 
     def __contains__(self, digest: object) -> bool:
-        return is_digest(digest) and self._path(str(digest)).is_file()
+        return is_digest(digest) and self.size(str(digest)) is not None
 
     def digests(
         self, *, older_than: timedelta | None = None, shelf: Shelf = Shelf.KEPT
     ) -> Iterator[str]:
         """See ``Storage.digests``."""
         for path in self._shelf(shelf).glob("[0-9a-f][0-9a-f]/[0-9a-f][0-9a-f]/*"):
-            with suppress(FileNotFoundError):
-                if is_digest(path.name) and is_older(path.stat(), older_than):
-                    yield path.name
+            with disk_errors(self._folder), suppress(FileNotFoundError):
+                if not (is_digest(path.name) and is_older(path.stat(), older_than)):
+                    continue
+            yield path.name
 
     def _path(self, digest: str, shelf: Shelf = Shelf.KEPT) -> Path:
         return blob_path(self._shelf(shelf), digest)

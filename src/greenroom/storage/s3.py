@@ -15,10 +15,12 @@ from urllib.parse import quote, urlsplit
 from greenroom.storage.blobs import (
     CHUNK_SIZE,
     MARKER,
+    PROBE,
     Blob,
     BlobMissing,
     PartMissing,
     Shelf,
+    StorageFull,
     StorageUnavailable,
     available_bytes,
     check_digest,
@@ -26,6 +28,7 @@ from greenroom.storage.blobs import (
     is_digest,
     size_of,
 )
+from greenroom.storage.disk import disk_errors
 from greenroom.storage.incoming import Incoming
 from greenroom.storage.sigv4 import signed_again
 
@@ -38,6 +41,10 @@ _LARGEST_COPY = 5 * 2**30
 _PART = re.compile(r"[1-9][0-9]{0,9}")
 # The variables from which the driver takes an endpoint by itself.
 _ENDPOINTS = ("AWS_ENDPOINT", "AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_S3")
+
+
+# What services say that take no more: the status, and codes of some of them.
+_NO_ROOM = re.compile(r"\b507\b|InsufficientStorage|QuotaExceeded|StorageFull")
 
 
 class _Bucket:
@@ -79,15 +86,16 @@ class _Bucket:
 
     @contextmanager
     def answers(self) -> Iterator[None]:
-        """Turn the driver's errors into ``StorageUnavailable``."""
+        """Turn the driver's errors into ``StorageUnavailable`` or ``StorageFull``."""
         from obstore.exceptions import BaseError
 
         try:
             yield
-        except (BaseError, FileNotFoundError) as error:
+        except (BaseError, OSError) as error:
             # The first line says what happened; a dump of the driver's structures follows it.
             reason = str(error).partition("\n")[0]
-            raise StorageUnavailable(f"The bucket {self._name} refused: {reason}") from error
+            kind = StorageFull if _NO_ROOM.search(str(error)) else StorageUnavailable
+            raise kind(f"The bucket {self._name} refused: {reason}") from error
 
 
 class S3Storage(Incoming):
@@ -132,7 +140,9 @@ class S3Storage(Incoming):
         self._send(path, self._key(digest))
 
     def _send(self, path: Path, key: str) -> None:
-        with path.open("rb") as file, self._bucket.answers():
+        with disk_errors(self._incoming):
+            file = path.open("rb")
+        with file, self._bucket.answers():
             self._bucket.store.put(
                 key, file, chunk_size=self._PART_SIZE, max_concurrency=self._PARTS_AT_ONCE
             )
@@ -180,7 +190,11 @@ class S3Storage(Incoming):
     def _fetched(self, digest: str, shelf: Shelf) -> Iterator[Path]:
         path = self.new_file()
         try:
-            with self._get(digest, shelf=shelf) as blob, path.open("wb") as file:
+            with (
+                disk_errors(self._incoming),
+                self._get(digest, shelf=shelf) as blob,
+                path.open("wb") as file,
+            ):
                 for piece in blob:
                     file.write(piece)
             yield path
@@ -241,6 +255,13 @@ class S3Storage(Incoming):
         """See ``Storage.mark``."""
         with self._bucket.answers():
             self._bucket.store.put(self._bucket.key(MARKER), text.encode("ascii"))
+
+    def check_writable(self) -> None:
+        """See ``Storage.check_writable``."""
+        with self._bucket.answers():
+            self._bucket.store.put(self._bucket.key(PROBE), b"")
+        with disk_errors(self._incoming):
+            self.new_file().unlink(missing_ok=True)
 
     def delete(self, digest: str, shelf: Shelf = Shelf.KEPT) -> None:
         """See ``Storage.delete``."""

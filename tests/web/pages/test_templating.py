@@ -5,7 +5,6 @@ from collections.abc import Iterator
 
 import pytest
 import webtest
-from sqlalchemy import text as sql
 
 from greenroom import paths
 from greenroom.web.pages.redirects import is_local
@@ -172,24 +171,16 @@ def test_robots_may_look_and_are_told_of_no_draft(site: Site) -> None:
     assert "draft" not in answer.text
 
 
-def test_the_index_is_well_while_its_database_answers(site: Site) -> None:
-    answer = site.app.get("/_health")
+def test_the_index_is_alive_and_ready(site: Site) -> None:
+    for path in ("/_health", "/_ready"):
+        answer = site.app.get(path)
 
-    assert answer.text == "ok\n"
-    assert answer.headers["Cache-Control"] == "no-store"
-
-
-def test_the_index_is_not_well_when_its_database_is_not(
-    site: Site, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    # A statement that the database refuses, as one that does not answer.
-    monkeypatch.setattr(
-        "greenroom.web.pages.project.front.select", lambda _: sql("SELECT nonsense")
-    )
-
-    answer = site.app.get("/_health", status=503)
-
-    assert answer.text == "The database does not answer.\n"
+        assert answer.text == "ok\n"
+        assert answer.headers["Cache-Control"] == "no-store"
+    assert site.app.get("/_ready", headers={"Accept": "application/json"}).json == {
+        "ready": True,
+        "checks": dict.fromkeys(["database", "schema", "storage", "identity", "space"], "ok"),
+    }
 
 
 @pytest.mark.parametrize("path", ["/", "/manage/?page=2", "/project/a%20b/"])

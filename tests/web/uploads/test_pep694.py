@@ -1082,3 +1082,6 @@ def test_the_use_of_a_token_is_noted(site: Site, services: Services, tmp_path: P
     site.clock.advance(timedelta(hours=1))
     client.get(session["links"]["session"])
     assert last_used() == [noted]
+    site.clock.advance(-timedelta(days=2))  # it was ahead until now
+    client.announce(session, make_wheel(tmp_path, tag="cp39-cp39-win32"), status=202)
+    assert last_used() == [site.clock.now]

@@ -1,11 +1,12 @@
 """Sending the bytes of a blob: whole or a range, never held in memory, never shown by a browser."""
 
 import re
+from collections.abc import Iterator
 
 import structlog
 from pyramid.response import Response
 
-from greenroom.storage import Blob, BlobMissing
+from greenroom.storage import Blob, BlobMissing, StorageUnavailable
 from greenroom.web.http.request import Request
 
 WHEEL = "application/octet-stream"
@@ -21,6 +22,24 @@ _RANGE = re.compile(r"bytes\s*=\s*([0-9]{0,18})\s*-\s*([0-9]{0,18})\s*", re.IGNO
 
 class _Damaged(Exception):
     """The bytes are not those that the database knows. The text says why, for the log."""
+
+
+class _Sent:
+    """The bytes of a blob on their way to a client, who learns that they end too early."""
+
+    def __init__(self, blob: Blob, sha256: str) -> None:
+        self._blob = blob
+        self._sha256 = sha256
+        self.close = blob.close
+
+    def __iter__(self) -> Iterator[bytes]:
+        try:
+            yield from self._blob
+        except (StorageUnavailable, OSError) as error:
+            structlog.get_logger("greenroom.storage").error(
+                "a file could not be sent to its end", sha256=self._sha256, reason=str(error)
+            )
+            raise ConnectionAbortedError("The storage has stopped sending.") from error
 
 
 def send(
@@ -98,7 +117,7 @@ def _with_body(request: Request, response: Response, sha256: str, expected: int 
         # The server may hand the file to the kernel; it sends no more than the content length.
         response.app_iter = request.environ["wsgi.file_wrapper"](blob.file, _BLOCK)
     else:
-        response.app_iter = blob
+        response.app_iter = _Sent(blob, sha256)
     response.content_length = blob.length
     return response
 

@@ -9,13 +9,17 @@ from pyramid.exceptions import BadCSRFToken, PredicateMismatch, URLDecodeError
 from pyramid.httpexceptions import HTTPException, HTTPNotFound
 from pyramid.response import Response
 
+from greenroom.outages import Outage, outage_of
 from greenroom.registry import errors
-from greenroom.storage import StorageUnavailable
 from greenroom.web.http.cors import open_to_all_origins
 from greenroom.web.http.refusals import JSON, PROBLEM, RefusalFormat
 from greenroom.web.http.request import Request
 from greenroom.web.http.traversal import branch_of, refusals_at
+from greenroom.web.http.upload_refusals import upload_refusal
 from greenroom.web.http.urls import without_secrets
+
+FULL_RETRY_AFTER = 300
+"""Seconds after which there may be room again for what was refused with 507."""
 
 
 def includeme(config: Configurator) -> None:
@@ -24,7 +28,6 @@ def includeme(config: Configurator) -> None:
     config.add_exception_view(http_error, context=HTTPException)
     config.add_exception_view(bad_csrf, context=BadCSRFToken)
     config.add_exception_view(undecodable, context=URLDecodeError)
-    config.add_exception_view(storage_unavailable, context=StorageUnavailable)
     config.add_exception_view(broken_off, context=ConnectionAbortedError)
     config.add_exception_view(unexpected, context=Exception)
     config.add_notfound_view(not_found)
@@ -40,6 +43,8 @@ def refused(refusal: errors.Refusal, request: Request) -> Response:
         response.www_authenticate = 'Basic realm="greenroom", Bearer realm="greenroom"'
     if isinstance(refusal, errors.TooMany):
         response.retry_after = retry_after(refusal)
+    if isinstance(refusal, errors.OutOfSpace):
+        response.retry_after = FULL_RETRY_AFTER
     return _opened(request, response)
 
 
@@ -87,13 +92,24 @@ def undecodable(error: URLDecodeError, request: Request) -> Response:
     return Response("Not found: the address is not UTF-8.\n", 404, content_type="text/plain")
 
 
-def storage_unavailable(error: StorageUnavailable, request: Request) -> Response:
-    """The service that keeps the bytes does not answer; that is nobody's bad input."""
-    structlog.get_logger("greenroom").error("storage unavailable", reason=str(error))
-    response = _message(
-        request, 503, "Not available", ["The storage of this index does not answer: try again."]
+def unavailable(outage: Outage, request: Request) -> Response:
+    """The database, the storage or the disk does not do its part; that is nobody's bad input."""
+    structlog.get_logger("greenroom").error(
+        f"{outage.part} unavailable",
+        method=request.method,
+        path=without_secrets(request.path),
+        reason=outage.reason,
     )
-    response.retry_after = 30
+    # Who is signed in is not asked: that would wait for the same database once more.
+    request.__dict__["user"] = None
+    status, title = (507, "Out of space") if outage.is_full else (503, "Not available")
+    if branch_of(request).takes_uploads and request.method == "POST":
+        # Its clients print the status line.
+        code = _code(title)
+        response = upload_refusal(request, status, code, outage.sentence, [])
+    else:
+        response = _message(request, status, title, [outage.sentence])
+    response.retry_after = outage.retry_after
     return response
 
 
@@ -104,7 +120,10 @@ def broken_off(error: ConnectionAbortedError, request: Request) -> Response:
 
 
 def unexpected(error: Exception, request: Request) -> Response:
-    """A bug of ours. The log has the traceback, the answer says nothing of it."""
+    """An outage; else a bug of ours: the log has the traceback, the answer says nothing of it."""
+    outage = outage_of(error)
+    if outage is not None:
+        return unavailable(outage, request)
     structlog.get_logger("greenroom").error(
         "unexpected error",
         method=request.method,
@@ -119,9 +138,12 @@ def unexpected(error: Exception, request: Request) -> Response:
 
 def _message(request: Request, status: int, title: str, sentences: Sequence[str]) -> Response:
     """What is no refusal of the registry's, in the format of the node."""
-    code = title.lower().replace(" ", "-")
     format_: RefusalFormat = refusals_at(request)
-    return _opened(request, format_.respond(request, status, code, title, sentences))
+    return _opened(request, format_.respond(request, status, _code(title), title, sentences))
+
+
+def _code(title: str) -> str:
+    return title.lower().replace(" ", "-")
 
 
 def _opened(request: Request, response: Response) -> Response:

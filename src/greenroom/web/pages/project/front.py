@@ -1,10 +1,7 @@
 """The first page, and what machines ask of the whole site."""
 
-import structlog
 from pyramid.response import Response
 from pyramid.view import view_config
-from sqlalchemy import literal, select
-from sqlalchemy.exc import SQLAlchemyError
 
 from greenroom.registry import catalogue, drafts, projects, releases
 from greenroom.registry.drafts import DraftSummary
@@ -48,22 +45,4 @@ def robots(context: Root, request: Request) -> Response:
     lines = ["User-agent: *", "Disallow:", f"Sitemap: {request.urls.sitemap()}"]
     response = Response("\n".join([*lines, ""]), content_type="text/plain")
     response.headers["Cache-Control"] = "public, max-age=86400"
-    return response
-
-
-@view_config(context=Root, name="_health", request_method="GET")
-def health(context: Root, request: Request) -> Response:
-    """Whether the index can answer: it can when its database does."""
-    try:
-        request.uow.db.scalar(select(literal(1)))
-    except SQLAlchemyError as error:
-        request.tm.doom()
-        structlog.get_logger("greenroom").error("database unavailable", reason=str(error))
-        return _health(503, "The database does not answer.\n")
-    return _health(200, "ok\n")
-
-
-def _health(status: int, text: str) -> Response:
-    response = Response(text, status, content_type="text/plain")
-    response.headers["Cache-Control"] = "no-store"
     return response

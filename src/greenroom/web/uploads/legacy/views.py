@@ -20,6 +20,7 @@ from greenroom.registry.errors import (
     FileExists,
     FileReserved,
     NotAuthenticated,
+    OutOfSpace,
     Refusal,
     TooLarge,
     TooMany,
@@ -229,6 +230,8 @@ def _refused(request: Request, refusal: Refusal) -> Response:
     response = upload_refusal(request, status, refusal.code, sentence, errors_)
     if isinstance(refusal, TooMany):
         response.retry_after = errors.retry_after(refusal)
+    if isinstance(refusal, OutOfSpace):
+        response.retry_after = errors.FULL_RETRY_AFTER
     return response
 
 
