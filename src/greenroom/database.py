@@ -85,6 +85,10 @@ class Database:
             )
         return revision == _revisions()[-1]
 
+    def knows(self, revision: str) -> bool:
+        """Whether a schema of this revision can be brought to the newest one."""
+        return revision in _revisions()
+
     def close(self) -> None:
         """Close every pooled connection."""
         self.engine.dispose()

@@ -213,7 +213,8 @@ def load_settings(environ: Mapping[str, str] = os.environ) -> Settings:
         settings = Settings.model_validate(values)
     except ValidationError as error:
         raise BadSettings(_sentence(error)) from None
-    _check_database_url(settings)
+    if settings.database_url is not None:
+        check_database_url("GREENROOM_DATABASE_URL", settings.database_url)
     return settings
 
 
@@ -256,13 +257,15 @@ def _sentence(error: ValidationError) -> str:
     return f"{PREFIX}{field.upper()} is {given}: it accepts {_ACCEPTS[field]}."
 
 
-def _check_database_url(settings: Settings) -> None:
-    url = settings.database_url
-    if url is not None and not url.startswith(
-        ("postgresql+psycopg2://", "postgresql://", "sqlite:///")
-    ):
+def check_database_url(name: str, url: str) -> None:
+    """See that a URL, which is called so, is one of a database that an index can use.
+
+    Raises:
+        BadSettings: it is not.
+    """
+    if not url.startswith(("postgresql+psycopg2://", "postgresql://", "sqlite:///")):
         raise BadSettings(
-            "GREENROOM_DATABASE_URL is not understood: it accepts "
+            f"{name} is not understood: it accepts "
             "postgresql+psycopg2://user:password@host/database or sqlite:///path."
         )
 
@@ -290,15 +293,20 @@ def exposure_warnings(settings: Settings) -> list[str]:
     ]
 
 
+def key_file(settings: Settings) -> Path | None:
+    """The file that keeps the key that signs session cookies; None where the key is a setting."""
+    return settings.data.absolute() / "secret-key" if settings.secret_key is None else None
+
+
 def secret_key(settings: Settings) -> str:
     """The key that signs session cookies: the setting, or one that is made once and then kept.
 
     It is kept in the data folder, with mode 0600. Two processes that start at the same moment agree
     on one key.
     """
-    if settings.secret_key is not None:
-        return settings.secret_key
-    path = settings.data.absolute() / "secret-key"
+    path = key_file(settings)
+    if path is None:
+        return str(settings.secret_key)
     try:
         return path.read_text("ascii")
     except FileNotFoundError:

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from greenroom.storage import BlobMissing, LocalStorage, open_copy
+from greenroom.storage import BlobMissing, LocalStorage, StorageFull, open_copy
 from greenroom.storage.disk import clone
 from greenroom.storage.local import blob_path
 from tests.storage.keeping import CONTENT, DIGEST, OTHER, content_of, keep, received
@@ -149,7 +149,7 @@ def test_a_local_put_that_fails_leaves_nothing(
     monkeypatch.setattr(shutil, "copyfile", disk_full)
     path = received(local)
 
-    with pytest.raises(OSError, match="No space left"):
+    with pytest.raises(StorageFull, match="No space left"):
         local.put(path, DIGEST)
 
     assert DIGEST not in local

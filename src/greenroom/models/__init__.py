@@ -1,6 +1,7 @@
 """What exists: the tables. Importing this package makes all of them known to SQLAlchemy."""
 
 from greenroom.models.accounts import Attempt, User
+from greenroom.models.backups import RunningBackup
 from greenroom.models.base import Base
 from greenroom.models.drafts import Draft, DraftEvent, DraftState, ReviewState
 from greenroom.models.identity import Identity
@@ -32,6 +33,7 @@ __all__ = [
     "ReviewState",
     "Role",
     "RoleName",
+    "RunningBackup",
     "SearchDocument",
     "Token",
     "UploadPart",

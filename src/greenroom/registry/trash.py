@@ -15,7 +15,7 @@ from sqlalchemy import or_, select
 from sqlalchemy.orm import Session
 
 from greenroom.models import File, UploadPart
-from greenroom.registry import blob_digests
+from greenroom.registry import backup_holds, blob_digests
 from greenroom.registry.errors import Refusal
 from greenroom.registry.unit_of_work import Services, UnitOfWork
 from greenroom.storage import Shelf
@@ -143,13 +143,16 @@ def due(services: Services, shelf: Shelf = Shelf.TRASH) -> Iterator[str]:
 def empty(services: Services) -> int:
     """Delete for good what has lain aside for long enough, and say how many blobs that were.
 
-    What is referred to stays as long as there is no other copy of it, damaged or not.
+    What is referred to stays as long as there is no other copy of it, damaged or not. While a
+    backup is made, all stays.
     """
     deleted = 0
     for shelf in (Shelf.TRASH, Shelf.DAMAGED):
         for digest in due(services, shelf):
             with services.writing() as uow:
                 uow.lock(f"blob:{digest}")
+                if backup_holds.is_held(uow):
+                    return deleted
                 if digest in uow.storage or not referenced(uow.db, (digest,)):
                     uow.storage.delete(digest, shelf)
                     deleted += 1

@@ -7,28 +7,41 @@ from greenroom.storage.blobs import (
     Blob,
     BlobMissing,
     BlobSource,
+    NamedFiles,
     PartMissing,
     Parts,
     Shelf,
     Storage,
+    StorageFull,
     StorageUnavailable,
 )
 from greenroom.storage.local import LocalStorage
-from greenroom.storage.open import open_copy, open_storage
+from greenroom.storage.open import (
+    BackupPlace,
+    open_backup,
+    open_copy,
+    open_pool,
+    open_storage,
+)
 from greenroom.storage.s3 import S3Parts, S3Storage
 
 __all__ = [
+    "BackupPlace",
     "Blob",
     "BlobMissing",
     "BlobSource",
     "LocalStorage",
+    "NamedFiles",
     "PartMissing",
     "Parts",
     "S3Parts",
     "S3Storage",
     "Shelf",
     "Storage",
+    "StorageFull",
     "StorageUnavailable",
+    "open_backup",
     "open_copy",
+    "open_pool",
     "open_storage",
 ]

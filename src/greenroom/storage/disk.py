@@ -1,15 +1,49 @@
 """Files and folders of this machine, such that they survive a loss of power."""
 
+import errno
 import fcntl
 import os
 import secrets
 import shutil
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
 
+from greenroom.storage.blobs import StorageFull, StorageUnavailable
+
 _FICLONE = 0x40049409
 """Linux's request to share the blocks of another file; an error on other systems."""
+
+_FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
+_OUTAGES = frozenset(
+    {
+        *(errno.EIO, errno.EROFS, errno.EACCES, errno.EPERM, errno.ESTALE, errno.ENXIO),
+        *(errno.ENODEV, errno.ETIMEDOUT, errno.EHOSTDOWN, errno.ENOTCONN, errno.ENOTDIR),
+    }
+)
+"""What a disk says that is full, broken, mounted to be read, of somebody else, or gone."""
+
+
+@contextmanager
+def writing_to(folder: Path) -> Iterator[None]:
+    """Turn what a disk answers that cannot be written to into errors of the storage.
+
+    Raises:
+        StorageFull: it has no room.
+        StorageUnavailable: it takes nothing for another reason.
+    """
+    try:
+        yield
+    except OSError as error:
+        if error.errno in _FULL:
+            raise StorageFull(f"There is no room left in {folder}: {error.strerror}.") from error
+        if error.errno in _OUTAGES:
+            raise StorageUnavailable(
+                f"Nothing can be written to {folder}: {error.strerror}."
+            ) from error
+        raise
 
 
 def make_folder(folder: Path, mode: int = 0o777) -> None:

@@ -9,7 +9,7 @@ from contextlib import suppress
 from datetime import timedelta
 from pathlib import Path
 
-from greenroom.storage.disk import is_older, make_folder
+from greenroom.storage.disk import is_older, make_folder, writing_to
 
 _FOLDERS = "review-"
 """What the names of folders begin with that are made here, for some time."""
@@ -30,7 +30,8 @@ class Incoming:
 
     def new_file(self) -> Path:
         """See ``Storage.new_file``."""
-        descriptor, name = tempfile.mkstemp(prefix="upload-", dir=self._incoming)
+        with writing_to(self._incoming):
+            descriptor, name = tempfile.mkstemp(prefix="upload-", dir=self._incoming)
         os.close(descriptor)
         return Path(name)
 

@@ -32,8 +32,18 @@ from greenroom.storage.blobs import (
     is_digest,
     size_of,
 )
-from greenroom.storage.disk import flush, is_older, link_or_copy, make_folder, write_durably
+from greenroom.storage.disk import (
+    flush,
+    is_older,
+    link_or_copy,
+    make_folder,
+    write_durably,
+    writing_to,
+)
 from greenroom.storage.incoming import Incoming
+
+_ASIDE = ".aside"
+"""How the names of files end that are not there as a whole yet."""
 
 
 class LocalStorage(Incoming):
@@ -53,6 +63,10 @@ class LocalStorage(Incoming):
 
     def put_all(self, contents: Mapping[str, Path | bytes]) -> None:
         """See ``Storage.put_all``."""
+        with writing_to(self._folder):
+            self._put_all(contents)
+
+    def _put_all(self, contents: Mapping[str, Path | bytes]) -> None:
         finals = {self._path(digest): content for digest, content in contents.items()}
         for final in finals:
             self._make_folder(final.parent)
@@ -91,10 +105,17 @@ class LocalStorage(Incoming):
             # Replacing one link to a file by another link to it leaves both.
             aside.unlink(missing_ok=True)
 
-    def open(self, digest: str, offset: int = 0, length: int | None = None) -> Blob:
+    def open(
+        self,
+        digest: str,
+        offset: int = 0,
+        length: int | None = None,
+        *,
+        shelf: Shelf = Shelf.KEPT,
+    ) -> Blob:
         """See ``Storage.open``. The blob stays readable when it is deleted meanwhile."""
         check_range(offset, length)
-        return _open(self._path(digest), digest, offset, length)
+        return _open(self._path(digest, shelf), digest, offset, length)
 
     @contextmanager
     def local(self, digest: str) -> Iterator[Path]:
@@ -117,19 +138,21 @@ class LocalStorage(Incoming):
     def move(self, digest: str, source: Shelf, target: Shelf) -> bool:
         """See ``Storage.move``."""
         before, after = self._path(digest, source), self._path(digest, target)
-        make_folder(after.parent)
-        try:
-            os.utime(before)  # so that it never lies there with its old age
-            os.replace(before, after)
-        except FileNotFoundError:
-            return False
-        for folder in (after.parent, before.parent):
-            flush(folder)
+        with writing_to(self._folder):
+            make_folder(after.parent)
+            try:
+                os.utime(before)  # so that it never lies there with its old age
+                os.replace(before, after)
+            except FileNotFoundError:
+                return False
+            for folder in (after.parent, before.parent):
+                flush(folder)
         return True
 
     def delete(self, digest: str, shelf: Shelf = Shelf.KEPT) -> None:
         """See ``Storage.delete``."""
-        self._path(digest, shelf).unlink(missing_ok=True)
+        with writing_to(self._folder):
+            self._path(digest, shelf).unlink(missing_ok=True)
 
     def size(self, digest: str, shelf: Shelf = Shelf.KEPT) -> int | None:
         """See ``Storage.size``."""
@@ -152,7 +175,8 @@ class LocalStorage(Incoming):
 
     def mark(self, text: str) -> None:
         """See ``Storage.mark``."""
-        write_durably(self._folder / MARKER, text)
+        with writing_to(self._folder):
+            write_durably(self._folder / MARKER, text)
 
     def __contains__(self, digest: object) -> bool:
         return is_digest(digest) and self._path(str(digest)).is_file()
@@ -165,6 +189,13 @@ class LocalStorage(Incoming):
             with suppress(FileNotFoundError):
                 if is_digest(path.name) and is_older(path.stat(), older_than):
                     yield path.name
+
+    def sizes(self, shelf: Shelf = Shelf.KEPT) -> Iterator[tuple[str, int]]:
+        """See ``Storage.sizes``."""
+        for digest in self.digests(shelf=shelf):
+            size = self.size(digest, shelf)
+            if size is not None:
+                yield digest, size
 
     def _path(self, digest: str, shelf: Shelf = Shelf.KEPT) -> Path:
         return blob_path(self._shelf(shelf), digest)
@@ -183,6 +214,50 @@ class FolderCopy:
     def open(self, digest: str) -> Blob:
         """See ``BlobSource.open``."""
         return _open(blob_path(self._folder, digest), digest)
+
+
+class FolderFiles:
+    """Named files in a folder of this machine."""
+
+    def __init__(self, folder: Path) -> None:
+        """Use ``folder``, which is made when something is put into it."""
+        self._folder = folder
+
+    def put(self, name: str, path: Path) -> None:
+        """See ``NamedFiles.put``."""
+        final = self._folder / name
+        aside = final.with_name(f"{final.name}.{secrets.token_hex(8)}{_ASIDE}")
+        with writing_to(self._folder):
+            make_folder(final.parent)
+            try:
+                link_or_copy(path, aside)
+                flush(aside)
+                os.replace(aside, final)
+            finally:
+                aside.unlink(missing_ok=True)
+            flush(final.parent)
+
+    def read(self, name: str) -> Blob | None:
+        """See ``NamedFiles.read``."""
+        try:
+            return _open(self._folder / name, name)
+        except BlobMissing:
+            return None
+
+    def names(self, folder: str = "") -> Iterator[str]:
+        """See ``NamedFiles.names``."""
+        for above, _, files in os.walk(self._folder / folder):
+            for file in files:
+                yield (Path(above) / file).relative_to(self._folder).as_posix()
+
+    def remove(self, name: str) -> None:
+        """See ``NamedFiles.remove``. The folder that it leaves empty goes, too."""
+        path = self._folder / name
+        with writing_to(self._folder):
+            path.unlink(missing_ok=True)
+            if path.parent != self._folder:
+                with suppress(OSError):
+                    path.parent.rmdir()
 
 
 def blob_path(folder: Path, digest: str) -> Path:
