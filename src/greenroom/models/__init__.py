@@ -8,6 +8,7 @@ from greenroom.models.identity import Identity
 from greenroom.models.jobs import Job, JobState
 from greenroom.models.journal import JournalEntry
 from greenroom.models.projects import Project, ProjectStatus, RetiredName, Role, RoleName
+from greenroom.models.released_blobs import ReleasedBlob
 from greenroom.models.releases import File, PublishedName, Release
 from greenroom.models.search import SearchDocument
 from greenroom.models.tokens import Token
@@ -29,6 +30,7 @@ __all__ = [
     "ProjectStatus",
     "PublishedName",
     "Release",
+    "ReleasedBlob",
     "RetiredName",
     "ReviewState",
     "Role",

@@ -202,7 +202,14 @@ def _is_free(uow: UnitOfWork) -> ColumnElement[bool]:
         Job.leased_until <= uow.now,
         Job.leased_until > uow.now + LEASE + AT_ONCE,
     )
-    is_due = or_(Job.due <= uow.now, Job.created > uow.now + AT_ONCE)
+    # So is an attempt that is to be made later than after any pause. What waits for its first one
+    # may have been written down to wait.
+    longest = max(LONGEST_PAUSE, 2 * uow.settings.review_timeout)
+    is_due = or_(
+        Job.due <= uow.now,
+        Job.created > uow.now + AT_ONCE,
+        (Job.attempts > 0) & (Job.due > uow.now + longest + AT_ONCE),
+    )
     return (Job.state == JobState.WAITING) & is_due & unleased
 
 

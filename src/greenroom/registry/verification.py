@@ -66,7 +66,7 @@ def verify(
 
     Args:
         services: where.
-        quick: compare sizes only, and put nothing aside.
+        quick: compare sizes only, where they are known, and put nothing aside.
         source: a copy from which what is missing or wrong is replaced.
         progress: told how far it is.
 
@@ -102,7 +102,8 @@ def _examine(
         return damage("It is missing.", is_missing=True)
     if expected.size not in (None, size):
         return damage(f"It has {size} bytes instead of {expected.size}.")
-    if quick:
+    # Of metadata files no size is known; they are small.
+    if quick and expected.size is not None:
         return None
     try:
         is_intact = blob_digests.is_intact(
