@@ -46,6 +46,7 @@ from greenroom.registry.backup_snapshots import Snapshot
 from greenroom.registry.errors import NotFound, Refusal
 from greenroom.registry.permissions import DEFAULT_TOKEN_PERMISSIONS, OPERATOR, TOKEN_PERMISSIONS
 from greenroom.registry.unit_of_work import Services, UnitOfWork
+from greenroom.registry.web_copies import WebCopy
 from greenroom.services import open_services
 from greenroom.settings import (
     BadSettings,
@@ -59,7 +60,7 @@ from greenroom.settings import (
     secret_key,
     unknown_variables,
 )
-from greenroom.storage import StorageUnavailable, open_backup, open_copy
+from greenroom.storage import BlobSource, StorageUnavailable, open_backup, open_copy
 
 if TYPE_CHECKING:
     import rich.progress
@@ -922,7 +923,8 @@ def storage() -> None:
 @click.option(
     "--repair-from",
     metavar="PATH|URL",
-    help="Replace what is missing or wrong from a copy: a folder, or s3://bucket/prefix.",
+    help="Replace what is missing or wrong from a copy: a folder, s3://bucket/prefix, or the "
+    "https:// address of an index or a list of files.",
 )
 @click.option("--json", "as_json", is_flag=True, help="One JSON object, for scripts.")
 @with_services
@@ -931,8 +933,10 @@ def storage_verify(services: Services, quick: bool, repair_from: str | None, as_
 
     What has another content is put aside, so that nobody gets it; uploading it again mends it.
     """
-    source = None
-    if repair_from is not None:
+    source: BlobSource | WebCopy | None = None
+    if repair_from is not None and repair_from.startswith(("http://", "https://")):
+        source = WebCopy(repair_from)
+    elif repair_from is not None:
         endpoint = services.settings.s3_endpoint
         source = open_copy(repair_from, services.storage.incoming, s3_endpoint=endpoint)
     with _progress(services, quick=quick) as progress:

@@ -9,7 +9,8 @@ from greenroom.registry import blob_digests, known_blobs, storage_identity, tras
 from greenroom.registry.artifacts import Receiver, TooManyBytes
 from greenroom.registry.known_blobs import KnownBlob
 from greenroom.registry.unit_of_work import Services
-from greenroom.storage import BlobMissing, BlobSource, Shelf
+from greenroom.registry.web_copies import WebCopy
+from greenroom.storage import Blob, BlobMissing, BlobSource, Shelf
 
 Progress = Callable[[int, int], None]
 """Told how many blobs were done, and how many bytes were read, since the last time."""
@@ -56,7 +57,7 @@ def verify(
     services: Services,
     *,
     quick: bool = False,
-    source: BlobSource | None = None,
+    source: BlobSource | WebCopy | None = None,
     progress: Progress = lambda blobs, size: None,
 ) -> Findings:
     """Compare every blob with what the database says of it.
@@ -72,7 +73,7 @@ def verify(
 
     Raises:
         storage_identity.ForeignStorage: the storage is another database's.
-        greenroom.storage.StorageUnavailable: it does not answer.
+        greenroom.storage.StorageUnavailable: it, or the copy, does not answer.
     """
     storage_identity.check(services)
     findings = Findings()
@@ -134,12 +135,12 @@ def put_aside(services: Services, digest: str) -> None:
         uow.storage.move(digest, Shelf.KEPT, Shelf.DAMAGED)
 
 
-def _repair(services: Services, expected: KnownBlob, source: BlobSource) -> bool:
+def _repair(services: Services, expected: KnownBlob, source: BlobSource | WebCopy) -> bool:
     """Replace a blob by the copy that the source has, if that is the right one."""
     limit = expected.size if expected.size is not None else services.settings.max_file_size
     with Receiver(services.storage.incoming, limit=limit) as receiver:
         try:
-            with source.open(expected.digest) as blob:
+            with _opened(source, expected) as blob:
                 for piece in blob:
                     receiver.add(piece)
         except (BlobMissing, TooManyBytes):
@@ -152,6 +153,12 @@ def _repair(services: Services, expected: KnownBlob, source: BlobSource) -> bool
             uow.storage.move(expected.digest, Shelf.KEPT, Shelf.DAMAGED)
             uow.storage.put(copy.path, expected.digest)
     return True
+
+
+def _opened(source: BlobSource | WebCopy, expected: KnownBlob) -> Blob:
+    if isinstance(source, WebCopy):
+        return source.open(expected.digest, expected.filename)
+    return source.open(expected.digest)
 
 
 def _repaired(damage: Damage) -> Damage:
