@@ -10,42 +10,50 @@ import signal
 import sys
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, nullcontext
+from contextlib import ExitStack, closing, contextmanager, nullcontext
 from datetime import timedelta
 from functools import wraps
 from multiprocessing.connection import Connection
 from types import FrameType
-from typing import Concatenate, NoReturn, ParamSpec
+from typing import TYPE_CHECKING, Concatenate, NoReturn, ParamSpec
 
 import click
 import sqlalchemy.exc
 import structlog
 
 from greenroom import __version__, logs, times
-from greenroom.database import UnusableDatabase
+from greenroom.database import Database, UnusableDatabase
 from greenroom.models import Draft, ReviewState, RoleName
 from greenroom.outages import Outage, Part, outage_of
 from greenroom.registry import (
     accounts,
+    backup_snapshots,
+    backups,
+    database_copy,
     draft_contents,
     drafts,
     housekeeping,
     jobs,
+    known_blobs,
     projects,
     publishing,
     releases,
+    restoring,
     storage_identity,
     trash,
     verification,
 )
+from greenroom.registry.backup_snapshots import Snapshot
 from greenroom.registry.errors import NotFound, Refusal
 from greenroom.registry.permissions import DEFAULT_TOKEN_PERMISSIONS, OPERATOR, TOKEN_PERMISSIONS
 from greenroom.registry.unit_of_work import Services, UnitOfWork
+from greenroom.registry.web_copies import WebCopy
 from greenroom.services import open_services
 from greenroom.settings import (
     Settings,
     address_warning,
     check_data_folder,
+    check_database_url,
     exposure_warnings,
     load_settings,
     parse_duration,
@@ -54,12 +62,17 @@ from greenroom.settings import (
     unknown_variables,
 )
 from greenroom.settings_sources import BadSettings
-from greenroom.storage import StorageUnavailable, open_copy
+from greenroom.storage import BlobSource, StorageUnavailable, open_backup, open_copy
+
+if TYPE_CHECKING:
+    import rich.progress
 
 # Imported by the commands that use them: the web server and the worker, and what prints tables.
 # They take as long as everything else together, and scripts start this often.
 
 _WIDE = 400
+_LOCKS = ("serve.lock", "work.lock")
+"""Files of the data folder that are locked while ``serve`` and ``work`` run."""
 
 log = structlog.get_logger("greenroom")
 
@@ -391,7 +404,7 @@ def _alone(settings: Settings) -> Iterator[None]:
         yield
         return
     folder = settings.data.absolute()
-    with (folder / "serve.lock").open("ab") as marker:
+    with (folder / _LOCKS[0]).open("ab") as marker:
         try:
             fcntl.flock(marker, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
@@ -407,7 +420,9 @@ def work(services: Services) -> None:
 
     settings = services.settings
     services.database.close()
-    _until_told_to_stop(lambda stop: background.work(settings, stop))
+    with (settings.data.absolute() / _LOCKS[1]).open("ab") as marker:
+        fcntl.flock(marker, fcntl.LOCK_SH)
+        _until_told_to_stop(lambda stop: background.work(settings, stop))
 
 
 class _ToldToStop(BaseException):
@@ -476,6 +491,27 @@ def db_check() -> None:
         if not services.database.is_current():
             raise BadSettings("The database is behind: run 'greenroom db upgrade'.")
     click.echo("The database is up to date.")
+
+
+@db.command("copy")
+@click.argument("url", metavar="URL|-")
+@with_services
+def db_copy(services: Services, url: str) -> None:
+    """Copy the database into the empty one at URL, such as postgresql+psycopg2://host/database.
+
+    With '-' the URL is read from standard input, where no other account sees a password in it. The
+    index has to be stopped meanwhile. Afterwards, set GREENROOM_DATABASE_URL to the URL.
+    """
+    if url == "-":
+        url = sys.stdin.readline().strip()
+    check_database_url("URL", url)
+    with _stopped(services), closing(Database(url)) as target, _bar() as progress:
+        copied = database_copy.copy(services.database, target, progress)
+    _print_table(("Table", "Rows"), [(each.table, each.rows) for each in copied])
+    click.echo(
+        "All rows are in both databases. Set GREENROOM_DATABASE_URL to the new one, and start no "
+        "index on the old one any more: the storage belongs to whichever has this identity."
+    )
 
 
 @greenroom.group()
@@ -794,6 +830,174 @@ def keep_house(services: Services, dry_run: bool, force: bool) -> None:
         )
 
 
+@greenroom.command("backup")
+@click.argument("destination", metavar="DIR|s3://BUCKET/PREFIX")
+@click.option("--keep", type=click.IntRange(1), metavar="N", help="Keep the last N snapshots only.")
+@click.option("--verify", is_flag=True, help="Read what is there, and copy again what is damaged.")
+@click.option("--list", "only_list", is_flag=True, help="List the snapshots that are there.")
+@click.option("--s3-endpoint", metavar="URL", help="The service of the bucket, if another one.")
+@click.option("--json", "as_json", is_flag=True, help="One JSON value, for scripts.")
+@with_services
+def backup(
+    services: Services,
+    destination: str,
+    keep: int | None,
+    verify: bool,
+    only_list: bool,
+    s3_endpoint: str | None,
+    as_json: bool,
+) -> None:
+    """Copy the database, and the files that are not there yet, while the index runs.
+
+    Exit status 1 when a file of the index is missing or damaged: the rest is copied then, and no
+    older snapshot is removed.
+    """
+    endpoint = s3_endpoint or services.settings.s3_endpoint
+    if only_list:
+        place = open_backup(destination, services.settings.files, s3_endpoint=endpoint)
+        _print_snapshots(backup_snapshots.all_of(place), as_json=as_json)
+        return
+    with _bar() as progress:
+        made = backups.back_up(
+            services, destination, backups.Wish(keep, verify, endpoint), progress
+        )
+    if as_json:
+        click.echo(json.dumps(_backup_as_json(made), indent=2))
+    else:
+        _print_lost(made.lost)
+        click.echo(
+            f"Snapshot {made.snapshot.name}: {made.snapshot.blobs} files, of which {made.copied} "
+            f"were copied ({made.copied_size} bytes)."
+        )
+        if made.removed_snapshots:
+            click.echo(
+                f"Snapshots removed: {', '.join(made.removed_snapshots)}; files that only they "
+                f"had: {made.removed_blobs}."
+            )
+        click.echo(_secrets_sentence(backup_snapshots.SECRET_KEY in made.snapshot.files))
+    if made.lost:
+        sys.exit(1)
+
+
+def _secrets_sentence(has_key: bool) -> str:
+    key = (
+        "The key that signs sessions is in it."
+        if has_key
+        else "The key that signs sessions is not in it: it is a setting, which is yours to keep."
+    )
+    return f"{key} Keep it as you keep the index: it has drafts, and the digests of passwords."
+
+
+def _print_snapshots(found: list[Snapshot], *, as_json: bool) -> None:
+    if as_json:
+        click.echo(json.dumps([_snapshot_as_json(snapshot) for snapshot in found], indent=2))
+    elif not found:
+        click.echo("There are no snapshots.")
+    else:
+        _print_table(
+            ("Snapshot", "Database", "Version", "Files", "Bytes", "Lost"),
+            [(s.name, s.database, s.version, s.blobs, s.size, len(s.lost)) for s in found],
+        )
+
+
+def _snapshot_as_json(snapshot: Snapshot) -> dict[str, object]:
+    return {
+        "name": snapshot.name,
+        "database": snapshot.database,
+        "version": snapshot.version,
+        "files": snapshot.blobs,
+        "bytes": snapshot.size,
+        "lost": snapshot.lost,
+    }
+
+
+def _backup_as_json(made: backups.Made) -> dict[str, object]:
+    return {
+        "snapshot": made.snapshot.name,
+        "files": made.snapshot.blobs,
+        "copied": made.copied,
+        "copied-bytes": made.copied_size,
+        "lost": _lost_as_json(made.lost),
+        "removed-snapshots": made.removed_snapshots,
+        "removed-files": made.removed_blobs,
+        "secret-key": backup_snapshots.SECRET_KEY in made.snapshot.files,
+    }
+
+
+def _lost_as_json(lost: list[backups.Lost]) -> list[dict[str, object]]:
+    return [
+        {"sha256": each.digest, "filename": each.filename, "reason": each.reason} for each in lost
+    ]
+
+
+def _print_lost(lost: list[backups.Lost]) -> None:
+    for each in lost:
+        click.echo(f"{each.filename} ({each.digest}): {each.reason}")
+
+
+@greenroom.command("restore")
+@click.argument("source", metavar="DIR|s3://BUCKET/PREFIX")
+@click.option("--snapshot", metavar="NAME", help="Which snapshot; the newest by default.")
+@click.option("--s3-endpoint", metavar="URL", help="The service of the bucket, if another one.")
+@click.option("--json", "as_json", is_flag=True, help="One JSON object, for scripts.")
+def restore(source: str, snapshot: str | None, s3_endpoint: str | None, as_json: bool) -> None:
+    """Restore a backup into an empty index, and go on where that was interrupted.
+
+    Exit status 1 when a file is missing in the backup: all others are there then.
+    """
+    with _open(may_begin=True, check=None) as services, _stopped(services):
+        endpoint = s3_endpoint or services.settings.s3_endpoint
+        place = open_backup(source, services.settings.files, s3_endpoint=endpoint)
+        with _bar() as progress:
+            restored = restoring.restore(services, place, snapshot, _confirms_restore, progress)
+    if as_json:
+        click.echo(
+            json.dumps(
+                {
+                    "snapshot": restored.snapshot.name,
+                    "files": restored.snapshot.blobs,
+                    "copied": restored.copied,
+                    "lost": _lost_as_json(restored.lost),
+                    "secret-key": restored.has_key,
+                },
+                indent=2,
+            )
+        )
+    else:
+        _print_lost(restored.lost)
+        key = "" if restored.has_key else " People have to sign in again, unless you kept the key."
+        click.echo(
+            f"Restored the snapshot {restored.snapshot.name}. Files: {restored.snapshot.blobs}. "
+            f"Missing: {len(restored.lost)}.{key}"
+        )
+    if restored.lost:
+        sys.exit(1)
+
+
+def _confirms_restore(sentence: str) -> bool:
+    click.echo(sentence, err=True)
+    answer: str = click.prompt("Type 'restore' to use it", err=True)
+    return answer.strip() == "restore"
+
+
+@contextmanager
+def _stopped(services: Services) -> Iterator[None]:
+    """Go on only while no server or worker runs on the database, as far as that can be known."""
+    folder = services.settings.data.absolute()
+    sentence = "The index is running: stop 'greenroom serve' and 'greenroom work' first."
+    with ExitStack() as stack:
+        if services.settings.embedded:
+            for name in _LOCKS:
+                marker = stack.enter_context((folder / name).open("ab"))
+                try:
+                    fcntl.flock(marker, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                except OSError:
+                    _fail(sentence)
+        elif database_copy.is_used(services.database):
+            _fail(f"Others are connected to the database. {sentence}")
+        yield
+
+
 @greenroom.group()
 def storage() -> None:
     """The files."""
@@ -804,7 +1008,8 @@ def storage() -> None:
 @click.option(
     "--repair-from",
     metavar="PATH|URL",
-    help="Replace what is missing or wrong from a copy: a folder, or s3://bucket/prefix.",
+    help="Replace what is missing or wrong from a copy: a folder, s3://bucket/prefix, or the "
+    "https:// address of an index or a list of files.",
 )
 @click.option("--json", "as_json", is_flag=True, help="One JSON object, for scripts.")
 @with_services
@@ -813,8 +1018,10 @@ def storage_verify(services: Services, quick: bool, repair_from: str | None, as_
 
     What has another content is put aside, so that nobody gets it; uploading it again mends it.
     """
-    source = None
-    if repair_from is not None:
+    source: BlobSource | WebCopy | None = None
+    if repair_from is not None and repair_from.startswith(("http://", "https://")):
+        source = WebCopy(repair_from)
+    elif repair_from is not None:
         endpoint = services.settings.s3_endpoint
         source = open_copy(repair_from, services.storage.incoming, s3_endpoint=endpoint)
     with _progress(services, quick=quick) as progress:
@@ -827,17 +1034,39 @@ def storage_verify(services: Services, quick: bool, repair_from: str | None, as_
         sys.exit(1)
 
 
+class _Bar:
+    """A bar on standard error, where that is a terminal."""
+
+    def __init__(self, bar: "rich.progress.Progress") -> None:
+        self._bar = bar
+        self._task = bar.add_task("Preparing", total=None)
+
+    def begin(self, what: str, total: int) -> None:
+        """See ``Progress.begin``."""
+        self._bar.reset(self._task, description=what, total=total)
+
+    def advance(self, done: int) -> None:
+        """See ``Progress.advance``."""
+        self._bar.advance(self._task, done)
+
+
 @contextmanager
-def _progress(services: Services, *, quick: bool) -> Iterator[verification.Progress]:
-    """A bar on standard error, where that is a terminal: blobs of all, or bytes of all."""
+def _bar() -> Iterator[_Bar]:
     from rich.console import Console
     from rich.progress import Progress
 
     console = Console(stderr=True)
-    blobs, size = verification.count(services)
     with Progress(console=console, disable=not console.is_terminal, transient=True) as bar:
-        task = bar.add_task("Verifying", total=blobs if quick else size)
-        yield lambda done, read: bar.advance(task, done if quick else read)
+        yield _Bar(bar)
+
+
+@contextmanager
+def _progress(services: Services, *, quick: bool) -> Iterator[verification.Progress]:
+    """Blobs of all, or bytes of all."""
+    blobs, size = known_blobs.count(services.database.reading)
+    with _bar() as bar:
+        bar.begin("Verifying", blobs if quick else size)
+        yield lambda done, read: bar.advance(done if quick else read)
 
 
 def _findings_as_json(findings: verification.Findings) -> dict[str, object]:

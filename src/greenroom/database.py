@@ -152,6 +152,10 @@ class Database:
         asked = "pg_is_in_recovery() OR current_setting('default_transaction_read_only')::boolean"
         return bool(session.scalar(text(f"SELECT {asked}")))
 
+    def knows(self, revision: str) -> bool:
+        """Whether a schema of this revision can be brought to the newest one."""
+        return revision in _revisions()
+
     def close(self) -> None:
         """Close every pooled connection."""
         self.engine.dispose()

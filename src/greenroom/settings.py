@@ -249,7 +249,8 @@ def _parsed(given: Mapping[str, Given]) -> Settings:
         settings = Settings.model_validate(values)
     except ValidationError as error:
         raise BadSettings(_sentence(error, given)) from None
-    _check_database_url(settings)
+    if settings.database_url is not None:
+        check_database_url(variable("database_url"), settings.database_url)
     return settings
 
 
@@ -384,14 +385,14 @@ def _not_accepted(field: str, found: Given) -> str:
     return f"{found.name} is {value}: it accepts {_ACCEPTS[field]}."
 
 
-def _check_database_url(settings: Settings) -> None:
-    url = settings.database_url
-    if url is not None and not url.startswith(
-        ("postgresql+psycopg2://", "postgresql://", "sqlite:///")
-    ):
-        raise BadSettings(
-            f"{variable('database_url')} is not understood: it accepts {_ACCEPTS['database_url']}."
-        )
+def check_database_url(name: str, url: str) -> None:
+    """See that a URL, which is called so, is one of a database that an index can use.
+
+    Raises:
+        BadSettings: it is not.
+    """
+    if not url.startswith(("postgresql+psycopg2://", "postgresql://", "sqlite:///")):
+        raise BadSettings(f"{name} is not understood: it accepts {_ACCEPTS['database_url']}.")
 
 
 def address_warning(settings: Settings) -> str | None:
@@ -417,15 +418,20 @@ def exposure_warnings(settings: Settings) -> list[str]:
     ]
 
 
+def key_file(settings: Settings) -> Path | None:
+    """The file that keeps the key that signs session cookies; None where the key is a setting."""
+    return settings.data.absolute() / "secret-key" if settings.secret_key is None else None
+
+
 def secret_key(settings: Settings) -> str:
     """The key that signs session cookies: the setting, or one that is made once and then kept.
 
     It is kept in the data folder, with mode 0600. Two processes that start at the same moment agree
     on one key.
     """
-    if settings.secret_key is not None:
-        return settings.secret_key
-    path = settings.data.absolute() / "secret-key"
+    path = key_file(settings)
+    if path is None:
+        return str(settings.secret_key)
     try:
         return path.read_text("ascii")
     except FileNotFoundError:

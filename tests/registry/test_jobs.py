@@ -184,6 +184,22 @@ def test_pauses_grow_and_a_job_is_given_up_after_a_day(
     assert take(services) is None
 
 
+def test_an_attempt_that_was_put_off_while_the_clock_was_ahead_is_due(
+    services: Services, clock: FakeClock
+) -> None:
+    enqueue(services, "all-projects")
+    enqueue(services, "later", after=timedelta(days=30))
+    clock.advance(timedelta(days=2))
+    jobs.fail(services, taken(services), "no answer")
+    clock.advance(timedelta(days=-2))
+
+    job = taken(services)
+
+    assert (job.payload, job.attempt) == ({"keys": ["all-projects"]}, 2)
+    assert jobs.fail(services, job, "no answer")
+    assert take(services) is None
+
+
 def test_an_error_of_any_length_is_kept_in_part(services: Services) -> None:
     enqueue(services)
     jobs.fail(services, taken(services), "é" * 100_000)

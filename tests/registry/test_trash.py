@@ -8,11 +8,21 @@ from pathlib import Path
 import pytest
 from sqlalchemy import delete, select
 
-from greenroom.models import File
-from greenroom.registry import accounts, housekeeping, storage_identity, trash
+from greenroom.models import File, ReleasedBlob
+from greenroom.registry import (
+    accounts,
+    drafts,
+    housekeeping,
+    projects,
+    removal,
+    storage_identity,
+    trash,
+)
 from greenroom.registry.housekeeping import keep_house
+from greenroom.registry.permissions import OPERATOR
 from greenroom.registry.trash import TooMuchAtOnce
 from greenroom.registry.unit_of_work import Services
+from greenroom.registry.upload_sessions import RESUMABLE
 from greenroom.storage import Shelf
 from greenroom.storage.local import blob_path
 from tests import factories
@@ -268,3 +278,67 @@ def test_a_process_that_is_killed_at_any_moment_leaves_each_blob_on_a_shelf(
         assert kept(services) | trashed(services) == digests
     keep_house(services)
     assert (kept(services), trashed(services)) == (set(), digests)
+
+
+def test_a_large_draft_in_a_small_index_may_go(services: Services, tmp_path: Path) -> None:
+    """Everything that was in it is unwanted at once, but nobody has to wonder why."""
+    with services.writing() as uow:
+        ada = factories.make_user(uow)
+        wheels = [make_wheel(tmp_path, tag=f"py3-none-macosx_{n}_0_arm64") for n in range(10, 32)]
+        draft = factories.stage(uow, ada, *wheels)
+        upload = factories.announce(
+            uow, ada, draft, make_wheel(tmp_path, tag="py3-none-any"), mechanism=RESUMABLE
+        )
+        content = make_wheel(tmp_path, tag="py3-none-any").read_bytes()
+        for start in range(0, 50, 10):
+            factories.send(uow, ada, draft, upload, content[start : start + 10], start)
+    before = kept(services)
+    services.clock.advance(timedelta(minutes=1))  # type: ignore[attr-defined]
+    with services.writing() as uow:
+        drafts.discard(uow, OPERATOR, factories.get_draft(uow, 1))
+
+    assert keep_house(services).blobs_freed == len(before) > trash.ALWAYS_ALLOWED
+
+    assert trashed(services) == before
+    with services.reading() as uow:
+        assert uow.db.scalars(select(ReleasedBlob)).all() == []
+
+
+@pytest.mark.parametrize("act", ["release", "project", "expiry"])
+def test_so_may_what_was_deleted_or_has_expired(
+    services: Services, tmp_path: Path, act: str
+) -> None:
+    with services.writing() as uow:
+        ada = factories.make_user(uow)
+        wheels = [make_wheel(tmp_path, tag=f"py3-none-macosx_{n}_0_arm64") for n in range(10, 32)]
+        if act == "expiry":
+            factories.stage(uow, ada, *wheels)
+        else:
+            factories.release(uow, ada, *wheels)
+    with services.writing() as uow:
+        if act == "release":
+            removal.remove_release(uow, OPERATOR, projects.get(uow, "example"), "1.0")
+        elif act == "project":
+            removal.remove_project(uow, OPERATOR, projects.get(uow, "example"))
+        else:
+            services.clock.advance(services.settings.draft_lifetime)  # type: ignore[attr-defined]
+
+    would = housekeeping.look(services)
+
+    assert keep_house(services).blobs_freed == would.blobs_freed == 23
+
+
+def test_what_vanishes_beside_a_draft_that_was_discarded_is_left_alone(
+    services: Services, tmp_path: Path
+) -> None:
+    with services.writing() as uow:
+        ada = factories.make_user(uow)
+        draft = factories.stage(uow, ada, make_wheel(tmp_path))
+        drafts.discard(uow, OPERATOR, draft)
+    lost = stock(services, Path(), unused=21)
+    before = kept(services)
+
+    with pytest.raises(TooMuchAtOnce, match=r"^Nobody refers to 21 of the 23 blobs"):
+        keep_house(services)
+
+    assert kept(services) == before > lost

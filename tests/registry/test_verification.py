@@ -11,9 +11,10 @@ from sqlalchemy import insert
 from greenroom.core_metadata import CoreMetadata
 from greenroom.models import File
 from greenroom.registry import accounts, job_handlers, storage_identity, trash, upload_sessions
+from greenroom.registry.known_blobs import count
 from greenroom.registry.permissions import Person
 from greenroom.registry.unit_of_work import Services
-from greenroom.registry.verification import Findings, count, verify
+from greenroom.registry.verification import Findings, verify
 from greenroom.storage import Shelf
 from greenroom.storage.local import FolderCopy, blob_path
 from tests import factories
@@ -119,7 +120,7 @@ def test_each_of_many_damages_is_found_and_mended_and_nothing_else(
 
     assert found(quick) == {**expected, "wrong": harmed["truncate"]}
     assert found(whole) == expected
-    assert whole.checked == len(digests) == count(services)[0]
+    assert whole.checked == len(digests) == count(services.database.reading)[0]
     assert set(services.storage.digests(shelf=Shelf.DAMAGED)) == expected["wrong"]
     repaired = verify(services, source=FolderCopy(backup))
     assert repaired.unrepaired == []
@@ -166,6 +167,18 @@ def test_uploading_a_file_again_mends_what_was_put_aside(services: Services, whe
     upload_again(services, wheel)
 
     assert verify(services).damages == []
+
+
+def test_a_metadata_file_that_was_cut_short_is_found_quickly(
+    services: Services, wheel: Path
+) -> None:
+    with services.reading() as uow:
+        [file] = uow.db.query(File).all()
+    truncate(path_of(services, file.metadata_sha256), random.Random(1))
+
+    [damage] = verify(services, quick=True).damages
+
+    assert (damage.digest, damage.filename) == (file.metadata_sha256, f"{wheel.name}.metadata")
 
 
 def test_a_copy_that_is_damaged_too_mends_nothing(

@@ -1,12 +1,14 @@
 """What exists: the tables. Importing this package makes all of them known to SQLAlchemy."""
 
 from greenroom.models.accounts import Attempt, User
+from greenroom.models.backups import RunningBackup
 from greenroom.models.base import Base
 from greenroom.models.drafts import Draft, DraftEvent, DraftState, ReviewState
 from greenroom.models.identity import Identity
 from greenroom.models.jobs import Job, JobState
 from greenroom.models.journal import JournalEntry
 from greenroom.models.projects import Project, ProjectStatus, RetiredName, Role, RoleName
+from greenroom.models.released_blobs import ReleasedBlob
 from greenroom.models.releases import File, PublishedName, Release
 from greenroom.models.search import SearchDocument
 from greenroom.models.tokens import Token
@@ -28,10 +30,12 @@ __all__ = [
     "ProjectStatus",
     "PublishedName",
     "Release",
+    "ReleasedBlob",
     "RetiredName",
     "ReviewState",
     "Role",
     "RoleName",
+    "RunningBackup",
     "SearchDocument",
     "Token",
     "UploadPart",

@@ -39,6 +39,7 @@ from greenroom.registry import (
     jobs,
     live_drafts,
     projects,
+    released_blobs,
     releases,
 )
 from greenroom.registry.artifacts import Artifact
@@ -684,6 +685,7 @@ def _remove(uow: UnitOfWork, file: File) -> None:
         .where(UploadSession.file_id == file.id)
         .values(state=UploadState.CANCELED, changed=uow.now, file_id=None)
     )
+    released_blobs.note_files(uow, File.id == file.id)
     uow.db.delete(file)
     uow.db.flush()
 
@@ -739,6 +741,7 @@ def _describe(uow: UnitOfWork, draft: Draft, came: File | None = None) -> None:
 def _clear(uow: UnitOfWork, by: str, draft: Draft, ended: DraftState) -> None:
     """Remove all that only the draft held; its row stays as a tombstone."""
     db, project, release = uow.db, draft.project, draft.release
+    released_blobs.note_files(uow, File.draft_id == draft.id)
     for file in db.scalars(select(File).where(File.draft_id == draft.id)):
         db.delete(file)
     _end_uploads(uow, draft)
@@ -769,6 +772,7 @@ def _end_uploads(uow: UnitOfWork, draft: Draft) -> None:
     ).all()
     if put_by_clients:  # those of the others went when they ended
         jobs.collect(uow, jobs.Kind.REMOVE_PARTS, "uploads", put_by_clients)
+    released_blobs.note_parts(uow, UploadPart.upload_id.in_(of_draft))
     uow.db.execute(delete(UploadPart).where(UploadPart.upload_id.in_(of_draft)))
     uow.db.execute(
         update(UploadSession)

@@ -9,7 +9,15 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from greenroom.models import Draft, UploadSession
-from greenroom.registry import accounts, drafts, jobs, storage_identity, trash, upload_sessions
+from greenroom.registry import (
+    accounts,
+    drafts,
+    jobs,
+    released_blobs,
+    storage_identity,
+    trash,
+    upload_sessions,
+)
 from greenroom.registry.unit_of_work import Services
 
 # No upload takes longer than this; what is older was left behind by a process that died.
@@ -58,6 +66,7 @@ def keep_house(
         accounts.forget_old_attempts(uow)
         upload_sessions.forget_ended(uow)
         jobs.forget_done(uow)
+        released_blobs.forget_old(uow)
     stale = services.storage.remove_stale_incoming(STALE_AFTER)
     cleared = _clear_uploads(services)
     restored = trash.restore_wanted(services)

@@ -203,6 +203,8 @@ def _is_free(uow: UnitOfWork) -> ColumnElement[bool]:
         Job.leased_until <= uow.now,
         Job.leased_until > uow.now + LEASE + AT_ONCE,
     )
+    # So is an attempt that is to be made later than after any pause. What waits for its first one
+    # may have been written down to wait.
     longest = max(LONGEST_PAUSE, 2 * uow.settings.review_timeout)
     is_due = or_(
         Job.due <= uow.now,

@@ -5,9 +5,18 @@ of a file that people have installed, nor another project under a name that they
 """
 
 from packaging.version import Version
+from sqlalchemy import select
 
-from greenroom.models import Project, RetiredName
-from greenroom.registry import catalogue, drafts, journal, projects, publication, purging
+from greenroom.models import File, Project, Release, RetiredName
+from greenroom.registry import (
+    catalogue,
+    drafts,
+    journal,
+    projects,
+    publication,
+    purging,
+    released_blobs,
+)
 from greenroom.registry.errors import InvalidRequest, NotFound
 from greenroom.registry.permissions import Act, Actor
 from greenroom.registry.unit_of_work import UnitOfWork
@@ -25,6 +34,7 @@ def remove_file(uow: UnitOfWork, actor: Actor, project: Project, filename: str) 
     if file is None:
         raise NotFound(f"The project {project.name!r} has no published file {filename[:255]!r}.")
     release, filename = file.release, file.filename
+    released_blobs.note_files(uow, File.id == file.id)
     uow.db.delete(file)
     publication.describe(uow, project, release)
     _journal(uow, actor, project, release.version, f"remove file {filename}")
@@ -48,6 +58,7 @@ def remove_release(uow: UnitOfWork, actor: Actor, project: Project, version: str
             "release: publish or discard it first."
         )
     drafts.expire_due(uow, project.name)
+    released_blobs.note_files(uow, File.release_id == release.id)
     uow.db.delete(release)
     publication.describe(uow, project)
     _journal(uow, actor, project, release.version, "remove release")
@@ -74,6 +85,8 @@ def remove_project(uow: UnitOfWork, actor: Actor, project: Project) -> None:
     )
     uow.db.flush()
     _journal(uow, actor, project, None, "remove project")
+    of_project = select(Release.id).where(Release.project_id == project.id)
+    released_blobs.note_files(uow, File.release_id.in_(of_project))
     uow.db.delete(project)
     uow.db.flush()
 

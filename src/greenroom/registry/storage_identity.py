@@ -22,6 +22,8 @@ _SAMPLE = 200
 _ENOUGH = 0.9
 """So many of the database's files have to be in a storage that is not marked."""
 
+_RESTORING = "restoring"
+
 _WHAT_TO_DO = (
     "Set the database and the storage that belong together (GREENROOM_DATA, "
     "GREENROOM_DATABASE_URL, GREENROOM_STORAGE_URL), or restore the one that was lost from a "
@@ -75,6 +77,8 @@ def check(services: Services) -> None:
     bond = look(services)
     if bond.is_bound:  # another process was faster
         return
+    if (marker or "").startswith(f"{_RESTORING} "):
+        raise ForeignStorage(_unfinished(bond.address))
     reason = _objection(bond)
     if reason is not None:
         raise ForeignStorage(f"{reason} {_WHAT_TO_DO}")
@@ -91,7 +95,10 @@ def check_new(storage: Storage) -> None:
         ForeignStorage: with what to do.
         greenroom.storage.StorageUnavailable: it does not answer.
     """
-    if storage.marker() is not None or not _is_empty(storage):
+    marker = storage.marker()
+    if (marker or "").startswith(f"{_RESTORING} "):
+        raise ForeignStorage(_unfinished(storage.address))
+    if marker is not None or not is_empty(storage):
         raise ForeignStorage(
             f"The storage {storage.address} has files, and there is no database that knows them. "
             f"{_WHAT_TO_DO}"
@@ -113,15 +120,27 @@ def look(services: Services) -> Bond:
         address=storage.address,
         is_bound=marker is not None and marker == identity,
         is_marked=marker is not None,
-        is_empty=_is_empty(storage),
+        is_empty=is_empty(storage),
         looked_for=len(sample),
         found=_count_kept(storage, sample),
     )
 
 
+def restoring_marker(identity: str, snapshot: str) -> str:
+    """What a storage is marked with while a snapshot of this database is restored into it."""
+    return f"{_RESTORING} {identity} {snapshot}".rstrip()
+
+
 def adopt(services: Services) -> None:
     """Bind the storage to the database, whatever either was bound to."""
     _bind(services)
+
+
+def _unfinished(address: str) -> str:
+    return (
+        f"A backup is being restored into the storage {address}: run 'greenroom restore' again, "
+        "which goes on where it was."
+    )
 
 
 def _objection(bond: Bond) -> str | None:
@@ -149,7 +168,8 @@ def _identity(uow: UnitOfWork) -> str | None:
     return uow.db.scalar(select(Identity.text))
 
 
-def _is_empty(storage: Storage) -> bool:
+def is_empty(storage: Storage) -> bool:
+    """Whether a storage has no blobs, in the trash neither."""
     return all(next(storage.digests(shelf=shelf), None) is None for shelf in Shelf)
 
 

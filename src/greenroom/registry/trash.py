@@ -2,7 +2,8 @@
 
 A blob is deleted for good only when it has lain in the trash for ``GREENROOM_TRASH_DAYS`` and still
 nobody refers to it. That the database does not know of a blob may also mean that it is the wrong
-database, or an old one, so too many blobs at once are left alone.
+database, or an old one, so too many blobs at once are left alone, unless it knows why nobody wants
+them (:mod:`greenroom.registry.released_blobs`).
 """
 
 from collections.abc import Iterable, Iterator
@@ -15,7 +16,7 @@ from sqlalchemy import or_, select
 from sqlalchemy.orm import Session
 
 from greenroom.models import File, UploadPart
-from greenroom.registry import blob_digests
+from greenroom.registry import backup_holds, blob_digests, released_blobs
 from greenroom.registry.errors import Refusal
 from greenroom.registry.unit_of_work import Services, UnitOfWork
 from greenroom.storage import Shelf
@@ -36,10 +37,17 @@ class TooMuchAtOnce(Refusal):
 
 @dataclass(frozen=True, slots=True)
 class Unused:
-    """The blobs that nobody refers to, of so many that there are."""
+    """The blobs that nobody refers to, of so many that there are.
+
+    Attributes:
+        digests: which they are.
+        total: how many blobs there are.
+        released: how many of them were let go by an act that is known.
+    """
 
     digests: tuple[str, ...]
     total: int
+    released: int = 0
 
     def check(self) -> None:
         """See that they may go to the trash without an operator's word.
@@ -47,25 +55,29 @@ class Unused:
         Raises:
             TooMuchAtOnce: they are too many.
         """
-        count = len(self.digests)
+        count = len(self.digests) - self.released
         if count > ALWAYS_ALLOWED and count > self.total * LARGEST_SHARE:
             raise TooMuchAtOnce(
-                f"Nobody refers to {count} of the {self.total} blobs in the storage, which is "
-                "more than housekeeping moves to the trash by itself: see that the database is the "
-                "right one and up to date, look with 'greenroom housekeeping --dry-run', and if "
-                "they are to go, run 'greenroom housekeeping --force'."
+                f"Nobody refers to {count} of the {self.total} blobs in the storage, and nobody "
+                "knows why, which is more than housekeeping moves to the trash by itself: see that "
+                "the database is the right one and up to date, look with 'greenroom housekeeping "
+                "--dry-run', and if they are to go, run 'greenroom housekeeping --force'."
             )
 
 
 def unused(services: Services, ending: Iterable[int] = ()) -> Unused:
     """The blobs that nobody refers to; files of the drafts ``ending`` (their ids) do not count."""
     found: list[str] = []
-    total, without = 0, tuple(ending)
+    total, released, without = 0, 0, tuple(ending)
     for digests in batches(services.storage.digests()):
         with services.reading() as uow:
-            found += sorted(set(digests) - referenced(uow.db, digests, without))
-        total += len(digests)
-    return Unused(tuple(found), total)
+            unwanted = set(digests) - referenced(uow.db, digests, without)
+            known = released_blobs.among(uow.db, unwanted)
+            if without:
+                known |= referenced(uow.db, unwanted)
+        found += sorted(unwanted)
+        total, released = total + len(digests), released + len(known)
+    return Unused(tuple(found), total, released)
 
 
 def sweep(services: Services, *, force: bool = False) -> int:
@@ -98,6 +110,7 @@ def _move_to_trash(uow: UnitOfWork, digest: str) -> bool:
     uow.lock(f"blob:{digest}")
     if referenced(uow.db, (digest,)):
         return False
+    released_blobs.forget(uow, digest)
     return uow.storage.move(digest, Shelf.KEPT, Shelf.TRASH)
 
 
@@ -143,13 +156,16 @@ def due(services: Services, shelf: Shelf = Shelf.TRASH) -> Iterator[str]:
 def empty(services: Services) -> int:
     """Delete for good what has lain aside for long enough, and say how many blobs that were.
 
-    What is referred to stays as long as there is no other copy of it, damaged or not.
+    What is referred to stays as long as there is no other copy of it, damaged or not. While a
+    backup is made, all stays.
     """
     deleted = 0
     for shelf in (Shelf.TRASH, Shelf.DAMAGED):
         for digest in due(services, shelf):
             with services.writing() as uow:
                 uow.lock(f"blob:{digest}")
+                if backup_holds.is_held(uow):
+                    return deleted
                 if digest in uow.storage or not referenced(uow.db, (digest,)):
                     uow.storage.delete(digest, shelf)
                     deleted += 1

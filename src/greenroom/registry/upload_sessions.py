@@ -29,6 +29,7 @@ from greenroom.registry import (
     file_rules,
     jobs,
     projects,
+    released_blobs,
     releases,
     upload_states,
     uploads,
@@ -340,6 +341,7 @@ def _set(
     if state is UploadState.ERROR:
         upload.problems = list(problems or [])
     if state in (UploadState.ERROR, UploadState.CANCELED, UploadState.COMPLETED):
+        released_blobs.note_parts(uow, UploadPart.upload_id == upload.id)
         upload.parts.clear()
         if upload.mechanism == PRESIGNED:
             jobs.collect(uow, jobs.Kind.REMOVE_PARTS, "uploads", [upload.key])
@@ -421,6 +423,7 @@ def add_part(
     if part.sha256 not in uow.storage:
         keep_part(uow.storage, part)
     if upload.mechanism != RESUMABLE:
+        released_blobs.note_parts(uow, UploadPart.upload_id == upload.id)
         upload.parts.clear()
         uow.db.flush()
     upload.parts.append(

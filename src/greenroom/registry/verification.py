@@ -1,37 +1,19 @@
 """Whether the files in the storage are what the database says, and mending those that are not."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import structlog
-from sqlalchemy import Select, func, select
-from sqlalchemy.orm import InstrumentedAttribute
 
-from greenroom.models import File, UploadPart, UploadSession
-from greenroom.registry import blob_digests, storage_identity, trash
+from greenroom.registry import blob_digests, known_blobs, storage_identity, trash
 from greenroom.registry.artifacts import Receiver, TooManyBytes
+from greenroom.registry.known_blobs import KnownBlob
 from greenroom.registry.unit_of_work import Services
-from greenroom.storage import BlobMissing, BlobSource, Shelf
-
-_BATCH = 500
+from greenroom.registry.web_copies import WebCopy
+from greenroom.storage import Blob, BlobMissing, BlobSource, Shelf
 
 Progress = Callable[[int, int], None]
 """Told how many blobs were done, and how many bytes were read, since the last time."""
-
-
-@dataclass(frozen=True, slots=True)
-class Expected:
-    """A blob that the database knows.
-
-    Attributes:
-        digest: its key.
-        size: how many bytes it has; None where the database does not say so (metadata files).
-        filename: what has this content, or one of those that have.
-    """
-
-    digest: str
-    size: int | None
-    filename: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +57,7 @@ def verify(
     services: Services,
     *,
     quick: bool = False,
-    source: BlobSource | None = None,
+    source: BlobSource | WebCopy | None = None,
     progress: Progress = lambda blobs, size: None,
 ) -> Findings:
     """Compare every blob with what the database says of it.
@@ -85,17 +67,17 @@ def verify(
 
     Args:
         services: where.
-        quick: compare sizes only, and put nothing aside.
+        quick: compare sizes only, where they are known, and put nothing aside.
         source: a copy from which what is missing or wrong is replaced.
         progress: told how far it is.
 
     Raises:
         storage_identity.ForeignStorage: the storage is another database's.
-        greenroom.storage.StorageUnavailable: it does not answer.
+        greenroom.storage.StorageUnavailable: it, or the copy, does not answer.
     """
     storage_identity.check(services)
     findings = Findings()
-    for expected in _expected(services):
+    for expected in known_blobs.all_of(services.database.reading):
         damage = _examine(services, expected, quick=quick, progress=progress)
         if damage is not None and _is_wanted(services, expected.digest):
             if source is not None and _repair(services, expected, source):
@@ -110,49 +92,8 @@ def verify(
     return findings
 
 
-def count(services: Services) -> tuple[int, int]:
-    """How many blobs the database knows, and how many bytes it knows that they have."""
-    blobs = 0
-    with services.reading() as uow:
-        for column in (File.sha256, File.metadata_sha256, UploadPart.sha256):
-            blobs += uow.db.scalar(select(func.count(column.distinct()))) or 0
-        sizes = select(File.size).group_by(File.sha256, File.size).subquery()
-        size = uow.db.scalar(select(func.sum(sizes.c.size))) or 0
-    return blobs, int(size)
-
-
-def _expected(services: Services) -> Iterator[Expected]:
-    """Every blob that the database knows, with few of them in memory at once."""
-    contents = select(File.sha256, func.min(File.size), func.min(File.filename))
-    yield from _pages(services, contents, File.sha256)
-    metadata = select(File.metadata_sha256, func.min(File.size), func.min(File.filename))
-    for found in _pages(services, metadata, File.metadata_sha256):
-        yield Expected(found.digest, None, f"{found.filename}.metadata")
-    parts = select(
-        UploadPart.sha256, func.min(UploadPart.size), func.min(UploadSession.filename)
-    ).join(UploadPart.upload)
-    yield from _pages(services, parts, UploadPart.sha256)
-
-
-def _pages(
-    services: Services,
-    query: Select[str, int, str],
-    digest: InstrumentedAttribute[str],
-) -> Iterator[Expected]:
-    """What the query finds, by digest, each page of it in a unit of work of its own."""
-    last = ""
-    while True:
-        page = query.where(digest > last).group_by(digest).order_by(digest).limit(_BATCH)
-        with services.reading() as uow:
-            rows = [Expected(*row) for row in uow.db.execute(page)]
-        yield from rows
-        if len(rows) < _BATCH:
-            return
-        last = rows[-1].digest
-
-
 def _examine(
-    services: Services, expected: Expected, *, quick: bool, progress: Progress
+    services: Services, expected: KnownBlob, *, quick: bool, progress: Progress
 ) -> Damage | None:
     def damage(reason: str, *, is_missing: bool = False) -> Damage:
         return Damage(expected.digest, expected.filename, reason, is_missing)
@@ -162,7 +103,8 @@ def _examine(
         return damage("It is missing.", is_missing=True)
     if expected.size not in (None, size):
         return damage(f"It has {size} bytes instead of {expected.size}.")
-    if quick:
+    # Of metadata files no size is known; they are small.
+    if quick and expected.size is not None:
         return None
     try:
         is_intact = blob_digests.is_intact(
@@ -193,12 +135,12 @@ def put_aside(services: Services, digest: str) -> None:
         uow.storage.move(digest, Shelf.KEPT, Shelf.DAMAGED)
 
 
-def _repair(services: Services, expected: Expected, source: BlobSource) -> bool:
+def _repair(services: Services, expected: KnownBlob, source: BlobSource | WebCopy) -> bool:
     """Replace a blob by the copy that the source has, if that is the right one."""
     limit = expected.size if expected.size is not None else services.settings.max_file_size
     with Receiver(services.storage.incoming, limit=limit) as receiver:
         try:
-            with source.open(expected.digest) as blob:
+            with _opened(source, expected) as blob:
                 for piece in blob:
                     receiver.add(piece)
         except (BlobMissing, TooManyBytes):
@@ -211,6 +153,12 @@ def _repair(services: Services, expected: Expected, source: BlobSource) -> bool:
             uow.storage.move(expected.digest, Shelf.KEPT, Shelf.DAMAGED)
             uow.storage.put(copy.path, expected.digest)
     return True
+
+
+def _opened(source: BlobSource | WebCopy, expected: KnownBlob) -> Blob:
+    if isinstance(source, WebCopy):
+        return source.open(expected.digest, expected.filename)
+    return source.open(expected.digest)
 
 
 def _repaired(damage: Damage) -> Damage:

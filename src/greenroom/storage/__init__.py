@@ -7,6 +7,7 @@ from greenroom.storage.blobs import (
     Blob,
     BlobMissing,
     BlobSource,
+    NamedFiles,
     PartMissing,
     Parts,
     Shelf,
@@ -16,14 +17,22 @@ from greenroom.storage.blobs import (
 )
 from greenroom.storage.disk import disk_errors
 from greenroom.storage.local import LocalStorage
-from greenroom.storage.open import open_copy, open_storage
+from greenroom.storage.open import (
+    BackupPlace,
+    open_backup,
+    open_copy,
+    open_pool,
+    open_storage,
+)
 from greenroom.storage.s3 import S3Parts, S3Storage
 
 __all__ = [
+    "BackupPlace",
     "Blob",
     "BlobMissing",
     "BlobSource",
     "LocalStorage",
+    "NamedFiles",
     "PartMissing",
     "Parts",
     "S3Parts",
@@ -33,6 +42,8 @@ __all__ = [
     "StorageFull",
     "StorageUnavailable",
     "disk_errors",
+    "open_backup",
     "open_copy",
+    "open_pool",
     "open_storage",
 ]

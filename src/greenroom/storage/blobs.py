@@ -222,11 +222,18 @@ class Storage(Protocol):
         """
         ...
 
-    def open(self, digest: str, offset: int = 0, length: int | None = None) -> Blob:
+    def open(
+        self,
+        digest: str,
+        offset: int = 0,
+        length: int | None = None,
+        *,
+        shelf: Shelf = Shelf.KEPT,
+    ) -> Blob:
         """Return ``length`` bytes of a blob from ``offset`` on, or what there is of them.
 
         Raises:
-            BlobMissing: no blob is kept under this digest.
+            BlobMissing: there is no such blob on this shelf.
             ValueError: the offset or the length is negative.
         """
         ...
@@ -298,6 +305,38 @@ class Storage(Protocol):
         With ``older_than``, leave out blobs stored, or stored again, more recently. A sweep of
         unwanted blobs needs this: a blob is stored before the transaction that names it commits.
         """
+        ...
+
+    def sizes(self, shelf: Shelf = Shelf.KEPT) -> Iterator[tuple[str, int]]:
+        """Yield digest and size of every blob on a shelf, as ``digests`` does."""
+        ...
+
+
+class NamedFiles(Protocol):
+    """Files under names of their own, in a folder or in a bucket: what a backup says of itself.
+
+    A name is made of segments with slashes between them. A service that does not answer, or
+    refuses, raises ``StorageUnavailable`` as with ``Storage``.
+    """
+
+    def put(self, name: str, path: Path) -> None:
+        """Keep the content of the file at ``path`` under a name, in place of what was there.
+
+        It is there as a whole, and survives a loss of power, when this returns; before, it is not
+        there at all. The caller may remove ``path`` afterwards, and does not write to it again.
+        """
+        ...
+
+    def read(self, name: str) -> Blob | None:
+        """Return what is kept under a name. ``None``: nothing is."""
+        ...
+
+    def names(self, folder: str = "") -> Iterator[str]:
+        """Yield the name of every file, or of every one below a folder, in no order."""
+        ...
+
+    def remove(self, name: str) -> None:
+        """Forget what is kept under a name. That there is nothing is no error."""
         ...
 
 

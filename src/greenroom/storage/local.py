@@ -44,6 +44,8 @@ from greenroom.storage.disk import (
 )
 from greenroom.storage.incoming import Incoming
 
+_ASIDE = ".aside"
+"""How the names of files end that are not there as a whole yet."""
 _PROBE_CONTENT = b"Whether anything can be written here is seen by writing this.\n"
 
 
@@ -121,11 +123,18 @@ class LocalStorage(Incoming):
             # Replacing one link to a file by another link to it leaves both.
             aside.unlink(missing_ok=True)
 
-    def open(self, digest: str, offset: int = 0, length: int | None = None) -> Blob:
+    def open(
+        self,
+        digest: str,
+        offset: int = 0,
+        length: int | None = None,
+        *,
+        shelf: Shelf = Shelf.KEPT,
+    ) -> Blob:
         """See ``Storage.open``. The blob stays readable when it is deleted meanwhile."""
         check_range(offset, length)
         with disk_errors(self._folder):
-            return _open(self._path(digest), digest, offset, length)
+            return _open(self._path(digest, shelf), digest, offset, length)
 
     @contextmanager
     def local(self, digest: str) -> Iterator[Path]:
@@ -215,6 +224,13 @@ class LocalStorage(Incoming):
                     continue
             yield path.name
 
+    def sizes(self, shelf: Shelf = Shelf.KEPT) -> Iterator[tuple[str, int]]:
+        """See ``Storage.sizes``."""
+        for digest in self.digests(shelf=shelf):
+            size = self.size(digest, shelf)
+            if size is not None:
+                yield digest, size
+
     def _path(self, digest: str, shelf: Shelf = Shelf.KEPT) -> Path:
         return blob_path(self._shelf(shelf), digest)
 
@@ -232,6 +248,50 @@ class FolderCopy:
     def open(self, digest: str) -> Blob:
         """See ``BlobSource.open``."""
         return _open(blob_path(self._folder, digest), digest)
+
+
+class FolderFiles:
+    """Named files in a folder of this machine."""
+
+    def __init__(self, folder: Path) -> None:
+        """Use ``folder``, which is made when something is put into it."""
+        self._folder = folder
+
+    def put(self, name: str, path: Path) -> None:
+        """See ``NamedFiles.put``."""
+        final = self._folder / name
+        aside = final.with_name(f"{final.name}.{secrets.token_hex(8)}{_ASIDE}")
+        with disk_errors(self._folder):
+            make_folder(final.parent)
+            try:
+                link_or_copy(path, aside)
+                flush(aside)
+                os.replace(aside, final)
+            finally:
+                aside.unlink(missing_ok=True)
+            flush(final.parent)
+
+    def read(self, name: str) -> Blob | None:
+        """See ``NamedFiles.read``."""
+        try:
+            return _open(self._folder / name, name)
+        except BlobMissing:
+            return None
+
+    def names(self, folder: str = "") -> Iterator[str]:
+        """See ``NamedFiles.names``."""
+        for above, _, files in os.walk(self._folder / folder):
+            for file in files:
+                yield (Path(above) / file).relative_to(self._folder).as_posix()
+
+    def remove(self, name: str) -> None:
+        """See ``NamedFiles.remove``. The folder that it leaves empty goes, too."""
+        path = self._folder / name
+        with disk_errors(self._folder):
+            path.unlink(missing_ok=True)
+            if path.parent != self._folder:
+                with suppress(OSError):
+                    path.parent.rmdir()
 
 
 def blob_path(folder: Path, digest: str) -> Path:

@@ -1,16 +1,71 @@
 """Choose where bytes are kept."""
 
 import re
+from dataclasses import dataclass
 from pathlib import Path
 
-from greenroom.storage.blobs import BlobSource, Storage
-from greenroom.storage.local import FolderCopy, LocalStorage
-from greenroom.storage.s3 import S3Storage
+from greenroom.storage.blobs import BlobSource, NamedFiles, Storage
+from greenroom.storage.local import FolderCopy, FolderFiles, LocalStorage
+from greenroom.storage.s3 import S3Files, S3Storage
 
 _S3_URL = re.compile(
     r"s3://(?P<bucket>[A-Za-z0-9][A-Za-z0-9._-]{1,61}[A-Za-z0-9])"
     r"(?:/(?P<prefix>[A-Za-z0-9_-][A-Za-z0-9._-]*(?:/[A-Za-z0-9_-][A-Za-z0-9._-]*)*))?/?"
 )
+
+POOL = "files"
+"""The folder of a backup that has the blobs of all its snapshots."""
+
+
+@dataclass(frozen=True, slots=True)
+class BackupPlace:
+    """Where backups are written to, and read from.
+
+    Attributes:
+        address: the folder or the URL, for people to read.
+        folder: the folder; ``None`` for a bucket.
+        files: what each backup says of itself.
+        blobs: the blobs of all of them, to read from.
+    """
+
+    address: str
+    folder: Path | None
+    files: NamedFiles
+    blobs: BlobSource
+
+
+def open_backup(where: str, scratch: Path, *, s3_endpoint: str | None = None) -> BackupPlace:
+    """Return the place of backups that a folder or an s3:// URL names; nothing is made there.
+
+    Args:
+        where: the folder or the URL.
+        scratch: a local folder, in which files lie for a moment on their way to a service.
+        s3_endpoint: where the service is, if the usual AWS variables do not say so.
+
+    Raises:
+        ValueError: the URL is of another form.
+        StorageUnavailable: the driver for the service is not installed.
+    """
+    if not where.startswith("s3://"):
+        folder = Path(where).absolute()
+        return BackupPlace(str(folder), folder, FolderFiles(folder), FolderCopy(folder / POOL))
+    match = _S3_URL.fullmatch(where)
+    if match is None:
+        raise ValueError(f"{where} is no place for backups: name a folder, or s3://bucket/prefix.")
+    bucket, prefix = match["bucket"], match["prefix"] or ""
+    return BackupPlace(
+        where.rstrip("/"),
+        None,
+        S3Files(bucket, prefix, endpoint=s3_endpoint),
+        open_pool(where, scratch, s3_endpoint=s3_endpoint),
+    )
+
+
+def open_pool(where: str, scratch: Path, *, s3_endpoint: str | None = None) -> Storage:
+    """Return the blobs of such a place, to write to; a folder is made where there is none."""
+    if where.startswith("s3://"):
+        return open_storage(f"{where.rstrip('/')}/{POOL}", scratch, s3_endpoint=s3_endpoint)
+    return LocalStorage(Path(where).absolute() / POOL)
 
 
 def open_copy(where: str, incoming: Path, *, s3_endpoint: str | None = None) -> BlobSource:

@@ -33,6 +33,7 @@ from greenroom.storage.incoming import Incoming
 from greenroom.storage.sigv4 import signed_again
 
 if TYPE_CHECKING:
+    from obstore import ObjectMeta
     from obstore.store import ClientConfig, RetryConfig, S3Store
 
 _UPLOAD = re.compile(r"[0-9A-Za-z]{1,40}")
@@ -158,19 +159,26 @@ class S3Storage(Incoming):
                 with self._bucket.answers():
                     self._bucket.store.put(self._key(digest), content)
 
-    def open(self, digest: str, offset: int = 0, length: int | None = None) -> Blob:
+    def open(
+        self,
+        digest: str,
+        offset: int = 0,
+        length: int | None = None,
+        *,
+        shelf: Shelf = Shelf.KEPT,
+    ) -> Blob:
         """See ``Storage.open``."""
         check_range(offset, length)
         if offset == 0 and length is None:
-            return self._get(digest)
+            return self._get(digest, shelf=shelf)
         # The service refuses an empty range, and one that starts at the end or behind it.
-        size = self.size(digest)
+        size = self.size(digest, shelf)
         if size is None:
             raise BlobMissing(digest)
         available = available_bytes(size, offset, length)
         if available == 0:
             return Blob(_nothing(), size=size, length=0)
-        return self._get(digest, (offset, offset + available))
+        return self._get(digest, (offset, offset + available), shelf)
 
     def _get(
         self, digest: str, span: tuple[int, int] | None = None, shelf: Shelf = Shelf.KEPT
@@ -276,6 +284,16 @@ class S3Storage(Incoming):
         self, *, older_than: timedelta | None = None, shelf: Shelf = Shelf.KEPT
     ) -> Iterator[str]:
         """See ``Storage.digests``."""
+        for digest, found in self._list(shelf):
+            if older_than is None or datetime.now(UTC) - found["last_modified"] >= older_than:
+                yield digest
+
+    def sizes(self, shelf: Shelf = Shelf.KEPT) -> Iterator[tuple[str, int]]:
+        """See ``Storage.sizes``: the list of the service has them."""
+        for digest, found in self._list(shelf):
+            yield digest, found["size"]
+
+    def _list(self, shelf: Shelf) -> Iterator[tuple[str, ObjectMeta]]:
         folder = self._bucket.prefix if shelf is Shelf.KEPT else self._bucket.key(shelf)
         # The service's list is alphabetical and in pages, so blobs put or deleted while it is
         # read neither hide nor repeat others.
@@ -283,16 +301,43 @@ class S3Storage(Incoming):
             for page in self._bucket.store.list(folder or None, chunk_size=1000):
                 for found in page:
                     name = found["path"].rpartition("/")[2]
-                    if not is_digest(name) or found["path"] != self._key(name, shelf):
-                        continue
-                    if older_than is None or datetime.now(UTC) - found["last_modified"] >= (
-                        older_than
-                    ):
-                        yield name
+                    if is_digest(name) and found["path"] == self._key(name, shelf):
+                        yield name, found
 
     def _key(self, digest: str, shelf: Shelf = Shelf.KEPT) -> str:
         check_digest(digest)
         return self._bucket.key(digest if shelf is Shelf.KEPT else f"{shelf}/{digest}")
+
+
+class S3Files:
+    """Named files as objects below a prefix of a bucket."""
+
+    def __init__(self, bucket: str, prefix: str, *, endpoint: str | None = None) -> None:
+        """Use ``bucket``, which must be there."""
+        self._bucket = _Bucket(bucket, prefix, _s3_store(bucket, endpoint))
+
+    def put(self, name: str, path: Path) -> None:
+        """See ``NamedFiles.put``."""
+        with path.open("rb") as file, self._bucket.answers():
+            self._bucket.store.put(self._bucket.key(name), file)
+
+    def read(self, name: str) -> Blob | None:
+        """See ``NamedFiles.read``."""
+        return self._bucket.get(self._bucket.key(name))
+
+    def names(self, folder: str = "") -> Iterator[str]:
+        """See ``NamedFiles.names``."""
+        start = self._bucket.key("")
+        under = self._bucket.key(folder) if folder else self._bucket.prefix
+        with self._bucket.answers():
+            for page in self._bucket.store.list(under or None, chunk_size=1000):
+                for found in page:
+                    yield found["path"].removeprefix(start)
+
+    def remove(self, name: str) -> None:
+        """See ``NamedFiles.remove``."""
+        with self._bucket.answers(), suppress(FileNotFoundError):
+            self._bucket.store.delete(self._bucket.key(name))
 
 
 class S3Parts:
