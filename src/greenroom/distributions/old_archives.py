@@ -298,6 +298,8 @@ def _read_tar(tape: _Tape, best: _Best) -> None:
             best.take(tape.pieces(member.size))
     if count == 0:
         raise InvalidDistribution("The archive is empty.")
+    for _ in tape.pieces(1 << 62):
+        pass  # what is damaged behind the last member is damaged
 
 
 def _check_kind(member: tarfile.TarInfo) -> None:

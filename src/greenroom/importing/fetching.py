@@ -7,13 +7,13 @@ has any.
 
 import netrc
 import os
-import time
 import urllib.request
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
+from time import sleep
 from typing import TypeVar
 from urllib.parse import SplitResult, unquote, urljoin, urlsplit, urlunsplit
 
@@ -40,6 +40,7 @@ _PIECE = 256 * 1024
 _MOST_REDIRECTS = 10
 _REDIRECTS = (301, 302, 303, 307, 308)
 _TRANSIENT = (408, 429, 500, 502, 503, 504)
+_USER_AGENT = f"greenroom/{__version__} (import)"
 _PORTS = {"http": 80, "https": 443}
 
 
@@ -103,7 +104,6 @@ class Fetcher:
         login: Login | None,
         *,
         connections: int,
-        sleep: Callable[[float], None] = time.sleep,
     ) -> None:
         """Nothing is connected yet.
 
@@ -111,12 +111,10 @@ class Fetcher:
             base: the address of the index, without credentials.
             login: what it wants; where it is None, netrc is asked.
             connections: how many may be open to a host.
-            sleep: waits for so many seconds.
         """
         self._base = _parts(base)
         self._login = login
         self._netrc = _netrc()
-        self._sleep = sleep
         self._connections = connections
         self._pools: dict[str, urllib3.PoolManager] = {}
 
@@ -172,7 +170,7 @@ class Fetcher:
             except _Later as later:
                 if attempt == ATTEMPTS - 1:
                     raise
-                self._sleep(min(later.seconds or 0.5 * 2**attempt, _LONGEST_PAUSE))
+                sleep(min(later.seconds or 0.5 * 2**attempt, _LONGEST_PAUSE))
         raise AssertionError("unreachable")
 
     def _ask(self, url: str, accept: str) -> tuple[urllib3.BaseHTTPResponse, str]:
@@ -198,7 +196,7 @@ class Fetcher:
             plain, inside = split(url)
         except NotAnAddress as error:
             raise SourceFailed(str(error)) from None
-        headers = {"Accept": accept, "Accept-Encoding": "identity"}
+        headers = {"Accept": accept, "Accept-Encoding": "identity", "User-Agent": _USER_AGENT}
         login = (inside or self._login_for(_parts(plain))) if may_log_in else None
         if login is not None:
             headers |= urllib3.make_headers(basic_auth=f"{login.username}:{login.password}")
@@ -221,16 +219,11 @@ class Fetcher:
         if urllib.request.proxy_bypass(parts.netloc):
             proxy = ""
         if proxy not in self._pools:
-            headers = {"User-Agent": f"greenroom/{__version__} (import)"}
             timeout = urllib3.Timeout(connect=_CONNECT_SECONDS, read=_READ_SECONDS)
             self._pools[proxy] = (
-                urllib3.ProxyManager(
-                    proxy, maxsize=self._connections, block=True, timeout=timeout, headers=headers
-                )
+                urllib3.ProxyManager(proxy, maxsize=self._connections, block=True, timeout=timeout)
                 if proxy
-                else urllib3.PoolManager(
-                    maxsize=self._connections, block=True, timeout=timeout, headers=headers
-                )
+                else urllib3.PoolManager(maxsize=self._connections, block=True, timeout=timeout)
             )
         return self._pools[proxy]
 

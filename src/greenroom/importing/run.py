@@ -26,7 +26,7 @@ from greenroom.registry import file_rules, imports
 from greenroom.registry.artifacts import Artifact, Receiver, TooManyBytes
 from greenroom.registry.catalogue import PublishedFile
 from greenroom.registry.errors import OutOfSpace, Refusal, TooLarge, WrongDigest
-from greenroom.registry.imports import Prepared, Terms
+from greenroom.registry.imports import Prepared, Taken, Terms
 from greenroom.registry.unit_of_work import Services
 
 _LOOKED_UP_AT_ONCE = 200
@@ -267,29 +267,36 @@ class _Run:
         if ready is _Known.PRESENT:
             self._count_present(candidate)
         elif ready is _Known.NOT_READ:
-            self._count_dry(candidate, candidate.size or 0, False)
+            self._count(Taken.NOW, candidate.size or 0)
         elif isinstance(ready, SourceFailed):
             self._refuse(candidate.where, candidate.project, "unreadable", (str(ready),))
         elif isinstance(ready, Refusal):
             self._refuse_by(candidate, ready)
         elif isinstance(ready, Prepared) and self._options.dry_run:
-            self._count_dry(candidate, ready.artifact.size, ready.historical)
             self._let_go(ready)
+            outcome = imports.look(self._services, self._terms(candidate), ready)
+            if isinstance(outcome, Refusal):
+                self._refuse_by(candidate, outcome)
+            else:
+                self._count(outcome, ready.artifact.size)
         elif isinstance(ready, Prepared):
             self._add(candidate, ready)
 
-    def _count_dry(self, candidate: Candidate, size: int, is_historical: bool) -> None:
-        self._report.imported += 1
-        self._report.size += size
-        self._report.historical += is_historical
+    def _count(self, outcome: Taken, size: int) -> None:
+        if outcome is Taken.BEFORE:
+            self._report.present += 1
+        else:
+            self._report.imported += 1
+            self._report.size += size
+            self._report.historical += outcome is Taken.AS_HISTORICAL
         self._progress(self._report)
 
+    def _terms(self, candidate: Candidate) -> Terms:
+        owner = candidate.owner or self._options.owner or ""
+        return Terms(owner, candidate.maintainers, self._options.historical)
+
     def _add(self, candidate: Candidate, file: Prepared) -> None:
-        terms = Terms(
-            candidate.owner or self._options.owner or "",
-            candidate.maintainers,
-            self._options.historical,
-        )
+        terms = self._terms(candidate)
         name = file.distribution.normalized_name
         batch = self._batch
         if batch is None or (batch.terms, batch.name) != (terms, name):
@@ -313,13 +320,7 @@ class _Run:
                 continue
             if candidate.yanked is not None:
                 self._note_yanked(batch.name)
-            if outcome:
-                self._report.imported += 1
-                self._report.size += file.artifact.size
-                self._report.historical += file.historical
-            else:
-                self._report.present += 1
-            self._progress(self._report)
+            self._count(outcome, file.artifact.size)
 
     def _let_go(self, file: Prepared) -> None:
         with self._counting:

@@ -8,11 +8,12 @@ kept, no limit within a time holds, and an operator can ask for what the ecosyst
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from enum import Enum
 
 from greenroom.distributions.errors import InvalidDistribution
 from greenroom.distributions.historical import inspect_historical
 from greenroom.distributions.inspect import Distribution, inspect
-from greenroom.models import Project, RoleName, User
+from greenroom.models import Project, Release, Role, RoleName, User
 from greenroom.registry import (
     accounts,
     catalogue,
@@ -71,8 +72,15 @@ class Prepared:
     uploaded_by: str | None = None
 
 
-Outcome = Refusal | bool
-"""Why a file was refused; or whether it was taken, as opposed to: it was there."""
+class Taken(Enum):
+    """What became of a file that was not refused."""
+
+    NOW = "taken"
+    AS_HISTORICAL = "taken, and marked as what no upload would have brought"
+    BEFORE = "was there"
+
+
+Outcome = Refusal | Taken
 
 
 def check_people(services: Services, usernames: Sequence[str]) -> list[str]:
@@ -155,6 +163,16 @@ def store(services: Services, artifact: Artifact, distribution: Distribution) ->
     uploads.keep(services.storage, artifact, distribution)
 
 
+def look(services: Services, terms: Terms, file: Prepared) -> Outcome:
+    """What would become of a file, as far as that can be seen without taking it."""
+    with services.reading() as uow:
+        try:
+            found = _checked(uow, terms, file)
+        except Refusal as refusal:
+            return refusal
+    return found if isinstance(found, Taken) else found.outcome
+
+
 def accept(services: Services, terms: Terms, files: Sequence[Prepared]) -> list[Outcome]:
     """Publish files of one project, in one transaction; those that are refused change nothing.
 
@@ -194,9 +212,38 @@ def _accept(uow: UnitOfWork, terms: Terms, files: Sequence[Prepared]) -> list[Ou
     return outcomes
 
 
-def _take(uow: UnitOfWork, terms: Terms, file: Prepared) -> bool:
-    owner = accounts.get_user(uow.db, terms.owner)
+def _take(uow: UnitOfWork, terms: Terms, file: Prepared) -> Taken:
+    found = _checked(uow, terms, file)
+    if isinstance(found, Taken):
+        return found
+    owner, place = found.owner, found.place
     actor = Importer(owner)
+    uploader = _uploader(uow, file, owner)
+    uploads.keep_for_certain(uow, file.artifact, file.distribution)
+    project = place.project or _create(uow, terms, actor, file.distribution.name)
+    release = place.release or releases.add(uow, project, file.distribution.version)
+    row = releases.new_file(uow, actor, release, file.artifact, file.distribution, "")
+    row.historical = found.outcome is Taken.AS_HISTORICAL
+    row.created = file.at
+    row.uploaded_by_id = uploader.id
+    publication.make_public(uow, uploader.username, project, release, [row], at=file.at)
+    if file.yanked is not None:
+        yanking.yank_new_file(uow, actor, row, _reason(file.yanked))
+    return found.outcome
+
+
+@dataclass(frozen=True, slots=True)
+class _Free:
+    """Where a file that nothing stands in the way of goes, and as what."""
+
+    owner: User
+    place: uploads.Place
+    outcome: Taken
+
+
+def _checked(uow: UnitOfWork, terms: Terms, file: Prepared) -> _Free | Taken:
+    """Raise a refusal unless the file may come; it may be there."""
+    owner = accounts.get_user(uow.db, terms.owner)
     artifact, distribution = file.artifact, file.distribution
     project = projects.find(uow, distribution.name)
     place = uploads.place_of(uow, project, distribution.version, artifact.filename)
@@ -204,7 +251,7 @@ def _take(uow: UnitOfWork, terms: Terms, file: Prepared) -> bool:
     file_rules.check_project_size(uow, project, artifact.size)
     file_rules.check_quotas(uow, owner.id, project, artifact.size)
     if file_rules.is_published(uow.db, artifact.filename, artifact.sha256):
-        return False
+        return Taken.BEFORE
     if place.draft is not None:
         raise DraftIsOpen(place.draft.project_name, place.draft.version)
     is_historical = file.historical
@@ -212,27 +259,22 @@ def _take(uow: UnitOfWork, terms: Terms, file: Prepared) -> bool:
         is_historical |= _check_new_name(uow, distribution.name, historical=terms.historical)
     else:
         file_rules.check_project_open(project)
-        require_upload(actor, project, staged=False)
+        require_upload(Importer(owner), project, staged=False)
         uploads.check_project_publishes(project)
     if place.release is not None and distribution.packagetype == "sdist":
-        try:
-            file_rules.check_single_sdist(uow, place.release, artifact.filename)
-        except SecondSdist:
-            if not terms.historical:
-                raise
-            is_historical = True
-    uploader = _uploader(uow, file, owner)
-    uploads.keep_for_certain(uow, artifact, distribution)
-    project = project or _create(uow, terms, actor, distribution.name)
-    release = place.release or releases.add(uow, project, distribution.version)
-    row = releases.new_file(uow, actor, release, artifact, distribution, "")
-    row.historical = is_historical
-    row.created = file.at
-    row.uploaded_by_id = uploader.id
-    publication.make_public(uow, uploader.username, project, release, [row], at=file.at)
-    if file.yanked is not None:
-        yanking.yank_new_file(uow, actor, row, _reason(file.yanked))
-    return True
+        is_historical |= _check_sdist(uow, place.release, file, historical=terms.historical)
+    return _Free(owner, place, Taken.AS_HISTORICAL if is_historical else Taken.NOW)
+
+
+def _check_sdist(uow: UnitOfWork, release: Release, file: Prepared, *, historical: bool) -> bool:
+    """Whether the file is taken only because a release could have several of its kind."""
+    try:
+        file_rules.check_single_sdist(uow, release, file.artifact.filename)
+    except SecondSdist:
+        if not historical:
+            raise
+        return True
+    return False
 
 
 def _check_new_name(uow: UnitOfWork, name: str, *, historical: bool) -> bool:
@@ -258,7 +300,8 @@ def _create(uow: UnitOfWork, terms: Terms, actor: Importer, name: str) -> Projec
     project = projects.create(uow, actor, name)
     project.created_by_id = None
     for username in terms.maintainers:
-        projects.add_role(uow, OPERATOR, project, username, RoleName.MAINTAINER)
+        user = accounts.get_user(uow.db, username)
+        project.roles.append(Role(user=user, name=RoleName.MAINTAINER))
     return project
 
 
