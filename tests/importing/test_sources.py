@@ -16,6 +16,7 @@ import pytest
 
 from greenroom.importing import fetching
 from greenroom.importing.candidates import SourceFailed
+from greenroom.importing.report import Report
 from greenroom.importing.run import NobodyToOwn
 from greenroom.importing.sources.open import NotASource
 from greenroom.models import File, Project
