@@ -55,7 +55,7 @@ STEPS = {
     "greenroom.registry.artifacts:Receiver.__init__": "receive: file aside",
     "greenroom.registry.artifacts:Receiver.add": "receive: write and hash",
     "greenroom.registry.uploads:check_actor": "check: who, rights",
-    "greenroom.registry.uploads:_place": "check: file, rules",
+    "greenroom.registry.uploads:place_of": "check: file, rules",
     "greenroom.registry.uploads:_check_rules": "check: file, rules",
     "greenroom.registry.projects:size": "check: file, rules",
     "greenroom.registry.accounts:actor_of_token": "check: token",

@@ -32,6 +32,7 @@ MAY_IMPORT = {
     },
     "outages": {"storage"},
     "services": {"registry", "database", "storage", "settings"},
+    "importing": {"registry", "distributions", "settings", "__init__"},
     "distributions": {"core_metadata"},
     "storage": set(),
     "models": {"core_metadata"},
@@ -45,7 +46,7 @@ MAY_IMPORT = {
     "paths": set(),
     "__init__": set(),
 }
-ENTRY_POINTS = {"web", "cli", "background", "server", "__main__"}
+ENTRY_POINTS = {"web", "cli", "import_command", "background", "server", "__main__"}
 FRAMEWORKS = {
     "pyramid",
     "pyramid_jinja2",
@@ -57,7 +58,9 @@ FRAMEWORKS = {
     "click",
     "gunicorn",
 }
-BELOW_THE_ENTRY_POINTS = ("registry", "distributions", "storage", "models", "database", "settings")
+BELOW_THE_ENTRY_POINTS = (
+    *("importing", "registry", "distributions", "storage", "models", "database", "settings"),
+)
 
 # The audiences of web/, each with its parts.
 AUDIENCES = ("index", "uploads", "pages")
@@ -307,6 +310,30 @@ def test_signatures_know_nothing_of_the_storage_that_needs_them() -> None:
 def test_one_storage_does_not_know_the_other() -> None:
     assert users_of("storage.local") == {"storage", "storage.open"}
     assert users_of("storage.s3") == {"storage", "storage.open"}
+
+
+def test_the_registry_does_not_know_where_files_are_imported_from() -> None:
+    assert users_of("importing") <= {"import_command", *(m for m in KNOWN if is_importing(m))}
+
+
+def test_only_one_module_fetches_what_is_imported() -> None:
+    fetching = {
+        name_of(path)
+        for path in MODULES
+        if is_importing(name_of(path))
+        and any(name.split(".")[0] in ("urllib3", "http", "socket") for name in imported(path))
+    }
+    assert fetching == {"importing.fetching"}
+
+
+def test_one_source_of_an_import_does_not_know_another() -> None:
+    shared = {"importing.sources", "importing.sources.local_files", "importing.sources.open"}
+    kinds = {name for name in KNOWN if name.startswith("importing.sources")} - shared
+    assert {user for kind in kinds for user in users_of(kind)} == {"importing.sources.open"}
+
+
+def is_importing(module: str) -> bool:
+    return floor_of(module) == "importing"
 
 
 def test_only_processes_and_connections_know_gunicorn() -> None:

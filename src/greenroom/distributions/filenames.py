@@ -14,7 +14,9 @@ from greenroom.distributions.moving_lists import (
     platform_pattern,
 )
 
-PackageType = Literal["sdist", "bdist_wheel"]
+UploadedType = Literal["sdist", "bdist_wheel"]
+PackageType = Literal["sdist", "bdist_wheel", "bdist_egg", "bdist_wininst"]
+"""What a file can be; of the last two only imports bring any (``historical.py``)."""
 
 MAX_FILENAME = 255
 SDIST_SUFFIX = ".tar.gz"
@@ -63,7 +65,7 @@ class WheelName:
 DistributionName = SdistName | WheelName
 
 
-def packagetype_of(filename: str) -> PackageType:
+def packagetype_of(filename: str) -> UploadedType:
     """Tell from its ending what kind of distribution a file name is for.
 
     Raises:

@@ -5,8 +5,9 @@ PEP 241, 314, 345, 566, 643, 685, 639, 794 and 808. What an index demands beyond
 """
 
 import re
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
+from types import MappingProxyType
 from typing import cast
 
 from packaging.licenses import canonicalize_license_expression
@@ -20,6 +21,7 @@ from trove_classifiers import deprecated_classifiers
 
 from greenroom.core_metadata import CoreMetadata, is_web_address, mailboxes
 from greenroom.distributions.description import (
+    PLAIN,
     RESTRUCTUREDTEXT,
     parse_content_type,
     restructuredtext_problem,
@@ -535,3 +537,134 @@ def _core_metadata(raw: RawMetadata) -> CoreMetadata:
     # Who reads both has to read the expression and to disregard the text (PEP 639).
     expression = _canonical_license(metadata.license_expression) or ""
     return replace(metadata, license_expression=expression, license="")
+
+
+# --- what is understood of metadata of any time ---------------------------------------------------
+
+_CHECKS_OF_FIELDS: Mapping[str, _Check] = MappingProxyType(
+    {
+        "author_email": _check_people,
+        "download_url": _check_urls,
+        "dynamic": _check_dynamic,
+        "home_page": _check_urls,
+        "import_names": _check_imports,
+        "import_namespaces": _check_imports,
+        "license_expression": _check_license,
+        "license_files": _check_license_files,
+        "maintainer_email": _check_people,
+        "obsoletes_dist": _check_provides_and_obsoletes,
+        "project_urls": _check_urls,
+        "provides_dist": _check_provides_and_obsoletes,
+        "provides_extra": _check_extras,
+        "requires_dist": _check_requirements,
+        "requires_python": _check_requires_python,
+    }
+)
+"""What is wrong with the value of one field, whatever the others say."""
+
+_SINGLE = frozenset(
+    {
+        "author",
+        "author_email",
+        "description",
+        "description_content_type",
+        "home_page",
+        "license",
+        "maintainer",
+        "maintainer_email",
+        "metadata_version",
+        "name",
+        "requires_python",
+        "summary",
+        "version",
+    }
+)
+
+
+def salvage_metadata(content: bytes) -> CoreMetadata:
+    """What can be understood of the content of a METADATA or PKG-INFO file of any time.
+
+    Whatever an upload would be refused for is left out: values that are not valid, all but the
+    first of fields that are given twice, the declared markup of a description that has another.
+    Name and version are as they stand there, and may be none.
+
+    Raises:
+        InvalidDistribution: it is longer than any metadata.
+    """
+    if len(content) > MAX_METADATA:
+        raise InvalidDistribution(f"The metadata is longer than {MAX_METADATA} bytes.")
+    text = _decoded(content).replace("\0", "").lstrip("\ufeff")
+    head, separator, body = _parted(text)
+    lines = _without_mail_headers(_LINE_END.split(head))
+    names = {line.partition(":")[0] for line in lines if not line.startswith((" ", "\t"))}
+    if len(lines) > MAX_FIELDS or len(names) > MAX_FIELD_NAMES:
+        return CoreMetadata()
+    try:
+        raw, unparsed = parse_email("\n".join(lines) + separator + body)
+    except Exception:  # see _parse
+        return CoreMetadata()
+    _take_first_values(raw, unparsed)
+    _unfold_description(raw, lines)
+    return _core_metadata(_sifted(_without_unknown(_trimmed(raw))))
+
+
+def _decoded(content: bytes) -> str:
+    try:
+        return content.decode()
+    except UnicodeDecodeError:
+        return content.decode("latin-1")
+
+
+def _parted(text: str) -> tuple[str, str, str]:
+    found = _END_OF_FIELDS.search(text)
+    if found is None:
+        return text, "", ""
+    return text[: found.start()], "\n\n", text[found.end() :]
+
+
+def _without_mail_headers(lines: Iterable[str]) -> list[str]:
+    kept: list[str] = []
+    skips = False
+    for line in lines:
+        if not line.startswith((" ", "\t")):
+            skips = line.partition(":")[0].strip().lower() in _MAIL_HEADERS
+        if not skips:
+            kept.append(line)
+    return kept
+
+
+def _take_first_values(raw: RawMetadata, unparsed: dict[str, list[str]]) -> None:
+    fields = cast("dict[str, JSONValue]", raw)
+    for key in _SINGLE:
+        values = [text for text in unparsed.get(_title(key).lower(), []) if text.strip()]
+        if key not in fields and values:
+            fields[key] = values[0]
+
+
+def _sifted(raw: RawMetadata) -> RawMetadata:
+    """Without values that are not valid."""
+    fields = cast("dict[str, JSONValue]", raw)
+    kept = {key: _sifted_value(key, fields[key]) for key in fields}
+    summary = kept.get("summary")
+    if isinstance(summary, str):
+        kept["summary"] = " ".join(summary.split())[:MAX_SUMMARY]
+    sifted = cast("RawMetadata", {key: value for key, value in kept.items() if value})
+    if next(_check_description(sifted, True), None) is not None:
+        sifted["description_content_type"] = PLAIN
+    return sifted
+
+
+def _sifted_value(key: str, value: JSONValue) -> JSONValue:
+    if isinstance(value, list):
+        return [text for text in value if _is_valid(key, [text])]
+    if isinstance(value, dict):
+        return {label: url for label, url in value.items() if _is_valid(key, {label: url})}
+    return value if _is_valid(key, value) else ""
+
+
+def _is_valid(key: str, value: JSONValue) -> bool:
+    raw = cast("RawMetadata", {key: value})
+    check = _CHECKS_OF_FIELDS.get(key)
+    if next(_length_problems(raw), None) is not None:
+        return False
+    return check is None or next(check(raw, True), None) is None

@@ -4,7 +4,15 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, Index, UniqueConstraint, column
+from sqlalchemy import (
+    BigInteger,
+    CheckConstraint,
+    ForeignKey,
+    Index,
+    UniqueConstraint,
+    column,
+    false,
+)
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from greenroom.core_metadata import CoreMetadata
@@ -56,7 +64,8 @@ class File(Base):
     ``published`` is the moment it became public, ``created`` the moment it arrived. ``sha256`` is
     also the key of its bytes in the storage, as ``metadata_sha256`` is that of its metadata file
     (PEP 658). A file is yanked by itself or with its release. ``comment`` is what its uploader said
-    of it beside what is inside.
+    of it beside what is inside. ``historical`` is true of what was imported although no upload of
+    it would be taken; it alone may be an egg or a Windows installer.
     """
 
     __tablename__ = "files"
@@ -70,7 +79,10 @@ class File(Base):
         ),
         UniqueConstraint("draft_id", "filename"),
         CheckConstraint("(draft_id IS NULL) = (published IS NOT NULL)", name="staged_or_published"),
-        CheckConstraint("packagetype IN ('sdist', 'bdist_wheel')", name="packagetype"),
+        CheckConstraint(
+            "packagetype IN ('sdist', 'bdist_wheel', 'bdist_egg', 'bdist_wininst')",
+            name="packagetype",
+        ),
     )
 
     id: Mapped[PrimaryKey]
@@ -93,6 +105,7 @@ class File(Base):
     yanked: Mapped[bool] = mapped_column(default=False)
     yanked_reason: Mapped[LongText] = mapped_column(default="")
     comment: Mapped[LongText] = mapped_column(default="", server_default="")
+    historical: Mapped[bool] = mapped_column(default=False, server_default=false())
     uploaded_by_id: Mapped[int | None] = mapped_column(
         ForeignKey("users.id", ondelete="SET NULL"), index=True
     )

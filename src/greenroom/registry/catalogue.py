@@ -158,6 +158,7 @@ class OfferedFile(NamedTuple):
     metadata_sha256: str
     size: int
     is_sdist: bool
+    is_wheel: bool
     project: str
 
 
@@ -449,7 +450,15 @@ def offered_file(db: Session, filename: str) -> OfferedFile | None:
     if row is None:
         return None
     filename, sha256, metadata_sha256, size, packagetype, project = row
-    return OfferedFile(filename, sha256, metadata_sha256, size, packagetype == "sdist", project)
+    return OfferedFile(
+        filename,
+        sha256,
+        metadata_sha256,
+        size,
+        packagetype == "sdist",
+        packagetype == "bdist_wheel",
+        project,
+    )
 
 
 def digests_of(db: Session, filenames: Iterable[str]) -> dict[str, str]:
@@ -460,6 +469,53 @@ def digests_of(db: Session, filenames: Iterable[str]) -> dict[str, str]:
         )
     )
     return dict(rows.all())
+
+
+class PublishedFile(NamedTuple):
+    """What tells whether a file that is elsewhere is public here, too."""
+
+    sha256: str
+    md5: str
+    size: int
+
+
+def published_named(db: Session, filenames: Iterable[str]) -> dict[str, PublishedFile]:
+    """Those of these files that are public, by name."""
+    wanted = [name for name in filenames if _is_searchable(name)]
+    rows = db.execute(
+        select(File.filename, File.sha256, File.md5, File.size).where(
+            File.filename.in_(wanted), _is_public_file()
+        )
+    )
+    return {name: PublishedFile(sha256, md5, size) for name, sha256, md5, size in rows}
+
+
+def yanked_wholly(db: Session, project: Project) -> list[tuple[Release, str]]:
+    """The public releases that are not yanked while each of their files is, with a reason."""
+    rows = db.execute(
+        select(Release, File.yanked, File.yanked_reason)
+        .join(File, File.release_id == Release.id)
+        .where(
+            Release.project_id == project.id,
+            Release.yanked.is_(False),
+            _is_public_release(),
+            _is_public_file(),
+        )
+        .order_by(File.filename)
+    )
+    reasons: dict[int, list[str]] = {}
+    releases: dict[int, Release] = {}
+    standing = set()
+    for release, yanked, reason in rows:
+        releases[release.id] = release
+        reasons.setdefault(release.id, []).append(reason)
+        if not yanked:
+            standing.add(release.id)
+    return [
+        (releases[number], next(filter(None, found), ""))
+        for number, found in reasons.items()
+        if number not in standing
+    ]
 
 
 def names_of_contents(db: Session, digests: Iterable[str]) -> dict[str, str]:

@@ -202,6 +202,8 @@ def check_release_open(uow: UnitOfWork, release: Release) -> None:
 def check_single_sdist(uow: UnitOfWork, release: Release, sdist: str | None) -> None:
     """Refuse a second source distribution; ``sdist`` is the name of one that is to be added.
 
+    A release that was imported may have had several, and keeps them.
+
     Raises:
         SecondSdist: there would be two.
     """
@@ -212,6 +214,7 @@ def check_single_sdist(uow: UnitOfWork, release: Release, sdist: str | None) -> 
                 File.release_id == release.id,
                 File.packagetype == "sdist",
                 projects.is_present(uow),
+                *([File.historical.is_(False)] if sdist is None else []),
             )
         )
     }

@@ -181,11 +181,11 @@ class _WithAccount(Actor):
             "the name of a project. Ask an administrator of this index."
         )
 
-    def uploads(self) -> ColumnElement[bool]:
+    def uploads(self) -> ColumnElement[bool] | None:
         """What the user uploaded, by whichever means."""
         return File.uploaded_by_id == self.user_id
 
-    def registrations(self) -> ColumnElement[bool]:
+    def registrations(self) -> ColumnElement[bool] | None:
         """What the user registered, by whichever means."""
         return Project.created_by_id == self.user_id
 
@@ -213,6 +213,34 @@ class Person(_WithAccount):
     def is_administrator(self) -> bool:
         """Whether the user is one."""
         return self.user.is_administrator
+
+
+@dataclass(frozen=True, slots=True)
+class Importer(_WithAccount):
+    """The operator, who brings in what a user published elsewhere.
+
+    The user's role decides where to, and no limit of what people may do within a time holds.
+    """
+
+    user: User
+
+    @property
+    def _account(self) -> User:
+        return self.user
+
+    def permitted(self, project: Project) -> frozenset[Act]:
+        """What the user's role allows."""
+        return _by_role(self.user, project)
+
+    def why_not_register(self, name: str, *, staged: bool) -> str | None:
+        """Nothing: whoever has the command line vouches for the user."""
+        return None
+
+    def uploads(self) -> None:
+        """None count."""
+
+    def registrations(self) -> None:
+        """None count."""
 
 
 @dataclass(frozen=True, slots=True)

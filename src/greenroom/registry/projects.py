@@ -182,14 +182,33 @@ def check_can_register(uow: UnitOfWork, actor: Actor, name: str, *, staged: bool
         NotAllowed: the actor may not register names.
         TooMany: the actor registered too many of late.
     """
-    normalized = check_project_name(name)
+    check_name_is_free(uow, name)
     settings = uow.settings
-    check_not_prohibited(name, normalized, settings.prohibited_names, private=settings.private)
-    _check_not_retired(uow, name, normalized)
-    _check_not_confusable(uow, name, normalized)
     require_registering(actor, name, staged=staged)
     _check_rate(uow, actor, settings.new_projects_per_hour, timedelta(hours=1), "an hour")
     _check_rate(uow, actor, settings.new_projects_per_day, timedelta(days=1), "a day")
+
+
+def check_name_is_free(uow: UnitOfWork, name: str, *, historical: bool = False) -> None:
+    """Raise a refusal where nobody may register this name, which no project has.
+
+    Args:
+        uow: where to look.
+        name: in any spelling.
+        historical: whether the project had its name elsewhere before this index had rules for
+            names. Those of deleted projects are not given out again for that either.
+
+    Raises:
+        InvalidMetadata: it is no valid name.
+        NameNotAvailable: it is prohibited, was deleted, or is confusingly similar to another one.
+    """
+    normalized = check_project_name(name)
+    settings = uow.settings
+    if not historical:
+        check_not_prohibited(name, normalized, settings.prohibited_names, private=settings.private)
+    _check_not_retired(uow, name, normalized)
+    if not historical:
+        _check_not_confusable(uow, name, normalized)
 
 
 def create(uow: UnitOfWork, actor: Actor, name: str) -> Project:

@@ -1,6 +1,7 @@
 """Making files public: the one place where it happens, for drafts and for direct uploads."""
 
 from collections.abc import Sequence
+from datetime import datetime
 
 from greenroom.models import File, Project, PublishedName, Release
 from greenroom.registry import journal, projects, releases, search
@@ -14,34 +15,37 @@ def make_public(
     release: Release | None,
     files: Sequence[File],
     content_digest: str | None = None,
+    at: datetime | None = None,
 ) -> None:
     """Register the project, publish the release and these files of it, and write the journal.
 
     ``by`` is what the journal calls whoever did it; without a release only the name is registered.
-    ``content_digest`` is that of the draft that the files were in, if they were. From then on
-    search finds it. What is registered or published already stays so; what the release says of
+    ``content_digest`` is that of the draft that the files were in, if they were. ``at`` is when the
+    files became public elsewhere, before they were imported; else they do now. From then on search
+    finds it. What is registered or published already stays so; what the release says of
     itself, and how the project is spelled, follow from what is public now. Every check was made
     before, under the project's lock, which the caller holds.
     """
+    at = at or uow.now
     registering = []
     if project.registered is None:
-        project.registered = uow.now
+        project.registered = at
         registering = ["create"]
         registering += [f"add {role.name.title()} {role.user.username}" for role in project.roles]
     releasing = []
     if release is not None and release.published is None:
-        release.published = uow.now
+        release.published = at
         releasing = ["new release"]
     for file in files:
         uow.db.add(file)
         file.draft_id = None
-        file.published = uow.now
+        file.published = at
         uow.db.add(PublishedName(filename=file.filename, sha256=file.sha256))
         releasing.append(f"add {file.python_tag} file {file.filename}")
     if release is not None and content_digest is not None:
         release.content_digest = content_digest
     came = files[0] if len(files) == 1 and content_digest is None else None
-    describe(uow, project, release, came)
+    describe(uow, project, release, came, is_new=releasing[:1] == ["new release"])
     if registering:
         journal.append(uow, project, None, registering, by)
     if release is not None and releasing:
@@ -49,13 +53,18 @@ def make_public(
 
 
 def describe(
-    uow: UnitOfWork, project: Project, release: Release | None = None, came: File | None = None
+    uow: UnitOfWork,
+    project: Project,
+    release: Release | None = None,
+    came: File | None = None,
+    *,
+    is_new: bool = False,
 ) -> None:
     """Let what is found and shown of a project follow from what is public of it now.
 
     That are what the release says of itself, whose files have changed, the spelling of the project,
     and what search finds. The caller holds the project's lock. ``came`` is a file of the release,
-    where nothing has changed but that it came.
+    where nothing has changed but that it came; ``is_new`` says that the release became public.
 
     Raises:
         greenroom.registry.releases.NotRendered: see :func:`releases.with_renderings`.
@@ -69,5 +78,5 @@ def describe(
     if came is None or not releases.describe_with(release, came):
         releases.describe_by_public_files(uow, release)
     projects.spell(uow, project, release.core_metadata.name)
-    if release.published == uow.now or former != (release.core_metadata, project.name):
+    if is_new or former != (release.core_metadata, project.name):
         search.update(uow, project, release)

@@ -112,7 +112,7 @@ def look_ahead(
     has_quotas = (uow.settings.max_total_size, uow.settings.max_user_size) != (None, None)
     if not sha256 or has_quotas:
         return None
-    place = _place(uow, project, claims.version, filename)
+    place = place_of(uow, project, claims.version, filename)
     try:
         if project is None:
             require_registering(actor, claims.name, staged=staged)
@@ -180,8 +180,8 @@ def upload_file(
 
 
 @dataclass(frozen=True, slots=True)
-class _Place:
-    """Where an upload would go, as far as that exists; ``former`` is what it would replace."""
+class Place:
+    """Where a file would go, as far as that exists; ``former`` is what it would replace."""
 
     project: Project | None = None
     release: Release | None = None
@@ -221,10 +221,10 @@ def check(
 
 def _looked_up(
     uow: UnitOfWork, actor: Actor, artifact: Artifact, claims: Claims, *, staged: bool
-) -> Accepted | _Place:
+) -> Accepted | Place:
     """What :func:`check` does; where there is something to do, this is where."""
     project = check_actor(uow, actor, claims.name, staged=staged)
-    place = _place(uow, project, claims.version, artifact.filename)
+    place = place_of(uow, project, claims.version, artifact.filename)
     file_rules.check_file_size(uow, artifact.size)
     given_back = place.former.size if place.former is not None else 0
     file_rules.check_project_size(uow, project, artifact.size - given_back)
@@ -236,7 +236,7 @@ def _looked_up(
 
 
 def _check_rules(
-    uow: UnitOfWork, place: _Place, filename: str, sha256: str, claims: Claims, *, staged: bool
+    uow: UnitOfWork, place: Place, filename: str, sha256: str, claims: Claims, *, staged: bool
 ) -> bool:
     """Raise a refusal unless a file of this name and content may come there.
 
@@ -256,7 +256,7 @@ def _check_rules(
     return False
 
 
-def _room(uow: UnitOfWork, place: _Place) -> int:
+def _room(uow: UnitOfWork, place: Place) -> int:
     """The bytes that a file may have so that the project stays within its quota."""
     present = projects.size(uow, place.project) if place.project is not None else 0
     given_back = place.former.size if place.former is not None else 0
@@ -322,7 +322,7 @@ def accept(
     place = _looked_up(uow, actor, artifact, claims, staged=staged)
     if isinstance(place, Accepted):
         return place
-    _keep_for_certain(uow, artifact, distribution)
+    keep_for_certain(uow, artifact, distribution)
     project = place.project or projects.create(uow, actor, distribution.name)
     take_in = _stage if staged else _publish
     return take_in(uow, actor, project, place, artifact, distribution, claims.comment)
@@ -342,12 +342,13 @@ def _key(draft: Draft | None) -> str | None:
     return draft.key if draft is not None else None
 
 
-def _place(uow: UnitOfWork, project: Project | None, version: Version, filename: str) -> _Place:
+def place_of(uow: UnitOfWork, project: Project | None, version: Version, filename: str) -> Place:
+    """Where a file of this name and version would go."""
     if project is None:
-        return _Place()
+        return Place()
     release, draft = drafts.release_and_live(uow, project, version)
     former = drafts.find_file(uow.db, draft, filename) if draft is not None else None
-    return _Place(project, release, draft, former)
+    return Place(project, release, draft, former)
 
 
 def _check_digests(artifact: Artifact, claims: Claims) -> None:
@@ -369,6 +370,15 @@ def _check_direct(settings: Settings, project: Project | None, draft: Draft | No
         raise DraftIsOpen(draft.project_name, draft.version)
     if settings.review_command is not None:
         raise DraftsOnly
+    check_project_publishes(project)
+
+
+def check_project_publishes(project: Project | None) -> None:
+    """Refuse to publish past the drafts of a project whose people want it so.
+
+    Raises:
+        DraftsOnly: they do.
+    """
     if project is not None and not project.auto_publish_releases:
         raise DraftsOnly(project.name)
 
@@ -405,8 +415,11 @@ def _invalid(*reasons: str) -> InvalidFile:
     return InvalidFile("Invalid distribution file. " + " ".join(reasons), reasons)
 
 
-def _keep_for_certain(uow: UnitOfWork, artifact: Artifact, distribution: Distribution) -> None:
-    """Under the blobs' locks, which housekeeping respects: what is there now stays."""
+def keep_for_certain(uow: UnitOfWork, artifact: Artifact, distribution: Distribution) -> None:
+    """See that the bytes and the metadata file are stored, and stay.
+
+    Under the blobs' locks, which housekeeping respects: what is there now stays.
+    """
     digests = sorted({artifact.sha256, distribution.metadata_sha256})
     uow.lock(*(f"blob:{digest}" for digest in digests))
     if not all(digest in uow.storage for digest in digests):
@@ -417,7 +430,7 @@ def _stage(
     uow: UnitOfWork,
     actor: Actor,
     project: Project,
-    place: _Place,
+    place: Place,
     artifact: Artifact,
     distribution: Distribution,
     comment: str,
@@ -438,7 +451,7 @@ def _publish(
     uow: UnitOfWork,
     actor: Actor,
     project: Project,
-    place: _Place,
+    place: Place,
     artifact: Artifact,
     distribution: Distribution,
     comment: str,

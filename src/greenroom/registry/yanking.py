@@ -60,6 +60,11 @@ def unyank_file(uow: UnitOfWork, actor: Actor, project: Project, filename: str) 
     return _set_file(uow, actor, _file(uow, actor, project, filename), yanked=False, reason="")
 
 
+def yank_new_file(uow: UnitOfWork, actor: Actor, file: File, reason: str) -> None:
+    """Yank a file that was published in this unit of work, as it was where it comes from."""
+    _set_file(uow, actor, file, yanked=True, reason=reason)
+
+
 def _release(uow: UnitOfWork, actor: Actor, project: Project, version: str) -> Release:
     projects.lock_registered(uow, actor, Act.MANAGE, project)
     release = catalogue.release(uow.db, project, version)

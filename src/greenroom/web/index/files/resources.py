@@ -50,6 +50,6 @@ def _published_file(request: Request, digest: str, name: str, parent: Node) -> P
         raise KeyError(name)
     if filename == name:
         return PublishedFile(request, name, file, parent)
-    if file.is_sdist:
+    if not file.is_wheel:
         raise KeyError(name)
     return PublishedMetadata(request, name, file, parent)

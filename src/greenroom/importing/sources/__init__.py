@@ -1,0 +1,1 @@
+"""The kinds of sources. None knows another."""
