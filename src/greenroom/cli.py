@@ -6,6 +6,8 @@ Exit status 0, 1 for a refusal, 2 for wrong usage; errors are one sentence on st
 import fcntl
 import json
 import multiprocessing
+import os
+import pwd
 import signal
 import sys
 import threading
@@ -33,13 +35,14 @@ from greenroom.registry import (
     projects,
     publishing,
     releases,
+    schema,
     storage_identity,
     trash,
     verification,
 )
 from greenroom.registry.errors import NotFound, Refusal
 from greenroom.registry.permissions import DEFAULT_TOKEN_PERMISSIONS, OPERATOR, TOKEN_PERMISSIONS
-from greenroom.registry.unit_of_work import Services, UnitOfWork
+from greenroom.registry.unit_of_work import Origin, Services, UnitOfWork
 from greenroom.services import open_services
 from greenroom.settings import (
     BadSettings,
@@ -217,7 +220,7 @@ def _open(*, may_begin: bool, check: StorageCheck | None = _check_storage) -> It
             "or set GREENROOM_DATA to the folder that has it."
         )
     is_new = settings.embedded and not settings.embedded_database.exists()
-    services = open_services(settings)
+    services = open_services(settings).coming_from(Origin(means=_command_line()))
     try:
         if is_new and check is not None:
             check(services, True)
@@ -226,9 +229,19 @@ def _open(*, may_begin: bool, check: StorageCheck | None = _check_storage) -> It
         services.database.close()
 
 
+def _command_line() -> str:
+    """What the operator acts with, for the audit log: the account of the machine is part of it."""
+    number = os.getuid()
+    try:
+        name = pwd.getpwuid(number).pw_name
+    except KeyError:
+        name = str(number)
+    return f"command line as {name}"
+
+
 def _prepare_database(services: Services) -> None:
     if services.settings.embedded:
-        services.database.upgrade()
+        schema.upgrade(services, OPERATOR)
     elif not services.database.is_current():
         raise BadSettings(
             "The database has an old schema, or none: run 'greenroom db upgrade' first."
@@ -380,7 +393,7 @@ def db() -> None:
 def db_upgrade() -> None:
     """Bring the schema to the newest revision."""
     with _open(may_begin=True) as services:
-        services.database.upgrade()
+        schema.upgrade(services, OPERATOR)
     click.echo("The database is up to date.")
 
 
@@ -415,7 +428,7 @@ def user_create(
     password = _password(from_stdin=password_stdin)
     account = accounts.prepared(name, email, password)
     with services.writing() as uow:
-        accounts.create_user(uow, account, administrator=admin, verified=True)
+        accounts.create_user(uow, account, administrator=admin, verified=True, by=OPERATOR)
     click.echo(f"Created the user {name}.")
 
 
@@ -470,6 +483,7 @@ def token_create(
             project=projects.get(uow, project) if project is not None else None,
             permissions=permissions or DEFAULT_TOKEN_PERMISSIONS,
             expires_in=expires_in,
+            by=OPERATOR,
         )
     click.echo(text)
 
@@ -697,7 +711,7 @@ def keep_house(services: Services, dry_run: bool, force: bool) -> None:
             f"Stale uploads to remove: {report.stale_files_removed}."
         )
         return
-    report = housekeeping.keep_house(services, click.echo, force=force)
+    report = housekeeping.keep_house(services, click.echo, force=force, by=OPERATOR)
     click.echo(
         f"Drafts expired: {report.drafts_expired}. Blobs freed: {report.blobs_freed}. "
         f"Stale uploads removed: {report.stale_files_removed + report.uploads_cleared}."
@@ -733,7 +747,9 @@ def storage_verify(services: Services, quick: bool, repair_from: str | None, as_
         endpoint = services.settings.s3_endpoint
         source = open_copy(repair_from, services.storage.incoming, s3_endpoint=endpoint)
     with _progress(services, quick=quick) as progress:
-        findings = verification.verify(services, quick=quick, source=source, progress=progress)
+        findings = verification.verify(
+            services, quick=quick, source=source, progress=progress, by=OPERATOR
+        )
     if as_json:
         click.echo(json.dumps(_findings_as_json(findings), indent=2))
     else:
@@ -795,7 +811,7 @@ def _print_findings(findings: verification.Findings) -> None:
 @with_services
 def storage_restore(services: Services, everything: bool) -> None:
     """Bring back from the trash what the database refers to."""
-    restored = trash.restore_all(services) if everything else trash.restore_wanted(services)
+    restored = trash.restore(services, OPERATOR, everything=everything)
     click.echo(f"Blobs brought back from the trash: {restored}.")
 
 
@@ -818,5 +834,5 @@ def storage_adopt() -> None:
         answer: str = click.prompt("Type 'adopt' to bind it to this database", err=True)
         if answer.strip() != "adopt":
             _fail("Nothing was changed: only 'adopt' confirms it.")
-        storage_identity.adopt(services)
+        storage_identity.adopt(services, OPERATOR)
     click.echo(f"The storage {bond.address} belongs to this database now.")

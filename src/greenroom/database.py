@@ -74,16 +74,20 @@ class Database:
         Raises:
             UnusableDatabase: it is of a newer version of Greenroom.
         """
-        with self.engine.connect() as connection:
-            if not sqlalchemy.inspect(connection).has_table(_VERSIONS.name):
-                return False
-            revision = connection.scalar(sqlalchemy.select(_VERSIONS.c.version_num))
+        revision = self.revision()
         if revision is not None and revision not in _revisions():
             raise UnusableDatabase(
                 f"The database is of a newer version of Greenroom (schema {revision}): "
                 "run that version, or restore a backup of before its upgrade."
             )
         return revision == _revisions()[-1]
+
+    def revision(self) -> str | None:
+        """Which revision the schema is at, None where there is no schema yet."""
+        with self.engine.connect() as connection:
+            if not sqlalchemy.inspect(connection).has_table(_VERSIONS.name):
+                return None
+            return connection.scalar(sqlalchemy.select(_VERSIONS.c.version_num))
 
     def close(self) -> None:
         """Close every pooled connection."""

@@ -1,6 +1,7 @@
 """What exists: the tables. Importing this package makes all of them known to SQLAlchemy."""
 
 from greenroom.models.accounts import Attempt, User
+from greenroom.models.audit import AuditEntry, AuditRetention, TokenAddress
 from greenroom.models.base import Base
 from greenroom.models.drafts import Draft, DraftEvent, DraftState, ReviewState
 from greenroom.models.identity import Identity
@@ -15,6 +16,8 @@ from greenroom.models.uploads import PRESIGNED, UploadPart, UploadSession, Uploa
 __all__ = [
     "PRESIGNED",
     "Attempt",
+    "AuditEntry",
+    "AuditRetention",
     "Base",
     "Draft",
     "DraftEvent",
@@ -34,6 +37,7 @@ __all__ = [
     "RoleName",
     "SearchDocument",
     "Token",
+    "TokenAddress",
     "UploadPart",
     "UploadSession",
     "UploadState",

@@ -89,6 +89,8 @@ def sign_in(context: Account, request: Request) -> View:
 @view_config(context=Account, name="logout", request_method="POST")
 def sign_out(context: Account, request: Request) -> View:
     """End the session."""
+    if request.user is not None:
+        accounts.sign_out(request.uow, request.user)
     authentication.sign_out(request)
     return see_other(request, request.paths.home())
 
