@@ -7,9 +7,11 @@ of its own: the draft that an upload opened, the drafts that go with a project.
 The database lets no line be changed, nor deleted but by :func:`forget_old`.
 """
 
+from collections.abc import Mapping
 from datetime import timedelta
 from enum import StrEnum
 from ipaddress import IPv6Address, ip_address, ip_network
+from types import MappingProxyType
 from typing import Protocol, cast
 
 from sqlalchemy import Table, delete, func, insert, select
@@ -78,6 +80,14 @@ class Kind(StrEnum):
     STORAGE_RESTORE = "storage-restore", "Brought files back from the trash."
     STORAGE_REPAIR = "storage-repair", "Put damaged files aside, or mended them."
     DATABASE_UPGRADE = "database-upgrade", "Upgraded the schema of the database."
+
+
+_BY_NAME: Mapping[str, Kind] = MappingProxyType({kind.value: kind for kind in Kind})
+
+
+def kind_named(name: str) -> Kind | None:
+    """The kind of act that the log calls so, None where there is none."""
+    return _BY_NAME.get(name)
 
 
 class Doer(Protocol):
