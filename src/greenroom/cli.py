@@ -732,7 +732,12 @@ def keep_house(services: Services, dry_run: bool, force: bool) -> None:
 )
 @click.option("--user", metavar="NAME", help="Done by this user, or to the account; or 'operator'.")
 @click.option("--project", metavar="P", help="Done to this project.")
-@click.option("--act", type=click.Choice([kind.value for kind in audit.Kind]), metavar="ACT")
+@click.option(
+    "--act",
+    type=click.Choice([kind.value for kind in audit.Kind]),
+    metavar="ACT",
+    help="Of this kind, such as sign-in-failed.",
+)
 @click.option("--json", "as_json", is_flag=True, help="A JSON object a line, for other programs.")
 @click.option("--follow", is_flag=True, help="Go on with what happens, until SIGINT.")
 @with_services_to_read
