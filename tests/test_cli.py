@@ -5,6 +5,7 @@ import hashlib
 import json
 import os
 import pty
+import re
 import shutil
 import sqlite3
 import stat
@@ -99,6 +100,28 @@ def test_an_operator_makes_users_tokens_and_roles(
     assert (added.returncode, removed.returncode) == (0, 0)
     assert (last.returncode, last.stdout) == (1, "")
     assert last.stderr.startswith("Error: 'bob' is the last owner")
+    log = [json.loads(line) for line in run("audit", "--json").stdout.splitlines()]
+    log.sort(key=lambda line: int(line["id"]))  # this process and the others differ in their clocks
+    assert [(line["act"], line["by"], line["about"]) for line in log] == [
+        ("user-create", "operator", "ada"),
+        ("user-create", "operator", "bob"),
+        ("file-upload", "ada", None),
+        ("token-create", "operator", "ada"),
+        ("role-give", "operator", "bob"),
+        ("role-take", "operator", "ada"),
+    ]
+    assert log[0]["credential"].startswith("command line as ")
+    assert token.stdout.strip() not in str(log)
+    chosen = ("audit", "--since", "1d", "--user", "BOB", "--project", "Example")
+    [line] = run(*chosen, "--act", "role-give").stdout.splitlines()
+    assert re.fullmatch(
+        r"\S+Z operator role-give bob example with command line as \S+: owner", line
+    )
+    for mistake in (("--since", "soon"), ("--act", "nothing")):
+        wrong = run("audit", *mistake)
+        assert (wrong.returncode, wrong.stdout) == (2, "")
+        assert mistake[0] in wrong.stderr
+    assert run("audit", "--since", "2100-01-01").stdout == ""
     with services.reading() as uow:
         actor = accounts.actor_of_token(uow, token.stdout.removesuffix("\n"))
         assert actor.token.permissions == ["stage"]

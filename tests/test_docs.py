@@ -11,6 +11,7 @@ from packaging.requirements import Requirement
 
 from bench.report import SIDE_BY_SIDE, TABLES, filled
 from greenroom.cli import greenroom
+from greenroom.registry.audit import Kind
 from greenroom.settings import Settings, load_settings
 from greenroom.settings_sources import CONFIG, variable
 from greenroom.web.index.xmlrpc.methods import METHODS
@@ -121,3 +122,10 @@ def test_the_tree_has_a_line_for_every_module_of_the_registry() -> None:
     listed = set(re.findall(r"^     (\w+)\.py  ", registry, re.MULTILINE))
 
     assert listed == {path.stem for path in (PACKAGE / "registry").glob("*.py")} - {"__init__"}
+
+
+def test_the_page_of_the_audit_log_has_every_act_in_the_words_of_the_pages() -> None:
+    page = (CHECKOUT / "docs" / "audit.md").read_text().partition("## The acts")[2]
+
+    listed = re.findall(r"^\| `([a-z-]+)` \| ([^|]+) \|$", page, re.MULTILINE)
+    assert listed[1:] == [(kind.value, kind.sentence) for kind in Kind]

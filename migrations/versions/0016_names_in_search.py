@@ -4,13 +4,13 @@ The index knows words and not where they stand: to look for a word in names, eac
 it anywhere had to be read.
 
 Revision ID: 0016
-Revises: 0012
+Revises: 0015
 """
 
 from alembic import op
 
 revision = "0016"
-down_revision = "0012"
+down_revision = "0015"
 branch_labels = None
 depends_on = None
 

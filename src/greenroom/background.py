@@ -13,7 +13,7 @@ from greenroom.registry.job_handlers import HANDLERS
 from greenroom.registry.jobs import Taken
 from greenroom.registry.storage_identity import ForeignStorage
 from greenroom.registry.trash import TooMuchAtOnce
-from greenroom.registry.unit_of_work import Services
+from greenroom.registry.unit_of_work import Origin, Services
 from greenroom.services import open_services
 from greenroom.settings import Settings
 from greenroom.storage import BlobMissing, StorageUnavailable
@@ -43,8 +43,9 @@ def do(services: Services, taken: Taken) -> None:
     Raises:
         sqlalchemy.exc.SQLAlchemyError: that could not be written down. The lease runs out then.
     """
+    origin = Origin(means=f"job {taken.kind}")
     try:
-        HANDLERS[taken.kind](services, taken.payload)
+        HANDLERS[taken.kind](services.coming_from(origin), taken.payload)
     except jobs.Later as later:
         jobs.postpone(services, taken, later.due)
     except Exception as error:

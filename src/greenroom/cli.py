@@ -6,12 +6,14 @@ Exit status 0, 1 for a refusal, 2 for wrong usage; errors are one sentence on st
 import fcntl
 import json
 import multiprocessing
+import os
+import pwd
 import signal
 import sys
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, closing, contextmanager, nullcontext
-from datetime import timedelta
+from contextlib import ExitStack, closing, contextmanager, nullcontext, suppress
+from datetime import UTC, datetime, timedelta
 from functools import wraps
 from multiprocessing.connection import Connection
 from types import FrameType
@@ -27,6 +29,8 @@ from greenroom.models import Draft, ReviewState, RoleName
 from greenroom.outages import Outage, Part, outage_of
 from greenroom.registry import (
     accounts,
+    audit,
+    audit_reading,
     backup_snapshots,
     backups,
     database_copy,
@@ -39,14 +43,16 @@ from greenroom.registry import (
     publishing,
     releases,
     restoring,
+    schema,
     storage_identity,
     trash,
     verification,
 )
+from greenroom.registry.audit_reading import AuditLine, Wanted
 from greenroom.registry.backup_snapshots import Snapshot
 from greenroom.registry.errors import NotFound, Refusal
 from greenroom.registry.permissions import DEFAULT_TOKEN_PERMISSIONS, OPERATOR, TOKEN_PERMISSIONS
-from greenroom.registry.unit_of_work import Services, UnitOfWork
+from greenroom.registry.unit_of_work import Origin, Services, UnitOfWork
 from greenroom.registry.web_copies import WebCopy
 from greenroom.services import open_services
 from greenroom.settings import (
@@ -292,7 +298,7 @@ def _open(*, may_begin: bool, check: StorageCheck | None = _check_storage) -> It
             "or set GREENROOM_DATA to the folder that has it."
         )
     is_new = settings.embedded and not settings.embedded_database.exists()
-    services = open_services(settings)
+    services = open_services(settings).coming_from(Origin(means=_command_line()))
     try:
         if is_new and check is not None:
             check(services, True)
@@ -301,9 +307,19 @@ def _open(*, may_begin: bool, check: StorageCheck | None = _check_storage) -> It
         services.database.close()
 
 
+def _command_line() -> str:
+    """What the operator acts with, for the audit log: the account of the machine is part of it."""
+    number = os.getuid()
+    try:
+        name = pwd.getpwuid(number).pw_name
+    except KeyError:
+        name = str(number)
+    return f"command line as {name}"
+
+
 def _prepare_database(services: Services) -> None:
     if services.settings.embedded:
-        services.database.upgrade()
+        schema.upgrade(services, OPERATOR)
     elif not services.database.is_current():
         raise BadSettings(
             "The database has an old schema, or none: run 'greenroom db upgrade' first."
@@ -480,7 +496,7 @@ def db() -> None:
 def db_upgrade() -> None:
     """Bring the schema to the newest revision."""
     with _open(may_begin=True) as services:
-        services.database.upgrade()
+        schema.upgrade(services, OPERATOR)
     click.echo("The database is up to date.")
 
 
@@ -536,7 +552,7 @@ def user_create(
     password = _password(from_stdin=password_stdin)
     account = accounts.prepared(name, email, password)
     with services.writing() as uow:
-        accounts.create_user(uow, account, administrator=admin, verified=True)
+        accounts.create_user(uow, account, administrator=admin, verified=True, by=OPERATOR)
     click.echo(f"Created the user {name}.")
 
 
@@ -591,6 +607,7 @@ def token_create(
             project=projects.get(uow, project) if project is not None else None,
             permissions=permissions or DEFAULT_TOKEN_PERMISSIONS,
             expires_in=expires_in,
+            by=OPERATOR,
         )
     click.echo(text)
 
@@ -902,7 +919,7 @@ def keep_house(services: Services, dry_run: bool, force: bool) -> None:
             f"Stale uploads to remove: {report.stale_files_removed}."
         )
         return
-    report = housekeeping.keep_house(services, click.echo, force=force)
+    report = housekeeping.keep_house(services, click.echo, force=force, by=OPERATOR)
     click.echo(
         f"Drafts expired: {report.drafts_expired}. Blobs freed: {report.blobs_freed}. "
         f"Stale uploads removed: {report.stale_files_removed + report.uploads_cleared}."
@@ -1082,6 +1099,91 @@ def _stopped(services: Services) -> Iterator[None]:
         yield
 
 
+@greenroom.command("audit")
+@click.option(
+    "--since", metavar="7d|DATE", help="Not before: a length of time, or a day or moment."
+)
+@click.option("--user", metavar="NAME", help="Done by this user, or to the account; or 'operator'.")
+@click.option("--project", metavar="P", help="Done to this project.")
+@click.option(
+    "--act",
+    type=click.Choice([kind.value for kind in audit.Kind]),
+    metavar="ACT",
+    help="Of this kind, such as sign-in-failed.",
+)
+@click.option("--json", "as_json", is_flag=True, help="A JSON object a line, for other programs.")
+@click.option("--follow", is_flag=True, help="Go on with what happens, until SIGINT.")
+@with_services_to_read
+def audit_command(
+    services: Services,
+    since: str | None,
+    user: str | None,
+    project: str | None,
+    act: str | None,
+    as_json: bool,
+    follow: bool,
+) -> None:
+    """Print the audit log: who did what to what, the oldest first."""
+    wanted = Wanted(
+        act=audit.kind_named(act) if act is not None else None,
+        person=user,
+        project=project,
+        since=_moment(services, since) if since is not None else None,
+    )
+    shown = _audit_as_json if as_json else _audit_as_text
+    with suppress(KeyboardInterrupt):
+        for line in audit_reading.follow(services, wanted, for_ever=follow):
+            click.echo(shown(line))
+
+
+def _moment(services: Services, text: str) -> datetime:
+    """How long ago, or when."""
+    with suppress(ValueError):
+        return services.clock() - parse_duration(text)
+    try:
+        moment = datetime.fromisoformat(text)
+        return moment.replace(tzinfo=moment.tzinfo or UTC).astimezone(UTC)
+    except (ValueError, OverflowError):
+        raise click.UsageError(
+            f"'--since' takes a length of time such as 7d, or a day such as 2026-06-01, not "
+            f"{text!r}."
+        ) from None
+
+
+def _audit_as_json(line: AuditLine) -> str:
+    return json.dumps(
+        {
+            "id": line.id,
+            "at": times.microseconds(line.at),
+            "act": line.act,
+            "by": line.by,
+            "by-id": line.by_id,
+            "credential": line.credential,
+            "address": line.address,
+            "request-id": line.request_id,
+            "about": line.about,
+            "about-id": line.about_id,
+            "project": line.project,
+            "version": line.version,
+            "filename": line.filename,
+            "detail": line.detail,
+            "count": line.count,
+        }
+    )
+
+
+def _audit_as_text(line: AuditLine) -> str:
+    what = [line.about if line.about != line.by else None, line.project, line.version]
+    words = [times.seconds(line.at), line.by, line.act, *what, line.filename]
+    if line.address:
+        words.append(f"from {line.address}")
+    if line.credential:
+        words.append(f"with {line.credential}")
+    if line.count > 1:
+        words.append(f"{line.count} times")
+    return " ".join(filter(None, words)) + (f": {line.detail}" if line.detail else "")
+
+
 @greenroom.group()
 def storage() -> None:
     """The files."""
@@ -1109,7 +1211,9 @@ def storage_verify(services: Services, quick: bool, repair_from: str | None, as_
         endpoint = services.settings.s3_endpoint
         source = open_copy(repair_from, services.storage.incoming, s3_endpoint=endpoint)
     with _progress(services, quick=quick) as progress:
-        findings = verification.verify(services, quick=quick, source=source, progress=progress)
+        findings = verification.verify(
+            services, quick=quick, source=source, progress=progress, by=OPERATOR
+        )
     if as_json:
         click.echo(json.dumps(_findings_as_json(findings), indent=2))
     else:
@@ -1193,7 +1297,7 @@ def _print_findings(findings: verification.Findings) -> None:
 @with_services
 def storage_restore(services: Services, everything: bool) -> None:
     """Bring back from the trash what the database refers to."""
-    restored = trash.restore_all(services) if everything else trash.restore_wanted(services)
+    restored = trash.restore(services, OPERATOR, everything=everything)
     click.echo(f"Blobs brought back from the trash: {restored}.")
 
 
@@ -1216,5 +1320,5 @@ def storage_adopt() -> None:
         answer: str = click.prompt("Type 'adopt' to bind it to this database", err=True)
         if answer.strip() != "adopt":
             _fail("Nothing was changed: only 'adopt' confirms it.")
-        storage_identity.adopt(services)
+        storage_identity.adopt(services, OPERATOR)
     click.echo(f"The storage {bond.address} belongs to this database now.")

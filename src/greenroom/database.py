@@ -99,12 +99,7 @@ class Database:
         Raises:
             UnusableDatabase: it is of a newer version of Greenroom.
         """
-        if self._file is not None and not os.path.exists(self._file):
-            return False
-        with self.engine.connect() as connection:
-            if not sqlalchemy.inspect(connection).has_table(_VERSIONS.name):
-                return False
-            revision = connection.scalar(sqlalchemy.select(_VERSIONS.c.version_num))
+        revision = self.revision()
         if revision is not None and revision not in _revisions():
             raise UnusableDatabase(
                 f"The database is of a newer version of Greenroom (schema {revision}): "
@@ -155,6 +150,15 @@ class Database:
     def knows(self, revision: str) -> bool:
         """Whether a schema of this revision can be brought to the newest one."""
         return revision in _revisions()
+
+    def revision(self) -> str | None:
+        """Which revision the schema is at, None where there is no schema yet."""
+        if self._file is not None and not os.path.exists(self._file):
+            return None
+        with self.engine.connect() as connection:
+            if not sqlalchemy.inspect(connection).has_table(_VERSIONS.name):
+                return None
+            return connection.scalar(sqlalchemy.select(_VERSIONS.c.version_num))
 
     def close(self) -> None:
         """Close every pooled connection."""

@@ -1,6 +1,7 @@
 """What exists: the tables. Importing this package makes all of them known to SQLAlchemy."""
 
 from greenroom.models.accounts import Attempt, User
+from greenroom.models.audit import AuditEntry, AuditRetention, TokenAddress
 from greenroom.models.backups import RunningBackup
 from greenroom.models.base import Base
 from greenroom.models.drafts import Draft, DraftEvent, DraftState, ReviewState
@@ -17,6 +18,8 @@ from greenroom.models.uploads import PRESIGNED, UploadPart, UploadSession, Uploa
 __all__ = [
     "PRESIGNED",
     "Attempt",
+    "AuditEntry",
+    "AuditRetention",
     "Base",
     "Draft",
     "DraftEvent",
@@ -38,6 +41,7 @@ __all__ = [
     "RunningBackup",
     "SearchDocument",
     "Token",
+    "TokenAddress",
     "UploadPart",
     "UploadSession",
     "UploadState",

@@ -27,6 +27,7 @@ class Attempt(Base):
     """What counts against an address, kept for as long as a rate limit looks back.
 
     A sign-in that failed, for an ``account``; or a registration, whose ``account`` is no name.
+    ``recorded`` says whether the audit log has it.
     """
 
     __tablename__ = "failed_sign_ins"
@@ -39,3 +40,4 @@ class Attempt(Base):
     account: Mapped[Name]
     address: Mapped[Name]
     at: Mapped[datetime]
+    recorded: Mapped[bool] = mapped_column(default=False)

@@ -2,7 +2,7 @@
 
 from datetime import datetime
 
-from sqlalchemy import ForeignKey
+from sqlalchemy import ForeignKey, String
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from greenroom.models.accounts import User
@@ -11,7 +11,10 @@ from greenroom.models.projects import Project
 
 
 class Token(Base):
-    """An API token. ``prefix`` finds it, ``digest`` (SHA-256 of the whole token) proves it."""
+    """An API token. ``prefix`` finds it, ``digest`` (SHA-256 of the whole token) proves it.
+
+    ``last_address`` is where it was last used from, as :class:`TokenAddress` has it.
+    """
 
     __tablename__ = "tokens"
 
@@ -28,6 +31,7 @@ class Token(Base):
     expires: Mapped[datetime | None]
     revoked: Mapped[datetime | None]
     last_used: Mapped[datetime | None]
+    last_address: Mapped[str | None] = mapped_column(String(64))
 
     user: Mapped[User] = relationship()
     project: Mapped[Project | None] = relationship()

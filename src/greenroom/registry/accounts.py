@@ -17,7 +17,8 @@ from sqlalchemy import bindparam, delete, func, select
 from sqlalchemy.orm import Session, joinedload, selectinload
 
 from greenroom.models import Attempt, Project, Token, User
-from greenroom.registry import password_turns, projects
+from greenroom.registry import audit, password_turns, projects, sign_in_failures
+from greenroom.registry.audit import Kind
 from greenroom.registry.errors import (
     InvalidRequest,
     NotAllowed,
@@ -26,7 +27,7 @@ from greenroom.registry.errors import (
     TooMany,
 )
 from greenroom.registry.names import is_username
-from greenroom.registry.permissions import TOKEN_PERMISSIONS, Actor, ApiToken
+from greenroom.registry.permissions import TOKEN_PERMISSIONS, Actor, ApiToken, Person
 from greenroom.registry.random_text import random_text
 from greenroom.registry.rate_limits import waiting_time
 from greenroom.registry.unit_of_work import AT_ONCE, Services, UnitOfWork
@@ -46,7 +47,7 @@ FAILURES_COUNT_FOR = timedelta(minutes=5)
 # Registering, where anyone may: new accounts from one address, and for how long they count.
 REGISTRATIONS_PER_ADDRESS = 10
 REGISTRATIONS_COUNT_FOR = timedelta(hours=1)
-_REGISTRATION = "(registration)"  # stands where failed sign-ins have the name of an account
+_REGISTRATION = sign_in_failures.REGISTRATION
 
 _WRONG_CURRENT = "The current password is wrong."
 _WRONG = "Invalid or non-existent authentication information."
@@ -133,9 +134,14 @@ def prepared(username: str, email: str, password: str) -> NewAccount:
 
 
 def create_user(
-    uow: UnitOfWork, account: NewAccount, *, administrator: bool = False, verified: bool = False
+    uow: UnitOfWork,
+    account: NewAccount,
+    *,
+    administrator: bool = False,
+    verified: bool = False,
+    by: Actor | None = None,
 ) -> User:
-    """A new account.
+    """A new account, made by somebody, or by whose it is.
 
     Raises:
         InvalidRequest: the name is taken.
@@ -153,6 +159,8 @@ def create_user(
     )
     uow.db.add(user)
     uow.db.flush()
+    detail = "an administrator" if administrator else ""
+    audit.write(uow, Kind.USER_CREATE, by or Person(user), about=user, detail=detail)
     return user
 
 
@@ -303,8 +311,10 @@ def verify_user(uow: UnitOfWork, actor: Actor, user_id: int) -> User:
     user = uow.db.get(User, user_id)
     if user is None:
         raise NotFound("There is no such user.")
-    user.email_verified = True
-    uow.db.flush()
+    if not user.email_verified:
+        user.email_verified = True
+        uow.db.flush()
+        audit.write(uow, Kind.USER_VERIFY, actor, about=user)
     return user
 
 
@@ -332,19 +342,33 @@ def _sign_in(services: Services, username: str, password: str, address: str) -> 
         found = (user.id, user.password_hash) if user is not None else None
     if found is None:
         _verify(_dummy_hash(), password)
+        _record_failure(services, account, address)
         return None
     user_id, password_hash = found
     if not _verify(password_hash, password):
+        _record_failure(services, account, address)
         return None
     is_outdated = _hasher().check_needs_rehash(password_hash)
     renewed = _hashed(password) if is_outdated else password_hash
     with services.writing() as uow:
         user = uow.db.get(User, user_id)
-        if user is None or user.password_hash != password_hash:  # it was changed just now
-            return None
-        user.password_hash = renewed
-        _forget_attempt(uow, attempt)
-        return _signed_in(user)
+        if user is not None and user.password_hash == password_hash:
+            user.password_hash = renewed
+            _forget_attempt(uow, attempt)
+            audit.write(uow, Kind.SIGN_IN, Person(user), about=user)
+            return _signed_in(user)
+    _record_failure(services, account, address)  # the password was changed just now
+    return None
+
+
+def _record_failure(services: Services, account: str, address: str) -> None:
+    with services.writing() as uow:
+        sign_in_failures.record(uow, account, address)
+
+
+def sign_out(uow: UnitOfWork, user: User) -> None:
+    """Write down that a person has ended a session."""
+    audit.write(uow, Kind.SIGN_OUT, Person(user), about=user)
 
 
 def change_password(services: Services, user_id: int, current: str, new: str) -> SignedIn:
@@ -373,6 +397,7 @@ def _change_password(services: Services, user_id: int, current: str, new: str) -
             raise InvalidRequest(_WRONG_CURRENT)
         user.password_hash = new_hash
         uow.db.flush()
+        audit.write(uow, Kind.PASSWORD_CHANGE, Person(user), about=user)
         return _signed_in(user)
 
 
@@ -413,8 +438,11 @@ def create_token(
     project: Project | None = None,
     permissions: Iterable[str],
     expires_in: timedelta | None = None,
+    by: Actor | None = None,
 ) -> tuple[Token, str]:
     """A new API token, and its text, which nobody can show again.
+
+    It is made by somebody, or by whose it is.
 
     Raises:
         InvalidRequest: the label, the permissions or the time do not do.
@@ -448,6 +476,12 @@ def create_token(
     )
     uow.db.add(token)
     uow.db.flush()
+    detail = f"{audit.described(token)}: {', '.join(chosen)}"
+    if token.expires is not None:
+        detail += f", until {token.expires:%Y-%m-%d %H:%M} UTC"
+    audit.write(
+        uow, Kind.TOKEN_CREATE, by or Person(user), about=user, project=project, detail=detail
+    )
     return token, text
 
 
@@ -492,6 +526,10 @@ def revoke_token(uow: UnitOfWork, user: User, token_id: int) -> Token:
         raise NotFound("There is no such token.")
     token.revoked = uow.now
     uow.db.flush()
+    detail = audit.described(token)
+    audit.write(
+        uow, Kind.TOKEN_REVOKE, Person(user), about=user, project=token.project, detail=detail
+    )
     return token
 
 
@@ -531,8 +569,12 @@ _TOKEN = (
 
 
 def forget_old_attempts(uow: UnitOfWork) -> int:
-    """Delete failed sign-ins and registrations that no longer count; say how many there were."""
+    """Delete failed sign-ins and registrations that no longer count; say how many there were.
+
+    Failures that the audit log does not have yet come into it.
+    """
     failed = (Attempt.account != _REGISTRATION) & (Attempt.at <= uow.now - FAILURES_COUNT_FOR)
+    sign_in_failures.record_rest(uow, failed)
     old = Attempt.at <= uow.now - REGISTRATIONS_COUNT_FOR
     deleted = uow.db.execute(delete(Attempt).where(failed | old).returning(Attempt.id))
     return len(deleted.all())

@@ -4,6 +4,7 @@ from sqlalchemy import select
 
 from greenroom.models import Draft, Project
 from greenroom.registry import draft_log, live_drafts
+from greenroom.registry.permissions import Actor
 from greenroom.registry.random_text import random_text
 from greenroom.registry.unit_of_work import UnitOfWork
 
@@ -15,21 +16,29 @@ def new_slug() -> str:
     return random_text(SLUG_LENGTH)
 
 
-def change(uow: UnitOfWork, draft: Draft, by: str, why: str = "") -> None:
+def change(
+    uow: UnitOfWork, draft: Draft, by: Actor, why: str = "", *, recorded: bool = True
+) -> None:
     """Give the draft another address, and write into its log who did so, and why.
 
-    The old one is unknown at once. The caller holds the project's lock.
+    The old one is unknown at once. The caller holds the project's lock. ``recorded`` is whether the
+    audit log has it as an act of its own.
     """
     draft.slug = new_slug()
-    draft_log.write(uow, draft, by, "rotated the address", detail=why)
+    draft_log.write(uow, draft, by, draft_log.ROTATED, detail=why, recorded=recorded)
     uow.db.flush()
 
 
-def change_all(uow: UnitOfWork, project: Project, by: str, why: str) -> None:
+def change_all(uow: UnitOfWork, project: Project, by: Actor, why: str) -> int:
     """Give every live draft of the project another address: somebody is not to know it any more.
 
-    The caller holds the project's lock.
+    The caller holds the project's lock, and records why.
+
+    Returns:
+        How many there are.
     """
     live = select(Draft).where(Draft.project_id == project.id, live_drafts.is_live(uow))
-    for draft in uow.db.scalars(live.execution_options(populate_existing=True)).all():
-        change(uow, draft, by, why)
+    found = uow.db.scalars(live.execution_options(populate_existing=True)).all()
+    for draft in found:
+        change(uow, draft, by, why, recorded=False)
+    return len(found)

@@ -53,7 +53,7 @@ from greenroom.registry.errors import (
     NotFound,
 )
 from greenroom.registry.names import canonical_version, lookup_name
-from greenroom.registry.permissions import Act, Actor, may, require, require_upload
+from greenroom.registry.permissions import EXPIRY, Act, Actor, may, require, require_upload
 from greenroom.registry.random_text import may_be_random_text, random_text
 from greenroom.registry.releases import FileSummary
 from greenroom.registry.unit_of_work import UnitOfWork
@@ -405,9 +405,17 @@ def open_draft(uow: UnitOfWork, actor: Actor, project: Project, version: Version
 
 
 def open_for(
-    uow: UnitOfWork, actor: Actor, project: Project, version: Version, release: Release | None
+    uow: UnitOfWork,
+    actor: Actor,
+    project: Project,
+    version: Version,
+    release: Release | None,
+    *,
+    recorded: bool = True,
 ) -> Draft:
     """A new draft of this version, which has none and of which this is the release, if any is.
+
+    ``recorded`` is whether the audit log has it as an act of its own.
 
     Raises:
         ReleaseClosed: the release was published and takes no more files.
@@ -431,7 +439,7 @@ def open_for(
     )
     uow.db.add(draft)
     uow.db.flush()
-    log(uow, draft, actor, "opened")
+    draft_log.write(uow, draft, actor, "opened", recorded=recorded)
     return draft
 
 
@@ -447,12 +455,13 @@ def add_file(
     comment: str = "",
     *,
     former: File | None,
+    opens: bool = False,
 ) -> Staged:
     """Stage a file whose bytes are kept and which passed every check.
 
     The same name with the same bytes changes nothing but the comment, where it has another one;
     with other bytes it replaces. The caller holds the project's lock; ``former`` is the staged
-    file of this name, if there is one.
+    file of this name, if there is one. ``opens`` is whether the draft was opened for this file.
 
     Raises:
         Ended: the draft is not open any more.
@@ -471,7 +480,8 @@ def add_file(
     file.draft_id = draft.id
     uow.db.add(file)
     outcome = Staged.ADDED if former is None else Staged.REPLACED
-    log(uow, draft, actor, outcome, artifact.filename, detail)
+    besides = "Opened the draft." if opens else ""
+    draft_log.write(uow, draft, actor, outcome, artifact.filename, detail, besides=besides)
     _touch(uow, draft)
     _describe(uow, draft, file if former is None else None)
     return outcome
@@ -561,14 +571,16 @@ def rotate(uow: UnitOfWork, actor: Actor, draft: Draft) -> None:
         Ended: the draft is not open any more.
     """
     begin(uow, actor, Act.STAGE, draft)
-    draft_addresses.change(uow, draft, actor.name)
+    draft_addresses.change(uow, draft, actor)
 
 
 # Ending
 
 
-def discard(uow: UnitOfWork, actor: Actor, draft: Draft) -> None:
+def discard(uow: UnitOfWork, actor: Actor, draft: Draft, *, recorded: bool = True) -> None:
     """Throw the draft away, with its files, and whatever only it held.
+
+    ``recorded`` is whether the audit log has it as an act of its own.
 
     Raises:
         NotAllowed: the actor may not discard.
@@ -578,14 +590,14 @@ def discard(uow: UnitOfWork, actor: Actor, draft: Draft) -> None:
     if draft.state == DraftState.DISCARDED:
         return
     check_change(uow, actor, Act.DISCARD, draft)
-    _clear(uow, actor.name, draft, DraftState.DISCARDED)
+    _clear(uow, actor, draft, DraftState.DISCARDED, recorded=recorded)
 
 
 def expire_due(uow: UnitOfWork, project_name: str) -> None:
     """End the project's drafts that have fallen due. The caller holds the project's lock."""
     of_project = {"name": lookup_name(project_name), "now": uow.now}
     for draft in uow.db.scalars(_DUE_OF_PROJECT, of_project).all():
-        _clear(uow, "expiry", draft, DraftState.EXPIRED)
+        _clear(uow, EXPIRY, draft, DraftState.EXPIRED)
 
 
 _DUE_OF_PROJECT = (
@@ -605,7 +617,7 @@ def expire(uow: UnitOfWork, draft: Draft) -> bool:
     lock_and_reload(uow, draft)
     if draft.state != DraftState.OPEN or draft.expires > uow.now:
         return False
-    _clear(uow, "expiry", draft, DraftState.EXPIRED)
+    _clear(uow, EXPIRY, draft, DraftState.EXPIRED)
     return True
 
 
@@ -738,8 +750,11 @@ def _describe(uow: UnitOfWork, draft: Draft, came: File | None = None) -> None:
     uow.db.flush()
 
 
-def _clear(uow: UnitOfWork, by: str, draft: Draft, ended: DraftState) -> None:
+def _clear(
+    uow: UnitOfWork, by: Actor, draft: Draft, ended: DraftState, *, recorded: bool = True
+) -> None:
     """Remove all that only the draft held; its row stays as a tombstone."""
+    draft_log.write(uow, draft, by, ended.value, recorded=recorded)
     db, project, release = uow.db, draft.project, draft.release
     released_blobs.note_files(uow, File.draft_id == draft.id)
     for file in db.scalars(select(File).where(File.draft_id == draft.id)):
@@ -750,7 +765,6 @@ def _clear(uow: UnitOfWork, by: str, draft: Draft, ended: DraftState) -> None:
     draft.review = None
     draft.release = None
     draft.project = None
-    draft_log.write(uow, draft, by, ended.value)
     db.flush()
     if release is not None and release.published is None:
         db.delete(release)
@@ -799,4 +813,4 @@ def log(
     detail: str = "",
 ) -> None:
     """Write a line into the draft's log: the actor did this, to this file of it."""
-    draft_log.write(uow, draft, actor.name, act, filename, detail)
+    draft_log.write(uow, draft, actor, act, filename, detail)

@@ -11,6 +11,7 @@ from datetime import timedelta
 from greenroom.models import Draft, UploadSession
 from greenroom.registry import (
     accounts,
+    audit,
     drafts,
     jobs,
     released_blobs,
@@ -18,11 +19,13 @@ from greenroom.registry import (
     trash,
     upload_sessions,
 )
+from greenroom.registry.permissions import HOUSEKEEPING, Actor
 from greenroom.registry.unit_of_work import Services
 
 # No upload takes longer than this; what is older was left behind by a process that died.
 STALE_AFTER = timedelta(hours=24)
 _BATCH = 500
+_MOST_BATCHES = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,8 +54,11 @@ def keep_house(
     progress: Callable[[str], None] = lambda line: None,
     *,
     force: bool = False,
+    by: Actor = HOUSEKEEPING,
 ) -> Report:
     """Do everything that is due, telling ``progress`` of each draft that expires.
+
+    What it does to files stands in the audit log as done ``by`` whoever started it.
 
     Raises:
         storage_identity.ForeignStorage: the storage is another database's. Nothing was done.
@@ -67,12 +73,39 @@ def keep_house(
         upload_sessions.forget_ended(uow)
         jobs.forget_done(uow)
         released_blobs.forget_old(uow)
+    _forget_audit(services)
     stale = services.storage.remove_stale_incoming(STALE_AFTER)
     cleared = _clear_uploads(services)
     restored = trash.restore_wanted(services)
     freed = trash.sweep(services, force=force)
     deleted = trash.empty(services)
-    return Report(expired, freed, stale, cleared, restored, deleted)
+    report = Report(expired, freed, stale, cleared, restored, deleted)
+    _record(services, report, by, force=force)
+    return report
+
+
+def _record(services: Services, report: Report, by: Actor, *, force: bool) -> None:
+    """Write down what was done to files, if anything was; drafts that end have lines already."""
+    done = {
+        "moved to the trash": report.blobs_freed,
+        "brought back": report.blobs_restored,
+        "deleted for good": report.blobs_deleted,
+    }
+    words = [f"{what}: {count}" for what, count in done.items() if count]
+    if words:
+        detail = ", ".join(["forced", *words] if force else words)
+        with services.writing() as uow:
+            audit.write(uow, audit.Kind.HOUSEKEEPING, by, detail=detail)
+
+
+def _forget_audit(services: Services) -> None:
+    """Delete from the audit log what the operator does not want kept, a little at a time."""
+    if services.settings.audit_days is None:
+        return
+    for _ in range(_MOST_BATCHES):
+        with services.writing() as uow:
+            if audit.forget_old(uow, _BATCH) < _BATCH:
+                return
 
 
 def look(services: Services, progress: Callable[[str], None] = lambda line: None) -> Report:

@@ -15,6 +15,7 @@ from sqlalchemy import ColumnElement, CursorResult, Select, delete, func, or_, s
 
 from greenroom.models import Job, JobState
 from greenroom.models.base import JSONObject
+from greenroom.registry import audit
 from greenroom.registry.errors import InvalidRequest, NotAllowed, NotFound
 from greenroom.registry.permissions import Actor
 from greenroom.registry.unit_of_work import AT_ONCE, Services, UnitOfWork
@@ -263,6 +264,7 @@ def retry(uow: UnitOfWork, actor: Actor, job_id: int) -> Listed:
     if job.state == JobState.FAILED:
         job.state, job.attempts, job.finished = JobState.WAITING, 0, None
     uow.db.flush()
+    audit.write(uow, audit.Kind.JOB_RETRY, actor, detail=f"job {job.id}: {job.kind}")
     return _listed(uow, job)
 
 

@@ -13,7 +13,9 @@ from enum import StrEnum
 from sqlalchemy import ColumnElement
 
 from greenroom.models import Draft, File, Project, RoleName, Token, User
+from greenroom.registry import audit
 from greenroom.registry.errors import NotAllowed
+from greenroom.registry.unit_of_work import Origin, UnitOfWork
 
 
 class Act(StrEnum):
@@ -83,8 +85,21 @@ class Actor(ABC):
         return f"The user {self.name!r} may not register the new project {name!r}."
 
     @property
+    def credential(self) -> str:
+        """What the actor has shown, as the audit log names it."""
+        return ""
+
+    def comes_from(self, origin: Origin) -> Origin:
+        """From where an act comes in a unit of work of this origin: mostly from there."""
+        return origin
+
+    @property
     def is_administrator(self) -> bool:
         """Whether the actor keeps order in the whole index."""
+        return False
+
+    def owns(self, project: Project) -> bool:
+        """Whether the project is the actor's, whatever may be done to it just now."""
         return False
 
     @property
@@ -113,6 +128,10 @@ class Actor(ABC):
 
     def note_use(self, now: datetime) -> None:  # noqa: B027 (most have nothing to note)
         """Remember that what the actor has shown was used now."""
+
+    def used(self, uow: UnitOfWork) -> None:
+        """Remember that what the actor has shown was used in this unit of work, and from where."""
+        self.note_use(uow.now)
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,6 +162,11 @@ class Operator(Actor):
         return _OF_OPERATOR
 
     @property
+    def credential(self) -> str:
+        """The command line."""
+        return "command line"
+
+    @property
     def is_administrator(self) -> bool:
         """Always."""
         return True
@@ -150,6 +174,31 @@ class Operator(Actor):
     def ask_for_review(self, draft: Draft) -> None:
         """A draft that no account asked for is the operator's."""
         draft.review_by = None
+
+
+@dataclass(frozen=True, slots=True)
+class Itself(Actor):
+    """The index, where something falls due: no user is called so."""
+
+    duty: str
+
+    @property
+    def name(self) -> str:
+        """What it does: ``expiry``."""
+        return self.duty
+
+    @property
+    def credential(self) -> str:
+        """A job."""
+        return "job"
+
+    def comes_from(self, origin: Origin) -> Origin:
+        """From nowhere, also where it is done on the way of what somebody asked for."""
+        return Origin()
+
+    def permitted(self, project: Project) -> frozenset[Act]:
+        """Nothing: what it does it does without asking."""
+        return _NOTHING
 
 
 class _WithAccount(Actor):
@@ -185,6 +234,11 @@ class _WithAccount(Actor):
         """What the user uploaded, by whichever means."""
         return File.uploaded_by_id == self.user_id
 
+    def owns(self, project: Project) -> bool:
+        """Whether the user has the role of an owner."""
+        mine = (role for role in project.roles if role.user_id == self.user_id)
+        return any(role.name == RoleName.OWNER for role in mine)
+
     def registrations(self) -> ColumnElement[bool] | None:
         """What the user registered, by whichever means."""
         return Project.created_by_id == self.user_id
@@ -203,6 +257,11 @@ class Person(_WithAccount):
     @property
     def _account(self) -> User:
         return self.user
+
+    @property
+    def credential(self) -> str:
+        """The session of a browser."""
+        return "session"
 
     def permitted(self, project: Project) -> frozenset[Act]:
         """What the user's role allows, and the powers of an administrator."""
@@ -253,6 +312,15 @@ class ApiToken(_WithAccount):
     def _account(self) -> User:
         return self.token.user
 
+    @property
+    def credential(self) -> str:
+        """The token."""
+        return f"token {audit.described(self.token)}"
+
+    def owns(self, project: Project) -> bool:
+        """Never: a token is shown nothing that is for owners alone."""
+        return False
+
     def permitted(self, project: Project) -> frozenset[Act]:
         """What both the token and its user may do."""
         return _by_role(self._account, project) & self._covered(project)
@@ -288,6 +356,11 @@ class ApiToken(_WithAccount):
         if last is None or abs(now - last) >= _LAST_USED_PRECISION:
             self.token.last_used = now
 
+    def used(self, uow: UnitOfWork) -> None:
+        """Remember also from which address."""
+        self.note_use(uow.now)
+        audit.note_address(uow, self, self.token)
+
     def _covered(self, project: Project) -> frozenset[Act]:
         if self.token.project_id is not None and self.token.project_id != project.id:
             return _NOTHING
@@ -300,6 +373,10 @@ class ApiToken(_WithAccount):
 
 ANONYMOUS = Anonymous()
 OPERATOR = Operator()
+EXPIRY = Itself("expiry")
+REVIEW = Itself("review")
+HOUSEKEEPING = Itself("housekeeping")
+VERIFICATION = Itself("verification")
 
 
 def asked_for_review(draft: Draft) -> Actor:
@@ -373,6 +450,14 @@ def may_follow(actor: Actor, project: Project) -> bool:
     A token that only publishes or discards has to learn what it does that to, and what came of it.
     """
     return bool(actor.permitted(project) & {Act.SEE, Act.PUBLISH, Act.DISCARD})
+
+
+def may_read_audit(actor: Actor, project: Project) -> bool:
+    """Whether the actor may read in the audit log what was done to the project.
+
+    Its owners may also while it is in quarantine: they only look.
+    """
+    return actor.is_administrator or actor.owns(project)
 
 
 def _by_role(user: User, project: Project) -> frozenset[Act]:

@@ -19,7 +19,8 @@ from greenroom.models import (
     RoleName,
     User,
 )
-from greenroom.registry import catalogue, draft_addresses, journal, live_drafts, purging
+from greenroom.registry import audit, catalogue, draft_addresses, journal, live_drafts, purging
+from greenroom.registry.audit import Kind
 from greenroom.registry.errors import (
     InvalidRequest,
     NameNotAvailable,
@@ -317,6 +318,7 @@ def add_role(
         role.name = name
     uow.db.flush()
     _journal_role(uow, actor, project, f"add {name.value.title()} {user.username}")
+    audit.write(uow, Kind.ROLE_GIVE, actor, about=user, project=project, detail=name.value)
     return role
 
 
@@ -338,8 +340,10 @@ def remove_role(uow: UnitOfWork, actor: Actor, project: Project, username: str) 
     project.roles.remove(role)
     uow.db.flush()
     why = f"because {role.user.username} is {_a(RoleName(role.name))} no more"
-    draft_addresses.change_all(uow, project, actor.name, why)
+    changed = draft_addresses.change_all(uow, project, actor, why)
     _journal_role(uow, actor, project, f"remove {role.name.title()} {role.user.username}")
+    detail = f"{role.name}; draft addresses changed: {changed}" if changed else role.name
+    audit.write(uow, Kind.ROLE_TAKE, actor, about=role.user, project=project, detail=detail)
 
 
 @dataclass(frozen=True, slots=True)
@@ -359,8 +363,14 @@ def change_settings(
     """
     lock_and_reload(uow, project)
     require(actor, Act.MANAGE, project)
+    if project.auto_publish_releases == settings.auto_publish_releases:
+        return
     project.auto_publish_releases = settings.auto_publish_releases
     uow.db.flush()
+    says = "on" if settings.auto_publish_releases else "off"
+    audit.write(
+        uow, Kind.PROJECT_SETTINGS, actor, project=project, detail=f"auto_publish_releases {says}"
+    )
 
 
 def archive(uow: UnitOfWork, actor: Actor, project: Project, reason: str = "") -> None:
@@ -374,7 +384,7 @@ def archive(uow: UnitOfWork, actor: Actor, project: Project, reason: str = "") -
     reason = check_reason(reason)
     if (project.archived, project.archived_reason) != (True, reason):
         project.archived, project.archived_reason = True, reason
-        _journal_status(uow, actor, project, "archive project")
+        _journal_status(uow, actor, project, Kind.PROJECT_ARCHIVE, "archive project", reason)
 
 
 def unarchive(uow: UnitOfWork, actor: Actor, project: Project) -> None:
@@ -386,7 +396,7 @@ def unarchive(uow: UnitOfWork, actor: Actor, project: Project) -> None:
     lock_registered(uow, actor, Act.MANAGE, project)
     if project.archived:
         project.archived, project.archived_reason = False, ""
-        _journal_status(uow, actor, project, "unarchive project")
+        _journal_status(uow, actor, project, Kind.PROJECT_UNARCHIVE, "unarchive project")
 
 
 def quarantine(uow: UnitOfWork, actor: Actor, project: Project, reason: str = "") -> None:
@@ -400,7 +410,7 @@ def quarantine(uow: UnitOfWork, actor: Actor, project: Project, reason: str = ""
     reason = check_reason(reason)
     if (project.quarantined, project.quarantined_reason) != (True, reason):
         project.quarantined, project.quarantined_reason = True, reason
-        _journal_status(uow, actor, project, "quarantine project")
+        _journal_status(uow, actor, project, Kind.PROJECT_QUARANTINE, "quarantine project", reason)
 
 
 def lift_quarantine(uow: UnitOfWork, actor: Actor, project: Project) -> None:
@@ -412,7 +422,7 @@ def lift_quarantine(uow: UnitOfWork, actor: Actor, project: Project) -> None:
     lock_registered(uow, actor, Act.QUARANTINE, project)
     if project.quarantined:
         project.quarantined, project.quarantined_reason = False, ""
-        _journal_status(uow, actor, project, "unquarantine project")
+        _journal_status(uow, actor, project, Kind.PROJECT_UNQUARANTINE, "unquarantine project")
 
 
 def in_quarantine(db: Session) -> list[Project]:
@@ -436,10 +446,13 @@ def check_reason(text: str) -> str:
     return reason
 
 
-def _journal_status(uow: UnitOfWork, actor: Actor, project: Project, action: str) -> None:
+def _journal_status(
+    uow: UnitOfWork, actor: Actor, project: Project, kind: Kind, action: str, reason: str = ""
+) -> None:
     uow.db.flush()
     journal.append(uow, project, None, [action], actor.name)
     purging.purge_files(uow, project)
+    audit.write(uow, kind, actor, project=project, detail=reason)
 
 
 def is_taken(uow: UnitOfWork) -> ColumnElement[bool]:

@@ -37,7 +37,7 @@ from greenroom.registry.errors import (
     Refusal,
     UploadConflict,
 )
-from greenroom.registry.permissions import Act, Actor, asked_for_review, require
+from greenroom.registry.permissions import REVIEW, Act, Actor, asked_for_review, require
 from greenroom.registry.unit_of_work import AT_ONCE, UnitOfWork
 
 
@@ -91,7 +91,7 @@ def publish(
         _ask_for_review(uow, actor, draft, staged)
     else:
         draft.review, draft.review_notices = None, []
-        _make_public(uow, actor.name, draft, project, release, staged)
+        _make_public(uow, actor, draft, project, release, staged)
     return draft
 
 
@@ -119,11 +119,11 @@ def finish_review(uow: UnitOfWork, draft: Draft, *, passed: bool, notices: Seque
             reasons = list(refusal.details)
         else:
             draft.review, draft.review_notices = None, list(notices)
-            _make_public(uow, asked_by.name, draft, project, release, staged)
+            _make_public(uow, asked_by, draft, project, release, staged)
             return
     draft.review, draft.review_notices = ReviewState.ERROR, reasons
     draft.review_due = None
-    draft_log.write(uow, draft, "review", "refused", detail=" ".join(reasons))
+    draft_log.write(uow, draft, REVIEW, "refused", detail=" ".join(reasons))
     uow.db.flush()
 
 
@@ -176,11 +176,11 @@ def _ask_for_review(uow: UnitOfWork, actor: Actor, draft: Draft, staged: list[Fi
 
 
 def _make_public(
-    uow: UnitOfWork, by: str, draft: Draft, project: Project, release: Release, staged: list[File]
+    uow: UnitOfWork, by: Actor, draft: Draft, project: Project, release: Release, staged: list[File]
 ) -> None:
     draft.content_digest = draft_contents.digest_of(draft, staged)
     publication.make_public(
-        uow, by, project, release if staged else None, staged, draft.content_digest
+        uow, by.name, project, release if staged else None, staged, draft.content_digest
     )
     draft.state = DraftState.PUBLISHED
     draft.ended = uow.now

@@ -9,6 +9,7 @@ from sqlalchemy import select
 
 from greenroom.models import File, Project, Release, RetiredName
 from greenroom.registry import (
+    audit,
     catalogue,
     drafts,
     journal,
@@ -17,6 +18,7 @@ from greenroom.registry import (
     purging,
     released_blobs,
 )
+from greenroom.registry.audit import Kind
 from greenroom.registry.errors import InvalidRequest, NotFound
 from greenroom.registry.permissions import Act, Actor
 from greenroom.registry.unit_of_work import UnitOfWork
@@ -33,11 +35,20 @@ def remove_file(uow: UnitOfWork, actor: Actor, project: Project, filename: str) 
     file = catalogue.file_of(uow.db, project, filename)
     if file is None:
         raise NotFound(f"The project {project.name!r} has no published file {filename[:255]!r}.")
-    release, filename = file.release, file.filename
+    release, filename, sha256 = file.release, file.filename, file.sha256
     released_blobs.note_files(uow, File.id == file.id)
     uow.db.delete(file)
     publication.describe(uow, project, release)
     _journal(uow, actor, project, release.version, f"remove file {filename}")
+    audit.write(
+        uow,
+        Kind.FILE_DELETE,
+        actor,
+        project=project,
+        version=release.version,
+        filename=filename,
+        detail=f"sha256 {sha256}",
+    )
 
 
 def remove_release(uow: UnitOfWork, actor: Actor, project: Project, version: str) -> None:
@@ -59,9 +70,11 @@ def remove_release(uow: UnitOfWork, actor: Actor, project: Project, version: str
         )
     drafts.expire_due(uow, project.name)
     released_blobs.note_files(uow, File.release_id == release.id)
+    version = release.version
     uow.db.delete(release)
     publication.describe(uow, project)
-    _journal(uow, actor, project, release.version, "remove release")
+    _journal(uow, actor, project, version, "remove release")
+    audit.write(uow, Kind.RELEASE_DELETE, actor, project=project, version=version)
 
 
 def remove_project(uow: UnitOfWork, actor: Actor, project: Project) -> None:
@@ -73,8 +86,9 @@ def remove_project(uow: UnitOfWork, actor: Actor, project: Project) -> None:
     """
     projects.lock_registered(uow, actor, Act.MANAGE, project)
     drafts.expire_due(uow, project.name)
-    for draft in drafts.live_of_projects(uow, [project]):
-        drafts.discard(uow, actor, draft)
+    live = drafts.live_of_projects(uow, [project])
+    for draft in live:
+        drafts.discard(uow, actor, draft, recorded=False)
     uow.db.add(
         RetiredName(
             normalized_name=project.normalized_name,
@@ -87,6 +101,8 @@ def remove_project(uow: UnitOfWork, actor: Actor, project: Project) -> None:
     _journal(uow, actor, project, None, "remove project")
     of_project = select(Release.id).where(Release.project_id == project.id)
     released_blobs.note_files(uow, File.release_id.in_(of_project))
+    detail = f"drafts discarded with it: {len(live)}" if live else ""
+    audit.write(uow, Kind.PROJECT_DELETE, actor, project=project, detail=detail)
     uow.db.delete(project)
     uow.db.flush()
 

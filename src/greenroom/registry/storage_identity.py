@@ -14,7 +14,10 @@ import structlog
 from sqlalchemy import select
 
 from greenroom.models import File, Identity, UploadPart
+from greenroom.registry import audit
+from greenroom.registry.audit import Doer, Kind
 from greenroom.registry.errors import Refusal
+from greenroom.registry.permissions import OPERATOR
 from greenroom.registry.unit_of_work import Services, UnitOfWork
 from greenroom.storage import Shelf, Storage
 
@@ -131,9 +134,9 @@ def restoring_marker(identity: str, snapshot: str) -> str:
     return f"{_RESTORING} {identity} {snapshot}".rstrip()
 
 
-def adopt(services: Services) -> None:
-    """Bind the storage to the database, whatever either was bound to."""
-    _bind(services)
+def adopt(services: Services, by: Doer = OPERATOR) -> None:
+    """Bind the storage to the database for somebody, whatever either was bound to."""
+    _bind(services, by)
 
 
 def _unfinished(address: str) -> str:
@@ -154,13 +157,15 @@ def _objection(bond: Bond) -> str | None:
     return None
 
 
-def _bind(services: Services) -> None:
+def _bind(services: Services, by: Doer | None = None) -> None:
     with services.writing() as uow:
         uow.lock("identity")
         identity = _identity(uow)
         if identity is None:
             identity = secrets.token_hex(16)
             uow.db.add(Identity(id=1, text=identity))
+        if by is not None:
+            audit.write(uow, Kind.STORAGE_ADOPT, by, detail=services.storage.address)
     services.storage.mark(identity)
 
 

@@ -16,7 +16,8 @@ from sqlalchemy import or_, select
 from sqlalchemy.orm import Session
 
 from greenroom.models import File, UploadPart
-from greenroom.registry import backup_holds, blob_digests, released_blobs
+from greenroom.registry import audit, backup_holds, blob_digests, released_blobs
+from greenroom.registry.audit import Doer, Kind
 from greenroom.registry.errors import Refusal
 from greenroom.registry.unit_of_work import Services, UnitOfWork
 from greenroom.storage import Shelf
@@ -132,6 +133,21 @@ def restore_all(services: Services) -> int:
     for digest in services.storage.digests(shelf=Shelf.TRASH):
         with services.writing() as uow:
             restored += _restore(uow, digest)
+    return restored
+
+
+def restore(services: Services, by: Doer, *, everything: bool) -> int:
+    """Bring blobs back from the trash for somebody, and say how many.
+
+    Args:
+        services: where.
+        by: for whom.
+        everything: also what nobody refers to.
+    """
+    restored = restore_all(services) if everything else restore_wanted(services)
+    if restored:
+        with services.writing() as uow:
+            audit.write(uow, Kind.STORAGE_RESTORE, by, detail=f"blobs: {restored}")
     return restored
 
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 
 from sqlalchemy.orm import Session
@@ -28,6 +28,21 @@ def utc_now() -> datetime:
 
 
 @dataclass(frozen=True, slots=True)
+class Origin:
+    """From where an act comes, as far as its entry point knows: what the audit log says of it.
+
+    Attributes:
+        address: of the client, as trusted proxies tell it.
+        request_id: by which name the request stands in the log.
+        means: what is acted with, where it is not what the actor has shown.
+    """
+
+    address: str | None = None
+    request_id: str | None = None
+    means: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class UnitOfWork:
     """One unit of work: a session, where bytes are kept, the settings, and one moment.
 
@@ -41,6 +56,7 @@ class UnitOfWork:
     settings: Settings
     now: datetime
     collecting: dict[str, Job] = field(default_factory=dict)
+    origin: Origin = Origin()
 
     def lock(self, *names: str) -> None:
         """Hold the locks of these names until the transaction ends (see :func:`database.lock`)."""
@@ -49,23 +65,35 @@ class UnitOfWork:
 
 @dataclass(frozen=True, slots=True)
 class Services:
-    """What outlives a unit of work: the database, the storage, the settings and the clock."""
+    """What outlives a unit of work: the database, the storage, the settings and the clock.
+
+    ``origin`` is where everything comes from that is done in their units of work.
+    """
 
     database: Database
     storage: Storage
     settings: Settings
     clock: Clock = utc_now
+    origin: Origin = Origin()
+
+    def coming_from(self, origin: Origin) -> "Services":
+        """The same, for what comes from there."""
+        return replace(self, origin=origin)
+
+    def unit_of_work(self, db: Session) -> UnitOfWork:
+        """A unit of work in this session, at this moment."""
+        return UnitOfWork(db, self.storage, self.settings, self.clock(), origin=self.origin)
 
     @contextmanager
     def reading(self) -> Iterator[UnitOfWork]:
         """A unit of work that changes nothing, on one snapshot of the data."""
         with self.database.reading() as db:
-            yield UnitOfWork(db, self.storage, self.settings, self.clock())
+            yield self.unit_of_work(db)
 
     @contextmanager
     def writing(self) -> Iterator[UnitOfWork]:
         """A unit of work that is committed at the end, or undone when an exception leaves it."""
         with self.database.writing() as db:
-            uow = UnitOfWork(db, self.storage, self.settings, self.clock())
+            uow = self.unit_of_work(db)
             yield uow
             db.commit()

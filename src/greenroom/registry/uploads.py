@@ -16,8 +16,10 @@ from greenroom.distributions.errors import InvalidDistribution
 from greenroom.distributions.inspect import Distribution, inspect
 from greenroom.models import Draft, File, Project, Release
 from greenroom.registry import (
+    audit,
     blob_digests,
     catalogue,
+    draft_contents,
     drafts,
     file_rules,
     projects,
@@ -173,7 +175,7 @@ def upload_file(
     def take() -> Accepted:
         with services.writing() as uow:
             actor = authenticate(uow)
-            actor.note_use(uow.now)
+            actor.used(uow)
             return accept(uow, actor, artifact, claims, distribution, staged=staged)
 
     return releases.with_renderings(take)
@@ -435,13 +437,17 @@ def _stage(
     distribution: Distribution,
     comment: str,
 ) -> Accepted:
-    draft = place.draft or drafts.open_for(uow, actor, project, distribution.version, place.release)
+    draft, opens = place.draft, place.draft is None
+    if draft is None:
+        draft = drafts.open_for(
+            uow, actor, project, distribution.version, place.release, recorded=False
+        )
     staged = drafts.add_file(
-        uow, actor, draft, artifact, distribution, comment, former=place.former
+        uow, actor, draft, artifact, distribution, comment, former=place.former, opens=opens
     )
     return Accepted(
         draft.key,
-        opened=place.draft is None,
+        opened=opens,
         published=False,
         changed=staged is not Staged.UNCHANGED,
     )
@@ -459,4 +465,13 @@ def _publish(
     release = place.release or releases.add(uow, project, distribution.version)
     file = releases.new_file(uow, actor, release, artifact, distribution, comment)
     publication.make_public(uow, actor.name, project, release, [file])
+    audit.write(
+        uow,
+        audit.Kind.FILE_UPLOAD,
+        actor,
+        project=project,
+        version=release.version,
+        filename=file.filename,
+        detail=draft_contents.added(file.sha256),
+    )
     return Accepted(None, opened=False, published=True, changed=True)

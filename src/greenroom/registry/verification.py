@@ -5,9 +5,10 @@ from dataclasses import dataclass, field
 
 import structlog
 
-from greenroom.registry import blob_digests, known_blobs, storage_identity, trash
+from greenroom.registry import audit, blob_digests, known_blobs, storage_identity, trash
 from greenroom.registry.artifacts import Receiver, TooManyBytes
 from greenroom.registry.known_blobs import KnownBlob
+from greenroom.registry.permissions import VERIFICATION, Actor
 from greenroom.registry.unit_of_work import Services
 from greenroom.registry.web_copies import WebCopy
 from greenroom.storage import Blob, BlobMissing, BlobSource, Shelf
@@ -59,6 +60,7 @@ def verify(
     quick: bool = False,
     source: BlobSource | WebCopy | None = None,
     progress: Progress = lambda blobs, size: None,
+    by: Actor = VERIFICATION,
 ) -> Findings:
     """Compare every blob with what the database says of it.
 
@@ -70,26 +72,36 @@ def verify(
         quick: compare sizes only, where they are known, and put nothing aside.
         source: a copy from which what is missing or wrong is replaced.
         progress: told how far it is.
+        by: who has it done, for the audit log, which says what was put aside or replaced.
 
     Raises:
         storage_identity.ForeignStorage: the storage is another database's.
         greenroom.storage.StorageUnavailable: it, or the copy, does not answer.
     """
     storage_identity.check(services)
-    findings = Findings()
+    findings, aside = Findings(), 0
     for expected in known_blobs.all_of(services.database.reading):
         damage = _examine(services, expected, quick=quick, progress=progress)
         if damage is not None and _is_wanted(services, expected.digest):
             if source is not None and _repair(services, expected, source):
                 damage = _repaired(damage)
             elif not quick and not damage.is_missing:
-                put_aside(services, expected.digest)
+                aside += put_aside(services, expected.digest)
             _report(damage)
             findings.damages.append(damage)
         findings.checked += 1
         progress(1, 0)
     findings.unknown += trash.unused(services).digests
+    _record(services, by, aside, sum(damage.is_repaired for damage in findings.damages))
     return findings
+
+
+def _record(services: Services, by: Actor, aside: int, repaired: int) -> None:
+    """Write down what was done to files, if anything was."""
+    if aside or repaired:
+        with services.writing() as uow:
+            detail = f"put aside: {aside}, mended: {repaired}"
+            audit.write(uow, audit.Kind.STORAGE_REPAIR, by, detail=detail)
 
 
 def _examine(
@@ -123,16 +135,20 @@ def _is_wanted(services: Services, digest: str) -> bool:
         return bool(trash.referenced(uow.db, (digest,)))
 
 
-def put_aside(services: Services, digest: str) -> None:
-    """Put a damaged blob aside, unless it is in order now; one that cannot be read stays."""
+def put_aside(services: Services, digest: str) -> bool:
+    """Put a damaged blob aside, unless it is in order now; one that cannot be read stays.
+
+    Returns:
+        Whether it was put aside.
+    """
     with services.writing() as uow:
         uow.lock(f"blob:{digest}")
         try:
             if blob_digests.is_intact(uow.storage, digest):
-                return
+                return False
         except (BlobMissing, OSError):
-            return
-        uow.storage.move(digest, Shelf.KEPT, Shelf.DAMAGED)
+            return False
+        return uow.storage.move(digest, Shelf.KEPT, Shelf.DAMAGED)
 
 
 def _repair(services: Services, expected: KnownBlob, source: BlobSource | WebCopy) -> bool:

@@ -5,7 +5,8 @@ can be taken back.
 """
 
 from greenroom.models import File, Project, Release
-from greenroom.registry import catalogue, journal, projects, search
+from greenroom.registry import audit, catalogue, journal, projects, search
+from greenroom.registry.audit import Kind
 from greenroom.registry.errors import NotFound
 from greenroom.registry.permissions import Act, Actor
 from greenroom.registry.unit_of_work import UnitOfWork
@@ -91,6 +92,10 @@ def _set_release(
         search.update(uow, release.project)
         act = "yank release" if yanked else "unyank release"
         _journal(uow, actor, release, act)
+        kind = Kind.RELEASE_YANK if yanked else Kind.RELEASE_UNYANK
+        audit.write(
+            uow, kind, actor, project=release.project, version=release.version, detail=reason
+        )
     return release
 
 
@@ -99,6 +104,15 @@ def _set_file(uow: UnitOfWork, actor: Actor, file: File, *, yanked: bool, reason
         file.yanked, file.yanked_reason = yanked, reason
         act = f"yank file {file.filename}" if yanked else f"unyank file {file.filename}"
         _journal(uow, actor, file.release, act)
+        audit.write(
+            uow,
+            Kind.FILE_YANK if yanked else Kind.FILE_UNYANK,
+            actor,
+            project=file.release.project,
+            version=file.release.version,
+            filename=file.filename,
+            detail=reason,
+        )
     return file
 
 

@@ -9,9 +9,12 @@ from zope.sqlalchemy.datamanager import STATUS_CHANGED
 
 from greenroom.models import User
 from greenroom.registry.permissions import Actor
-from greenroom.registry.unit_of_work import Services, UnitOfWork
+from greenroom.registry.unit_of_work import Origin, Services, UnitOfWork
 from greenroom.web.http import authentication
 from greenroom.web.http.urls import Urls
+
+REQUEST_ID = "greenroom.request_id"
+"""Where the server says, in the WSGI environment, by which name the request stands in the log."""
 
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 
@@ -37,8 +40,14 @@ class Request(PyramidRequest):
 
     @property
     def services(self) -> Services:
-        """What the application was made with."""
-        return self.registry.services
+        """What the application was made with, for what comes from where this request comes."""
+        services: Services = self.registry.services
+        return services.coming_from(self.origin)
+
+    @property
+    def origin(self) -> Origin:
+        """From where the request comes, for the audit log."""
+        return Origin(self.remote_addr, self.environ.get(REQUEST_ID))
 
     @reify
     def paths(self) -> Urls:
@@ -58,7 +67,7 @@ class Request(PyramidRequest):
         reads = self.method in SAFE_METHODS
         db = services.database.reading() if reads else services.database.writing()
         zope.sqlalchemy.register(db, initial_state=STATUS_CHANGED, transaction_manager=self.tm)
-        return UnitOfWork(db, services.storage, services.settings, services.clock())
+        return services.unit_of_work(db)
 
     @reify
     def actor(self) -> Actor:

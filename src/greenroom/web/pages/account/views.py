@@ -6,12 +6,14 @@ from pyramid.httpexceptions import HTTPNotFound, HTTPSeeOther
 from pyramid.view import view_config
 
 from greenroom.registry import accounts
+from greenroom.registry.audit_reading import LinePage, Place, Wanted, of_person
 from greenroom.registry.errors import InvalidRequest
 from greenroom.web.http import authentication
 from greenroom.web.http.request import Request
 from greenroom.web.http.strict_forms import query_value
 from greenroom.web.pages.account.forms import ChangePasswordForm, RegisterForm, SignInForm
 from greenroom.web.pages.account.resources import Account
+from greenroom.web.pages.audit_lines import audit_page
 from greenroom.web.pages.caching import never_cache
 from greenroom.web.pages.form_responses import invalid, refused
 from greenroom.web.pages.redirects import is_local, see_other, user_or_sign_in
@@ -27,6 +29,19 @@ def account(context: Account, request: Request) -> View:
     user_or_sign_in(request)
     never_cache(request)
     return {"form": ChangePasswordForm()}
+
+
+@view_config(
+    context=Account, name="audit", request_method="GET", renderer="pages/account/audit.jinja2"
+)
+def activity(context: Account, request: Request) -> View:
+    """What you did, and what was done to your account."""
+    user = user_or_sign_in(request)
+
+    def fetch(wanted: Wanted, place: Place | None, most: int) -> LinePage:
+        return of_person(request.uow, user, wanted, place, most)
+
+    return audit_page(request, request.paths.account("audit"), fetch, has_person=False)
 
 
 @view_config(
@@ -89,6 +104,8 @@ def sign_in(context: Account, request: Request) -> View:
 @view_config(context=Account, name="logout", request_method="POST")
 def sign_out(context: Account, request: Request) -> View:
     """End the session."""
+    if request.user is not None:
+        accounts.sign_out(request.uow, request.user)
     authentication.sign_out(request)
     return see_other(request, request.paths.home())
 

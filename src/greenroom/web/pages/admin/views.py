@@ -6,12 +6,14 @@ from pyramid.httpexceptions import HTTPNotFound, HTTPSeeOther
 from pyramid.view import view_config
 
 from greenroom.registry import accounts, drafts, jobs, projects
+from greenroom.registry.audit_reading import LinePage, Place, Wanted, everything
 from greenroom.registry.errors import NotFound
 from greenroom.web.http.paging import Page, page_from, page_number, page_of
 from greenroom.web.http.request import Request
 from greenroom.web.http.strict_forms import query_value
 from greenroom.web.pages.admin.forms import RetryForm, VerifyForm
 from greenroom.web.pages.admin.resources import Admin
+from greenroom.web.pages.audit_lines import audit_page
 from greenroom.web.pages.caching import never_cache
 from greenroom.web.pages.redirects import see_other
 
@@ -45,6 +47,17 @@ def admin(context: Admin, request: Request) -> dict[str, object]:
         "jobs": _troubled_jobs(request),
         "wanted": wanted,
     }
+
+
+@view_config(context=Admin, name="audit", request_method="GET", renderer="pages/admin/audit.jinja2")
+def audit_log(context: Admin, request: Request) -> dict[str, object]:
+    """Who did what in the whole index."""
+    _check_administrator(request)
+
+    def fetch(wanted: Wanted, place: Place | None, most: int) -> LinePage:
+        return everything(request.uow, request.person, wanted, place, most)
+
+    return audit_page(request, request.paths.admin("audit"), fetch)
 
 
 @view_config(context=Admin, name="verify", request_method="POST")

@@ -5,14 +5,16 @@ from pyramid.view import view_config
 
 from greenroom.models import Project, Role, RoleName
 from greenroom.registry import catalogue, drafts, journal, projects, releases
+from greenroom.registry.audit_reading import LinePage, Place, Wanted, of_project
 from greenroom.registry.drafts import DraftSummary
 from greenroom.registry.errors import InvalidRequest, NotFound
-from greenroom.registry.permissions import Act, permitted, require
+from greenroom.registry.permissions import Act, may_read_audit, permitted, require
 from greenroom.registry.projects import ProjectSettings
 from greenroom.web.http import commands
 from greenroom.web.http.paging import page_from, page_number, page_of
 from greenroom.web.http.request import SAFE_METHODS, Request
 from greenroom.web.http.strict_forms import query_value
+from greenroom.web.pages.audit_lines import audit_page
 from greenroom.web.pages.caching import never_cache
 from greenroom.web.pages.form_responses import invalid, refused
 from greenroom.web.pages.manage.confirmation import View, confirmed
@@ -117,6 +119,24 @@ def history(context: ManagedHistory, request: Request) -> View:
     }
 
 
+@view_config(
+    context=ManagedProject,
+    name="audit",
+    request_method="GET",
+    renderer="pages/manage/audit.jinja2",
+)
+def audit_log(context: ManagedProject, request: Request) -> View:
+    """Who did what to the project, for its owners."""
+    project = context.project
+
+    def fetch(wanted: Wanted, place: Place | None, most: int) -> LinePage:
+        return of_project(request.uow, request.person, project, wanted, place, most)
+
+    address = request.paths.managed_project(project, "audit")
+    page = audit_page(request, address, fetch, has_project=False)
+    return page | {"project": projects.summary(project)}
+
+
 def _page(request: Request, project: Project, form: RoleForm) -> dict[str, object]:
     never_cache(request)
     published = catalogue.releases(request.uow.db, project)
@@ -124,6 +144,7 @@ def _page(request: Request, project: Project, form: RoleForm) -> dict[str, objec
         "project": projects.summary(project),
         "people": projects.people(project),
         "may": permitted(request.person, project),
+        "may_read_audit": may_read_audit(request.person, project),
         "drafts": _drafts(request, [project]),
         "releases": page_of(request, published, _RELEASES_ON_A_PAGE).showing(releases.summary),
         "is_public": bool(published),
