@@ -101,7 +101,7 @@ def test_an_operator_makes_users_tokens_and_roles(
     assert last.stderr.startswith("Error: 'bob' is the last owner")
     with services.reading() as uow:
         actor = accounts.actor_of_token(uow, token.stdout.removesuffix("\n"))
-        assert actor.token.permissions == ["stage"]
+        assert actor.token.permissions == ("stage",)
         assert actor.token.user.email_verified
 
 

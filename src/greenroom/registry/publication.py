@@ -1,10 +1,18 @@
 """Making files public: the one place where it happens, for drafts and for direct uploads."""
 
 from collections.abc import Sequence
+from typing import cast
 
+from sqlalchemy import Table, insert
+
+from greenroom.database import run
+from greenroom.distributions.inspect import Distribution
 from greenroom.models import File, Project, PublishedName, Release
-from greenroom.registry import journal, projects, releases, search
+from greenroom.registry import journal, projects, releases, search, upload_places
+from greenroom.registry.artifacts import Artifact
+from greenroom.registry.permissions import Actor
 from greenroom.registry.unit_of_work import UnitOfWork
+from greenroom.registry.upload_places import ProjectThere, ReleaseThere
 
 
 def make_public(
@@ -46,6 +54,41 @@ def make_public(
         journal.append(uow, project, None, registering, by)
     if release is not None and releasing:
         journal.append(uow, project, release.version, releasing, by, content_digest)
+
+
+def add_file(
+    uow: UnitOfWork,
+    actor: Actor,
+    project: ProjectThere,
+    release: ReleaseThere,
+    artifact: Artifact,
+    distribution: Distribution,
+    comment: str,
+) -> None:
+    """Publish a file of a public release that says what the release says already.
+
+    That is what most uploads do, and then nothing else of what is public changes. Where
+    :func:`changes_nothing_else` says so, :func:`make_public` would come to the same.
+    """
+    releases.insert_file(uow, actor, release.id, artifact, distribution, comment, draft_id=None)
+    run(uow.db, _USE_NAME, {"filename": artifact.filename, "sha256": artifact.sha256})
+    action = f"add {distribution.python_tag} file {artifact.filename}"
+    journal.append(uow, project, release.version, [action], actor.name)
+
+
+_USE_NAME = insert(cast("Table", PublishedName.__table__))
+
+
+def changes_nothing_else(
+    uow: UnitOfWork, project: ProjectThere, release: ReleaseThere, distribution: Distribution
+) -> bool:
+    """Whether nothing but this file would come, if it were published."""
+    return (
+        project.registered is not None
+        and release.published is not None
+        and project.name == distribution.name
+        and upload_places.said_by_release(uow, release) == distribution.metadata
+    )
 
 
 def describe(

@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from packaging.utils import canonicalize_name
-from packaging.version import Version
 
 from greenroom.distributions.errors import InvalidDistribution
 from greenroom.distributions.inspect import Distribution, inspect
@@ -23,6 +22,7 @@ from greenroom.registry import (
     projects,
     publication,
     releases,
+    upload_places,
 )
 from greenroom.registry.artifacts import Artifact, Claims
 from greenroom.registry.drafts import Staged
@@ -37,6 +37,7 @@ from greenroom.registry.errors import (
 from greenroom.registry.permissions import Act, Actor, may, require_registering, require_upload
 from greenroom.registry.rate_limits import waiting_time
 from greenroom.registry.unit_of_work import Services, UnitOfWork
+from greenroom.registry.upload_places import DraftThere, Place, ProjectThere
 from greenroom.settings import Settings
 from greenroom.storage import Storage
 
@@ -112,7 +113,7 @@ def look_ahead(
     has_quotas = (uow.settings.max_total_size, uow.settings.max_user_size) != (None, None)
     if not sha256 or has_quotas:
         return None
-    place = _place(uow, project, claims.version, filename)
+    place = upload_places.place(uow, project, claims.version, filename)
     try:
         if project is None:
             require_registering(actor, claims.name, staged=staged)
@@ -173,30 +174,20 @@ def upload_file(
     def take() -> Accepted:
         with services.writing() as uow:
             actor = authenticate(uow)
-            actor.note_use(uow.now)
+            actor.note_use(uow)
             return accept(uow, actor, artifact, claims, distribution, staged=staged)
 
     return releases.with_renderings(take)
 
 
-@dataclass(frozen=True, slots=True)
-class _Place:
-    """Where an upload would go, as far as that exists; ``former`` is what it would replace."""
-
-    project: Project | None = None
-    release: Release | None = None
-    draft: Draft | None = None
-    former: File | None = None
-
-
-def check_actor(uow: UnitOfWork, actor: Actor, name: str, *, staged: bool) -> Project | None:
+def check_actor(uow: UnitOfWork, actor: Actor, name: str, *, staged: bool) -> ProjectThere | None:
     """The project of this name, if the actor may upload to it; None if the actor may register it.
 
     Raises:
         NotAllowed, InvalidMetadata, NameNotAvailable, TooMany: the actor may not.
         ProjectClosed: nobody may.
     """
-    project = projects.find(uow, name)
+    project = upload_places.project(uow, name)
     if project is None:
         projects.check_can_register(uow, actor, name, staged=staged)
     else:
@@ -221,13 +212,13 @@ def check(
 
 def _looked_up(
     uow: UnitOfWork, actor: Actor, artifact: Artifact, claims: Claims, *, staged: bool
-) -> Accepted | _Place:
+) -> Accepted | Place:
     """What :func:`check` does; where there is something to do, this is where."""
     project = check_actor(uow, actor, claims.name, staged=staged)
-    place = _place(uow, project, claims.version, artifact.filename)
+    place = upload_places.place(uow, project, claims.version, artifact.filename)
     file_rules.check_file_size(uow, artifact.size)
     given_back = place.former.size if place.former is not None else 0
-    file_rules.check_project_size(uow, project, artifact.size - given_back)
+    file_rules.check_project_size(uow, project, artifact.size - given_back, place.project_size)
     file_rules.check_quotas(uow, actor.user_id, project, artifact.size - given_back)
     _check_digests(artifact, claims)
     if _check_rules(uow, place, artifact.filename, artifact.sha256, claims, staged=staged):
@@ -236,7 +227,7 @@ def _looked_up(
 
 
 def _check_rules(
-    uow: UnitOfWork, place: _Place, filename: str, sha256: str, claims: Claims, *, staged: bool
+    uow: UnitOfWork, place: Place, filename: str, sha256: str, claims: Claims, *, staged: bool
 ) -> bool:
     """Raise a refusal unless a file of this name and content may come there.
 
@@ -256,11 +247,10 @@ def _check_rules(
     return False
 
 
-def _room(uow: UnitOfWork, place: _Place) -> int:
+def _room(uow: UnitOfWork, place: Place) -> int:
     """The bytes that a file may have so that the project stays within its quota."""
-    present = projects.size(uow, place.project) if place.project is not None else 0
     given_back = place.former.size if place.former is not None else 0
-    return uow.settings.max_project_size - present + given_back
+    return uow.settings.max_project_size - place.project_size + given_back
 
 
 def examine(settings: Settings, artifact: Artifact, claims: Claims) -> Distribution:
@@ -323,9 +313,8 @@ def accept(
     if isinstance(place, Accepted):
         return place
     _keep_for_certain(uow, artifact, distribution)
-    project = place.project or projects.create(uow, actor, distribution.name)
     take_in = _stage if staged else _publish
-    return take_in(uow, actor, project, place, artifact, distribution, claims.comment)
+    return take_in(uow, actor, place, artifact, distribution, claims.comment)
 
 
 def _is_lost(uow: UnitOfWork, artifact: Artifact) -> bool:
@@ -338,16 +327,8 @@ def _is_lost(uow: UnitOfWork, artifact: Artifact) -> bool:
     return not blob_digests.is_there_intact(uow.storage, published.metadata_sha256)
 
 
-def _key(draft: Draft | None) -> str | None:
+def _key(draft: DraftThere | None) -> str | None:
     return draft.key if draft is not None else None
-
-
-def _place(uow: UnitOfWork, project: Project | None, version: Version, filename: str) -> _Place:
-    if project is None:
-        return _Place()
-    release, draft = drafts.release_and_live(uow, project, version)
-    former = drafts.find_file(uow.db, draft, filename) if draft is not None else None
-    return _Place(project, release, draft, former)
 
 
 def _check_digests(artifact: Artifact, claims: Claims) -> None:
@@ -364,7 +345,9 @@ def _check_digests(artifact: Artifact, claims: Claims) -> None:
             )
 
 
-def _check_direct(settings: Settings, project: Project | None, draft: Draft | None) -> None:
+def _check_direct(
+    settings: Settings, project: ProjectThere | None, draft: DraftThere | None
+) -> None:
     if draft is not None:
         raise DraftIsOpen(draft.project_name, draft.version)
     if settings.review_command is not None:
@@ -374,10 +357,10 @@ def _check_direct(settings: Settings, project: Project | None, draft: Draft | No
 
 
 def _check_rate(uow: UnitOfWork, actor: Actor) -> None:
-    counted = actor.uploads()
+    limit = uow.settings.uploads_per_hour
+    counted = actor.uploads() if limit else None
     if counted is None:
         return
-    limit = uow.settings.uploads_per_hour
     wait = waiting_time(uow, File.created, counted, limit=limit, within=timedelta(hours=1))
     if wait is not None:
         raise TooMany(
@@ -416,19 +399,28 @@ def _keep_for_certain(uow: UnitOfWork, artifact: Artifact, distribution: Distrib
 def _stage(
     uow: UnitOfWork,
     actor: Actor,
-    project: Project,
-    place: _Place,
+    place: Place,
     artifact: Artifact,
     distribution: Distribution,
     comment: str,
 ) -> Accepted:
-    draft = place.draft or drafts.open_for(uow, actor, project, distribution.version, place.release)
-    staged = drafts.add_file(
-        uow, actor, draft, artifact, distribution, comment, former=place.former
-    )
+    there, release_there = place.draft, place.release
+    if (
+        there is not None
+        and release_there is not None
+        and place.former is None
+        and drafts.takes_one_more(uow, there, release_there, distribution)
+    ):
+        drafts.add_one_more(uow, actor, there, release_there, artifact, distribution, comment)
+        return Accepted(there.key, opened=False, published=False, changed=True)
+    project, release, draft = _objects(uow, actor, place, distribution)
+    if draft is None:
+        draft = drafts.open_for(uow, actor, project, distribution.version, release)
+    former = drafts.find_file(uow.db, draft, artifact.filename)
+    staged = drafts.add_file(uow, actor, draft, artifact, distribution, comment, former=former)
     return Accepted(
         draft.key,
-        opened=place.draft is None,
+        opened=there is None,
         published=False,
         changed=staged is not Staged.UNCHANGED,
     )
@@ -437,13 +429,35 @@ def _stage(
 def _publish(
     uow: UnitOfWork,
     actor: Actor,
-    project: Project,
-    place: _Place,
+    place: Place,
     artifact: Artifact,
     distribution: Distribution,
     comment: str,
 ) -> Accepted:
-    release = place.release or releases.add(uow, project, distribution.version)
+    there, release_there = place.project, place.release
+    accepted = Accepted(None, opened=False, published=True, changed=True)
+    if (
+        there is not None
+        and release_there is not None
+        and publication.changes_nothing_else(uow, there, release_there, distribution)
+    ):
+        publication.add_file(uow, actor, there, release_there, artifact, distribution, comment)
+        return accepted
+    project, release, _ = _objects(uow, actor, place, distribution)
+    if release is None:
+        release = releases.add(uow, project, distribution.version)
     file = releases.new_file(uow, actor, release, artifact, distribution, comment)
     publication.make_public(uow, actor.name, project, release, [file])
-    return Accepted(None, opened=False, published=True, changed=True)
+    return accepted
+
+
+def _objects(
+    uow: UnitOfWork, actor: Actor, place: Place, distribution: Distribution
+) -> tuple[Project, Release | None, Draft | None]:
+    """What is there, as objects that can be changed; a project is made where there is none."""
+    if place.project is None:
+        return projects.create(uow, actor, distribution.name), None, None
+    project = uow.db.get_one(Project, place.project.id, populate_existing=True)
+    if place.release is None:
+        return project, None, None
+    return project, *drafts.release_and_live(uow, project, distribution.version)

@@ -32,7 +32,7 @@ def begin(request: Request) -> Actor:
     actor = authenticated(request, uow)
     check_acceptable(request)
     if request.method not in SAFE_METHODS:
-        actor.note_use(uow.now)
+        actor.note_use(uow)
     return actor
 
 
