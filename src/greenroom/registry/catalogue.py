@@ -68,12 +68,16 @@ class ListedFile(NamedTuple):
     comment: str = ""
 
 
-class HasListing(Protocol):
-    """A project, by what its listing says of it: a row, or a value that was made of one."""
+class HasId(Protocol):
+    """A project: a row, or a value that was made of one."""
 
     @property
     def id(self) -> int:
         """Its number in the database."""
+
+
+class HasListing(HasId, Protocol):
+    """A project, by what its listing says of it: a row, or a value that was made of one."""
 
     @property
     def normalized_name(self) -> str:
@@ -331,7 +335,7 @@ def draft_listing(db: Session, draft: Draft) -> Listing:
     return _listing(db, draft.project, _DRAFT_LISTING, {"draft_id": draft.id})
 
 
-def releases(db: Session, project: Project) -> list[Release]:
+def releases(db: Session, project: HasId) -> list[Release]:
     """The project's public releases, the highest version first."""
     rows = db.scalars(select(Release).where(Release.project_id == project.id, _is_public_release()))
     return highest_first(rows)

@@ -102,7 +102,7 @@ def file_too_large(limit: int) -> str:
 
 
 def check_project_size(
-    uow: UnitOfWork, project: projects.HasId | None, more: int, present: int | None = None
+    uow: UnitOfWork, project: catalogue.HasId | None, more: int, present: int | None = None
 ) -> None:
     """Refuse ``more`` bytes that would bring a project above its quota. Staged files count.
 

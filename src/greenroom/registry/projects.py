@@ -2,7 +2,6 @@
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Protocol
 
 from packaging.utils import NormalizedName
 from sqlalchemy import ColumnElement, bindparam, exists, func, select, update
@@ -236,15 +235,7 @@ def spell(uow: UnitOfWork, project: Project, said: str | None = None) -> None:
     uow.db.flush()
 
 
-class HasId(Protocol):
-    """A project: a row, or a value that was made of one."""
-
-    @property
-    def id(self) -> int:
-        """Its number in the database."""
-
-
-def size(uow: UnitOfWork, project: HasId) -> int:
+def size(uow: UnitOfWork, project: catalogue.HasId) -> int:
     """The bytes of all its files, staged ones too."""
     total = run(uow.db, SIZE, {"project": project.id, "now": uow.now}).scalar()
     return int(total or 0)  # PostgreSQL's sum is a decimal number

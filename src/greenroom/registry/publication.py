@@ -68,27 +68,64 @@ def add_file(
     """Publish a file of a public release that says what the release says already.
 
     That is what most uploads do, and then nothing else of what is public changes. Where
-    :func:`changes_nothing_else` says so, :func:`make_public` would come to the same.
+    :func:`is_spelled_so` and :func:`changes_nothing_else` say so, :func:`make_public` would come to
+    the same, with objects.
     """
-    releases.insert_file(uow, actor, release.id, artifact, distribution, comment, draft_id=None)
-    run(uow.db, _USE_NAME, {"filename": artifact.filename, "sha256": artifact.sha256})
+    _insert_file(uow, actor, release.id, artifact, distribution, comment)
     action = f"add {distribution.python_tag} file {artifact.filename}"
     journal.append(uow, project, release.version, [action], actor.name)
+
+
+def add_release(
+    uow: UnitOfWork,
+    actor: Actor,
+    project: ProjectThere,
+    artifact: Artifact,
+    distribution: Distribution,
+    comment: str,
+) -> None:
+    """Publish a file of a version that is new to a public project, which spells itself as it does.
+
+    :func:`make_public` would come to the same, with a release of objects.
+
+    Raises:
+        greenroom.registry.releases.NotRendered: see :func:`releases.with_renderings`.
+    """
+    release = releases.insert_public(uow, project.id, distribution)
+    _insert_file(uow, actor, release.id, artifact, distribution, comment)
+    search.update(uow, project, release)
+    actions = ["new release", f"add {distribution.python_tag} file {artifact.filename}"]
+    journal.append(uow, project, release.version, actions, actor.name)
+
+
+def _insert_file(
+    uow: UnitOfWork,
+    actor: Actor,
+    release_id: int,
+    artifact: Artifact,
+    distribution: Distribution,
+    comment: str,
+) -> None:
+    releases.insert_file(uow, actor, release_id, artifact, distribution, comment, draft_id=None)
+    run(uow.db, _USE_NAME, {"filename": artifact.filename, "sha256": artifact.sha256})
 
 
 _USE_NAME = insert(cast("Table", PublishedName.__table__))
 
 
 def changes_nothing_else(
-    uow: UnitOfWork, project: ProjectThere, release: ReleaseThere, distribution: Distribution
+    uow: UnitOfWork, release: ReleaseThere, distribution: Distribution
 ) -> bool:
-    """Whether nothing but this file would come, if it were published."""
+    """Whether the release is public, and says what the file says."""
     return (
-        project.registered is not None
-        and release.published is not None
-        and project.name == distribution.name
+        release.published is not None
         and upload_places.said_by_release(uow, release) == distribution.metadata
     )
+
+
+def is_spelled_so(project: ProjectThere, distribution: Distribution) -> bool:
+    """Whether the project is registered, and spells itself as the file does."""
+    return project.registered is not None and project.name == distribution.name
 
 
 def describe(

@@ -129,6 +129,48 @@ def add(uow: UnitOfWork, project: Project, version: Version) -> Release:
     return release
 
 
+@dataclass(frozen=True, slots=True)
+class Inserted:
+    """A public release that was just written, with its first file's words."""
+
+    id: int
+    version: str
+    summary: str
+    core_metadata: CoreMetadata
+    yanked: bool = False
+
+
+def insert_public(uow: UnitOfWork, project_id: int, distribution: Distribution) -> Inserted:
+    """Write a release that is public from now on, and says what its one file says.
+
+    Raises:
+        NotRendered: see :func:`describe`.
+    """
+    said = distribution.metadata
+    is_sdist = distribution.packagetype == "sdist"
+    metadata = core_metadata.of_release(said if is_sdist else None, [] if is_sdist else [said])
+    html = _RENDERINGS.get(metadata)
+    if html is None:
+        raise NotRendered(metadata)
+    row: dict[str, object] = {
+        "project_id": project_id,
+        "version": str(distribution.version),
+        "canonical_version": canonical_version(distribution.version),
+        "created": uow.now,
+        "published": uow.now,
+        "summary": metadata.summary,
+        "requires_python": metadata.requires_python or None,
+        "core_metadata": metadata,
+        "description_html": html,
+    }
+    number = run(uow.db, _INSERT_RELEASE, row).scalar_one()
+    return Inserted(number, str(distribution.version), metadata.summary, metadata)
+
+
+_RELEASES = cast("Table", Release.__table__)
+_INSERT_RELEASE = insert(_RELEASES).returning(_RELEASES.c.id)
+
+
 def new_file(
     uow: UnitOfWork,
     actor: Actor,

@@ -436,13 +436,13 @@ def _publish(
 ) -> Accepted:
     there, release_there = place.project, place.release
     accepted = Accepted(None, opened=False, published=True, changed=True)
-    if (
-        there is not None
-        and release_there is not None
-        and publication.changes_nothing_else(uow, there, release_there, distribution)
-    ):
-        publication.add_file(uow, actor, there, release_there, artifact, distribution, comment)
-        return accepted
+    if there is not None and publication.is_spelled_so(there, distribution):
+        if release_there is None:
+            publication.add_release(uow, actor, there, artifact, distribution, comment)
+            return accepted
+        if publication.changes_nothing_else(uow, release_there, distribution):
+            publication.add_file(uow, actor, there, release_there, artifact, distribution, comment)
+            return accepted
     project, release, _ = _objects(uow, actor, place, distribution)
     if release is None:
         release = releases.add(uow, project, distribution.version)
