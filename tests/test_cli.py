@@ -124,7 +124,7 @@ def test_an_operator_makes_users_tokens_and_roles(
     assert run("audit", "--since", "2100-01-01").stdout == ""
     with services.reading() as uow:
         actor = accounts.actor_of_token(uow, token.stdout.removesuffix("\n"))
-        assert actor.token.permissions == ["stage"]
+        assert actor.token.permissions == ("stage",)
         assert actor.token.user.email_verified
 
 

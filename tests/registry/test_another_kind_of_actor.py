@@ -14,7 +14,7 @@ from sqlalchemy import ColumnElement, select
 from greenroom.models import File, JournalEntry, Project, Release
 from greenroom.registry import accounts, drafts, projects, publishing, uploads, yanking
 from greenroom.registry.errors import NotAllowed, TooMany
-from greenroom.registry.permissions import OPERATOR, Act, Actor, may, may_follow, require
+from greenroom.registry.permissions import OPERATOR, Act, Actor, HasRights, may, may_follow, require
 from greenroom.registry.unit_of_work import UnitOfWork
 from tests import factories
 from tests.artifacts import make_sdist, make_wheel
@@ -32,10 +32,10 @@ class TrustedPublisher(Actor):
     def name(self) -> str:
         return f"publisher {self.repository}"
 
-    def subject(self, act: Act, project: Project) -> str:
+    def subject(self, act: Act, project: HasRights) -> str:
         return f"The workflow of {self.repository}"
 
-    def permitted(self, project: Project) -> frozenset[Act]:
+    def permitted(self, project: HasRights) -> frozenset[Act]:
         if project.id != self.project_id or project.quarantined:
             return frozenset()
         acts = frozenset({Act.SEE, Act.STAGE})
@@ -159,4 +159,4 @@ def test_a_project_that_it_makes_belongs_to_nobody(
 ) -> None:
     made = projects.create(uow, trusted, "made")
     assert (made.roles, made.created_by_id) == ([], None)
-    trusted.note_use(uow.now)
+    trusted.note_use(uow)

@@ -165,7 +165,7 @@ class World:
         text = factories.make_token(self.uow, user, project=project, permissions=PERMISSIONS[token])
         if not had_part and project is not None:
             projects.remove_role(self.uow, OPERATOR, project, user.username)
-        made = accounts.actor_of_token(self.uow, text).token
+        made = self.uow.db.get_one(Token, accounts.actor_of_token(self.uow, text).token.id)
         self._end(user, made, scope)
         return accounts.actor_of_token(self.uow, text)
 

@@ -3,14 +3,19 @@
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
+import pytest
 from sqlalchemy import select
 
 from greenroom.models import File, JournalEntry, PublishedName
 from greenroom.registry import (
     catalogue,
+    drafts,
     projects,
+    publication,
     publishing,
+    releases,
 )
 from greenroom.registry.permissions import OPERATOR, Person
 from greenroom.registry.unit_of_work import UnitOfWork
@@ -91,3 +96,57 @@ def test_the_operator_publishes_under_that_word(
     publishing.publish(uow, OPERATOR, factories.stage(uow, ada, make_wheel(tmp_path)))
     assert set(uow.db.scalars(select(JournalEntry.by))) == {"operator"}
     assert [role.user for role in projects.get(uow, "example").roles] == [ada.user]
+
+
+# Most uploads change little, and are written without objects.
+
+
+# In PostgreSQL numbers go on where a transaction was undone.
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+def test_what_is_written_without_objects_is_what_they_would_write(
+    uow: UnitOfWork, ada: Person, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whichever of the two ways uploads go, every row of every table is the same."""
+    factories.release(uow, ada, make_wheel(tmp_path))
+    wheels = [
+        make_wheel(tmp_path, version="3.0", tag=tag, salt=tag)
+        for tag in ("py3-none-macosx_11_0_arm64", "py3-none-macosx_12_0_arm64", "py3-none-any")
+    ]
+    uploads = [
+        (make_wheel(tmp_path, tag="py3-none-macosx_11_0_arm64", salt="11"), False),
+        (make_wheel(tmp_path, version="2.0", description="Longer."), False),
+        (make_sdist(tmp_path, version="0.5", summary="Before."), False),
+        *((wheel, True) for wheel in wheels),
+        (make_wheel(tmp_path, tag="py3-none-macosx_12_0_arm64", salt="12"), True),
+        (make_wheel(tmp_path, tag="py3-none-macosx_13_0_arm64", salt="13"), True),
+    ]
+
+    made: list[File] = []
+    new_file = releases.new_file
+
+    def counted(*arguments: Any) -> File:
+        made.append(new_file(*arguments))
+        return made[-1]
+
+    monkeypatch.setattr(releases, "new_file", counted)
+
+    def written() -> tuple[dict[str, list[str]], int]:
+        names = iter("abcdefgh")
+        monkeypatch.setattr(drafts, "new_slug", lambda: next(names) * 22)
+        monkeypatch.setattr(drafts, "random_text", lambda length: next(names) * length)
+        made.clear()
+        with uow.db.begin_nested() as nested:
+            for number, (path, staged) in enumerate(uploads):
+                later = replace(uow, now=uow.now + timedelta(minutes=number))
+                factories.upload(later, ada, path, staged=staged)
+            rows = factories.everything(uow)
+            nested.rollback()
+        return rows, len(made)
+
+    short, as_objects = written()
+    monkeypatch.setattr(publication, "is_spelled_so", lambda *_: False)
+    monkeypatch.setattr(drafts, "takes_one_more", lambda *_: False)
+    long, all_as_objects = written()
+
+    assert short == long
+    assert (as_objects, all_as_objects) == (2, len(uploads))  # those that open a draft

@@ -8,7 +8,14 @@ from greenroom.models.drafts import Draft, DraftEvent, DraftState, ReviewState
 from greenroom.models.identity import Identity
 from greenroom.models.jobs import Job, JobState
 from greenroom.models.journal import JournalEntry
-from greenroom.models.projects import Project, ProjectStatus, RetiredName, Role, RoleName
+from greenroom.models.projects import (
+    Project,
+    ProjectStatus,
+    RetiredName,
+    Role,
+    RoleName,
+    status_of,
+)
 from greenroom.models.released_blobs import ReleasedBlob
 from greenroom.models.releases import File, PublishedName, Release
 from greenroom.models.search import SearchDocument
@@ -46,4 +53,5 @@ __all__ = [
     "UploadSession",
     "UploadState",
     "User",
+    "status_of",
 ]

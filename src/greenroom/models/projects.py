@@ -27,6 +27,20 @@ class ProjectStatus(StrEnum):
     QUARANTINED = "quarantined"
 
 
+def status_of(
+    *, archived: bool, archived_reason: str, quarantined: bool, quarantined_reason: str
+) -> tuple[ProjectStatus, str]:
+    """The one status that a project has to the world, and why: a quarantine outweighs the rest.
+
+    The reason is in the words of whoever gave the status; empty where nothing was said.
+    """
+    if quarantined:
+        return ProjectStatus.QUARANTINED, quarantined_reason
+    if archived:
+        return ProjectStatus.ARCHIVED, archived_reason
+    return ProjectStatus.ACTIVE, ""
+
+
 class Project(Base):
     """A name. ``registered`` is when it became the project's for good.
 
@@ -72,17 +86,21 @@ class Project(Base):
 
     @property
     def status(self) -> ProjectStatus:
-        """The one status that the project has to the world: a quarantine outweighs the rest."""
-        if self.quarantined:
-            return ProjectStatus.QUARANTINED
-        return ProjectStatus.ARCHIVED if self.archived else ProjectStatus.ACTIVE
+        """The one status that the project has to the world: see :func:`status_of`."""
+        return self._standing()[0]
 
     @property
     def status_reason(self) -> str:
-        """Why it has that status, in the words of whoever gave it; empty where nothing was said."""
-        if self.quarantined:
-            return self.quarantined_reason
-        return self.archived_reason if self.archived else ""
+        """Why it has that status; may be empty."""
+        return self._standing()[1]
+
+    def _standing(self) -> tuple[ProjectStatus, str]:
+        return status_of(
+            archived=self.archived,
+            archived_reason=self.archived_reason,
+            quarantined=self.quarantined,
+            quarantined_reason=self.quarantined_reason,
+        )
 
 
 class RetiredName(Base):

@@ -14,8 +14,9 @@ from functools import cache, partial
 
 import argon2
 from sqlalchemy import bindparam, delete, func, select
-from sqlalchemy.orm import Session, joinedload, selectinload
+from sqlalchemy.orm import Session, selectinload
 
+from greenroom.database import run
 from greenroom.models import Attempt, Project, Token, User
 from greenroom.registry import audit, password_turns, projects, sign_in_failures
 from greenroom.registry.audit import Kind
@@ -27,7 +28,14 @@ from greenroom.registry.errors import (
     TooMany,
 )
 from greenroom.registry.names import is_username
-from greenroom.registry.permissions import TOKEN_PERMISSIONS, Actor, ApiToken, Person
+from greenroom.registry.permissions import (
+    TOKEN_PERMISSIONS,
+    Actor,
+    ApiToken,
+    Person,
+    ShownToken,
+    TokenUser,
+)
 from greenroom.registry.random_text import random_text
 from greenroom.registry.rate_limits import waiting_time
 from greenroom.registry.unit_of_work import AT_ONCE, Services, UnitOfWork
@@ -547,24 +555,49 @@ def actor_of_token(uow: UnitOfWork, text: str) -> ApiToken:
             f"index begin with {TOKEN_START}. Make one on your account page."
         )
     prefix = text[:_PREFIX_LENGTH] if text.isascii() and text.isprintable() else ""
-    token = uow.db.scalar(_TOKEN, {"prefix": prefix})
+    row = run(uow.db, _TOKEN, {"prefix": prefix}).one_or_none()
     # Compared also when there is no such token, so that both take the same time.
-    expected = token.digest if token is not None else "0" * 64
+    expected = row.digest if row is not None else "0" * 64
     proven = hmac.compare_digest(_token_digest(text), expected)
-    if token is None or not proven or token.revoked is not None:
+    if row is None or not proven or row.revoked is not None:
         raise NotAuthenticated(_WRONG)
-    if token.expires is not None and token.expires <= uow.now:
+    if row.expires is not None and row.expires <= uow.now:
         raise NotAuthenticated(
-            f"This token expired on {token.expires:%Y-%m-%d at %H:%M} UTC: make another one on "
+            f"This token expired on {row.expires:%Y-%m-%d at %H:%M} UTC: make another one on "
             "your account page."
         )
-    return ApiToken(token)
+    user = TokenUser(row.user_id, row.username, row.email_verified)
+    shown = ShownToken(
+        row.id,
+        row.prefix,
+        row.label,
+        user,
+        row.project_id,
+        tuple(row.permissions),
+        row.last_used,
+        row.last_address,
+    )
+    return ApiToken(shown)
 
 
 _TOKEN = (
-    select(Token)
+    select(
+        Token.id,
+        Token.prefix,
+        Token.label,
+        Token.digest,
+        Token.revoked,
+        Token.expires,
+        Token.project_id,
+        Token.permissions,
+        Token.last_used,
+        Token.last_address,
+        Token.user_id,
+        User.username,
+        User.email_verified,
+    )
+    .join(User, User.id == Token.user_id)
     .where(Token.prefix == bindparam("prefix"))
-    .options(joinedload(Token.user, innerjoin=True))
 )
 
 

@@ -8,14 +8,15 @@ The database lets no line be changed, nor deleted but by :func:`forget_old`.
 """
 
 from collections.abc import Mapping
-from datetime import timedelta
+from datetime import datetime, timedelta
 from enum import StrEnum
 from ipaddress import IPv6Address, ip_address, ip_network
 from types import MappingProxyType
 from typing import Protocol, cast
 
-from sqlalchemy import Table, delete, func, insert, select
+from sqlalchemy import Table, bindparam, delete, func, insert, select, update
 
+from greenroom.database import run
 from greenroom.models import AuditEntry, AuditRetention, Project, Token, TokenAddress, User
 from greenroom.registry.unit_of_work import Origin, UnitOfWork
 
@@ -109,13 +110,57 @@ class Doer(Protocol):
         """From where an act of theirs comes in a unit of work of this origin."""
 
 
+class Audited(Protocol):
+    """A project: a row, or a value that was made of one."""
+
+    @property
+    def name(self) -> str:
+        """As it spells itself."""
+
+    @property
+    def normalized_name(self) -> str:
+        """As everybody may spell it."""
+
+    @property
+    def created(self) -> datetime:
+        """When the name was taken, which tells it from another project that had it before."""
+
+
+class Shown(Protocol):
+    """A token: a row, or a value that was made of one."""
+
+    @property
+    def prefix(self) -> str:
+        """Its beginning, which is no secret."""
+
+    @property
+    def label(self) -> str:
+        """What its owner calls it."""
+
+
+class Used(Shown, Protocol):
+    """A token that was shown, with where it was used from before."""
+
+    @property
+    def id(self) -> int:
+        """Its number in the database."""
+
+    @property
+    def project_id(self) -> int | None:
+        """The only project that it covers."""
+
+    @property
+    def last_address(self) -> str | None:
+        """Where it was last used from."""
+
+
 def write(
     uow: UnitOfWork,
     act: Kind,
     by: Doer,
     *,
     about: User | None = None,
-    project: Project | None = None,
+    project: Audited | None = None,
     version: str | None = None,
     filename: str | None = None,
     detail: str = "",
@@ -135,7 +180,8 @@ def write(
         count: how often, where one line stands for several failures.
     """
     origin = by.comes_from(uow.origin)
-    uow.db.execute(
+    run(
+        uow.db,
         _INSERT,
         {
             "at": uow.now,
@@ -174,12 +220,12 @@ def _plain_or_none(text: str | None) -> str | None:
     return plain(text) if text else None
 
 
-def described(token: Token) -> str:
+def described(token: Shown) -> str:
     """A token as the log names it: by its beginning, which is no secret, and its label."""
     return f"{token.prefix} ({token.label})"
 
 
-def note_address(uow: UnitOfWork, by: Doer, token: Token) -> None:
+def note_address(uow: UnitOfWork, by: Doer, token: Used) -> None:
     """Remember where a token is used from, and write a line where it is new for it.
 
     The address of its first use is not: there is nothing to compare it with. Where it comes from
@@ -189,7 +235,8 @@ def note_address(uow: UnitOfWork, by: Doer, token: Token) -> None:
     if address is None or address == token.last_address:
         return
     is_first = token.last_address is None
-    token.last_address = address
+    run(uow.db, _NOTE_ADDRESS, {"token": token.id, "address": address})
+    uow.forget(Token, token.id, "last_address")
     known = select(TokenAddress.address).where(
         TokenAddress.token_id == token.id, TokenAddress.address == address
     )
@@ -204,7 +251,16 @@ def note_address(uow: UnitOfWork, by: Doer, token: Token) -> None:
     uow.db.add(TokenAddress(token_id=token.id, address=address, first_used=uow.now))
     uow.db.flush()
     if not is_first:
-        write(uow, Kind.TOKEN_ADDRESS, by, project=token.project, detail=described(token))
+        project = uow.db.get(Project, token.project_id) if token.project_id is not None else None
+        write(uow, Kind.TOKEN_ADDRESS, by, project=project, detail=described(token))
+
+
+_TOKENS = cast("Table", Token.__table__)
+_NOTE_ADDRESS = (
+    update(_TOKENS)
+    .where(_TOKENS.c.id == bindparam("token"))
+    .values(last_address=bindparam("address"))
+)
 
 
 def network_of(address: str | None) -> str | None:

@@ -20,6 +20,7 @@ from sqlalchemy import ColumnElement, Select, String, bindparam, cast, exists, f
 from sqlalchemy.orm import Session, contains_eager, joinedload, selectinload, undefer
 
 from greenroom.core_metadata import CoreMetadata
+from greenroom.database import run
 from greenroom.models import (
     Draft,
     File,
@@ -32,6 +33,7 @@ from greenroom.models import (
     RoleName,
     SearchDocument,
     User,
+    status_of,
 )
 from greenroom.models.base import UTCDateTime
 from greenroom.registry.names import canonical_version, lookup_name
@@ -66,12 +68,16 @@ class ListedFile(NamedTuple):
     comment: str = ""
 
 
-class HasListing(Protocol):
-    """A project, by what its listing says of it: a row, or a value that was made of one."""
+class HasId(Protocol):
+    """A project: a row, or a value that was made of one."""
 
     @property
     def id(self) -> int:
         """Its number in the database."""
+
+
+class HasListing(HasId, Protocol):
+    """A project, by what its listing says of it: a row, or a value that was made of one."""
 
     @property
     def normalized_name(self) -> str:
@@ -332,7 +338,7 @@ def draft_listing(db: Session, draft: Draft) -> Listing:
     return _listing(db, draft.project, _DRAFT_LISTING, {"draft_id": draft.id})
 
 
-def releases(db: Session, project: Project) -> list[Release]:
+def releases(db: Session, project: HasId) -> list[Release]:
     """The project's public releases, the highest version first."""
     rows = db.scalars(select(Release).where(Release.project_id == project.id, _is_public_release()))
     return highest_first(rows)
@@ -547,16 +553,13 @@ def uses(db: Session, filename: str, sha256: str) -> Uses:
     """Where the name and the content of a file are public, in one query."""
     if not _is_searchable(filename):
         return Uses(False, None, names_of_contents(db, [sha256]).get(sha256))
-    row = db.execute(_uses(), {"filename": filename, "sha256": sha256}).mappings().one()
-    return Uses(
-        name_was_used=row["used"] is not None,
-        content_of_name=row["content"],
-        name_of_content=row["name"],
-    )
+    row = run(db, _uses(), {"filename": filename, "sha256": sha256}).one()
+    used, content, name = row
+    return Uses(name_was_used=used is not None, content_of_name=content, name_of_content=name)
 
 
 @cache
-def _uses() -> Select[tuple[str | None, str | None, str | None]]:
+def _uses() -> Select[str | None, str | None, str | None]:
     """One row, which says nothing where nothing is public."""
     used = select(PublishedName.filename).where(PublishedName.filename == bindparam("filename"))
     public = select(File.sha256).where(File.filename == bindparam("filename"), _is_public_file())
@@ -766,12 +769,13 @@ def _public_project(
     quarantined: bool,
     quarantined_reason: str,
 ) -> PublicProject:
-    """The value of a row of :data:`_FIND_PROJECT`: a quarantine outweighs the rest."""
-    status, reason = ProjectStatus.ACTIVE, ""
-    if archived:
-        status, reason = ProjectStatus.ARCHIVED, archived_reason
-    if quarantined:
-        status, reason = ProjectStatus.QUARANTINED, quarantined_reason
+    """The value of a row of :data:`_FIND_PROJECT`."""
+    status, reason = status_of(
+        archived=archived,
+        archived_reason=archived_reason,
+        quarantined=quarantined,
+        quarantined_reason=quarantined_reason,
+    )
     return PublicProject(number, name, normalized_name, last_serial, status, reason)
 
 

@@ -5,8 +5,12 @@ What it takes down of an act is in the audit log as well, unless that is of anot
 
 from collections.abc import Mapping
 from types import MappingProxyType
+from typing import Protocol, cast
 
-from greenroom.models import Draft, DraftEvent
+from sqlalchemy import Table, insert
+
+from greenroom.database import run
+from greenroom.models import DraftEvent
 from greenroom.registry import audit
 from greenroom.registry.audit import Kind
 from greenroom.registry.permissions import Actor
@@ -32,9 +36,25 @@ _KINDS: Mapping[str, Kind] = MappingProxyType(
 )
 
 
+class Logged(Protocol):
+    """A draft: a row, or a value that was made of one."""
+
+    @property
+    def id(self) -> int:
+        """Its number in the database."""
+
+    @property
+    def version(self) -> str:
+        """Of the release that it is of."""
+
+    @property
+    def project(self) -> audit.Audited | None:
+        """The project, while the draft lives."""
+
+
 def write(
     uow: UnitOfWork,
-    draft: Draft,
+    draft: Logged,
     by: Actor,
     act: str,
     filename: str | None = None,
@@ -55,10 +75,17 @@ def write(
         recorded: whether the audit log gets a line: not where it follows from another act.
         besides: what that line has before the detail.
     """
-    uow.db.add(
-        DraftEvent(
-            draft_id=draft.id, at=uow.now, by=by.name, act=act, filename=filename, detail=detail
-        )
+    run(
+        uow.db,
+        _WRITE,
+        {
+            "draft_id": draft.id,
+            "at": uow.now,
+            "by": by.name,
+            "act": act,
+            "filename": filename,
+            "detail": detail,
+        },
     )
     if recorded:
         audit.write(
@@ -70,3 +97,6 @@ def write(
             filename=filename,
             detail=" ".join(filter(None, (besides, detail))),
         )
+
+
+_WRITE = insert(cast("Table", DraftEvent.__table__))

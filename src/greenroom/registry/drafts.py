@@ -10,12 +10,14 @@ one project happen one after the other.
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
+from typing import Protocol, cast
 
 from packaging.version import Version
-from sqlalchemy import Select, bindparam, delete, select, update
+from sqlalchemy import Select, Table, bindparam, delete, select, update
 from sqlalchemy.orm import Session, lazyload, selectinload, undefer
 
 from greenroom.core_metadata import CoreMetadata
+from greenroom.database import run
 from greenroom.distributions.inspect import Distribution
 from greenroom.models import (
     PRESIGNED,
@@ -41,6 +43,7 @@ from greenroom.registry import (
     projects,
     released_blobs,
     releases,
+    upload_places,
 )
 from greenroom.registry.artifacts import Artifact
 from greenroom.registry.draft_addresses import SLUG_LENGTH, new_slug
@@ -57,6 +60,7 @@ from greenroom.registry.permissions import EXPIRY, Act, Actor, may, require, req
 from greenroom.registry.random_text import may_be_random_text, random_text
 from greenroom.registry.releases import FileSummary
 from greenroom.registry.unit_of_work import UnitOfWork
+from greenroom.registry.upload_places import DraftThere, ReleaseThere
 
 KEY_LENGTH = 22
 # For so long after its end a session tells what became of it and of its files.
@@ -487,6 +491,50 @@ def add_file(
     return outcome
 
 
+def add_one_more(
+    uow: UnitOfWork,
+    actor: Actor,
+    draft: DraftThere,
+    release: ReleaseThere,
+    artifact: Artifact,
+    distribution: Distribution,
+    comment: str,
+) -> None:
+    """Stage a file whose name is not in the draft, and that says what its release says already.
+
+    That is what most uploads do. Where :func:`takes_one_more` says so, :func:`add_file` would come
+    to the same.
+    """
+    releases.insert_file(uow, actor, release.id, artifact, distribution, comment, draft_id=draft.id)
+    detail = draft_contents.added(artifact.sha256)
+    draft_log.write(uow, draft, actor, Staged.ADDED, artifact.filename, detail)
+    expires = _prolonged(uow, draft)
+    run(uow.db, _TOUCH, {"draft": draft.id, "changed": uow.now, "expires": expires})
+    uow.forget(Draft, draft.id, "changed", "expires", "files")
+
+
+_DRAFTS = cast("Table", Draft.__table__)
+_TOUCH = (
+    update(_DRAFTS)
+    .where(_DRAFTS.c.id == bindparam("draft"))
+    .values(changed=bindparam("changed"), expires=bindparam("expires"))
+)
+
+
+def takes_one_more(
+    uow: UnitOfWork, draft: DraftThere, release: ReleaseThere, distribution: Distribution
+) -> bool:
+    """Whether nothing but a file would come into the draft, in which none of its name is."""
+    if draft.review == ReviewState.PROCESSING:
+        return False
+    if release.published is not None:  # it says what its public files say
+        return True
+    return (
+        draft.version == release.version
+        and upload_places.said_by_release(uow, release) == distribution.metadata
+    )
+
+
 def _comment_on(uow: UnitOfWork, actor: Actor, draft: Draft, file: File, comment: str) -> Staged:
     """Let a staged file have this comment; an empty one says nothing and changes nothing."""
     if comment in ("", file.comment):
@@ -596,12 +644,13 @@ def discard(uow: UnitOfWork, actor: Actor, draft: Draft, *, recorded: bool = Tru
 def expire_due(uow: UnitOfWork, project_name: str) -> None:
     """End the project's drafts that have fallen due. The caller holds the project's lock."""
     of_project = {"name": lookup_name(project_name), "now": uow.now}
-    for draft in uow.db.scalars(_DUE_OF_PROJECT, of_project).all():
+    for (number,) in run(uow.db, _DUE_OF_PROJECT, of_project).all():
+        draft = uow.db.get_one(Draft, number, populate_existing=True)
         _clear(uow, EXPIRY, draft, DraftState.EXPIRED)
 
 
 _DUE_OF_PROJECT = (
-    select(Draft)
+    select(Draft.id)
     .join(Draft.project)
     .where(
         Draft.state == DraftState.OPEN,
@@ -670,7 +719,7 @@ def check_change(uow: UnitOfWork, actor: Actor, act: Act, draft: Draft) -> None:
     _check_not_in_review(draft)
 
 
-def check_not_reserved(draft: Draft, filename: str) -> None:
+def check_not_reserved(draft: DraftThere, filename: str) -> None:
     """Refuse a file of this name, which is in the draft, while that is decided on (PEP 694).
 
     Raises:
@@ -720,9 +769,21 @@ def lock_and_reload(uow: UnitOfWork, draft: Draft) -> None:
 
 
 def _prolong(uow: UnitOfWork, draft: Draft) -> None:
+    draft.expires = _prolonged(uow, draft)
+
+
+class _HasLifetime(Protocol):
+    @property
+    def opened(self) -> datetime: ...
+    @property
+    def expires(self) -> datetime: ...
+
+
+def _prolonged(uow: UnitOfWork, draft: _HasLifetime) -> datetime:
+    """Until when the draft lives, if it has one more lifetime from now on."""
     settings = uow.settings
     latest = draft.opened + settings.draft_lifetime_max
-    draft.expires = max(draft.expires, min(uow.now + settings.draft_lifetime, latest))
+    return max(draft.expires, min(uow.now + settings.draft_lifetime, latest))
 
 
 def _touch(uow: UnitOfWork, draft: Draft) -> None:

@@ -1,12 +1,13 @@
 """What a file must fulfil to come into a release: each rule once, to upload and to publish."""
 
 from collections.abc import Mapping
-from datetime import timedelta
+from datetime import datetime, timedelta
+from typing import Protocol
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from greenroom.models import File, Project, ProjectStatus, PublishedName, Release, RoleName
+from greenroom.models import File, ProjectStatus, PublishedName, RoleName
 from greenroom.registry import catalogue, projects
 from greenroom.registry.errors import (
     FileExists,
@@ -17,10 +18,43 @@ from greenroom.registry.errors import (
     SecondSdist,
     TooLarge,
 )
+from greenroom.registry.permissions import HasRights
 from greenroom.registry.unit_of_work import UnitOfWork
 
 
-def check_project_open(project: Project) -> None:
+class HasStatus(Protocol):
+    """A project, by how it stands: a row, or a value that was made of one."""
+
+    @property
+    def name(self) -> str:
+        """As it spells itself."""
+
+    @property
+    def status(self) -> ProjectStatus:
+        """The one status that it has to the world."""
+
+    @property
+    def status_reason(self) -> str:
+        """Why it has that status; may be empty."""
+
+
+class IsPublished(Protocol):
+    """A release, published or not: a row, or a value that was made of one."""
+
+    @property
+    def id(self) -> int:
+        """Its number in the database."""
+
+    @property
+    def version(self) -> str:
+        """As the files spell it."""
+
+    @property
+    def published(self) -> datetime | None:
+        """When it was; None where it never was."""
+
+
+def check_project_open(project: HasStatus) -> None:
     """Refuse files for a project that takes none (PEP 792).
 
     Raises:
@@ -67,14 +101,19 @@ def file_too_large(limit: int) -> str:
     return f"File too large. This index takes files of at most {_readable(limit)}."
 
 
-def check_project_size(uow: UnitOfWork, project: Project | None, more: int) -> None:
+def check_project_size(
+    uow: UnitOfWork, project: catalogue.HasId | None, more: int, present: int | None = None
+) -> None:
     """Refuse ``more`` bytes that would bring a project above its quota. Staged files count.
+
+    ``present`` is the size of the project, where that is known.
 
     Raises:
         TooLarge: they would.
     """
     limit = uow.settings.max_project_size
-    present = projects.size(uow, project) if project is not None else 0
+    if present is None:
+        present = projects.size(uow, project) if project is not None else 0
     if present + more > limit:
         raise TooLarge(
             f"Project size too large. All files of a project together, staged ones too, may have "
@@ -99,7 +138,9 @@ def is_published(db: Session, filename: str, sha256: str) -> bool:
     return False
 
 
-def check_quotas(uow: UnitOfWork, owner_id: int | None, project: Project | None, more: int) -> None:
+def check_quotas(
+    uow: UnitOfWork, owner_id: int | None, project: HasRights | None, more: int
+) -> None:
     """Refuse ``more`` bytes that would bring the index, or a person's projects, above a quota.
 
     Args:
@@ -129,7 +170,7 @@ def check_quotas(uow: UnitOfWork, owner_id: int | None, project: Project | None,
         )
 
 
-def _is_own(project: Project | None, user_id: int) -> bool:
+def _is_own(project: HasRights | None, user_id: int) -> bool:
     if project is None:
         return True
     return any(role.user_id == user_id and role.name == RoleName.OWNER for role in project.roles)
@@ -183,7 +224,7 @@ def _used(filename: str, sha256: str, published: str | None) -> str:
     )
 
 
-def check_release_open(uow: UnitOfWork, release: Release) -> None:
+def check_release_open(uow: UnitOfWork, release: IsPublished) -> None:
     """Refuse files for a release that was published too long ago.
 
     Raises:
@@ -199,7 +240,7 @@ def check_release_open(uow: UnitOfWork, release: Release) -> None:
         )
 
 
-def check_single_sdist(uow: UnitOfWork, release: Release, sdist: str | None) -> None:
+def check_single_sdist(uow: UnitOfWork, release: IsPublished, sdist: str | None) -> None:
     """Refuse a second source distribution; ``sdist`` is the name of one that is to be added.
 
     A release that was imported may have had several, and keeps them.

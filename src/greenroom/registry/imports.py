@@ -216,12 +216,12 @@ def _take(uow: UnitOfWork, terms: Terms, file: Prepared) -> Taken:
     found = _checked(uow, terms, file)
     if isinstance(found, Taken):
         return found
-    owner, place = found.owner, found.place
+    owner = found.owner
     actor = Importer(owner)
     uploader = _uploader(uow, file, owner)
     uploads.keep_for_certain(uow, file.artifact, file.distribution)
-    project = place.project or _create(uow, terms, actor, file.distribution.name)
-    release = place.release or releases.add(uow, project, file.distribution.version)
+    project = found.project or _create(uow, terms, actor, file.distribution.name)
+    release = found.release or releases.add(uow, project, file.distribution.version)
     row = releases.new_file(uow, actor, release, file.artifact, file.distribution, "")
     row.historical = found.outcome is Taken.AS_HISTORICAL
     row.created = file.at
@@ -237,7 +237,8 @@ class _Free:
     """Where a file that nothing stands in the way of goes, and as what."""
 
     owner: User
-    place: uploads.Place
+    project: Project | None
+    release: Release | None
     outcome: Taken
 
 
@@ -246,14 +247,16 @@ def _checked(uow: UnitOfWork, terms: Terms, file: Prepared) -> _Free | Taken:
     owner = accounts.get_user(uow.db, terms.owner)
     artifact, distribution = file.artifact, file.distribution
     project = projects.find(uow, distribution.name)
-    place = uploads.place_of(uow, project, distribution.version, artifact.filename)
+    release, draft = None, None
+    if project is not None:
+        release, draft = drafts.release_and_live(uow, project, distribution.version)
     file_rules.check_file_size(uow, artifact.size)
     file_rules.check_project_size(uow, project, artifact.size)
     file_rules.check_quotas(uow, owner.id, project, artifact.size)
     if file_rules.is_published(uow.db, artifact.filename, artifact.sha256):
         return Taken.BEFORE
-    if place.draft is not None:
-        raise DraftIsOpen(place.draft.project_name, place.draft.version)
+    if draft is not None:
+        raise DraftIsOpen(draft.project_name, draft.version)
     is_historical = file.historical
     if project is None:
         is_historical |= _check_new_name(uow, distribution.name, historical=terms.historical)
@@ -261,9 +264,9 @@ def _checked(uow: UnitOfWork, terms: Terms, file: Prepared) -> _Free | Taken:
         file_rules.check_project_open(project)
         require_upload(Importer(owner), project, staged=False)
         uploads.check_project_publishes(project)
-    if place.release is not None and distribution.packagetype == "sdist":
-        is_historical |= _check_sdist(uow, place.release, file, historical=terms.historical)
-    return _Free(owner, place, Taken.AS_HISTORICAL if is_historical else Taken.NOW)
+    if release is not None and distribution.packagetype == "sdist":
+        is_historical |= _check_sdist(uow, release, file, historical=terms.historical)
+    return _Free(owner, project, release, Taken.AS_HISTORICAL if is_historical else Taken.NOW)
 
 
 def _check_sdist(uow: UnitOfWork, release: Release, file: Prepared, *, historical: bool) -> bool:

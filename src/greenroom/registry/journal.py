@@ -3,11 +3,12 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import cast
+from typing import Protocol, cast
 
-from sqlalchemy import ColumnElement, Table, func, insert, select
+from sqlalchemy import ColumnElement, Table, bindparam, func, insert, select, update
 from sqlalchemy.orm import Session
 
+from greenroom.database import run
 from greenroom.models import JournalEntry, Project
 from greenroom.registry import purging
 from greenroom.registry.unit_of_work import UnitOfWork
@@ -41,9 +42,25 @@ class JournalLine:
     content_digest: str | None = None
 
 
+class HasName(Protocol):
+    """A project, by what the journal says of it: a row, or a value that was made of one."""
+
+    @property
+    def id(self) -> int:
+        """Its number in the database."""
+
+    @property
+    def name(self) -> str:
+        """As it spells itself."""
+
+    @property
+    def normalized_name(self) -> str:
+        """The name that is the same for all spellings."""
+
+
 def append(
     uow: UnitOfWork,
-    project: Project,
+    project: HasName,
     version: str | None,
     actions: Sequence[str],
     by: str,
@@ -59,7 +76,7 @@ def append(
     that a unit of work takes, so that two never wait for each other.
     """
     uow.lock("journal")
-    before = last_serial(uow.db)
+    before = run(uow.db, _LAST).scalar() or 0
     entries = [
         {
             "id": serial,
@@ -73,13 +90,19 @@ def append(
         }
         for serial, action in enumerate(actions, before + 1)
     ]
-    uow.db.execute(_APPEND, entries)
-    project.last_serial = before + len(actions)
-    uow.db.flush()
+    run(uow.db, _APPEND, entries)
+    run(uow.db, _COUNT_ON, {"project": project.id, "last_serial": before + len(actions)})
+    uow.forget(Project, project.id, "last_serial")
     purging.purge_project(uow, project)
 
 
 _APPEND = insert(cast("Table", JournalEntry.__table__))
+_PROJECTS = cast("Table", Project.__table__)
+_COUNT_ON = (
+    update(_PROJECTS)
+    .where(_PROJECTS.c.id == bindparam("project"))
+    .values(last_serial=bindparam("last_serial"))
+)
 
 
 def entries_since(db: Session, serial: int, most: int) -> list[JournalLine]:

@@ -6,12 +6,16 @@ kind it is, so that another kind is another class here.
 """
 
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
+from typing import Protocol, cast
 
-from sqlalchemy import ColumnElement
+from sqlalchemy import ColumnElement, Table, bindparam, update
+from sqlalchemy.orm import object_session
 
+from greenroom.database import run
 from greenroom.models import Draft, File, Project, RoleName, Token, User
 from greenroom.registry import audit
 from greenroom.registry.errors import NotAllowed
@@ -47,6 +51,38 @@ _NOTHING: frozenset[Act] = frozenset()
 _LAST_USED_PRECISION = timedelta(minutes=1)
 
 
+class HasRole(Protocol):
+    """A person's part in a project, by what it allows."""
+
+    @property
+    def user_id(self) -> int:
+        """Whose it is."""
+
+    @property
+    def name(self) -> str:
+        """What the role is called."""
+
+
+class HasRights(Protocol):
+    """A project, by what decides on rights to it: a row, or a value that was made of one."""
+
+    @property
+    def id(self) -> int:
+        """Its number in the database."""
+
+    @property
+    def name(self) -> str:
+        """As it spells itself."""
+
+    @property
+    def quarantined(self) -> bool:
+        """Whether an administrator keeps it away from everyone."""
+
+    @property
+    def roles(self) -> Sequence[HasRole]:
+        """Who works on it."""
+
+
 class Actor(ABC):
     """Who asks.
 
@@ -61,14 +97,14 @@ class Actor(ABC):
         """What logs and the journal call this actor."""
 
     @abstractmethod
-    def permitted(self, project: Project) -> frozenset[Act]:
+    def permitted(self, project: HasRights) -> frozenset[Act]:
         """Everything that the actor may do to the project."""
 
-    def subject(self, act: Act, project: Project) -> str:
+    def subject(self, act: Act, project: HasRights) -> str:
         """Who may not do this to the project, as the beginning of a sentence."""
         return f"The user {self.name!r}"
 
-    def why_not(self, act: Act, project: Project) -> str:
+    def why_not(self, act: Act, project: HasRights) -> str:
         """The sentence that refuses this to the actor."""
         return f"{self.subject(act, project)} may not {act} in project {project.name!r}."
 
@@ -126,12 +162,12 @@ class Actor(ABC):
             "let a person publish the draft."
         )
 
-    def note_use(self, now: datetime) -> None:  # noqa: B027 (most have nothing to note)
-        """Remember that what the actor has shown was used now."""
+    def note_use(self, uow: UnitOfWork) -> None:  # noqa: B027 (most have nothing to note)
+        """Write down that what the actor has shown was used now."""
 
     def used(self, uow: UnitOfWork) -> None:
         """Remember that what the actor has shown was used in this unit of work, and from where."""
-        self.note_use(uow.now)
+        self.note_use(uow)
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,7 +179,7 @@ class Anonymous(Actor):
         """``anonymous``."""
         return "anonymous"
 
-    def permitted(self, project: Project) -> frozenset[Act]:
+    def permitted(self, project: HasRights) -> frozenset[Act]:
         """Nothing: what is public takes no permission."""
         return _NOTHING
 
@@ -157,7 +193,7 @@ class Operator(Actor):
         """``operator``, which no user is called."""
         return "operator"
 
-    def permitted(self, project: Project) -> frozenset[Act]:
+    def permitted(self, project: HasRights) -> frozenset[Act]:
         """Everything but staging: an operator uploads nothing."""
         return _OF_OPERATOR
 
@@ -196,9 +232,20 @@ class Itself(Actor):
         """From nowhere, also where it is done on the way of what somebody asked for."""
         return Origin()
 
-    def permitted(self, project: Project) -> frozenset[Act]:
+    def permitted(self, project: HasRights) -> frozenset[Act]:
         """Nothing: what it does it does without asking."""
         return _NOTHING
+
+
+class _Account(Protocol):
+    """A user: a row, or a value that was made of one."""
+
+    @property
+    def id(self) -> int: ...
+    @property
+    def username(self) -> str: ...
+    @property
+    def email_verified(self) -> bool: ...
 
 
 class _WithAccount(Actor):
@@ -208,7 +255,7 @@ class _WithAccount(Actor):
 
     @property
     @abstractmethod
-    def _account(self) -> User:
+    def _account(self) -> _Account:
         """The user."""
 
     @property
@@ -245,7 +292,8 @@ class _WithAccount(Actor):
 
     def ask_for_review(self, draft: Draft) -> None:
         """The user asks: a token may be gone when the review is done."""
-        draft.review_by = self._account
+        session = object_session(draft)
+        draft.review_by = session.get(User, self.user_id) if session is not None else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -263,7 +311,7 @@ class Person(_WithAccount):
         """The session of a browser."""
         return "session"
 
-    def permitted(self, project: Project) -> frozenset[Act]:
+    def permitted(self, project: HasRights) -> frozenset[Act]:
         """What the user's role allows, and the powers of an administrator."""
         acts = _by_role(self.user, project)
         return acts | _OF_ADMINISTRATOR if self.is_administrator else acts
@@ -287,7 +335,7 @@ class Importer(_WithAccount):
     def _account(self) -> User:
         return self.user
 
-    def permitted(self, project: Project) -> frozenset[Act]:
+    def permitted(self, project: HasRights) -> frozenset[Act]:
         """What the user's role allows."""
         return _by_role(self.user, project)
 
@@ -303,13 +351,47 @@ class Importer(_WithAccount):
 
 
 @dataclass(frozen=True, slots=True)
+class TokenUser:
+    """The user whom a token stands for."""
+
+    id: int
+    username: str
+    email_verified: bool
+
+
+@dataclass(frozen=True, slots=True)
+class ShownToken:
+    """A valid token that was shown.
+
+    Attributes:
+        id: its number in the database.
+        prefix: its beginning, which is no secret.
+        label: what its owner calls it.
+        user: whom it stands for.
+        project_id: the only project that it covers, None where it covers all.
+        permissions: what it may do.
+        last_used: before now.
+        last_address: from where, before now.
+    """
+
+    id: int
+    prefix: str
+    label: str
+    user: TokenUser
+    project_id: int | None
+    permissions: tuple[str, ...]
+    last_used: datetime | None
+    last_address: str | None
+
+
+@dataclass(frozen=True, slots=True)
 class ApiToken(_WithAccount):
     """An API token of a user. It carries no powers of an administrator."""
 
-    token: Token
+    token: ShownToken
 
     @property
-    def _account(self) -> User:
+    def _account(self) -> TokenUser:
         return self.token.user
 
     @property
@@ -321,17 +403,17 @@ class ApiToken(_WithAccount):
         """Never: a token is shown nothing that is for owners alone."""
         return False
 
-    def permitted(self, project: Project) -> frozenset[Act]:
+    def permitted(self, project: HasRights) -> frozenset[Act]:
         """What both the token and its user may do."""
         return _by_role(self._account, project) & self._covered(project)
 
-    def subject(self, act: Act, project: Project) -> str:
+    def subject(self, act: Act, project: HasRights) -> str:
         """The token, where its user may."""
         if act in _by_role(self._account, project):
             return f"This API token of the user {self.name!r}"
         return f"The user {self.name!r}"
 
-    def why_not(self, act: Act, project: Project) -> str:
+    def why_not(self, act: Act, project: HasRights) -> str:
         """Whether the token or its user is the limit."""
         if act in _by_role(self._account, project):
             return (
@@ -350,18 +432,19 @@ class ApiToken(_WithAccount):
             "limited to a project and has the permissions for it."
         )
 
-    def note_use(self, now: datetime) -> None:
+    def note_use(self, uow: UnitOfWork) -> None:
         """Remember it to the minute, so that most uses write nothing."""
         last = self.token.last_used
-        if last is None or abs(now - last) >= _LAST_USED_PRECISION:
-            self.token.last_used = now
+        if last is None or abs(uow.now - last) >= _LAST_USED_PRECISION:
+            run(uow.db, _NOTE_USE, {"token": self.token.id, "now": uow.now})
+            uow.forget(Token, self.token.id, "last_used")
 
     def used(self, uow: UnitOfWork) -> None:
         """Remember also from which address."""
-        self.note_use(uow.now)
+        self.note_use(uow)
         audit.note_address(uow, self, self.token)
 
-    def _covered(self, project: Project) -> frozenset[Act]:
+    def _covered(self, project: HasRights) -> frozenset[Act]:
         if self.token.project_id is not None and self.token.project_id != project.id:
             return _NOTHING
         acts = self._acts()
@@ -370,6 +453,11 @@ class ApiToken(_WithAccount):
     def _acts(self) -> frozenset[Act]:
         return frozenset(act for act in TOKEN_PERMISSIONS if act in self.token.permissions)
 
+
+_TOKENS = cast("Table", Token.__table__)
+_NOTE_USE = (
+    update(_TOKENS).where(_TOKENS.c.id == bindparam("token")).values(last_used=bindparam("now"))
+)
 
 ANONYMOUS = Anonymous()
 OPERATOR = Operator()
@@ -384,17 +472,17 @@ def asked_for_review(draft: Draft) -> Actor:
     return Person(draft.review_by) if draft.review_by is not None else OPERATOR
 
 
-def permitted(actor: Actor, project: Project) -> frozenset[Act]:
+def permitted(actor: Actor, project: HasRights) -> frozenset[Act]:
     """Everything that the actor may do to the project."""
     return actor.permitted(project)
 
 
-def may(actor: Actor, act: Act, project: Project) -> bool:
+def may(actor: Actor, act: Act, project: HasRights) -> bool:
     """Whether the actor may do this to the project."""
     return act in actor.permitted(project)
 
 
-def require(actor: Actor, act: Act, project: Project) -> None:
+def require(actor: Actor, act: Act, project: HasRights) -> None:
     """Raise NotAllowed unless the actor may do this to the project.
 
     Raises:
@@ -410,7 +498,7 @@ def require(actor: Actor, act: Act, project: Project) -> None:
     raise NotAllowed(actor.why_not(act, project))
 
 
-def require_upload(actor: Actor, project: Project, *, staged: bool) -> None:
+def require_upload(actor: Actor, project: HasRights, *, staged: bool) -> None:
     """Raise NotAllowed unless the actor may upload to the project.
 
     Staging needs less than publishing.
@@ -444,7 +532,7 @@ def require_registering(actor: Actor, name: str, *, staged: bool) -> None:
         raise NotAllowed(refusal)
 
 
-def may_follow(actor: Actor, project: Project) -> bool:
+def may_follow(actor: Actor, project: HasRights) -> bool:
     """Whether the actor may know how a publishing session of the project stands (PEP 694).
 
     A token that only publishes or discards has to learn what it does that to, and what came of it.
@@ -460,7 +548,7 @@ def may_read_audit(actor: Actor, project: Project) -> bool:
     return actor.is_administrator or actor.owns(project)
 
 
-def _by_role(user: User, project: Project) -> frozenset[Act]:
+def _by_role(user: _Account, project: HasRights) -> frozenset[Act]:
     for role in project.roles:
         if role.user_id == user.id:
             acts = _OF_ROLE[RoleName(role.name)]

@@ -7,6 +7,7 @@ from packaging.utils import NormalizedName
 from sqlalchemy import ColumnElement, bindparam, exists, func, select, update
 from sqlalchemy.orm import Session, joinedload, selectinload
 
+from greenroom.database import run
 from greenroom.models import (
     Draft,
     DraftState,
@@ -254,9 +255,9 @@ def spell(uow: UnitOfWork, project: Project, said: str | None = None) -> None:
     uow.db.flush()
 
 
-def size(uow: UnitOfWork, project: Project) -> int:
+def size(uow: UnitOfWork, project: catalogue.HasId) -> int:
     """The bytes of all its files, staged ones too."""
-    total = uow.db.scalar(_SIZE, {"project": project.id, "now": uow.now})
+    total = run(uow.db, SIZE, {"project": project.id, "now": uow.now}).scalar()
     return int(total or 0)  # PostgreSQL's sum is a decimal number
 
 
@@ -287,11 +288,12 @@ def _is_present(is_live: ColumnElement[bool]) -> ColumnElement[bool]:
 
 
 # Made once: to make a query takes longer than to have it executed.
-_SIZE = (
+SIZE = (
     select(func.sum(File.size))
     .join(Release, File.release_id == Release.id)
     .where(Release.project_id == bindparam("project"), _is_present(live_drafts.LIVE_NOW))
 )
+"""What :func:`size` asks for, with ``project`` and ``now``: also as a part of other queries."""
 
 
 def add_role(
@@ -466,9 +468,12 @@ def _is_taken(is_live: ColumnElement[bool]) -> ColumnElement[bool]:
     return Project.registered.is_not(None) | reserved
 
 
+IS_TAKEN_NOW = _is_taken(live_drafts.LIVE_NOW)
+"""What :func:`is_taken` gives, for queries that are made once: they are executed with ``now``."""
+
 _TAKEN = (
     select(Project)
-    .where(Project.normalized_name == bindparam("name"), _is_taken(live_drafts.LIVE_NOW))
+    .where(Project.normalized_name == bindparam("name"), IS_TAKEN_NOW)
     .options(joinedload(Project.roles))
     .execution_options(populate_existing=True)
 )
@@ -541,7 +546,7 @@ def _check_not_retired(uow: UnitOfWork, name: str, normalized: NormalizedName) -
 
 
 def _check_rate(uow: UnitOfWork, actor: Actor, limit: int, within: timedelta, length: str) -> None:
-    counted = actor.registrations()
+    counted = actor.registrations() if limit else None
     if counted is None:
         return
     wait = waiting_time(uow, Project.created, counted, limit=limit, within=within)

@@ -2,10 +2,18 @@
 
 from collections.abc import Sequence
 from datetime import datetime
+from typing import cast
 
+from sqlalchemy import Table, insert
+
+from greenroom.database import run
+from greenroom.distributions.inspect import Distribution
 from greenroom.models import File, Project, PublishedName, Release
-from greenroom.registry import journal, projects, releases, search
+from greenroom.registry import journal, projects, releases, search, upload_places
+from greenroom.registry.artifacts import Artifact
+from greenroom.registry.permissions import Actor
 from greenroom.registry.unit_of_work import UnitOfWork
+from greenroom.registry.upload_places import ProjectThere, ReleaseThere
 
 
 def make_public(
@@ -50,6 +58,78 @@ def make_public(
         journal.append(uow, project, None, registering, by)
     if release is not None and releasing:
         journal.append(uow, project, release.version, releasing, by, content_digest)
+
+
+def add_file(
+    uow: UnitOfWork,
+    actor: Actor,
+    project: ProjectThere,
+    release: ReleaseThere,
+    artifact: Artifact,
+    distribution: Distribution,
+    comment: str,
+) -> None:
+    """Publish a file of a public release that says what the release says already.
+
+    That is what most uploads do, and then nothing else of what is public changes. Where
+    :func:`is_spelled_so` and :func:`changes_nothing_else` say so, :func:`make_public` would come to
+    the same, with objects.
+    """
+    _insert_file(uow, actor, release.id, artifact, distribution, comment)
+    action = f"add {distribution.python_tag} file {artifact.filename}"
+    journal.append(uow, project, release.version, [action], actor.name)
+
+
+def add_release(
+    uow: UnitOfWork,
+    actor: Actor,
+    project: ProjectThere,
+    artifact: Artifact,
+    distribution: Distribution,
+    comment: str,
+) -> None:
+    """Publish a file of a version that is new to a public project, which spells itself as it does.
+
+    :func:`make_public` would come to the same, with a release of objects.
+
+    Raises:
+        greenroom.registry.releases.NotRendered: see :func:`releases.with_renderings`.
+    """
+    release = releases.insert_public(uow, project.id, distribution)
+    _insert_file(uow, actor, release.id, artifact, distribution, comment)
+    search.update(uow, project, release)
+    actions = ["new release", f"add {distribution.python_tag} file {artifact.filename}"]
+    journal.append(uow, project, release.version, actions, actor.name)
+
+
+def _insert_file(
+    uow: UnitOfWork,
+    actor: Actor,
+    release_id: int,
+    artifact: Artifact,
+    distribution: Distribution,
+    comment: str,
+) -> None:
+    releases.insert_file(uow, actor, release_id, artifact, distribution, comment, draft_id=None)
+    run(uow.db, _USE_NAME, {"filename": artifact.filename, "sha256": artifact.sha256})
+
+
+_USE_NAME = insert(cast("Table", PublishedName.__table__))
+
+
+def changes_nothing_else(
+    uow: UnitOfWork, release: ReleaseThere, distribution: Distribution
+) -> bool:
+    """Whether the release is public, and says what the file says."""
+    return (
+        release.published is not None
+        and upload_places.said_by_release(uow, release) == distribution.metadata
+    )
+
+
+def is_spelled_so(project: ProjectThere, distribution: Distribution) -> bool:
+    """Whether the project is registered, and spells itself as the file does."""
+    return project.registered is not None and project.name == distribution.name
 
 
 def describe(

@@ -1,6 +1,7 @@
 """What caches in front of the index are told: the surrogate keys of public data that changed."""
 
-from greenroom.models import Project
+from typing import Protocol
+
 from greenroom.registry import jobs
 from greenroom.registry.unit_of_work import UnitOfWork
 
@@ -13,12 +14,20 @@ def keys_of(normalized_name: str) -> tuple[str, ...]:
     return (f"project/{normalized_name}", f"files/{normalized_name}", ALL_PROJECTS)
 
 
-def purge_project(uow: UnitOfWork, project: Project) -> None:
+class HasNormalizedName(Protocol):
+    """A project, by the name that is the same for all spellings."""
+
+    @property
+    def normalized_name(self) -> str:
+        """That name."""
+
+
+def purge_project(uow: UnitOfWork, project: HasNormalizedName) -> None:
     """Have purged what shows a project, and what shows all: a list of them, a feed."""
     _purge(uow, f"project/{project.normalized_name}", ALL_PROJECTS)
 
 
-def purge_files(uow: UnitOfWork, project: Project) -> None:
+def purge_files(uow: UnitOfWork, project: HasNormalizedName) -> None:
     """Have a project's files purged, which are not what they were."""
     _purge(uow, f"files/{project.normalized_name}")
 

@@ -6,14 +6,15 @@ from collections import OrderedDict
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TypeVar
+from typing import TypeVar, cast
 
 from packaging.version import Version
-from sqlalchemy import select
+from sqlalchemy import Table, insert, select
 from sqlalchemy.orm import Session
 
 from greenroom import core_metadata
 from greenroom.core_metadata import CoreMetadata
+from greenroom.database import run
 from greenroom.distributions import description
 from greenroom.distributions.inspect import Distribution
 from greenroom.models import File, Project, Release, User
@@ -128,6 +129,48 @@ def add(uow: UnitOfWork, project: Project, version: Version) -> Release:
     return release
 
 
+@dataclass(frozen=True, slots=True)
+class Inserted:
+    """A public release that was just written, with its first file's words."""
+
+    id: int
+    version: str
+    summary: str
+    core_metadata: CoreMetadata
+    yanked: bool = False
+
+
+def insert_public(uow: UnitOfWork, project_id: int, distribution: Distribution) -> Inserted:
+    """Write a release that is public from now on, and says what its one file says.
+
+    Raises:
+        NotRendered: see :func:`describe`.
+    """
+    said = distribution.metadata
+    is_sdist = distribution.packagetype == "sdist"
+    metadata = core_metadata.of_release(said if is_sdist else None, [] if is_sdist else [said])
+    html = _RENDERINGS.get(metadata)
+    if html is None:
+        raise NotRendered(metadata)
+    row: dict[str, object] = {
+        "project_id": project_id,
+        "version": str(distribution.version),
+        "canonical_version": canonical_version(distribution.version),
+        "created": uow.now,
+        "published": uow.now,
+        "summary": metadata.summary,
+        "requires_python": metadata.requires_python or None,
+        "core_metadata": metadata,
+        "description_html": html,
+    }
+    number = run(uow.db, _INSERT_RELEASE, row).scalar_one()
+    return Inserted(number, str(distribution.version), metadata.summary, metadata)
+
+
+_RELEASES = cast("Table", Release.__table__)
+_INSERT_RELEASE = insert(_RELEASES).returning(_RELEASES.c.id)
+
+
 def new_file(
     uow: UnitOfWork,
     actor: Actor,
@@ -137,22 +180,54 @@ def new_file(
     comment: str,
 ) -> File:
     """A file of a release, neither staged nor published yet."""
-    return File(
-        release_id=release.id,
-        filename=artifact.filename,
-        packagetype=distribution.packagetype,
-        python_tag=distribution.python_tag,
-        requires_python=distribution.requires_python,
-        size=artifact.size,
-        sha256=artifact.sha256,
-        md5=artifact.md5,
-        blake2_256=artifact.blake2_256,
-        metadata_sha256=distribution.metadata_sha256,
-        core_metadata=distribution.metadata,
-        created=uow.now,
-        comment=comment,
-        uploaded_by_id=actor.user_id,
-    )
+    return File(release_id=release.id, **_columns(uow, actor, artifact, distribution, comment))
+
+
+def insert_file(
+    uow: UnitOfWork,
+    actor: Actor,
+    release_id: int,
+    artifact: Artifact,
+    distribution: Distribution,
+    comment: str,
+    *,
+    draft_id: int | None,
+) -> None:
+    """Write a file of a release that is staged in this draft, or else is public from now on.
+
+    What the release says of itself is left to the caller.
+    """
+    where: dict[str, object] = {
+        "release_id": release_id,
+        "draft_id": draft_id,
+        "published": uow.now if draft_id is None else None,
+    }
+    run(uow.db, _INSERT_FILE, where | _columns(uow, actor, artifact, distribution, comment))
+
+
+# Nobody asks for the number of the file.
+_INSERT_FILE = insert(cast("Table", File.__table__)).inline()
+
+
+def _columns(
+    uow: UnitOfWork, actor: Actor, artifact: Artifact, distribution: Distribution, comment: str
+) -> dict[str, object]:
+    """What is kept of a file, wherever it goes."""
+    return {
+        "filename": artifact.filename,
+        "packagetype": distribution.packagetype,
+        "python_tag": distribution.python_tag,
+        "requires_python": distribution.requires_python,
+        "size": artifact.size,
+        "sha256": artifact.sha256,
+        "md5": artifact.md5,
+        "blake2_256": artifact.blake2_256,
+        "metadata_sha256": distribution.metadata_sha256,
+        "core_metadata": distribution.metadata,
+        "created": uow.now,
+        "comment": comment,
+        "uploaded_by_id": actor.user_id,
+    }
 
 
 def said_by(files: Iterable[File]) -> CoreMetadata:

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import IntEnum
 from string import ascii_lowercase, digits
-from typing import Protocol
+from typing import NamedTuple, Protocol
 from typing import cast as cast_type
 
 from sqlalchemy import (
@@ -36,6 +36,8 @@ from sqlalchemy import update as sql_update
 from sqlalchemy.dialects.postgresql import TSQUERY
 from sqlalchemy.orm import Session
 
+from greenroom.core_metadata import CoreMetadata
+from greenroom.database import run
 from greenroom.models import Project, Release, SearchDocument, User
 from greenroom.models.search import FULL_TEXT
 from greenroom.registry import catalogue, drafts, projects, search_words
@@ -85,7 +87,43 @@ class Found:
     breadth: Breadth = Breadth.ANYWHERE
 
 
-def update(uow: UnitOfWork, project: Project, changed: Release | None = None) -> None:
+class HasName(Protocol):
+    """A project, by what it is found by: a row, or a value that was made of one."""
+
+    @property
+    def id(self) -> int:
+        """Its number in the database."""
+
+    @property
+    def name(self) -> str:
+        """As it spells itself."""
+
+
+class Standing(Protocol):
+    """A public release, by what its project is found by where it stands for it."""
+
+    @property
+    def id(self) -> int:
+        """Its number in the database."""
+
+    @property
+    def version(self) -> str:
+        """As the files spell it."""
+
+    @property
+    def yanked(self) -> bool:
+        """Whether it is yanked."""
+
+    @property
+    def summary(self) -> str:
+        """The one line of its core metadata."""
+
+    @property
+    def core_metadata(self) -> CoreMetadata:
+        """What it says of itself."""
+
+
+def update(uow: UnitOfWork, project: HasName, changed: Standing | None = None) -> None:
     """Let the project be found by what is public of it now; by nothing, where nothing is.
 
     To be called under the project's lock by whatever changes which release stands for it, or what
@@ -96,13 +134,13 @@ def update(uow: UnitOfWork, project: Project, changed: Release | None = None) ->
     db.flush()
     if changed is not None and _update_for(db, project, changed):
         return
-    db.execute(_FORGET, {"project": project.id})
+    run(db, _FORGET, {"project": project.id})
     standing = catalogue.latest(catalogue.releases(db, project))
     if standing is not None:
-        db.execute(_LEARN, {"project_id": project.id, **_document(project, standing)})
+        run(db, _LEARN, {"project_id": project.id, **_document(project, standing)})
 
 
-def _document(project: Project, standing: Release) -> dict[str, object]:
+def _document(project: HasName, standing: Standing) -> dict[str, object]:
     """What search knows of a project for which this release stands."""
     words = search_words.document(
         project.name,
@@ -113,22 +151,31 @@ def _document(project: Project, standing: Release) -> dict[str, object]:
     return {"release_id": standing.id, **words}
 
 
-def _update_for(db: Session, project: Project, changed: Release) -> bool:
+class _Candidate(NamedTuple):
+    id: int
+    version: str
+    yanked: bool
+
+
+def _update_for(db: Session, project: HasName, changed: Standing) -> bool:
     """Do what follows for search from a release that came or changed, if that can be seen so."""
-    found = db.execute(_DOCUMENT, {"project": project.id}).one_or_none()
+    found = run(db, _DOCUMENT, {"project": project.id}).one_or_none()
     if found is None:
         return False
-    candidates = [changed] if found[0] is changed else [changed, found[0]]
-    if catalogue.latest(catalogue.highest_first(candidates)) is not changed:
+    candidates = [_Candidate(changed.id, changed.version, changed.yanked)]
+    if found.release_id != changed.id:
+        candidates.append(_Candidate(found.release_id, found.version, found.yanked))
+    latest = catalogue.latest(catalogue.highest_first(candidates))
+    if latest is not candidates[0]:
         return bool(found.name == search_words.document(project.name, "", ())["name"])
     wanted = _document(project, changed)
     if any(found._mapping[name] != value for name, value in wanted.items()):
-        db.execute(_CHANGE, {"project": project.id, **wanted})
+        run(db, _CHANGE, {"project": project.id, **wanted})
     return True
 
 
 _DOCUMENT = (
-    select(Release, *SearchDocument.__table__.c)
+    select(Release.version, Release.yanked, *SearchDocument.__table__.c)
     .join(SearchDocument, SearchDocument.release_id == Release.id)
     .where(SearchDocument.project_id == bindparam("project"))
 )

@@ -6,10 +6,11 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 
 from sqlalchemy.orm import Session
+from sqlalchemy.orm.util import identity_key
 
 from greenroom import database
 from greenroom.database import Database
-from greenroom.models import Job
+from greenroom.models import Base, Job
 from greenroom.settings import Settings
 from greenroom.storage import Storage
 
@@ -57,6 +58,12 @@ class UnitOfWork:
     now: datetime
     collecting: dict[str, Job] = field(default_factory=dict)
     origin: Origin = Origin()
+
+    def forget(self, kind: type[Base], key: int, *attributes: str) -> None:
+        """Let an object of the session, if there is one, read anew what was changed past it."""
+        known = self.db.identity_map.get(identity_key(kind, key))
+        if known is not None:
+            self.db.expire(known, attributes)
 
     def lock(self, *names: str) -> None:
         """Hold the locks of these names until the transaction ends (see :func:`database.lock`)."""

@@ -8,9 +8,9 @@ project's lock, because the world may have changed meanwhile.
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
+from typing import Protocol
 
 from packaging.utils import canonicalize_name
-from packaging.version import Version
 
 from greenroom.distributions.errors import InvalidDistribution
 from greenroom.distributions.inspect import Distribution, inspect
@@ -25,6 +25,7 @@ from greenroom.registry import (
     projects,
     publication,
     releases,
+    upload_places,
 )
 from greenroom.registry.artifacts import Artifact, Claims
 from greenroom.registry.drafts import Staged
@@ -39,6 +40,7 @@ from greenroom.registry.errors import (
 from greenroom.registry.permissions import Act, Actor, may, require_registering, require_upload
 from greenroom.registry.rate_limits import waiting_time
 from greenroom.registry.unit_of_work import Services, UnitOfWork
+from greenroom.registry.upload_places import DraftThere, Place, ProjectThere
 from greenroom.settings import Settings
 from greenroom.storage import Storage
 
@@ -114,7 +116,7 @@ def look_ahead(
     has_quotas = (uow.settings.max_total_size, uow.settings.max_user_size) != (None, None)
     if not sha256 or has_quotas:
         return None
-    place = place_of(uow, project, claims.version, filename)
+    place = upload_places.place(uow, project, claims.version, filename)
     try:
         if project is None:
             require_registering(actor, claims.name, staged=staged)
@@ -175,30 +177,20 @@ def upload_file(
     def take() -> Accepted:
         with services.writing() as uow:
             actor = authenticate(uow)
-            actor.used(uow)
+            actor.note_use(uow)
             return accept(uow, actor, artifact, claims, distribution, staged=staged)
 
     return releases.with_renderings(take)
 
 
-@dataclass(frozen=True, slots=True)
-class Place:
-    """Where a file would go, as far as that exists; ``former`` is what it would replace."""
-
-    project: Project | None = None
-    release: Release | None = None
-    draft: Draft | None = None
-    former: File | None = None
-
-
-def check_actor(uow: UnitOfWork, actor: Actor, name: str, *, staged: bool) -> Project | None:
+def check_actor(uow: UnitOfWork, actor: Actor, name: str, *, staged: bool) -> ProjectThere | None:
     """The project of this name, if the actor may upload to it; None if the actor may register it.
 
     Raises:
         NotAllowed, InvalidMetadata, NameNotAvailable, TooMany: the actor may not.
         ProjectClosed: nobody may.
     """
-    project = projects.find(uow, name)
+    project = upload_places.project(uow, name)
     if project is None:
         projects.check_can_register(uow, actor, name, staged=staged)
     else:
@@ -226,10 +218,10 @@ def _looked_up(
 ) -> Accepted | Place:
     """What :func:`check` does; where there is something to do, this is where."""
     project = check_actor(uow, actor, claims.name, staged=staged)
-    place = place_of(uow, project, claims.version, artifact.filename)
+    place = upload_places.place(uow, project, claims.version, artifact.filename)
     file_rules.check_file_size(uow, artifact.size)
     given_back = place.former.size if place.former is not None else 0
-    file_rules.check_project_size(uow, project, artifact.size - given_back)
+    file_rules.check_project_size(uow, project, artifact.size - given_back, place.project_size)
     file_rules.check_quotas(uow, actor.user_id, project, artifact.size - given_back)
     _check_digests(artifact, claims)
     if _check_rules(uow, place, artifact.filename, artifact.sha256, claims, staged=staged):
@@ -260,9 +252,8 @@ def _check_rules(
 
 def _room(uow: UnitOfWork, place: Place) -> int:
     """The bytes that a file may have so that the project stays within its quota."""
-    present = projects.size(uow, place.project) if place.project is not None else 0
     given_back = place.former.size if place.former is not None else 0
-    return uow.settings.max_project_size - present + given_back
+    return uow.settings.max_project_size - place.project_size + given_back
 
 
 def examine(settings: Settings, artifact: Artifact, claims: Claims) -> Distribution:
@@ -325,9 +316,8 @@ def accept(
     if isinstance(place, Accepted):
         return place
     keep_for_certain(uow, artifact, distribution)
-    project = place.project or projects.create(uow, actor, distribution.name)
     take_in = _stage if staged else _publish
-    return take_in(uow, actor, project, place, artifact, distribution, claims.comment)
+    return take_in(uow, actor, place, artifact, distribution, claims.comment)
 
 
 def _is_lost(uow: UnitOfWork, artifact: Artifact) -> bool:
@@ -340,17 +330,8 @@ def _is_lost(uow: UnitOfWork, artifact: Artifact) -> bool:
     return not blob_digests.is_there_intact(uow.storage, published.metadata_sha256)
 
 
-def _key(draft: Draft | None) -> str | None:
+def _key(draft: DraftThere | None) -> str | None:
     return draft.key if draft is not None else None
-
-
-def place_of(uow: UnitOfWork, project: Project | None, version: Version, filename: str) -> Place:
-    """Where a file of this name and version would go."""
-    if project is None:
-        return Place()
-    release, draft = drafts.release_and_live(uow, project, version)
-    former = drafts.find_file(uow.db, draft, filename) if draft is not None else None
-    return Place(project, release, draft, former)
 
 
 def _check_digests(artifact: Artifact, claims: Claims) -> None:
@@ -367,7 +348,9 @@ def _check_digests(artifact: Artifact, claims: Claims) -> None:
             )
 
 
-def _check_direct(settings: Settings, project: Project | None, draft: Draft | None) -> None:
+def _check_direct(
+    settings: Settings, project: ProjectThere | None, draft: DraftThere | None
+) -> None:
     if draft is not None:
         raise DraftIsOpen(draft.project_name, draft.version)
     if settings.review_command is not None:
@@ -375,7 +358,19 @@ def _check_direct(settings: Settings, project: Project | None, draft: Draft | No
     check_project_publishes(project)
 
 
-def check_project_publishes(project: Project | None) -> None:
+class Publishes(Protocol):
+    """A project, by whether uploads may publish in it: a row, or a value that was made of one."""
+
+    @property
+    def name(self) -> str:
+        """As it spells itself."""
+
+    @property
+    def auto_publish_releases(self) -> bool:
+        """Whether they may."""
+
+
+def check_project_publishes(project: Publishes | None) -> None:
     """Refuse to publish past the drafts of a project whose people want it so.
 
     Raises:
@@ -386,10 +381,10 @@ def check_project_publishes(project: Project | None) -> None:
 
 
 def _check_rate(uow: UnitOfWork, actor: Actor) -> None:
-    counted = actor.uploads()
+    limit = uow.settings.uploads_per_hour
+    counted = actor.uploads() if limit else None
     if counted is None:
         return
-    limit = uow.settings.uploads_per_hour
     wait = waiting_time(uow, File.created, counted, limit=limit, within=timedelta(hours=1))
     if wait is not None:
         raise TooMany(
@@ -431,19 +426,26 @@ def keep_for_certain(uow: UnitOfWork, artifact: Artifact, distribution: Distribu
 def _stage(
     uow: UnitOfWork,
     actor: Actor,
-    project: Project,
     place: Place,
     artifact: Artifact,
     distribution: Distribution,
     comment: str,
 ) -> Accepted:
-    draft, opens = place.draft, place.draft is None
+    there, release_there = place.draft, place.release
+    if (
+        there is not None
+        and release_there is not None
+        and place.former is None
+        and drafts.takes_one_more(uow, there, release_there, distribution)
+    ):
+        drafts.add_one_more(uow, actor, there, release_there, artifact, distribution, comment)
+        return Accepted(there.key, opened=False, published=False, changed=True)
+    project, release, draft = _objects(uow, actor, place, distribution)
     if draft is None:
-        draft = drafts.open_for(
-            uow, actor, project, distribution.version, place.release, recorded=False
-        )
+        draft = drafts.open_for(uow, actor, project, distribution.version, release, recorded=False)
+    former, opens = drafts.find_file(uow.db, draft, artifact.filename), there is None
     staged = drafts.add_file(
-        uow, actor, draft, artifact, distribution, comment, former=place.former, opens=opens
+        uow, actor, draft, artifact, distribution, comment, former=former, opens=opens
     )
     return Accepted(
         draft.key,
@@ -456,22 +458,56 @@ def _stage(
 def _publish(
     uow: UnitOfWork,
     actor: Actor,
-    project: Project,
     place: Place,
     artifact: Artifact,
     distribution: Distribution,
     comment: str,
 ) -> Accepted:
-    release = place.release or releases.add(uow, project, distribution.version)
-    file = releases.new_file(uow, actor, release, artifact, distribution, comment)
-    publication.make_public(uow, actor.name, project, release, [file])
+    project, version = _make_public(uow, actor, place, artifact, distribution, comment)
     audit.write(
         uow,
         audit.Kind.FILE_UPLOAD,
         actor,
         project=project,
-        version=release.version,
-        filename=file.filename,
-        detail=draft_contents.added(file.sha256),
+        version=version,
+        filename=artifact.filename,
+        detail=draft_contents.added(artifact.sha256),
     )
     return Accepted(None, opened=False, published=True, changed=True)
+
+
+def _make_public(
+    uow: UnitOfWork,
+    actor: Actor,
+    place: Place,
+    artifact: Artifact,
+    distribution: Distribution,
+    comment: str,
+) -> tuple[audit.Audited, str]:
+    """Publish the file; give the project and the version that it is of now."""
+    there, release_there = place.project, place.release
+    if there is not None and publication.is_spelled_so(there, distribution):
+        if release_there is None:
+            publication.add_release(uow, actor, there, artifact, distribution, comment)
+            return there, str(distribution.version)
+        if publication.changes_nothing_else(uow, release_there, distribution):
+            publication.add_file(uow, actor, there, release_there, artifact, distribution, comment)
+            return there, release_there.version
+    project, release, _ = _objects(uow, actor, place, distribution)
+    if release is None:
+        release = releases.add(uow, project, distribution.version)
+    file = releases.new_file(uow, actor, release, artifact, distribution, comment)
+    publication.make_public(uow, actor.name, project, release, [file])
+    return project, release.version
+
+
+def _objects(
+    uow: UnitOfWork, actor: Actor, place: Place, distribution: Distribution
+) -> tuple[Project, Release | None, Draft | None]:
+    """What is there, as objects that can be changed; a project is made where there is none."""
+    if place.project is None:
+        return projects.create(uow, actor, distribution.name), None, None
+    project = uow.db.get_one(Project, place.project.id, populate_existing=True)
+    if place.release is None:
+        return project, None, None
+    return project, *drafts.release_and_live(uow, project, distribution.version)

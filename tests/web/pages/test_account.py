@@ -9,6 +9,7 @@ import pytest
 import webtest
 from webtest.forms import Checkbox
 
+from greenroom.models import Token
 from greenroom.registry import accounts
 from greenroom.registry.errors import NotAuthenticated
 from greenroom.registry.permissions import TOKEN_PERMISSIONS, Act
@@ -396,7 +397,7 @@ def test_a_token_has_the_project_permissions_and_time_that_were_chosen(
     text_of_token = commands(form.submit())[0]
 
     with site.services.reading() as uow:
-        token = accounts.actor_of_token(uow, text_of_token).token
+        token = uow.db.get_one(Token, accounts.actor_of_token(uow, text_of_token).token.id)
         assert token.project is not None
         assert token.project.name == "example"
         assert token.permissions == ["stage"]
