@@ -134,11 +134,16 @@ def _engine(url: URL) -> Engine:
             pool_pre_ping=True,
             pool_size=8,
             max_overflow=56,
+            pool_use_lifo=True,
         )
     if url.database:
         Path(url.database).parent.mkdir(parents=True, exist_ok=True)
     engine = sqlalchemy.create_engine(
-        url, pool_size=8, max_overflow=56, connect_args={"timeout": _BUSY_TIMEOUT_MS / 1000}
+        url,
+        pool_size=8,
+        max_overflow=56,
+        pool_use_lifo=True,  # few connections do most of it, each of which has pages in memory
+        connect_args={"timeout": _BUSY_TIMEOUT_MS / 1000},
     )
     event.listen(engine, "do_connect", _make_sqlite_file)
     event.listen(engine, "connect", _prepare_sqlite)
