@@ -259,11 +259,16 @@ def _engine(url: URL) -> Engine:
             connect_args={
                 name: value for name, value in _PATIENCE.items() if name not in url.query
             },
+            pool_use_lifo=True,
         )
     if url.database:
         Path(url.database).parent.mkdir(parents=True, exist_ok=True)
     engine = sqlalchemy.create_engine(
-        url, pool_size=8, max_overflow=56, connect_args={"timeout": _BUSY_TIMEOUT_MS / 1000}
+        url,
+        pool_size=8,
+        max_overflow=56,
+        pool_use_lifo=True,  # few connections do most of it, each of which has pages in memory
+        connect_args={"timeout": _BUSY_TIMEOUT_MS / 1000},
     )
     event.listen(engine, "connect", _prepare_sqlite)
     event.listen(engine, "begin", _begin_sqlite)

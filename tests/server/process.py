@@ -52,6 +52,10 @@ def tiny(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[by
     if path == "/refuse":
         start_response(f"400 {REASON}", [("Content-Length", "2")])
         return [b"no"]
+    if path == "/forbidden":
+        refused.append(path)
+        start_response("403 Forbidden", [("Content-Length", "2")])
+        return [b"no"]
     if path == "/download":
         start_response("200 OK", [("Content-Length", str(number))])
         return itertools.repeat(bytes(PIECE), number // PIECE)
@@ -68,7 +72,14 @@ def tiny(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[by
         start_response("200 OK", [("Content-Length", str(Path(__file__).stat().st_size))])
         sent: Iterable[bytes] = environ["wsgi.file_wrapper"](Path(__file__).open("rb"))  # noqa: SIM115
         return sent
-    texts = {"/count": count, "/locked": locked, "/slow": slow, "/who": who, "/scheme": scheme}
+    texts = {
+        "/count": count,
+        "/locked": locked,
+        "/slow": slow,
+        "/who": who,
+        "/scheme": scheme,
+        "/refused": count_refused,
+    }
     text = texts[path](environ, number)
     start_response("200 OK", [("Content-Length", str(len(text)))])
     return [text.encode()]
@@ -82,6 +93,7 @@ def count(environ: WSGIEnvironment, _: int) -> str:
 
 
 lock = threading.Lock()
+refused: list[str] = []
 
 
 def locked(environ: WSGIEnvironment, number: int) -> str:
@@ -99,6 +111,10 @@ def slow(_: WSGIEnvironment, milliseconds: int) -> str:
 
 def who(environ: WSGIEnvironment, _: int) -> str:
     return str(os.getpid())
+
+
+def count_refused(_: WSGIEnvironment, __: int) -> str:
+    return str(len(refused))
 
 
 def scheme(environ: WSGIEnvironment, _: int) -> str:

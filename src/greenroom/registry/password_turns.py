@@ -1,6 +1,6 @@
 """Turns to work on passwords, so that many who sign in at once hold up nobody else.
 
-Hashing a password takes 64 MiB and a processor for a while. In a process two are worked on at once
+Hashing a password takes 64 MiB and a processor for a while. In a process one is worked on at a time
 and a few wait; whoever comes then is told to come again, and holds no thread. Where the processors
 are busy, what is worked on here comes after everything else.
 """
@@ -17,8 +17,8 @@ from typing import TypeVar
 
 from greenroom.registry.errors import TooMany
 
-AT_ONCE = 2
-MOST_WAITING = 4
+AT_ONCE = 1
+MOST_WAITING = 5
 _COME_AGAIN_AFTER = timedelta(seconds=5)
 
 _NICENESS = 10

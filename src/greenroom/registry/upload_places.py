@@ -105,8 +105,19 @@ def project(uow: UnitOfWork, name: str) -> ProjectThere | None:
         quarantined_reason=quarantined_reason,
     )
     roles = tuple(RoleThere(*each[-2:]) for each in rows if each[-1] is not None)
-    itself: list[Any] = list(row[:_STANDING])
-    return ProjectThere(*itself, status, reason, quarantined, roles)
+    number, name, normalized_name, created, registered, publishes = row[:_STANDING]
+    return ProjectThere(
+        number,
+        name,
+        normalized_name,
+        created,
+        registered,
+        publishes,
+        status,
+        reason,
+        quarantined,
+        roles,
+    )
 
 
 def place(uow: UnitOfWork, project: ProjectThere | None, version: Version, filename: str) -> Place:

@@ -24,6 +24,7 @@ from greenroom.server import answers
 from greenroom.server.answers import Answer, Wanted
 from greenroom.server.environ import make_environ
 from greenroom.server.front import Front
+from greenroom.server.refusals import REFUSALS
 from greenroom.server.wsgi_pool import Busy, Exchange, FileBody
 
 SENT_AT_ONCE = 64 * 1024
@@ -372,12 +373,21 @@ class Connection(_GunicornProtocol):
                 return False
             if exchange.failed and not exchange.output:
                 return self._refuse_as_failed(exchange)
+            await self._hold_back_refusal(exchange.status or "")
             return await self._send_answer(request, wanted, age, exchange)
         finally:
             self._exchange = None
             exchange.abandon()
             if exchange.file is not None:
                 exchange.file.close()
+
+    async def _hold_back_refusal(self, status: str) -> None:
+        """Wait with a refusal, where there are many of them; not for a server that stops."""
+        if not status.startswith(REFUSALS):
+            return
+        until = self._loop.time() + self._front.refusals.wait(self._address, self._loop.time())
+        while self._loop.time() < until and self.worker.alive and not self._closed:
+            await asyncio.sleep(min(PAUSE, until - self._loop.time()))
 
     async def _receive_small_body(self, request: CallbackRequest) -> tuple[bytes, bool, bool]:
         """What the application begins with: a small body as a whole.

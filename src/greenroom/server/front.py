@@ -9,6 +9,7 @@ from wsgiref.types import WSGIApplication
 from greenroom.server.addresses import Addresses
 from greenroom.server.answers import Answer, Answers, Wanted, preferred_coding, stale
 from greenroom.server.changes import Changes, Source
+from greenroom.server.refusals import Refusals
 from greenroom.server.wsgi_pool import Locals, WsgiPool
 from greenroom.settings import Networks
 
@@ -72,6 +73,7 @@ class Front:
         self.timing = timing
         self.addresses = Addresses(proxies)
         self.answers = Answers()
+        self.refusals = Refusals()
         self.connections: set[Open] = set()
         self.heads: dict[bytes, tuple[Wanted, bool]] = {}
         self.pool = WsgiPool(application, threads, loop, locals_)

@@ -143,10 +143,12 @@ def run(application: IndexApplication) -> None:
         SystemExit: with status 1 when a worker could not make its application.
     """
     _allow_many_connections()
+    gc.disable()  # what is made here stays
     arbiter = _Arbiter(application)
     # What exists now is shared by the workers as long as nothing writes to it.
     gc.collect()
     gc.freeze()
+    gc.enable()
     parent = os.getpid()
     try:
         arbiter.run()

@@ -1,5 +1,8 @@
 """Composes the application. The only place that names every part."""
 
+import linecache
+
+import pyramid_jinja2
 from pyramid.config import Configurator
 from pyramid.router import Router
 from pyramid.threadlocal import manager  # type: ignore[import-untyped]
@@ -54,9 +57,20 @@ def make_app(settings: Settings, *, services: Services | None = None) -> Router:
     )
     config.registry.services = services
     config.include("pyramid_tm")
-    config.include("pyramid_jinja2")
+    _add_templates(config)
     secure = (settings.url or "").startswith("https://")
     authentication.configure(config, secret_key(settings), secure=secure)
     for part in PARTS:
         config.include(f"greenroom.web.{part}")
-    return config.make_wsgi_app()
+    application = config.make_wsgi_app()
+    linecache.clearcache()  # where views are written was looked up in their sources
+    return application
+
+
+def _add_templates(config: Configurator) -> None:
+    """What including ``pyramid_jinja2`` does, but for the search path of whoever includes it.
+
+    To find that, it would read the sources of all the stack.
+    """
+    config.add_directive("get_jinja2_environment", pyramid_jinja2.get_jinja2_environment)
+    pyramid_jinja2.add_jinja2_renderer(config, ".jinja2")

@@ -2,10 +2,9 @@
 
 from urllib.parse import quote
 
-import zope.sqlalchemy
 from pyramid.decorator import reify
 from pyramid.request import Request as PyramidRequest
-from zope.sqlalchemy.datamanager import STATUS_CHANGED
+from zope.sqlalchemy.datamanager import STATUS_ACTIVE, STATUS_CHANGED, join_transaction
 
 from greenroom.models import User
 from greenroom.registry.permissions import Actor
@@ -66,7 +65,9 @@ class Request(PyramidRequest):
         services = self.services
         reads = self.method in SAFE_METHODS
         db = services.database.reading() if reads else services.database.writing()
-        zope.sqlalchemy.register(db, initial_state=STATUS_CHANGED, transaction_manager=self.tm)
+        # What only reads is closed at the end, everything else is committed: nothing has to listen
+        # to the session for what it changes.
+        join_transaction(db, STATUS_ACTIVE if reads else STATUS_CHANGED, self.tm)
         return services.unit_of_work(db)
 
     @reify

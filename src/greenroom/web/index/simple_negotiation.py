@@ -1,8 +1,10 @@
 """Answers of a simple index: which form is wanted, and the headers that go with it (PEP 691)."""
 
 from collections.abc import Callable
+from functools import lru_cache
 
 from pyramid.response import Response
+from webob.acceptparse import create_accept_header
 
 from greenroom.web.http.caching import SERIAL_HEADER, conditional, conditional_pieces
 from greenroom.web.http.cors import open_to_all_origins
@@ -69,7 +71,13 @@ def _not_acceptable() -> Response:
 
 def preferred(request: Request) -> str | None:
     """The content type to answer with; HTML when the request states no preference."""
-    if not request.accept.parsed:  # no such header, one that cannot be read, or an empty one
+    return _preferred_by(request.environ.get("HTTP_ACCEPT"))
+
+
+@lru_cache(maxsize=256)  # there are as many headers as there are versions of installers
+def _preferred_by(header: str | None) -> str | None:
+    accept = create_accept_header(header)
+    if not accept.parsed:  # no such header, one that cannot be read, or an empty one
         return HTML
-    acceptable = request.accept.acceptable_offers(list(_OFFERS))
+    acceptable = accept.acceptable_offers(list(_OFFERS))
     return _OFFERS[acceptable[0][0]] if acceptable else None

@@ -8,8 +8,6 @@ import re
 from dataclasses import dataclass
 from functools import cache
 
-from readme_renderer import markdown
-
 from greenroom import paths
 
 # In the order in which they are listed. No other file is read, whatever an address says.
@@ -70,6 +68,8 @@ def page(name: str) -> Page:
     if name not in NAMES:
         raise KeyError(name)
     text = (paths.DOCS / f"{name}.md").read_text(encoding="utf-8")
+    from readme_renderer import markdown  # what few ask for need not be in memory from the start
+
     rendered = _IMAGE.sub("", markdown.render(text) or "").replace(f"#{_THEIRS}", "#")
     heading = _HEADING.search(rendered)
     body = rendered[heading.end() :] if heading is not None else rendered
