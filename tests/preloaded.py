@@ -11,6 +11,7 @@ standard output, standard error, and of a pipe into which it writes the exit sta
 """
 
 import atexit
+import gc
 import importlib
 import json
 import os
@@ -19,6 +20,7 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 import traceback
 from collections.abc import Mapping, Sequence
@@ -184,7 +186,22 @@ def _run(request: bytes, descriptors: Sequence[int]) -> NoReturn:
     os._exit(code or 0)
 
 
-if __name__ == "__main__":
+def _preload() -> None:
+    """Import what commands are made of, and all that an application imports when it is made."""
     for module in _MODULES:
         importlib.import_module(module)
+    from greenroom.services import open_services
+    from greenroom.settings import Settings
+    from greenroom.web.application import make_app
+
+    with tempfile.TemporaryDirectory() as folder:
+        settings = Settings(data=Path(folder), secret_key="not a secret, only for tests")
+        make_app(settings, services=open_services(settings))
+    # What is here stays, and is shared with the forks for as long as they do not touch it.
+    gc.collect()
+    gc.freeze()
+
+
+if __name__ == "__main__":
+    _preload()
     _serve(socket.socket(fileno=int(sys.argv[1])))
