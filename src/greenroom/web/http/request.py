@@ -2,10 +2,9 @@
 
 from urllib.parse import quote
 
-import zope.sqlalchemy
 from pyramid.decorator import reify
 from pyramid.request import Request as PyramidRequest
-from zope.sqlalchemy.datamanager import STATUS_CHANGED
+from zope.sqlalchemy.datamanager import STATUS_CHANGED, join_transaction
 
 from greenroom.models import User
 from greenroom.registry.permissions import Actor
@@ -57,7 +56,8 @@ class Request(PyramidRequest):
         services = self.services
         reads = self.method in SAFE_METHODS
         db = services.database.reading() if reads else services.database.writing()
-        zope.sqlalchemy.register(db, initial_state=STATUS_CHANGED, transaction_manager=self.tm)
+        # Not ``register``, which would listen to six events of each session to do this later.
+        join_transaction(db, initial_state=STATUS_CHANGED, transaction_manager=self.tm)
         return UnitOfWork(db, services.storage, services.settings, services.clock())
 
     @reify
