@@ -238,7 +238,7 @@ def add_staged_rows(uow: UnitOfWork, draft: Draft, count: int) -> None:
     """Wheels for so many platforms in a draft, of which only the rows exist."""
     assert draft.release is not None
     for number in range(count):
-        filename = f"example-{draft.version}-py3-none-macosx_{number + 10}_0_arm64.whl"
+        filename = f"{draft.project_name}-{draft.version}-py3-none-macosx_{number + 10}_0_arm64.whl"
         uow.db.add(
             File(
                 release=draft.release,

@@ -1,16 +1,18 @@
-"""Commands of Greenroom that start at once: forks of a process that has imported everything.
+"""Greenroom and twine, started at once: forks of a process that has imported everything.
 
-Most of what it takes to start a server is to import what it is made of, and tests start a hundred.
-What runs is what ``python -m greenroom`` runs, in a process of its own, with the environment, the
-arguments and the streams it is given; ``tests/test_cli.py`` starts it the usual way.
+Most of what it takes to start a program is to import what it is made of, and tests start hundreds.
+What runs is what ``python -m greenroom`` or ``python -m twine`` runs, in a process of its own, with
+the environment, the arguments and the streams it is given; ``tests/test_cli.py`` and
+``tests/clients/test_uploading.py`` start them the usual way.
 
-    python -m tests.preloaded <file descriptor of a socket>
+    python -m tests.preloaded <program> <file descriptor of a socket>
 
-takes a request for each process: arguments and environment as JSON, and three file descriptors, of
-standard output, standard error, and of a pipe into which it writes the exit status.
+takes a request for each process: arguments, environment and folder as JSON, and three file
+descriptors, of standard output, standard error, and of a pipe into which it writes the exit status.
 """
 
 import atexit
+import gc
 import importlib
 import json
 import os
@@ -19,22 +21,27 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 import traceback
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import IO, NoReturn
 
-_MODULES = (
-    "greenroom.cli",
-    "greenroom.background",
-    "greenroom.server.serve",
-    "greenroom.web.application",
-    "greenroom.web.http.authentication",
-    "alembic.command",
-    "sqlalchemy.dialects.postgresql.psycopg2",
-    "sqlalchemy.dialects.sqlite.pysqlite",
-)
+# What each program is made of; the function ``main`` of the first module is the program.
+_MODULES = {
+    "greenroom": (
+        "greenroom.cli",
+        "greenroom.background",
+        "greenroom.server.serve",
+        "greenroom.web.application",
+        "greenroom.web.http.authentication",
+        "alembic.command",
+        "sqlalchemy.dialects.postgresql.psycopg2",
+        "sqlalchemy.dialects.sqlite.pysqlite",
+    ),
+    "twine": ("twine.__main__", "twine.commands.upload", "twine_stage.commands"),
+}
 _LARGEST_REQUEST = 1 << 20
 _CHECKOUT = Path(__file__).resolve().parent.parent
 
@@ -60,7 +67,7 @@ class Process:
         """
         status = self._wait(timeout)
         if status is None:
-            raise subprocess.TimeoutExpired("greenroom", timeout or 0)
+            raise subprocess.TimeoutExpired(str(self.pid), timeout or 0)
         return status
 
     def send_signal(self, number: int) -> None:
@@ -83,12 +90,15 @@ class Process:
 class Preloaded:
     """The process that forks; it ends with the tests."""
 
-    def __init__(self) -> None:
+    def __init__(
+        self, program: str = "greenroom", environment: Mapping[str, str] | None = None
+    ) -> None:
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         ours.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 2 * _LARGEST_REQUEST)
         self._channel = ours
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "tests.preloaded", str(theirs.fileno())],
+            [sys.executable, "-m", "tests.preloaded", program, str(theirs.fileno())],
+            env=environment,
             pass_fds=[theirs.fileno()],
             stdin=subprocess.DEVNULL,
             cwd=_CHECKOUT,
@@ -99,15 +109,50 @@ class Preloaded:
     def start(
         self, arguments: Sequence[str], environment: Mapping[str, str], stderr: IO[str]
     ) -> Process:
-        """Start ``greenroom`` with these arguments, in a process group of its own."""
+        """Start the program with these arguments, in a process group of its own."""
         out, their_out = os.pipe()
-        status, their_status = os.pipe()
-        request = json.dumps([list(arguments), dict(environment)]).encode()
-        socket.send_fds(self._channel, [request], [their_out, stderr.fileno(), their_status])
-        for descriptor in (their_out, their_status):
-            os.close(descriptor)
-        pid = int(self._channel.recv(20))
+        pid, status = self._fork(arguments, environment, _CHECKOUT, their_out, stderr.fileno())
+        os.close(their_out)
         return Process(pid, status, os.fdopen(out))
+
+    def run(
+        self,
+        arguments: Sequence[str],
+        environment: Mapping[str, str],
+        folder: Path,
+        timeout: float | None = None,
+    ) -> "subprocess.CompletedProcess[str]":
+        """What comes of the program, run in a folder.
+
+        Raises:
+            subprocess.TimeoutExpired: it takes longer than so many seconds, and is killed.
+        """
+        with tempfile.TemporaryFile("w+") as out, tempfile.TemporaryFile("w+") as errors:
+            pid, status = self._fork(arguments, environment, folder, out.fileno(), errors.fileno())
+            process = Process(pid, status, out)
+            try:
+                code = process.wait(timeout)
+            except subprocess.TimeoutExpired:
+                os.killpg(pid, signal.SIGKILL)
+                raise
+            for file in (out, errors):
+                file.seek(0)
+            return subprocess.CompletedProcess(arguments, code, out.read(), errors.read())
+
+    def _fork(
+        self,
+        arguments: Sequence[str],
+        environment: Mapping[str, str],
+        folder: Path,
+        out: int,
+        errors: int,
+    ) -> tuple[int, int]:
+        """The number of the new process, and where its exit status will be read."""
+        status, their_status = os.pipe()
+        request = json.dumps([list(arguments), dict(environment), str(folder)]).encode()
+        socket.send_fds(self._channel, [request], [out, errors, their_status])
+        os.close(their_status)
+        return int(self._channel.recv(20)), status
 
     def close(self) -> None:
         """End the process; what it has started goes on."""
@@ -115,7 +160,7 @@ class Preloaded:
         self._process.wait()
 
 
-def _serve(channel: socket.socket) -> None:
+def _serve(program: str, channel: socket.socket) -> None:
     """Fork until the other end of the channel is closed."""
     woken, wakes = os.pipe()
     for end in (woken, wakes):
@@ -137,7 +182,7 @@ def _serve(channel: socket.socket) -> None:
                     return
                 pid = os.fork()
                 if pid == 0:
-                    _run(request, descriptors)
+                    _run(program, request, descriptors)
                 running[pid] = descriptors[2]
                 for descriptor in descriptors[:2]:
                     os.close(descriptor)
@@ -154,7 +199,7 @@ def _reap(running: dict[int, int]) -> None:
             del running[pid]
 
 
-def _run(request: bytes, descriptors: Sequence[int]) -> NoReturn:
+def _run(program: str, request: bytes, descriptors: Sequence[int]) -> NoReturn:
     """Be the command, in the process that was just forked."""
     signal.set_wakeup_fd(-1)
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
@@ -162,14 +207,15 @@ def _run(request: bytes, descriptors: Sequence[int]) -> NoReturn:
     for stream, descriptor in enumerate(descriptors[:2], start=1):
         os.dup2(descriptor, stream)
     os.closerange(3, 1000)
-    arguments, environment = json.loads(request)
+    arguments, environment, folder = json.loads(request)
+    os.chdir(folder)
     os.environ.clear()
     os.environ.update(environment)
     time.tzset()
-    sys.argv = ["greenroom", *arguments]
+    sys.argv = [program, *arguments]
     code: int | str | None = 0
     try:
-        importlib.import_module("greenroom.cli").main()
+        code = importlib.import_module(_MODULES[program][0]).main()
     except SystemExit as end:
         code = end.code
     except BaseException:
@@ -184,7 +230,28 @@ def _run(request: bytes, descriptors: Sequence[int]) -> NoReturn:
     os._exit(code or 0)
 
 
-if __name__ == "__main__":
-    for module in _MODULES:
+def _preload(program: str) -> None:
+    """Import what the program is made of."""
+    for module in _MODULES[program]:
         importlib.import_module(module)
-    _serve(socket.socket(fileno=int(sys.argv[1])))
+    if program == "greenroom":
+        _make_application()
+    # What is here stays, and is shared with the forks for as long as they do not touch it.
+    gc.collect()
+    gc.freeze()
+
+
+def _make_application() -> None:
+    """Import what an application imports when it is made."""
+    from greenroom.services import open_services
+    from greenroom.settings import Settings
+    from greenroom.web.application import make_app
+
+    with tempfile.TemporaryDirectory() as folder:
+        settings = Settings(data=Path(folder), secret_key="not a secret, only for tests")
+        make_app(settings, services=open_services(settings))
+
+
+if __name__ == "__main__":
+    _preload(sys.argv[1])
+    _serve(sys.argv[1], socket.socket(fileno=int(sys.argv[2])))

@@ -41,7 +41,6 @@ from tests.raw_zip import Zip
 from tests.serving import Server, serving
 from tests.web.conftest import Site
 from tests.web.standing import (
-    KINDS,
     State,
     standing_site,
     state,
@@ -76,13 +75,16 @@ class Ground:
     state: State
 
 
-@pytest.fixture(scope="module", params=KINDS)
+@pytest.fixture(scope="module")
 def ground(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Ground]:
-    """Shared: nothing that is sent to it may change it, which every case checks."""
+    """Shared: nothing that is sent to it may change it, which every case checks.
+
+    It is on SQLite. The server below is on PostgreSQL, and takes every case too.
+    """
     folder = tmp_path_factory.mktemp("malformed")
-    with stocked_site(request, folder, request.param) as stocked:
+    with stocked_site(request, folder, "sqlite") as stocked:
         # So that the Host header counts.
         site = with_settings(stocked.site, url=None)
         yield Ground(site, values(stocked), state(site))
@@ -146,10 +148,7 @@ def test_what_is_hostile_but_sound_is_taken_and_does_nothing(
 def standing(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[tuple[Server, Ground]]:
-    """A server with one worker, on the same data as the ground.
-
-    What becomes of a case on each database is seen without a server; this is about the server.
-    """
+    """A server with one worker, on the same data as the ground, but on PostgreSQL."""
     folder = tmp_path_factory.mktemp("standing")
     with standing_site(request, folder, "postgresql") as site:
         site.clock.now = utc_now() - timedelta(days=14)

@@ -1,17 +1,21 @@
 """Somebody who works with ``twine stage``, and releases to stage."""
 
+import atexit
 import json
 import os
 import subprocess
 import sys
-from collections.abc import Mapping
+import tempfile
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tests.artifacts import make_wheel
+from tests.preloaded import Preloaded
 from tests.serving import Server, Servers, plain_environment
 
 
@@ -55,9 +59,27 @@ class Uploader:
     ) -> "subprocess.CompletedProcess[str]":
         """Run twine; a variable that is None is not set."""
         given = {**self.environment, **(environment or {})}
-        result = subprocess.run(
+        wanted = {name: value for name, value in given.items() if value is not None}
+        # What Python itself is told, it has to be told when it starts.
+        anew = any(name.startswith("PYTHON") for name in environment or {})
+        result = (self._run_anew if anew else self._run)(arguments, wanted)
+        assert result.returncode == status, result.stdout + result.stderr
+        assert "Traceback" not in result.stderr
+        assert self.token not in result.stdout + result.stderr
+        return result
+
+    def _run(
+        self, arguments: Sequence[str | Path], environment: Mapping[str, str]
+    ) -> "subprocess.CompletedProcess[str]":
+        words = [str(argument) for argument in arguments]
+        return _twine().run(words, environment, self.home, timeout=180)
+
+    def _run_anew(
+        self, arguments: Sequence[str | Path], environment: Mapping[str, str]
+    ) -> "subprocess.CompletedProcess[str]":
+        return subprocess.run(
             self.command(*arguments),
-            env={name: value for name, value in given.items() if value is not None},
+            env=environment,
             cwd=self.home,
             text=True,
             stdin=subprocess.DEVNULL,
@@ -66,10 +88,6 @@ class Uploader:
             # Without a terminal, which it would ask for a password.
             start_new_session=True,
         )
-        assert result.returncode == status, result.stdout + result.stderr
-        assert "Traceback" not in result.stderr
-        assert self.token not in result.stdout + result.stderr
-        return result
 
     def json(self, *arguments: str | Path, status: int = 0) -> Any:
         """What twine says to scripts."""
@@ -83,6 +101,16 @@ class Uploader:
     @staticmethod
     def command(*arguments: str | Path) -> list[str]:
         return [sys.executable, "-m", "twine", *(str(argument) for argument in arguments)]
+
+
+@cache
+def _twine() -> Preloaded:
+    """What runs twine; it lives for as long as the tests do."""
+    home = tempfile.TemporaryDirectory()
+    made = Preloaded("twine", plain_environment(Path(home.name)))
+    atexit.register(home.cleanup)
+    atexit.register(made.close)
+    return made
 
 
 @pytest.fixture
