@@ -2,6 +2,7 @@
 
 import atexit
 import io
+import logging
 import os
 import signal
 import subprocess
@@ -150,7 +151,7 @@ class Server:
 
 
 def _answer(status: int, headers: Iterable[tuple[str, str]], body: bytes) -> Answer:
-    kept = [(n, v) for n, v in headers if n.lower() not in ("date", "connection")]
+    kept = [(n, v) for n, v in headers if n.lower() not in ("date", "connection", "x-request-id")]
     return Answer(status, tuple(sorted(kept)), body)
 
 
@@ -177,13 +178,14 @@ def command(
     ):
         patch.setattr(sys, "argv", ["greenroom", *arguments])
         patch.setattr(sys, "stdin", io.StringIO(stdin))
-        before = structlog.get_config()
+        before, handlers = structlog.get_config(), list(logging.root.handlers)
         try:
             cli.main()
         except SystemExit as end:
             status = end.code if isinstance(end.code, int) else int(end.code is not None)
         finally:
             structlog.configure(**before)
+            logging.root.handlers[:] = handlers
     return subprocess.CompletedProcess(arguments, status, out.getvalue(), errors.getvalue())
 
 

@@ -265,7 +265,8 @@ def serve(services: Services, host: str, port: int, workers: int) -> None:
     """Run the index until SIGTERM or SIGINT, which let what is in flight finish."""
     from greenroom import background
     from greenroom.registry.public_changes import PublicChanges
-    from greenroom.server.serve import Served
+    from greenroom.server.access_log import AccessLog
+    from greenroom.server.serve import Served, Watched
     from greenroom.server.serve import serve as serve_wsgi
     from greenroom.web.application import THREAD_LOCALS, make_app
     from greenroom.web.http import authentication
@@ -302,8 +303,16 @@ def serve(services: Services, host: str, port: int, workers: int) -> None:
             THREAD_LOCALS,
             lambda: PublicChanges(open_.database),
             settings.trusted_proxies,
+            Watched(access_log),
         )
 
+    access_log = None
+    if settings.access_log != "off":
+        access_log = AccessLog(
+            logs.write_line,
+            as_json=settings.log_format == "json",
+            errors_only=settings.access_log == "errors",
+        )
     with _alone(settings):
         serve_wsgi(
             make_served,

@@ -132,13 +132,18 @@ def _engine(url: URL) -> Engine:
             url,
             isolation_level="READ COMMITTED",
             pool_pre_ping=True,
+            hide_parameters=True,  # they may be secrets, and errors are logged
             pool_size=8,
             max_overflow=56,
         )
     if url.database:
         Path(url.database).parent.mkdir(parents=True, exist_ok=True)
     engine = sqlalchemy.create_engine(
-        url, pool_size=8, max_overflow=56, connect_args={"timeout": _BUSY_TIMEOUT_MS / 1000}
+        url,
+        hide_parameters=True,
+        pool_size=8,
+        max_overflow=56,
+        connect_args={"timeout": _BUSY_TIMEOUT_MS / 1000},
     )
     event.listen(engine, "do_connect", _make_sqlite_file)
     event.listen(engine, "connect", _prepare_sqlite)

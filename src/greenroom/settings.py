@@ -136,6 +136,7 @@ class Settings(BaseModel):
     purge_token: str | None = None
     trash_days: Annotated[int, Field(ge=0, le=36500)] = 14
     log_format: Literal["text", "json"] = "json"
+    access_log: Literal["on", "errors", "off"] = "on"
 
     @model_validator(mode="after")
     def _lifetime_below_its_maximum(self) -> Self:
@@ -176,6 +177,7 @@ _ACCEPTS = {
     "registration": "closed or open",
     "policy": "public or private",
     "log_format": "text or json",
+    "access_log": "on, errors or off",
     "secret_key": "at least 16 characters",
     "prohibited_names": "project names, separated by commas",
     "new_projects_per_hour": "a whole number, 0 for no limit",
@@ -252,7 +254,8 @@ def _sentence(error: ValidationError) -> str:
         return str(first["ctx"]["error"])
     field = str(first["loc"][0])
     # This sentence ends up in logs.
-    given = "not understood" if field == "secret_key" else repr(first["input"])
+    is_secret = field in ("secret_key", "purge_url")
+    given = "not understood" if is_secret else repr(first["input"])
     return f"{PREFIX}{field.upper()} is {given}: it accepts {_ACCEPTS[field]}."
 
 

@@ -9,13 +9,14 @@ from pyramid.exceptions import BadCSRFToken, PredicateMismatch, URLDecodeError
 from pyramid.httpexceptions import HTTPException, HTTPNotFound
 from pyramid.response import Response
 
+from greenroom import redaction
 from greenroom.registry import errors
+from greenroom.request_notes import request_id
 from greenroom.storage import StorageUnavailable
 from greenroom.web.http.cors import open_to_all_origins
 from greenroom.web.http.refusals import JSON, PROBLEM, RefusalFormat
 from greenroom.web.http.request import Request
 from greenroom.web.http.traversal import branch_of, refusals_at
-from greenroom.web.http.urls import without_secrets
 
 
 def includeme(config: Configurator) -> None:
@@ -108,13 +109,15 @@ def unexpected(error: Exception, request: Request) -> Response:
     structlog.get_logger("greenroom").error(
         "unexpected error",
         method=request.method,
-        path=without_secrets(request.path),
+        path=redaction.target(request.environ.get("PATH_INFO", "")),
         exc_info=error,
     )
     sentence = "Something went wrong in this index, and its operator can see what."
     if refusals_at(request) == PROBLEM:
         return _message(request, 500, "Internal error", [sentence])
-    return Response(f"{sentence} Try again later.\n", 500, content_type="text/plain")
+    name = request_id(request.environ)
+    which = f" This is request {name}." if name is not None else ""
+    return Response(f"{sentence} Try again later.{which}\n", 500, content_type="text/plain")
 
 
 def _message(request: Request, status: int, title: str, sentences: Sequence[str]) -> Response:

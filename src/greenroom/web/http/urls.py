@@ -13,8 +13,6 @@ _LITERAL = "!+"
 _PLAIN = re.compile(r"[A-Za-z0-9_.~!+-]*", re.ASCII)
 """What stays as it is when it is quoted, as nearly every name of a file does."""
 
-_SLUG = re.compile(r"(/draft/[A-Za-z0-9]{4})[A-Za-z0-9]*")
-
 
 class HasName(Protocol):
     """A project, by the name that it spells itself."""
@@ -251,11 +249,6 @@ def published_file_path(sha256: str, filename: str) -> str:
 def draft_file_path(filename: str) -> str:
     """The path of a draft's file, relative to the project's page of the draft's simple index."""
     return f"../../files/{_quoted(filename)}"
-
-
-def without_secrets(path: str) -> str:
-    """A path as it may be logged: of a draft's slug it shows the first four characters."""
-    return _SLUG.sub(r"\1…", path)
 
 
 def _quoted(name: str) -> str:

@@ -191,7 +191,7 @@ def _take(reception: _Reception, form: ReceivedForm) -> Response:
 
 
 def _actor(request: Request, uow: UnitOfWork) -> Actor:
-    return authentication.token_actor(request.headers.get("Authorization"), uow)
+    return authentication.token_actor(request, uow)
 
 
 def _query(request: Request) -> Fields:
