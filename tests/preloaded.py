@@ -187,4 +187,5 @@ def _run(request: bytes, descriptors: Sequence[int]) -> NoReturn:
 if __name__ == "__main__":
     for module in _MODULES:
         importlib.import_module(module)
+    importlib.import_module("tests.secrets_in_logs").write_down()
     _serve(socket.socket(fileno=int(sys.argv[1])))

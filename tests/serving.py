@@ -25,7 +25,7 @@ from greenroom.registry.permissions import DEFAULT_TOKEN_PERMISSIONS
 from greenroom.registry.unit_of_work import Services
 from greenroom.services import open_services
 from greenroom.settings import load_settings
-from tests import factories
+from tests import factories, secrets_in_logs
 from tests.conftest import SECRET_KEY, MakeDatabase, empty
 from tests.preloaded import Preloaded, Process
 
@@ -218,6 +218,7 @@ def serving(
         yield Server(url, environment, home, process, greeting)
     finally:
         stop(process)
+    secrets_in_logs.look_through_file(log)
 
 
 @cache
