@@ -40,12 +40,14 @@ MAY_IMPORT = {
     "logs": {"redaction", "settings"},
     "redaction": set(),
     "request_notes": set(),
+    "counters": set(),
+    "metrics_folder": set(),
     "forwarding": {"settings"},
     "settings": set(),
     "paths": set(),
     "__init__": set(),
 }
-ENTRY_POINTS = {"web", "cli", "background", "server", "__main__"}
+ENTRY_POINTS = {"web", "cli", "background", "server", "metrics", "watching", "__main__"}
 FRAMEWORKS = {
     "pyramid",
     "pyramid_jinja2",
@@ -60,7 +62,7 @@ FRAMEWORKS = {
 BELOW_THE_ENTRY_POINTS = ("registry", "distributions", "storage", "models", "database", "settings")
 
 # The audiences of web/, each with its parts.
-AUDIENCES = ("index", "uploads", "pages")
+AUDIENCES = ("index", "uploads", "pages", "operators")
 
 
 def name_of(path: Path) -> str:

@@ -263,10 +263,9 @@ def greenroom() -> None:
 @with_new_services_to_fork
 def serve(services: Services, host: str, port: int, workers: int) -> None:
     """Run the index until SIGTERM or SIGINT, which let what is in flight finish."""
-    from greenroom import background
+    from greenroom import background, watching
     from greenroom.registry.public_changes import PublicChanges
-    from greenroom.server.access_log import AccessLog
-    from greenroom.server.serve import Served, Watched
+    from greenroom.server.serve import Served
     from greenroom.server.serve import serve as serve_wsgi
     from greenroom.web.application import THREAD_LOCALS, make_app
     from greenroom.web.http import authentication
@@ -298,22 +297,17 @@ def serve(services: Services, host: str, port: int, workers: int) -> None:
 
     def make_served() -> Served:
         open_ = open_services(settings)
+        watch = watching.watch(settings, open_, metrics)
         return Served(
-            make_app(settings, services=open_),
+            make_app(settings, services=open_, tell_metrics=watch.tell_metrics),
             THREAD_LOCALS,
             lambda: PublicChanges(open_.database),
             settings.trusted_proxies,
-            Watched(access_log),
+            watch.watched,
+            watch.on_exit,
         )
 
-    access_log = None
-    if settings.access_log != "off":
-        access_log = AccessLog(
-            logs.write_line,
-            as_json=settings.log_format == "json",
-            errors_only=settings.access_log == "errors",
-        )
-    with _alone(settings):
+    with _alone(settings), watching.prepared(settings) as metrics:
         serve_wsgi(
             make_served,
             host=host,

@@ -137,6 +137,8 @@ class Settings(BaseModel):
     trash_days: Annotated[int, Field(ge=0, le=36500)] = 14
     log_format: Literal["text", "json"] = "json"
     access_log: Literal["on", "errors", "off"] = "on"
+    metrics_token: Annotated[str, Field(min_length=16)] | None = None
+    metrics_networks: Networks = ()
 
     @model_validator(mode="after")
     def _lifetime_below_its_maximum(self) -> Self:
@@ -178,6 +180,8 @@ _ACCEPTS = {
     "policy": "public or private",
     "log_format": "text or json",
     "access_log": "on, errors or off",
+    "metrics_token": "at least 16 characters",
+    "metrics_networks": "networks such as 10.0.0.0/8, separated by commas",
     "secret_key": "at least 16 characters",
     "prohibited_names": "project names, separated by commas",
     "new_projects_per_hour": "a whole number, 0 for no limit",
@@ -254,7 +258,7 @@ def _sentence(error: ValidationError) -> str:
         return str(first["ctx"]["error"])
     field = str(first["loc"][0])
     # This sentence ends up in logs.
-    is_secret = field in ("secret_key", "purge_url")
+    is_secret = field in ("secret_key", "metrics_token", "purge_url")
     given = "not understood" if is_secret else repr(first["input"])
     return f"{PREFIX}{field.upper()} is {given}: it accepts {_ACCEPTS[field]}."
 

@@ -12,10 +12,10 @@ import socket
 import threading
 from collections.abc import Callable
 
-from greenroom.server.front import Timing, Watched
+from greenroom.server.front import Timing
 from greenroom.server.worker import BACKLOG, IndexApplication, Plan, Served, run
 
-__all__ = ["Served", "Timing", "Watched", "serve"]
+__all__ = ["Served", "Timing", "serve"]
 
 
 def serve(

@@ -1,5 +1,7 @@
 """Composes the application. The only place that names every part."""
 
+from collections.abc import Callable
+
 from pyramid.config import Configurator
 from pyramid.router import Router
 from pyramid.threadlocal import manager  # type: ignore[import-untyped]
@@ -20,6 +22,7 @@ PARTS = (
     "index.json_api",
     "index.simple",
     "index.xmlrpc",
+    "operators.metrics",
     "pages.account",
     "pages.admin",
     "pages.draft",
@@ -37,8 +40,19 @@ THREAD_LOCALS = ((manager, "stack", list),)
 """What of Pyramid's belongs to a request and lies in its thread: holder, attribute, first value."""
 
 
-def make_app(settings: Settings, *, services: Services | None = None) -> Router:
-    """The WSGI application. Many can live in one process; each has its own services."""
+def make_app(
+    settings: Settings,
+    *,
+    services: Services | None = None,
+    tell_metrics: Callable[[], bytes] | None = None,
+) -> Router:
+    """The WSGI application. Many can live in one process; each has its own services.
+
+    Args:
+        settings: what holds.
+        services: what it works on; opened where they are not given.
+        tell_metrics: gives the metrics of all processes; without it there are none.
+    """
     services = services or open_services(settings)
     config = Configurator(
         root_factory=Root,
@@ -53,6 +67,7 @@ def make_app(settings: Settings, *, services: Services | None = None) -> Router:
         },
     )
     config.registry.services = services
+    config.registry.tell_metrics = tell_metrics
     config.include("pyramid_tm")
     config.include("pyramid_jinja2")
     secure = (settings.url or "").startswith("https://")

@@ -10,6 +10,7 @@ from pyramid.csrf import SessionCSRFStoragePolicy
 from pyramid.request import Request as PyramidRequest
 from pyramid.session import JSONSerializer, SignedCookieSessionFactory
 
+from greenroom.counters import Counted, count
 from greenroom.models import User
 from greenroom.registry import accounts
 from greenroom.registry.accounts import SignedIn
@@ -50,7 +51,11 @@ def token_actor(request: PyramidRequest, uow: UnitOfWork) -> Actor:
     # Databases differ in what text they can be asked for; no token of ours has any of the rest.
     if not token.isascii() or not token.isprintable():
         raise NotAuthenticated(INVALID)
-    found = accounts.actor_of_token(uow, token)
+    try:
+        found = accounts.actor_of_token(uow, token)
+    except NotAuthenticated:
+        count(Counted.SIGN_IN_FAILURES, "token")
+        raise
     request.environ[WHO] = accounts.prefix_of(token)
     return found
 

@@ -10,6 +10,7 @@ from pyramid.httpexceptions import HTTPException, HTTPNotFound
 from pyramid.response import Response
 
 from greenroom import redaction
+from greenroom.counters import Counted, count
 from greenroom.registry import errors
 from greenroom.request_notes import request_id
 from greenroom.storage import StorageUnavailable
@@ -91,6 +92,7 @@ def undecodable(error: URLDecodeError, request: Request) -> Response:
 def storage_unavailable(error: StorageUnavailable, request: Request) -> Response:
     """The service that keeps the bytes does not answer; that is nobody's bad input."""
     structlog.get_logger("greenroom").error("storage unavailable", reason=str(error))
+    count(Counted.STORAGE_ERRORS, "unavailable")
     response = _message(
         request, 503, "Not available", ["The storage of this index does not answer: try again."]
     )

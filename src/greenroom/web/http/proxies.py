@@ -20,6 +20,10 @@ from greenroom.web.http.request import Request
 
 Handler = Callable[[Request], Response]
 
+_OF_PROXIES = (
+    *("Forwarded", "Via", "X-Forwarded-For", "X-Forwarded-Host", "X-Forwarded-Proto"),
+    "X-Real-IP",
+)
 _HOST = re.compile(r"([A-Za-z0-9_.-]+|\[[0-9A-Fa-f:.]+\])(:[0-9]{1,5})?")
 
 
@@ -66,6 +70,7 @@ def _believe_proxies(request: Request, trusted: Networks) -> None:
     """Take client, scheme and host from the forwarding headers, as far as they are trusted."""
     peer = request.remote_addr
     if not trusted or peer is None or not is_within(peer, trusted):
+        request.names_client_as_stranger = any(name in request.headers for name in _OF_PROXIES)
         return
     request.remote_addr = client(peer, request.headers.get("X-Forwarded-For", ""), trusted)
     scheme = _last(request.headers.get("X-Forwarded-Proto"))

@@ -2,13 +2,45 @@
 
 import re
 from typing import Protocol
-from urllib.parse import quote, urlencode
+from urllib.parse import quote, unquote, urlencode
 
 STAGED = "?staged=true"
 """What makes the address of uploads that of staged ones."""
 
 _LITERAL = "!+"
 """Of versions and file names. Proxies that quote again what is quoted would break them."""
+
+_PARTS = {
+    "": "pages",
+    "_health": "operators",
+    "_metrics": "operators",
+    "_ready": "operators",
+    "account": "pages",
+    "admin": "pages",
+    "api": "uploads",
+    "draft": "drafts",
+    "help": "pages",
+    "legacy": "uploads",
+    "manage": "pages",
+    "p": "pages",
+    "packages": "files",
+    "project": "pages",
+    "pypi": "json",
+    "robots.txt": "feeds",
+    "rss": "feeds",
+    "search": "pages",
+    "simple": "simple",
+    "sitemap.xml": "feeds",
+    "static": "static",
+    "upload": "uploads",
+    "user": "pages",
+}
+"""Which part of the index the first segment of a path asks, for those who count requests."""
+
+ELSEWHERE = "elsewhere"
+"""What asks none of the parts."""
+
+PARTS = frozenset({*_PARTS.values(), ELSEWHERE})
 
 _PLAIN = re.compile(r"[A-Za-z0-9_.~!+-]*", re.ASCII)
 """What stays as it is when it is quoted, as nearly every name of a file does."""
@@ -236,6 +268,16 @@ class Urls:
 
     def _path(self, *names: str) -> str:
         return "".join([self._base, "/", *(f"{_quoted(name)}/" for name in names)])
+
+
+def part_of(target: str) -> str:
+    """Which part of the index a request asks: one of ``PARTS``, by the first segment of its path.
+
+    Args:
+        target: as it was sent, without a path that a proxy has taken off.
+    """
+    first = target.partition("?")[0].lstrip("/").partition("/")[0]
+    return _PARTS.get(unquote(first), ELSEWHERE) if target else ELSEWHERE
 
 
 def published_file_path(sha256: str, filename: str) -> str:

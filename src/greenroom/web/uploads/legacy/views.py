@@ -39,6 +39,7 @@ from greenroom.web.http.problem_details import API_VERSION
 from greenroom.web.http.refusals import TEXT
 from greenroom.web.http.request import Request
 from greenroom.web.http.upload_refusals import upload_refusal
+from greenroom.web.uploads.counting import counted_upload
 from greenroom.web.uploads.legacy import forms
 from greenroom.web.uploads.legacy.advice import sentences
 from greenroom.web.uploads.legacy.forms import BadForm, Fields, MissingField, RetiredAction
@@ -66,11 +67,12 @@ _STATUS: dict[type[Refusal], int] = {NotAuthenticated: 403, RetiredAction: 410}
 def upload(context: LegacyUpload, request: Request) -> Response:
     """Take one file into the index, or say why not."""
     try:
-        if is_compressed(request):
-            raise BadForm(COMPRESSED)
-        reception = _Reception(request)
-        with reception.received() as form:
-            return _take(reception, form)
+        with counted_upload():
+            if is_compressed(request):
+                raise BadForm(COMPRESSED)
+            reception = _Reception(request)
+            with reception.received() as form:
+                return _take(reception, form)
     except Refusal as refusal:
         return _refused(request, refusal)
 
