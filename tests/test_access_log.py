@@ -1,17 +1,20 @@
 """A line for each request, by which it can be found again, and nothing secret in any."""
 
 import contextlib
+import hashlib
 import json
 import re
 import socket
 import urllib.parse
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
 import requests
 
+from greenroom.web.http.urls import Urls
 from tests.artifacts import make_wheel
 from tests.factories import PASSWORD
 from tests.serving import Server, serving
@@ -24,6 +27,12 @@ FIELDS = {
 }
 
 
+@dataclass(frozen=True)
+class File:
+    filename: str
+    sha256: str
+
+
 class Index:
     """A server with a draft, and its log."""
 
@@ -31,15 +40,26 @@ class Index:
         self.server = server
         self._log = log
         self.token = server.token(server.user("ada"))
+        self.slug = re.findall(r"/draft/(\w{22})/", self.upload(wheel, "?staged=true"))[0]
+
+    def upload(self, wheel: Path, query: str = "") -> str:
         answer = requests.post(
-            f"{server.url}/legacy/?staged=true",
+            f"{self.server.url}/legacy/{query}",
             data=form_fields(wheel),
             files={"content": (wheel.name, wheel.read_bytes())},
             auth=("__token__", self.token),
             timeout=30,
         )
         answer.raise_for_status()
-        self.slug = re.findall(r"/draft/(\w{22})/", answer.text)[0]
+        return answer.text
+
+    def lost_file(self, wheel: Path) -> str:
+        """The path of a published file that is not in the storage any more."""
+        self.upload(wheel)
+        digest = hashlib.sha256(wheel.read_bytes()).hexdigest()
+        with self.server.services() as services:
+            services.storage.delete(digest)
+        return urllib.parse.urlsplit(Urls("").published_file(File(wheel.name, digest))).path
 
     def raw(self, head: str) -> tuple[int, dict[str, str], str]:
         """What comes of a request that is sent as it is: status, headers, and what follows."""
@@ -96,6 +116,7 @@ def log_of_a_day(tmp_path_factory: pytest.TempPathFactory) -> tuple[list[Line], 
         told["invalid"] = it.raw(f"GET /draft/{it.slug}/ HTTP/1.1\nbad header: {it.token}\n\n")
         told["method"] = it.raw(f"{it.slug} / HTTP/1.1\nHost: x\nConnection: close\n\n")
         told["head"] = it.raw(f"GET /{'a' * 9000} HTTP/1.1\n\n")
+        told["lost"] = asked(it, it.lost_file(make_wheel(folder, name="lost")))
         sign_in(it)
     return it.lines(), it, told
 
@@ -157,6 +178,17 @@ def test_no_line_has_a_secret(log_of_a_day: tuple[list[Line], Index, Line]) -> N
 
     for secret in (it.slug, it.token, PASSWORD, "never this one", "secret&next", "ada@"):
         assert secret not in it.log()
+
+
+def test_what_is_logged_during_a_request_has_its_id(
+    log_of_a_day: tuple[list[Line], Index, Line],
+) -> None:
+    lines, _, told = log_of_a_day
+
+    status, headers, _ = told["lost"]
+    assert status == 503
+    (line,) = [line for line in lines if line["event"] == "a file is damaged"]
+    assert line["request_id"] == headers["x-request-id"]
 
 
 def test_a_refusal_says_which_request_it_was(log_of_a_day: tuple[list[Line], Index, Line]) -> None:

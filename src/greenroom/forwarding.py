@@ -29,12 +29,12 @@ def client(peer: str, forwarded_for: str, trusted: Networks) -> str:
 
 
 def is_address(text: str) -> bool:
-    """Whether this is an IP address."""
+    """Whether this is an IP address; one with a zone, which may be any text, is none."""
     try:
         ip_address(text)
     except ValueError:
         return False
-    return True
+    return "%" not in text
 
 
 def is_within(text: str | None, networks: Networks) -> bool:

@@ -25,7 +25,7 @@ _AS_JSON = (
     '"status": %s, "bytes": %d, "ms": %.1f, "address": "%s", "who": %s, "kept": %s%s}\n'
 )
 _AS_TEXT = (
-    "%.0s%s.%06dZ [%s] request request_id=%s %s status=%s bytes=%d ms=%.1f address=%s who=%s "
+    "%s.%06dZ [%s] request request_id=%s %s status=%s bytes=%d ms=%.1f address=%s who=%s "
     "kept=%s%s\n"
 )
 
@@ -147,7 +147,6 @@ class AccessLog:
             )
         else:
             line = _AS_TEXT % (
-                "",
                 begin,
                 micros,
                 level,

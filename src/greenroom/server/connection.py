@@ -136,8 +136,7 @@ class Connection(_GunicornProtocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Forget the connection."""
-        if self._seen is not None and not self._seen.cut:
-            self._seen.cut = GONE
+        self._note_cut(GONE)
         if self in self._front.connections:
             self._front.connections.discard(self)
             self._front.addresses.give_back(self._address)
@@ -155,6 +154,7 @@ class Connection(_GunicornProtocol):
         if self._current_request is None:
             return False
         if self._body_receiver is not None and not self._body_receiver._complete:
+            self._note_cut(GONE)
             self._body_receiver.signal_disconnect()
         return True
 
@@ -266,6 +266,11 @@ class Connection(_GunicornProtocol):
         self._noted = self._received
         self._front.note(seen, self._peer, sent, received, is_proxy=self._is_proxy)
 
+    def _note_cut(self, why: str) -> None:
+        """The request that is being answered, if there is one, ends before its end."""
+        if self._seen is not None and not self._seen.cut:
+            self._seen.cut = why
+
     def _last_headers(self, status: int, *, kept: bool = False) -> bytes:
         """The headers that every answer has, which are those of this one."""
         seen = self._seen
@@ -343,8 +348,7 @@ class Connection(_GunicornProtocol):
     def _give_up(self) -> None:
         """The client has stopped: end what waits for it."""
         self._turn_since = None
-        if self._seen is not None:
-            self._seen.cut = SLOW
+        self._note_cut(SLOW)
         if self._body_receiver is not None and not self._body_receiver._complete:
             self._body_receiver.signal_disconnect()
             self._loop.call_later(5.0, self._abort)
