@@ -18,6 +18,7 @@ import hypothesis
 import pytest
 import sqlalchemy
 
+from greenroom import logs
 from greenroom.database import Database
 from greenroom.distributions import description
 from greenroom.models import Base, Identity
@@ -27,7 +28,7 @@ from greenroom.registry.unit_of_work import Services, UnitOfWork
 from greenroom.settings import Settings
 from greenroom.storage import open_storage
 from greenroom.web.index.simple import project_list
-from tests import fuzzing
+from tests import fuzzing, secrets_in_logs
 
 hypothesis.settings.load_profile(fuzzing.PROFILE)
 
@@ -50,6 +51,20 @@ def _refusals_have_no_reprs() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(Refusal, "__init__", check)
         yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _logs_are_as_they_are_in_service() -> None:
+    """What is logged in tests has the form that it has in service, and is looked through."""
+    logs.configure(Settings(log_format="json"))
+    secrets_in_logs.write_down()
+    secrets_in_logs.listen()
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_runtest_teardown() -> None:
+    """No test may have logged a secret."""
+    secrets_in_logs.look_through()
 
 
 class FakeClock:

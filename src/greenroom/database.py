@@ -260,11 +260,13 @@ def _engine(url: URL) -> Engine:
                 name: value for name, value in _PATIENCE.items() if name not in url.query
             },
             pool_use_lifo=True,
+            hide_parameters=True,  # they may be secrets, and errors are logged
         )
     if url.database:
         Path(url.database).parent.mkdir(parents=True, exist_ok=True)
     engine = sqlalchemy.create_engine(
         url,
+        hide_parameters=True,
         pool_size=8,
         max_overflow=56,
         pool_use_lifo=True,  # few connections do most of it, each of which has pages in memory

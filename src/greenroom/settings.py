@@ -144,6 +144,9 @@ class Settings(BaseModel):
     stale_seconds: Annotated[int, Field(ge=0, le=86400)] | None = None
     audit_days: Annotated[int, Field(ge=1, le=36500)] | None = None
     log_format: Literal["text", "json"] = "json"
+    access_log: Literal["on", "errors", "off"] = "on"
+    metrics_token: Annotated[str, Field(min_length=16)] | None = None
+    metrics_networks: Networks = ()
 
     @model_validator(mode="after")
     def _lifetime_below_its_maximum(self) -> Self:
@@ -187,7 +190,7 @@ class Settings(BaseModel):
         return self.data.absolute() / "files"
 
 
-_SECRETS = frozenset({"secret_key", "purge_token"})
+_SECRETS = frozenset({"secret_key", "purge_token", "metrics_token"})
 _URLS = frozenset({"database_url", "storage_url", "s3_endpoint", "s3_public_endpoint", "purge_url"})
 # What holds where nothing is set, for settings whose default is not a value.
 _UNSET = {
@@ -206,6 +209,9 @@ _ACCEPTS = {
     "registration": "closed or open",
     "policy": "public or private",
     "log_format": "text or json",
+    "access_log": "on, errors or off",
+    "metrics_token": "at least 16 characters",
+    "metrics_networks": "networks such as 10.0.0.0/8, separated by commas",
     "secret_key": "at least 16 characters",
     "prohibited_names": "project names, separated by commas",
     "new_projects_per_hour": "a whole number, 0 for no limit",

@@ -21,6 +21,7 @@ class Registry:
     introspector: Introspector
     # What the application puts here (greenroom.web.application, greenroom.web.http).
     services: Services
+    tell_metrics: Callable[[], bytes] | None
     branches: Mapping[str, Branch]
     draft_branches: Mapping[str, DraftBranch]
     session_cookie: str

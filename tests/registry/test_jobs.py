@@ -294,16 +294,19 @@ def test_what_keeps_failing_is_trouble(services: Services) -> None:
         assert jobs.count_troubled(uow) == 2
 
 
-def test_what_was_done_is_forgotten_after_a_week(services: Services, clock: FakeClock) -> None:
-    enqueue(services, "done")
-    jobs.succeed(services, taken(services))
+def test_what_was_done_is_forgotten_after_a_week_but_the_last_of_a_kind(
+    services: Services, clock: FakeClock
+) -> None:
+    for name in ("done", "done last"):
+        enqueue(services, name)
+        jobs.succeed(services, taken(services))
     enqueue(services, "waiting", after=timedelta(days=30))
     clock.advance(jobs.DONE_KEPT - INSTANT)
     housekeeping.keep_house(services)
-    assert [state for _, state, _ in states(services)] == ["done", "waiting"]
+    assert [state for _, state, _ in states(services)] == ["done", "done", "waiting"]
     clock.advance(INSTANT)
     housekeeping.keep_house(services)
-    assert [state for _, state, _ in states(services)] == ["waiting"]
+    assert [state for _, state, _ in states(services)] == ["done", "waiting"]
 
 
 # Recurring work, and reviews

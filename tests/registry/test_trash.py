@@ -198,7 +198,7 @@ def test_too_much_at_once_stays_until_it_is_forced(
     with pytest.raises(TooMuchAtOnce, match=r"21 of the 21 blobs.*--dry-run.*--force"):
         keep_house(services)
     assert (kept(services), trashed(services)) == (digests, set())
-    assert "nothing is moved to the trash" in capsys.readouterr().out
+    assert "nothing is moved to the trash" in capsys.readouterr().err
 
     assert keep_house(services, force=True).blobs_freed == 21
     assert (kept(services), trashed(services)) == (set(), digests)

@@ -23,6 +23,9 @@ from wsgiref.types import StartResponse, WSGIEnvironment
 
 import requests
 
+from greenroom import logs
+from greenroom.server.access_log import AccessLog
+from greenroom.server.front import Watched
 from greenroom.server.serve import Served, Timing, serve
 
 MIB = 1024**2
@@ -43,6 +46,7 @@ class Setup:
     port: int = 0
     background: bool = False
     broken: bool = False
+    log: bool = False
     timing: dict[str, float] = field(default_factory=dict)
 
 
@@ -137,8 +141,9 @@ def broken() -> Served:
 
 def main() -> None:
     setup = Setup(**json.loads(sys.argv[1]))
+    watched = Watched(AccessLog(logs.write_line)) if setup.log else None
     serve(
-        broken if setup.broken else lambda: Served(tiny),
+        broken if setup.broken else lambda: Served(tiny, watched=watched),
         host=setup.host,
         port=setup.port,
         workers=setup.workers,

@@ -541,6 +541,11 @@ def revoke_token(uow: UnitOfWork, user: User, token_id: int) -> Token:
     return token
 
 
+def prefix_of(text: str) -> str:
+    """The beginning of a token, which finds it and is no secret."""
+    return text[:_PREFIX_LENGTH]
+
+
 def actor_of_token(uow: UnitOfWork, text: str) -> ApiToken:
     """The actor that a token's text stands for.
 

@@ -269,9 +269,17 @@ def retry(uow: UnitOfWork, actor: Actor, job_id: int) -> Listed:
 
 
 def forget_done(uow: UnitOfWork) -> None:
-    """Delete the jobs that were done some days ago. Those that were given up stay."""
+    """Delete the jobs that were done some days ago, but the last of each kind.
+
+    Those that were given up stay.
+    """
+    last = select(func.max(Job.id)).where(Job.state == JobState.DONE).group_by(Job.kind)
     uow.db.execute(
-        delete(Job).where(Job.state == JobState.DONE, Job.finished <= uow.now - DONE_KEPT)
+        delete(Job).where(
+            Job.state == JobState.DONE,
+            Job.finished <= uow.now - DONE_KEPT,
+            Job.id.not_in(last),
+        )
     )
 
 

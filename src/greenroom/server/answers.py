@@ -136,6 +136,14 @@ class Answers:
         """Grows with each change; see :meth:`keep`."""
         return self._age
 
+    def __len__(self) -> int:
+        return len(self._kept)
+
+    @property
+    def size(self) -> int:
+        """How much memory they take, in bytes, about."""
+        return self._bytes
+
     def find(self, wanted: Wanted) -> Answer | None:
         """The answer to this, if it is kept."""
         for coding in dict.fromkeys((wanted.coding, "")):

@@ -17,13 +17,16 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, Protocol
 
+import structlog
 from gunicorn.asgi import protocol
 from gunicorn.asgi.parser import CallbackRequest, PythonProtocol
 
+from greenroom import request_notes
 from greenroom.server import answers
+from greenroom.server.access_log import GONE, SLOW, Described, Seen, new_id
 from greenroom.server.answers import Answer, Wanted
 from greenroom.server.environ import make_environ
-from greenroom.server.front import Front
+from greenroom.server.front import Front, Known
 from greenroom.server.refusals import REFUSALS
 from greenroom.server.wsgi_pool import Busy, Exchange, FileBody
 
@@ -110,6 +113,11 @@ class Connection(_GunicornProtocol):
         self._has_ended = False
         self._exchange: Exchange | None = None
         self._waiting: asyncio.Future[None] | None = None
+        self._peer = ""
+        self._is_proxy = False
+        self._noted = 0
+        # The request that is being answered.
+        self._seen: Seen | None = None
 
     # --- what gunicorn calls ---
 
@@ -117,8 +125,11 @@ class Connection(_GunicornProtocol):
         """Take the connection, or close it at once where its address has too many."""
         peer = transport.get_extra_info("peername")
         self._address = self._front.addresses.network_of(peer)
+        self._peer = str(peer[0]).partition("%")[0] if peer else ""
+        self._is_proxy = self._front.is_proxy(self._peer)
         super().connection_made(transport)
         if not self._front.addresses.take(self._address):
+            self._front.note_refused_connection(self._address)
             self._abort()
             return
         self._head_since = self._loop.time()
@@ -126,6 +137,7 @@ class Connection(_GunicornProtocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Forget the connection."""
+        self._note_cut(GONE)
         if self in self._front.connections:
             self._front.connections.discard(self)
             self._front.addresses.give_back(self._address)
@@ -143,6 +155,7 @@ class Connection(_GunicornProtocol):
         if self._current_request is None:
             return False
         if self._body_receiver is not None and not self._body_receiver._complete:
+            self._note_cut(GONE)
             self._body_receiver.signal_disconnect()
         return True
 
@@ -169,7 +182,7 @@ class Connection(_GunicornProtocol):
             parser = self._callback_parser
             if self._awaiting_request and parser._state == "request_line" and not parser._buffer:
                 known = self._front.heads.get(data)
-                if known is not None and self._answer_at_once(*known):
+                if known is not None and self._answer_at_once(known):
                     return
                 self._whole = data
             if self._head_since is None:
@@ -196,16 +209,34 @@ class Connection(_GunicornProtocol):
         peername: tuple[Any, ...] | None,
     ) -> bool:
         """Answer a request; return whether the connection may serve another."""
+        target = request.uri or ""
+        described = self._front.describe(request.method, target, request.headers_bytes)
+        seen = self._seen = self._begin(described)
+        structlog.contextvars.bind_contextvars(request_id=seen.id)
+        try:
+            return await self._serve(request, described, sockname, peername)
+        finally:
+            self._end()
+
+    async def _serve(
+        self,
+        request: CallbackRequest,
+        described: Described,
+        sockname: tuple[Any, ...],
+        peername: tuple[Any, ...] | None,
+    ) -> bool:
         wanted = None
         if not (request.content_length or request.chunked):
             wanted = self._front.wanted(request.method, request.uri or "", request.headers_bytes)
         if wanted is not None:
             answer = await self._front.find(wanted)
             if answer is not None and await self._send_kept(request, wanted, answer):
-                self._remember_head(request, wanted)
+                self._front.tallies.found += 1
+                self._remember_head(request, wanted, described)
                 if self._callback_parser._buffer:
                     await asyncio.sleep(0)  # others are served before what was asked in advance
                 return not self._will_close(request, False)
+            self._front.tallies.not_found += 1
         if any(
             name == b"expect" and value.lower() != b"100-continue"
             for name, value in request.headers_bytes
@@ -218,6 +249,36 @@ class Connection(_GunicornProtocol):
             return await self._answer(request, wanted, environ)
         except Busy:
             return self._refuse(503, "The index is busy: try again.\n", ("Retry-After", "5"))
+
+    # --- what is said of requests ---
+
+    def _begin(self, described: Described) -> Seen:
+        """A request that is answered from now on."""
+        given = described.given_id if self._is_proxy else None
+        now = self._loop.time()
+        return Seen(given or new_id(), described, now, self._written)
+
+    def _end(self) -> None:
+        """The request is answered, as far as it ever will be."""
+        seen, self._seen = self._seen, None
+        if seen is None:
+            return
+        sent, received = self._written - seen.written, self._received - self._noted
+        self._noted = self._received
+        self._front.note(seen, self._peer, sent, received, is_proxy=self._is_proxy)
+
+    def _note_cut(self, why: str) -> None:
+        """The request that is being answered, if there is one, ends before its end."""
+        if self._seen is not None and not self._seen.cut:
+            self._seen.cut = why
+
+    def _last_headers(self, status: int, *, kept: bool = False) -> bytes:
+        """The headers that every answer has, which are those of this one."""
+        seen = self._seen
+        if seen is None:
+            return _date_header()
+        seen.status, seen.kept = status, kept
+        return b"%bX-Request-Id: %b\r\n" % (_date_header(), seen.id.encode("ascii"))
 
     # --- deadlines ---
 
@@ -288,6 +349,7 @@ class Connection(_GunicornProtocol):
     def _give_up(self) -> None:
         """The client has stopped: end what waits for it."""
         self._turn_since = None
+        self._note_cut(SLOW)
         if self._body_receiver is not None and not self._body_receiver._complete:
             self._body_receiver.signal_disconnect()
             self._loop.call_later(5.0, self._abort)
@@ -303,39 +365,46 @@ class Connection(_GunicornProtocol):
 
     # --- answers that are kept ---
 
-    def _answer_at_once(self, wanted: Wanted, is_head: bool) -> bool:
+    def _answer_at_once(self, known: Known) -> bool:
         """Answer here and now, if what is wanted is kept in memory and the client keeps up."""
         if self._flow_control.write_paused or not self.worker.alive or self._closed:
             return False
+        wanted = known.wanted
         answer = self._front.find_now(wanted)
         if answer is None:
             return False
-        end = _date_header() + b"\r\n"
-        if answer.is_known_by(wanted.etags):
-            self._write(answer.not_modified + end)
-        elif is_head:
-            self._write(answer.head + end)
-        elif isinstance(answer.body, bytes):
-            self._write(answer.head + end + answer.body)
-        else:
+        is_known = answer.is_known_by(wanted.etags)
+        body = b"" if is_known or known.is_head else answer.body
+        if not isinstance(body, bytes):
             return False
+        self._seen = self._begin(known.described)
+        end = self._last_headers(304 if is_known else 200, kept=True) + b"\r\n"
+        self._write((answer.not_modified if is_known else answer.head) + end + body)
+        self._front.tallies.found += 1
         self._head_since, self._answered_at = None, self._loop.time()
+        self._end()
         return True
 
-    def _remember_head(self, request: CallbackRequest, wanted: Wanted) -> None:
+    def _remember_head(
+        self, request: CallbackRequest, wanted: Wanted, described: Described
+    ) -> None:
         """Remember what was read, if the request came in one piece, and with nothing else."""
         parser = self._callback_parser
         if self._whole is None or not parser.is_complete or parser._buffer:
             return
         if not request.should_close():
-            self._front.remember(self._whole, wanted, is_head=request.method == "HEAD")
+            known = Known(wanted, request.method == "HEAD", described)
+            self._front.remember(self._whole, known)
 
-    async def _send_kept(self, request: CallbackRequest, wanted: Wanted, answer: Answer) -> bool:
+    async def _send_kept(
+        self, request: CallbackRequest, wanted: Wanted, answer: Answer, *, is_new: bool = False
+    ) -> bool:
         """Send an answer; return False where its file is not what it was."""
-        end = _date_header()
+        is_known = answer.is_known_by(wanted.etags)
+        end = self._last_headers(304 if is_known else 200, kept=not is_new)
         if self._will_close(request, False):
             end += b"Connection: close\r\n"
-        if answer.is_known_by(wanted.etags):
+        if is_known:
             self._write(answer.not_modified + end + b"\r\n")
         elif request.method == "HEAD":
             self._write(answer.head + end + b"\r\n")
@@ -362,6 +431,9 @@ class Connection(_GunicornProtocol):
     ) -> bool:
         age = self._front.answers.age
         begun, complete, broken = await self._receive_small_body(request)
+        if self._seen is not None:
+            environ[request_notes.REQUEST_ID] = self._seen.id
+            self._seen.notes = environ
         exchange = self._front.pool.begin(environ, self._address, body=begun, complete=complete)
         self._exchange = exchange
         try:
@@ -441,7 +513,9 @@ class Connection(_GunicornProtocol):
             if kept is not None and request.method == "GET":
                 self._front.answers.keep(wanted, age, status, lines, kept)
                 answer = self._front.answers.find(wanted)
-                if answer is not None and await self._send_kept(request, wanted, answer):
+                if answer is not None and await self._send_kept(
+                    request, wanted, answer, is_new=True
+                ):
                     return not self._will_close(request, False)
             etag = dict(lines).get(b"etag")
             if etag and wanted.etags is not None and answers.matches(wanted.etags, etag):
@@ -470,7 +544,7 @@ class Connection(_GunicornProtocol):
                 lines = [*lines, (b"transfer-encoding", b"chunked")]
         unread = self._has_unread_body()
         closes = unread or self._will_close(request, length is None and not chunked and not omitted)
-        end = _date_header()
+        end = self._last_headers(int(status[:3]))
         if closes:
             end += b"Connection: close\r\n"
         start = answers.head(status, lines) + end + b"\r\n"
@@ -510,6 +584,18 @@ class Connection(_GunicornProtocol):
 
     # --- refusals of the server's own ---
 
+    def _send_error_response(
+        self, status: int, message: str, extra_headers: Sequence[tuple[str, str]] = ()
+    ) -> None:
+        """Refuse; what could not be read as a request is noted as one of which nothing is known."""
+        is_read = self._seen is not None
+        seen = self._seen = self._seen or self._begin(self._front.describe("", "", ()))
+        seen.status, seen.kept = status, False
+        headers = (*extra_headers, ("X-Request-Id", seen.id))
+        super()._send_error_response(status, message, headers)
+        if not is_read:
+            self._end()
+
     def _refuse(self, status: int, sentence: str, *headers: tuple[str, str]) -> bool:
         self._send_error_response(status, sentence, headers)
         return False
@@ -522,8 +608,11 @@ class Connection(_GunicornProtocol):
     # --- bytes ---
 
     def _write(self, data: bytes) -> None:
-        self._written += len(data)
         self._safe_write(data)
+
+    def _safe_write(self, data: bytes) -> None:
+        self._written += len(data)
+        super()._safe_write(data)
 
     async def _write_all(self, start: bytes, body: bytes) -> None:
         """Write, and wait until the client has taken most of it."""

@@ -1,22 +1,33 @@
 """What the connections of a process share: kept answers, the application's threads, limits."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 from wsgiref.types import WSGIApplication
 
+import structlog
+
+from greenroom import forwarding
+from greenroom.server import access_log
+from greenroom.server.access_log import AccessLog, Described, Seen
 from greenroom.server.addresses import Addresses
 from greenroom.server.answers import Answer, Answers, Wanted, preferred_coding, stale
 from greenroom.server.changes import Changes, Source
 from greenroom.server.refusals import Refusals
+from greenroom.server.tallies import Meter, State, Tallies
 from greenroom.server.wsgi_pool import Locals, WsgiPool
 from greenroom.settings import Networks
 
-# Whoever sends one of these is not answered from what is kept.
+log = structlog.get_logger("greenroom")
+
 MOST_HEADS = 4096
 LONGEST_HEAD = 2048
+MOST_CLIENTS = 4096
+REPORT_SECONDS = 1.0
+SAY_REFUSED_SECONDS = 10.0
 
+# Whoever sends one of these is not answered from what is kept.
 _PERSONAL = {b"authorization", b"cookie", b"range"}
 
 
@@ -54,6 +65,30 @@ class Timing:
     heartbeat: int = 120
 
 
+@dataclass(frozen=True)
+class Watched:
+    """How the server is watched.
+
+    Attributes:
+        access_log: gets a line for each request; None: there are no lines.
+        meter: gets what is counted; None: nothing is.
+        part_of: which part of the index a path asks, one of a few words.
+    """
+
+    access_log: AccessLog | None = None
+    meter: Meter | None = None
+    part_of: Callable[[str], str] = lambda path: ""
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What was found in the head of a request without a body."""
+
+    wanted: Wanted
+    is_head: bool
+    described: Described
+
+
 class Front:
     """What the connections of a process share. For the event loop's thread alone."""
 
@@ -68,14 +103,23 @@ class Front:
         source: Source | None,
         proxies: Networks,
         stale_seconds: float = 0,
+        watched: Watched | None = None,
     ) -> None:
         """See :func:`greenroom.server.serve.serve`."""
         self.timing = timing
+        self.watched = watched or Watched()
+        self.tallies = Tallies()
+        self._loop = loop
+        self._proxies = proxies
+        self._clients: dict[tuple[str, str], str] = {}
+        self._reported = float("-inf")
+        self._refused = 0
+        self._said_refused = float("-inf")
         self.addresses = Addresses(proxies)
         self.answers = Answers()
         self.refusals = Refusals()
         self.connections: set[Open] = set()
-        self.heads: dict[bytes, tuple[Wanted, bool]] = {}
+        self.heads: dict[bytes, Known] = {}
         self.pool = WsgiPool(application, threads, loop, locals_)
         self._changes = Changes(source, self.answers, stale_seconds) if source is not None else None
 
@@ -104,13 +148,13 @@ class Front:
             target.encode("latin-1"), (accept, scheme, host), preferred_coding(coding), etags
         )
 
-    def remember(self, head: bytes, wanted: Wanted, *, is_head: bool) -> None:
+    def remember(self, head: bytes, known: Known) -> None:
         """Remember what was read in the head of a request, which has no body."""
         if len(head) > LONGEST_HEAD:
             return
         if len(self.heads) >= MOST_HEADS:
             self.heads.clear()
-        self.heads[head] = wanted, is_head
+        self.heads[head] = known
 
     def find_now(self, wanted: Wanted) -> Answer | None:
         """The answer that is kept, if it holds now and that can be said at once.
@@ -137,9 +181,92 @@ class Front:
             return self.find_now(wanted)
         return self._found(wanted, changes, holds=await changes.look())
 
+    # --- watching ---
+
+    def is_proxy(self, peer: str) -> bool:
+        """Whether what this peer says of its clients is believed."""
+        return bool(self._proxies) and forwarding.is_within(peer, self._proxies)
+
+    def describe(
+        self, method: str | None, target: str, headers: Sequence[tuple[bytes, bytes]]
+    ) -> Described:
+        """What is logged and counted of the head of a request."""
+        watched, text = self.watched, ""
+        if watched.access_log is not None:
+            text = watched.access_log.named(method or "", target)
+        forwarded, given = "", None
+        if self._proxies:
+            given = access_log.given_id(headers)
+            forwarded = ",".join(
+                value.decode("latin-1") for name, value in headers if name == b"x-forwarded-for"
+            )
+        part = watched.part_of(target) if watched.meter is not None else ""
+        return Described(text, part, forwarded, given)
+
+    def note(self, seen: Seen, peer: str, sent: int, received: int, *, is_proxy: bool) -> None:
+        """Log and count a request that has ended.
+
+        Args:
+            seen: what is known of it.
+            peer: who has connected.
+            sent: how many bytes were sent.
+            received: how many came in.
+            is_proxy: whether the peer is a trusted proxy.
+        """
+        watched, seconds = self.watched, self._loop.time() - seen.began
+        if watched.meter is not None:
+            self.tallies.add(seen.of.part, seen.status, seconds, received, sent)
+        if watched.access_log is not None:
+            client = self._client(peer, seen.of.forwarded_for) if is_proxy else peer
+            watched.access_log.add(seen, sent, seconds, client)
+
+    def _client(self, peer: str, forwarded_for: str) -> str:
+        client = self._clients.get((peer, forwarded_for))
+        if client is None:
+            if len(self._clients) >= MOST_CLIENTS:
+                self._clients.clear()
+            client = forwarding.client(peer, forwarded_for, self._proxies)
+            self._clients[peer, forwarded_for] = client
+        return client
+
+    def note_refused_connection(self, address: str) -> None:
+        """An address has too many connections: count it, and say so once in a while."""
+        self.tallies.connections_refused += 1
+        self._refused += 1
+        now = self._loop.time()
+        if now - self._said_refused >= SAY_REFUSED_SECONDS:
+            log.warning("connections are refused", address=address, count=self._refused)
+            self._refused, self._said_refused = 0, now
+
+    def report(self) -> None:
+        """Pass on what was counted."""
+        meter = self.watched.meter
+        if meter is None:
+            return
+        tallies, self.tallies = self.tallies, Tallies()
+        pool, answers = self.pool, self.answers
+        state = State(
+            threads=pool.most,
+            busy=pool.busy,
+            waiting=pool.waiting,
+            connections=len(self.connections),
+            kept_answers=len(answers),
+            kept_bytes=answers.size,
+        )
+        try:
+            meter.add(tallies, state)
+        except (OSError, ValueError) as error:
+            log.warning("metrics cannot be written", reason=str(error))
+
     def check(self) -> None:
-        """Cut clients off that have had their time, and see what has changed."""
-        now = asyncio.get_running_loop().time()
+        """Cut clients off that have had their time, and see what has changed.
+
+        About once a second, what was counted is reported.
+        """
+        now = self._loop.time()
+        if now - self._reported >= REPORT_SECONDS:
+            self._reported = now
+            self.report()
         for connection in list(self.connections):
             connection.check(now)
         if self._changes is not None:

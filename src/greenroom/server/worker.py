@@ -28,9 +28,10 @@ from gunicorn.errors import HaltServer
 from gunicorn.glogging import Logger
 from gunicorn.workers.gasgi import ASGIWorker
 
+from greenroom import logs
 from greenroom.server.changes import Source
 from greenroom.server.connection import Connection
-from greenroom.server.front import Front, Timing
+from greenroom.server.front import Front, Timing, Watched
 from greenroom.server.wsgi_pool import Locals
 from greenroom.settings import Networks
 
@@ -57,6 +58,8 @@ class Served:
         proxies: where trusted proxies are, whose connections are other people's.
         stale_seconds: for so long public answers that are kept are sent while nobody can say
             whether they still hold.
+        watched: how requests are logged and counted.
+        on_exit: called in the parent, with the number of a worker process that has ended.
     """
 
     application: WSGIApplication
@@ -64,6 +67,8 @@ class Served:
     make_source: Callable[[], Source] | None = None
     proxies: Networks = ()
     stale_seconds: float = 0
+    watched: Watched | None = None
+    on_exit: Callable[[int], None] | None = None
 
 
 @dataclass(frozen=True)
@@ -111,6 +116,7 @@ class IndexApplication(BaseApplication):
             "asgi_loop": "asyncio",
             "http_parser": "python",
             "logger_class": _Log,
+            "child_exit": _tell_of_exit,
             "loglevel": "warning",
             "keepalive": KEEP_ALIVE,
             "timeout": plan.timing.heartbeat,
@@ -131,6 +137,13 @@ class IndexApplication(BaseApplication):
     def load(self) -> Served:  # type: ignore[override]  # what gunicorn only hands on
         """Make what is served, once, before the workers start."""
         return self.plan.make_served()
+
+
+def _tell_of_exit(arbiter: Arbiter, worker: ASGIWorker) -> None:
+    """Tell, in the parent, that a worker has ended."""
+    served = arbiter.app.callable
+    if isinstance(served, Served) and served.on_exit is not None:
+        served.on_exit(worker.pid)
 
 
 def run(application: IndexApplication) -> None:
@@ -218,11 +231,13 @@ class _Worker(ASGIWorker):
             signal.signal(sent_to_all, signal.SIG_IGN)
 
     def handle_quit_signal(self) -> None:
+        logs.finish()
         os._exit(0)
 
     def run(self) -> None:
         plan = self._plan()
         stop = threading.Event()
+        logs.write_in_background()
         housekeeper = self._start_background(plan, stop)
         try:
             self.loop.run_until_complete(self._serve())
@@ -230,6 +245,7 @@ class _Worker(ASGIWorker):
             stop.set()
             if housekeeper is not None:
                 housekeeper.join(PARTING)
+            logs.finish()
         sys.exit(0)
 
     async def _serve(self) -> None:
@@ -244,6 +260,7 @@ class _Worker(ASGIWorker):
             source=make_source() if make_source is not None else None,
             proxies=self.asgi.proxies,
             stale_seconds=self.asgi.stale_seconds,
+            watched=self.asgi.watched,
         )
         servers = [
             await loop.create_server(lambda: Connection(self, front), sock=listener.sock)
@@ -258,6 +275,7 @@ class _Worker(ASGIWorker):
         for server in servers:  # who comes now is told at once, and may turn to another server
             server.close()
         await self._finish(front, loop.time() + plan.timing.graceful)
+        front.report()
 
     async def _finish(self, front: Front, deadline: float) -> None:
         """Wait for what is in flight."""

@@ -20,6 +20,9 @@ from typing import Any, BinaryIO, Protocol, cast
 from wsgiref.types import WSGIApplication, WSGIEnvironment
 
 import greenlet
+import structlog
+
+from greenroom import request_notes
 
 log = logging.getLogger(__name__)
 
@@ -209,6 +212,10 @@ class Exchange:
         parent.switch()
 
     def _answer(self) -> None:
+        # A greenlet has context variables of its own: the lines of this request get its id.
+        request_id = request_notes.request_id(self._environ)
+        if request_id is not None:
+            structlog.contextvars.bind_contextvars(request_id=request_id)
         result: Iterable[bytes] | None = None
         try:
             result = self._pool.application(self._environ, self._start)
@@ -384,6 +391,21 @@ class WsgiPool:
         self._waiting.setdefault(address, deque()).append(exchange)
         self._count_waiting += 1
         return exchange
+
+    @property
+    def most(self) -> int:
+        """How many threads there may be."""
+        return self._most
+
+    @property
+    def busy(self) -> int:
+        """How many threads work on a request now."""
+        return len(self._threads) - len(self._idle)
+
+    @property
+    def waiting(self) -> int:
+        """How many requests wait for a thread."""
+        return self._count_waiting
 
     def close(self) -> None:
         """End the threads when they are done with what they do."""

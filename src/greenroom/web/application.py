@@ -1,6 +1,7 @@
 """Composes the application. The only place that names every part."""
 
 import linecache
+from collections.abc import Callable
 
 import pyramid_jinja2
 from pyramid.config import Configurator
@@ -23,6 +24,7 @@ PARTS = (
     "index.json_api",
     "index.simple",
     "index.xmlrpc",
+    "operators.metrics",
     "pages.account",
     "pages.admin",
     "pages.draft",
@@ -40,8 +42,19 @@ THREAD_LOCALS = ((manager, "stack", list),)
 """What of Pyramid's belongs to a request and lies in its thread: holder, attribute, first value."""
 
 
-def make_app(settings: Settings, *, services: Services | None = None) -> Router:
-    """The WSGI application. Many can live in one process; each has its own services."""
+def make_app(
+    settings: Settings,
+    *,
+    services: Services | None = None,
+    tell_metrics: Callable[[], bytes] | None = None,
+) -> Router:
+    """The WSGI application. Many can live in one process; each has its own services.
+
+    Args:
+        settings: what holds.
+        services: what it works on; opened where they are not given.
+        tell_metrics: gives the metrics of all processes; without it there are none.
+    """
     services = services or open_services(settings)
     config = Configurator(
         root_factory=Root,
@@ -56,6 +69,7 @@ def make_app(settings: Settings, *, services: Services | None = None) -> Router:
         },
     )
     config.registry.services = services
+    config.registry.tell_metrics = tell_metrics
     config.include("pyramid_tm")
     _add_templates(config)
     secure = (settings.url or "").startswith("https://")

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from pyramid.request import Request
 from sqlalchemy import select
 
 from greenroom.models import Token
@@ -29,7 +30,8 @@ def basic(text: str | bytes) -> str:
 
 def actor_name(site: Site, header: str | None) -> str:
     with site.services.reading() as uow:
-        return authentication.token_actor(header, uow).name
+        request = Request.blank("/", headers={} if header is None else {"Authorization": header})
+        return authentication.token_actor(request, uow).name
 
 
 @pytest.mark.parametrize(

@@ -10,12 +10,14 @@ from pyramid.csrf import SessionCSRFStoragePolicy
 from pyramid.request import Request as PyramidRequest
 from pyramid.session import JSONSerializer, SignedCookieSessionFactory
 
+from greenroom.counters import Counted, count
 from greenroom.models import User
 from greenroom.registry import accounts
 from greenroom.registry.accounts import SignedIn
 from greenroom.registry.errors import NotAuthenticated
 from greenroom.registry.permissions import ANONYMOUS, Actor, Person
 from greenroom.registry.unit_of_work import UnitOfWork
+from greenroom.request_notes import WHO
 
 TOKEN_USER = "__token__"  # noqa: S105 (a user name)
 INVALID = "Invalid or non-existent authentication information."
@@ -36,20 +38,26 @@ def actor(request: PyramidRequest, uow: UnitOfWork) -> Actor:
     """
     if request.headers.get("Authorization") is None:
         return acting(signed_in(request, uow))
-    return token_actor(request.headers.get("Authorization"), uow)
+    return token_actor(request, uow)
 
 
-def token_actor(header: str | None, uow: UnitOfWork) -> Actor:
-    """The actor of an Authorization header: ``Basic __token__:gr_…`` or ``Bearer gr_…``.
+def token_actor(request: PyramidRequest, uow: UnitOfWork) -> Actor:
+    """The actor of the Authorization header: ``Basic __token__:gr_…`` or ``Bearer gr_…``.
 
     Raises:
         NotAuthenticated: there is no header, or it has no valid token.
     """
-    token = _token(header)
+    token = _token(request.headers.get("Authorization"))
     # Databases differ in what text they can be asked for; no token of ours has any of the rest.
     if not token.isascii() or not token.isprintable():
         raise NotAuthenticated(INVALID)
-    return accounts.actor_of_token(uow, token)
+    try:
+        found = accounts.actor_of_token(uow, token)
+    except NotAuthenticated:
+        count(Counted.SIGN_IN_FAILURES, "token")
+        raise
+    request.environ[WHO] = accounts.prefix_of(token)
+    return found
 
 
 def _token(header: str | None) -> str:
@@ -80,6 +88,7 @@ def signed_in(request: PyramidRequest, uow: UnitOfWork) -> User | None:
     user = uow.db.get(User, user_id)
     if user is None or not hmac.compare_digest(stamp, accounts.session_stamp(user)):
         return None
+    request.environ[WHO] = user.username
     return user
 
 

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 import structlog
 from pyramid.response import Response
 
+from greenroom.counters import Counted, count
 from greenroom.storage import Blob, BlobMissing, StorageUnavailable
 from greenroom.web.http.request import Request
 
@@ -70,8 +71,10 @@ def send(
     try:
         return _with_body(request, response, sha256, size)
     except BlobMissing:
+        count(Counted.STORAGE_ERRORS, "missing")
         return _not_available(sha256, filename, "It is missing.")
     except _Damaged as damage:
+        count(Counted.STORAGE_ERRORS, "damaged")
         return _not_available(sha256, filename, str(damage))
 
 

@@ -9,14 +9,16 @@ from pyramid.exceptions import BadCSRFToken, PredicateMismatch, URLDecodeError
 from pyramid.httpexceptions import HTTPException, HTTPNotFound
 from pyramid.response import Response
 
-from greenroom.outages import Outage, outage_of
+from greenroom import redaction
+from greenroom.counters import Counted, count
+from greenroom.outages import Outage, Part, outage_of
 from greenroom.registry import errors
+from greenroom.request_notes import request_id
 from greenroom.web.http.cors import open_to_all_origins
 from greenroom.web.http.refusals import JSON, PROBLEM, RefusalFormat
 from greenroom.web.http.request import Request
 from greenroom.web.http.traversal import branch_of, refusals_at
 from greenroom.web.http.upload_refusals import upload_refusal
-from greenroom.web.http.urls import without_secrets
 
 FULL_RETRY_AFTER = 300
 """Seconds after which there may be room again for what was refused with 507."""
@@ -97,9 +99,11 @@ def unavailable(outage: Outage, request: Request) -> Response:
     structlog.get_logger("greenroom").error(
         f"{outage.part} unavailable",
         method=request.method,
-        path=without_secrets(request.path),
+        path=redaction.target(request.environ.get("PATH_INFO", "")),
         reason=outage.reason,
     )
+    if outage.part is Part.STORAGE:
+        count(Counted.STORAGE_ERRORS, "full" if outage.is_full else "unavailable")
     # Who is signed in is not asked: that would wait for the same database once more.
     request.__dict__["user"] = None
     status, title = (507, "Out of space") if outage.is_full else (503, "Not available")
@@ -127,13 +131,15 @@ def unexpected(error: Exception, request: Request) -> Response:
     structlog.get_logger("greenroom").error(
         "unexpected error",
         method=request.method,
-        path=without_secrets(request.path),
+        path=redaction.target(request.environ.get("PATH_INFO", "")),
         exc_info=error,
     )
     sentence = "Something went wrong in this index, and its operator can see what."
     if refusals_at(request) == PROBLEM:
         return _message(request, 500, "Internal error", [sentence])
-    return Response(f"{sentence} Try again later.\n", 500, content_type="text/plain")
+    name = request_id(request.environ)
+    which = f" This is request {name}." if name is not None else ""
+    return Response(f"{sentence} Try again later.{which}\n", 500, content_type="text/plain")
 
 
 def _message(request: Request, status: int, title: str, sentences: Sequence[str]) -> Response:

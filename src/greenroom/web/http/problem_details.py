@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field
 from pyramid.response import Response
 
+from greenroom.request_notes import request_id
 from greenroom.web.http.request import Request
 
 CONTENT_TYPE = "application/vnd.pypi.upload.v2+json"
@@ -59,6 +60,7 @@ class Problem(Answer):
     details: Annotated[str, Field(description="As `detail`, under the name that PEP 694 has.")]
     meta: AnswerMeta
     errors: Annotated[list[ProblemCause], Field(min_length=1)]
+    request_id: Annotated[str, Field(description="By which name the request stands in logs.")] = ""
 
 
 def problem(
@@ -69,7 +71,7 @@ def problem(
     ``code`` is stable and names the section of the page that ``type`` leads to; the sentences are
     all that is wrong, the first of them in ``detail`` too, which PEP 694 calls ``details``.
     """
-    body = {
+    body: dict[str, object] = {
         "type": request.urls.refusal(code),
         "status": status,
         "title": title,
@@ -78,6 +80,9 @@ def problem(
         "meta": {"api-version": API_VERSION},
         "errors": [{"source": code, "message": sentence} for sentence in sentences],
     }
+    name = request_id(request.environ)
+    if name is not None:
+        body["request-id"] = name
     response = Response(
         json.dumps(Problem.checked(body)).encode(), status, content_type=PROBLEM_TYPE
     )

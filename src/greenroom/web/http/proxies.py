@@ -7,7 +7,6 @@ that client and to no other: no shared cache keeps an answer that has such an ad
 
 import re
 from collections.abc import Callable
-from ipaddress import IPv4Address, IPv6Address, ip_address
 from urllib.parse import unquote, urlsplit
 
 from pyramid.config import Configurator
@@ -15,11 +14,16 @@ from pyramid.registry import Registry
 from pyramid.response import Response
 from pyramid.tweens import INGRESS
 
+from greenroom.forwarding import client, is_within
 from greenroom.settings import Networks, Settings
 from greenroom.web.http.request import Request
 
 Handler = Callable[[Request], Response]
 
+_OF_PROXIES = (
+    *("Forwarded", "Via", "X-Forwarded-For", "X-Forwarded-Host", "X-Forwarded-Proto"),
+    "X-Real-IP",
+)
 _HOST = re.compile(r"([A-Za-z0-9_.-]+|\[[0-9A-Fa-f:.]+\])(:[0-9]{1,5})?")
 
 
@@ -63,18 +67,12 @@ def _keep_from_others(response: Response) -> None:
 
 
 def _believe_proxies(request: Request, trusted: Networks) -> None:
-    """Take client, scheme and host from the forwarding headers, as far as they are trusted.
-
-    ``X-Forwarded-For`` is read from the right: each proxy appended the address it saw, so the first
-    that is no trusted proxy is the client's, and what stands left of it may be invented.
-    """
-    if not trusted or not _is_within(request.remote_addr, trusted):
+    """Take client, scheme and host from the forwarding headers, as far as they are trusted."""
+    peer = request.remote_addr
+    if not trusted or peer is None or not is_within(peer, trusted):
+        request.names_client_as_stranger = any(name in request.headers for name in _OF_PROXIES)
         return
-    for hop in reversed(request.headers.get("X-Forwarded-For", "").split(",")):
-        if _is_address(hop.strip()):
-            request.remote_addr = hop.strip()
-        if not _is_within(hop.strip(), trusted):
-            break
+    request.remote_addr = client(peer, request.headers.get("X-Forwarded-For", ""), trusted)
     scheme = _last(request.headers.get("X-Forwarded-Proto"))
     if scheme in ("http", "https"):
         request.scheme = scheme
@@ -85,21 +83,3 @@ def _believe_proxies(request: Request, trusted: Networks) -> None:
 
 def _last(header: str | None) -> str:
     return (header or "").rpartition(",")[2].strip()
-
-
-def _is_address(text: str) -> bool:
-    try:
-        ip_address(text)
-    except ValueError:
-        return False
-    return True
-
-
-def _is_within(text: str | None, networks: Networks) -> bool:
-    if text is None or not _is_address(text):
-        return False
-    address: IPv4Address | IPv6Address = ip_address(text)
-    if isinstance(address, IPv6Address):
-        # A server that listens on both families shows IPv4 addresses inside IPv6 ones.
-        address = address.ipv4_mapped or address
-    return any(address in network for network in networks)

@@ -13,6 +13,7 @@ from pyramid.renderers import render
 from pyramid.response import Response
 
 from greenroom.registry import errors
+from greenroom.request_notes import request_id
 from greenroom.web.http.problem_details import problem
 from greenroom.web.http.request import Request
 
@@ -66,7 +67,8 @@ class RefusalFormat:
 def _page(
     request: Request, status: int, code: str, title: str, sentences: Sequence[str]
 ) -> Response:
-    page = render("http/error.jinja2", {"title": title, "sentences": sentences}, request)
+    values = {"title": title, "sentences": sentences, "request_id": request_id(request.environ)}
+    page = render("http/error.jinja2", values, request)
     return Response(page, status, content_type="text/html")
 
 

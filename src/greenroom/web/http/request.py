@@ -34,6 +34,9 @@ class Request(PyramidRequest):
     The proxies' middleware lets no shared cache keep such an answer.
     """
 
+    names_client_as_stranger: bool = False
+    """Whether a proxy that is not trusted has passed it on, so that nobody knows whose it is."""
+
     # Beyond it WebOb writes a body to a file, which it does not close.
     request_body_tempfile_limit = LARGEST_FORM
 

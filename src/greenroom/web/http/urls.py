@@ -2,7 +2,7 @@
 
 import re
 from typing import Protocol
-from urllib.parse import quote, urlencode
+from urllib.parse import quote, unquote, urlencode
 
 STAGED = "?staged=true"
 """What makes the address of uploads that of staged ones."""
@@ -10,10 +10,40 @@ STAGED = "?staged=true"
 _LITERAL = "!+"
 """Of versions and file names. Proxies that quote again what is quoted would break them."""
 
+_PARTS = {
+    "": "pages",
+    "_health": "operators",
+    "_metrics": "operators",
+    "_ready": "operators",
+    "account": "pages",
+    "admin": "pages",
+    "api": "uploads",
+    "draft": "drafts",
+    "help": "pages",
+    "legacy": "uploads",
+    "manage": "pages",
+    "p": "pages",
+    "packages": "files",
+    "project": "pages",
+    "pypi": "json",
+    "robots.txt": "feeds",
+    "rss": "feeds",
+    "search": "pages",
+    "simple": "simple",
+    "sitemap.xml": "feeds",
+    "static": "static",
+    "upload": "uploads",
+    "user": "pages",
+}
+"""Which part of the index the first segment of a path asks, for those who count requests."""
+
+ELSEWHERE = "elsewhere"
+"""What asks none of the parts."""
+
+PARTS = frozenset({*_PARTS.values(), ELSEWHERE})
+
 _PLAIN = re.compile(r"[A-Za-z0-9_.~!+-]*", re.ASCII)
 """What stays as it is when it is quoted, as nearly every name of a file does."""
-
-_SLUG = re.compile(r"(/draft/[A-Za-z0-9]{4})[A-Za-z0-9]*")
 
 
 class HasName(Protocol):
@@ -240,6 +270,16 @@ class Urls:
         return "".join([self._base, "/", *(f"{_quoted(name)}/" for name in names)])
 
 
+def part_of(target: str) -> str:
+    """Which part of the index a request asks: one of ``PARTS``, by the first segment of its path.
+
+    Args:
+        target: as it was sent, without a path that a proxy has taken off.
+    """
+    first = target.partition("?")[0].lstrip("/").partition("/")[0]
+    return _PARTS.get(unquote(first), ELSEWHERE) if target else ELSEWHERE
+
+
 def published_file_path(sha256: str, filename: str) -> str:
     """The path of a published file, relative to the root of the index, quoted, without a leading /.
 
@@ -251,11 +291,6 @@ def published_file_path(sha256: str, filename: str) -> str:
 def draft_file_path(filename: str) -> str:
     """The path of a draft's file, relative to the project's page of the draft's simple index."""
     return f"../../files/{_quoted(filename)}"
-
-
-def without_secrets(path: str) -> str:
-    """A path as it may be logged: of a draft's slug it shows the first four characters."""
-    return _SLUG.sub(r"\1…", path)
 
 
 def _quoted(name: str) -> str:

@@ -5,6 +5,7 @@ from typing import TypeAlias
 from pyramid.httpexceptions import HTTPNotFound, HTTPSeeOther
 from pyramid.view import view_config
 
+from greenroom.counters import Counted, count
 from greenroom.registry import accounts
 from greenroom.registry.audit_reading import LinePage, Place, Wanted, of_person
 from greenroom.registry.errors import InvalidRequest
@@ -95,6 +96,7 @@ def sign_in(context: Account, request: Request) -> View:
         _address(request),
     )
     if user is None:
+        count(Counted.SIGN_IN_FAILURES, "password")
         form.form_errors.append(_WRONG)
         return invalid(request, page, status=403)
     authentication.sign_in(request, user)

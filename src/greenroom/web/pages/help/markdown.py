@@ -23,6 +23,7 @@ NAMES = (
     "maintaining",
     "http",
     "operating",
+    "monitoring",
 )
 
 # The renderer puts this before the address of each heading, for what others wrote.

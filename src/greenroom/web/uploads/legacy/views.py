@@ -40,6 +40,7 @@ from greenroom.web.http.problem_details import API_VERSION
 from greenroom.web.http.refusals import TEXT
 from greenroom.web.http.request import Request
 from greenroom.web.http.upload_refusals import upload_refusal
+from greenroom.web.uploads.counting import counted_upload
 from greenroom.web.uploads.legacy import forms
 from greenroom.web.uploads.legacy.advice import sentences
 from greenroom.web.uploads.legacy.forms import BadForm, Fields, MissingField, RetiredAction
@@ -67,11 +68,12 @@ _STATUS: dict[type[Refusal], int] = {NotAuthenticated: 403, RetiredAction: 410}
 def upload(context: LegacyUpload, request: Request) -> Response:
     """Take one file into the index, or say why not."""
     try:
-        if is_compressed(request):
-            raise BadForm(COMPRESSED)
-        reception = _Reception(request)
-        with reception.received() as form:
-            return _take(reception, form)
+        with counted_upload():
+            if is_compressed(request):
+                raise BadForm(COMPRESSED)
+            reception = _Reception(request)
+            with reception.received() as form:
+                return _take(reception, form)
     except Refusal as refusal:
         return _refused(request, refusal)
 
@@ -192,7 +194,7 @@ def _take(reception: _Reception, form: ReceivedForm) -> Response:
 
 
 def _actor(request: Request, uow: UnitOfWork) -> Actor:
-    return authentication.token_actor(request.headers.get("Authorization"), uow)
+    return authentication.token_actor(request, uow)
 
 
 def _query(request: Request) -> Fields:

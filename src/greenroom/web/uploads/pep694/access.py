@@ -18,7 +18,7 @@ def authenticated(request: Request, uow: UnitOfWork) -> Actor:
     Raises:
         NotAuthenticated: there is no valid token.
     """
-    return authentication.token_actor(request.headers.get("Authorization"), uow)
+    return authentication.token_actor(request, uow)
 
 
 def begin(request: Request) -> Actor:

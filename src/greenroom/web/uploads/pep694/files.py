@@ -25,6 +25,7 @@ from greenroom.registry.uploads import Authenticate
 from greenroom.web.http.draft_nodes import DraftFile
 from greenroom.web.http.problem_details import API_VERSION
 from greenroom.web.http.request import Request
+from greenroom.web.uploads.counting import counted_upload
 from greenroom.web.uploads.pep694.access import authenticated, authorized
 from greenroom.web.uploads.pep694.body_stream import receive
 from greenroom.web.uploads.pep694.requests import (
@@ -140,7 +141,8 @@ def complete(context: FileUploadSession, request: Request) -> Response:
     authorized(request, context.draft)
     parse(request, Empty)
     request.commit_unit_of_work()
-    upload_sessions.complete_upload(services, _authenticate(request), place)
+    with counted_upload():
+        upload_sessions.complete_upload(services, _authenticate(request), place)
     with services.reading() as uow:
         draft, upload = upload_sessions.get(uow, place)
         actor = authenticated(request, uow)

@@ -1,0 +1,63 @@
+"""How a server is watched, as the settings say: its log of requests, and its metrics."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from greenroom import logs
+from greenroom.metrics_folder import metrics_folder
+from greenroom.registry.unit_of_work import Services
+from greenroom.server.access_log import AccessLog
+from greenroom.server.front import Watched
+from greenroom.settings import Settings
+from greenroom.web.http.urls import part_of
+
+
+@dataclass(frozen=True)
+class Watching:
+    """What the parts of a server need for it.
+
+    Attributes:
+        watched: for the server.
+        tell_metrics: for the application; None where there are no metrics.
+        on_exit: to be called with the number of a process that has ended.
+    """
+
+    watched: Watched
+    tell_metrics: Callable[[], bytes] | None = None
+    on_exit: Callable[[int], None] | None = None
+
+
+@contextmanager
+def prepared(settings: Settings) -> Iterator[Path | None]:
+    """The folder of the metrics, while the server runs; None where nobody may see any."""
+    if settings.metrics_token is None and not settings.metrics_networks:
+        yield None
+        return
+    with metrics_folder(settings.data) as folder:
+        yield folder
+
+
+def watch(settings: Settings, services: Services, folder: Path | None) -> Watching:
+    """Watch a server, before its processes are forked.
+
+    Args:
+        settings: what is to be logged.
+        services: what the application works on.
+        folder: where the metrics are.
+    """
+    access_log = None
+    if settings.access_log != "off":
+        access_log = AccessLog(
+            logs.write_line,
+            as_json=settings.log_format == "json",
+            errors_only=settings.access_log == "errors",
+        )
+    if folder is None:
+        return Watching(Watched(access_log))
+    # The library looks for the folder when it is imported.
+    from greenroom.metrics import Metrics, process_has_ended
+
+    metrics = Metrics(folder, services)
+    return Watching(Watched(access_log, metrics, part_of), metrics.exposition, process_has_ended)
