@@ -38,6 +38,9 @@ from greenroom.models import (
 from greenroom.models.base import UTCDateTime
 from greenroom.registry.names import canonical_version, lookup_name
 
+WHEN_PUBLISHED = Release.published
+"""When a release became public: for queries that read it as a column, and decide nothing by it."""
+
 # Releases, when only the newest of each project is wanted.
 _MOST_LOOKED_AT = 1000
 

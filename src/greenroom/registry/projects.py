@@ -507,15 +507,8 @@ def _journal_role(uow: UnitOfWork, actor: Actor, project: Project, action: str) 
 
 
 def _check_not_confusable(uow: UnitOfWork, name: str, normalized: NormalizedName) -> None:
-    similar = uow.db.scalar(
-        select(Project.name)
-        .where(
-            Project.confusable_name == confusable_form(normalized),
-            is_taken(uow),
-        )
-        .order_by(Project.id)
-        .limit(1)
-    )
+    asked = {"name": confusable_form(normalized), "now": uow.now}
+    similar = run(uow.db, _SIMILAR, asked).scalar()
     if similar is not None:
         # A name that only drafts hold is their secret.
         public = catalogue.name_like(uow.db, confusable_form(normalized))
@@ -526,13 +519,16 @@ def _check_not_confusable(uow: UnitOfWork, name: str, normalized: NormalizedName
         )
 
 
+_SIMILAR = (
+    select(Project.name)
+    .where(Project.confusable_name == bindparam("name"), IS_TAKEN_NOW)
+    .order_by(Project.id)
+    .limit(1)
+)
+
+
 def _check_not_retired(uow: UnitOfWork, name: str, normalized: NormalizedName) -> None:
-    retired = uow.db.scalar(
-        select(RetiredName.normalized_name)
-        .where(RetiredName.confusable_name == confusable_form(normalized))
-        .order_by(RetiredName.normalized_name)
-        .limit(1)
-    )
+    retired = run(uow.db, _RETIRED, {"name": confusable_form(normalized)}).scalar()
     if retired is not None:
         fact = (
             f"The name {name!r} is that of a project that was deleted."
@@ -543,6 +539,14 @@ def _check_not_retired(uow: UnitOfWork, name: str, normalized: NormalizedName) -
             f"{fact} The name of a deleted project is not given out again, so that nobody takes "
             "over its users: choose another one."
         )
+
+
+_RETIRED = (
+    select(RetiredName.normalized_name)
+    .where(RetiredName.confusable_name == bindparam("name"))
+    .order_by(RetiredName.normalized_name)
+    .limit(1)
+)
 
 
 def _check_rate(uow: UnitOfWork, actor: Actor, limit: int, within: timedelta, length: str) -> None:

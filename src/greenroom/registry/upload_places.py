@@ -14,7 +14,7 @@ from sqlalchemy import Select, bindparam, select
 from greenroom.core_metadata import CoreMetadata
 from greenroom.database import run
 from greenroom.models import Draft, File, Project, ProjectStatus, Release, Role, status_of
-from greenroom.registry import live_drafts, projects
+from greenroom.registry import catalogue, live_drafts, projects
 from greenroom.registry.names import canonical_version, lookup_name
 from greenroom.registry.unit_of_work import UnitOfWork
 
@@ -176,7 +176,7 @@ _PLACE: _Query = (
         projects.SIZE.correlate(None).scalar_subquery(),
         Release.id,
         Release.version,
-        Release.published,
+        catalogue.WHEN_PUBLISHED,
         Draft.id,
         Draft.key,
         Draft.project_name,

@@ -36,7 +36,7 @@ class SessionFile(Answer):
 
     status: Literal["pending", "processing", "completed", "error"]
     link: Annotated[Url, Field(description="GET: the file, once it is completed. DELETE: remove.")]
-    notices: Annotated[list[str], Field(description="Sentences for people.")] = []  # noqa: RUF012
+    notices: Annotated[list[str], Field(default_factory=list, description="Sentences for people.")]
 
 
 class SessionBody(Answer):
