@@ -4,7 +4,6 @@ import contextlib
 import errno
 import hashlib
 import os
-import shutil
 import tempfile
 from collections.abc import Iterable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -16,13 +15,10 @@ from typing import BinaryIO, Literal, Protocol, Self
 
 from packaging.version import Version
 
+from greenroom.registry.arriving import FULL, Room
 from greenroom.registry.errors import OutOfSpace
 
-RESERVE = 64 * 2**20
-"""So many bytes of the disk stay free: uploads are refused before that."""
-
 _LOOK_EVERY = 32 * 2**20
-_FULL = "The index has no space left for uploads: tell its operator, and try again later."
 
 PackageType = Literal["sdist", "bdist_wheel"]
 
@@ -110,16 +106,6 @@ class TooManyBytes(Exception):
         self.limit = limit
 
 
-def _check_space(folder: Path) -> None:
-    """Refuse to write into a folder whose disk is nearly full: the database needs room as well.
-
-    Raises:
-        OutOfSpace: it is.
-    """
-    if shutil.disk_usage(folder).free < RESERVE:
-        raise OutOfSpace(_FULL)
-
-
 class _Hash(Protocol):
     def update(self, data: bytes | bytearray, /) -> None: ...
     def hexdigest(self) -> str: ...
@@ -202,12 +188,15 @@ class Receiver:
         Raises:
             OutOfSpace: the disk is nearly full.
         """
-        _check_space(folder)
-        self._folder = folder
+        self._room = Room(folder, min(limit + 1, _LOOK_EVERY))
         self._limit = limit
         self._size = 0
         self._digests = _Digests(digests)
-        number, path = tempfile.mkstemp(prefix="upload-", dir=folder)
+        try:
+            number, path = tempfile.mkstemp(prefix="upload-", dir=folder)
+        except OSError as error:
+            self._room.free()
+            raise _refused(error) from error
         self._path = Path(path)
         self._file: BinaryIO = os.fdopen(number, "wb", buffering=0)
 
@@ -218,25 +207,23 @@ class Receiver:
             TooManyBytes: they are more than may arrive.
             OutOfSpace: the disk is full, or nearly so.
         """
-        before = self._size
         self._size += len(piece)
         if self._size > self._limit:
             raise TooManyBytes(self._limit)
-        if before // _LOOK_EVERY != self._size // _LOOK_EVERY:
-            _check_space(self._folder)
+        self._room.need(len(piece), _LOOK_EVERY)
         self._digests.add(piece)
         left = memoryview(piece)
         try:
             while left:  # a disk that is nearly full takes a part
                 left = left[self._file.write(left) :]
         except OSError as error:
-            if error.errno in (errno.ENOSPC, errno.EDQUOT):
-                raise OutOfSpace(_FULL) from error
-            raise
+            raise _refused(error) from error
+        self._room.use(len(piece))
 
     def received(self) -> Received:
         """What has arrived; nothing more may."""
         self._file.close()
+        self._room.close()
         return Received(self._path, self._size, self._digests.finished())
 
     def remove(self) -> None:
@@ -244,6 +231,7 @@ class Receiver:
         with contextlib.suppress(OSError):
             self._file.close()
         self._path.unlink(missing_ok=True)
+        self._room.free()
 
     def __enter__(self) -> Self:
         return self
@@ -255,3 +243,8 @@ class Receiver:
         traceback: TracebackType | None,
     ) -> None:
         self.remove()
+
+
+def _refused(error: OSError) -> Exception:
+    """What it is for whoever sends the file that it could not be written."""
+    return OutOfSpace(FULL) if error.errno in (errno.ENOSPC, errno.EDQUOT) else error

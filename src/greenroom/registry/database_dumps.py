@@ -68,9 +68,7 @@ def _dumped_sqlite(database: Database, path: Path) -> Iterator[Session]:
         # One file, that needs no others beside it.
         target.execute("PRAGMA journal_mode = DELETE")
     engine = sqlalchemy.create_engine(
-        "sqlite://",
-        creator=lambda: sqlite3.connect(f"{path.as_uri()}?mode=ro", uri=True),
-        poolclass=NullPool,
+        "sqlite://", creator=lambda: sqlite3.connect(path), poolclass=NullPool
     )
     with Session(engine) as session:
         yield session
