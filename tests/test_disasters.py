@@ -4,21 +4,18 @@ import re
 import shutil
 import subprocess
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
 from greenroom.registry import accounts, housekeeping, storage_identity
 from greenroom.registry.trash import TooMuchAtOnce
-from greenroom.registry.unit_of_work import Services
-from greenroom.services import open_services
-from greenroom.settings import load_settings
 from greenroom.storage import Shelf
 from tests import factories
 from tests.artifacts import make_wheel
 from tests.s3_server import S3Server, s3_server
 from tests.serving import command, plain_environment, serving
+from tests.whole_index import opened
 
 VERSIONS = 12
 
@@ -45,16 +42,6 @@ def environment(
             "GREENROOM_S3_ENDPOINT": server.endpoint,
         }
     return environment
-
-
-@contextmanager
-def opened(environment: dict[str, str]) -> Iterator[Services]:
-    services = open_services(load_settings(environment))
-    services.database.upgrade()
-    try:
-        yield services
-    finally:
-        services.database.close()
 
 
 def stock(environment: dict[str, str], folder: Path, *versions: str) -> None:

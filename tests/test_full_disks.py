@@ -16,7 +16,7 @@ import pytest
 import sqlalchemy
 
 from greenroom.outages import outage_of
-from greenroom.registry import artifacts, housekeeping, readiness, storage_identity, verification
+from greenroom.registry import arriving, housekeeping, readiness, storage_identity, verification
 from greenroom.services import open_services
 from greenroom.settings import Settings
 from tests.artifacts import make_wheel
@@ -171,7 +171,7 @@ class Index:
 
 @pytest.fixture(autouse=True)
 def _disks_may_become_full(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(artifacts, "RESERVE", 0)
+    monkeypatch.setattr(arriving, "RESERVE", 0)
     monkeypatch.setattr(readiness, "_KEPT_WHEN_WELL", 0)
     monkeypatch.setattr(readiness, "_KEPT_WHEN_NOT", 0)
 

@@ -935,7 +935,7 @@ def keep_house(services: Services, dry_run: bool, force: bool) -> None:
 
 
 @greenroom.command("backup")
-@click.argument("destination", metavar="DIR|s3://BUCKET/PREFIX")
+@click.argument("destination", metavar="DEST")
 @click.option("--keep", type=click.IntRange(1), metavar="N", help="Keep the last N snapshots only.")
 @click.option("--verify", is_flag=True, help="Read what is there, and copy again what is damaged.")
 @click.option("--list", "only_list", is_flag=True, help="List the snapshots that are there.")
@@ -951,8 +951,9 @@ def backup(
     s3_endpoint: str | None,
     as_json: bool,
 ) -> None:
-    """Copy the database, and the files that are not there yet, while the index runs.
+    """Copy the database to DEST, and the files that are not there yet, while the index runs.
 
+    DEST is a folder, or s3://bucket/prefix; what was backed up there before stays.
     Exit status 1 when a file of the index is missing or damaged: the rest is copied then, and no
     older snapshot is removed.
     """
@@ -1040,13 +1041,14 @@ def _print_lost(lost: list[backups.Lost]) -> None:
 
 
 @greenroom.command("restore")
-@click.argument("source", metavar="DIR|s3://BUCKET/PREFIX")
+@click.argument("source", metavar="SOURCE")
 @click.option("--snapshot", metavar="NAME", help="Which snapshot; the newest by default.")
 @click.option("--s3-endpoint", metavar="URL", help="The service of the bucket, if another one.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object, for scripts.")
 def restore(source: str, snapshot: str | None, s3_endpoint: str | None, as_json: bool) -> None:
-    """Restore a backup into an empty index, and go on where that was interrupted.
+    """Restore the backup in SOURCE into an empty index, or go on where that was interrupted.
 
+    SOURCE is a folder, or s3://bucket/prefix, that 'greenroom backup' has written to.
     Exit status 1 when a file is missing in the backup: all others are there then.
     """
     with _open(may_begin=True, check=None) as services, _stopped(services):

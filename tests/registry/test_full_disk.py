@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from greenroom.registry import artifacts
-from greenroom.registry.artifacts import RESERVE, Receiver
+from greenroom.registry.arriving import RESERVE, bytes_arriving
+from greenroom.registry.artifacts import Receiver
 from greenroom.registry.errors import OutOfSpace
 
 Disk = Callable[[int], None]
@@ -63,3 +64,27 @@ def test_a_write_that_finds_no_room_is_a_refusal(tmp_path: Path, number: int) ->
         with pytest.raises(OutOfSpace):
             receiver.add(b"x")
     assert list(tmp_path.iterdir()) == []
+
+
+def test_all_that_arrives_at_once_stays_out_of_the_reserve(
+    tmp_path: Path, free: Disk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(artifacts, "_LOOK_EVERY", 1000)
+    free(RESERVE + 1500)
+    with (
+        Receiver(tmp_path, limit=10_000) as first,
+        Receiver(tmp_path, limit=400) as second,
+        Receiver(tmp_path, limit=10_000),
+    ):
+        with pytest.raises(OutOfSpace):
+            Receiver(tmp_path, limit=1)
+        second.add(b"x" * 400)
+        second.received()
+        first.add(b"x" * 900)
+        assert bytes_arriving(tmp_path) == 1300
+        free(RESERVE + 200)
+        with pytest.raises(OutOfSpace):
+            first.add(b"x" * 200)
+    assert bytes_arriving(tmp_path) == 0
+    with Receiver(tmp_path, limit=1):
+        assert len(list(tmp_path.iterdir())) == 1

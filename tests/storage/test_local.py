@@ -12,7 +12,14 @@ from pathlib import Path
 
 import pytest
 
-from greenroom.storage import BlobMissing, LocalStorage, StorageFull, open_copy
+from greenroom.storage import (
+    BlobMissing,
+    LocalStorage,
+    Shelf,
+    StorageFull,
+    StorageUnavailable,
+    open_copy,
+)
 from greenroom.storage.disk import clone
 from greenroom.storage.local import blob_path
 from tests.storage.keeping import CONTENT, DIGEST, OTHER, content_of, keep, received
@@ -154,6 +161,42 @@ def test_a_local_put_that_fails_leaves_nothing(
 
     assert DIGEST not in local
     assert list(local.incoming.iterdir()) == [path]
+
+
+@pytest.mark.parametrize(
+    ("number", "kind"),
+    [
+        (errno.EDQUOT, StorageFull),
+        (errno.EIO, StorageUnavailable),
+        (errno.EROFS, StorageUnavailable),
+        (errno.EACCES, StorageUnavailable),
+    ],
+)
+def test_what_the_disk_answers_is_an_outage_of_the_storage(
+    local: LocalStorage,
+    monkeypatch: pytest.MonkeyPatch,
+    number: int,
+    kind: type[StorageUnavailable],
+) -> None:
+    path = received(local)
+    local.put(path, DIGEST)
+
+    def answer(*_: object) -> None:
+        raise OSError(number, os.strerror(number))
+
+    for name in ("replace", "fsync"):
+        with monkeypatch.context() as patch:
+            patch.setattr(os, name, answer)
+            for act in (
+                lambda: local.put(path, OTHER),
+                lambda: local.mark("text"),
+                lambda: local.move(DIGEST, Shelf.KEPT, Shelf.TRASH),
+            ):
+                with pytest.raises(StorageUnavailable, match=os.strerror(number)) as raised:
+                    act()
+                assert type(raised.value) is kind
+        local.move(DIGEST, Shelf.TRASH, Shelf.KEPT)
+    assert content_of(local, DIGEST) == CONTENT
 
 
 @pytest.fixture

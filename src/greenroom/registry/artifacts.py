@@ -3,7 +3,6 @@
 import contextlib
 import hashlib
 import os
-import shutil
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -15,14 +14,11 @@ from typing import BinaryIO, Literal, Protocol, Self
 
 from packaging.version import Version
 
+from greenroom.registry.arriving import FULL, Room
 from greenroom.registry.errors import OutOfSpace
 from greenroom.storage import StorageFull, disk_errors
 
-RESERVE = 64 * 2**20
-"""So many bytes of the disk stay free: uploads are refused before that."""
-
 _LOOK_EVERY = 32 * 2**20
-_FULL = "The index has no space left for uploads: tell its operator, and try again later."
 
 PackageType = Literal["sdist", "bdist_wheel"]
 
@@ -110,26 +106,6 @@ class TooManyBytes(Exception):
         self.limit = limit
 
 
-def has_room(folder: Path) -> bool:
-    """Whether the disk of a folder has more free than what stays free.
-
-    Raises:
-        greenroom.storage.StorageUnavailable: nobody can say.
-    """
-    with disk_errors(folder):
-        return shutil.disk_usage(folder).free >= RESERVE
-
-
-def _check_space(folder: Path) -> None:
-    """Refuse to write into a folder whose disk is nearly full: the database needs room as well.
-
-    Raises:
-        OutOfSpace: it is.
-    """
-    if not has_room(folder):
-        raise OutOfSpace(_FULL)
-
-
 @contextlib.contextmanager
 def _writing(folder: Path) -> Iterator[None]:
     """Turn what the disk of the folder says, which takes no more, into ``OutOfSpace``.
@@ -141,7 +117,7 @@ def _writing(folder: Path) -> Iterator[None]:
         with disk_errors(folder):
             yield
     except StorageFull as error:
-        raise OutOfSpace(_FULL) from error
+        raise OutOfSpace(FULL) from error
 
 
 class _Hash(Protocol):
@@ -227,13 +203,17 @@ class Receiver:
             OutOfSpace: the disk is nearly full.
             greenroom.storage.StorageUnavailable: it cannot be written to.
         """
-        _check_space(folder)
-        self._folder = folder
+        self._room = Room(folder, min(limit + 1, _LOOK_EVERY))
         self._limit = limit
         self._size = 0
         self._digests = _Digests(digests)
-        with _writing(folder):
-            number, path = tempfile.mkstemp(prefix="upload-", dir=folder)
+        self._folder = folder
+        try:
+            with _writing(folder):
+                number, path = tempfile.mkstemp(prefix="upload-", dir=folder)
+        except BaseException:
+            self._room.free()
+            raise
         self._path = Path(path)
         self._file: BinaryIO = os.fdopen(number, "wb", buffering=0)
 
@@ -245,21 +225,21 @@ class Receiver:
             OutOfSpace: the disk is full, or nearly so.
             greenroom.storage.StorageUnavailable: it cannot be written to.
         """
-        before = self._size
         self._size += len(piece)
         if self._size > self._limit:
             raise TooManyBytes(self._limit)
-        if before // _LOOK_EVERY != self._size // _LOOK_EVERY:
-            _check_space(self._folder)
+        self._room.need(len(piece), _LOOK_EVERY)
         self._digests.add(piece)
         left = memoryview(piece)
         with _writing(self._folder):
             while left:  # a disk that is nearly full takes a part
                 left = left[self._file.write(left) :]
+        self._room.use(len(piece))
 
     def received(self) -> Received:
         """What has arrived; nothing more may."""
         self._file.close()
+        self._room.close()
         return Received(self._path, self._size, self._digests.finished())
 
     def remove(self) -> None:
@@ -267,6 +247,7 @@ class Receiver:
         with contextlib.suppress(OSError):
             self._file.close()
         self._path.unlink(missing_ok=True)
+        self._room.free()
 
     def __enter__(self) -> Self:
         return self

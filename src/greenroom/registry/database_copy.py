@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -17,6 +18,8 @@ from greenroom.registry.errors import Refusal
 from greenroom.registry.progress import Progress
 
 _BATCH = 500
+_ENDING_SECONDS = 15.0
+_LOOK_EVERY = 0.2
 _MODULUS = 2**256
 
 Row = Mapping[str, object]
@@ -68,18 +71,29 @@ def copy(source: Database, target: Database, progress: Progress) -> list[Copied]
 
 
 def is_used(database: Database) -> bool:
-    """Whether somebody else is connected to a database of PostgreSQL, as far as one may know."""
+    """Whether somebody else is connected to a database of PostgreSQL, as far as one may know.
+
+    Whoever is just ending has some seconds to do so: a server that was stopped, or what a command
+    left behind that was killed.
+    """
     if database.is_sqlite:
         return False
     database.close()  # what is pooled here is not somebody else's
+    deadline = time.monotonic() + _ENDING_SECONDS
+    while _others(database):
+        if time.monotonic() > deadline:
+            return True
+        time.sleep(_LOOK_EVERY)
+    return False
+
+
+def _others(database: Database) -> int:
+    query = text(
+        "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() "
+        "AND pid <> pg_backend_pid() AND backend_type = 'client backend'"
+    )
     with database.reading() as session:
-        others = session.scalar(
-            text(
-                "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() "
-                "AND pid <> pg_backend_pid() AND backend_type = 'client backend'"
-            )
-        )
-    return bool(others)
+        return session.scalar(query) or 0
 
 
 def _check_empty(writing: Session) -> None:

@@ -2,11 +2,14 @@
 
 import os
 import re
+import shutil
 import sqlite3
 import subprocess
+import tempfile
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
+from typing import BinaryIO
 
 import sqlalchemy
 from sqlalchemy import text
@@ -19,6 +22,7 @@ from greenroom.registry.errors import Refusal
 from greenroom.storage.disk import flush
 
 _PAGES = 4096
+_PIECE = 256 * 1024
 _SQLITE = "sqlite"
 _POSTGRESQL = "postgresql"
 
@@ -68,9 +72,7 @@ def _dumped_sqlite(database: Database, path: Path) -> Iterator[Session]:
         # One file, that needs no others beside it.
         target.execute("PRAGMA journal_mode = DELETE")
     engine = sqlalchemy.create_engine(
-        "sqlite://",
-        creator=lambda: sqlite3.connect(f"{path.as_uri()}?mode=ro", uri=True),
-        poolclass=NullPool,
+        "sqlite://", creator=lambda: sqlite3.connect(path), poolclass=NullPool
     )
     with Session(engine) as session:
         yield session
@@ -88,8 +90,9 @@ def _dumped_postgresql(database: Database, path: Path) -> Iterator[Session]:
         _run(
             database,
             "pg_dump",
-            *("--format=custom", f"--file={path}", f"--snapshot={snapshot}"),
+            *("--format=custom", f"--snapshot={snapshot}"),
             *("--no-owner", "--no-privileges", "--no-password"),
+            output=path,
         )
         yield session
 
@@ -121,7 +124,8 @@ def restore(database: Database, path: Path) -> None:
         database,
         "pg_restore",
         *("--single-transaction", "--exit-on-error", "--no-owner", "--no-privileges"),
-        *("--no-password", str(path)),
+        "--no-password",
+        input_=path,
     )
 
 
@@ -169,25 +173,56 @@ def _check_tool(tool: str, server: int) -> None:
         )
 
 
-def _run(database: Database, tool: str, *arguments: str) -> None:
-    """Run a program of PostgreSQL on the database; what is secret is not on its command line."""
+def _run(
+    database: Database,
+    tool: str,
+    *arguments: str,
+    input_: Path = Path(os.devnull),
+    output: Path = Path(os.devnull),
+) -> None:
+    """Run a program of PostgreSQL on the database; what is secret is not on its command line.
+
+    Its bytes go through this process, so that it fails, and undoes what it did, when this process
+    is killed.
+    """
     _, parameters = database.engine.dialect.create_connect_args(database.engine.url)
     environment = dict(os.environ)
     password = parameters.pop("password", None)
     if password:
         environment["PGPASSWORD"] = str(password)
     command: Sequence[str] = (tool, f"--dbname={_conninfo(parameters)}", *arguments)
-    result = subprocess.run(  # noqa: S603
-        command,
-        env=environment,
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        errors="replace",
-    )
-    if result.returncode != 0:
-        said = result.stderr.strip().splitlines() or ["it says nothing"]
-        raise DumpFailed(f"{tool} failed: {said[0]}")
+    with (
+        tempfile.TemporaryFile() as errors,
+        input_.open("rb") as source,
+        output.open("wb") as target,
+        subprocess.Popen(  # noqa: S603
+            command,
+            env=environment,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=errors,
+        ) as process,
+    ):
+        try:
+            _pump(process, source, target)
+        except BaseException:
+            process.kill()
+            raise
+        if process.wait() != 0:
+            errors.seek(0)
+            said = errors.read().decode("utf-8", "replace").strip().splitlines()
+            raise DumpFailed(f"{tool} failed: {said[0] if said else 'it does not say why'}")
+
+
+def _pump(process: subprocess.Popen[bytes], source: BinaryIO, target: BinaryIO) -> None:
+    """Give a program all that it reads, and take all that it writes; it does one of the two."""
+    if process.stdin is None or process.stdout is None:  # they are pipes
+        return
+    with suppress(BrokenPipeError):  # it has ended, and says why
+        shutil.copyfileobj(source, process.stdin, _PIECE)
+    with suppress(BrokenPipeError):
+        process.stdin.close()
+    shutil.copyfileobj(process.stdout, target, _PIECE)
 
 
 def _conninfo(parameters: Mapping[str, object]) -> str:

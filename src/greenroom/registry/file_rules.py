@@ -139,7 +139,12 @@ def is_published(db: Session, filename: str, sha256: str) -> bool:
 
 
 def check_quotas(
-    uow: UnitOfWork, owner_id: int | None, project: HasRights | None, more: int
+    uow: UnitOfWork,
+    owner_id: int | None,
+    project: HasRights | None,
+    more: int,
+    *,
+    arriving: int = 0,
 ) -> None:
     """Refuse ``more`` bytes that would bring the index, or a person's projects, above a quota.
 
@@ -148,13 +153,14 @@ def check_quotas(
         owner_id: who brings them.
         project: where to; None for one that is to be registered.
         more: how many there are more than before.
+        arriving: how many others are just being received; they count as if they were there.
 
     Raises:
         OutOfSpace: the index has no room for them.
         TooLarge: the person has none.
     """
     limit = uow.settings.max_total_size
-    if limit is not None and projects.total_size(uow) + more > limit:
+    if limit is not None and projects.total_size(uow) + arriving + more > limit:
         raise OutOfSpace(
             f"The index is full: all files together may have {_readable(limit)}. Tell its operator."
         )

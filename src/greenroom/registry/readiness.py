@@ -15,7 +15,7 @@ from sqlalchemy import literal, select
 from greenroom.database import UnusableDatabase
 from greenroom.outages import outage_of
 from greenroom.registry import storage_identity
-from greenroom.registry.artifacts import has_room
+from greenroom.registry.arriving import has_room
 from greenroom.registry.storage_identity import ForeignStorage
 from greenroom.registry.unit_of_work import Services
 

@@ -34,6 +34,7 @@ from greenroom.registry import (
     upload_states,
     uploads,
 )
+from greenroom.registry.arriving import bytes_arriving
 from greenroom.registry.artifacts import Artifact, Claims, Received, Receiver
 from greenroom.registry.errors import (
     Ended,
@@ -212,7 +213,11 @@ def announce(
         uow, project, announcement.size - given_back + _announced(uow, project)
     )
     file_rules.check_quotas(
-        uow, actor.user_id, project, announcement.size - given_back + _announced(uow, project)
+        uow,
+        actor.user_id,
+        project,
+        announcement.size - given_back + _announced(uow, project),
+        arriving=bytes_arriving(uow.storage.incoming),
     )
     file_rules.check_not_published(uow.db, named.filename, digests.get("sha256", ""))
     file_rules.check_release_open(uow, release)

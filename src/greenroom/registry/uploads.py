@@ -27,6 +27,7 @@ from greenroom.registry import (
     releases,
     upload_places,
 )
+from greenroom.registry.arriving import bytes_arriving
 from greenroom.registry.artifacts import Artifact, Claims
 from greenroom.registry.drafts import Staged
 from greenroom.registry.errors import (
@@ -110,11 +111,11 @@ def look_ahead(
     Raises:
         NotAllowed, InvalidMetadata, NameNotAvailable, TooMany: the actor may not even stage.
         ProjectClosed: nobody may.
+        OutOfSpace, TooLarge: a quota leaves no room beside what is arriving.
     """
     project = check_actor(uow, actor, claims.name, staged=True)
     sha256 = claims.digests.get("sha256", "").lower()
-    has_quotas = (uow.settings.max_total_size, uow.settings.max_user_size) != (None, None)
-    if not sha256 or has_quotas:
+    if not sha256:
         return None
     place = upload_places.place(uow, project, claims.version, filename)
     try:
@@ -125,6 +126,12 @@ def look_ahead(
         if _check_rules(uow, place, filename, sha256, claims, staged=staged):
             return None
     except Refusal:
+        return None
+    has_quotas = (uow.settings.max_total_size, uow.settings.max_user_size) != (None, None)
+    if has_quotas:  # they are certain once its size is
+        given_back = place.former.size if place.former is not None else 0
+        present = bytes_arriving(uow.storage.incoming)
+        file_rules.check_quotas(uow, actor.user_id, project, 1 - given_back, arriving=present)
         return None
     room = min(uow.settings.max_file_size, _room(uow, place))
     return Admission(filename, claims, staged, room)
