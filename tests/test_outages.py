@@ -4,15 +4,25 @@ What is asked meanwhile is answered with a sentence, what was public is still se
 is published is lost, and everything works again without a hand.
 """
 
+import hashlib
 import re
+import signal
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import requests
 
+from greenroom.registry import verification
+from greenroom.registry.unit_of_work import Services
+from greenroom.services import open_services
+from greenroom.settings import load_settings
+from greenroom.storage import Shelf
 from tests import factories
 from tests.artifacts import make_wheel
-from tests.serving import Server, command, greenroom, plain_environment, serving
+from tests.conftest import SECRET_KEY
+from tests.serving import Server, command, greenroom, plain_environment, preloaded, serving
 from tests.test_background import wait_until
 from tests.web.conftest import form_fields
 
@@ -140,6 +150,48 @@ def test_a_database_that_is_not_there_for_a_while(tmp_path: Path) -> None:
         for file in list(folder.glob("away.*")):
             file.rename(folder / file.name.removeprefix("away."))
         works_again(client)
+
+
+def test_housekeeping_that_is_killed_while_it_moves_blobs(tmp_path: Path) -> None:
+    environment = plain_environment(tmp_path / "home") | {
+        "GREENROOM_DATA": str(tmp_path / "data"),
+        "GREENROOM_SECRET_KEY": SECRET_KEY,
+    }
+    greenroom(environment, "db", "upgrade")
+    trash = tmp_path / "data" / "files" / "trash"
+    with services_of(environment) as services:
+        with services.writing() as uow:
+            factories.release(uow, factories.make_user(uow, "ada"), make_wheel(tmp_path))
+        for number in range(120):  # nobody refers to them
+            content = str(number).encode()
+            services.storage.put_all({hashlib.sha256(content).hexdigest(): content})
+        before = set(services.storage.digests())
+
+        with (tmp_path / "log").open("w") as log:
+            process = preloaded().start(["housekeeping", "--force"], environment, log)
+            wait_until(lambda: any(trash.glob("*/*/*")))
+            process.send_signal(signal.SIGKILL)
+            process.wait(timeout=60)
+            process.stdout.close()
+
+        kept = set(services.storage.digests())
+        moved = set(services.storage.digests(shelf=Shelf.TRASH))
+        assert (kept | moved, kept & moved) == (before, set())
+        assert verification.verify(services).damages == []
+        assert f"Blobs freed: {120 - len(moved)}." in greenroom(
+            environment, "housekeeping", "--force"
+        )
+        assert verification.verify(services).damages == []
+        assert len(set(services.storage.digests(shelf=Shelf.TRASH))) == 120
+
+
+@contextmanager
+def services_of(environment: dict[str, str]) -> Iterator[Services]:
+    services = open_services(load_settings(environment))
+    try:
+        yield services
+    finally:
+        services.database.close()
 
 
 def test_a_file_that_is_no_database(tmp_path: Path) -> None:

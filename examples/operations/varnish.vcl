@@ -21,6 +21,14 @@ acl index_machines {
 }
 
 sub vcl_recv {
+    # What is over is shown only where the index fails: then the request is begun again.
+    unset req.http.X-Begun-Again;
+    set req.grace = 0s;
+    if (req.restarts > 0) {
+        set req.http.X-Begun-Again = "1";
+        set req.grace = 1d;
+    }
+
     # Not what a client says of itself; Varnish adds the client's address to X-Forwarded-For.
     unset req.http.X-Forwarded-Host;
 
@@ -64,8 +72,18 @@ sub vcl_backend_response {
     if (beresp.ttl > 1d) {
         set beresp.ttl = 1d;
     }
-    # After its time nothing is shown any more, so that the index is never older than a minute.
+    # After its time nothing is shown any more, so that the index is never older than a minute;
+    # unless the index fails, for as long as it says (GREENROOM_STALE_SECONDS).
     set beresp.grace = 0s;
+    if (beresp.status < 400 && beresp.http.Cache-Control ~ "stale-if-error=[0-9]+") {
+        set beresp.grace = std.duration(
+            regsub(beresp.http.Cache-Control, "^.*stale-if-error=([0-9]+).*$", "\1s"), 0s);
+    }
+    # A failure does not stand in the way of what is kept.
+    if (beresp.status >= 500 && !bereq.uncacheable &&
+        (bereq.is_bgfetch || !bereq.http.X-Begun-Again)) {
+        return (abandon);
+    }
     # Large files would push everything else out.
     if (std.integer(beresp.http.Content-Length, 0) > 67108864) {
         set beresp.uncacheable = true;
@@ -73,10 +91,19 @@ sub vcl_backend_response {
     }
 }
 
+sub vcl_backend_error {
+    if (!bereq.uncacheable && (bereq.is_bgfetch || !bereq.http.X-Begun-Again)) {
+        return (abandon);
+    }
+}
+
 sub vcl_deliver {
+    if (req.restarts > 0 && resp.status < 500) {
+        set resp.http.Warning = {"110 - "Response is Stale""};
+    }
     unset resp.http.xkey;
     unset resp.http.Surrogate-Key;
-    if (req.restarts == 0 && obj.hits > 0) {
+    if (obj.hits > 0) {
         set resp.http.X-Cache = "HIT";
     } else {
         set resp.http.X-Cache = "MISS";
@@ -84,6 +111,9 @@ sub vcl_deliver {
 }
 
 sub vcl_synth {
+    if (resp.status == 503 && req.restarts == 0) {
+        return (restart);
+    }
     if (req.http.X-Purged) {
         set resp.http.X-Purged = req.http.X-Purged;
     }

@@ -7,3 +7,8 @@ class BeforeRender(dict[str, Any]):
 # A request before anything is looked for.
 class BeforeTraversal:
     request: Any
+
+# A response that a view has given.
+class NewResponse:
+    request: Any
+    response: Any

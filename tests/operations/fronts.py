@@ -11,11 +11,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import cast
 
 import pytest
 
 from bench.caches import TOKEN, example
 from bench.servers import DEBIAN_PATH
+from tests.preloaded import Process
 from tests.serving import Answer, Server, serving
 
 _STARTS_WITHIN = 60
@@ -152,21 +154,35 @@ def running(kind: type[Front], folder: Path) -> Iterator[Front]:
     with serving(folder, settings=settings, port=backend_port) as backend:
         # It announces the address that clients know.
         backend = replace(backend, url=f"http://127.0.0.1:{backend_port}")
-        front = kind(own, port, backend)
-        with (own / "log").open("wb") as log:
-            process = subprocess.Popen(
-                front.command(),
-                env=os.environ | {"PATH": DEBIAN_PATH},
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=log,
-            )
-        try:
-            wait_until_open(process, front.port, front.folder / "log")
+        with _running(kind(own, port, backend)) as front:
             yield front
-        finally:
-            process.terminate()
-            process.wait(30)
+
+
+@contextmanager
+def in_front_of(kind: type[Front], folder: Path, url: str) -> Iterator[Front]:
+    """A cache in front of whatever answers at an address."""
+    skip_without(kind.program)
+    backend = Server(url, {}, folder, cast("Process", None))
+    with _running(kind(folder, free_ports()[0], backend)) as front:
+        yield front
+
+
+@contextmanager
+def _running(front: Front) -> Iterator[Front]:
+    with (front.folder / "log").open("wb") as log:
+        process = subprocess.Popen(
+            front.command(),
+            env=os.environ | {"PATH": DEBIAN_PATH},
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=log,
+        )
+    try:
+        wait_until_open(process, front.port, front.folder / "log")
+        yield front
+    finally:
+        process.terminate()
+        process.wait(30)
 
 
 def skip_without(program: str) -> None:

@@ -7,9 +7,11 @@ import gzip
 import json
 import re
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from itertools import count
 from pathlib import Path
 
@@ -21,7 +23,7 @@ from bench.wheels import MIB, Wheel, make_wheel
 from greenroom.registry import projects, removal
 from greenroom.registry.permissions import OPERATOR
 from tests.factories import PASSWORD
-from tests.operations.fronts import FRONTS, Front, Varnish, running
+from tests.operations.fronts import FRONTS, Front, Varnish, in_front_of, running
 
 HTML = "text/html"
 HTML_V1 = "application/vnd.pypi.simple.v1+html"
@@ -78,6 +80,60 @@ def send(front: Front, account: Account, wheel: Wheel) -> None:
 
 def page_of(project: str) -> str:
     return f"/simple/{project}/"
+
+
+# --- an index that fails -----------------------------------------------------------------------
+
+
+class Failing(BaseHTTPRequestHandler):
+    """Answers with a page that may be kept for a second; or fails."""
+
+    status = 200
+    protocol_version = "HTTP/1.1"
+
+    def log_message(self, format: str, *args: object) -> None:
+        """Say nothing."""
+
+    def do_GET(self) -> None:
+        """Any page."""
+        status = type(self).status
+        body = b"The database does not answer." if status == 503 else self.path.encode()
+        kept = "public, max-age=0, s-maxage=1, stale-if-error=300"
+        control = "no-store" if status == 503 else kept
+        self.send_response(status)
+        self.send_header("Cache-Control", control)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+
+@pytest.mark.parametrize("kind", FRONTS, ids=lambda kind: kind.name)
+def test_what_was_kept_is_shown_while_the_index_fails(kind: type[Front], tmp_path: Path) -> None:
+    index = ThreadingHTTPServer(("127.0.0.1", 0), Failing)
+    threading.Thread(target=index.serve_forever, kwargs={"poll_interval": 0.05}).start()
+    try:
+        with in_front_of(kind, tmp_path, f"http://127.0.0.1:{index.server_address[1]}") as front:
+            Failing.status = 200
+            for path in ("/simple/kept/", "/project/kept/"):
+                assert front.get(path).status == 200
+            Failing.status = 503
+            time.sleep(2.1)  # what was kept is over
+            for path in ("/simple/kept/", "/project/kept/") * 2:
+                kept = front.get(path)
+                assert (kept.status, kept.body) == (200, path.encode()), path
+            for path, headers in (
+                ("/simple/other/", {}),
+                ("/project/kept/", {"Cookie": "greenroom=x"}),
+                ("/simple/kept/", {"Authorization": "Bearer x"}),
+            ):
+                failed = front.get(path, **headers)
+                assert (failed.status, b"database" in failed.body) == (503, True), path
+            index.shutdown()
+            index.server_close()
+            assert front.get("/simple/kept/").body == b"/simple/kept/"
+    finally:
+        index.shutdown()
+        index.server_close()
 
 
 # --- what is kept -------------------------------------------------------------------------------

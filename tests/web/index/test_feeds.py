@@ -214,7 +214,7 @@ def test_a_reader_that_has_the_feed_gets_304(published: Site, path: str, keys: s
     assert (again.status_int, again.body) == (304, b"")
     for headers in (first.headers, again.headers):
         assert headers["Surrogate-Key"] == keys
-        assert headers["Cache-Control"] == "public, max-age=0, s-maxage=60"
+        assert headers["Cache-Control"] == "public, max-age=0, s-maxage=60, stale-if-error=300"
 
 
 @pytest.mark.parametrize("path", [*FEEDS, "/rss/project/nothing/releases.xml"])

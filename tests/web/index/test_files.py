@@ -84,7 +84,7 @@ def test_published_files_never_change(stocked: StockedSite, name: str) -> None:
     assert [r.status_int for r in (whole, part, same)] == [200, 206, 304]
     for response in (whole, part, same):
         kept = response.headers["Cache-Control"]
-        assert kept == "public, max-age=365000000, s-maxage=259200, immutable"
+        assert kept == ("public, max-age=365000000, s-maxage=259200, immutable, stale-if-error=300")
         assert response.headers["Access-Control-Allow-Origin"] == "*"
 
 

@@ -70,7 +70,7 @@ def test_shared_caches_are_told_what_to_purge(stocked: StockedSite, path: str, k
     headers = fetch(stocked.site, path).headers
 
     assert headers["Surrogate-Key"] == keys
-    assert headers["Cache-Control"] == "public, max-age=0, s-maxage=60"
+    assert headers["Cache-Control"] == "public, max-age=0, s-maxage=60, stale-if-error=300"
 
 
 @pytest.mark.parametrize("path", ["/simple/", "/simple/example/"])

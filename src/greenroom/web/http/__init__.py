@@ -3,6 +3,7 @@
 from pyramid.config import Configurator
 
 _INCLUDED = (
+    "caching",
     "canonical_urls",
     "errors",
     "malformed_headers",

@@ -3,6 +3,8 @@
 import hashlib
 from collections.abc import Sequence
 
+from pyramid.config import Configurator
+from pyramid.events import NewResponse
 from pyramid.response import Response
 
 from greenroom.web.http import gzip_pieces
@@ -14,6 +16,18 @@ SERIAL_HEADER = "X-PyPI-Last-Serial"
 # Programs ask again each time; a shared cache that is purged may answer for a minute.
 _CACHE_CONTROL = "public, max-age=0, s-maxage=60"
 _WITH_CHARSET = ("text/html", "text/xml")
+
+
+def includeme(config: Configurator) -> None:
+    """Let caches show what they have for some time while the index fails (RFC 5861)."""
+    config.add_subscriber(_outlasting, NewResponse)
+
+
+def _outlasting(event: NewResponse) -> None:
+    headers, stale = event.response.headers, event.request.services.settings.stale_answers
+    control = headers.get("Cache-Control", "")
+    if stale and control.startswith("public") and "Surrogate-Key" in headers:
+        headers["Cache-Control"] = f"{control}, stale-if-error={stale}"
 
 
 def conditional(request: Request, body: bytes, content_type: str) -> Response:

@@ -188,19 +188,19 @@ OPERATIONS = (
     Operation(
         "post", f"{_FILE}complete", "completeFile", "All bytes are there: take the file",
         {201: _file("The file is staged.")},
-        (400, 403, 404, 406, 409, 410, 415, 429, 503),
+        (400, 403, 404, 406, 409, 410, 415, 429),
         Empty,
     ),
     Operation(
         "post", f"{_FILE}bytes", "postBytes", "`http-post-bytes`: the whole file",
         {204: Answered("It has arrived.", headers=_OFFSET)},
-        (400, 403, 404, 406, 409, 410, 503),
+        (400, 403, 404, 406, 409, 410),
         _BYTES,
     ),
     Operation(
         "patch", f"{_FILE}bytes", "appendBytes", "`vnd-greenroom-resumable-v1`: the next bytes",
         {204: Answered("They have arrived.", headers=_OFFSET)},
-        (400, 403, 404, 406, 409, 410, 503),
+        (400, 403, 404, 406, 409, 410),
         _BYTES,
         ("Upload-Offset",),
     ),
@@ -222,7 +222,8 @@ _SAY = {
     415: f"The body is not `{CONTENT_TYPE}`.",
     422: "There is no such mechanism.",
     429: "A limit is reached.",
-    503: "The storage does not answer.",
+    503: "The database or the storage does not answer.",
+    507: "There is no room.",
 }
 # Of errors that are none of the registry; these and its codes are the headings of docs/errors.md.
 _OF_HTTP = {
@@ -231,7 +232,12 @@ _OF_HTTP = {
     415: "unsupported-media-type",
     503: "not-available",
 }
-_WITH_HEADER = {401: "WWW-Authenticate", 429: "Retry-After"}
+_WITH_HEADER = {
+    401: "WWW-Authenticate",
+    429: "Retry-After",
+    503: "Retry-After",
+    507: "Retry-After",
+}
 
 _PARAMETERS: dict[str, Json] = {
     "session": {
@@ -349,7 +355,9 @@ def _operation(operation: Operation) -> Json:
         described["parameters"] = [_reference("parameters", name) for name in operation.parameters]
     if operation.body is not None:
         described["requestBody"] = {"required": True, "content": _content(operation.body)}
-    refusals = operation.refusals if operation.is_open else (*operation.refusals, 401)
+    refusals = set(operation.refusals)
+    if not operation.is_open:
+        refusals |= {401, 503} if operation.method in ("get", "head") else {401, 503, 507}
     described["responses"] = {
         **{str(status): _answer(answer) for status, answer in operation.answers.items()},
         **{
