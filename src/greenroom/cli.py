@@ -16,6 +16,7 @@ from contextlib import contextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from functools import wraps
 from multiprocessing.connection import Connection
+from pathlib import Path
 from types import FrameType
 from typing import Concatenate, NoReturn, ParamSpec
 
@@ -30,6 +31,7 @@ from greenroom.registry import (
     accounts,
     audit,
     audit_reading,
+    download_logs,
     draft_contents,
     drafts,
     housekeeping,
@@ -43,6 +45,8 @@ from greenroom.registry import (
     verification,
 )
 from greenroom.registry.audit_reading import AuditLine, Wanted
+from greenroom.registry.download_counting import DownloadCounter
+from greenroom.registry.download_logs import LogFormat
 from greenroom.registry.errors import NotFound, Refusal
 from greenroom.registry.permissions import DEFAULT_TOKEN_PERMISSIONS, OPERATOR, TOKEN_PERMISSIONS
 from greenroom.registry.unit_of_work import Origin, Services, UnitOfWork
@@ -68,6 +72,7 @@ _WIDE = 400
 log = structlog.get_logger("greenroom")
 
 P = ParamSpec("P")
+_LOG = click.Path(exists=True, dir_okay=False, path_type=Path)
 
 
 class _Duration(click.ParamType[timedelta]):
@@ -279,13 +284,12 @@ def greenroom() -> None:
 @with_new_services_to_fork
 def serve(services: Services, host: str, port: int, workers: int) -> None:
     """Run the index until SIGTERM or SIGINT, which let what is in flight finish."""
-    from greenroom import background
     from greenroom.registry.public_changes import PublicChanges
     from greenroom.server.serve import Served
     from greenroom.server.serve import serve as serve_wsgi
     from greenroom.web.application import THREAD_LOCALS, make_app
     from greenroom.web.http import authentication
-    from greenroom.web.http.urls import Urls
+    from greenroom.web.http.urls import Urls, published_file_at
 
     settings = services.settings
     warning = address_warning(settings)
@@ -311,6 +315,8 @@ def serve(services: Services, host: str, port: int, workers: int) -> None:
             )
         sys.stdout.flush()
 
+    counter = DownloadCounter(published_file_at)
+
     def make_served() -> Served:
         open_ = open_services(settings)
         return Served(
@@ -318,6 +324,7 @@ def serve(services: Services, host: str, port: int, workers: int) -> None:
             THREAD_LOCALS,
             lambda: PublicChanges(open_.database),
             settings.trusted_proxies,
+            counter.note if settings.downloads == "on" else None,
         )
 
     with _alone(settings):
@@ -327,8 +334,22 @@ def serve(services: Services, host: str, port: int, workers: int) -> None:
             port=port,
             workers=workers,
             on_ready=announce,
-            background=lambda stop: background.work(settings, stop),
+            background=lambda stop: _work_and_count(settings, counter, stop),
         )
+
+
+def _work_and_count(settings: Settings, counter: DownloadCounter, stop: threading.Event) -> None:
+    """Do jobs until the event is set, and write down meanwhile what this process sends."""
+    from greenroom import background
+
+    services = open_services(settings)
+    writer = threading.Thread(
+        target=counter.write_regularly, args=(services, stop), name="downloads", daemon=True
+    )
+    writer.start()
+    background.work(settings, stop)
+    writer.join()
+    services.database.close()
 
 
 @contextmanager
@@ -724,6 +745,36 @@ def keep_house(services: Services, dry_run: bool, force: bool) -> None:
             f"Brought back from the trash: {report.blobs_restored}. "
             f"Deleted from it: {report.blobs_deleted}."
         )
+
+
+@greenroom.group("downloads")
+def downloads_group() -> None:
+    """How often files were downloaded."""
+
+
+@downloads_group.command("import")
+@click.argument("logs", metavar="LOG…", nargs=-1, required=True, type=_LOG)
+@click.option(
+    "--format",
+    "log_format",
+    default=LogFormat.AUTO.value,
+    show_default=True,
+    type=click.Choice([each.value for each in LogFormat]),
+    help="How the lines are written: 'common' (combined, too), or JSON; auto looks at each.",
+)
+@with_services
+def downloads_import(services: Services, logs: tuple[Path, ...], log_format: str) -> None:
+    """Count the downloads in the access logs LOG… of a cache in front, each line once.
+
+    What was read of a log before is passed over, also when it has grown or was compressed since.
+    """
+    from greenroom.web.http.urls import published_file_at
+
+    if services.settings.downloads == "off":
+        raise BadSettings("GREENROOM_DOWNLOADS is off: nothing is counted.")
+    for path in logs:
+        came = download_logs.import_log(services, path, LogFormat(log_format), published_file_at)
+        click.echo(f"{path}: {came.lines} new lines, {came.counted} downloads.")
 
 
 @greenroom.command("audit")

@@ -135,6 +135,7 @@ class Settings(BaseModel):
     purge_url: BaseUrl | None = None
     purge_token: str | None = None
     trash_days: Annotated[int, Field(ge=0, le=36500)] = 14
+    downloads: Literal["on", "imported", "off"] = "on"
     audit_days: Annotated[int, Field(ge=1, le=36500)] | None = None
     log_format: Literal["text", "json"] = "json"
 

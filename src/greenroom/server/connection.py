@@ -37,6 +37,7 @@ DISCARDING_SECONDS = 300.0
 
 _HEADER = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
+_FIRST = re.compile(rb"bytes 0-")
 _NO_BODY = ("204", "304")
 
 
@@ -316,6 +317,7 @@ class Connection(_GunicornProtocol):
             self._write(answer.head + end)
         elif isinstance(answer.body, bytes):
             self._write(answer.head + end + answer.body)
+            self._count(wanted.target.decode("latin-1"))
         else:
             return False
         self._head_since, self._answered_at = None, self._loop.time()
@@ -339,6 +341,7 @@ class Connection(_GunicornProtocol):
         elif request.method == "HEAD":
             self._write(answer.head + end + b"\r\n")
         elif isinstance(answer.body, bytes):
+            self._count(request.uri)
             await self._write_all(answer.head + end + b"\r\n", answer.body)
         else:
             try:
@@ -351,6 +354,7 @@ class Connection(_GunicornProtocol):
                     self._front.answers.forget(wanted)
                     return False
                 self._write(answer.head + end + b"\r\n")
+                self._count(request.uri)
                 await self._send_file(file, 0, answer.length)
         return True
 
@@ -464,6 +468,8 @@ class Connection(_GunicornProtocol):
         if closes:
             end += b"Connection: close\r\n"
         start = answers.head(status, lines) + end + b"\r\n"
+        if request.method == "GET" and _is_from_the_beginning(status, lines):
+            self._count(request.uri)
         if omitted:
             self._write(start)
         elif exchange.file is not None:
@@ -510,6 +516,11 @@ class Connection(_GunicornProtocol):
         return self._refuse(500, "Something went wrong in this index.\n")
 
     # --- bytes ---
+
+    def _count(self, target: str | None) -> None:
+        """Say that content was sent to who asked for this."""
+        if self._front.count is not None and target is not None:
+            self._front.count(target)
 
     def _write(self, data: bytes) -> None:
         self._written += len(data)
@@ -637,6 +648,13 @@ def _file_to_keep(body: FileBody | None) -> bytes | Path | None:
     if body is None or body.file.tell():
         return None
     return answers.content_of(body.file)
+
+
+def _is_from_the_beginning(status: str, lines: answers.HeaderLines) -> bool:
+    """Whether an answer has content, and the first byte of it."""
+    if not status.startswith("206"):
+        return status.startswith("200")
+    return any(name == b"content-range" and _FIRST.match(value) for name, value in lines)
 
 
 def _of_not_modified(lines: answers.HeaderLines) -> answers.HeaderLines:

@@ -1,7 +1,8 @@
 """What the connections of a process share: kept answers, the application's threads, limits."""
 
 import asyncio
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 from wsgiref.types import WSGIApplication
@@ -17,6 +18,16 @@ MOST_HEADS = 4096
 LONGEST_HEAD = 2048
 
 _PERSONAL = {b"authorization", b"cookie", b"range"}
+
+
+_A_DAY = 86400
+# What answers say of the day before holds from then on.
+_DAY_BEGINS = 3600
+
+
+def _day() -> int:
+    """Which day it is, counted from an hour after midnight of UTC."""
+    return int(time.time() - _DAY_BEGINS) // _A_DAY
 
 
 class Open(Protocol):
@@ -66,6 +77,7 @@ class Front:
         locals_: Locals,
         source: Source | None,
         proxies: Networks,
+        count: Callable[[str], None] | None = None,
     ) -> None:
         """See :func:`greenroom.server.serve.serve`."""
         self.timing = timing
@@ -74,6 +86,8 @@ class Front:
         self.connections: set[Open] = set()
         self.heads: dict[bytes, tuple[Wanted, bool]] = {}
         self.pool = WsgiPool(application, threads, loop, locals_)
+        self.count = count
+        self._day = _day()
         self._changes = Changes(source, self.answers) if source is not None else None
 
     def wanted(
@@ -125,7 +139,10 @@ class Front:
         return self.answers.find(wanted) if await changes.look() else None
 
     def check(self) -> None:
-        """Cut clients off that have had their time."""
+        """Cut clients off that have had their time, and forget what is a day old."""
+        if self._day != _day():
+            self._day = _day()
+            self.answers.clear()
         now = asyncio.get_running_loop().time()
         for connection in list(self.connections):
             connection.check(now)

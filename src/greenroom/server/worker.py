@@ -55,12 +55,15 @@ class Served:
         make_source: makes, in each worker, what tells when public answers have changed. None: no
             answer is kept.
         proxies: where trusted proxies are, whose connections are other people's.
+        count: told the target of each answer to GET whose content was sent from its beginning, in
+            the thread of the event loop. None: nobody counts.
     """
 
     application: WSGIApplication
     locals: Locals = ()
     make_source: Callable[[], Source] | None = None
     proxies: Networks = ()
+    count: Callable[[str], None] | None = None
 
 
 @dataclass(frozen=True)
@@ -238,6 +241,7 @@ class _Worker(ASGIWorker):
             locals_=self.asgi.locals,
             source=make_source() if make_source is not None else None,
             proxies=self.asgi.proxies,
+            count=self.asgi.count,
         )
         servers = [
             await loop.create_server(lambda: Connection(self, front), sock=listener.sock)

@@ -2,7 +2,7 @@
 
 import re
 from typing import Protocol
-from urllib.parse import quote, urlencode
+from urllib.parse import quote, unquote, urlencode
 
 STAGED = "?staged=true"
 """What makes the address of uploads that of staged ones."""
@@ -12,6 +12,10 @@ _LITERAL = "!+"
 
 _PLAIN = re.compile(r"[A-Za-z0-9_.~!+-]*", re.ASCII)
 """What stays as it is when it is quoted, as nearly every name of a file does."""
+
+_PUBLISHED_FILE = re.compile(
+    r"/packages/([0-9a-f]{2})/([0-9a-f]{2})/([0-9a-f]{60})/([^/?#]{1,255})(?:[?#]|$)"
+)
 
 _SLUG = re.compile(r"(/draft/[A-Za-z0-9]{4})[A-Za-z0-9]*")
 
@@ -246,6 +250,19 @@ def published_file_path(sha256: str, filename: str) -> str:
     It is the digest of the content that makes it immutable: another content has another address.
     """
     return f"packages/{sha256[:2]}/{sha256[2:4]}/{sha256[4:]}/{_quoted(filename)}"
+
+
+def published_file_at(target: str) -> tuple[str, str] | None:
+    """Digest and name of the file at an address, a path or more; None where it is no such file's.
+
+    Whether there is one nobody has looked.
+    """
+    if "/packages/" not in target:  # which most requests are told apart by
+        return None
+    found = _PUBLISHED_FILE.search(target)
+    if found is None or found[4].endswith(".metadata"):
+        return None
+    return found[1] + found[2] + found[3], unquote(found[4])
 
 
 def draft_file_path(filename: str) -> str:
