@@ -27,7 +27,7 @@ from greenroom.registry.errors import (
     TooMany,
 )
 from greenroom.registry.names import is_username
-from greenroom.registry.permissions import TOKEN_PERMISSIONS, Actor, ApiToken, Person
+from greenroom.registry.permissions import NO_USERS, TOKEN_PERMISSIONS, Actor, ApiToken, Person
 from greenroom.registry.random_text import random_text
 from greenroom.registry.rate_limits import waiting_time
 from greenroom.registry.unit_of_work import AT_ONCE, Services, UnitOfWork
@@ -625,6 +625,8 @@ def _verify(password_hash: str, password: str) -> bool:
 
 
 def _username_problems(username: str) -> list[str]:
+    if username.lower() in NO_USERS:
+        return [f"{username!r} stands for the index itself: choose another user name."]
     if is_username(username):
         return []
     return [
