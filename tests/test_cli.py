@@ -24,6 +24,7 @@ from greenroom import cli, paths
 from greenroom.registry import accounts, jobs
 from greenroom.registry.unit_of_work import Services
 from greenroom.settings import Settings
+from greenroom.web.http.urls import published_file_path
 from tests import factories
 from tests.artifacts import make_wheel
 from tests.conftest import MakeDatabase
@@ -565,3 +566,23 @@ def test_shells_complete_as_the_documentation_says(tmp_path: Path, shell: str) -
         text=True,
     ).stdout
     assert "_GREENROOM_COMPLETE" in script
+
+
+def test_downloads_are_imported_once(run: Run, services: Services, tmp_path: Path) -> None:
+    wheel = make_wheel(tmp_path)
+    with services.writing() as uow:
+        factories.release(uow, factories.make_user(uow), wheel)
+    address = published_file_path(factories.artifact_of(wheel).sha256, wheel.name)
+    log = tmp_path / "access.log"
+    line = f'::1 - - [01/Jun/2026:00:30:00 +0000] "GET /{address} HTTP/1.1" 200 9 "-" "pip"'
+    log.write_text(f"{line}\n{line}\n")
+
+    first, again = [run("downloads", "import", str(log)) for _ in range(2)]
+    assert (first.returncode, first.stdout) == (0, f"{log}: 2 new lines, 2 downloads.\n")
+    assert again.stdout == f"{log}: 0 new lines, 0 downloads.\n"
+    off = run("downloads", "import", str(log), GREENROOM_DOWNLOADS="off")
+    assert (off.returncode, off.stderr) == (
+        1,
+        "Error: GREENROOM_DOWNLOADS is off: nothing is counted.\n",
+    )
+    assert run("downloads", "import", str(tmp_path / "none")).returncode == 2

@@ -16,6 +16,7 @@ from contextlib import ExitStack, closing, contextmanager, nullcontext, suppress
 from datetime import UTC, datetime, timedelta
 from functools import wraps
 from multiprocessing.connection import Connection
+from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, Concatenate, NoReturn, ParamSpec
 
@@ -34,6 +35,7 @@ from greenroom.registry import (
     backup_snapshots,
     backups,
     database_copy,
+    download_logs,
     draft_contents,
     drafts,
     housekeeping,
@@ -50,6 +52,8 @@ from greenroom.registry import (
 )
 from greenroom.registry.audit_reading import AuditLine, Wanted
 from greenroom.registry.backup_snapshots import Snapshot
+from greenroom.registry.download_counting import DownloadCounter
+from greenroom.registry.download_logs import LogFormat
 from greenroom.registry.errors import NotFound, Refusal
 from greenroom.registry.permissions import DEFAULT_TOKEN_PERMISSIONS, OPERATOR, TOKEN_PERMISSIONS
 from greenroom.registry.unit_of_work import Origin, Services, UnitOfWork
@@ -83,6 +87,7 @@ _LOCKS = ("serve.lock", "work.lock")
 log = structlog.get_logger("greenroom")
 
 P = ParamSpec("P")
+_LOG = click.Path(exists=True, dir_okay=False, path_type=Path)
 
 
 class _Duration(click.ParamType[timedelta]):
@@ -355,13 +360,13 @@ def greenroom() -> None:
 @with_new_services_to_fork
 def serve(services: Services, host: str, port: int, workers: int) -> None:
     """Run the index until SIGTERM or SIGINT, which let what is in flight finish."""
-    from greenroom import background, watching
+    from greenroom import watching
     from greenroom.registry.public_changes import PublicChanges
     from greenroom.server.serve import Served
     from greenroom.server.serve import serve as serve_wsgi
     from greenroom.web.application import THREAD_LOCALS, make_app
     from greenroom.web.http import authentication
-    from greenroom.web.http.urls import Urls
+    from greenroom.web.http.urls import Urls, published_file_at
 
     settings = services.settings
     warning = address_warning(settings)
@@ -389,17 +394,20 @@ def serve(services: Services, host: str, port: int, workers: int) -> None:
             )
         sys.stdout.flush()
 
+    counter = DownloadCounter(published_file_at)
+
     def make_served() -> Served:
         open_ = open_services(settings)
         watch = watching.watch(settings, open_, metrics)
         return Served(
             make_app(settings, services=open_, tell_metrics=watch.tell_metrics),
-            THREAD_LOCALS,
-            lambda: PublicChanges(open_.database),
-            settings.trusted_proxies,
-            settings.stale_answers,
-            watch.watched,
-            watch.on_exit,
+            locals=THREAD_LOCALS,
+            make_source=lambda: PublicChanges(open_.database),
+            proxies=settings.trusted_proxies,
+            stale_seconds=settings.stale_answers,
+            watched=watch.watched,
+            on_exit=watch.on_exit,
+            count=counter.note if settings.downloads == "on" else None,
         )
 
     with _alone(settings), watching.prepared(settings) as metrics:
@@ -409,8 +417,22 @@ def serve(services: Services, host: str, port: int, workers: int) -> None:
             port=port,
             workers=workers,
             on_ready=announce,
-            background=lambda stop: background.work(settings, stop),
+            background=lambda stop: _work_and_count(settings, counter, stop),
         )
+
+
+def _work_and_count(settings: Settings, counter: DownloadCounter, stop: threading.Event) -> None:
+    """Do jobs until the event is set, and write down meanwhile what this process sends."""
+    from greenroom import background
+
+    services = open_services(settings)
+    writer = threading.Thread(
+        target=counter.write_regularly, args=(services, stop), name="downloads", daemon=True
+    )
+    writer.start()
+    background.work(settings, stop)
+    writer.join()
+    services.database.close()
 
 
 @contextmanager
@@ -1102,6 +1124,36 @@ def _stopped(services: Services) -> Iterator[None]:
         elif database_copy.is_used(services.database):
             _fail(f"Others are connected to the database. {sentence}")
         yield
+
+
+@greenroom.group("downloads")
+def downloads_group() -> None:
+    """How often files were downloaded."""
+
+
+@downloads_group.command("import")
+@click.argument("logs", metavar="LOG…", nargs=-1, required=True, type=_LOG)
+@click.option(
+    "--format",
+    "log_format",
+    default=LogFormat.AUTO.value,
+    show_default=True,
+    type=click.Choice([each.value for each in LogFormat]),
+    help="How the lines are written: 'common' (combined, too), or JSON; auto looks at each.",
+)
+@with_services
+def downloads_import(services: Services, logs: tuple[Path, ...], log_format: str) -> None:
+    """Count the downloads in the access logs LOG… of a cache in front, each line once.
+
+    What was read of a log before is passed over, also when it has grown or was compressed since.
+    """
+    from greenroom.web.http.urls import published_file_at
+
+    if services.settings.downloads == "off":
+        raise BadSettings("GREENROOM_DOWNLOADS is off: nothing is counted.")
+    for path in logs:
+        came = download_logs.import_log(services, path, LogFormat(log_format), published_file_at)
+        click.echo(f"{path}: {came.lines} new lines, {came.counted} downloads.")
 
 
 @greenroom.command("audit")

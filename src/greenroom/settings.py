@@ -142,6 +142,7 @@ class Settings(BaseModel):
     purge_token: str | None = None
     trash_days: Annotated[int, Field(ge=0, le=36500)] = 14
     stale_seconds: Annotated[int, Field(ge=0, le=86400)] | None = None
+    downloads: Literal["on", "imported", "off"] = "on"
     audit_days: Annotated[int, Field(ge=1, le=36500)] | None = None
     log_format: Literal["text", "json"] = "json"
     access_log: Literal["on", "errors", "off"] = "on"

@@ -4,7 +4,7 @@ import pytest
 
 from greenroom.models import RoleName, Token, User
 from greenroom.registry import accounts, projects
-from greenroom.registry.errors import NotAllowed, NotAuthenticated, Refusal
+from greenroom.registry.errors import InvalidRequest, NotAllowed, NotAuthenticated, Refusal
 from greenroom.registry.permissions import (
     ANONYMOUS,
     DEFAULT_TOKEN_PERMISSIONS,
@@ -353,7 +353,8 @@ def test_logs_call_those_without_an_account_by_a_word(actor: Actor, name: str) -
     assert actor.name == name
 
 
-def test_no_user_can_have_the_name_that_stands_for_the_operator(uow: UnitOfWork) -> None:
-    user = factories.make_user(uow, "ada")
-    assert Person(user).name == "ada"
-    assert Person(user).name != OPERATOR.name
+def test_no_user_can_have_a_name_that_stands_for_the_index(uow: UnitOfWork) -> None:
+    assert Person(factories.make_user(uow, "ada")).name == "ada"
+    for name in ("operator", "Anonymous", "expiry", "REVIEW", "housekeeping", "verification"):
+        with pytest.raises(InvalidRequest, match=f"'{name}' stands for the index itself"):
+            factories.make_user(uow, name)

@@ -124,8 +124,9 @@ def indexes(
         ("/simple/big/", 2),  # the project, its files
         ("{file}", 1),
         ("{file}.metadata", 1),
-        ("/pypi/big/json", 5),  # the project, its roles, releases, files, metadata
-        ("/pypi/big/1.0/json", 5),
+        # the project, its roles, releases, files, metadata, downloads
+        ("/pypi/big/json", 6),
+        ("/pypi/big/1.0/json", 6),
         ("/rss/updates.xml", 2),  # the releases, their authors
         ("/rss/packages.xml", 3),  # the projects, their releases, their authors
         ("/rss/project/big/releases.xml", 3),  # the project, its releases, their authors

@@ -4,6 +4,7 @@ from greenroom.models.accounts import Attempt, User
 from greenroom.models.audit import AuditEntry, AuditRetention, TokenAddress
 from greenroom.models.backups import RunningBackup
 from greenroom.models.base import Base
+from greenroom.models.downloads import FileDownloads, ImportedLog, ProjectDownloads
 from greenroom.models.drafts import Draft, DraftEvent, DraftState, ReviewState
 from greenroom.models.identity import Identity
 from greenroom.models.jobs import Job, JobState
@@ -32,11 +33,14 @@ __all__ = [
     "DraftEvent",
     "DraftState",
     "File",
+    "FileDownloads",
     "Identity",
+    "ImportedLog",
     "Job",
     "JobState",
     "JournalEntry",
     "Project",
+    "ProjectDownloads",
     "ProjectStatus",
     "PublishedName",
     "Release",

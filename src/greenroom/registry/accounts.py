@@ -29,6 +29,7 @@ from greenroom.registry.errors import (
 )
 from greenroom.registry.names import is_username
 from greenroom.registry.permissions import (
+    NO_USERS,
     TOKEN_PERMISSIONS,
     Actor,
     ApiToken,
@@ -663,6 +664,8 @@ def _verify(password_hash: str, password: str) -> bool:
 
 
 def _username_problems(username: str) -> list[str]:
+    if username.lower() in NO_USERS:
+        return [f"{username!r} stands for the index itself: choose another user name."]
     if is_username(username):
         return []
     return [

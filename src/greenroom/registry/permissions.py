@@ -466,6 +466,11 @@ REVIEW = Itself("review")
 HOUSEKEEPING = Itself("housekeeping")
 VERIFICATION = Itself("verification")
 
+NO_USERS = frozenset(
+    each.name for each in (ANONYMOUS, OPERATOR, EXPIRY, REVIEW, HOUSEKEEPING, VERIFICATION)
+)
+"""What logs call those who are no users, and what so no user is called, in any letter case."""
+
 
 def asked_for_review(draft: Draft) -> Actor:
     """Who asked for the publication of a draft in review."""

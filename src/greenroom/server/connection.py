@@ -41,6 +41,7 @@ DISCARDING_SECONDS = 300.0
 
 _HEADER = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
+_FIRST = re.compile(rb"bytes 0-")
 _NO_BODY = ("204", "304")
 
 
@@ -380,6 +381,8 @@ class Connection(_GunicornProtocol):
         self._seen = self._begin(known.described)
         end = self._last_headers(304 if is_known else 200, kept=True) + b"\r\n"
         self._write((answer.not_modified if is_known else answer.head) + end + body)
+        if body:
+            self._count(wanted.target.decode("latin-1"))
         self._front.tallies.found += 1
         self._head_since, self._answered_at = None, self._loop.time()
         self._end()
@@ -409,6 +412,7 @@ class Connection(_GunicornProtocol):
         elif request.method == "HEAD":
             self._write(answer.head + end + b"\r\n")
         elif isinstance(answer.body, bytes):
+            self._count(request.uri)
             await self._write_all(answer.head + end + b"\r\n", answer.body)
         else:
             try:
@@ -421,6 +425,7 @@ class Connection(_GunicornProtocol):
                     self._front.answers.forget(wanted)
                     return False
                 self._write(answer.head + end + b"\r\n")
+                self._count(request.uri)
                 await self._send_file(file, 0, answer.length)
         return True
 
@@ -548,6 +553,8 @@ class Connection(_GunicornProtocol):
         if closes:
             end += b"Connection: close\r\n"
         start = answers.head(status, lines) + end + b"\r\n"
+        if request.method == "GET" and _is_from_the_beginning(status, lines):
+            self._count(request.uri)
         if omitted:
             self._write(start)
         elif exchange.file is not None:
@@ -606,6 +613,11 @@ class Connection(_GunicornProtocol):
         return self._refuse(500, "Something went wrong in this index.\n")
 
     # --- bytes ---
+
+    def _count(self, target: str | None) -> None:
+        """Say that content was sent to who asked for this."""
+        if self._front.count is not None and target is not None:
+            self._front.count(target)
 
     def _write(self, data: bytes) -> None:
         self._safe_write(data)
@@ -736,6 +748,13 @@ def _file_to_keep(body: FileBody | None) -> bytes | Path | None:
     if body is None or body.file.tell():
         return None
     return answers.content_of(body.file)
+
+
+def _is_from_the_beginning(status: str, lines: answers.HeaderLines) -> bool:
+    """Whether an answer has content, and the first byte of it."""
+    if not status.startswith("206"):
+        return status.startswith("200")
+    return any(name == b"content-range" and _FIRST.match(value) for name, value in lines)
 
 
 def _of_not_modified(lines: answers.HeaderLines) -> answers.HeaderLines:

@@ -1,6 +1,7 @@
 """What the connections of a process share: kept answers, the application's threads, limits."""
 
 import asyncio
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
@@ -29,6 +30,16 @@ SAY_REFUSED_SECONDS = 10.0
 
 # Whoever sends one of these is not answered from what is kept.
 _PERSONAL = {b"authorization", b"cookie", b"range"}
+
+
+_A_DAY = 86400
+# What answers say of the day before holds from then on.
+_DAY_BEGINS = 3600
+
+
+def _day() -> int:
+    """Which day it is, counted from an hour after midnight of UTC."""
+    return int(time.time() - _DAY_BEGINS) // _A_DAY
 
 
 class Open(Protocol):
@@ -104,6 +115,7 @@ class Front:
         proxies: Networks,
         stale_seconds: float = 0,
         watched: Watched | None = None,
+        count: Callable[[str], None] | None = None,
     ) -> None:
         """See :func:`greenroom.server.serve.serve`."""
         self.timing = timing
@@ -121,6 +133,8 @@ class Front:
         self.connections: set[Open] = set()
         self.heads: dict[bytes, Known] = {}
         self.pool = WsgiPool(application, threads, loop, locals_)
+        self.count = count
+        self._day = _day()
         self._changes = Changes(source, self.answers, stale_seconds) if source is not None else None
 
     def wanted(
@@ -261,8 +275,11 @@ class Front:
     def check(self) -> None:
         """Cut clients off that have had their time, and see what has changed.
 
-        About once a second, what was counted is reported.
+        About once a second, what was counted is reported; what is of yesterday is forgotten.
         """
+        if self._day != _day():
+            self._day = _day()
+            self.answers.clear()
         now = self._loop.time()
         if now - self._reported >= REPORT_SECONDS:
             self._reported = now

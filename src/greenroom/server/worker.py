@@ -60,6 +60,8 @@ class Served:
             whether they still hold.
         watched: how requests are logged and counted.
         on_exit: called in the parent, with the number of a worker process that has ended.
+        count: told the target of each answer to GET whose content was sent from its beginning, in
+            the thread of the event loop. None: nobody counts.
     """
 
     application: WSGIApplication
@@ -69,6 +71,7 @@ class Served:
     stale_seconds: float = 0
     watched: Watched | None = None
     on_exit: Callable[[int], None] | None = None
+    count: Callable[[str], None] | None = None
 
 
 @dataclass(frozen=True)
@@ -261,6 +264,7 @@ class _Worker(ASGIWorker):
             proxies=self.asgi.proxies,
             stale_seconds=self.asgi.stale_seconds,
             watched=self.asgi.watched,
+            count=self.asgi.count,
         )
         servers = [
             await loop.create_server(lambda: Connection(self, front), sock=listener.sock)

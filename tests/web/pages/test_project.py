@@ -12,13 +12,16 @@ from greenroom.distributions.description import MAX_RENDERED
 from greenroom.models import Release, RoleName
 from greenroom.registry import (
     accounts,
+    downloads,
     projects,
     releases,
 )
+from greenroom.registry.downloads import Downloaded
 from tests import factories
 from tests.artifacts import make_sdist, make_wheel
 from tests.web.conftest import Site
 from tests.web.reading import banner, commands, counted_statements, heading, links, text, the
+from tests.web.standing import with_settings
 
 
 def publish(site: Site, *paths: Path, by: str = "ada") -> None:
@@ -504,3 +507,35 @@ def test_the_short_address_of_a_draft_is_for_those_who_may_see_it(
     assert "Hidden" in browser.get("/p/hidden/1.0/", status=301).follow(status=200).text
     browser.get("/p/hidden/", status=404)
     browser.get("/p/hidden/1.0/files/", status=404)
+
+
+def test_downloads_are_a_plot_with_words_and_numbers_of_the_json_api(
+    site: Site, account: str, tmp_path: Path
+) -> None:
+    wheel = make_wheel(tmp_path)
+    site.release(wheel)
+    addresses = ("/project/example/", "/project/example/1.0/")
+    assert [site.app.get(address).html.select_one("svg.plot") for address in addresses] == [
+        None
+    ] * 2
+    day = site.clock.now.date() - timedelta(days=2)
+    digest = factories.artifact_of(wheel).sha256
+    with site.services.writing() as uow:
+        downloads.add(uow, {Downloaded(digest, wheel.name, day): 12})
+
+    for address in addresses:
+        page = site.app.get(address)
+        plot = page.html.select_one("svg.plot")
+        assert plot is not None
+        assert plot["role"] == "img"
+        assert str(plot["aria-label"]).endswith("most on 30 May 2026: 12.")
+        assert "0 on the last day, 12 within a week" in " ".join(page.html.get_text().split())
+        assert page.headers["Cache-Control"] == "public, max-age=60"
+    answer = site.app.get("/pypi/example/json")
+    numbers = {"last_day": 0, "last_month": 12, "last_week": 12}
+    assert answer.json["info"]["downloads"] == numbers
+    site.clock.advance(timedelta(hours=12, minutes=30))  # midnight is past, and nothing changes
+    assert site.app.get("/pypi/example/json").headers["ETag"] == answer.headers["ETag"]
+    off = with_settings(site, downloads="off")
+    assert off.app.get("/project/example/").html.select_one("svg.plot") is None
+    assert off.app.get("/pypi/example/json").json["info"]["downloads"]["last_week"] == -1

@@ -45,6 +45,10 @@ PARTS = frozenset({*_PARTS.values(), ELSEWHERE})
 _PLAIN = re.compile(r"[A-Za-z0-9_.~!+-]*", re.ASCII)
 """What stays as it is when it is quoted, as nearly every name of a file does."""
 
+_PUBLISHED_FILE = re.compile(
+    r"/packages/([0-9a-f]{2})/([0-9a-f]{2})/([0-9a-f]{60})/([^/?#]{1,255})(?:[?#]|$)"
+)
+
 
 class HasName(Protocol):
     """A project, by the name that it spells itself."""
@@ -286,6 +290,19 @@ def published_file_path(sha256: str, filename: str) -> str:
     It is the digest of the content that makes it immutable: another content has another address.
     """
     return f"packages/{sha256[:2]}/{sha256[2:4]}/{sha256[4:]}/{_quoted(filename)}"
+
+
+def published_file_at(target: str) -> tuple[str, str] | None:
+    """Digest and name of the file at an address, a path or more; None where it is no such file's.
+
+    Whether there is one nobody has looked.
+    """
+    if "/packages/" not in target:  # which most requests are told apart by
+        return None
+    found = _PUBLISHED_FILE.search(target)
+    if found is None or found[4].endswith(".metadata"):
+        return None
+    return found[1] + found[2] + found[3], unquote(found[4])
 
 
 def draft_file_path(filename: str) -> str:

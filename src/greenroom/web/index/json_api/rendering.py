@@ -1,7 +1,7 @@
 """What the JSON API says of a release: a pure function of metadata, files and addresses.
 
 Keys and types are those of Warehouse's JSON API. What this index does not know is there as well:
-``null`` for what has no value, -1 for downloads that nobody counts.
+``null`` for what has no value, -1 for downloads that nobody has counted.
 """
 
 from collections.abc import Callable, Iterable
@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from greenroom import times
 from greenroom.core_metadata import CoreMetadata, normalized_label
 from greenroom.registry.catalogue import ListedFile
+from greenroom.registry.downloads import DownloadNumbers
 from greenroom.web.index.simple_rendering import core_metadata
 
 Link = Callable[[ListedFile], str]
@@ -26,6 +27,7 @@ class Described:
     yanked_reason: str
     project_url: str
     release_url: str
+    downloads: DownloadNumbers | None = None
 
 
 def document(
@@ -70,7 +72,7 @@ def info(described: Described) -> dict[str, object]:
         "description_content_type": metadata.description_content_type or None,
         "docs_url": None,
         "download_url": metadata.download_url or None,
-        "downloads": {"last_day": -1, "last_month": -1, "last_week": -1},
+        "downloads": _downloads(described.downloads),
         "dynamic": [field.title() for field in metadata.dynamic] or None,
         "home_page": metadata.home_page or None,
         "keywords": ", ".join(metadata.keywords) or None,
@@ -92,6 +94,16 @@ def info(described: Described) -> dict[str, object]:
         "version": described.version,
         "yanked": described.yanked,
         "yanked_reason": described.yanked_reason or None,
+    }
+
+
+def _downloads(numbers: DownloadNumbers | None) -> dict[str, int]:
+    if numbers is None:
+        return {"last_day": -1, "last_month": -1, "last_week": -1}
+    return {
+        "last_day": numbers.last_day,
+        "last_month": numbers.last_month,
+        "last_week": numbers.last_week,
     }
 
 

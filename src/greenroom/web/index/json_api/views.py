@@ -6,7 +6,7 @@ from pyramid.httpexceptions import HTTPNotFound
 from pyramid.response import Response
 from pyramid.view import view_config
 
-from greenroom.registry import catalogue
+from greenroom.registry import catalogue, downloads
 from greenroom.registry.catalogue import ListedFile, PublicProject, PublicRelease
 from greenroom.web.http.caching import SERIAL_HEADER, cached, conditional
 from greenroom.web.http.canonical_urls import moved
@@ -75,6 +75,7 @@ def _document(
         yanked_reason=release.yanked_reason,
         project_url=request.urls.project(project),
         release_url=request.urls.release(project, release),
+        downloads=downloads.of_project(request.uow, project.id),
     )
     people = [(role.title(), username) for role, username in catalogue.people(db, project)]
     return rendering.document(

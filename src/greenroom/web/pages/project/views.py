@@ -7,13 +7,14 @@ from pyramid.response import Response
 from pyramid.view import view_config
 
 from greenroom.models import Project, Release
-from greenroom.registry import accounts, catalogue, drafts, projects, releases
+from greenroom.registry import accounts, catalogue, downloads, drafts, projects, releases
 from greenroom.registry.permissions import Act, may
 from greenroom.web.http import commands
 from greenroom.web.http.canonical_urls import moved
 from greenroom.web.http.paging import page_of
 from greenroom.web.http.request import Request
 from greenroom.web.pages.caching import cache_publicly, never_cache
+from greenroom.web.pages.download_plot import download_plot
 from greenroom.web.pages.file_groups import filtered_files
 from greenroom.web.pages.project.resources import (
     DraftedReleasePage,
@@ -115,6 +116,7 @@ def _published(
         "files": files,
         "grouped": filtered_files(request, files),
         "install_command": commands.install(request, project, release),
+        "downloads": download_plot(downloads.of_project(request.uow, project.id)),
     }
 
 
@@ -136,4 +138,5 @@ def _page(
         "is_drafted": False,
         "staged_files": (),
         "open_drafts": (),
+        "downloads": None,
     }

@@ -3,14 +3,14 @@
 The index knows words and not where they stand: to look for a word in names, each document that has
 it anywhere had to be read.
 
-Revision ID: 0016
-Revises: 0015
+Revision ID: 0017
+Revises: 0016
 """
 
 from alembic import op
 
-revision = "0016"
-down_revision = "0015"
+revision = "0017"
+down_revision = "0016"
 branch_labels = None
 depends_on = None
 
