@@ -183,10 +183,14 @@ def test_a_mirror_says_what_is_yanked_and_when_it_was_uploaded(
     assert "does not have the digest" in reasons(report)[f"packages/cc/{two.name}"]
     file = index.files()[one.name]
     assert file.published == datetime(2012, 1, 2, 3, 4, 5, 678901, tzinfo=UTC)
-    assert (file.yanked, file.yanked_reason) == (True, "It was broken.")
-    # Each of its files is yanked, so that it does not stand for the project.
+    # Each of its files is yanked, so that it does not stand for the project, and it is yanked as a
+    # whole; it stays taken back where somebody does that.
     assert (file.release.yanked, file.release.yanked_reason) == (True, "It was broken.")
+    with index.services.writing() as uow:
+        yanking.unyank_release(uow, OPERATOR, projects.get(uow, "example"), "1.0")
     assert index.take(tmp_path / "mirror").present == 1
+    file = index.files()[one.name]
+    assert (file.yanked, file.release.yanked) == (False, False)
 
 
 # --- devpi ----------------------------------------------------------------------------------------
@@ -392,7 +396,8 @@ def test_a_plain_index_that_fails_at_times_comes_in(
 
     assert (report.imported, again.present, inside.present) == (2, 2, 2)
     files = index.files()
-    assert {name: file.yanked for name, file in files.items()} == {one.name: True, two.name: False}
+    yanked = {name: file.release.yanked for name, file in files.items()}
+    assert yanked == {one.name: True, two.name: False}
     assert {file.published for file in files.values()} == {LONG_AGO}
     refused = reasons(report)
     assert "does not have the digest" in refused[f"{url}/files/{three.name}"]

@@ -143,7 +143,7 @@ class _Run:
                 except BaseException as error:
                     self._stopping.set()
                     executor.shutdown(cancel_futures=True)
-                    if isinstance(error, SourceFailed):
+                    if isinstance(error, SourceFailed | OutOfSpace):
                         self._flush()
                     raise
             self._flush()
