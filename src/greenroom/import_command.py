@@ -62,6 +62,8 @@ def run(services: Services, order: Order) -> None:
         dry_run=order.is_dry,
         connections=order.connections,
     )
+    if order.report is not None:
+        _check_writable(Path(order.report))
     if order.ignores_limits:
         services = _without_limits(services)
     try:
@@ -136,6 +138,14 @@ def _progress() -> Iterator[Callable[[Report], None]]:
         yield tell
 
 
+def _check_writable(path: Path) -> None:
+    """Before the work, which may take long."""
+    try:
+        path.open("a").close()
+    except OSError as error:
+        raise ValueError(f"{path} cannot be written: {error.strerror}.") from None
+
+
 def _write(path: Path, report: Report) -> None:
     try:
         path.write_text(json.dumps(report.to_json(), indent=2) + "\n", encoding="utf-8")
@@ -158,7 +168,9 @@ def _print(report: Report) -> None:
 
 
 def _sentence(refused: Refused) -> str:
-    return f"{refused.where}: {' '.join(refused.reasons)}"
+    """A line about a file, whose name may have anything in it."""
+    text = f"{refused.where}: {' '.join(refused.reasons)}"
+    return "".join(character if character.isprintable() else "\ufffd" for character in text)
 
 
 def readable(size: int) -> str:

@@ -66,6 +66,16 @@ def zipped(files: Mapping[str, bytes], comment: bytes = b"") -> bytes:
     return target.getvalue()
 
 
+def replace_member(archive: bytes, name: bytes, other: bytes) -> bytes:
+    """A tar archive in which a member has another name of the same length."""
+    at = archive.index(name)
+    header = bytearray(archive[at : at + 512])
+    header[: len(other)] = other
+    header[148:156] = b" " * 8
+    header[148:156] = b"%06o\0 " % sum(header)
+    return archive[:at] + bytes(header) + archive[at + 512 :]
+
+
 class _Pipe(io.RawIOBase):
     """What cannot be sought in, so that sizes stand behind the members of a zip archive."""
 
@@ -308,6 +318,9 @@ def _tars() -> Iterator[Odd]:
     yield packed("no-end-mark", cut, "has no end mark")
     more = replace(packed("more-behind", tar(usual("more-behind")), "has bytes behind its end"))
     yield replace(more, content=more.content + b"signed by somebody")
+    named = tar({**usual("latin-member"), "latin_member-1.0/a.txt": b"a"})
+    named = replace_member(named, b"latin_member-1.0/a.txt", b"latin_member-1.0/\xe9.txt")
+    yield packed("latin-member", named, "has a name in Latin-1")
     back = {"back_slash-1.0/PKG-INFO": info("back-slash"), "back_slash-1.0\\setup.py": b"\n"}
     yield packed("back-slash", tar(back), "has a backslash in a name")
 

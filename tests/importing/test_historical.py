@@ -89,7 +89,11 @@ def test_what_is_dangerous_or_means_nothing_stays_out(index: Destination, tmp_pa
 
 def test_what_an_upload_would_bring_is_not_marked(index: Destination, tmp_path: Path) -> None:
     make_wheel(tmp_path / "new", "example")
-    make_sdist(tmp_path / "new", "example")
+    licensed = (
+        ("License-Expression", "MIT"),
+        ("Classifier", "License :: OSI Approved :: MIT License"),
+    )
+    make_sdist(tmp_path / "new", "example", metadata_version="2.4", metadata_extra=licensed)
 
     report = index.take(tmp_path / "new", historical=True)
 

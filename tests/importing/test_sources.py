@@ -8,6 +8,7 @@ import threading
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import UTC, datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -20,7 +21,7 @@ from greenroom.importing.report import Report
 from greenroom.importing.run import NobodyToOwn
 from greenroom.importing.sources.open import NotASource
 from greenroom.models import File, Project
-from greenroom.registry import accounts, catalogue, yanking
+from greenroom.registry import accounts, catalogue, projects, yanking
 from greenroom.registry.permissions import OPERATOR
 from tests import factories
 from tests.artifacts import make_sdist, make_wheel
@@ -101,6 +102,49 @@ def test_a_project_of_others_takes_nothing(index: Destination, tmp_path: Path) -
 
 
 @ON_SQLITE
+def test_drafts_are_not_passed_by_and_reviews_are(index: Destination, tmp_path: Path) -> None:
+    """What a project's people want holds for an import; the operator's review has been made."""
+    settings = index.services.settings.model_copy(update={"review_command": "false"})
+    index = replace(index, services=replace(index.services, settings=settings))
+    assert index.take(make_wheel(tmp_path / "one", "example").parent).imported == 1
+    with index.services.writing() as uow:
+        ada = accounts.get_user(uow.db, "ada")
+        project = projects.get(uow, "example")
+        drafts_only = projects.ProjectSettings(auto_publish_releases=False)
+        projects.change_settings(uow, OPERATOR, project, drafts_only)
+        factories.open_new(uow, ada, "waiting", "1.0")
+    make_wheel(tmp_path / "two", "example", "2.0")
+    make_wheel(tmp_path / "two", "waiting")
+
+    report = index.take(tmp_path / "two")
+
+    assert {refused.code for refused in report.refused} == {"drafts-only", "draft-open"}
+    assert (report.imported, len(index.files())) == (0, 1)
+
+
+@ON_SQLITE
+def test_an_index_that_is_gone_is_given_up(index: Destination, tmp_path: Path) -> None:
+    """What came before is there, and is passed over the next time."""
+    folder = tmp_path / "served"
+    made = [make_wheel(folder / "files", "example", f"1.{number}") for number in range(40)]
+    links = "".join(f'<a href="/files/{path.name}">x</a>' for path in made)
+    (folder / "simple" / "example").mkdir(parents=True)
+    (folder / "simple" / "example" / "index.html").write_text(links)
+
+    with old_server(folder) as (url, old):
+        source = url.replace("//", "//ada:secret@") + "/simple/"
+        gone = sorted(path.name for path in made)[20:]
+        old.fails.update({f"/files/{name}": 99 for name in gone})
+        with pytest.raises(SourceFailed, match="many files in a row"):
+            index.take(source, "example")
+        assert len(index.files()) == 20
+        old.fails.clear()
+        report = index.take(source, "example")
+
+    assert (report.present, report.imported, report.refused) == (20, 20, [])
+
+
+@ON_SQLITE
 def test_only_what_is_wanted_comes(index: Destination, tmp_path: Path) -> None:
     folder = tmp_path / "packages"
     for name, version in (("example", "1.0"), ("example", "2.0"), ("other", "1.0"), ("no", "1.0")):
@@ -139,10 +183,14 @@ def test_a_mirror_says_what_is_yanked_and_when_it_was_uploaded(
     assert "does not have the digest" in reasons(report)[f"packages/cc/{two.name}"]
     file = index.files()[one.name]
     assert file.published == datetime(2012, 1, 2, 3, 4, 5, 678901, tzinfo=UTC)
-    assert (file.yanked, file.yanked_reason) == (True, "It was broken.")
-    # Each of its files is yanked, so that it does not stand for the project.
+    # Each of its files is yanked, so that it does not stand for the project, and it is yanked as a
+    # whole; it stays taken back where somebody does that.
     assert (file.release.yanked, file.release.yanked_reason) == (True, "It was broken.")
+    with index.services.writing() as uow:
+        yanking.unyank_release(uow, OPERATOR, projects.get(uow, "example"), "1.0")
     assert index.take(tmp_path / "mirror").present == 1
+    file = index.files()[one.name]
+    assert (file.yanked, file.release.yanked) == (False, False)
 
 
 # --- devpi ----------------------------------------------------------------------------------------
@@ -348,7 +396,8 @@ def test_a_plain_index_that_fails_at_times_comes_in(
 
     assert (report.imported, again.present, inside.present) == (2, 2, 2)
     files = index.files()
-    assert {name: file.yanked for name, file in files.items()} == {one.name: True, two.name: False}
+    yanked = {name: file.release.yanked for name, file in files.items()}
+    assert yanked == {one.name: True, two.name: False}
     assert {file.published for file in files.values()} == {LONG_AGO}
     refused = reasons(report)
     assert "does not have the digest" in refused[f"{url}/files/{three.name}"]

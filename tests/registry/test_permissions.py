@@ -12,6 +12,7 @@ from greenroom.registry.permissions import (
     TOKEN_PERMISSIONS,
     Act,
     Actor,
+    Importer,
     Person,
     may,
     may_follow,
@@ -23,7 +24,8 @@ from tests import factories
 
 # `token` is what the token may do, `-` for no token; `scope` is the project that it is limited to,
 # or what became of it. `staged` and `direct` are the two ways to upload the first file of a name
-# that nobody has. `401` is an answer that knows of no such token.
+# that nobody has. `import` is no token, but the operator who brings in the files of somebody. `401`
+# is an answer that knows of no such token.
 TABLE = """
     who            token   scope    see  stage  publish  discard  manage  quarantine  staged  direct
     anonymous      -       -        -    -      -        -        -       -           -       -
@@ -32,6 +34,10 @@ TABLE = """
     owner          -       -        yes  yes    yes      yes      yes     -           yes     yes
     administrator  -       -        yes  -      -        yes      yes     yes         yes     yes
     operator       -       -        yes  -      yes      yes      yes     yes         -       -
+    owner          import  -        yes  yes    yes      yes      yes     -           yes     yes
+    maintainer     import  -        yes  yes    yes      yes      -       -           yes     yes
+    stranger       import  -        -    -      -        -        -       -           yes     yes
+    administrator  import  -        -    -      -        -        -       -           yes     yes
     owner          stage   any      yes  yes    -        -        -       -           yes     -
     owner          publish any      -    -      yes      -        -       -           -       -
     owner          discard any      -    -      -        yes      -       -           -       -
@@ -154,6 +160,8 @@ class World:
         if who == "operator":
             return OPERATOR
         user = self.users[who]
+        if token == "import":
+            return Importer(user)
         return Person(user) if token == "-" else self._by_token(user, token, scope)
 
     def _by_token(self, user: User, token: str, scope: str) -> Actor:
@@ -232,6 +240,7 @@ def test_the_table_has_a_row_for_everyone() -> None:
         (who, "-", "-")
         for who in ("anonymous", "stranger", "maintainer", "owner", "administrator", "operator")
     }
+    people |= {(who, "import", "-") for who in ("owner", "maintainer", "stranger", "administrator")}
     assert {row[:3] for row in ROWS} == tokens | ended | people
     assert len(ROWS) == len(tokens | ended | people)
     assert set(COLUMNS) == {*Act, "staged", "direct"}

@@ -8,6 +8,7 @@ once, so that damage is found, and no member may lead out of the folder that it 
 
 import bz2
 import lzma
+import re
 import struct
 import tarfile
 import zipfile
@@ -36,6 +37,7 @@ Rank = Callable[[tuple[str, ...]], int | None]
 _MAX_DIRECTORY = 8 * 1024 * 1024
 _MAX_READ = 4 * 1024 * 1024
 _LZMA_MEMORY = 128 * 1024 * 1024
+_CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 _END = struct.Struct("<4s4H2LH")
 _END_SIGNATURE = b"PK\x05\x06"
 _LOCATOR_SIGNATURE = b"PK\x06\x07"
@@ -101,7 +103,7 @@ def _parts(name: str) -> tuple[str, ...]:
     plain = name.replace("\\", "/")
     parts = tuple(part for part in plain.split("/") if part not in ("", "."))
     has_drive = len(plain) > 1 and plain[1] == ":" and plain[0].isalpha()
-    if plain.startswith("/") or ".." in parts or has_drive or not plain.isprintable():
+    if plain.startswith("/") or ".." in parts or has_drive or _CONTROL.search(plain):
         raise InvalidDistribution(f"The member {quoted(name)} leads outside of the archive.")
     return parts
 

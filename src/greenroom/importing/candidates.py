@@ -6,17 +6,25 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Protocol
 
+_LONGEST_PAUSE = 60.0
+
 
 class SourceFailed(Exception):
     """A source, or one file of it, cannot be read. The text is a sentence without secrets.
 
     Attributes:
         is_transient: whether it may go well a moment later.
+        pause: how many seconds to wait before that, as far as the source says so.
     """
 
-    def __init__(self, sentence: str, *, is_transient: bool = False) -> None:
+    def __init__(self, sentence: str, *, is_transient: bool = False, pause: float = 0) -> None:
         super().__init__(sentence)
         self.is_transient = is_transient
+        self.pause = pause
+
+    def wait(self, attempt: int) -> float:
+        """How many seconds to wait before the next attempt; ``attempt`` counts from 0."""
+        return min(self.pause or 0.5 * 2**attempt, _LONGEST_PAUSE)
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,13 +8,12 @@ has any.
 import netrc
 import os
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from time import sleep
-from typing import TypeVar
 from urllib.parse import SplitResult, unquote, urljoin, urlsplit, urlunsplit
 
 import urllib3
@@ -27,15 +26,12 @@ from greenroom.importing.simple_pages import Page
 USERNAME_VARIABLE = "IMPORT_USERNAME"
 PASSWORD_VARIABLE = "IMPORT_PASSWORD"  # noqa: S105 (a name)
 
-_T = TypeVar("_T")
-
 ATTEMPTS = 5
 MOST_OF_A_PAGE = 256 * 2**20
 """Bytes of one page of an index."""
 
 _CONNECT_SECONDS = 15.0
 _READ_SECONDS = 60.0
-_LONGEST_PAUSE = 60.0
 _PIECE = 256 * 1024
 _MOST_REDIRECTS = 10
 _REDIRECTS = (301, 302, 303, 307, 308)
@@ -124,16 +120,23 @@ class Fetcher:
         Raises:
             SourceFailed: it cannot be fetched.
         """
-        return self._patiently(lambda: self._page(url, accept))
+        for attempt in range(ATTEMPTS):
+            try:
+                return self._page(url, accept)
+            except SourceFailed as error:
+                if not error.is_transient or attempt == ATTEMPTS - 1:
+                    raise
+                sleep(error.wait(attempt))
+        raise AssertionError("unreachable")
 
     @contextmanager
     def file(self, url: str) -> Iterator[Opened]:
-        """Begin to read a file. What fails on the way is for the caller to try again.
+        """Begin to read a file. What fails is for the caller to try again.
 
         Raises:
             SourceFailed: it cannot be fetched.
         """
-        answer, final = self._patiently(lambda: self._ask(url, "*/*"))
+        answer, final = self._ask(url, "*/*")
         try:
             if answer.status == 404:
                 raise SourceFailed(f"{shown(final)} is not there (404).")
@@ -162,16 +165,6 @@ class Fetcher:
         finally:
             answer.close()
             answer.release_conn()
-
-    def _patiently(self, act: Callable[[], _T]) -> _T:
-        for attempt in range(ATTEMPTS):
-            try:
-                return act()
-            except _Later as later:
-                if attempt == ATTEMPTS - 1:
-                    raise
-                sleep(min(later.seconds or 0.5 * 2**attempt, _LONGEST_PAUSE))
-        raise AssertionError("unreachable")
 
     def _ask(self, url: str, accept: str) -> tuple[urllib3.BaseHTTPResponse, str]:
         """The answer that redirects lead to, and its address.
@@ -205,7 +198,7 @@ class Fetcher:
                 "GET", plain, headers=headers, preload_content=False, redirect=False, retries=False
             )
         except urllib3.exceptions.HTTPError as error:
-            raise _Later(f"{shown(url)} cannot be reached: {_reason(error)}.") from None
+            raise _later(f"{shown(url)} cannot be reached: {_reason(error)}.") from None
         except ValueError:  # a host that is none
             raise SourceFailed(f"{shown(url)} is no address that can be fetched.") from None
 
@@ -228,12 +221,8 @@ class Fetcher:
         return self._pools[proxy]
 
 
-class _Later(SourceFailed):
-    """What may go well later; ``seconds`` is how long the server asks to wait, 0 for no word."""
-
-    def __init__(self, sentence: str, seconds: float = 0) -> None:
-        super().__init__(sentence, is_transient=True)
-        self.seconds = seconds
+def _later(sentence: str, pause: float = 0) -> SourceFailed:
+    return SourceFailed(sentence, is_transient=True, pause=pause)
 
 
 def is_same_host(one: SplitResult, other: SplitResult) -> bool:
@@ -269,7 +258,7 @@ def _check_status(answer: urllib3.BaseHTTPResponse, url: str) -> None:
     answer.release_conn()
     if status in _TRANSIENT:
         seconds = float(wait) if wait.isdecimal() and len(wait) < 10 else 0
-        raise _Later(f"{shown(url)} answers with status {status}.", seconds)
+        raise _later(f"{shown(url)} answers with status {status}.", seconds)
     if status in (401, 403):
         raise SourceFailed(
             f"{shown(url)} asks for other credentials ({status}): put them into ~/.netrc, or into "
@@ -282,7 +271,7 @@ def _pieces(answer: urllib3.BaseHTTPResponse, url: str, *, decode: bool = False)
     try:
         yield from answer.stream(_PIECE, decode_content=decode)
     except urllib3.exceptions.HTTPError as error:
-        raise _Later(f"{shown(url)} breaks off: {_reason(error)}.") from None
+        raise _later(f"{shown(url)} breaks off: {_reason(error)}.") from None
 
 
 def _reason(error: Exception) -> str:

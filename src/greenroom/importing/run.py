@@ -31,7 +31,8 @@ from greenroom.registry.unit_of_work import Services
 
 _LOOKED_UP_AT_ONCE = 200
 _MOST_BYTES_AT_ONCE = 64 * 2**20
-_ATTEMPTS = 4
+_ATTEMPTS = 5
+_MOST_FAILURES_IN_A_ROW = 10
 
 Progress = Callable[[Report], None]
 
@@ -131,6 +132,7 @@ class _Run:
         self._kept: dict[str, ExitStack] = {}
         self._yanked: set[str] = set()
         self._stopping = threading.Event()
+        self._failures = 0
 
     def run(self) -> Report:
         begun = time.monotonic()
@@ -141,7 +143,7 @@ class _Run:
                 except BaseException as error:
                     self._stopping.set()
                     executor.shutdown(cancel_futures=True)
-                    if isinstance(error, SourceFailed):
+                    if isinstance(error, SourceFailed | OutOfSpace):
                         self._flush()
                     raise
             self._flush()
@@ -223,7 +225,7 @@ class _Run:
                 is_last = attempt == _ATTEMPTS - 1
                 if not error.is_transient or is_last or self._stopping.is_set():
                     raise
-                self._options.sleep(0.5 * 2**attempt)
+                self._options.sleep(error.wait(attempt))
         raise AssertionError("unreachable")
 
     def _received_once(self, candidate: Candidate) -> Prepared:
@@ -264,12 +266,15 @@ class _Run:
 
     def _settle(self, candidate: Candidate, future: Future[_Ready]) -> None:
         ready = future.result()
+        if not isinstance(ready, SourceFailed):
+            self._failures = 0
         if ready is _Known.PRESENT:
             self._count_present(candidate)
         elif ready is _Known.NOT_READ:
             self._count(Taken.NOW, candidate.size or 0)
         elif isinstance(ready, SourceFailed):
             self._refuse(candidate.where, candidate.project, "unreadable", (str(ready),))
+            self._give_up_after_many(ready)
         elif isinstance(ready, Refusal):
             self._refuse_by(candidate, ready)
         elif isinstance(ready, Prepared) and self._options.dry_run:
@@ -281,6 +286,16 @@ class _Run:
                 self._count(outcome, ready.artifact.size)
         elif isinstance(ready, Prepared):
             self._add(candidate, ready)
+
+    def _give_up_after_many(self, failure: SourceFailed) -> None:
+        """Stop where the source is gone: to try each of its files would take for ever.
+
+        Raises:
+            SourceFailed: it is.
+        """
+        self._failures += failure.is_transient
+        if self._failures >= _MOST_FAILURES_IN_A_ROW:
+            raise SourceFailed(f"{failure} So it was with many files in a row: begin again later.")
 
     def _count(self, outcome: Taken, size: int) -> None:
         if outcome is Taken.BEFORE:

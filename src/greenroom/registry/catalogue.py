@@ -166,7 +166,6 @@ class OfferedFile(NamedTuple):
     sha256: str
     metadata_sha256: str
     size: int
-    is_sdist: bool
     is_wheel: bool
     project: str
 
@@ -464,7 +463,6 @@ def offered_file(db: Session, filename: str) -> OfferedFile | None:
         sha256,
         metadata_sha256,
         size,
-        packagetype == "sdist",
         packagetype == "bdist_wheel",
         project,
     )

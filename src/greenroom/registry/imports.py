@@ -317,7 +317,8 @@ def _reason(text: str) -> str:
 def yank_whole_releases(services: Services, name: str) -> None:
     """Yank the releases of a project of which every file is yanked by itself.
 
-    Other indexes say it of each file when a release is yanked; here it is the release's.
+    Other indexes say it of each file when a release is yanked; here it is the release's. What was
+    taken back here since stays so: then its files are not yanked by themselves.
     """
     with services.writing() as uow:
         project = projects.find(uow, name)
@@ -325,7 +326,7 @@ def yank_whole_releases(services: Services, name: str) -> None:
             return
         projects.lock_and_reload(uow, project)
         for release, reason in catalogue.yanked_wholly(uow.db, project):
-            yanking.yank_release(uow, OPERATOR, project, release.version, reason)
+            yanking.yank_with_its_files(uow, OPERATOR, release, reason)
 
 
 def same_content(here: PublishedFile, digests: Mapping[str, str]) -> bool | None:

@@ -66,6 +66,17 @@ def yank_new_file(uow: UnitOfWork, actor: Actor, file: File, reason: str) -> Non
     _set_file(uow, actor, file, yanked=True, reason=reason)
 
 
+def yank_with_its_files(uow: UnitOfWork, actor: Actor, release: Release, reason: str) -> None:
+    """Yank a release of which every file is yanked by itself, and its files with it from now on.
+
+    So whoever takes it back takes all of it back. The caller holds the project's lock.
+    """
+    _set_release(uow, actor, release, yanked=True, reason=reason)
+    for file in catalogue.files(uow.db, release):
+        file.yanked, file.yanked_reason = False, ""
+    uow.db.flush()
+
+
 def _release(uow: UnitOfWork, actor: Actor, project: Project, version: str) -> Release:
     projects.lock_registered(uow, actor, Act.MANAGE, project)
     release = catalogue.release(uow.db, project, version)

@@ -81,10 +81,13 @@ def grouped_files(files: Sequence[FileSummary], words: str = "") -> GroupedFiles
 
 
 _SOURCES = "Source distribution"
+_OLD = "Eggs and installers"
 
 
 def _described(file: FileSummary) -> tuple[str, ListedFile]:
     """The title of the group that a file belongs to, and its line there."""
+    if not file.is_sdist and not file.filename.endswith(".whl"):
+        return _OLD, ListedFile(file, "")
     tags = file.filename.removesuffix(".whl").rsplit("-", 3)
     if file.is_sdist or len(tags) < 4:
         return _SOURCES, ListedFile(file, "")

@@ -17,7 +17,9 @@ _CACHE_CONTROL = "public, max-age=365000000, s-maxage=259200, immutable"
 def content(context: PublishedFile, request: Request) -> Response:
     """The file itself."""
     file = context.file
-    kind = blob_responses.SDIST if file.is_sdist else blob_responses.WHEEL
+    # Of imported source distributions some are no .tar.gz.
+    is_gzip = file.filename.endswith((".tar.gz", ".tgz"))
+    kind = blob_responses.SDIST if is_gzip else blob_responses.WHEEL
     return _immutable(
         blob_responses.send(
             request, file.sha256, content_type=kind, filename=file.filename, size=file.size
