@@ -5,6 +5,7 @@ Processes share their numbers through files of ``prometheus-client``, in the fol
 server counts requests in plain numbers, which come here about once a second.
 """
 
+import os
 import resource
 import threading
 import time
@@ -33,6 +34,9 @@ _WORDS = {
     Counted.STORAGE_ERRORS: ("unavailable", "missing", "damaged"),
     Counted.SIGN_IN_FAILURES: ("password", "token"),
 }
+_RESERVED = 256 * 1024
+"""Bytes for the numbers of one kind of a process; there are not so many that they need more."""
+
 _PAGE = resource.getpagesize()
 
 
@@ -69,8 +73,13 @@ class Metrics:
         Args:
             folder: where the processes share their numbers.
             services: what the application works on, in each process.
+
+        Raises:
+            OSError: there is no room for them.
         """
         self._folder = folder
+        self._process = 0
+        self._reserve()
         self._database = services.database
         self._observed = Observed(services)
         self._cpu = 0.0
@@ -118,7 +127,12 @@ class Metrics:
         self._cpu_seconds = _counter("cpu_seconds", "Processor time of processes that answer.")
 
     def add(self, tallies: Tallies, state: State) -> None:
-        """Take what the server has counted in this process, and how it stands."""
+        """Take what the server has counted in this process, and how it stands.
+
+        Raises:
+            OSError: there is no room for the numbers of this process.
+        """
+        self._reserve()
         for (part, status), count in tallies.requests.items():
             self._requests.labels(part, status).inc(count)
         for part, durations in tallies.durations.items():
@@ -132,6 +146,20 @@ class Metrics:
         for (what, which), count in counters.take().items():
             self._events[what].labels(which).inc(count)
         self._set_state(state)
+
+    def _reserve(self) -> None:
+        """Have room for the numbers of this process: a full disk would end it later.
+
+        Raises:
+            OSError: there is none.
+        """
+        process = os.getpid()
+        if process == self._process:
+            return
+        for kind in ("counter", "gauge_livesum", "histogram"):
+            with (self._folder / f"{kind}_{process}.db").open("ab") as file:
+                os.posix_fallocate(file.fileno(), 0, _RESERVED)
+        self._process = process
 
     def _set_state(self, state: State) -> None:
         now = {

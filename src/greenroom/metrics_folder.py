@@ -4,43 +4,54 @@ import fcntl
 import os
 import shutil
 import tempfile
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+MEMORY = Path("/dev/shm")  # noqa: S108 - folders in it have random names, and are of one account
+_PREFIX = "greenroom-metrics-"
 _VARIABLE = "PROMETHEUS_MULTIPROC_DIR"
 _IN_USE = "in-use"
+_NEW_SECONDS = 60.0
+"""So young, a folder may be somebody's who has not marked it yet."""
 
 
 @contextmanager
-def metrics_folder(data: Path) -> Iterator[Path]:
-    """A new folder below ``data``, which ``prometheus-client`` finds when it is imported.
+def metrics_folder(data: Path, memory: Path = MEMORY) -> Iterator[Path]:
+    """A new folder, which ``prometheus-client`` finds when it is imported; removed at the end.
 
-    It is removed at the end; what servers have left behind that were killed is removed as well.
+    It is in memory where that is possible, so that a full disk does not matter to it. What servers
+    have left behind that were killed is removed as well.
+
+    Raises:
+        OSError: it cannot be made.
     """
-    place = data.absolute() / "metrics"
-    place.mkdir(0o700, exist_ok=True)
-    for folder in place.iterdir():
-        if not _is_in_use(folder):
+    place = memory if os.access(memory, os.W_OK) else data.absolute()
+    for folder in place.glob(f"{_PREFIX}*"):
+        if _is_left(folder):
             shutil.rmtree(folder, ignore_errors=True)
-    folder = Path(tempfile.mkdtemp(dir=place))
-    with (folder / _IN_USE).open("wb") as mark:
-        fcntl.flock(mark, fcntl.LOCK_EX)
-        os.environ[_VARIABLE] = str(folder)
-        try:
-            yield folder
-        finally:
-            os.environ.pop(_VARIABLE, None)
-            shutil.rmtree(folder, ignore_errors=True)
-
-
-def _is_in_use(folder: Path) -> bool:
-    """Whether a process that made it, or was forked from it, still runs."""
+    folder = Path(tempfile.mkdtemp(prefix=_PREFIX, dir=place))
     try:
+        with (folder / _IN_USE).open("wb") as mark:
+            fcntl.flock(mark, fcntl.LOCK_EX)
+            os.environ[_VARIABLE] = str(folder)
+            yield folder
+    finally:
+        os.environ.pop(_VARIABLE, None)
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _is_left(folder: Path) -> bool:
+    """Whether it is ours, and no process runs that has made it, or was forked from that one."""
+    try:
+        status = folder.stat()
+        if status.st_uid != os.geteuid() or time.time() - status.st_mtime < _NEW_SECONDS:
+            return False
         with (folder / _IN_USE).open("rb") as mark:
             fcntl.flock(mark, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
+    except FileNotFoundError:
         return True
-    except OSError:
+    except OSError:  # it is in use, or was removed just now
         return False
-    return False
+    return True

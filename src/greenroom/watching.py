@@ -1,9 +1,11 @@
 """How a server is watched, as the settings say: its log of requests, and its metrics."""
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+
+import structlog
 
 from greenroom import logs
 from greenroom.metrics_folder import metrics_folder
@@ -35,7 +37,12 @@ def prepared(settings: Settings) -> Iterator[Path | None]:
     if settings.metrics_token is None and not settings.metrics_networks:
         yield None
         return
-    with metrics_folder(settings.data) as folder:
+    with ExitStack() as stack:
+        folder = None
+        try:
+            folder = stack.enter_context(metrics_folder(settings.data))
+        except OSError as error:
+            _say_that_there_are_none(error)
         yield folder
 
 
@@ -59,5 +66,13 @@ def watch(settings: Settings, services: Services, folder: Path | None) -> Watchi
     # The library looks for the folder when it is imported.
     from greenroom.metrics import Metrics, process_has_ended
 
-    metrics = Metrics(folder, services)
+    try:
+        metrics = Metrics(folder, services)
+    except OSError as error:
+        _say_that_there_are_none(error)
+        return Watching(Watched(access_log))
     return Watching(Watched(access_log, metrics, part_of), metrics.exposition, process_has_ended)
+
+
+def _say_that_there_are_none(error: OSError) -> None:
+    structlog.get_logger("greenroom").error("there are no metrics", reason=str(error))

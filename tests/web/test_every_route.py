@@ -27,6 +27,7 @@ from greenroom.web.index.files.resources import PublishedFile, PublishedMetadata
 from greenroom.web.index.json_api.resources import PypiProject, PypiRelease
 from greenroom.web.index.pypi import Pypi
 from greenroom.web.index.simple.resources import SimpleIndex, SimpleProject
+from greenroom.web.operators.metrics.resources import Metrics
 from greenroom.web.pages.account.resources import Account, Tokens
 from greenroom.web.pages.admin.resources import Admin
 from greenroom.web.pages.draft.resources import DraftPage
@@ -90,6 +91,7 @@ ADDRESSES: dict[type[Node], str] = {
     SimpleIndex: "/simple/",
     SimpleProject: "/simple/example/",
     DraftFile: "/draft/{open}/files/example-3.0.tar.gz",
+    Metrics: "/_metrics",
     Sitemap: "/sitemap.xml",
     StagedFile: "/draft/{open}/files/example-3.0.tar.gz",
     StagedMetadata: "/draft/{open}/files/example-3.0-py3-none-any.whl.metadata",

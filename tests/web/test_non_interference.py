@@ -52,6 +52,7 @@ from greenroom.web.index.files.resources import PublishedFile, PublishedMetadata
 from greenroom.web.index.json_api.resources import PypiProject, PypiRelease
 from greenroom.web.index.pypi import Pypi
 from greenroom.web.index.simple.resources import SimpleIndex, SimpleProject
+from greenroom.web.operators.metrics.resources import Metrics
 from greenroom.web.pages.account.resources import Account, Tokens
 from greenroom.web.pages.admin.resources import Admin
 from greenroom.web.pages.help.resources import Help, HelpPage
@@ -90,6 +91,7 @@ PUBLIC_VIEWS = {
     (Root, "_health"): ["/_health"],
     (Root, "_ready"): [],  # it looks at nothing that anybody has put there
     (Root, "robots.txt"): ["/robots.txt"],
+    (Metrics, ""): ["/_metrics"],
     (Sitemap, ""): ["/sitemap.xml", "/sitemap.xml?page=1"],
     (Feeds, "updates.xml"): ["/rss/updates.xml"],
     (Feeds, "packages.xml"): ["/rss/packages.xml"],

@@ -27,6 +27,7 @@ LONGEST_HEAD = 2048
 MOST_CLIENTS = 4096
 REPORT_SECONDS = 1.0
 SAY_REFUSED_SECONDS = 10.0
+SAY_UNMETERED_SECONDS = 300.0
 
 # Whoever sends one of these is not answered from what is kept.
 _PERSONAL = {b"authorization", b"cookie", b"range"}
@@ -126,7 +127,7 @@ class Front:
         self._clients: dict[tuple[str, str], str] = {}
         self._reported = float("-inf")
         self._refused = 0
-        self._said_refused = float("-inf")
+        self._said_refused = self._said_unmetered = float("-inf")
         self.addresses = Addresses(proxies)
         self.answers = Answers()
         self.refusals = Refusals()
@@ -269,8 +270,10 @@ class Front:
         )
         try:
             meter.add(tallies, state)
-        except (OSError, ValueError) as error:
-            log.warning("metrics cannot be written", reason=str(error))
+        except OSError as error:
+            if self._loop.time() - self._said_unmetered >= SAY_UNMETERED_SECONDS:
+                self._said_unmetered = self._loop.time()
+                log.warning("metrics cannot be written", reason=str(error))
 
     def check(self) -> None:
         """Cut clients off that have had their time, and see what has changed.

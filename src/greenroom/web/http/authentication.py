@@ -47,14 +47,16 @@ def token_actor(request: PyramidRequest, uow: UnitOfWork) -> Actor:
     Raises:
         NotAuthenticated: there is no header, or it has no valid token.
     """
-    token = _token(request.headers.get("Authorization"))
-    # Databases differ in what text they can be asked for; no token of ours has any of the rest.
-    if not token.isascii() or not token.isprintable():
-        raise NotAuthenticated(INVALID)
+    header = request.headers.get("Authorization")
     try:
+        token = _token(header)
+        # Databases differ in what text they can be asked for; no token has any of the rest.
+        if not token.isascii() or not token.isprintable():
+            raise NotAuthenticated(INVALID)
         found = accounts.actor_of_token(uow, token)
     except NotAuthenticated:
-        count(Counted.SIGN_IN_FAILURES, "token")
+        if header is not None:
+            count(Counted.SIGN_IN_FAILURES, "token")
         raise
     request.environ[WHO] = accounts.prefix_of(token)
     return found
