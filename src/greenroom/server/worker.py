@@ -31,6 +31,7 @@ from gunicorn.workers.gasgi import ASGIWorker
 from greenroom.server.changes import Source
 from greenroom.server.connection import Connection
 from greenroom.server.front import Front, Timing
+from greenroom.server.memory import Spare
 from greenroom.server.wsgi_pool import Locals
 from greenroom.settings import Networks
 
@@ -247,9 +248,11 @@ class _Worker(ASGIWorker):
         ]
         if self.age == 1:
             plan.on_ready(plan.url)
+        spare = Spare()
         while self.alive and self.ppid == os.getppid():
             self.notify()
             front.check()
+            spare.give_back(front.pool.asked, loop.time())
             await asyncio.sleep(0.25)
         for server in servers:  # who comes now is told at once, and may turn to another server
             server.close()
