@@ -144,7 +144,6 @@ def run(application: IndexApplication) -> None:
     gc.disable()  # what is made here stays
     arbiter = _Arbiter(application)
     # What exists now is shared by the workers as long as nothing writes to it.
-    gc.collect()
     gc.freeze()
     gc.enable()
     parent = os.getpid()
