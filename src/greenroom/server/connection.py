@@ -39,6 +39,9 @@ DISCARDED = 4 * 1024**3
 DISCARDED_OF_STRANGERS = 8 * 1024**2
 DISCARDING_SECONDS = 300.0
 
+# A table of gunicorn's for the sizes of chunks, which are written here: two and a half MiB.
+getattr(protocol, "_CHUNK_PREFIXES", {}).clear()
+
 _HEADER = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
 _FIRST = re.compile(rb"bytes 0-")

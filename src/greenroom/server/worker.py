@@ -32,6 +32,7 @@ from greenroom import logs
 from greenroom.server.changes import Source
 from greenroom.server.connection import Connection
 from greenroom.server.front import Front, Timing, Watched
+from greenroom.server.memory import Spare
 from greenroom.server.wsgi_pool import Locals
 from greenroom.settings import Networks
 
@@ -162,7 +163,6 @@ def run(application: IndexApplication) -> None:
     gc.disable()  # what is made here stays
     arbiter = _Arbiter(application)
     # What exists now is shared by the workers as long as nothing writes to it.
-    gc.collect()
     gc.freeze()
     gc.enable()
     parent = os.getpid()
@@ -272,9 +272,11 @@ class _Worker(ASGIWorker):
         ]
         if self.age == 1:
             plan.on_ready(plan.url)
+        spare = Spare()
         while self.alive and self.ppid == os.getppid():
             self.notify()
             front.check()
+            spare.give_back(front.pool.asked, loop.time())
             await asyncio.sleep(0.25)
         for server in servers:  # who comes now is told at once, and may turn to another server
             server.close()

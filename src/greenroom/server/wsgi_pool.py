@@ -330,6 +330,11 @@ class WsgiPool:
 
     Requests that find no thread idle wait, and come up by turns of their addresses; one address
     never has all threads. So no address keeps the others from being answered.
+
+    Attributes:
+        application: what answers.
+        locals: thread-local state of its framework.
+        asked: how many requests it was given so far.
     """
 
     def __init__(
@@ -349,6 +354,7 @@ class WsgiPool:
         """
         self.application = application
         self.locals = locals_
+        self.asked = 0
         self._loop = loop
         self._most = threads
         self._most_of_one = max(1, threads * 3 // 4)
@@ -373,6 +379,7 @@ class WsgiPool:
         Raises:
             Busy: too many wait already.
         """
+        self.asked += 1
         exchange = Exchange(self, environ, address)
         environ["wsgi.input"] = exchange.input
         environ["wsgi.file_wrapper"] = FileBody
