@@ -79,12 +79,20 @@ class HasId(Protocol):
         """Its number in the database."""
 
 
-class HasListing(HasId, Protocol):
-    """A project, by what its listing says of it: a row, or a value that was made of one."""
+class HasName(HasId, Protocol):
+    """A project, by its name: a row, or a value that was made of one."""
+
+    @property
+    def name(self) -> str:
+        """As it spells itself."""
 
     @property
     def normalized_name(self) -> str:
         """The name that is the same for all spellings."""
+
+
+class HasListing(HasName, Protocol):
+    """A project, by what its listing says of it: a row, or a value that was made of one."""
 
     @property
     def last_serial(self) -> int:

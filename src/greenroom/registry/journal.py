@@ -3,14 +3,14 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Protocol, cast
+from typing import cast
 
 from sqlalchemy import ColumnElement, Table, bindparam, func, insert, select, update
 from sqlalchemy.orm import Session
 
 from greenroom.database import run
 from greenroom.models import JournalEntry, Project
-from greenroom.registry import purging
+from greenroom.registry import catalogue, purging
 from greenroom.registry.unit_of_work import UnitOfWork
 
 _NEVER_REACHED = 2**31
@@ -42,25 +42,9 @@ class JournalLine:
     content_digest: str | None = None
 
 
-class HasName(Protocol):
-    """A project, by what the journal says of it: a row, or a value that was made of one."""
-
-    @property
-    def id(self) -> int:
-        """Its number in the database."""
-
-    @property
-    def name(self) -> str:
-        """As it spells itself."""
-
-    @property
-    def normalized_name(self) -> str:
-        """The name that is the same for all spellings."""
-
-
 def append(
     uow: UnitOfWork,
-    project: HasName,
+    project: catalogue.HasName,
     version: str | None,
     actions: Sequence[str],
     by: str,

@@ -1,8 +1,6 @@
 """What caches in front of the index are told: the surrogate keys of public data that changed."""
 
-from typing import Protocol
-
-from greenroom.registry import jobs
+from greenroom.registry import catalogue, jobs
 from greenroom.registry.unit_of_work import UnitOfWork
 
 ALL_PROJECTS = "all-projects"
@@ -14,20 +12,12 @@ def keys_of(normalized_name: str) -> tuple[str, ...]:
     return (f"project/{normalized_name}", f"files/{normalized_name}", ALL_PROJECTS)
 
 
-class HasNormalizedName(Protocol):
-    """A project, by the name that is the same for all spellings."""
-
-    @property
-    def normalized_name(self) -> str:
-        """That name."""
-
-
-def purge_project(uow: UnitOfWork, project: HasNormalizedName) -> None:
+def purge_project(uow: UnitOfWork, project: catalogue.HasName) -> None:
     """Have purged what shows a project, and what shows all: a list of them, a feed."""
     _purge(uow, f"project/{project.normalized_name}", ALL_PROJECTS)
 
 
-def purge_files(uow: UnitOfWork, project: HasNormalizedName) -> None:
+def purge_files(uow: UnitOfWork, project: catalogue.HasName) -> None:
     """Have a project's files purged, which are not what they were."""
     _purge(uow, f"files/{project.normalized_name}")
 

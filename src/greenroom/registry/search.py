@@ -87,18 +87,6 @@ class Found:
     breadth: Breadth = Breadth.ANYWHERE
 
 
-class HasName(Protocol):
-    """A project, by what it is found by: a row, or a value that was made of one."""
-
-    @property
-    def id(self) -> int:
-        """Its number in the database."""
-
-    @property
-    def name(self) -> str:
-        """As it spells itself."""
-
-
 class Standing(Protocol):
     """A public release, by what its project is found by where it stands for it."""
 
@@ -123,7 +111,7 @@ class Standing(Protocol):
         """What it says of itself."""
 
 
-def update(uow: UnitOfWork, project: HasName, changed: Standing | None = None) -> None:
+def update(uow: UnitOfWork, project: catalogue.HasName, changed: Standing | None = None) -> None:
     """Let the project be found by what is public of it now; by nothing, where nothing is.
 
     To be called under the project's lock by whatever changes which release stands for it, or what
@@ -140,7 +128,7 @@ def update(uow: UnitOfWork, project: HasName, changed: Standing | None = None) -
         run(db, _LEARN, {"project_id": project.id, **_document(project, standing)})
 
 
-def _document(project: HasName, standing: Standing) -> dict[str, object]:
+def _document(project: catalogue.HasName, standing: Standing) -> dict[str, object]:
     """What search knows of a project for which this release stands."""
     words = search_words.document(
         project.name,
@@ -157,7 +145,7 @@ class _Candidate(NamedTuple):
     yanked: bool
 
 
-def _update_for(db: Session, project: HasName, changed: Standing) -> bool:
+def _update_for(db: Session, project: catalogue.HasName, changed: Standing) -> bool:
     """Do what follows for search from a release that came or changed, if that can be seen so."""
     found = run(db, _DOCUMENT, {"project": project.id}).one_or_none()
     if found is None:
