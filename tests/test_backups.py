@@ -1,5 +1,6 @@
 """Backing an index up, and having it again elsewhere."""
 
+import errno
 import hashlib
 import itertools
 import json
@@ -105,7 +106,7 @@ def test_an_index_is_there_again_from_its_backup(
     third = backed_up(original, where)
 
     assert [made["copied"] for made in (first, again, third)] == [count, 0, 2]
-    listed = json.loads(command(original, "backup", where, "--list", "--json").stdout)
+    listed = json.loads(command(elsewhere, "restore", where, "--list", "--json").stdout)
     assert [each["name"] for each in listed] == sorted(
         str(made["snapshot"]) for made in (first, again, third)
     )
@@ -269,6 +270,32 @@ def test_a_place_is_of_one_index_and_of_nothing_else(tmp_path: Path) -> None:
     assert [path.name for path in (tmp_path / "full").iterdir()] == ["letter"]
 
 
+def test_a_disk_that_is_full_is_a_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Wherever that is noticed: there is no new snapshot, and later all is well."""
+    original, where = index_in(tmp_path / "original"), str(tmp_path / "backup")
+    inhabit(original, tmp_path / "dist")
+    backed_up(original, where)
+    restored = index_in(tmp_path / "restored")
+
+    def full(*_: object, **__: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    for place, name in ((os, "replace"), (os, "link"), (Path, "write_text")):
+        with monkeypatch.context() as patch:
+            patch.setattr(place, name, full)
+            patch.setattr(shutil, "copyfile", full)
+            for arguments in (("backup", where), ("restore", where)):
+                environment = original if arguments[0] == "backup" else restored
+                result = command(environment, *arguments)
+                assert (result.returncode, result.stdout) == (1, "")
+                assert "There is no room left in" in result.stderr
+    listed = command(original, "backup", where, "--list", "--json")
+    assert len(json.loads(listed.stdout)) == 1
+    assert command(restored, "restore", where).returncode == 0
+    check_same(original, restored)
+    backed_up(original, where)
+
+
 def test_nothing_is_restored_over_an_index_that_is_in_use(tmp_path: Path) -> None:
     original, where = index_in(tmp_path / "original"), str(tmp_path / "backup")
     inhabit(original, tmp_path / "dist")
@@ -373,7 +400,7 @@ def test_a_restore_that_is_killed_at_any_step_goes_on_where_it_was(
             assert "is not empty" in result.stderr or result.returncode == 0
         check_same(original, target)
         left = {path.name for path in (tmp_path / "restored/data").iterdir()}
-        assert not [name for name in left if name.startswith("restoring-")]
+        assert not [name for name in left if "restoring" in name]
         shutil.rmtree(tmp_path / "restored")
     assert step > 10
 

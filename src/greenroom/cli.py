@@ -1065,41 +1065,47 @@ def _print_lost(lost: list[backups.Lost]) -> None:
 @greenroom.command("restore")
 @click.argument("source", metavar="SOURCE")
 @click.option("--snapshot", metavar="NAME", help="Which snapshot; the newest by default.")
+@click.option("--list", "only_list", is_flag=True, help="List the snapshots that are there.")
 @click.option("--s3-endpoint", metavar="URL", help="The service of the bucket, if another one.")
-@click.option("--json", "as_json", is_flag=True, help="One JSON object, for scripts.")
-def restore(source: str, snapshot: str | None, s3_endpoint: str | None, as_json: bool) -> None:
+@click.option("--json", "as_json", is_flag=True, help="One JSON value, for scripts.")
+def restore(
+    source: str, snapshot: str | None, only_list: bool, s3_endpoint: str | None, as_json: bool
+) -> None:
     """Restore the backup in SOURCE into an empty index, or go on where that was interrupted.
 
     SOURCE is a folder, or s3://bucket/prefix, that 'greenroom backup' has written to.
     Exit status 1 when a file is missing in the backup: all others are there then.
     """
-    with _open(may_begin=True, check=None) as services, _stopped(services):
+    with _open(may_begin=True, check=None) as services:
         endpoint = s3_endpoint or services.settings.s3_endpoint
         place = open_backup(source, services.settings.files, s3_endpoint=endpoint)
-        with _bar() as progress:
+        if only_list:
+            _print_snapshots(backup_snapshots.all_of(place), as_json=as_json)
+            return
+        with _stopped(services), _bar() as progress:
             restored = restoring.restore(services, place, snapshot, _confirms_restore, progress)
-    if as_json:
-        click.echo(
-            json.dumps(
-                {
-                    "snapshot": restored.snapshot.name,
-                    "files": restored.snapshot.blobs,
-                    "copied": restored.copied,
-                    "lost": _lost_as_json(restored.lost),
-                    "secret-key": restored.has_key,
-                },
-                indent=2,
-            )
-        )
-    else:
-        _print_lost(restored.lost)
-        key = "" if restored.has_key else " People have to sign in again, unless you kept the key."
-        click.echo(
-            f"Restored the snapshot {restored.snapshot.name}. Files: {restored.snapshot.blobs}. "
-            f"Missing: {len(restored.lost)}.{key}"
-        )
+    _print_restored(restored, as_json=as_json)
     if restored.lost:
         sys.exit(1)
+
+
+def _print_restored(restored: restoring.Restored, *, as_json: bool) -> None:
+    if as_json:
+        found = {
+            "snapshot": restored.snapshot.name,
+            "files": restored.snapshot.blobs,
+            "copied": restored.copied,
+            "lost": _lost_as_json(restored.lost),
+            "secret-key": restored.has_key,
+        }
+        click.echo(json.dumps(found, indent=2))
+        return
+    _print_lost(restored.lost)
+    key = "" if restored.has_key else " People have to sign in again, unless you kept the key."
+    click.echo(
+        f"Restored the snapshot {restored.snapshot.name}. Files: {restored.snapshot.blobs}. "
+        f"Missing: {len(restored.lost)}.{key}"
+    )
 
 
 def _confirms_restore(sentence: str) -> bool:

@@ -114,8 +114,8 @@ def pick(place: BackupPlace, name: str | None) -> Snapshot:
         raise NotFound(f"There is no backup in {place.address}.")
     if name is not None and name not in whole:
         raise NotFound(
-            f"There is no snapshot {name} in {place.address}: 'greenroom backup {place.address} "
-            "--list' has all."
+            f"There is no snapshot {name} in {place.address}: 'greenroom restore "
+            f"{place.address} --list' has all."
         )
     return _read(place, name or whole[-1])
 

@@ -64,13 +64,18 @@ def _dumped_sqlite(database: Database, path: Path) -> Iterator[Session]:
         closing(_connection(file_of(database))) as source,
         closing(_connection(path)) as target,
     ):
-        # With a snapshot of its own the copy is of one moment, and never begins anew because
-        # somebody writes; nor does any writer wait for it.
-        source.execute("BEGIN")
-        source.execute("SELECT count(*) FROM sqlite_master")
-        source.backup(target, pages=_PAGES, sleep=0)
-        # One file, that needs no others beside it.
-        target.execute("PRAGMA journal_mode = DELETE")
+        try:
+            # With a snapshot of its own the copy is of one moment, and never begins anew because
+            # somebody writes; nor does any writer wait for it.
+            source.execute("BEGIN")
+            source.execute("SELECT count(*) FROM sqlite_master")
+            source.backup(target, pages=_PAGES, sleep=0)
+            # One file, that needs no others beside it.
+            target.execute("PRAGMA journal_mode = DELETE")
+        except sqlite3.Error as error:
+            raise DumpFailed(
+                f"The database could not be copied to {path.parent}: {error}."
+            ) from None
     engine = sqlalchemy.create_engine(
         "sqlite://", creator=lambda: sqlite3.connect(path), poolclass=NullPool
     )

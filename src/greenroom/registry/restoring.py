@@ -85,7 +85,7 @@ def restore(
     marker = storage_identity.restoring_marker(snapshot.identity, snapshot.name)
     has_database = _has_database(services, snapshot, marker)
     _check_storage(services.storage, snapshot, confirm)
-    with _files(services, 2) as (dump, listed):
+    with writing_to(services.storage.incoming), _files(services, 2) as (dump, listed):
         backup_snapshots.fetch(place, snapshot, backup_snapshots.BLOBS, listed)
         if not has_database:
             backup_snapshots.fetch(place, snapshot, DATABASES[snapshot.database], dump)
@@ -198,7 +198,7 @@ def _files(services: Services, count: int) -> Iterator[list[Path]]:
             path.unlink(missing_ok=True)
 
 
-_RESTORING = "restoring-"
+_RESTORING = "greenroom-restoring-"
 
 
 def _copy_all(
