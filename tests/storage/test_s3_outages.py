@@ -42,7 +42,7 @@ class Front(BaseHTTPRequestHandler):
         if failure == "gone":
             return
         if isinstance(failure, int):
-            code = {403: "AccessDenied", 507: "XMinioStorageFull"}.get(failure, "InternalError")
+            code = {403: "AccessDenied", 507: "Odd"}.get(failure, "InternalError")
             self._answer(failure, {}, f"<Error><Code>{code}</Code></Error>".encode())
             return
         if failure == "slow":

@@ -58,7 +58,8 @@ class LocalStorage(Incoming):
         """Use ``folder``, and make it if it is not there."""
         super().__init__(folder / "incoming")
         self._folder = folder
-        self._was_marked = False
+        with disk_errors(folder):
+            self._was_marked = (folder / MARKER).exists()
         self._lasting: set[Path] = set()
 
     def put(self, path: Path, digest: str) -> None:

@@ -45,7 +45,7 @@ _ENDPOINTS = ("AWS_ENDPOINT", "AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_S3")
 
 
 # What services say that take no more: the status, and codes of some of them.
-_NO_ROOM = re.compile(r"\b507\b|InsufficientStorage|QuotaExceeded|StorageFull")
+_NO_ROOM = re.compile(r"status code: 507|InsufficientStorage|QuotaExceeded|StorageFull")
 
 
 class _Bucket:

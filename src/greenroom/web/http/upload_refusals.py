@@ -16,7 +16,7 @@ def upload_refusal(
     request: Request, status: int, code: str, sentence: str, reasons: Sequence[str]
 ) -> Response:
     """The refusal of an upload, as text or as JSON, as its client prefers."""
-    if _wants_json(request):
+    if wants_json(request):
         body = {"message": sentence, "code": code, "errors": list(reasons)}
         response = Response(json_body=body | {"status": status, "detail": sentence})
         if request.accept.acceptable_offers(["text/plain"]):
@@ -30,7 +30,8 @@ def upload_refusal(
     return response
 
 
-def _wants_json(request: Request) -> bool:
+def wants_json(request: Request) -> bool:
+    """Whether the client prefers JSON to text."""
     if not request.headers.get("Accept"):
         return False
     offers = request.accept.acceptable_offers(["text/plain", "application/json"])

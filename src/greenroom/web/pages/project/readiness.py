@@ -6,6 +6,7 @@ from pyramid.view import view_config
 from greenroom.registry.readiness import Readiness
 from greenroom.web.http.request import Request
 from greenroom.web.http.traversal import Root
+from greenroom.web.http.upload_refusals import wants_json
 
 _RETRY_AFTER = 5
 
@@ -21,7 +22,7 @@ def ready(context: Root, request: Request) -> Response:
     """Whether database and storage are there, writable, one another's, and have room; else 503."""
     findings = _readiness(request).findings()
     problems = [finding for finding in findings if finding.problem]
-    if _prefers_json(request):
+    if wants_json(request):
         response = Response(
             json_body={
                 "ready": not problems,
@@ -44,13 +45,6 @@ def _readiness(request: Request) -> Readiness:
     if known is None or known.services is not request.services:
         known = request.registry.__dict__["readiness"] = Readiness(request.services)
     return known
-
-
-def _prefers_json(request: Request) -> bool:
-    if not request.headers.get("Accept"):
-        return False
-    offers = request.accept.acceptable_offers(["text/plain", "application/json"])
-    return bool(offers) and offers[0][0] == "application/json"
 
 
 def _unkept(response: Response) -> Response:
