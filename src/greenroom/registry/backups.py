@@ -113,7 +113,7 @@ def back_up(services: Services, where: str, wish: Wish, progress: Progress) -> M
     scratch, endpoint = services.storage.incoming.parent, wish.s3_endpoint
     place = open_backup(where, scratch, s3_endpoint=endpoint)
     backup_snapshots.check(place)
-    with _private(), writing_to(place.folder or scratch):
+    with _private(), disk_errors(place.folder or scratch):
         if place.folder is not None:
             make_folder(place.folder, PRIVATE_FOLDER)
         pool = open_pool(where, scratch, s3_endpoint=endpoint)

@@ -85,7 +85,7 @@ def restore(
     marker = storage_identity.restoring_marker(snapshot.identity, snapshot.name)
     has_database = _has_database(services, snapshot, marker)
     _check_storage(services.storage, snapshot, confirm)
-    with writing_to(services.storage.incoming), _files(services, 2) as (dump, listed):
+    with disk_errors(services.storage.incoming), _files(services, 2) as (dump, listed):
         backup_snapshots.fetch(place, snapshot, backup_snapshots.BLOBS, listed)
         if not has_database:
             backup_snapshots.fetch(place, snapshot, DATABASES[snapshot.database], dump)
