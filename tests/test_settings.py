@@ -202,3 +202,16 @@ def test_an_index_that_believes_everybody_about_its_address_is_warned_of() -> No
     assert "Set GREENROOM_URL to the public address." in warning
     for others in (trusted | address, address, {}):
         assert address_warning(load_settings(others)) is None
+
+
+@pytest.mark.parametrize(
+    ("environ", "seconds"),
+    [
+        ({}, 300),
+        ({"GREENROOM_POLICY": "private"}, 0),
+        ({"GREENROOM_POLICY": "private", "GREENROOM_STALE_SECONDS": "60"}, 60),
+        ({"GREENROOM_STALE_SECONDS": "0"}, 0),
+    ],
+)
+def test_how_long_old_answers_are_sent(environ: dict[str, str], seconds: int) -> None:
+    assert load_settings(environ).stale_answers == seconds
