@@ -16,9 +16,22 @@ import pytest
 import sqlalchemy
 
 from greenroom.outages import outage_of
-from greenroom.registry import arriving, housekeeping, readiness, storage_identity, verification
+from greenroom.registry import (
+    accounts,
+    arriving,
+    housekeeping,
+    readiness,
+    storage_identity,
+    upload_sessions,
+    verification,
+)
+from greenroom.registry.permissions import Person
+from greenroom.registry.unit_of_work import UnitOfWork
+from greenroom.registry.upload_sessions import Place
 from greenroom.services import open_services
 from greenroom.settings import Settings
+from greenroom.storage import StorageUnavailable
+from tests import factories
 from tests.artifacts import make_wheel
 from tests.conftest import SECRET_KEY, FakeClock
 from tests.serving import command, plain_environment
@@ -139,11 +152,27 @@ class Index:
         self.publish = "/manage/project/example/draft/2.0/publish"
         self.form = self.browser.get(self.publish).forms["publish"]
         self.wheels = {version: make_wheel(dist, version=version) for version in ("3.0", "4.0")}
+        self.arrived = self.send(make_wheel(dist, version="5.0"))
         # What was written before needs no room any more.
         with self.services.database.engine.connect() as connection:
             connection.exec_driver_sql("COMMIT")
             connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)")
             connection.exec_driver_sql("BEGIN")
+
+    def send(self, path: Path) -> Place:
+        """Begin an upload of which all bytes have arrived."""
+        with self.services.writing() as uow:
+            ada = accounts.get_user(uow.db, "ada")
+            draft = factories.open_new(uow, ada, "example", "5.0")
+            upload = factories.announce(uow, ada, draft, path)
+            factories.send(uow, ada, draft, upload, path.read_bytes())
+            return Place(draft.key, upload.key)
+
+    def complete(self) -> None:
+        def ada(uow: UnitOfWork) -> Person:
+            return Person(accounts.get_user(uow.db, "ada"))
+
+        upload_sessions.complete_upload(self.services, ada, self.arrived)
 
     def upload(self, version: str, *, staged: bool = False) -> tuple[int, str, bool]:
         answer = self.site.upload(self.wheels[version], self.token, staged=staged)
@@ -164,6 +193,7 @@ class Index:
         assert self.upload("3.0")[0] == 200
         assert self.upload("4.0", staged=True)[0] == 201
         assert self.form.submit().status_int == 303
+        self.complete()
         housekeeping.keep_house(self.services)
         assert len(self.reads()) == 3
         assert verification.verify(self.services).damages == []
@@ -216,6 +246,8 @@ def test_a_disk_of_files_that_is_read_only(disk: Disk, tmp_path: Path) -> None:
     started = command(plain_environment(tmp_path / "home") | settings, "serve", "--port", "0")
     assert started.returncode == 1
     assert started.stderr.splitlines()[-1].startswith(f"Error: The folder {disk.folder}/files ")
+    with pytest.raises(StorageUnavailable):
+        index.complete()
     ready = index.site.app.get("/_ready", status=503)
     assert ready.text.startswith(f"storage: {READ_ONLY}")
     assert len(ready.text.splitlines()) == 1

@@ -36,6 +36,7 @@ CREATED = datetime(2024, 2, 29, 23, 59, 59, 123456, tzinfo=UTC)
 def database(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Database]:
     """An empty database without any schema."""
     if request.param == "sqlite":
+        (tmp_path / "empty.sqlite").touch()
         url = f"sqlite:///{tmp_path / 'empty.sqlite'}"
     else:
         make: MakeDatabase = request.getfixturevalue("new_postgresql_database")

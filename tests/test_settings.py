@@ -371,3 +371,16 @@ def test_what_holds_is_shown_with_its_place_and_without_secrets(tmp_path: Path) 
     assert shown["GREENROOM_MAX_TOTAL_SIZE"] == ("none", "default")
     assert shown["GREENROOM_URL"] == ("from the request", "default")
     assert shown.keys() == {f"GREENROOM_{field.upper()}" for field in Settings.model_fields}
+
+
+@pytest.mark.parametrize(
+    ("environ", "seconds"),
+    [
+        ({}, 300),
+        ({"GREENROOM_POLICY": "private"}, 0),
+        ({"GREENROOM_POLICY": "private", "GREENROOM_STALE_SECONDS": "60"}, 60),
+        ({"GREENROOM_STALE_SECONDS": "0"}, 0),
+    ],
+)
+def test_how_long_old_answers_are_sent(environ: dict[str, str], seconds: int) -> None:
+    assert load_settings(environ).stale_answers == seconds

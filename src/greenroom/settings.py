@@ -195,6 +195,8 @@ _SECRETS = frozenset({"secret_key", "purge_token", "metrics_token"})
 _URLS = frozenset({"database_url", "storage_url", "s3_endpoint", "s3_public_endpoint", "purge_url"})
 # What holds where nothing is set, for settings whose default is not a value.
 _UNSET = {
+    "stale_seconds": "300s; with the policy private none",
+    "audit_days": "for ever",
     "url": "from the request",
     "secret_key": "made at the first start, kept in the data folder",
     "s3_endpoint": "the provider's",

@@ -24,6 +24,7 @@ from greenroom.distributions.errors import InvalidDistribution
 from greenroom.distributions.filenames import DistributionName, parse_filename
 from greenroom.distributions.inspect import Distribution
 from greenroom.models import PRESIGNED, Draft, File, Project, UploadPart, UploadSession, UploadState
+from greenroom.outages import outage_of
 from greenroom.registry import (
     drafts,
     file_rules,
@@ -42,6 +43,7 @@ from greenroom.registry.errors import (
     InvalidFile,
     InvalidRequest,
     NotFound,
+    OutOfSpace,
     Refusal,
     UnknownMechanism,
     UploadConflict,
@@ -552,7 +554,8 @@ def _put_parts(storage: Storage, upload: Arrived) -> Iterator[Blob]:
 def complete_upload(services: Services, authenticate: Authenticate, place: Place) -> None:
     """Look into a file that has arrived, and take it into its draft, in place of its namesake.
 
-    When that fails, the upload has failed, with the reasons.
+    When that fails, the upload has failed, with the reasons; unless the storage, the database or a
+    disk has, or there is no room: then it is pending as before, and may be completed later.
 
     Args:
         services: where the upload is.
@@ -581,7 +584,11 @@ def complete_upload(services: Services, authenticate: Authenticate, place: Place
     except Exception as error:
         why = error.details if isinstance(error, Refusal) else (_INTERRUPTED,)
         with services.writing() as uow:
-            fail(uow, get(uow, place)[1], why)
+            upload = get(uow, place)[1]
+            if isinstance(error, OutOfSpace) or outage_of(error) is not None:
+                wait_again(uow, upload)
+            else:
+                fail(uow, upload, why)
         raise
 
 
@@ -710,6 +717,14 @@ def fail(uow: UnitOfWork, upload: UploadSession, problems: tuple[str, ...]) -> N
     uow.db.refresh(upload)
     if upload.state == UploadState.PROCESSING:
         _set(uow, upload, UploadState.ERROR, list(problems))
+
+
+def wait_again(uow: UnitOfWork, upload: UploadSession) -> None:
+    """Let an upload whose completion could not be tried be completed later."""
+    projects.lock(uow, upload.draft.project_name)
+    uow.db.refresh(upload)
+    if upload.state == UploadState.PROCESSING:
+        _set(uow, upload, UploadState.PENDING)
 
 
 # Ending and prolonging

@@ -110,7 +110,7 @@ def unavailable(outage: Outage, request: Request) -> Response:
     if branch_of(request).takes_uploads and request.method == "POST":
         # Its clients print the status line.
         code = _code(title)
-        response = upload_refusal(request, status, code, outage.sentence, [])
+        response = upload_refusal(request, status, code, outage.sentence, [outage.sentence])
     else:
         response = _message(request, status, title, [outage.sentence])
     response.retry_after = outage.retry_after
