@@ -22,7 +22,8 @@ PROJECT = "/manage/project/example/audit"
 
 def rows(page: Response) -> list[str]:
     """The lines in words, the newest first."""
-    return [" ".join(row.get_text(" ").split()) for row in page.html.select("tbody tr")]
+    cells = [row.select("td") for row in page.html.select("tbody tr")]
+    return [" ".join(" ".join(cell.get_text().split()) for cell in row) for row in cells]
 
 
 def acts(page: Response) -> list[str]:
