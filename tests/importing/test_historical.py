@@ -1,13 +1,17 @@
 """What the ecosystem took in its time comes in where that is asked for, and only there."""
 
+import gzip
 import hashlib
 import os
+import random
 from pathlib import Path
 from urllib.parse import urljoin
 
 import pytest
 from packaging.version import Version
 
+from greenroom.distributions.errors import InvalidDistribution
+from greenroom.distributions.historical import inspect_historical
 from greenroom.registry import accounts, uploads
 from greenroom.registry.artifacts import Claims
 from greenroom.registry.errors import InvalidFile, SecondSdist
@@ -124,3 +128,24 @@ def test_uploads_stay_as_strict_as_they_were(index: Destination, tmp_path: Path)
 
 def ada(uow: UnitOfWork) -> Person:
     return Person(accounts.get_user(uow.db, "ada"))
+
+
+def test_what_is_damaged_is_read_or_refused(tmp_path: Path, renderings_are_kept: None) -> None:
+    """Bytes changed, cut out and doubled, also below the compression: nothing else is raised."""
+    chance = random.Random(20)
+    odd = [file for file in all_of_them() if len(file.content) < 20_000]
+    path = tmp_path / "damaged"
+    outcomes: set[str] = set()
+    for _ in range(200):
+        file = chance.choice(odd)
+        below = file.filename.endswith((".tar.gz", ".tgz")) and file.project != "more-behind"
+        content = bytearray(gzip.decompress(file.content) if below else file.content)
+        for _ in range(chance.randint(1, 5)):
+            at = chance.randrange(min(len(content), 1500))
+            content[at : at + chance.choice([0, 1, 1, 1, 30])] = chance.randbytes(1)
+        path.write_bytes(gzip.compress(content, 1) if below else content)
+        try:
+            outcomes.add(inspect_historical(path, file.filename).packagetype)
+        except InvalidDistribution:
+            outcomes.add("refused")
+    assert {"refused", "sdist"} <= outcomes
