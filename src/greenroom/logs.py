@@ -103,8 +103,9 @@ class _Output:
         self.writer: Writer | None = None
 
     def write(self, line: str) -> int:
-        if self.writer is not None:
-            self.writer.put(line, soon=True)
+        writer = self.writer
+        if writer is not None:
+            writer.put(line, soon=True)
         else:
             sys.stderr.write(line)
         return len(line)

@@ -398,7 +398,8 @@ class Connection(_GunicornProtocol):
         parser = self._callback_parser
         if self._whole is None or not parser.is_complete or parser._buffer:
             return
-        if not request.should_close():
+        # No other request has the same id.
+        if described.given_id is None and not request.should_close():
             known = Known(wanted, request.method == "HEAD", described)
             self._front.remember(self._whole, known)
 
