@@ -111,13 +111,18 @@ def _nothing_survives_a_power_failure() -> Iterator[None]:
 
 
 def unflushed(database: Database) -> Database:
-    """The same database, which no longer waits for the disk when a transaction ends."""
+    """The same database, which no longer waits for the disk when a transaction ends.
+
+    Nor does it ask before each transaction whether its connection still works.
+    """
 
     def relax(connection: sqlite3.Connection, _entry: object) -> None:
         connection.execute("PRAGMA synchronous = OFF")
 
     if database.is_sqlite:
         sqlalchemy.event.listen(database.engine, "connect", relax)
+    else:
+        database.engine.pool._pre_ping = False
     return database
 
 
