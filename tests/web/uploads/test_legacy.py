@@ -224,7 +224,7 @@ def test_two_gibibytes_are_refused_when_they_are_announced(stage: Stage) -> None
 def test_a_disk_that_is_nearly_full_is_said_so(
     stage: Stage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("greenroom.registry.artifacts.RESERVE", 2**80)
+    monkeypatch.setattr("greenroom.registry.arriving.RESERVE", 2**80)
     refused(stage, stage.wheel(), 507, "no space left for uploads", code="out-of-space")
     assert list(stage.site.services.storage.incoming.iterdir()) == []
 
