@@ -284,6 +284,7 @@ def greenroom() -> None:
 @with_new_services_to_fork
 def serve(services: Services, host: str, port: int, workers: int) -> None:
     """Run the index until SIGTERM or SIGINT, which let what is in flight finish."""
+    from greenroom import background
     from greenroom.registry.public_changes import PublicChanges
     from greenroom.server.serve import Served
     from greenroom.server.serve import serve as serve_wsgi
@@ -334,20 +335,23 @@ def serve(services: Services, host: str, port: int, workers: int) -> None:
             port=port,
             workers=workers,
             on_ready=announce,
-            background=lambda stop: _work_and_count(settings, counter, stop),
+            background=lambda stop: _count_beside(background.work, settings, counter, stop),
         )
 
 
-def _work_and_count(settings: Settings, counter: DownloadCounter, stop: threading.Event) -> None:
-    """Do jobs until the event is set, and write down meanwhile what this process sends."""
-    from greenroom import background
-
+def _count_beside(
+    work: Callable[[Settings, threading.Event], None],
+    settings: Settings,
+    counter: DownloadCounter,
+    stop: threading.Event,
+) -> None:
+    """Do this work until the event is set, and write down meanwhile what this process sends."""
     services = open_services(settings)
     writer = threading.Thread(
         target=counter.write_regularly, args=(services, stop), name="downloads", daemon=True
     )
     writer.start()
-    background.work(settings, stop)
+    work(settings, stop)
     writer.join()
     services.database.close()
 
