@@ -360,7 +360,7 @@ def greenroom() -> None:
 @with_new_services_to_fork
 def serve(services: Services, host: str, port: int, workers: int) -> None:
     """Run the index until SIGTERM or SIGINT, which let what is in flight finish."""
-    from greenroom import watching
+    from greenroom import background, watching
     from greenroom.registry.public_changes import PublicChanges
     from greenroom.server.serve import Served
     from greenroom.server.serve import serve as serve_wsgi
@@ -417,20 +417,23 @@ def serve(services: Services, host: str, port: int, workers: int) -> None:
             port=port,
             workers=workers,
             on_ready=announce,
-            background=lambda stop: _work_and_count(settings, counter, stop),
+            background=lambda stop: _count_beside(background.work, settings, counter, stop),
         )
 
 
-def _work_and_count(settings: Settings, counter: DownloadCounter, stop: threading.Event) -> None:
-    """Do jobs until the event is set, and write down meanwhile what this process sends."""
-    from greenroom import background
-
+def _count_beside(
+    work: Callable[[Settings, threading.Event], None],
+    settings: Settings,
+    counter: DownloadCounter,
+    stop: threading.Event,
+) -> None:
+    """Do this work until the event is set, and write down meanwhile what this process sends."""
     services = open_services(settings)
     writer = threading.Thread(
         target=counter.write_regularly, args=(services, stop), name="downloads", daemon=True
     )
     writer.start()
-    background.work(settings, stop)
+    work(settings, stop)
     writer.join()
     services.database.close()
 
@@ -457,8 +460,6 @@ def _alone(settings: Settings) -> Iterator[None]:
 @with_new_services_to_work
 def work(services: Services) -> None:
     """Do what follows from commits, until SIGTERM or SIGINT; ``serve`` does so by itself."""
-    from greenroom import background
-
     settings = services.settings
     services.database.close()
     with (settings.data.absolute() / _LOCKS[1]).open("ab") as marker:

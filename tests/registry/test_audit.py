@@ -12,6 +12,7 @@ import sqlalchemy.exc
 from packaging.version import Version
 from sqlalchemy import Executable, delete, func, select, text, update
 
+from greenroom.database import _revisions
 from greenroom.models import (
     Attempt,
     AuditEntry,
@@ -260,7 +261,7 @@ def test_use_cases_with_units_of_their_own_are_recorded(
     services.storage.put_all({"0" * 64: wheel})
     housekeeping.keep_house(services, by=OPERATOR)
     housekeeping.keep_house(services, by=OPERATOR)  # with nothing to do
-    revisions = iter(["0012", "0013", "0013", "0013"])
+    revisions = iter(["0001", "0001", _revisions()[-1], _revisions()[-1]])
     monkeypatch.setattr(type(services.database), "revision", lambda self: next(revisions))
     monkeypatch.setattr(type(services.database), "upgrade", lambda self: None)
     schema.upgrade(services, OPERATOR)

@@ -12,6 +12,8 @@ def upgrade(services: Services, by: Doer) -> None:
         greenroom.database.UnusableDatabase: the database lacks something that the schema needs, or
             is of a newer version of Greenroom.
     """
+    if services.database.is_current():
+        return
     before = services.database.revision()
     services.database.upgrade()
     after = services.database.revision()
