@@ -10,7 +10,7 @@ import warnings
 from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import closing
 from datetime import UTC, datetime, timedelta
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 
 import argon2
@@ -164,26 +164,37 @@ MakeDatabase = Callable[[], str]
 def new_postgresql_database(postgresql_server: str) -> MakeDatabase:
     """Makes empty databases and gives their URLs."""
     engine = sqlalchemy.create_engine(postgresql_server, isolation_level="AUTOCOMMIT")
-    numbers = iter(range(1, 10_000))
+    return partial(_make_database, engine)
 
-    def make() -> str:
-        name = f"test_{os.getpid()}_{next(numbers)}"
-        with engine.connect() as connection:
-            connection.exec_driver_sql(f"CREATE DATABASE {name}")
-        made = sqlalchemy.make_url(postgresql_server).set(database=name)
-        return made.render_as_string(hide_password=False)
 
-    return make
+_numbers = iter(range(1, 10_000))
+
+
+def _make_database(engine: sqlalchemy.Engine, template: str = "template1") -> str:
+    name = f"test_{os.getpid()}_{next(_numbers)}"
+    with engine.connect() as connection:
+        connection.exec_driver_sql(f"CREATE DATABASE {name} TEMPLATE {template}")
+    return engine.url.set(database=name).render_as_string(hide_password=False)
 
 
 @pytest.fixture(scope="session")
-def migrated_postgresql(new_postgresql_database: MakeDatabase) -> str:
-    """One database with the whole schema, emptied before each test that uses it."""
-    url = new_postgresql_database()
-    database = Database(url)
+def new_migrated_postgresql(
+    postgresql_server: str, new_postgresql_database: MakeDatabase
+) -> MakeDatabase:
+    """Makes databases with the whole schema, copies of one, and gives their URLs."""
+    database = Database(new_postgresql_database())
     database.upgrade()
     database.close()
-    return url
+    template = database.engine.url.database
+    assert template is not None
+    engine = sqlalchemy.create_engine(postgresql_server, isolation_level="AUTOCOMMIT")
+    return partial(_make_database, engine, template)
+
+
+@pytest.fixture(scope="session")
+def migrated_postgresql(new_migrated_postgresql: MakeDatabase) -> str:
+    """One database with the whole schema, emptied before each test that uses it."""
+    return new_migrated_postgresql()
 
 
 @pytest.fixture(scope="session")

@@ -251,17 +251,12 @@ def _greeting(process: Process, log: Path) -> tuple[str, list[str]]:
     return lines[0].rpartition(" ")[2].rstrip("/"), lines
 
 
-def new_database(
-    request: pytest.FixtureRequest, folder: Path, database: str = "sqlite"
-) -> str | None:
+def new_database(request: pytest.FixtureRequest, database: str = "sqlite") -> str | None:
     """The URL of a new database of this kind; None is the embedded one."""
     if database == "sqlite":
         return None
-    make: MakeDatabase = request.getfixturevalue("new_postgresql_database")
-    url = make()
-    environment = plain_environment(folder / "home") | {"GREENROOM_DATABASE_URL": url}
-    greenroom(environment, "db", "upgrade")
-    return url
+    make: MakeDatabase = request.getfixturevalue("new_migrated_postgresql")
+    return make()
 
 
 class Servers:
@@ -277,7 +272,7 @@ class Servers:
         server = self._running.get(database)
         if server is None or server.process.poll() is not None:
             folder = self._folders.mktemp("server")
-            url = new_database(request, folder, database)
+            url = new_database(request, database)
             server = self._running[database] = self._stack.enter_context(serving(folder, url))
         with server.services() as services:
             empty(services.settings.sqlalchemy_url)

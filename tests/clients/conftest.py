@@ -72,7 +72,7 @@ class SharedServers:
     def get(self, request: pytest.FixtureRequest, database: str) -> SharedServer:
         if database not in self._running:
             folder = self._folders.mktemp("shared")
-            url = new_database(request, folder, database)
+            url = new_database(request, database)
             settings = {"GREENROOM_NEW_PROJECTS_PER_HOUR": "0"}
             server = self._stack.enter_context(serving(folder, url, settings=settings))
             services = self._stack.enter_context(server.services())

@@ -122,7 +122,7 @@ class Place:
 
 @pytest.fixture(params=["sqlite", "postgresql"])
 def place(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Place]:
-    made = Place(tmp_path, new_database(request, tmp_path, request.param))
+    made = Place(tmp_path, new_database(request, request.param))
     yield made
     made.services.database.close()
 

@@ -38,7 +38,7 @@ def settings(cache: Cache) -> Settings:
 
 @pytest.fixture(params=["sqlite", "postgresql"])
 def database(request: pytest.FixtureRequest, tmp_path: Path) -> str | None:
-    return new_database(request, tmp_path, request.param)
+    return new_database(request, request.param)
 
 
 def wait_until(condition: Callable[[], bool]) -> None:
@@ -108,7 +108,7 @@ def test_every_purge_arrives_whenever_the_server_is_killed(
 def test_each_job_is_done_by_one_of_two_servers(
     request: pytest.FixtureRequest, cache: Cache, settings: Settings, tmp_path: Path
 ) -> None:
-    database = new_database(request, tmp_path, "postgresql")
+    database = new_database(request, "postgresql")
     with ExitStack() as stack:
         first, _ = (
             stack.enter_context(serving(tmp_path / name, database, settings=settings))

@@ -495,10 +495,6 @@ def test_sessions_follow_the_state_tables_on_sqlite(migrated_sqlite: Path, tmp_p
 
 
 def test_sessions_follow_the_state_tables_on_postgresql(
-    new_postgresql_database: MakeDatabase,
+    new_migrated_postgresql: MakeDatabase,
 ) -> None:
-    url = new_postgresql_database()
-    database = Database(url)
-    database.upgrade()
-    database.close()
-    run(url, seed=2)
+    run(new_migrated_postgresql(), seed=2)

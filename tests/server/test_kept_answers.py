@@ -206,7 +206,7 @@ def test_what_is_kept_on_two_machines_is_true(
     request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """They share a database and a store, and nothing else."""
-    url = new_database(request, tmp_path, "postgresql")
+    url = new_database(request, "postgresql")
     with ExitStack() as stack:
         store = stack.enter_context(s3_server())
         for name, value in store.environment.items():

@@ -58,12 +58,8 @@ def _database_url(request: pytest.FixtureRequest, folder: Path, kind: str) -> st
         migrated: Path = request.getfixturevalue("migrated_sqlite")
         path.write_bytes(migrated.read_bytes())
         return f"sqlite:///{path}"
-    make: MakeDatabase = request.getfixturevalue("new_postgresql_database")
-    url = make()
-    database = Database(url)
-    database.upgrade()
-    database.close()
-    return url
+    make: MakeDatabase = request.getfixturevalue("new_migrated_postgresql")
+    return make()
 
 
 @dataclasses.dataclass(frozen=True)

@@ -535,14 +535,9 @@ def test_drafts_leave_no_trace_in_public_on_sqlite(migrated_sqlite: Path, tmp_pa
 
 
 def test_drafts_leave_no_trace_in_public_on_postgresql(
-    new_postgresql_database: MakeDatabase, tmp_path: Path
+    new_migrated_postgresql: MakeDatabase, tmp_path: Path
 ) -> None:
-    urls = (new_postgresql_database(), new_postgresql_database())
-    for url in urls:
-        database = Database(url)
-        database.upgrade()
-        database.close()
-    run(tmp_path, urls, seed=7)
+    run(tmp_path, (new_migrated_postgresql(), new_migrated_postgresql()), seed=7)
 
 
 def test_every_view_is_either_walked_as_public_or_named_as_private(services: Services) -> None:
