@@ -460,6 +460,8 @@ def _alone(settings: Settings) -> Iterator[None]:
 @with_new_services_to_work
 def work(services: Services) -> None:
     """Do what follows from commits, until SIGTERM or SIGINT; ``serve`` does so by itself."""
+    from greenroom import background
+
     settings = services.settings
     services.database.close()
     with (settings.data.absolute() / _LOCKS[1]).open("ab") as marker:
