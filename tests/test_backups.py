@@ -563,7 +563,7 @@ def test_the_drill(
     (tmp_path / "two").mkdir()
     tools = {"PATH": postgresql_tools, "GREENROOM_TRASH_DAYS": "0"}
     tools["GREENROOM_NEW_PROJECTS_PER_HOUR"] = "0"
-    url = new_database(request, tmp_path / "one", database)
+    url = new_database(request, database)
     with serving(tmp_path / "one", url, settings=tools) as server:
         load = Load(server, tmp_path / "dist")
         staged = load.wheel("waiting", 1)

@@ -19,7 +19,7 @@ def test_all_that_there_is_is_in_the_copy_and_it_goes_on(
     source: str, target: str, request: pytest.FixtureRequest, tmp_path: Path
 ) -> None:
     original = index_in(tmp_path)
-    url = new_database(request, tmp_path, source)
+    url = new_database(request, source)
     if url is not None:
         original["GREENROOM_DATABASE_URL"] = url
     inhabit(original, tmp_path / "dist")
