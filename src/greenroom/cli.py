@@ -902,8 +902,9 @@ def import_(
     """Bring in what is published elsewhere, to be public here at once.
 
     From a folder of files, a mirror's folder, what devpi-export has written, or the simple pages of
-    an index. It can be interrupted and begun again: what is there is passed over. Exit status 1
-    when a file was refused. See docs/import.md.
+    an index: the projects that are named, as PROJECT or PROJECT==VERSION, or listed. It can be
+    interrupted and begun again: what is there is passed over. Exit status 1 when a file was
+    refused. See docs/import.md.
     """
     from greenroom import import_command
 
