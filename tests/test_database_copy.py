@@ -63,7 +63,7 @@ def test_a_copy_that_cannot_be_made_changes_nothing(
     full = f"sqlite:///{tmp_path}/two/data/greenroom.sqlite"
     before = rows_of(other)
 
-    assert "The target is not empty: its table identity has rows" in refused(original, full)
+    assert "The target is not empty: its table audit has rows" in refused(original, full)
     assert "URL is not understood" in refused(original, "mysql://host/database")
     with serving(tmp_path / "one"):
         assert "The index is running: stop 'greenroom serve'" in refused(original, empty)

@@ -369,16 +369,15 @@ def serve(services: Services, host: str, port: int, workers: int) -> None:
     from greenroom.web.http.urls import Urls, published_file_at
 
     settings = services.settings
-    warning = address_warning(settings)
-    if warning is not None:
-        log.warning(warning)
-    shortage = services.database.connection_warning(workers)
-    for warning in [*exposure_warnings(settings), *([shortage] if shortage else [])]:
-        log.warning(warning)
+    warnings = [address_warning(settings), *exposure_warnings(settings)]
     secret_key(settings)  # made before the workers start, so that they agree on it
     is_new = False
-    with _waiting(services, warns=False), services.reading() as uow:
-        is_new = accounts.is_empty(uow.db)
+    with _waiting(services, warns=False):
+        warnings.append(services.database.connection_warning(workers))
+        with services.reading() as uow:
+            is_new = accounts.is_empty(uow.db)
+    for warning in filter(None, warnings):
+        log.warning(warning)
     services.database.close()  # connections do not survive the fork of the workers
 
     def announce(url: str) -> None:
