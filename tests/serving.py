@@ -274,11 +274,16 @@ class Servers:
             folder = self._folders.mktemp("server")
             url = new_database(request, database)
             server = self._running[database] = self._stack.enter_context(serving(folder, url))
-        with server.services() as services:
-            empty(services.settings.sqlalchemy_url)
-            for digest in list(services.storage.digests()):
-                services.storage.delete(digest)
-        return replace(server, home=home)
+        return as_new(server, home)
+
+
+def as_new(server: Server, home: Path) -> Server:
+    """The server, when all that was done in it is gone; clients are at home there."""
+    with server.services() as services:
+        empty(services.settings.sqlalchemy_url)
+        for digest in list(services.storage.digests()):
+            services.storage.delete(digest)
+    return replace(server, home=home)
 
 
 @contextmanager
