@@ -2,6 +2,7 @@
 
 import gzip
 import json
+import os
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
@@ -124,6 +125,8 @@ class Log:
             self.common(f"{self.target}.metadata"),
             self.common("/simple/example/"),
             self.common().replace("31/May", "31/Mai"),
+            self.common().replace("31/May/2026:23:30:00 -0100", "01/Jan/0001:00:00:00 +0100"),
+            json.dumps({**said, "time": "9999-12-31T23:30:00-01:00"}) + "\n",
             json.dumps({**said, "time": "yesterday"}) + "\n",
             json.dumps({**said, "status": 304, "time": moment}) + "\n",
             *("{\n", "[" * 5000 + "\n", "\n", "\x00\xff\n", "x" * 200_000 + "\n", "null\n"),
@@ -201,6 +204,15 @@ def test_one_format_can_be_demanded(log: Log, clock: FakeClock) -> None:
     with log.services.reading() as uow:
         assert projects.get(uow, "example").id == log.project_id
     broken = log.path.with_suffix(".gz")
-    broken.write_bytes(gzip.compress(b"x\n" * 1000)[:-20])
-    with pytest.raises(InvalidRequest, match=r"The log 'access\.gz' cannot be read"):
-        log.read(broken)
+    compressed = gzip.compress(b"x\n" * 1000)
+    for damaged in (compressed[:-20], compressed[:10] + b"\xff" * 20 + compressed[30:]):
+        broken.write_bytes(damaged)
+        with pytest.raises(InvalidRequest, match=r"The log 'access\.gz' cannot be read"):
+            log.read(broken)
+
+
+def test_a_log_that_cannot_be_read_twice_is_refused(log: Log, tmp_path: Path) -> None:
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    with pytest.raises(InvalidRequest, match=r"The log 'pipe' is no file"):
+        log.read(pipe)

@@ -9,10 +9,11 @@ import gzip
 import hashlib
 import json
 import re
+import zlib
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from enum import StrEnum
 from pathlib import Path
 from typing import BinaryIO, cast
@@ -66,12 +67,15 @@ def import_log(
     Only whole answers to GET count. A line that is not complete yet is left for the next time.
 
     Raises:
-        InvalidRequest: it cannot be read, or a log that begins with the same line was longer.
+        InvalidRequest: it cannot be read, or is no file, or a log that begins with the same line
+            was longer.
     """
+    if not path.is_file():  # of a pipe, nobody could read again what was read before
+        raise InvalidRequest(f"The log {path.name!r} is no file: write it to one, and import that.")
     try:
         with _opened(path) as file:
             return _Import(services, path, log_format, read_address, file).run()
-    except (OSError, EOFError) as error:
+    except (OSError, EOFError, zlib.error) as error:
         reason = getattr(error, "strerror", None) or str(error)
         raise InvalidRequest(f"The log {path.name!r} cannot be read: {reason}.") from None
 
@@ -173,8 +177,8 @@ class _Import:
         if found is None:
             return None
         target, moment = found
-        file = self._read_address(target)
-        return Downloaded(*file, moment.astimezone(UTC).date()) if file is not None else None
+        file, day = self._read_address(target), _day(moment)
+        return Downloaded(*file, day) if file is not None and day is not None else None
 
 
 def _of_common(line: bytes) -> tuple[str, datetime] | None:
@@ -206,6 +210,14 @@ def _of_json(line: bytes) -> tuple[str, datetime] | None:
         return None
     target, moment = _first(said, _TARGETS), _moment(_first(said, _TIMES))
     return (target, moment) if isinstance(target, str) and moment is not None else None
+
+
+def _day(moment: datetime) -> date | None:
+    """The day of UTC, None where it lies before all that there are, or after all."""
+    try:
+        return moment.astimezone(UTC).date()
+    except OverflowError:
+        return None
 
 
 def _first(said: dict[str, object], names: tuple[str, ...]) -> object:
