@@ -549,7 +549,7 @@ def db_copy(services: Services, url: str) -> None:
         url = sys.stdin.readline().strip()
     check_database_url("URL", url)
     with _stopped(services), closing(Database(url)) as target, _bar() as progress:
-        copied = database_copy.copy(services.database, target, progress)
+        copied = database_copy.copy(services, target, progress)
     _print_table(("Table", "Rows"), [(each.table, each.rows) for each in copied])
     click.echo(
         "All rows are in both databases. Set GREENROOM_DATABASE_URL to the new one, and start no "
