@@ -257,7 +257,11 @@ def test_a_place_is_of_one_index_and_of_nothing_else(tmp_path: Path) -> None:
         "has files that are no backups": command(one, "backup", str(tmp_path / "full")),
         "is no folder": command(one, "backup", str(file)),
         "There is no backup in": command(index_in(tmp_path / "three"), "restore", str(file)),
-        "is no place for backups": command(one, "backup", "s3://"),
+        "begins with s3:// is no place for backups": command(one, "backup", "s3://"),
+        "begins with https:// is no place for backups": command(
+            one, "backup", "https://ada:secret@index.example/"
+        ),
+        "begins with gs:// is no place for backups": command(one, "restore", "gs://bucket"),
         "There is no snapshot x": command(
             index_in(tmp_path / "three"), "restore", str(tmp_path / "backup"), "--snapshot", "x"
         ),
@@ -267,6 +271,7 @@ def test_a_place_is_of_one_index_and_of_nothing_else(tmp_path: Path) -> None:
         assert (refusal.returncode, refusal.stdout) == (1, "")
         assert sentence in refusal.stderr
         assert "Traceback" not in refusal.stderr
+        assert "secret" not in refusal.stderr
     assert [path.name for path in (tmp_path / "full").iterdir()] == ["letter"]
 
 

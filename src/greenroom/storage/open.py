@@ -8,6 +8,7 @@ from greenroom.storage.blobs import BlobSource, NamedFiles, Storage
 from greenroom.storage.local import FolderCopy, FolderFiles, LocalStorage
 from greenroom.storage.s3 import S3Files, S3Storage
 
+_SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
 _S3_URL = re.compile(
     r"s3://(?P<bucket>[A-Za-z0-9][A-Za-z0-9._-]{1,61}[A-Za-z0-9])"
     r"(?:/(?P<prefix>[A-Za-z0-9_-][A-Za-z0-9._-]*(?:/[A-Za-z0-9_-][A-Za-z0-9._-]*)*))?/?"
@@ -46,12 +47,16 @@ def open_backup(where: str, scratch: Path, *, s3_endpoint: str | None = None) ->
         ValueError: the URL is of another form.
         StorageUnavailable: the driver for the service is not installed.
     """
-    if not where.startswith("s3://"):
+    if not _SCHEME.match(where):
         folder = Path(where).absolute()
         return BackupPlace(str(folder), folder, FolderFiles(folder), FolderCopy(folder / POOL))
     match = _S3_URL.fullmatch(where)
-    if match is None:
-        raise ValueError(f"{where} is no place for backups: name a folder, or s3://bucket/prefix.")
+    if match is None:  # it may have a password
+        scheme = where.partition("://")[0]
+        raise ValueError(
+            f"An address that begins with {scheme}:// is no place for backups: name a folder, or "
+            "s3://bucket/prefix."
+        )
     bucket, prefix = match["bucket"], match["prefix"] or ""
     return BackupPlace(
         where.rstrip("/"),

@@ -7,6 +7,7 @@ import pytest
 import webtest
 
 from greenroom import paths
+from greenroom.storage import LocalStorage
 from greenroom.web.pages.redirects import is_local
 from greenroom.web.pages.templating import STATIC
 from tests import factories
@@ -181,6 +182,23 @@ def test_the_index_is_alive_and_ready(site: Site) -> None:
         "ready": True,
         "checks": dict.fromkeys(["database", "schema", "storage", "identity", "space"], "ok"),
     }
+
+
+def test_many_who_ask_whether_the_index_is_ready_cost_one_look(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looks = 0
+    check_writable = LocalStorage.check_writable
+
+    def counted(storage: LocalStorage) -> None:
+        nonlocal looks
+        looks += 1
+        check_writable(storage)
+
+    monkeypatch.setattr(LocalStorage, "check_writable", counted)
+    for _ in range(5):
+        site.app.get("/_ready")
+    assert looks == 1
 
 
 @pytest.mark.parametrize("path", ["/", "/manage/?page=2", "/project/a%20b/"])

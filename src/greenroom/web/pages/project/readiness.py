@@ -41,9 +41,10 @@ def ready(context: Root, request: Request) -> Response:
 
 def _readiness(request: Request) -> Readiness:
     """What looks at the services of this application; all its requests ask the same one."""
+    services = request.registry.services  # those of a request are its own
     known: Readiness | None = request.registry.__dict__.get("readiness")
-    if known is None or known.services is not request.services:
-        known = request.registry.__dict__["readiness"] = Readiness(request.services)
+    if known is None or known.services is not services:
+        known = request.registry.__dict__["readiness"] = Readiness(services)
     return known
 
 
