@@ -33,6 +33,9 @@ from typing import IO, NoReturn
 _MODULES = {
     "greenroom": (
         "greenroom.cli",
+        "greenroom.cli.failures",
+        "greenroom.cli.served",
+        "greenroom.cli.serving",
         "greenroom.background",
         "greenroom.server.serve",
         "greenroom.web.application",

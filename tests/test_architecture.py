@@ -52,7 +52,7 @@ MAY_IMPORT = {
     "__init__": set(),
 }
 ENTRY_POINTS = {
-    *("web", "cli", "import_command", "background", "server", "metrics", "watching", "__main__"),
+    *("web", "cli", "background", "server", "metrics", "watching", "__main__"),
 }
 FRAMEWORKS = {
     "pyramid",
@@ -347,7 +347,7 @@ def test_one_storage_does_not_know_the_other() -> None:
 
 
 def test_the_registry_does_not_know_where_files_are_imported_from() -> None:
-    assert users_of("importing") <= {"import_command", *(m for m in KNOWN if is_importing(m))}
+    assert users_of("importing") <= {"cli.import_command", *(m for m in KNOWN if is_importing(m))}
 
 
 def test_only_one_module_fetches_what_is_imported() -> None:
