@@ -72,7 +72,7 @@ def plain_environment(home: Path) -> dict[str, str]:
 
 @dataclass(frozen=True)
 class Answer:
-    """What a GET got: status, headers without the date, body."""
+    """What a GET got: status, headers and body, without the date and the request's own id."""
 
     status: int
     headers: tuple[tuple[str, str], ...]
