@@ -151,7 +151,15 @@ class Server:
 
 
 def _answer(status: int, headers: Iterable[tuple[str, str]], body: bytes) -> Answer:
-    kept = [(n, v) for n, v in headers if n.lower() not in ("date", "connection", "x-request-id")]
+    found = [(name.lower(), name, value) for name, value in headers]
+    kept = [
+        (name, value)
+        for low, name, value in found
+        if low not in ("date", "connection", "x-request-id")
+    ]
+    for low, _, value in found:
+        if low == "x-request-id":
+            body = body.replace(value.encode(), b"")
     return Answer(status, tuple(sorted(kept)), body)
 
 
