@@ -68,6 +68,11 @@ def test_a_report_says_what_was_refused_and_why(
     assert reasons["broken-1.0.zip"]["code"] == "invalid-distribution"
     assert "Imported: 1 files" in unlimited.stdout
     assert all(result.stderr == "" for result in (dry, refused, unlimited))
+    recorded = command(environment, "audit", "--act", "file-import").stdout
+    names = ("example-1.0-py3-none-any.whl", "large-1.0-py3-none-any.whl")
+    for line, name in zip(recorded.splitlines(), names, strict=True):
+        assert f"Z operator file-import {name.partition('-')[0]} 1.0 {name} with command" in line
+        assert ": for ada; sha256 " in line
 
 
 def test_a_requirements_file_says_what_is_wanted(

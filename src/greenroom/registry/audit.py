@@ -57,6 +57,7 @@ class Kind(StrEnum):
     PROJECT_UNQUARANTINE = "project-unquarantine", "Lifted the quarantine of a project."
     PROJECT_DELETE = "project-delete", "Deleted a project."
     FILE_UPLOAD = "file-upload", "Uploaded a file to be public at once."
+    FILE_IMPORT = "file-import", "Imported a file, to be public at once."
     FILE_YANK = "file-yank", "Yanked a file."
     FILE_UNYANK = "file-unyank", "Took back that a file was yanked."
     FILE_DELETE = "file-delete", "Deleted a file."

@@ -16,7 +16,9 @@ from greenroom.distributions.inspect import Distribution, inspect
 from greenroom.models import Project, Release, Role, RoleName, User
 from greenroom.registry import (
     accounts,
+    audit,
     catalogue,
+    draft_contents,
     drafts,
     file_rules,
     names,
@@ -227,6 +229,15 @@ def _take(uow: UnitOfWork, terms: Terms, file: Prepared) -> Taken:
     row.created = file.at
     row.uploaded_by_id = uploader.id
     publication.make_public(uow, uploader.username, project, release, [row], at=file.at)
+    audit.write(
+        uow,
+        audit.Kind.FILE_IMPORT,
+        OPERATOR,
+        project=project,
+        version=release.version,
+        filename=row.filename,
+        detail=f"for {owner.username}; {draft_contents.added(row.sha256)}",
+    )
     if file.yanked is not None:
         yanking.yank_new_file(uow, actor, row, _reason(file.yanked))
     return found.outcome
