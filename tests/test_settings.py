@@ -287,6 +287,13 @@ def test_what_a_file_says_wrongly_is_told(tmp_path: Path, text: str, sentence: s
     assert "hunter2" not in str(caught.value)
 
 
+def test_of_every_setting_it_is_told_what_it_accepts(tmp_path: Path) -> None:
+    for field in Settings.model_fields:
+        config = written(tmp_path, f"{field} = {{x = 1}}")
+        with pytest.raises(BadSettings, match=r": it accepts [a-z0-9]"):
+            load_settings({"GREENROOM_CONFIG": config})
+
+
 @pytest.mark.parametrize(
     ("content", "problem"),
     [

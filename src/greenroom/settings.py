@@ -216,6 +216,8 @@ _ACCEPTS = {
     "metrics_token": "at least 16 characters",
     "metrics_networks": "networks such as 10.0.0.0/8, separated by commas",
     "secret_key": "at least 16 characters",
+    "downloads": "on, imported or off",
+    "audit_days": "a whole number of days, at least 1; leave it unset for ever",
     "prohibited_names": "project names, separated by commas",
     "new_projects_per_hour": "a whole number, 0 for no limit",
     "new_projects_per_day": "a whole number, 0 for no limit",
