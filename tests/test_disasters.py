@@ -4,18 +4,20 @@ import re
 import shutil
 import subprocess
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
 from greenroom.registry import accounts, housekeeping, storage_identity
 from greenroom.registry.trash import TooMuchAtOnce
+from greenroom.registry.unit_of_work import Services
 from greenroom.storage import Shelf
 from tests import factories
 from tests.artifacts import make_wheel
 from tests.s3_server import S3Server, s3_server
 from tests.serving import command, plain_environment, serving
-from tests.whole_index import opened
+from tests.whole_index import index_in, opened
 
 VERSIONS = 12
 
@@ -47,13 +49,17 @@ def environment(
 def stock(environment: dict[str, str], folder: Path, *versions: str) -> None:
     """Publish these versions, with a file and its metadata each."""
     with opened(environment) as services:
-        with services.writing() as uow:
-            if accounts.is_empty(uow.db):
-                factories.make_user(uow, "ada")
-            ada = accounts.get_user(uow.db, "ada")
-            for version in versions:
-                factories.release(uow, ada, make_wheel(folder, version=version))
+        publish(services, folder, *versions)
         storage_identity.check(services)
+
+
+def publish(services: Services, folder: Path, *versions: str) -> None:
+    with services.writing() as uow:
+        if accounts.is_empty(uow.db):
+            factories.make_user(uow, "ada")
+        ada = accounts.get_user(uow.db, "ada")
+        for version in versions:
+            factories.release(uow, ada, make_wheel(folder, version=version))
 
 
 def blobs(environment: dict[str, str], shelf: Shelf = Shelf.KEPT) -> set[str]:
@@ -61,9 +67,35 @@ def blobs(environment: dict[str, str], shelf: Shelf = Shelf.KEPT) -> set[str]:
         return set(services.storage.digests(shelf=shelf))
 
 
+@dataclass(frozen=True)
+class Original:
+    """What all of the indexes here begin with: a database, and the files that it knows."""
+
+    database: Path
+    files: dict[str, bytes]
+
+
+@pytest.fixture(scope="module")
+def original(tmp_path_factory: pytest.TempPathFactory) -> Original:
+    environment = index_in(tmp_path_factory.mktemp("original"))
+    versions = [f"{number}.0" for number in range(VERSIONS)]
+    files = {}
+    with opened(environment) as services:
+        publish(services, tmp_path_factory.mktemp("dist"), *versions)
+        for digest in services.storage.digests():
+            with services.storage.open(digest) as blob:
+                files[digest] = b"".join(blob)
+    return Original(database(environment), files)
+
+
 @pytest.fixture
-def stocked(environment: dict[str, str], tmp_path: Path) -> dict[str, str]:
-    stock(environment, tmp_path / "dist", *(f"{number}.0" for number in range(VERSIONS)))
+def stocked(environment: dict[str, str], original: Original) -> dict[str, str]:
+    """A copy of the original, whose storage knows whose it is."""
+    database(environment).parent.mkdir(0o700)
+    shutil.copy(original.database, database(environment))
+    with opened(environment) as services:
+        services.storage.put_all(original.files)
+        storage_identity.check(services)
     assert len(blobs(environment)) == 2 * VERSIONS
     return environment
 

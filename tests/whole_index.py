@@ -1,12 +1,17 @@
 """An index with a bit of everything, to be moved as a whole."""
 
+import atexit
 import re
+import shutil
+import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 
 from sqlalchemy import select
 
+from greenroom.database import Database
 from greenroom.models import File, UploadPart
 from greenroom.registry import downloads, drafts, storage_identity
 from greenroom.registry.downloads import Downloaded
@@ -30,12 +35,27 @@ def index_in(folder: Path, **settings: str) -> Environment:
 
 @contextmanager
 def opened(environment: Mapping[str, str]) -> Iterator[Services]:
+    """The services of an index, which is new where there is none."""
     services = open_services(load_settings(environment))
-    services.database.upgrade()
+    settings = services.settings
     try:
+        if settings.embedded and not settings.embedded_database.exists():
+            shutil.copy(_new_database(), settings.embedded_database)
+        services.database.upgrade()
         yield services
     finally:
         services.database.close()
+
+
+@cache
+def _new_database() -> Path:
+    """An embedded database with the whole schema, to copy: to migrate one takes half a second."""
+    folder = Path(tempfile.mkdtemp())
+    atexit.register(shutil.rmtree, folder)
+    database = Database(f"sqlite:///{folder / 'new.sqlite'}")
+    database.upgrade()
+    database.close()
+    return folder / "new.sqlite"
 
 
 def inhabit(environment: Environment, folder: Path) -> None:

@@ -21,8 +21,8 @@ from tests.clients.conftest import SERVER_ON_BOTH
 from tests.serving import Server
 
 # A few projects, as readers who ask for long pages leave publishers no time.
-PROJECTS = [f"example{number}" for number in range(5)]
-RELEASES = 10
+PROJECTS = [f"example{number}" for number in range(3)]
+RELEASES = 8
 FILES = 40
 # What a project with one file is in the journal, and a release.
 ENTRIES_OF_PROJECT = 4

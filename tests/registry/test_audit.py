@@ -127,6 +127,8 @@ class Acting(World):
         return written
 
 
+# Who may do what is decided without the database, which has each kind of line below.
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 def test_every_act_that_is_allowed_has_one_line_and_every_other_none(
     uow: UnitOfWork, tmp_path: Path
 ) -> None:

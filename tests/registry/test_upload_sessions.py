@@ -165,31 +165,27 @@ def test_an_unknown_mechanism_is_refused(
     assert len(str(refusal)) < 300
 
 
-@pytest.mark.parametrize(
-    ("filename", "about"),
-    [
-        ("example.txt", "Invalid file name"),
-        ("example-1.0.zip", "Invalid file name"),
-        ("example-1.0-py3-none.whl", "Invalid file name"),
-        ("../example-1.0.tar.gz", "Invalid file name"),
-        ("a/example-1.0.tar.gz", "Invalid file name"),
-        ("example-1.0\0.tar.gz", "Invalid file name"),
-        ("éxample-1.0.tar.gz", "Invalid file name"),
-        ("example-1.0-py3-none-linux_x86_64.whl", "Invalid file name"),
-        ("other-1.0.tar.gz", "not of the project 'example'"),
-        ("example-1.1.tar.gz", "not of the version 1.0"),
-        ("example-1.0.post1.tar.gz", "not of the version 1.0"),
-    ],
-)
+OTHER_NAMES: list[tuple[str, str]] = [
+    ("example.txt", "Invalid file name"),
+    ("example-1.0.zip", "Invalid file name"),
+    ("example-1.0-py3-none.whl", "Invalid file name"),
+    ("../example-1.0.tar.gz", "Invalid file name"),
+    ("a/example-1.0.tar.gz", "Invalid file name"),
+    ("example-1.0\0.tar.gz", "Invalid file name"),
+    ("éxample-1.0.tar.gz", "Invalid file name"),
+    ("example-1.0-py3-none-linux_x86_64.whl", "Invalid file name"),
+    ("other-1.0.tar.gz", "not of the project 'example'"),
+    ("example-1.1.tar.gz", "not of the version 1.0"),
+    ("example-1.0.post1.tar.gz", "not of the version 1.0"),
+]
+
+
 def test_a_name_that_cannot_be_of_this_session_is_refused(
-    uow: UnitOfWork, ada: Person, draft: Draft, wheel: Path, filename: str, about: str
+    uow: UnitOfWork, ada: Person, draft: Draft, wheel: Path
 ) -> None:
-    refused(
-        uow,
-        InvalidFile,
-        lambda: factories.announce(uow, ada, draft, wheel, filename=filename),
-        about,
-    )
+    for filename, about in OTHER_NAMES:
+        announcing = partial(factories.announce, uow, ada, draft, wheel, filename=filename)
+        refused(uow, InvalidFile, announcing, about)
 
 
 def test_another_spelling_of_the_version_is_of_this_session(
@@ -199,32 +195,28 @@ def test_another_spelling_of_the_version_is_of_this_session(
     assert upload.filename == "example-1.0.0.tar.gz"
 
 
-@pytest.mark.parametrize(
-    ("digests", "about"),
-    [
-        ({}, "secure function"),
-        ({"md5": "0" * 32}, "secure function"),
-        ({"md5": "0" * 32, "sha1": "0" * 40}, "secure function"),
-        ({"sha256": ""}, "64 hexadecimal digits"),
-        ({"sha256": "0" * 63}, "64 hexadecimal digits"),
-        ({"sha256": "g" * 64}, "64 hexadecimal digits"),
-        ({"sha256": "٠" * 64}, "64 hexadecimal digits"),  # noqa: RUF001 (digits, but not ours)
-        ({"sha256": "0" * 64, "sha512": "0" * 64}, "128 hexadecimal digits"),
-        ({"sha256": "0" * 64, "crc32": "0" * 8}, "no hash function"),
-        ({"sha256": "0" * 64, "shake_128": "0" * 32}, "no hash function"),
-        ({"sha256": "0" * 64, "\0": "0" * 32}, "no hash function"),
-        ({"SHA256": "0" * 64}, "no hash function"),
-    ],
-)
+NO_DIGESTS: list[tuple[dict[str, str], str]] = [
+    ({}, "secure function"),
+    ({"md5": "0" * 32}, "secure function"),
+    ({"md5": "0" * 32, "sha1": "0" * 40}, "secure function"),
+    ({"sha256": ""}, "64 hexadecimal digits"),
+    ({"sha256": "0" * 63}, "64 hexadecimal digits"),
+    ({"sha256": "g" * 64}, "64 hexadecimal digits"),
+    ({"sha256": "٠" * 64}, "64 hexadecimal digits"),  # noqa: RUF001 (digits, but not ours)
+    ({"sha256": "0" * 64, "sha512": "0" * 64}, "128 hexadecimal digits"),
+    ({"sha256": "0" * 64, "crc32": "0" * 8}, "no hash function"),
+    ({"sha256": "0" * 64, "shake_128": "0" * 32}, "no hash function"),
+    ({"sha256": "0" * 64, "\0": "0" * 32}, "no hash function"),
+    ({"SHA256": "0" * 64}, "no hash function"),
+]
+
+
 def test_digests_that_cannot_be_right_are_refused(
-    uow: UnitOfWork, ada: Person, draft: Draft, wheel: Path, digests: dict[str, str], about: str
+    uow: UnitOfWork, ada: Person, draft: Draft, wheel: Path
 ) -> None:
-    refused(
-        uow,
-        InvalidRequest,
-        lambda: factories.announce(uow, ada, draft, wheel, digests=digests),
-        about,
-    )
+    for digests, about in NO_DIGESTS:
+        announcing = partial(factories.announce, uow, ada, draft, wheel, digests=digests)
+        refused(uow, InvalidRequest, announcing, about)
 
 
 def test_an_empty_file_is_refused(uow: UnitOfWork, ada: Person, draft: Draft, wheel: Path) -> None:

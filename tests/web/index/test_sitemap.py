@@ -133,9 +133,8 @@ def test_a_part_is_no_longer_than_allowed(published: Site) -> None:
     assert [url for url, _ in second] == ["http://index.example/project/Zope.Example/"]
 
 
-@pytest.mark.parametrize(
-    ("query", "status"),
-    [
+def test_other_pages_are_refused(published: Site) -> None:
+    for query, status in (
         ("page=2", 404),
         ("page=999999", 404),
         ("page=0", 400),
@@ -145,13 +144,11 @@ def test_a_part_is_no_longer_than_allowed(published: Site) -> None:
         ("page=9999999999", 400),
         ("page=1&page=1", 400),
         ("page=%ff", 400),
-    ],
-)
-def test_other_pages_are_refused(published: Site, query: str, status: int) -> None:
-    response = fetch(published, f"/sitemap.xml?{query}")
+    ):
+        response = fetch(published, f"/sitemap.xml?{query}")
 
-    assert response.status_int == status
-    assert response.content_type == "text/plain"
+        assert response.status_int == status, query
+        assert response.content_type == "text/plain", query
 
 
 @pytest.mark.parametrize("path", ["/sitemap.xml", "/sitemap.xml?page=1"])

@@ -426,28 +426,25 @@ def test_nobody_can_choose_the_projects_of_others(site: Site, account: str, tmp_
     assert "You have no tokens yet." in text(answer)
 
 
-@pytest.mark.parametrize(
-    ("field", "value", "sentence"),
-    [
+def test_a_token_that_does_not_do_is_refused_with_the_reason(site: Site, account: str) -> None:
+    browser = site.sign_in()
+    for field, value, sentence in (
         ("label", "", "Give the token a name."),
         ("label", "x" * 101, "cannot be longer than 100"),
         ("label", "   ", "needs a name"),
         ("label", "a\nb", "needs a name"),
         ("lifetime", "3", "Not a valid choice"),
         ("lifetime", "-1", "Not a valid choice"),
-    ],
-)
-def test_a_token_that_does_not_do_is_refused_with_the_reason(
-    site: Site, account: str, field: str, value: str, sentence: str
-) -> None:
-    form = site.sign_in().get("/account/tokens/").forms["new-token"]
-    form["label"] = "x"
-    form[field].force_value(value)
+    ):
+        form = browser.get("/account/tokens/").forms["new-token"]
+        form["label"] = "x"
+        form[field].force_value(value)
 
-    answer = form.submit(status="4*")
+        answer = form.submit(status="*")
 
-    assert sentence in text(answer)
-    assert "You have no tokens yet." in text(answer)
+        assert 400 <= answer.status_int < 500, (field, value)
+        assert sentence in text(answer), (field, value)
+        assert "You have no tokens yet." in text(answer), (field, value)
 
 
 def test_a_token_needs_a_permission(site: Site, account: str) -> None:
@@ -492,15 +489,17 @@ def test_a_revoked_token_is_worth_nothing(site: Site, account: str) -> None:
         accounts.actor_of_token(uow, token)
 
 
-@pytest.mark.parametrize("wanted", ["1", "99", "x", "", "9" * 30, "-1"])
-def test_nobody_revokes_the_tokens_of_others(site: Site, account: str, wanted: str) -> None:
+def test_nobody_revokes_the_tokens_of_others(site: Site, account: str) -> None:
     token = site.token()
     site.user("eve")
     eve = site.sign_in("eve")
     csrf = eve.get("/account/tokens/").forms["new-token"]["csrf_token"].value
 
-    eve.get(f"/account/tokens/revoke?token={wanted}", status=404)
-    eve.post("/account/tokens/revoke", {"token": wanted, "csrf_token": csrf}, status=404)
+    for wanted in ("1", "99", "x", "", "9" * 30, "-1"):
+        asked = eve.get(f"/account/tokens/revoke?token={wanted}", status="*")
+        fields = {"token": wanted, "csrf_token": csrf}
+        sent = eve.post("/account/tokens/revoke", fields, status="*")
+        assert (asked.status_int, sent.status_int) == (404, 404), wanted
 
     with site.services.reading() as uow:
         assert accounts.actor_of_token(uow, token).name == "ada"

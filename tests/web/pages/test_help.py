@@ -52,9 +52,8 @@ def test_every_code_has_a_heading_and_there_is_no_other() -> None:
     assert set(re.findall(r"^### (.+)$", text, re.MULTILINE)) == codes() | OF_HTTP
 
 
-@pytest.mark.parametrize("code", sorted(codes() | OF_HTTP))
-def test_every_code_leads_to_its_section(site: Site, code: str) -> None:
-    assert code in anchors(site, Urls("").help("errors"))
+def test_every_code_leads_to_its_section(site: Site) -> None:
+    assert codes() | OF_HTTP <= set(anchors(site, Urls("").help("errors")))
 
 
 @pytest.mark.parametrize(

@@ -243,6 +243,8 @@ NEXT = {
 }  # fmt: skip
 
 
+# All that it sends is right, which is kept alike by both databases.
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 def test_nothing_is_found_on_the_way_from_a_session_to_its_publication(
     site: Site, address: str, token: str, tmp_path: Path
 ) -> None:
