@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 import sqlalchemy
-from sqlalchemy import text
+from sqlalchemy import bindparam, text
 from sqlalchemy.orm import Session
 from sqlalchemy.pool import NullPool
 
@@ -147,11 +147,23 @@ def _restore_sqlite(database: Database, path: Path) -> None:
 
 
 def _drop_tables(database: Database) -> None:
-    """Drop the tables of a schema that was made here already, which may be a newer one."""
+    """Drop the tables of a schema that was made here already, which may be a newer one.
+
+    And the functions that their triggers call, which do not go with them.
+    """
     tables = [table.name for table in Base.metadata.sorted_tables]
+    called = text(
+        "SELECT DISTINCT tgfoid::regprocedure::text FROM pg_trigger "
+        "WHERE NOT tgisinternal AND tgrelid IN "
+        "(SELECT oid FROM pg_class WHERE relnamespace = current_schema()::regnamespace "
+        "AND relname IN :tables)"
+    ).bindparams(bindparam("tables", expanding=True))
     with database.writing() as session:
+        functions = session.scalars(called, {"tables": tables}).all()
         for name in (*reversed(tables), "alembic_version"):
             session.execute(text(f"DROP TABLE IF EXISTS {name} CASCADE"))
+        for function in functions:
+            session.execute(text(f"DROP FUNCTION {function}"))
         session.commit()
 
 
