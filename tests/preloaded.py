@@ -25,6 +25,7 @@ import tempfile
 import time
 import traceback
 from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import IO, NoReturn
 
@@ -32,6 +33,9 @@ from typing import IO, NoReturn
 _MODULES = {
     "greenroom": (
         "greenroom.cli",
+        "greenroom.cli.failures",
+        "greenroom.cli.served",
+        "greenroom.cli.serving",
         "greenroom.background",
         "greenroom.server.serve",
         "greenroom.web.application",
@@ -42,6 +46,8 @@ _MODULES = {
     ),
     "twine": ("twine.__main__", "twine.commands.upload", "twine_stage.commands"),
 }
+# A variable of the environment: the seconds that a server waits for what, as JSON.
+HURRY = "TESTS_HURRY"
 _LARGEST_REQUEST = 1 << 20
 _CHECKOUT = Path(__file__).resolve().parent.parent
 
@@ -213,6 +219,8 @@ def _run(program: str, request: bytes, descriptors: Sequence[int]) -> NoReturn:
     os.environ.update(environment)
     time.tzset()
     sys.argv = [program, *arguments]
+    if hurry := os.environ.pop(HURRY, None):
+        _hurry(json.loads(hurry))
     code: int | str | None = 0
     try:
         code = importlib.import_module(_MODULES[program][0]).main()
@@ -228,6 +236,12 @@ def _run(program: str, request: bytes, descriptors: Sequence[int]) -> NoReturn:
     for file in (sys.stdout, sys.stderr):
         file.flush()
     os._exit(code or 0)
+
+
+def _hurry(seconds: Mapping[str, float]) -> None:
+    """Let the server of this process wait no longer than that, as it has no setting for it."""
+    serve = importlib.import_module("greenroom.server.serve")
+    serve.Timing = partial(serve.Timing, **seconds)  # type: ignore[attr-defined]
 
 
 def _preload(program: str) -> None:

@@ -72,7 +72,7 @@ def plain_environment(home: Path) -> dict[str, str]:
 
 @dataclass(frozen=True)
 class Answer:
-    """What a GET got: status, headers without the date, body."""
+    """What a GET got: status, headers and body, without the date and the request's own id."""
 
     status: int
     headers: tuple[tuple[str, str], ...]
@@ -151,7 +151,15 @@ class Server:
 
 
 def _answer(status: int, headers: Iterable[tuple[str, str]], body: bytes) -> Answer:
-    kept = [(n, v) for n, v in headers if n.lower() not in ("date", "connection", "x-request-id")]
+    found = [(name.lower(), name, value) for name, value in headers]
+    kept = [
+        (name, value)
+        for low, name, value in found
+        if low not in ("date", "connection", "x-request-id")
+    ]
+    for low, _, value in found:
+        if low == "x-request-id":
+            body = body.replace(value.encode(), b"")
     return Answer(status, tuple(sorted(kept)), body)
 
 
@@ -274,11 +282,16 @@ class Servers:
             folder = self._folders.mktemp("server")
             url = new_database(request, database)
             server = self._running[database] = self._stack.enter_context(serving(folder, url))
-        with server.services() as services:
-            empty(services.settings.sqlalchemy_url)
-            for digest in list(services.storage.digests()):
-                services.storage.delete(digest)
-        return replace(server, home=home)
+        return as_new(server, home)
+
+
+def as_new(server: Server, home: Path) -> Server:
+    """The server, when all that was done in it is gone; clients are at home there."""
+    with server.services() as services:
+        empty(services.settings.sqlalchemy_url)
+        for digest in list(services.storage.digests()):
+            services.storage.delete(digest)
+    return replace(server, home=home)
 
 
 @contextmanager

@@ -3,7 +3,7 @@
 import ast
 import graphlib
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from functools import cache
 from pathlib import Path
 
@@ -52,7 +52,7 @@ MAY_IMPORT = {
     "__init__": set(),
 }
 ENTRY_POINTS = {
-    *("web", "cli", "import_command", "background", "server", "metrics", "watching", "__main__"),
+    *("web", "cli", "background", "server", "metrics", "watching", "__main__"),
 }
 FRAMEWORKS = {
     "pyramid",
@@ -98,39 +98,60 @@ def imports(tree: ast.AST, module: str, *, is_package: bool) -> Iterator[str]:
 
 
 @cache
-def imported(path: Path) -> set[str]:
+def parsed(path: Path) -> ast.Module:
+    return ast.parse(path.read_text())
+
+
+@cache
+def imported(path: Path) -> frozenset[str]:
     module = name_of(path)
-    is_package = path.name == "__init__.py"
-    return set(imports(ast.parse(path.read_text()), module, is_package=is_package))
+    return frozenset(imports(parsed(path), module, is_package=path.name == "__init__.py"))
 
 
-def own(names: set[str]) -> set[str]:
+@cache
+def own_imports(path: Path) -> frozenset[str]:
+    """What a module imports of this program, by the names inside the package."""
+    return frozenset(own(imported(path)))
+
+
+def own(names: Iterable[str]) -> set[str]:
     """Those of the names that are of this program, inside the package."""
     inside = {name.removeprefix("greenroom.") for name in names if name.startswith("greenroom.")}
     # `from greenroom import __version__` is an import of the package itself.
     return {name for name in inside if not name.startswith("__version__")}
 
 
-@pytest.mark.parametrize("path", MODULES, ids=name_of)
-def test_imports_go_down(path: Path) -> None:
-    floor = floor_of(name_of(path))
-    assert floor in MAY_IMPORT or floor in ENTRY_POINTS, "what is new needs a floor"
-    if floor in MAY_IMPORT:
-        climbing = {
-            name
-            for name in own(imported(path))
-            if floor_of(name) not in MAY_IMPORT[floor] | {floor}
-        }
-        assert climbing == set()
+def found(
+    look: Callable[[Path], Collection[object]], modules: Iterable[Path] = MODULES
+) -> dict[str, Collection[object]]:
+    """What is found in the modules, by the name of the module, where anything is."""
+    return {name_of(path): wrong for path in modules if (wrong := look(path))}
 
 
-@pytest.mark.parametrize(
-    "path",
-    [path for path in MODULES if floor_of(name_of(path)) in BELOW_THE_ENTRY_POINTS],
-    ids=name_of,
-)
-def test_no_framework_of_the_entry_points_comes_below_them(path: Path) -> None:
-    assert {name.split(".")[0] for name in imported(path)} & FRAMEWORKS == set()
+def below_the_entry_points() -> list[Path]:
+    return [path for path in MODULES if floor_of(name_of(path)) in BELOW_THE_ENTRY_POINTS]
+
+
+def test_everything_has_a_floor() -> None:
+    assert {floor_of(name_of(path)) for path in MODULES} <= {*MAY_IMPORT, *ENTRY_POINTS}
+
+
+def test_imports_go_down() -> None:
+    def climbing(path: Path) -> set[str]:
+        floor = floor_of(name_of(path))
+        if floor not in MAY_IMPORT:
+            return set()
+        allowed = MAY_IMPORT[floor] | {floor}
+        return {name for name in own_imports(path) if floor_of(name) not in allowed}
+
+    assert found(climbing) == {}
+
+
+def test_no_framework_of_the_entry_points_comes_below_them() -> None:
+    def frameworks(path: Path) -> set[str]:
+        return {name.split(".")[0] for name in imported(path)} & FRAMEWORKS
+
+    assert found(frameworks, below_the_entry_points()) == {}
 
 
 KNOWN = {name_of(path) for path in MODULES}
@@ -146,7 +167,7 @@ def test_nothing_imports_in_a_circle() -> None:
     graph = {
         name_of(path): {
             module
-            for name in own(imported(path))
+            for name in own_imports(path)
             if (module := module_of(name)) is not None and module != name_of(path)
         }
         for path in MODULES
@@ -158,13 +179,14 @@ def test_nothing_imports_in_a_circle() -> None:
 # The parts of web/
 
 
-def parts() -> set[str]:
+@cache
+def parts() -> frozenset[str]:
     """The folders of the audiences: ``web.index.simple`` and so on."""
-    return {
+    return frozenset(
         f"web.{audience}.{path.parent.name}"
         for audience in AUDIENCES
         for path in (PACKAGE / "web" / audience).glob("*/__init__.py")
-    }
+    )
 
 
 def part_of(name: str) -> str | None:
@@ -180,29 +202,39 @@ def audience_of(name: str) -> str | None:
     return None
 
 
-@pytest.mark.parametrize("path", MODULES, ids=name_of)
-def test_no_part_imports_another(path: Path) -> None:
-    module = name_of(path)
-    used = {part for name in own(imported(path)) if (part := part_of(name)) is not None}
-    assert used <= {part_of(module)}
+def test_no_part_imports_another() -> None:
+    def others(path: Path) -> set[str]:
+        used = {part for name in own_imports(path) if (part := part_of(name)) is not None}
+        return used - {part_of(name_of(path))}
+
+    assert found(others) == {}
 
 
-@pytest.mark.parametrize("path", MODULES, ids=name_of)
-def test_no_audience_imports_another(path: Path) -> None:
-    module = name_of(path)
-    used = {found for name in own(imported(path)) if (found := audience_of(name)) is not None}
-    assert used <= {audience_of(module)}
+def test_no_audience_imports_another() -> None:
+    def others(path: Path) -> set[str]:
+        used = {whose for name in own_imports(path) if (whose := audience_of(name)) is not None}
+        return used - {audience_of(name_of(path))}
+
+    assert found(others) == {}
 
 
 def test_the_application_names_every_part() -> None:
     assert parts() <= {f"web.{part}" for part in PARTS}
 
 
-@pytest.mark.parametrize("part", sorted(parts()))
-def test_every_part_is_included_and_has_views(part: str) -> None:
-    folder = PACKAGE / Path(*part.split("."))
-    assert "def includeme(config: Configurator)" in (folder / "__init__.py").read_text()
-    assert any("@view_config" in path.read_text() for path in folder.glob("*.py"))
+def test_every_part_is_included_and_has_views() -> None:
+    folders = {part: PACKAGE.joinpath(*part.split(".")) for part in parts()}
+    including = {
+        part
+        for part, folder in folders.items()
+        if "def includeme(config: Configurator)" in (folder / "__init__.py").read_text()
+    }
+    with_views = {
+        part
+        for part, folder in folders.items()
+        if any("@view_config" in path.read_text() for path in folder.glob("*.py"))
+    }
+    assert including == with_views == parts()
 
 
 # Addresses
@@ -235,31 +267,25 @@ def addresses_in(tree: ast.AST) -> list[str]:
     return [text for text in texts_in(tree) if _ADDRESS.search(text)]
 
 
-@pytest.mark.parametrize(
-    "path",
-    [
+def test_only_one_module_writes_addresses() -> None:
+    others = [
         path
         for path in MODULES
         if name_of(path) != "web.http.urls" and floor_of(name_of(path)) != "registry"
-    ],
-    ids=name_of,
-)
-def test_only_one_module_writes_addresses(path: Path) -> None:
-    assert addresses_in(ast.parse(path.read_text())) == []
+    ]
+    assert found(lambda path: addresses_in(parsed(path)), others) == {}
 
 
-@pytest.mark.parametrize(
-    "path",
-    [path for path in MODULES if floor_of(name_of(path)) in BELOW_THE_ENTRY_POINTS],
-    ids=name_of,
-)
-def test_no_sentence_below_the_entry_points_speaks_of_theirs(path: Path) -> None:
-    texts = texts_in(ast.parse(path.read_text()))
-    assert [text for text in texts if re.search(r"upload URL|manage page|[?]\w+=", text)] == []
+def test_no_sentence_below_the_entry_points_speaks_of_theirs() -> None:
+    def speaking(path: Path) -> list[str]:
+        texts = texts_in(parsed(path))
+        return [text for text in texts if re.search(r"upload URL|manage page|[?]\w+=", text)]
+
+    assert found(speaking, below_the_entry_points()) == {}
 
 
 def test_that_module_does() -> None:
-    assert "?staged=true" in addresses_in(ast.parse((PACKAGE / "web/http/urls.py").read_text()))
+    assert "?staged=true" in addresses_in(parsed(PACKAGE / "web/http/urls.py"))
 
 
 @pytest.mark.parametrize(
@@ -276,17 +302,18 @@ def test_addresses_are_noticed(source: str) -> None:
     assert addresses_in(ast.parse(source)) != []
 
 
-@pytest.mark.parametrize(
-    "path", sorted(paths.TEMPLATES.rglob("*.jinja2")), ids=lambda path: path.name
-)
-def test_no_template_writes_an_address(path: Path) -> None:
-    assert re.findall(r'(?:href|action|src)="(/[^"]*)"', path.read_text()) == []
+def test_no_template_writes_an_address() -> None:
+    written = {
+        path.relative_to(paths.TEMPLATES).as_posix(): addresses
+        for path in paths.TEMPLATES.rglob("*.jinja2")
+        if (addresses := re.findall(r'(?:href|action|src)="(/[^"]*)"', path.read_text()))
+    }
+    assert written == {}
 
 
-@pytest.mark.parametrize("path", MODULES, ids=name_of)
-def test_a_name_says_what_is_inside(path: Path) -> None:
+def test_a_name_says_what_is_inside() -> None:
     vague = {"utils", "util", "helpers", "helper", "common", "manager", "managers", "misc"}
-    assert set(name_of(path).split(".")) & vague == set()
+    assert found(lambda path: set(name_of(path).split(".")) & vague) == {}
 
 
 # Inside the storage and the server.
@@ -297,7 +324,7 @@ def users_of(module: str) -> set[str]:
     return {
         name_of(path)
         for path in MODULES
-        if any(f"{name}.".startswith(f"{module}.") for name in own(imported(path)))
+        if any(f"{name}.".startswith(f"{module}.") for name in own_imports(path))
     }
 
 
@@ -320,7 +347,7 @@ def test_one_storage_does_not_know_the_other() -> None:
 
 
 def test_the_registry_does_not_know_where_files_are_imported_from() -> None:
-    assert users_of("importing") <= {"import_command", *(m for m in KNOWN if is_importing(m))}
+    assert users_of("importing") <= {"cli.import_command", *(m for m in KNOWN if is_importing(m))}
 
 
 def test_only_one_module_fetches_what_is_imported() -> None:
@@ -389,18 +416,16 @@ def _asks_for_published(node: ast.expr) -> bool:
             return False
 
 
-@pytest.mark.parametrize(
-    "path",
-    [path for path in MODULES if not name_of(path).startswith(("registry.catalogue", "models"))],
-    ids=name_of,
-)
-def test_only_the_catalogue_decides_what_is_public(path: Path) -> None:
-    assert conditions_on_published(ast.parse(path.read_text())) == []
+def test_only_the_catalogue_decides_what_is_public() -> None:
+    others = [
+        path for path in MODULES if not name_of(path).startswith(("registry.catalogue", "models"))
+    ]
+    assert found(lambda path: conditions_on_published(parsed(path)), others) == {}
 
 
 def test_the_catalogue_does() -> None:
     catalogue = PACKAGE / "registry" / "catalogue.py"
-    assert len(conditions_on_published(ast.parse(catalogue.read_text()))) >= 2
+    assert len(conditions_on_published(parsed(catalogue))) >= 2
 
 
 @pytest.mark.parametrize(

@@ -293,7 +293,7 @@ def test_a_disk_that_is_full_is_a_sentence(tmp_path: Path, monkeypatch: pytest.M
                 environment = original if arguments[0] == "backup" else restored
                 result = command(environment, *arguments)
                 assert (result.returncode, result.stdout) == (1, "")
-                assert "There is no room left in" in result.stderr
+                assert " is full: " in result.stderr
     listed = command(original, "backup", where, "--list", "--json")
     assert len(json.loads(listed.stdout)) == 1
     assert command(restored, "restore", where).returncode == 0

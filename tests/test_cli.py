@@ -533,7 +533,7 @@ def test_every_argument_and_option_is_explained() -> None:
         if not (
             parameter.help
             if isinstance(parameter, click.Option)
-            else (parameter.metavar or parameter.name or "").strip("[]").split("|")[0].lower()
+            else (parameter.metavar or parameter.name or "").strip("[].").split("|")[0].lower()
             in (found.help or "").lower()
         )
     ]

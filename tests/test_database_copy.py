@@ -1,10 +1,14 @@
 """Moving an index from one database to another, of either kind."""
 
+import re
 from pathlib import Path
 
 import pytest
 
-from greenroom.registry import accounts, search, storage_identity
+from greenroom.registry import accounts, audit_reading, search, storage_identity
+from greenroom.registry.audit import Kind
+from greenroom.registry.audit_reading import Wanted
+from greenroom.registry.permissions import OPERATOR
 from tests import factories
 from tests.artifacts import make_wheel
 from tests.conftest import MakeDatabase
@@ -26,6 +30,7 @@ def test_all_that_there_is_is_in_the_copy_and_it_goes_on(
     new_url = f"sqlite:///{tmp_path}/new.sqlite"
     if target == "postgresql":
         new_url = request.getfixturevalue("new_postgresql_database")()
+        new_url += f"{'&' if '?' in new_url else '?'}application_name=secret"  # as a password may
 
     result = command(original, "db", "copy", "-", stdin=f"{new_url}\n")
 
@@ -35,6 +40,11 @@ def test_all_that_there_is_is_in_the_copy_and_it_goes_on(
     assert rows_of(copy) == rows_of(original)
     with opened(copy) as services:
         storage_identity.check(services)
+        with services.reading() as uow:
+            wanted = Wanted(act=Kind.DATABASE_COPY)
+            [line] = audit_reading.everything(uow, OPERATOR, wanted, None, 10).lines
+            assert "secret" not in line.detail
+            assert re.fullmatch(rf"from {source}\S*:\S+ to {target}\S*:\S+", line.detail)
         with services.writing() as uow:
             ada = accounts.get_user(uow.db, "ada")
             factories.release(uow, ada, make_wheel(tmp_path / "dist", "third", summary="A kite."))
@@ -63,7 +73,7 @@ def test_a_copy_that_cannot_be_made_changes_nothing(
     full = f"sqlite:///{tmp_path}/two/data/greenroom.sqlite"
     before = rows_of(other)
 
-    assert "The target is not empty: its table identity has rows" in refused(original, full)
+    assert "The target is not empty: its table audit has rows" in refused(original, full)
     assert "URL is not understood" in refused(original, "mysql://host/database")
     with serving(tmp_path / "one"):
         assert "The index is running: stop 'greenroom serve'" in refused(original, empty)

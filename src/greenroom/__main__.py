@@ -8,14 +8,17 @@ import sys
 def main() -> None:
     """Run the command line."""
     # What is read at the start stays: to look for garbage in it takes a tenth of the time, and
-    # nothing that forks later has to look through it again.
+    # nothing that forks later has to look through it again. It is looked for once the command and
+    # what it is made of are there (see greenroom.cli).
     gc.disable()
     _read_without("structlog", "rich")
     from greenroom.cli import main as run
 
-    gc.freeze()
-    gc.enable()
-    run()
+    try:
+        run()
+    finally:
+        if not gc.isenabled():  # no command was run, and nothing is left that somebody has to end
+            gc.freeze()
 
 
 def _read_without(module: str, another: str) -> None:

@@ -240,6 +240,12 @@ def _of_database(found: Observation) -> Iterator[Metric]:
     for kind, moment in found.jobs_done.items():
         done.add_metric([kind], moment.timestamp())
     yield done
+    if found.backed_up is not None:
+        yield _one(
+            "backup_timestamp_seconds",
+            "When the last backup was made.",
+            found.backed_up.timestamp(),
+        )
 
 
 def _one(name: str, text: str, value: float, **labels: str) -> Metric:

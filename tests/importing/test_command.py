@@ -1,12 +1,18 @@
 """``greenroom import`` on the command line: what it takes, prints, writes and exits with."""
 
+import errno
+import itertools
 import json
 import shutil
 import subprocess
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
 
+from greenroom.registry import imports
+from greenroom.registry.imports import Prepared, Terms
+from greenroom.registry.unit_of_work import Services
 from tests.artifacts import make_wheel
 from tests.factories import PASSWORD
 from tests.serving import command, plain_environment
@@ -63,16 +69,58 @@ def test_a_report_says_what_was_refused_and_why(
         "historical": 0,
         "present": 0,
         "passed-over": 0,
+        "aborted": None,
     }
     assert reasons["large-1.0-py3-none-any.whl"]["code"] == "too-large"
     assert reasons["broken-1.0.zip"]["code"] == "invalid-distribution"
     assert "Imported: 1 files" in unlimited.stdout
     assert all(result.stderr == "" for result in (dry, refused, unlimited))
-    recorded = command(environment, "audit", "--act", "file-import").stdout
-    names = ("example-1.0-py3-none-any.whl", "large-1.0-py3-none-any.whl")
-    for line, name in zip(recorded.splitlines(), names, strict=True):
-        assert f"Z operator file-import {name.partition('-')[0]} 1.0 {name} with command" in line
-        assert ": for ada; sha256 " in line
+
+
+@pytest.mark.parametrize(
+    ("error", "sentence"),
+    [
+        (OSError(errno.ENOSPC, "No space left on device", "/srv"), "No space left on device"),
+        (KeyboardInterrupt(), "It was interrupted."),
+    ],
+    ids=["disk", "interrupt"],
+)
+def test_a_report_is_written_when_the_import_is_broken_off(
+    environment: dict[str, str],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    error: BaseException,
+    sentence: str,
+) -> None:
+    """What came before is in it, and why it ended; the next one has nothing of that."""
+    folder, report = tmp_path / "packages", tmp_path / "report.json"
+    for number in range(9):
+        make_wheel(folder, "example", f"1.{number}")
+    arguments = (str(folder), "--owner", "ada", "--connections", "1", "--report", str(report))
+    accept, calls = imports.accept, itertools.count()
+
+    def failing(
+        services: Services, terms: Terms, files: Sequence[Prepared]
+    ) -> list[imports.Outcome]:
+        if next(calls) == 1:
+            raise error
+        return accept(services, terms, files)
+
+    monkeypatch.setattr(imports, "MOST_AT_ONCE", 3)
+    monkeypatch.setattr(imports, "accept", failing)
+    result = import_(environment, *arguments)
+    broken_off = json.loads(report.read_text())
+    assert import_(environment, *arguments).returncode == 0
+    whole = json.loads(report.read_text())
+    shutil.rmtree(folder)
+    gone = import_(environment, *arguments)
+
+    assert (result.returncode, result.stdout, "Traceback" in result.stderr) == (1, "", False)
+    assert sentence in broken_off["aborted"]
+    assert (broken_off["imported"], broken_off["present"]) == (3, 0)
+    assert (whole["imported"], whole["present"], whole["aborted"]) == (6, 3, None)
+    assert gone.returncode == 2
+    assert "neither a folder nor" in json.loads(report.read_text())["aborted"]
 
 
 def test_a_requirements_file_says_what_is_wanted(

@@ -4,6 +4,7 @@ import base64
 import hashlib
 import json
 import os
+import re
 import threading
 from collections import Counter
 from collections.abc import Iterator
@@ -19,9 +20,10 @@ from greenroom.importing import fetching
 from greenroom.importing.candidates import SourceFailed
 from greenroom.importing.report import Report
 from greenroom.importing.run import NobodyToOwn
-from greenroom.importing.sources.open import NotASource
+from greenroom.importing.sources.open import NotASource, named
 from greenroom.models import File, Project
-from greenroom.registry import accounts, catalogue, projects, yanking
+from greenroom.registry import accounts, audit_reading, catalogue, projects, yanking
+from greenroom.registry.audit_reading import Wanted
 from greenroom.registry.permissions import OPERATOR
 from tests import factories
 from tests.artifacts import make_sdist, make_wheel
@@ -408,8 +410,20 @@ def test_a_plain_index_that_fails_at_times_comes_in(
     assert fetched["/simple/example/"] == fetched[f"/files/{one.name}"] == 3
     assert refetched[f"/files/{one.name}"] == refetched[f"/away/files/{two.name}"] == 0
     assert "credentials (401)" in denied.reasons[0]
+    with index.services.reading() as uow:
+        found = audit_reading.everything(uow, OPERATOR, Wanted(), None, 100).lines
     everything = json.dumps([report.to_json(), inside.to_json(), denied.reasons])
-    assert "secret" not in everything
+    assert "secret" not in everything + str(found) + named(url.replace("//", "//ada:secret@"))
+    # A file that comes yanked has one line, too; its release is yanked once all of it is there.
+    imported = {line.filename: line.detail for line in found if line.act == "file-import"}
+    assert sorted(line.act for line in found) == [
+        *("file-import", "file-import", "release-yank", "user-create"),
+    ]
+    assert imported.keys() == {one.name, two.name}
+    assert re.fullmatch(
+        rf"sha256 \w{{64}}; made the project; yanked, as it was there; from {url}/files/{one.name}",
+        str(imported[one.name]),
+    )
     assert all(str(agent).startswith("greenroom/") for _, _, agent in old.seen)
 
 

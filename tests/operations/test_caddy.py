@@ -86,7 +86,8 @@ def test_twine_and_pip_work_over_tls(caddy: Proxied, tmp_path: Path) -> None:
 
 
 def test_a_refusal_reaches_who_has_not_sent_everything(caddy: Proxied, tmp_path: Path) -> None:
-    wheel = make_wheel(tmp_path, "other", "1.0", noise=8 * MIB)
+    """Of what is larger Caddy reads no more than this, and closes."""
+    wheel = make_wheel(tmp_path, "other", "1.0", noise=200_000)
     with wheel.path.open("rb") as file:
         answer = requests.post(
             f"{caddy.url}/legacy/",

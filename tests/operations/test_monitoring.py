@@ -73,6 +73,7 @@ def watched(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
         token, wheel = server.token(server.user("ada")), make_wheel(folder)
         assert upload(server, wheel, token) == 200
         assert upload(server, wheel, "gr_" + "a" * 48) == 403
+        server.greenroom("backup", str(folder / "backup"))
         for _ in range(8):  # both processes have one of them
             server.get("/simple/example/")
         assert server.get("/nothing/").status == 404

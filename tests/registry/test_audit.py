@@ -412,10 +412,10 @@ def test_of_an_address_the_network_of_a_customer_is_known(
 
 def test_a_token_that_is_used_from_a_new_address_has_a_line(uow: UnitOfWork, ada: Person) -> None:
     text_ = factories.make_token(uow, ada.user)
-    actor = accounts.actor_of_token(uow, text_)
     start = newest(uow)
     seen = ["192.0.2.1", "192.0.2.1", "2001:db8::1", "2001:db8::2", "192.0.2.1", "192.0.2.9"]
     for address in [*seen, "unknown"]:
+        actor = accounts.actor_of_token(uow, text_)
         actor.used(replace(uow, origin=Origin(address)))
 
     found = [line for line in lines(uow) if line.id > start]

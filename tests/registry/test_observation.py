@@ -4,8 +4,9 @@ from datetime import timedelta
 from pathlib import Path
 
 from greenroom.models import Job
-from greenroom.registry import accounts, jobs, observation
+from greenroom.registry import accounts, audit, jobs, observation
 from greenroom.registry.jobs import Kind
+from greenroom.registry.permissions import OPERATOR
 from greenroom.registry.unit_of_work import Services
 from tests import factories
 from tests.artifacts import make_wheel
@@ -18,7 +19,7 @@ def test_the_numbers_are_those_of_the_database(
     with services.reading() as uow:
         empty = observation.observe(uow)
     assert (empty.drafts_open, empty.jobs_waiting, empty.jobs_done) == (0, 0, {})
-    assert empty.jobs_late == timedelta()
+    assert (empty.jobs_late, empty.backed_up) == (timedelta(), None)
 
     with services.writing() as uow:
         ada = factories.make_user(uow)
@@ -45,9 +46,16 @@ def test_the_numbers_are_those_of_the_database(
     assert again is not None
     jobs.succeed(services, again)
     clock.advance(timedelta(days=40))
+    for _ in range(2):
+        clock.advance(timedelta(hours=1))
+        with services.writing() as uow:
+            audit.write(uow, audit.Kind.BACKUP, OPERATOR)
+    backed_up = clock.now
+    clock.advance(timedelta(hours=-2))
     with services.writing() as uow:
         jobs.forget_done(uow)  # the last of each kind stays
         later = observation.observe(uow)
     assert later.jobs_done == {Kind.PURGE: clock.now - timedelta(days=40)}
+    assert later.backed_up == backed_up
     assert later.drafts_open == 0
     assert timedelta(days=10) < later.jobs_late < timedelta(days=30)

@@ -1,5 +1,6 @@
 """Hundreds of slow, idle and insistent connections, and somebody who asks as everybody does."""
 
+import json
 import os
 import time
 from collections.abc import Sequence
@@ -10,14 +11,17 @@ import pytest
 from bench.asking import Account
 from bench.attack import HAVE_TO_END, MANY_ADDRESSES, ONE_ADDRESS, Attack, Connection, Kind
 from bench.slow_clients import Others, prepared
+from tests.preloaded import HURRY
 from tests.serving import serving
 
 CONNECTIONS = int(os.environ.get("GREENROOM_TESTS_SLOW_CONNECTIONS", "500"))
 # Wide margins: the others are answered in milliseconds where nothing else runs on the machine.
 OTHERS_WITHIN = 20.0
 ENDED_WITHIN = 90.0
+# Shorter than in service, as somebody waits for the tests.
+TIMING = {"head": 2.0, "window": 2.0, "stall": 4.0}
 # A slow reader sees its end only behind what the kernel still has for it: so long it goes on.
-READERS_END_WITHIN = 50.0
+READERS_END_WITHIN = 9.0
 # Signing in costs processor time that the other tests want.
 ATTEMPTS = 1
 VISIBLY = HAVE_TO_END - {Kind.FILE, Kind.PAGE}
@@ -25,7 +29,7 @@ VISIBLY = HAVE_TO_END - {Kind.FILE, Kind.PAGE}
 
 @pytest.mark.parametrize("sources", [ONE_ADDRESS, MANY_ADDRESSES], ids=["one", "many"])
 def test_others_are_served_and_slow_connections_end(tmp_path: Path, sources: Sequence[str]) -> None:
-    with serving(tmp_path) as server:
+    with serving(tmp_path, settings={HURRY: json.dumps(TIMING)}) as server:
         account = Account("/legacy/", "__token__", server.token(server.user("ada")))
         target = prepared(server.url, account, tmp_path, ATTEMPTS)
         others = Others(target, tmp_path, OTHERS_WITHIN)

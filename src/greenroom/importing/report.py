@@ -34,6 +34,7 @@ class Report:
         received: bytes that were read.
         seconds: how long it took.
         is_dry: whether nothing was written.
+        aborted: why it was broken off; None where it went to its end.
     """
 
     is_dry: bool = False
@@ -45,6 +46,7 @@ class Report:
     passed: int = 0
     received: int = 0
     seconds: float = 0
+    aborted: str | None = None
     refused: list[Refused] = field(default_factory=list)
 
     @property
@@ -63,6 +65,7 @@ class Report:
             "present": self.present,
             "passed-over": self.passed,
             "seconds": round(self.seconds, 3),
+            "aborted": self.aborted,
             "refused": [
                 {
                     "file": refused.where,

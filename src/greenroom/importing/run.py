@@ -57,6 +57,7 @@ class Options:
         dry_run: whether nothing is written.
         connections: how many files are read at once.
         sleep: waits for so many seconds.
+        source: what the audit log calls where everything comes from, without credentials.
     """
 
     owner: str | None
@@ -64,6 +65,7 @@ class Options:
     dry_run: bool = False
     connections: int = 4
     sleep: Callable[[float], None] = time.sleep
+    source: str = ""
 
 
 class NobodyToOwn(ValueError):
@@ -99,7 +101,13 @@ def check_people(services: Services, source: Source, options: Options) -> None:
         )
 
 
-def run(services: Services, source: Source, options: Options, progress: Progress) -> Report:
+def run(
+    services: Services,
+    source: Source,
+    options: Options,
+    progress: Progress,
+    report: Report | None = None,
+) -> Report:
     """Take in what a source offers.
 
     Args:
@@ -107,6 +115,7 @@ def run(services: Services, source: Source, options: Options, progress: Progress
         source: where from.
         options: how.
         progress: is told after every file how far it is.
+        report: is filled in while it goes on, so that it is there also when this is broken off.
 
     Returns:
         What became of every file.
@@ -115,18 +124,26 @@ def run(services: Services, source: Source, options: Options, progress: Progress
         SourceFailed: the source as a whole cannot be read; what came before is there.
         OutOfSpace: there is no room for more.
     """
-    return _Run(services, source, options, progress).run()
+    if report is None:
+        report = Report()
+    report.is_dry = options.dry_run
+    return _Run(services, source, options, progress, report).run()
 
 
 class _Run:
     def __init__(
-        self, services: Services, source: Source, options: Options, progress: Progress
+        self,
+        services: Services,
+        source: Source,
+        options: Options,
+        progress: Progress,
+        report: Report,
     ) -> None:
         self._services = services
         self._source = source
         self._options = options
         self._progress = progress
-        self._report = Report(is_dry=options.dry_run)
+        self._report = report
         self._counting = threading.Lock()
         self._batch: _Batch | None = None
         self._kept: dict[str, ExitStack] = {}
@@ -260,6 +277,7 @@ class _Run:
             _moment(services, candidate.uploaded or opened.modified),
             candidate.yanked,
             candidate.uploader,
+            candidate.where,
         )
 
     # One after the other: what is written
@@ -308,7 +326,8 @@ class _Run:
 
     def _terms(self, candidate: Candidate) -> Terms:
         owner = candidate.owner or self._options.owner or ""
-        return Terms(owner, candidate.maintainers, self._options.historical)
+        options = self._options
+        return Terms(owner, candidate.maintainers, options.historical, options.source)
 
     def _add(self, candidate: Candidate, file: Prepared) -> None:
         terms = self._terms(candidate)

@@ -57,7 +57,7 @@ class Kind(StrEnum):
     PROJECT_UNQUARANTINE = "project-unquarantine", "Lifted the quarantine of a project."
     PROJECT_DELETE = "project-delete", "Deleted a project."
     FILE_UPLOAD = "file-upload", "Uploaded a file to be public at once."
-    FILE_IMPORT = "file-import", "Imported a file, to be public at once."
+    FILE_IMPORT = "file-import", "Imported a file to be public at once."
     FILE_YANK = "file-yank", "Yanked a file."
     FILE_UNYANK = "file-unyank", "Took back that a file was yanked."
     FILE_DELETE = "file-delete", "Deleted a file."
@@ -81,7 +81,11 @@ class Kind(StrEnum):
     STORAGE_ADOPT = "storage-adopt", "Bound the storage to the database."
     STORAGE_RESTORE = "storage-restore", "Brought files back from the trash."
     STORAGE_REPAIR = "storage-repair", "Put damaged files aside, or mended them."
+    BACKUP = "backup", "Made a backup."
+    BACKUP_RESTORE = "backup-restore", "Restored a backup into this index."
     DATABASE_UPGRADE = "database-upgrade", "Upgraded the schema of the database."
+    DATABASE_COPY = "database-copy", "Copied this database from another one."
+    DOWNLOADS_IMPORT = "downloads-import", "Counted the downloads in an access log."
 
 
 _BY_NAME: Mapping[str, Kind] = MappingProxyType({kind.value: kind for kind in Kind})

@@ -20,6 +20,7 @@ from sqlalchemy import column, select, table
 from greenroom import __version__
 from greenroom.models import Identity
 from greenroom.registry import (
+    audit,
     backup_holds,
     backup_snapshots,
     blob_digests,
@@ -28,6 +29,7 @@ from greenroom.registry import (
 )
 from greenroom.registry.backup_snapshots import DATABASES, BackupRefused, Snapshot
 from greenroom.registry.known_blobs import KnownBlob
+from greenroom.registry.permissions import OPERATOR
 from greenroom.registry.progress import Progress
 from greenroom.registry.unit_of_work import Services
 from greenroom.settings import PRIVATE_FOLDER, key_file
@@ -127,11 +129,26 @@ def back_up(services: Services, where: str, wish: Wish, progress: Progress) -> M
                 pool.remove_stale_incoming(timedelta(0))
             to = _To(place, pool, new_file)
             made = _make(services, to, _Copying(wish.verify, renew, progress))
-            if wish.keep is not None and not made.lost:
-                made.removed_snapshots, made.removed_blobs = backup_snapshots.keep_last(
-                    place, pool, wish.keep, made.snapshot.name, new_file()
-                )
+            try:
+                if wish.keep is not None and not made.lost:
+                    made.removed_snapshots, made.removed_blobs = backup_snapshots.keep_last(
+                        place, pool, wish.keep, made.snapshot.name, new_file()
+                    )
+            finally:  # there is a snapshot
+                _record(services, place, made)
     return made
+
+
+def _record(services: Services, place: BackupPlace, made: Made) -> None:
+    """Write down what was made; the snapshot itself does not say it."""
+    words = [
+        f"snapshot {made.snapshot.name} in {place.address}",
+        f"files: {made.snapshot.blobs}, copied: {made.copied}, lost: {len(made.lost)}",
+    ]
+    if made.removed_snapshots:
+        words.append(f"snapshots removed: {', '.join(made.removed_snapshots)}")
+    with services.writing() as uow:
+        audit.write(uow, audit.Kind.BACKUP, OPERATOR, detail="; ".join(words))
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,7 @@ import json
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date
 from itertools import islice
 
 import sqlalchemy.exc
@@ -14,8 +14,11 @@ from sqlalchemy.orm import Session
 
 from greenroom.database import Database
 from greenroom.models import Base
+from greenroom.registry import audit
 from greenroom.registry.errors import Refusal
+from greenroom.registry.permissions import OPERATOR
 from greenroom.registry.progress import Progress
+from greenroom.registry.unit_of_work import Services
 
 _BATCH = 500
 _ENDING_SECONDS = 15.0
@@ -41,16 +44,17 @@ class Copied:
     digest: str
 
 
-def copy(source: Database, target: Database, progress: Progress) -> list[Copied]:
+def copy(services: Services, target: Database, progress: Progress) -> list[Copied]:
     """Copy every row of every table, in one transaction, and see that all of them are there.
 
     The identity goes with them, so that the storage belongs to the target from then on. What finds
-    words in a database makes the database itself.
+    words in a database makes the database itself. The audit log of the target says that it is one.
 
     Raises:
         CannotCopy: the target is not empty, or of another schema, or takes not what there is.
         greenroom.database.UnusableDatabase: the target cannot have the schema.
     """
+    source = services.database
     target.upgrade()
     with source.reading() as reading, target.writing() as writing:
         _check_empty(writing)
@@ -66,8 +70,20 @@ def copy(source: Database, target: Database, progress: Progress) -> list[Copied]
                 raise CannotCopy(
                     f"The table {table.name} is not the same in both databases: nothing was kept."
                 )
+        audit.write(
+            services.unit_of_work(writing),
+            audit.Kind.DATABASE_COPY,
+            OPERATOR,
+            detail=f"from {_named(source)} to {_named(target)}",
+        )
         writing.commit()
     return copied
+
+
+def _named(database: Database) -> str:
+    """A database without what opens it: neither a password nor options, which may have one."""
+    url = database.engine.url.set(password=None, query={})
+    return url.render_as_string()
 
 
 def is_used(database: Database) -> bool:
@@ -164,7 +180,7 @@ def _summary(name: str, rows: Iterator[Row], progress: Progress) -> Copied:
 
 
 def _moment(value: object) -> str:
-    if isinstance(value, datetime):
+    if isinstance(value, date):  # or a moment, which is one, too
         return value.isoformat()
     raise TypeError(f"{type(value).__name__} is no value of a column")
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 import sqlalchemy
-from sqlalchemy import bindparam, text
+from sqlalchemy import text
 from sqlalchemy.orm import Session
 from sqlalchemy.pool import NullPool
 
@@ -149,22 +149,23 @@ def _restore_sqlite(database: Database, path: Path) -> None:
 def _drop_tables(database: Database) -> None:
     """Drop the tables of a schema that was made here already, which may be a newer one.
 
-    And the functions that their triggers call, which do not go with them.
+    What their triggers call goes with them: the dump has it, too.
     """
     tables = [table.name for table in Base.metadata.sorted_tables]
-    called = text(
-        "SELECT DISTINCT tgfoid::regprocedure::text FROM pg_trigger "
-        "WHERE NOT tgisinternal AND tgrelid IN "
-        "(SELECT oid FROM pg_class WHERE relnamespace = current_schema()::regnamespace "
-        "AND relname IN :tables)"
-    ).bindparams(bindparam("tables", expanding=True))
     with database.writing() as session:
-        functions = session.scalars(called, {"tables": tables}).all()
+        functions = session.scalars(_TRIGGER_FUNCTIONS, {"tables": tables}).all()
         for name in (*reversed(tables), "alembic_version"):
             session.execute(text(f"DROP TABLE IF EXISTS {name} CASCADE"))
         for function in functions:
-            session.execute(text(f"DROP FUNCTION {function}"))
+            session.execute(text(f"DROP FUNCTION IF EXISTS {function}"))
         session.commit()
+
+
+_TRIGGER_FUNCTIONS = text(
+    "SELECT DISTINCT t.tgfoid::regprocedure::text FROM pg_trigger t JOIN pg_class c "
+    "ON c.oid = t.tgrelid WHERE NOT t.tgisinternal AND c.relname = ANY(:tables) "
+    "AND c.relnamespace = current_schema()::regnamespace"
+)
 
 
 def _server_version(session: Session) -> int:

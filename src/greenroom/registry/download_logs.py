@@ -19,9 +19,10 @@ from pathlib import Path
 from typing import BinaryIO, cast
 
 from greenroom.models import ImportedLog
-from greenroom.registry import downloads
+from greenroom.registry import audit, downloads
 from greenroom.registry.downloads import Downloaded
 from greenroom.registry.errors import InvalidRequest
+from greenroom.registry.permissions import OPERATOR
 from greenroom.registry.unit_of_work import Services, UnitOfWork
 
 LONGEST_LINE = 64 * 1024
@@ -74,7 +75,11 @@ def import_log(
         raise InvalidRequest(f"The log {path.name!r} is no file: write it to one, and import that.")
     try:
         with _opened(path) as file:
-            return _Import(services, path, log_format, read_address, file).run()
+            reading = _Import(services, path, log_format, read_address, file)
+            try:
+                return reading.run()
+            finally:  # what was counted before it broke off stays
+                reading.record()
     except (OSError, EOFError, zlib.error) as error:
         reason = getattr(error, "strerror", None) or str(error)
         raise InvalidRequest(f"The log {path.name!r} cannot be read: {reason}.") from None
@@ -104,15 +109,15 @@ class _Import:
         self._file = file
         self._position = 0
         self._last = b""
+        self._came = Imported(0, 0)
 
     def run(self) -> Imported:
         """Read what is new, some lines at a time."""
         first = self._file.readline(LONGEST_LINE)
         if not first.endswith(b"\n"):
-            return Imported(0, 0)
+            return self._came
         beginning = hashlib.sha256(first).hexdigest()
         self._go_on(beginning)
-        lines = counted = 0
         while True:
             counts: Counter[Downloaded] = Counter()
             before, read = self._position, 0
@@ -122,12 +127,19 @@ class _Import:
                 if found is not None:
                     counts[found] += 1
             if not read:
-                return Imported(lines, counted)
+                return self._came
             with self._services.writing() as uow:
                 uow.lock("downloads")
                 self._write_down(uow, beginning, before)
-                counted += downloads.add(uow, counts)
-            lines += read
+                counted = downloads.add(uow, counts)
+            self._came = Imported(self._came.lines + read, self._came.counted + counted)
+
+    def record(self) -> None:
+        """Write down for the audit log what was read, if anything was."""
+        if self._came.lines:
+            detail = f"{self._name}: {self._came.lines} lines, {self._came.counted} downloads"
+            with self._services.writing() as uow:
+                audit.write(uow, audit.Kind.DOWNLOADS_IMPORT, OPERATOR, detail=detail)
 
     def _write_down(self, uow: UnitOfWork, beginning: str, before: int) -> None:
         """Write down how far the log is read, unless somebody else is reading it."""

@@ -28,7 +28,7 @@ _BATCH = 500
 _MOST_BATCHES = 200
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Report:
     """What housekeeping did, or would do.
 
@@ -41,9 +41,9 @@ class Report:
         blobs_deleted: how many blobs were deleted from the trash, for good.
     """
 
-    drafts_expired: int
-    blobs_freed: int
-    stale_files_removed: int
+    drafts_expired: int = 0
+    blobs_freed: int = 0
+    stale_files_removed: int = 0
     uploads_cleared: int = 0
     blobs_restored: int = 0
     blobs_deleted: int = 0
@@ -58,7 +58,8 @@ def keep_house(
 ) -> Report:
     """Do everything that is due, telling ``progress`` of each draft that expires.
 
-    What it does to files stands in the audit log as done ``by`` whoever started it.
+    What it does to files stands in the audit log as done ``by`` whoever started it, also where it
+    does not come to its end.
 
     Raises:
         storage_identity.ForeignStorage: the storage is another database's. Nothing was done.
@@ -66,7 +67,18 @@ def keep_house(
             to be forced. None was deleted from the trash either; everything else was done.
     """
     storage_identity.check(services)
-    expired = _expire_drafts(services, progress)
+    report = Report()
+    try:
+        _do_all(services, progress, report, force=force)
+    finally:
+        _record(services, report, by, force=force)
+    return report
+
+
+def _do_all(
+    services: Services, progress: Callable[[str], None], report: Report, *, force: bool
+) -> None:
+    report.drafts_expired = _expire_drafts(services, progress)
     _settle_uploads(services)
     with services.writing() as uow:
         accounts.forget_old_attempts(uow)
@@ -74,23 +86,25 @@ def keep_house(
         jobs.forget_done(uow)
         released_blobs.forget_old(uow)
     _forget_audit(services)
-    stale = services.storage.remove_stale_incoming(STALE_AFTER)
-    cleared = _clear_uploads(services)
-    restored = trash.restore_wanted(services)
-    freed = trash.sweep(services, force=force)
-    deleted = trash.empty(services)
-    report = Report(expired, freed, stale, cleared, restored, deleted)
-    _record(services, report, by, force=force)
-    return report
+    report.stale_files_removed = services.storage.remove_stale_incoming(STALE_AFTER)
+    report.uploads_cleared = _clear_uploads(services)
+    report.blobs_restored = trash.restore_wanted(services)
+    report.blobs_freed = trash.sweep(services, force=force)
+    report.blobs_deleted = trash.empty(services)
 
 
 def _record(services: Services, report: Report, by: Actor, *, force: bool) -> None:
-    """Write down what was done to files, if anything was; drafts that end have lines already."""
+    """Write down what was done to files, if anything was; drafts that end have lines already.
+
+    What is left of uploads goes all the time, and counts only where somebody asked for it.
+    """
     done = {
         "moved to the trash": report.blobs_freed,
         "brought back": report.blobs_restored,
         "deleted for good": report.blobs_deleted,
     }
+    if by is not HOUSEKEEPING:
+        done["stale uploads removed"] = report.stale_files_removed + report.uploads_cleared
     words = [f"{what}: {count}" for what, count in done.items() if count]
     if words:
         detail = ", ".join(["forced", *words] if force else words)

@@ -46,11 +46,13 @@ class Terms:
         owner: the user name whose they are.
         maintainers: user names who get that role in projects that are new.
         historical: whether what is refused otherwise is taken as it was in its time.
+        source: where they come from, without credentials, for the audit log.
     """
 
     owner: str
     maintainers: tuple[str, ...] = ()
     historical: bool = False
+    source: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +66,7 @@ class Prepared:
         at: when it was published.
         yanked: why, None where it is not.
         uploaded_by: the user name of whoever uploaded it there, None for the owner.
+        where: where it is in its source, without credentials.
     """
 
     artifact: Artifact
@@ -72,6 +75,7 @@ class Prepared:
     at: datetime
     yanked: str | None = None
     uploaded_by: str | None = None
+    where: str = ""
 
 
 class Taken(Enum):
@@ -229,18 +233,35 @@ def _take(uow: UnitOfWork, terms: Terms, file: Prepared) -> Taken:
     row.created = file.at
     row.uploaded_by_id = uploader.id
     publication.make_public(uow, uploader.username, project, release, [row], at=file.at)
+    if file.yanked is not None:
+        yanking.yank_new_file(uow, actor, row, _reason(file.yanked))
+    _record(uow, terms, file, found, release)
+    return found.outcome
+
+
+def _record(
+    uow: UnitOfWork, terms: Terms, file: Prepared, found: "_Free", release: Release
+) -> None:
+    """Write the line of the audit log: the operator's act, about the owner's account."""
+    what = [draft_contents.added(file.artifact.sha256)]
+    if found.project is None:
+        people = f" (maintainers: {', '.join(terms.maintainers)})" if terms.maintainers else ""
+        what.append(f"made the project{people}")
+    if file.yanked is not None:
+        what.append("yanked, as it was there")
+    if found.outcome is Taken.AS_HISTORICAL:
+        what.append("historical")
+    source = ": ".join(filter(None, (terms.source, file.where)))
     audit.write(
         uow,
         audit.Kind.FILE_IMPORT,
         OPERATOR,
-        project=project,
+        about=found.owner,
+        project=release.project,
         version=release.version,
-        filename=row.filename,
-        detail=f"for {owner.username}; {draft_contents.added(row.sha256)}",
+        filename=file.artifact.filename,
+        detail="; ".join([*what, *([f"from {source}"] if source else [])]),
     )
-    if file.yanked is not None:
-        yanking.yank_new_file(uow, actor, row, _reason(file.yanked))
-    return found.outcome
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,8 +7,9 @@ from datetime import datetime, timedelta
 
 from sqlalchemy import func, select
 
-from greenroom.models import Draft, Job, JobState
+from greenroom.models import AuditEntry, Draft, Job, JobState
 from greenroom.registry import jobs
+from greenroom.registry.audit import Kind
 from greenroom.registry.live_drafts import is_live
 from greenroom.registry.unit_of_work import UnitOfWork
 from greenroom.settings import Settings
@@ -27,6 +28,7 @@ class Observation:
         jobs_failing: how many keep failing, or were given up.
         jobs_late: for how long the first job that is due has waited.
         jobs_done: when a job of each kind was last done.
+        backed_up: when the last backup was made, None where none is known.
     """
 
     drafts_open: int
@@ -35,6 +37,7 @@ class Observation:
     jobs_failing: int
     jobs_late: timedelta
     jobs_done: Mapping[str, datetime]
+    backed_up: datetime | None
 
 
 def observe(uow: UnitOfWork) -> Observation:
@@ -57,6 +60,7 @@ def observe(uow: UnitOfWork) -> Observation:
         jobs.count_troubled(uow),
         late,
         {kind: finished for kind, finished in done if finished is not None},
+        uow.db.scalar(select(func.max(AuditEntry.at)).where(AuditEntry.act == Kind.BACKUP.value)),
     )
 
 

@@ -20,6 +20,7 @@ from sqlalchemy import Select, Table, func, or_, select
 
 from greenroom.models import Attempt, AuditEntry, Base, Identity, Job, RunningBackup
 from greenroom.registry import (
+    audit,
     backup_holds,
     backup_snapshots,
     blob_digests,
@@ -29,8 +30,9 @@ from greenroom.registry import (
 from greenroom.registry.backup_snapshots import DATABASES, BackupRefused, Snapshot
 from greenroom.registry.backups import Lost
 from greenroom.registry.known_blobs import KnownBlob
+from greenroom.registry.permissions import OPERATOR
 from greenroom.registry.progress import Progress
-from greenroom.registry.unit_of_work import Services
+from greenroom.registry.unit_of_work import Services, UnitOfWork
 from greenroom.settings import key_file
 from greenroom.storage import BackupPlace, BlobMissing, BlobSource, Shelf, Storage
 from greenroom.storage.disk import disk_errors
@@ -98,8 +100,20 @@ def restore(
     services.database.upgrade()
     with services.writing() as uow:
         backup_holds.forget(uow)
+        _record(uow, place, restored)
     services.storage.mark(snapshot.identity)
     return restored
+
+
+def _record(uow: UnitOfWork, place: BackupPlace, restored: Restored) -> None:
+    """Write down in the database that was restored that it was."""
+    snapshot = restored.snapshot
+    detail = (
+        f"snapshot {snapshot.name} from {place.address}; schema of the snapshot: "
+        f"{snapshot.schema_revision}; files: {snapshot.blobs}, copied: {restored.copied}, "
+        f"lost: {len(restored.lost)}"
+    )
+    audit.write(uow, audit.Kind.BACKUP_RESTORE, OPERATOR, detail=detail)
 
 
 def _check_kind(services: Services, snapshot: Snapshot) -> None:

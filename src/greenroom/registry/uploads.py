@@ -184,7 +184,7 @@ def upload_file(
     def take() -> Accepted:
         with services.writing() as uow:
             actor = authenticate(uow)
-            actor.note_use(uow)
+            actor.used(uow)
             return accept(uow, actor, artifact, claims, distribution, staged=staged)
 
     return releases.with_renderings(take)

@@ -80,19 +80,21 @@ def verify(
     """
     storage_identity.check(services)
     findings, aside = Findings(), 0
-    for expected in known_blobs.all_of(services.database.reading):
-        damage = _examine(services, expected, quick=quick, progress=progress)
-        if damage is not None and _is_wanted(services, expected.digest):
-            if source is not None and _repair(services, expected, source):
-                damage = _repaired(damage)
-            elif not quick and not damage.is_missing:
-                aside += put_aside(services, expected.digest)
-            _report(damage)
-            findings.damages.append(damage)
-        findings.checked += 1
-        progress(1, 0)
+    try:
+        for expected in known_blobs.all_of(services.database.reading):
+            damage = _examine(services, expected, quick=quick, progress=progress)
+            if damage is not None and _is_wanted(services, expected.digest):
+                if source is not None and _repair(services, expected, source):
+                    damage = _repaired(damage)
+                elif not quick and not damage.is_missing:
+                    aside += put_aside(services, expected.digest)
+                _report(damage)
+                findings.damages.append(damage)
+            findings.checked += 1
+            progress(1, 0)
+    finally:  # what was mended before it broke off stays so
+        _record(services, by, aside, sum(damage.is_repaired for damage in findings.damages))
     findings.unknown += trash.unused(services).digests
-    _record(services, by, aside, sum(damage.is_repaired for damage in findings.damages))
     return findings
 
 

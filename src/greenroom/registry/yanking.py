@@ -62,8 +62,11 @@ def unyank_file(uow: UnitOfWork, actor: Actor, project: Project, filename: str) 
 
 
 def yank_new_file(uow: UnitOfWork, actor: Actor, file: File, reason: str) -> None:
-    """Yank a file that was published in this unit of work, as it was where it comes from."""
-    _set_file(uow, actor, file, yanked=True, reason=reason)
+    """Yank a file that was published in this unit of work, as it was where it comes from.
+
+    The line of the audit log is that of its publication.
+    """
+    _set_file(uow, actor, file, yanked=True, reason=reason, recorded=False)
 
 
 def yank_with_its_files(uow: UnitOfWork, actor: Actor, release: Release, reason: str) -> None:
@@ -110,11 +113,21 @@ def _set_release(
     return release
 
 
-def _set_file(uow: UnitOfWork, actor: Actor, file: File, *, yanked: bool, reason: str) -> File:
-    if (file.yanked, file.yanked_reason) != (yanked, reason):
-        file.yanked, file.yanked_reason = yanked, reason
-        act = f"yank file {file.filename}" if yanked else f"unyank file {file.filename}"
-        _journal(uow, actor, file.release, act)
+def _set_file(
+    uow: UnitOfWork,
+    actor: Actor,
+    file: File,
+    *,
+    yanked: bool,
+    reason: str,
+    recorded: bool = True,
+) -> File:
+    if (file.yanked, file.yanked_reason) == (yanked, reason):
+        return file
+    file.yanked, file.yanked_reason = yanked, reason
+    act = f"yank file {file.filename}" if yanked else f"unyank file {file.filename}"
+    _journal(uow, actor, file.release, act)
+    if recorded:
         audit.write(
             uow,
             Kind.FILE_YANK if yanked else Kind.FILE_UNYANK,

@@ -10,7 +10,7 @@ from collections import OrderedDict
 REFUSALS = ("401", "403", "429")
 """The statuses of who shows no right, or comes too often."""
 
-OWN = 3
+OWN = 1
 OWN_EVERY = 20.0
 AT_ONCE = 50
 EVERY = 0.1
@@ -21,9 +21,9 @@ MOST_ADDRESSES = 4096
 class Refusals:
     """Says how long to wait with each refusal, in a process.
 
-    An address has a few that are sent at once, of which one comes back every ``OWN_EVERY`` seconds.
-    All others of all addresses are sent one after the other, ``EVERY`` so many seconds, after
-    ``AT_ONCE`` to begin with. None waits longer than ``LONGEST``.
+    An address has ``OWN`` that are sent at once whatever others do, of which one comes back every
+    ``OWN_EVERY`` seconds. All others of all addresses are sent one after the other, ``EVERY`` so
+    many seconds, after ``AT_ONCE`` to begin with. None waits longer than ``LONGEST``.
     """
 
     def __init__(self) -> None:

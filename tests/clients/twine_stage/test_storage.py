@@ -3,22 +3,24 @@
 import http.client
 import io
 import os
+import socket
+import struct
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from unittest import mock
 from urllib.parse import urlsplit
 
 import pytest
 import requests
 
 from tests.artifacts import make_wheel
-from tests.clients.twine_stage.between import wire_to
 from tests.clients.twine_stage.conftest import Uploader, make_uploader, public_files
 from tests.s3_server import S3Server, s3_server
-from tests.serving import Server, serving
+from tests.serving import Server, as_new, serving
 from twine_stage.connection import Connection, FileBody, Sent
 from twine_stage.errors import Failure
 
@@ -34,6 +36,7 @@ class Store:
         puts: what arrived whole: the number of the part, and how many bytes.
         credentials: the Authorization headers that came with it.
         refusals: so many requests are answered 403.
+        breaks_after: a connection breaks when so many bytes of a part have come. Once.
         holds: the part that is held back, whose beginning is told by ``held``.
     """
 
@@ -41,9 +44,17 @@ class Store:
     puts: list[tuple[int, int]] = field(default_factory=list)
     credentials: list[str] = field(default_factory=list)
     refusals: int = 0
+    breaks_after: int | None = None
     holds: int | None = None
     held: threading.Event = field(default_factory=threading.Event)
     released: threading.Event = field(default_factory=threading.Event)
+
+    def begin_anew(self) -> None:
+        """Let go of what is held, and know nothing of what was put."""
+        self.released.set()
+        self.puts, self.credentials = [], []
+        self.refusals, self.breaks_after, self.holds = 0, None, None
+        self.held, self.released = threading.Event(), threading.Event()
 
 
 @contextmanager
@@ -56,6 +67,15 @@ def running_store(endpoint: str) -> Iterator[Store]:
         def do_PUT(self) -> None:
             number = int(urlsplit(self.path).path.rpartition("/")[2])
             length = int(self.headers["Content-Length"])
+            if store.breaks_after is not None:
+                self.rfile.read(store.breaks_after)
+                store.breaks_after = None
+                # Whoever is in the middle of sending learns of it.
+                self.connection.setsockopt(
+                    socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0)
+                )
+                self.close_connection = True
+                return
             body = self.rfile.read(length)
             if len(body) < length:
                 self.close_connection = True
@@ -104,10 +124,17 @@ def s3() -> Iterator[S3Server]:
         yield running
 
 
-@pytest.fixture
-def store(s3: S3Server) -> Iterator[Store]:
+@pytest.fixture(scope="module")
+def shared_store(s3: S3Server) -> Iterator[Store]:
     with running_store(s3.endpoint) as store:
         yield store
+
+
+@pytest.fixture
+def store(shared_store: Store) -> Store:
+    """One into which nothing has been put."""
+    shared_store.begin_anew()
+    return shared_store
 
 
 @contextmanager
@@ -123,10 +150,19 @@ def serving_from(s3: S3Server, folder: Path, public: str) -> Iterator[Server]:
         yield server
 
 
-@pytest.fixture
-def server(s3: S3Server, store: Store, tmp_path: Path) -> Iterator[Server]:
-    with serving_from(s3, tmp_path, store.url) as server:
+@pytest.fixture(scope="module")
+def shared_server(
+    s3: S3Server, shared_store: Store, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Server]:
+    with serving_from(s3, tmp_path_factory.mktemp("index"), shared_store.url) as server:
         yield server
+
+
+@pytest.fixture
+def server(s3: S3Server, shared_server: Server, store: Store, tmp_path: Path) -> Server:
+    """An index in which nobody has done anything."""
+    with mock.patch.dict(os.environ, s3.environment):
+        return as_new(shared_server, tmp_path / "home")
 
 
 @pytest.fixture
@@ -165,13 +201,13 @@ def test_new_addresses_are_asked_for_when_those_at_hand_have_expired(
 
 
 def test_a_part_whose_connection_broke_is_put_again(
-    s3: S3Server, tmp_path: Path, store: Store, large_wheel: Path
+    uploader: Uploader, store: Store, large_wheel: Path
 ) -> None:
-    with wire_to(store.url) as wire, serving_from(s3, tmp_path, wire.url) as server:
-        wire.breaks_after = 5 * 1024 * 1024
+    store.breaks_after = 5 * 1024 * 1024
 
-        session = make_uploader(server, "ada", tmp_path).stage(large_wheel)
+    session = uploader.stage(large_wheel)
 
+    assert store.breaks_after is None
     assert store.puts == [(1, large_wheel.stat().st_size)]
     assert session["uploaded"] == [large_wheel.name]
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from greenroom.importing.candidates import Source
-from greenroom.importing.fetching import Fetcher, NotAnAddress, login_of_environment, split
+from greenroom.importing.fetching import Fetcher, NotAnAddress, login_of_environment, shown, split
 from greenroom.importing.requirements import Wanted
 from greenroom.importing.sources.devpi import DATA, DevpiSource
 from greenroom.importing.sources.folder import FolderSource
@@ -41,6 +41,11 @@ class Selection:
     def user(self, name: str) -> str | None:
         """The user name here of one of the source's."""
         return self.user_names.get(name, name) or None
+
+
+def named(address: str) -> str:
+    """What the audit log calls the source at an address, or in a folder: without credentials."""
+    return shown(address) if "://" in address else str(Path(address).absolute())
 
 
 @contextmanager

@@ -4,7 +4,7 @@ import json
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -16,7 +16,8 @@ from greenroom.importing import run as importing
 from greenroom.importing.candidates import SourceFailed
 from greenroom.importing.report import Refused, Report
 from greenroom.importing.requirements import Wanted, requirements_in, wanted_of
-from greenroom.importing.sources.open import NotASource, Selection, open_source
+from greenroom.importing.sources.open import NotASource, Selection, named, open_source
+from greenroom.outages import outage_of
 from greenroom.registry.unit_of_work import Services
 
 _NO_LIMIT = 2**62
@@ -61,22 +62,23 @@ def run(services: Services, order: Order) -> None:
         historical=order.is_historical,
         dry_run=order.is_dry,
         connections=order.connections,
+        source=named(order.source),
     )
     if order.report is not None:
         _check_writable(Path(order.report))
     if order.ignores_limits:
         services = _without_limits(services)
-    try:
-        with open_source(order.source, selection) as source:
-            importing.check_people(services, source, options)
-            with _progress() as progress:
-                report = importing.run(services, source, options, progress)
-    except NotASource as error:
-        raise click.UsageError(str(error)) from None
-    except SourceFailed as error:
-        raise ValueError(str(error)) from None
-    if order.report is not None:
-        _write(Path(order.report), report)
+    report = Report(is_dry=order.is_dry)
+    with _reporting(order, report):
+        try:
+            with open_source(order.source, selection) as source:
+                importing.check_people(services, source, options)
+                with _progress() as progress:
+                    importing.run(services, source, options, progress, report)
+        except NotASource as error:
+            raise click.UsageError(str(error)) from None
+        except SourceFailed as error:
+            raise ValueError(str(error)) from None
     _print(report)
     if report.refused:
         sys.exit(1)
@@ -136,6 +138,30 @@ def _progress() -> Iterator[Callable[[Report], None]]:
             )
 
         yield tell
+
+
+@contextmanager
+def _reporting(order: Order, report: Report) -> Iterator[None]:
+    """Write the report where it is wanted, also when the import is broken off."""
+    try:
+        yield
+    except BaseException as error:
+        report.aborted = _why_aborted(error)
+        if order.report is not None:
+            with suppress(ValueError):  # what broke it off is what has to be said
+                _write(Path(order.report), report)
+        raise
+    if order.report is not None:
+        _write(Path(order.report), report)
+
+
+def _why_aborted(error: BaseException) -> str:
+    if isinstance(error, KeyboardInterrupt):
+        return "It was interrupted."
+    if isinstance(error, click.ClickException):
+        return error.message
+    outage = outage_of(error)
+    return outage.reason if outage is not None else str(error)
 
 
 def _check_writable(path: Path) -> None:
