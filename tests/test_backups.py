@@ -325,6 +325,10 @@ def test_nothing_is_restored_over_an_index_that_is_in_use(tmp_path: Path) -> Non
     assert command(original, "restore", where, stdin="restore\n").returncode == 0
     assert rows_of(original) == before
     assert command(original, "storage", "verify").returncode == 0
+    made = index_in(tmp_path / "made")  # whose audit log has a line already
+    assert command(made, "db", "upgrade").returncode == 0
+    assert command(made, "restore", where).returncode == 0
+    check_same(original, made)
 
 
 class Killed(BaseException):
