@@ -256,6 +256,9 @@ def test_a_place_is_of_one_index_and_of_nothing_else(tmp_path: Path) -> None:
         "has backups of another index": command(two, "backup", str(tmp_path / "backup")),
         "has files that are no backups": command(one, "backup", str(tmp_path / "full")),
         "is no folder": command(one, "backup", str(file)),
+        "is inside of what is to be backed up": command(
+            one, "backup", f"{tmp_path}/one/data/files/../new"
+        ),
         "There is no backup in": command(index_in(tmp_path / "three"), "restore", str(file)),
         "begins with s3:// is no place for backups": command(one, "backup", "s3://"),
         "begins with https:// is no place for backups": command(

@@ -578,8 +578,8 @@ def test_downloads_are_imported_once(run: Run, services: Services, tmp_path: Pat
     log.write_text(f"{line}\n{line}\n")
 
     first, again = [run("downloads", "import", str(log)) for _ in range(2)]
-    assert (first.returncode, first.stdout) == (0, f"{log}: 2 new lines, 2 downloads.\n")
-    assert again.stdout == f"{log}: 0 new lines, 0 downloads.\n"
+    assert (first.returncode, first.stdout) == (0, f"{log}: new lines: 2, downloads: 2.\n")
+    assert again.stdout == f"{log}: new lines: 0, downloads: 0.\n"
     off = run("downloads", "import", str(log), GREENROOM_DOWNLOADS="off")
     assert (off.returncode, off.stderr) == (
         1,

@@ -40,4 +40,4 @@ def downloads_import(services: Services, logs: tuple[Path, ...], log_format: str
         raise BadSettings("GREENROOM_DOWNLOADS is off: nothing is counted.")
     for path in logs:
         came = download_logs.import_log(services, path, LogFormat(log_format), published_file_at)
-        click.echo(f"{path}: {came.lines} new lines, {came.counted} downloads.")
+        click.echo(f"{path}: new lines: {came.lines}, downloads: {came.counted}.")

@@ -96,6 +96,24 @@ class Wish:
     s3_endpoint: str | None = None
 
 
+def _check_apart(services: Services, place: BackupPlace) -> None:
+    """See that the backup is not lost together with what it is of.
+
+    Raises:
+        BackupRefused: it lies in the index's own folder, or in its storage.
+    """
+    inside = False
+    if place.folder is not None:
+        inside = place.folder.resolve().is_relative_to(services.settings.data.resolve())
+    elif services.settings.storage_url is not None:
+        inside = f"{place.address}/".startswith(f"{services.settings.storage_url.rstrip('/')}/")
+    if inside:
+        raise BackupRefused(
+            f"{place.address} is inside of what is to be backed up: name a place elsewhere, better "
+            "on another machine."
+        )
+
+
 def back_up(services: Services, where: str, wish: Wish, progress: Progress) -> Made:
     """Make a snapshot of the database in a place, and copy the blobs that the place has not got.
 
@@ -115,6 +133,7 @@ def back_up(services: Services, where: str, wish: Wish, progress: Progress) -> M
     scratch, endpoint = services.storage.incoming.parent, wish.s3_endpoint
     place = open_backup(where, scratch, s3_endpoint=endpoint)
     backup_snapshots.check(place)
+    _check_apart(services, place)
     with _private(), disk_errors(place.folder or scratch):
         if place.folder is not None:
             make_folder(place.folder, PRIVATE_FOLDER)

@@ -13,7 +13,7 @@ import zlib
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from enum import StrEnum
 from pathlib import Path
 from typing import BinaryIO, cast
@@ -110,6 +110,8 @@ class _Import:
         self._position = 0
         self._last = b""
         self._came = Imported(0, 0)
+        # Clocks differ; what is further ahead than that has not happened.
+        self._last_day = services.clock().date() + timedelta(days=1)
 
     def run(self) -> Imported:
         """Read what is new, some lines at a time."""
@@ -190,7 +192,9 @@ class _Import:
             return None
         target, moment = found
         file, day = self._read_address(target), _day(moment)
-        return Downloaded(*file, day) if file is not None and day is not None else None
+        if file is None or day is None or day > self._last_day:
+            return None
+        return Downloaded(*file, day)
 
 
 def _of_common(line: bytes) -> tuple[str, datetime] | None:
