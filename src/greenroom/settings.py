@@ -359,11 +359,11 @@ def unknown_variables(environ: Mapping[str, str] = os.environ) -> list[str]:
     fields = list(Settings.model_fields)
     sentences = []
     for name, written in settings_sources.unknown_names(fields, environ):
-        known = [field for field in (*fields, "config") if field != name]
-        near = difflib.get_close_matches(name, known, n=1)
+        in_file = " in " in written
+        near = difflib.get_close_matches(name, fields if in_file else [*fields, "config"], n=1)
         hint = "docs/operating.md has them all."
         if near:
-            hint = f"did you mean {variable(near[0]) if ' in ' not in written else near[0]}?"
+            hint = f"did you mean {near[0] if in_file else variable(near[0])}?"
         sentences.append(f"{written} is no setting and does nothing: {hint}")
     return sentences
 

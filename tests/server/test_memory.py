@@ -25,7 +25,7 @@ def test_a_start_leaves_no_garbage_to_look_through_and_reads_no_rich() -> None:
     program = (
         "import gc, sys\n"
         "from greenroom.__main__ import main\n"
-        "sys.argv = ['greenroom', '--version']\n"
+        "sys.argv = ['greenroom', 'config']\n"
         "try: main()\n"
         "except SystemExit: pass\n"
         "print('rich' in sys.modules, gc.isenabled(), gc.get_freeze_count() > 10_000)\n"
@@ -34,4 +34,4 @@ def test_a_start_leaves_no_garbage_to_look_through_and_reads_no_rich() -> None:
     done = subprocess.run(
         [sys.executable, "-c", program], stdout=subprocess.PIPE, text=True, check=True
     )
-    assert done.stdout.splitlines()[1:] == ["False True True"]
+    assert done.stdout.splitlines()[-1] == "False True True"
