@@ -21,6 +21,8 @@ from greenroom.registry import random_text as random_texts
 SHORTEST = 20
 """What is shorter is no secret, or nothing would be said of it with certainty."""
 SHORTEST_PASSWORD = 12
+FEWEST_CHARACTERS = 5
+"""A password of fewer different ones is of a test of lengths, and may be a part of anything."""
 
 _VARIABLE = "TESTS_SECRETS_FILE"
 _WORDS = re.compile(r"[A-Za-z0-9]{20,}")
@@ -111,7 +113,7 @@ def write_down() -> None:
 
 
 def _note_password(password: str) -> None:
-    if len(password) >= SHORTEST_PASSWORD:
+    if len(password) >= SHORTEST_PASSWORD and len(set(password)) >= FEWEST_CHARACTERS:
         _secrets.add("p", password)
 
 

@@ -52,6 +52,7 @@ def test_lines_of_libraries_have_the_form_of_our_own() -> None:
 def test_no_exception_says_what_is_secret(tmp_path: Path) -> None:
     with logging_to() as said:
         slug, token = random_text(22), "gr_" + random_text(48)
+        (tmp_path / "empty.sqlite").touch()
         engine = Database(f"sqlite:///{tmp_path}/empty.sqlite").engine
         for statement, parameters in (
             (f"SELECT nothing FROM [{slug}] WHERE x = ?", ("a password",)),

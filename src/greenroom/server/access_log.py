@@ -10,9 +10,10 @@ import re
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from http import HTTPMethod
 
-from greenroom import redaction, request_notes
+from greenroom import redaction, request_notes, times
 
 SLOW = "too slow"
 GONE = "client has gone"
@@ -126,7 +127,7 @@ class AccessLog:
         second = int(now)
         if second != self._second:
             self._second = second
-            self._begin = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(second))
+            self._begin = times.seconds(datetime.fromtimestamp(second, UTC)).removesuffix("Z")
         level = "error" if status >= 500 else "warning" if seen.cut else "info"
         who, micros = seen.who, int((now - second) * 1_000_000)
         begin, size, ms = self._begin, size, seconds * 1000
