@@ -22,4 +22,4 @@ def test_no_other_module_writes_moments_for_programs() -> None:
     sources = {path: path.read_text() for path in Path(greenroom.__file__).parent.rglob("*.py")}
     assert [path for path, source in sources.items() if "strftime(" in source] == []
     assert [path for path, source in sources.items() if "%dT%H" in source] == []
-    assert [path.name for path, source in sources.items() if "isoformat(" in source] == ["times.py"]
+    assert [path.name for path, source in sources.items() if ".isoformat(" in source] == ["times.py"]

@@ -181,7 +181,7 @@ def _summary(name: str, rows: Iterator[Row], progress: Progress) -> Copied:
 
 def _moment(value: object) -> str:
     if isinstance(value, date):  # or a moment, which is one, too
-        return value.isoformat()
+        return str(value)
     raise TypeError(f"{type(value).__name__} is no value of a column")
 
 
