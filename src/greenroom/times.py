@@ -11,3 +11,8 @@ def seconds(moment: datetime) -> str:
 def microseconds(moment: datetime) -> str:
     """A moment in UTC, with six digits behind the point: ``2026-06-01T12:00:00.250000Z``."""
     return f"{moment.isoformat('T', 'microseconds')[:26]}Z"
+
+
+def compact(moment: datetime) -> str:
+    """A moment in UTC for names of files: ``20260601T120000Z``."""
+    return "".join(character for character in seconds(moment) if character not in "-:")

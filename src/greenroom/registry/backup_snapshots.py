@@ -11,6 +11,7 @@ from pathlib import Path
 
 from pydantic import BaseModel, ValidationError
 
+from greenroom import times
 from greenroom.registry.errors import NotFound, Refusal
 from greenroom.registry.known_blobs import KnownBlob
 from greenroom.storage import BackupPlace, Storage
@@ -31,7 +32,6 @@ DATABASES = {"sqlite": "database.sqlite", "postgresql": "database.dump"}
 _ABOUT = "backup.json"
 _FOLDER = "snapshots"
 _MANIFEST = "snapshot.json"
-_MOMENT = "%Y%m%dT%H%M%SZ"
 _NAME = re.compile(r"\d{6,}-(\d{8}T\d{6}Z)-[0-9a-f]{4}")
 _UNFINISHED_KEPT = timedelta(days=1)
 _BATCH = 200
@@ -90,7 +90,7 @@ def new_name(place: BackupPlace, now: datetime) -> str:
     """
     numbers = [int(name.partition("-")[0]) for name in _names(place) if _NAME.fullmatch(name)]
     number = max(numbers, default=0) + 1
-    return f"{number:06}-{now.astimezone(UTC):{_MOMENT}}-{secrets.token_hex(2)}"
+    return f"{number:06}-{times.compact(now.astimezone(UTC))}-{secrets.token_hex(2)}"
 
 
 def all_of(place: BackupPlace) -> list[Snapshot]:
@@ -298,7 +298,7 @@ def forget_unfinished(place: BackupPlace, now: datetime, *, is_alone: bool) -> N
 
 def _begun(name: str) -> datetime:
     match = _NAME.fullmatch(name)
-    moment = datetime.strptime(match[1], _MOMENT) if match else datetime.max  # it is none of ours
+    moment = datetime.fromisoformat(match[1]) if match else datetime.max  # none of ours
     return moment.replace(tzinfo=UTC)
 
 
