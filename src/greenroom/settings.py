@@ -195,7 +195,6 @@ _SECRETS = frozenset({"secret_key", "purge_token", "metrics_token"})
 _URLS = frozenset({"database_url", "storage_url", "s3_endpoint", "s3_public_endpoint", "purge_url"})
 # What holds where nothing is set, for settings whose default is not a value.
 _UNSET = {
-    "stale_seconds": "300s; with the policy private none",
     "audit_days": "for ever",
     "url": "from the request",
     "secret_key": "made at the first start, kept in the data folder",
@@ -312,6 +311,8 @@ def _shown(settings: Settings, field: str) -> str:
         return str(settings.data.absolute())
     if field == "database_url":
         return _without_password(settings.sqlalchemy_url)
+    if field == "stale_seconds":
+        return str(settings.stale_answers)
     if field == "storage_url" and value is None:
         return str(settings.files)
     if value is None or value == ():
