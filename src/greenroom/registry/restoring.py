@@ -165,7 +165,7 @@ def _has_database(services: Services, snapshot: Snapshot, marker: str) -> bool:
 def _counted(table: Table) -> Select[int]:
     """How many rows a table has; of the audit log, how many tell of a person or a project.
 
-    Whoever makes a schema, or tries in vain to sign in, leaves a line there that nobody misses.
+    Whoever upgrades a schema, or tries in vain to sign in, leaves a line there that nobody misses.
     """
     count = select(func.count()).select_from(table)
     if table.name != AuditEntry.__tablename__:

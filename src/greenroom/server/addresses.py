@@ -4,6 +4,7 @@ from collections import Counter
 from ipaddress import IPv6Address, ip_address
 from typing import Any
 
+from greenroom.forwarding import is_within
 from greenroom.settings import Networks
 
 MOST_OF_ONE = 512
@@ -51,8 +52,7 @@ class Addresses:
     def _is_proxy(self, network: str) -> bool:
         if not network:  # a socket of this machine
             return True
-        address = ip_address(network)
-        return any(address in proxy for proxy in self._proxies)
+        return is_within(network, self._proxies)
 
     def give_back(self, network: str) -> None:
         """Count one less."""
