@@ -25,7 +25,7 @@ from greenroom.registry.permissions import OPERATOR
 from greenroom.registry.unit_of_work import Services
 from greenroom.services import open_services
 from greenroom.settings import Settings
-from greenroom.web.index.simple.project_list import ProjectList, project_list
+from greenroom.web.index.project_list import ProjectList, project_list
 
 _TICKS = os.sysconf("SC_CLK_TCK")
 QUERIES = ("data", "data tool", "python", "flask", "rest api", "json web", "http client", "s")

@@ -4,11 +4,12 @@ import os
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 
 USER = "bench"
+PASSWORD = "a long password to measure with"
 SETTINGS = {"GREENROOM_MAX_FILE_SIZE": "4GiB", "GREENROOM_LOG_FORMAT": "json"}
 
 
@@ -22,27 +23,28 @@ class RunningIndex:
 
 
 @contextmanager
-def running_index(*, workers: int = 2) -> Iterator[RunningIndex]:
-    """Run `greenroom serve` on a free port until the context ends."""
+def running_index(
+    *, workers: int = 2, settings: Mapping[str, str] | None = None, port: int = 0
+) -> Iterator[RunningIndex]:
+    """Run `greenroom serve` on this port, or a free one, until the context ends."""
     with tempfile.TemporaryDirectory(prefix="greenroom-bench-") as folder:
-        environment = os.environ | SETTINGS | {"GREENROOM_DATA": folder}
-        password = "a long password for a bench"
+        environment = os.environ | SETTINGS | {"GREENROOM_DATA": folder} | dict(settings or {})
         _greenroom(
-            environment, f"user create {USER} --email bench@example.org --password-stdin", password
+            environment, f"user create {USER} --email bench@example.org --password-stdin", PASSWORD
         )
         token = _greenroom(environment, f"token create --user {USER}").strip()
-        command = [*_PROGRAM, "serve", "--port", "0", "--workers", str(workers)]
+        command = [*_PROGRAM, "serve", "--port", str(port), "--workers", str(workers)]
         with _running(command, environment) as process:
             yield RunningIndex(announced_url(process), token, process.pid)
 
 
 def announced_url(process: subprocess.Popen[str]) -> str:
-    """The first URL that a process prints, without the slash at the end."""
+    """The first URL that a process prints, without what ends it there."""
     assert process.stdout is not None
     for line in process.stdout:
         for word in line.split():
             if word.startswith("http://"):
-                return word.rstrip("/")
+                return word.rstrip("/,")
     raise SystemExit("The server did not start.")
 
 

@@ -46,13 +46,13 @@ def main() -> None:
         others = Others(target, Path(folder))
         others.ask()
         quiet = medians(others, options.seconds)
-        rows = [["nobody", "", *_times(quiet, quiet), ""]]
+        rows = [["nobody", "", *times(quiet, quiet), ""]]
         for name, attackers in chosen.items():
             for where, sources in (("one", ONE_ADDRESS), ("many", MANY_ADDRESSES)):
                 attack = Attack(target, attackers, options.connections, sources)
                 with attack.running():
                     meanwhile = medians(others, options.seconds)
-                rows.append([name, where, *_times(meanwhile, quiet), fates(attack)])
+                rows.append([name, where, *times(meanwhile, quiet), fates(attack)])
                 print(" · ".join(rows[-1]), flush=True)
                 time.sleep(2)
     heading = [f"{options.connections} connections", "addresses", *ACTS, "how they ended"]
@@ -147,7 +147,8 @@ def _timed(act: Callable[[], None]) -> float:
     return time.perf_counter() - began
 
 
-def _times(these: Mapping[str, float], quiet: Mapping[str, float]) -> list[str]:
+def times(these: Mapping[str, float], quiet: Mapping[str, float]) -> list[str]:
+    """In milliseconds, and how many times the quiet ones."""
     return [f"{these[name] * 1000:,.0f} ({these[name] / quiet[name]:.1f})" for name in ACTS]
 
 

@@ -34,7 +34,7 @@ from wsgiref.util import setup_testing_defaults
 from sqlalchemy import event
 
 from bench.running_index import running_index
-from greenroom.registry import accounts
+from greenroom.registry import accounts, tokens
 from greenroom.registry.permissions import DEFAULT_TOKEN_PERMISSIONS
 from greenroom.registry.unit_of_work import Services
 from greenroom.services import open_services
@@ -405,7 +405,7 @@ def in_process(count: int, *, show_statements: bool) -> None:
         account = accounts.prepared("bench", "bench@index.example", "a long password")
         with services.writing() as uow:
             user = accounts.create_user(uow, account, verified=True)
-            _, token = accounts.create_token(
+            _, token = tokens.create(
                 uow,
                 user,
                 "bench",

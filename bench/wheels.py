@@ -36,6 +36,7 @@ def make_wheel(
     noise: int = 0,
     described: bool = False,
     requires: Sequence[str] = (),
+    modules: int = 0,
 ) -> Wheel:
     """Make a wheel with so many bytes of noise in it.
 
@@ -47,6 +48,7 @@ def make_wheel(
         noise: how many bytes there are in it that cannot be compressed.
         described: whether it has a description, as most have.
         requires: what it depends on.
+        modules: how many modules there are besides; one in ten of them has the version in it.
     """
     module = project.replace("-", "_")
     folder.mkdir(parents=True, exist_ok=True)
@@ -58,6 +60,10 @@ def make_wheel(
         record = [
             _add(archive, f"{module}/__init__.py", [f"FILE = {path.name!r}\n".encode()]),
             _add(archive, f"{module}/noise.bin", _noise(path.name, noise)),
+            *(
+                _add(archive, f"{module}/part_{number}.py", [_part(number, version)])
+                for number in range(modules)
+            ),
             _add(archive, f"{info}/METADATA", [metadata.encode()]),
             _add(archive, f"{info}/WHEEL", [tags.encode()]),
         ]
@@ -65,6 +71,11 @@ def make_wheel(
     with path.open("rb") as file:
         sha256 = hashlib.file_digest(file, "sha256").hexdigest()
     return Wheel(path, project, version, path.stat().st_size, sha256, metadata, described)
+
+
+def _part(number: int, version: str) -> bytes:
+    lines = [f"def function_{line}():\n    return {number * line}\n" for line in range(40)]
+    return "".join([f"VERSION = {version!r}\n" if number % 10 == 0 else "", *lines]).encode()
 
 
 def platform_tags(count: int) -> list[str]:

@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property, partial
+from http import HTTPStatus
 from typing import Any, TypeVar
 from urllib.parse import urljoin
 
@@ -176,9 +177,16 @@ class Session:
         """Its status, once nothing is being decided."""
         return self.laboratory.wait(self.status)
 
-    def published(self) -> Answer:
-        """Publish it; gives the answer to the request."""
-        answer = self.publish().arranged()
+    def published(self, *, once_more: bool = False) -> Answer:
+        """Publish it; gives the answer to the request.
+
+        Raises:
+            NotApplicable: the project has had a publication, and a person gives the next one.
+        """
+        asked = self.publish()
+        if once_more and asked.status == HTTPStatus.FORBIDDEN:
+            raise NotApplicable("the index does not let this token publish in the project again")
+        answer = asked.arranged()
         if (state := self.settled().text("status")) != "published":
             raise NotArranged(f"a session was not published, but is {state or 'nothing'}")
         return answer

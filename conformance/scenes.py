@@ -276,7 +276,7 @@ def addition(lab: Laboratory) -> Addition:
     if same.ok:
         lab.owner.api("DELETE", lab.link(same, "file-upload-session"))
     session.upload(session.wheel(OTHER_TAG)).completed()
-    answer = session.published()
+    answer = session.published(once_more=True)
     return Addition(
         first=first,
         created=created,

@@ -22,13 +22,14 @@ from greenroom import logs
 from greenroom.database import Database
 from greenroom.distributions import description
 from greenroom.models import Base, Identity
-from greenroom.registry import accounts
+from greenroom.registry import password_strength, passwords
 from greenroom.registry.errors import Refusal
 from greenroom.registry.unit_of_work import Services, UnitOfWork
 from greenroom.settings import Settings
 from greenroom.storage import open_storage
-from greenroom.web.index.simple import project_list
-from tests import fuzzing, secrets_in_logs
+from greenroom.web.index import project_list
+from greenroom.web.index.draft import kept_pages
+from tests import fuzzing, processes, secrets_in_logs
 
 hypothesis.settings.load_profile(fuzzing.PROFILE)
 
@@ -63,8 +64,9 @@ def _logs_are_as_they_are_in_service() -> None:
 
 @pytest.hookimpl(trylast=True)
 def pytest_runtest_teardown() -> None:
-    """No test may have logged a secret."""
+    """No test may have logged a secret, nor any process that it has started."""
     secrets_in_logs.look_through()
+    processes.look_through_ended()
 
 
 class FakeClock:
@@ -97,9 +99,11 @@ def _signals_arrive() -> None:
 @pytest.fixture(scope="session", autouse=True)
 def _cheap_password_hashes() -> None:
     """Hashing a password is slow on purpose, which tests of other things need not wait for."""
-    cheap = accounts._Hasher()
+    cheap = passwords._Hasher()
     cheap._argon2 = argon2.PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
-    accounts._hasher = cache(lambda: cheap)
+    passwords.hasher = cache(lambda: cheap)
+    # Nearly all accounts of tests have the same password.
+    password_strength._judged = cache(password_strength._judged)
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -211,10 +215,15 @@ def migrated_sqlite(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
-def empty(url: str) -> None:
+def empty(url: str, *, is_in_use: bool = False) -> None:
     """Delete every row of a database; what is numbered is numbered from 1 again.
 
     It stays the database that it is, whose storage is marked as its.
+
+    Args:
+        url: of the database.
+        is_in_use: whether a server runs on it, whose worker may write down jobs meanwhile: they are
+            numbered on, or one could get the number of another that was not there to be deleted.
     """
     # To truncate makes files anew, of every table and index: that takes ten times as long.
     statements = [
@@ -230,7 +239,8 @@ def empty(url: str) -> None:
             connection.executescript(";".join(["BEGIN IMMEDIATE", *statements, "COMMIT"]))
         return
     statements.insert(0, "SET LOCAL session_replication_role = replica")
-    statements.append("SELECT setval(oid, 1, false) FROM pg_class WHERE relkind = 'S'")
+    restarted = "SELECT setval(oid, 1, false) FROM pg_class WHERE relkind = 'S'"
+    statements.append(f"{restarted} AND relname <> 'jobs_id_seq'" if is_in_use else restarted)
     with _emptying(url).begin() as connection:
         connection.exec_driver_sql(";".join(statements))
 
@@ -272,6 +282,7 @@ def database_url(request: pytest.FixtureRequest, databases: Databases) -> str:
     """The URL of a migrated, empty database: each test runs on both kinds."""
     # The clock of tests begins anew as well, so that two of them can have one history.
     project_list.kept.clear()
+    kept_pages.kept.clear()
     if request.param == "postgresql":
         url: str = request.getfixturevalue("migrated_postgresql")
         empty(url)

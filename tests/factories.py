@@ -10,17 +10,49 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any, TypeVar
 
+import sqlalchemy
 from packaging.version import Version
 from sqlalchemy import select
 
 from greenroom.core_metadata import CoreMetadata
 from greenroom.database import Database
 from greenroom.distributions.filenames import parse_filename
-from greenroom.models import Base, Draft, File, JournalEntry, Project, RoleName, UploadSession, User
-from greenroom.registry import accounts, catalogue, drafts, projects, upload_sessions, uploads
+from greenroom.models import (
+    Base,
+    Draft,
+    File,
+    JournalEntry,
+    PendingPublisher,
+    Project,
+    ProjectPublisher,
+    RoleName,
+    Team,
+    UploadSession,
+    User,
+)
+from greenroom.registry import (
+    accounts,
+    catalogue,
+    draft_comments,
+    drafts,
+    projects,
+    roles,
+    teams,
+    tokens,
+    upload_sessions,
+    uploads,
+    webhook_deliveries,
+    webhooks,
+)
 from greenroom.registry.artifacts import Artifact, Claims, Received, Receiver
-from greenroom.registry.permissions import DEFAULT_TOKEN_PERMISSIONS, OPERATOR, Actor, Person
-from greenroom.registry.releases import NotRendered
+from greenroom.registry.permissions import (
+    DEFAULT_TOKEN_PERMISSIONS,
+    OPERATOR,
+    Actor,
+    Person,
+    ShownSession,
+)
+from greenroom.registry.releases import NotRendered, with_renderings
 from greenroom.registry.unit_of_work import Services, UnitOfWork
 from greenroom.registry.upload_sessions import (
     HTTP_POST_BYTES,
@@ -29,8 +61,11 @@ from greenroom.registry.upload_sessions import (
     Place,
 )
 from greenroom.registry.uploads import Accepted
+from greenroom.registry.webhook_events import CHOICES
+from greenroom.registry.webhooks import OfIndex, OfProject, Wanted
 
 PASSWORD = "correct horse battery staple"
+HOME, ELSEWHERE = "192.0.2.1", "192.0.2.2"
 
 _T = TypeVar("_T")
 
@@ -42,6 +77,12 @@ def make_user(
     return accounts.create_user(uow, account, administrator=administrator, verified=verified)
 
 
+def first_administrator_key(services: Services) -> str:
+    """The key of a new link that makes the first administrator."""
+    with services.writing() as uow:
+        return accounts.first_administrator_link(uow).key
+
+
 def make_token(
     uow: UnitOfWork,
     user: User,
@@ -51,7 +92,7 @@ def make_token(
     expires_in: timedelta | None = None,
     label: str = "test",
 ) -> str:
-    _, text = accounts.create_token(
+    _, text = tokens.create(
         uow, user, label, project=project, permissions=permissions, expires_in=expires_in
     )
     return text
@@ -123,6 +164,24 @@ def stage(uow: UnitOfWork, actor: Actor | User, *paths: Path) -> Draft:
         draft = draft_of(uow, upload(uow, actor, path, staged=True))
     assert draft is not None
     return draft
+
+
+def publish_directly(uow: UnitOfWork, *names: str) -> None:
+    """Let projects that began with a draft publish what is uploaded, as their owner could."""
+    for name in names:
+        projects.get(uow, name).auto_publish_releases = True
+    uow.db.flush()
+
+
+def present(uow: UnitOfWork, user: User, *, shown: timedelta | None = timedelta(0)) -> Person:
+    """A person who is signed in, and has shown a passkey so long ago; None for never."""
+    when = uow.now - shown if shown is not None else None
+    kind = "passkey" if shown is not None else ""
+    begun = uow.now - timedelta(hours=3)
+    session = ShownSession(
+        1, begun, uow.now, uow.now, second_factor=when, has_factor=True, factor_kind=kind
+    )
+    return Person(user, session)
 
 
 def draft_of(uow: UnitOfWork, accepted: Accepted) -> Draft | None:
@@ -214,7 +273,45 @@ def release(uow: UnitOfWork, actor: Actor | User, *paths: Path) -> Project:
 
 
 def add_role(uow: UnitOfWork, project: Project, user: User, name: RoleName) -> None:
-    projects.add_role(uow, OPERATOR, project, user.username, name)
+    roles.give(uow, OPERATOR, project, user.username, name)
+
+
+def make_team(
+    uow: UnitOfWork, owner: User, name: str, *members: User, works_on: Project | None = None
+) -> Team:
+    """A team, which may be a maintainer of a project."""
+    team = teams.create(uow, OPERATOR, name, owner)
+    for member in members:
+        teams.add_member(uow, OPERATOR, team, member.username)
+    if works_on is not None:
+        teams.give_role(uow, OPERATOR, team, works_on, RoleName.MAINTAINER)
+    return team
+
+
+def trust_workflows(uow: UnitOfWork, user: User, project: str) -> None:
+    """A workflow that the project trusts, and one that may register a name for the user."""
+    said = {
+        "service": "github",
+        "issuer": "https://ci.example",
+        "subject": "ada/example",
+        "conditions": {"owner": "ada", "repository": "example", "workflow": "release.yml"},
+        "may_publish": False,
+        "created": uow.now,
+    }
+    number = projects.get(uow, project).id
+    uow.db.add(ProjectPublisher(project_id=number, added_by=user.username, **said))
+    name = {"project_name": "new-thing", "normalized_name": "new-thing"}
+    uow.db.add(PendingPublisher(user_id=user.id, **name, **said))
+    uow.db.flush()
+
+
+def add_webhooks(uow: UnitOfWork, project: str) -> None:
+    """A webhook of the project, which is about to be tried, and one of the index."""
+    wanted = Wanted("CI", "https://ci.example/hook", "json", tuple(CHOICES))
+    scope = OfProject(projects.get(uow, project))
+    made, _ = webhooks.add(uow, OPERATOR, scope, wanted)
+    webhook_deliveries.try_out(uow, OPERATOR, scope, made.id)
+    webhooks.add(uow, OPERATOR, OfIndex(), wanted)
 
 
 def find_draft(uow: UnitOfWork, name: str, version: str) -> Draft | None:
@@ -285,3 +382,21 @@ def at_once(*acts: Callable[[], _T]) -> list[_T]:
     with ThreadPoolExecutor(len(acts)) as executor:
         running = [executor.submit(run, act) for act in acts]
     return [act.result() for act in running]
+
+
+def until_somebody_waits(services: Services) -> None:
+    """Go on when some transaction waits for a lock; the database is PostgreSQL."""
+    waits = sqlalchemy.text("SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock'")
+    while True:
+        with services.reading() as uow:
+            if uow.db.scalar(waits):
+                return
+
+
+def comment(uow: UnitOfWork, actor: Actor, draft: Draft, text: str = "Good.") -> int:
+    """A comment on a draft; gives its number."""
+    return with_renderings(lambda: draft_comments.add(uow, actor, draft, text))
+
+
+def edit_comment(uow: UnitOfWork, actor: Actor, draft: Draft, number: int, text: str) -> None:
+    with_renderings(lambda: draft_comments.edit(uow, actor, draft, number, text))

@@ -8,7 +8,7 @@ from typing import TypeVar
 import pytest
 
 from greenroom.database import Database
-from greenroom.registry import accounts
+from greenroom.registry import passwords
 from tests.transactions import Transactions
 
 _T = TypeVar("_T")
@@ -18,12 +18,12 @@ class Watchful:
     """Hashes passwords, and sees who else does, and what transactions this thread has open."""
 
     def __init__(self, database: Database, patch: pytest.MonkeyPatch) -> None:
-        accounts._dummy_hash()
-        self._hasher = accounts._hasher()
+        passwords.dummy_hash()
+        self._hasher = passwords.hasher()
         self._transactions = Transactions(database)
         self._lock = threading.Lock()
         self.now = self.most = self.computed = 0
-        patch.setattr(accounts, "_hasher", lambda: self)
+        patch.setattr(passwords, "hasher", lambda: self)
 
     def _watched(self, compute: Callable[[], _T]) -> _T:
         assert self._transactions.open == 0

@@ -3,9 +3,9 @@
 from sqlalchemy import select
 
 from greenroom import background
+from greenroom.background import HANDLERS
 from greenroom.models import Job, JobState
 from greenroom.registry import jobs
-from greenroom.registry.job_handlers import HANDLERS
 from greenroom.registry.unit_of_work import Services, UnitOfWork
 
 
@@ -21,16 +21,19 @@ def purged(uow: UnitOfWork) -> set[str]:
 
 
 def do_due(services: Services) -> int:
-    """Do every job that is due, except purges, one after the other; gives how many."""
+    """Do every job that is due, except purges, one after the other; gives how many.
+
+    To look into staged files follows every upload of one: it is done, and not counted.
+    """
     done = 0
     while taken := jobs.take(services, HANDLERS.keys() - {jobs.Kind.PURGE}):
         background.do(services, taken)
-        done += 1
+        done += taken.kind != jobs.Kind.ANALYSE
     return done
 
 
 def states(services: Services) -> list[tuple[str, str, int]]:
-    """Kind, state and attempts of each job, the oldest first."""
+    """Kind, state and attempts of each job, the oldest first, but of those that are not counted."""
     with services.reading() as uow:
-        found = uow.db.scalars(select(Job).order_by(Job.id))
+        found = uow.db.scalars(select(Job).where(Job.kind != jobs.Kind.ANALYSE).order_by(Job.id))
         return [(job.kind, JobState(job.state).value, job.attempts) for job in found]

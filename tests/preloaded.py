@@ -29,6 +29,8 @@ from functools import partial
 from pathlib import Path
 from typing import IO, NoReturn
 
+from tests import processes
+
 # What each program is made of; the function ``main`` of the first module is the program.
 _MODULES = {
     "greenroom": (
@@ -102,11 +104,12 @@ class Preloaded:
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         ours.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 2 * _LARGEST_REQUEST)
         self._channel = ours
-        self._process = subprocess.Popen(
+        self._is_of_the_index = program == "greenroom"
+        self._process = processes.start(
             [sys.executable, "-m", "tests.preloaded", program, str(theirs.fileno())],
             env=environment,
             pass_fds=[theirs.fileno()],
-            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
             cwd=_CHECKOUT,
             start_new_session=True,
         )
@@ -119,7 +122,10 @@ class Preloaded:
         out, their_out = os.pipe()
         pid, status = self._fork(arguments, environment, _CHECKOUT, their_out, stderr.fileno())
         os.close(their_out)
-        return Process(pid, status, os.fdopen(out))
+        process = Process(pid, status, os.fdopen(out))
+        log = Path(stderr.name)
+        processes.watch(process, lambda: log.read_text("utf-8", "replace"))
+        return process
 
     def run(
         self,
@@ -143,7 +149,12 @@ class Preloaded:
                 raise
             for file in (out, errors):
                 file.seek(0)
-            return subprocess.CompletedProcess(arguments, code, out.read(), errors.read())
+            result = subprocess.CompletedProcess(arguments, code, out.read(), errors.read())
+            if self._is_of_the_index:
+                from tests import secrets_in_logs  # which what is started so is not made of
+
+                secrets_in_logs.look_through_text(result.stderr, f"The log of {arguments}")
+            return result
 
     def _fork(
         self,

@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from http.client import HTTPConnection
 from urllib.parse import urlsplit
 
+from tests import processes
+
 PAGE_SIZE = 20
 """How many objects a list has in one answer: few, so that a test needs few for several."""
 
@@ -54,13 +56,11 @@ def s3_server(bucket: str = "greenroom-test") -> Iterator[S3Server]:
 
     Of its own, so that what it keeps in memory is not counted as ours, and a test may fork.
     """
-    process = subprocess.Popen(
+    process = processes.start(
         [sys.executable, "-c", _SERVER],
         stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
         env={**os.environ, "MOTO_S3_DEFAULT_MAX_KEYS": str(PAGE_SIZE)},
-        text=True,
     )
     assert process.stdin is not None
     assert process.stdout is not None

@@ -3,7 +3,7 @@
 Every secret that the program makes while tests run is written down, in this process and in the
 servers that tests start; what is logged is looked through for them. Nothing has to be done for
 that in a test. What is logged in this process is looked through when its test ends, and the log of
-a server when the server has ended.
+another process (``tests/processes.py``) when that has ended.
 """
 
 import atexit
@@ -15,7 +15,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from greenroom import logs
-from greenroom.registry import accounts
+from greenroom.registry import passwords
 from greenroom.registry import random_text as random_texts
 
 SHORTEST = 20
@@ -90,7 +90,7 @@ _logged: list[str] = []
 def write_down() -> None:
     """From now on, in this process and its forks, write down every secret that is made."""
     make = random_texts.random_text
-    hash_, verify = accounts._hashed, accounts._verify
+    hash_, verify = passwords.hashed, passwords.verify
 
     def making(length: int) -> str:
         text = make(length)
@@ -109,7 +109,7 @@ def write_down() -> None:
     for name, module in list(sys.modules.items()):
         if name.startswith("greenroom.") and getattr(module, "random_text", None) is make:
             module.random_text = making  # type: ignore[attr-defined]
-    accounts._hashed, accounts._verify = hashing, verifying
+    passwords.hashed, passwords.verify = hashing, verifying
 
 
 def _note_password(password: str) -> None:
@@ -137,19 +137,15 @@ def look_through() -> None:
     if _logged:
         lines = "".join(_logged)
         _logged.clear()
-        _check(lines, "The log of this test")
+        look_through_text(lines, "The log of this test")
 
 
-def look_through_file(path: Path) -> None:
-    """Look through the log of a process that has ended.
+def look_through_text(text: str, where: str) -> None:
+    """Look through what was logged elsewhere.
 
     Raises:
         SecretLogged: a secret is in it.
     """
-    _check(path.read_text("utf-8", "replace"), str(path))
-
-
-def _check(text: str, where: str) -> None:
     found = _secrets.in_text(text)
     if found is not None:
         line = next(line for line in text.splitlines() if found in line)

@@ -25,7 +25,7 @@ from greenroom.registry.permissions import DEFAULT_TOKEN_PERMISSIONS
 from greenroom.registry.unit_of_work import Services
 from greenroom.services import open_services
 from greenroom.settings import load_settings
-from tests import factories, secrets_in_logs
+from tests import factories, processes
 from tests.conftest import SECRET_KEY, MakeDatabase, empty
 from tests.preloaded import Preloaded, Process
 
@@ -136,14 +136,11 @@ class Server:
         check: bool = True,
     ) -> subprocess.CompletedProcess[str]:
         """Run a client as a person would, with no configuration but ``environment``."""
-        result = subprocess.run(
+        result = processes.run(
             command,
             env=plain_environment(self.home) | dict(environment or {}),
             cwd=folder or self.home,
-            text=True,
-            stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
-            stdin=subprocess.DEVNULL,
             timeout=180,
         )
         assert not check or result.returncode == 0, result.stdout
@@ -226,7 +223,7 @@ def serving(
         yield Server(url, environment, home, process, greeting)
     finally:
         stop(process)
-    secrets_in_logs.look_through_file(log)
+    processes.look_through(process)
 
 
 @cache
@@ -288,7 +285,7 @@ class Servers:
 def as_new(server: Server, home: Path) -> Server:
     """The server, when all that was done in it is gone; clients are at home there."""
     with server.services() as services:
-        empty(services.settings.sqlalchemy_url)
+        empty(services.settings.sqlalchemy_url, is_in_use=True)
         for digest in list(services.storage.digests()):
             services.storage.delete(digest)
     return replace(server, home=home)

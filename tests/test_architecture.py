@@ -21,38 +21,48 @@ MODULES = sorted(PACKAGE.rglob("*.py"))
 MAY_IMPORT = {
     "registry": {
         "distributions",
+        "openid",
         "storage",
         "models",
         "database",
         "settings",
+        "trusted_issuers",
         "core_metadata",
+        "networks",
         "times",
         "purge_client",
+        "webhook_client",
         "outages",
     },
-    "outages": {"storage"},
+    "outages": {"openid", "storage"},
     "services": {"registry", "database", "storage", "settings"},
     "importing": {"registry", "distributions", "settings", "__init__"},
     "distributions": {"core_metadata"},
+    "openid": set(),
     "storage": set(),
     "models": {"core_metadata"},
     "database": {"models", "paths", "settings"},
     "core_metadata": set(),
     "times": set(),
+    "networks": set(),
     "purge_client": set(),
+    "smtp_client": set(),
+    "webhook_client": {"networks"},
     "logs": {"redaction", "settings"},
     "redaction": set(),
     "request_notes": set(),
     "counters": set(),
     "metrics_folder": set(),
     "forwarding": {"settings"},
-    "settings": {"settings_sources"},
+    "settings": {"openid", "settings_sources", "trusted_issuers"},
+    "trusted_issuers": {"openid"},
     "settings_sources": set(),
     "paths": set(),
     "__init__": set(),
 }
 ENTRY_POINTS = {
-    *("web", "cli", "background", "server", "metrics", "watching", "__main__"),
+    *("web", "cli", "background", "mailing", "webhooks", "server", "metrics", "watching"),
+    "__main__",
 }
 FRAMEWORKS = {
     "pyramid",
@@ -66,7 +76,16 @@ FRAMEWORKS = {
     "gunicorn",
 }
 BELOW_THE_ENTRY_POINTS = (
-    *("importing", "registry", "distributions", "storage", "models", "database", "settings"),
+    *(
+        "importing",
+        "registry",
+        "distributions",
+        "openid",
+        "storage",
+        "models",
+        "database",
+        "settings",
+    ),
 )
 
 # The audiences of web/, each with its parts.
@@ -130,6 +149,20 @@ def found(
 
 def below_the_entry_points() -> list[Path]:
     return [path for path in MODULES if floor_of(name_of(path)) in BELOW_THE_ENTRY_POINTS]
+
+
+def test_what_few_people_need_is_imported_when_it_is_needed() -> None:
+    """To check a passkey or to draw a picture takes libraries that take time and memory."""
+    seldom = {"cryptography", "fido2", "pyotp", "segno"}
+
+    def look(path: Path) -> set[str]:
+        at_once = [
+            node for node in parsed(path).body if isinstance(node, ast.Import | ast.ImportFrom)
+        ]
+        names = imports(ast.Module([*at_once], []), name_of(path), is_package=False)
+        return {name for name in names if name.split(".")[0] in seldom}
+
+    assert found(look) == {}
 
 
 def test_everything_has_a_floor() -> None:
@@ -316,6 +349,31 @@ def test_a_name_says_what_is_inside() -> None:
     assert found(lambda path: set(name_of(path).split(".")) & vague) == {}
 
 
+# What takes memory, and most processes never need.
+
+
+def imported_at_once(path: Path) -> set[str]:
+    """What a module imports when it is imported, and not only when something in it is called."""
+    tree = ast.Module([node for node in parsed(path).body if not isinstance(node, ast.If)], [])
+    functions = [node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef)]
+    inside = {id(node) for function in functions for node in ast.walk(function)}
+    outside = ast.Module([node for node in ast.walk(tree) if id(node) not in inside
+                          and isinstance(node, ast.Import | ast.ImportFrom)], [])  # fmt: skip
+    return set(imports(outside, name_of(path), is_package=path.name == "__init__.py"))
+
+
+def test_what_checks_signatures_is_imported_when_there_is_one() -> None:
+    def users(*names: str) -> set[str]:
+        return {
+            name_of(path)
+            for path in MODULES
+            if any(f"{found}.".startswith(names) for found in imported_at_once(path))
+        }
+
+    assert users("joserfc.", "cryptography.", "jwt.") == {"openid.keys"}
+    assert users("greenroom.openid.keys.", "greenroom.openid.fetching.") == set()
+
+
 # Inside the storage and the server.
 
 
@@ -457,3 +515,53 @@ def test_conditions_are_noticed(source: str) -> None:
 )
 def test_questions_to_what_was_loaded_are_not(source: str) -> None:
     assert conditions_on_published(ast.parse(source)) == []
+
+
+TESTS = Path(__file__).parent
+STARTS = {
+    "subprocess": re.compile(r"Popen|run|call|check_\w+|get\w+"),
+    "os": re.compile(r"fork\w*|spawn\w+|posix_spawn\w*|system|popen|exec\w+"),
+    "pty": re.compile(r"fork|spawn"),
+    "asyncio": re.compile(r"create_subprocess_\w+"),
+    "multiprocessing": re.compile(r"\w+"),
+    "concurrent.futures": re.compile(r"ProcessPoolExecutor"),
+}
+# What makes processes for all others; and a script that no test runs.
+MAY_START = {"processes.py", "preloaded.py", "importing/make_devpi_export.py"}
+
+
+def started(tree: ast.AST) -> Iterator[str]:
+    """What a module uses that starts processes."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Attribute):
+            place = ast.unparse(node.value)
+            if place in STARTS and STARTS[place].fullmatch(node.attr):
+                yield f"{place}.{node.attr}"
+        if isinstance(node, ast.ImportFrom) and node.module in STARTS:
+            for alias in node.names:
+                if STARTS[node.module].fullmatch(alias.name):
+                    yield f"{node.module}.{alias.name}"
+
+
+def test_tests_start_processes_in_the_one_way_that_looks_through_their_logs() -> None:
+    found = {
+        path.relative_to(TESTS).as_posix(): sorted(set(started(ast.parse(path.read_text()))))
+        for path in sorted(TESTS.rglob("*.py"))
+    }
+    assert {name: uses for name, uses in found.items() if uses and name not in MAY_START} == {}
+    assert all(found[name] for name in MAY_START)
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        "import subprocess; subprocess.run(['x'])",
+        "from subprocess import check_output",
+        "os.fork()",
+        "from concurrent.futures import ProcessPoolExecutor",
+        "multiprocessing.Process(target=f)",
+        "start = os.posix_spawnp",
+    ],
+)
+def test_each_way_to_start_a_process_is_noticed(code: str) -> None:
+    assert list(started(ast.parse(code)))

@@ -185,3 +185,34 @@ def test_what_is_in_flight_at_the_end_has_a_moment(
         stop.set()
         go_on.set()
     assert of_kind(real, Kind.PURGE) == [("done", 1)]
+
+
+def test_a_kind_with_lanes_is_done_for_several_at_once(
+    real: Services, handlers: dict[str, Handler]
+) -> None:
+    """One receiver that hangs holds up no other, and neither do as many as there are lanes less
+    one."""
+    go_on, hanging, most = threading.Event(), background.LANES[Kind.WEBHOOK] - 1, [0]
+    lock, at_it = threading.Lock(), [0]
+
+    def send(services: Services, payload: JSONObject) -> None:
+        with lock:
+            at_it[0] += 1
+            most[0] = max(most[0], at_it[0])
+        if payload["webhook"] != "answers":
+            go_on.wait(60)
+        with lock:
+            at_it[0] -= 1
+
+    handlers |= {Kind.WEBHOOK: send, Kind.PURGE: nothing}
+    with real.writing() as uow:
+        for name in ["hangs"] * hanging + ["answers"] * 20 + ["hangs"] * 20:
+            jobs.enqueue(uow, Kind.WEBHOOK, {"webhook": name})
+        jobs.enqueue(uow, Kind.PURGE, {})
+    with working(real):
+        wait_until(lambda: of_kind(real, Kind.WEBHOOK).count(("done", 1)) == 20)
+        wait_until(lambda: of_kind(real, Kind.PURGE) == [("done", 1)])
+        wait_until(lambda: at_it[0] == background.LANES[Kind.WEBHOOK])
+        go_on.set()
+        wait_until(lambda: of_kind(real, Kind.WEBHOOK).count(("done", 1)) == hanging + 40)
+    assert most[0] == background.LANES[Kind.WEBHOOK]

@@ -13,29 +13,45 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from datetime import timedelta
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 from urllib.parse import urljoin
 
+import alembic.command
 import pytest
 import urllib3
+from sqlalchemy import Select, select
 
-from greenroom.models import RunningBackup
+from greenroom.database import Database
+from greenroom.models import (
+    AuditEntry,
+    Draft,
+    File,
+    JournalEntry,
+    Role,
+    RunningBackup,
+    Token,
+    User,
+)
 from greenroom.registry import (
     accounts,
     backup_holds,
+    backup_snapshots,
     backups,
+    database_dumps,
     drafts,
     housekeeping,
     projects,
     removal,
 )
+from greenroom.registry.backup_snapshots import BackupRefused
 from greenroom.registry.backups import Wish, back_up
 from greenroom.registry.permissions import OPERATOR, Person
 from greenroom.registry.progress import Silent
 from greenroom.registry.unit_of_work import Services
+from greenroom.settings import load_settings
 from greenroom.storage.local import blob_path
 from tests import factories
 from tests.artifacts import make_wheel
@@ -609,3 +625,101 @@ def test_the_drill(
             install = (sys.executable, "-m", "pip", "install", "--no-deps", "--target")
             restored.run(*install, str(tmp_path / what), "--index-url", address, what)
             assert (tmp_path / what / what / "__init__.py").exists()
+
+
+OLDEST = "0016"
+"""The revision of the schema that the first backups were of."""
+
+
+@pytest.mark.parametrize("kind", ["sqlite", "postgresql"])
+def test_a_snapshot_of_an_older_schema_is_migrated_on_the_way(
+    kind: str, tmp_path: Path, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def index(name: str) -> Environment:
+        if kind == "sqlite":
+            return index_in(tmp_path / name)
+        make: MakeDatabase = request.getfixturevalue("new_postgresql_database")
+        tools: str = request.getfixturevalue("postgresql_tools")
+        return index_in(tmp_path / name, GREENROOM_DATABASE_URL=make(), PATH=tools)
+
+    if kind == "postgresql":
+        monkeypatch.setenv("PATH", request.getfixturevalue("postgresql_tools"))
+    original, scratch = index("original"), index("scratch")
+    inhabit(original, tmp_path / "dist")
+    where = tmp_path / "backup"
+    made = backed_up(original, str(where))
+    make_older(where / "snapshots" / str(made["snapshot"]), scratch)
+
+    fresh, resumed = index("fresh"), index("resumed")
+    assert command(fresh, "restore", str(where)).returncode == 0
+    check_restored(original, fresh)
+    # One that was killed when the database was there, and not yet migrated.
+    with monkeypatch.context() as patch:
+        patch.setattr(Database, "upgrade", stopped)
+        assert "stopped" in command(resumed, "restore", str(where)).stderr
+    refused = command(resumed, "db", "check")
+    assert refused.returncode == 1, refused.stdout
+    assert command(resumed, "restore", str(where)).returncode == 0
+    check_restored(original, resumed)
+
+
+def make_older(snapshot: Path, scratch: Environment) -> None:
+    """Let a snapshot be what the first version with backups would have made."""
+    manifest = json.loads((snapshot / "snapshot.json").read_text())
+    name = backup_snapshots.DATABASES[manifest["database"]]
+    with opened_as_it_is(scratch) as database:
+        copy = snapshot.parent / "copy"
+        shutil.copy(snapshot / name, copy)
+        database_dumps.restore(database, copy)
+        alembic.command.downgrade(database._alembic(), OLDEST)
+        with database_dumps.dumped(database, snapshot / name):
+            pass
+    copy.unlink(missing_ok=True)
+    digest = backup_snapshots.digest_of(snapshot / name)
+    manifest["files"][name] = {"size": (snapshot / name).stat().st_size, "sha256": digest}
+    manifest["schema_revision"] = OLDEST
+    (snapshot / "snapshot.json").write_text(json.dumps(manifest))
+
+
+def check_restored(original: Environment, restored: Environment) -> None:
+    with opened_as_it_is(restored) as database:
+        assert database.is_current()
+    assert told(restored) == told(original)
+    with opened(restored) as services:
+        assert set(services.storage.digests()) == referenced(original)
+        with services.reading() as uow:
+            lines = uow.db.scalars(select(AuditEntry).order_by(AuditEntry.id)).all()
+    assert lines[-1].act == "backup-restore"
+    assert f"schema of the snapshot: {OLDEST}" in lines[-1].detail
+    found = json.loads(command(restored, "storage", "verify", "--json").stdout)
+    assert (found["missing"], found["wrong"]) == ([], [])
+
+
+def told(environment: Environment) -> dict[str, list[tuple[object, ...]]]:
+    """What every schema has, and nobody may lose."""
+    wanted: dict[str, Select[*tuple[Any, ...]]] = {
+        "people": select(User.username, User.password_hash, User.is_administrator),
+        "tokens": select(Token.prefix, Token.digest, Token.label),
+        "roles": select(Role.project_id, Role.user_id, Role.name),
+        "files": select(File.filename, File.sha256, File.draft_id, File.size),
+        "drafts": select(Draft.slug, Draft.state, Draft.version, Draft.expires),
+        "journal": select(JournalEntry.id, JournalEntry.action),
+    }
+    with opened(environment) as services, services.reading() as uow:
+        return {
+            name: sorted((tuple(row) for row in uow.db.execute(query)), key=repr)
+            for name, query in wanted.items()
+        }
+
+
+@contextmanager
+def opened_as_it_is(environment: Environment) -> Iterator[Database]:
+    database = Database(load_settings(environment).sqlalchemy_url)
+    try:
+        yield database
+    finally:
+        database.close()
+
+
+def stopped(database: Database) -> None:
+    raise BackupRefused("It was stopped.")

@@ -19,13 +19,15 @@ from pathlib import Path
 
 import click
 import pytest
+from sqlalchemy import select
 
 from greenroom import cli, paths
-from greenroom.registry import accounts, jobs
+from greenroom.models import AccountLink, Token
+from greenroom.registry import accounts, jobs, tokens
 from greenroom.registry.unit_of_work import Services
 from greenroom.settings import Settings
 from greenroom.web.http.urls import published_file_path
-from tests import factories
+from tests import factories, processes
 from tests.artifacts import make_wheel
 from tests.conftest import MakeDatabase
 from tests.factories import PASSWORD
@@ -67,11 +69,9 @@ def run_embedded(migrated_sqlite: Path, tmp_path: Path) -> Run:
 
 def test_the_command_is_a_program(run_embedded: Run, tmp_path: Path) -> None:
     """As the others here are run in this process."""
-    result = subprocess.run(
+    result = processes.run(
         [sys.executable, "-m", "greenroom", "draft", "publish", "x"],
         env=plain_environment(tmp_path / "home") | {"GREENROOM_DATA": str(tmp_path / "data")},
-        capture_output=True,
-        text=True,
     )
     assert (result.returncode, result.stdout) == (1, "")
     assert result.stderr == (
@@ -124,9 +124,65 @@ def test_an_operator_makes_users_tokens_and_roles(
         assert mistake[0] in wrong.stderr
     assert run("audit", "--since", "2100-01-01").stdout == ""
     with services.reading() as uow:
-        actor = accounts.actor_of_token(uow, token.stdout.removesuffix("\n"))
+        actor = tokens.actor_of_token(uow, token.stdout.removesuffix("\n"))
         assert actor.token.permissions == ("stage",)
         assert actor.token.user.email_verified
+
+
+def test_an_operator_lets_a_project_trust_a_workflow(
+    run: Run, services: Services, tmp_path: Path, environment: dict[str, str]
+) -> None:
+    environment["GREENROOM_TRUSTED_ISSUERS"] = "github, kite=https://kite.example pipeline"
+    environment["GREENROOM_URL"] = "https://index.example"
+    with services.writing() as uow:
+        factories.release(uow, factories.make_user(uow), make_wheel(tmp_path))
+    which = ("owner=ada", "repository=example", "workflow=release.yml", "owner_number=65")
+    add = ("publisher", "add", "example")
+
+    assert run(*add, "github", *which, "--may-publish").stdout == (
+        "example trusts GitHub: ada/example, release.yml.\n"
+    )
+    assert run(*add, "kite", "pipeline=a=b").stdout == "example trusts kite: pipeline a=b.\n"
+
+    for wrong, status in (
+        (("gitlab", "owner=ada"), 1),
+        (("github", "owner=ada"), 1),
+        (("github", *which), 1),
+        (("github", "owner"), 2),
+        (("github", "pipeline=1"), 2),
+        (("kite", "pipeline=1", "pipeline=2"), 2),
+    ):
+        refused = run(*add, *wrong)
+        assert (refused.returncode, refused.stdout) == (status, ""), wrong
+    first, second = json.loads(run("publisher", "list", "example", "--json").stdout)
+    assert (first["workflow"], first["owner-number"]) == ("ada/example, release.yml", "65")
+    assert (first["may-publish"], second["may-publish"]) == (True, False)
+    table = run("publisher", "list", "example").stdout
+    assert "stage and publish" in table
+    assert "never" in table
+    assert run("publisher", "remove", "example", str(first["id"])).returncode == 0
+    assert run("publisher", "remove", "example", str(first["id"])).returncode == 1
+    assert run("publisher", "remove", "example", str(second["id"])).returncode == 0
+    assert run("publisher", "list", "example").stdout == "example trusts no workflow.\n"
+
+
+def test_an_operator_switches_webhooks_off_and_on(
+    run: Run, services: Services, tmp_path: Path
+) -> None:
+    with services.writing() as uow:
+        factories.release(uow, factories.make_user(uow), make_wheel(tmp_path))
+    assert run("webhook", "list").stdout == "There are no webhooks.\n"
+    with services.writing() as uow:
+        factories.add_webhooks(uow, "example")
+
+    done = run("webhook", "switch", "1", "off")
+    assert done.stdout == "The webhook CI (ci.example) is switched off.\n"
+    [listed] = json.loads(run("webhook", "list", "Example", "--json").stdout)
+    assert (listed["state"], listed["host"], listed["id"]) == ("off", "ci.example", 1)
+    assert "ci.example  json  on" in run("webhook", "list").stdout
+    assert run("webhook", "switch", "1", "on").returncode == 0
+    for wrong, status in ((("3", "on"), 1), (("0", "on"), 2), (("1", "sideways"), 2)):
+        assert run("webhook", "switch", *wrong).returncode == status
 
 
 def test_drafts_are_listed_with_their_whole_slugs(tmp_path: Path) -> None:
@@ -172,8 +228,15 @@ def test_drafts_are_listed_with_their_whole_slugs(tmp_path: Path) -> None:
     [
         (["draft", "publish", "x" * 22], 1, "There is no draft with this slug"),
         (["draft", "discard", "x"], 1, "There is no draft with this slug"),
+        (["draft", "schedule", "x", "2026-01-31T09:30Z"], 1, "There is no draft with this slug"),
+        (["draft", "schedule", "x", "soon"], 2, "'soon' is no time such as 2026-01-31T09:30Z"),
+        (["draft", "schedule", "x"], 2, "Give a TIME, or --cancel"),
         (["role", "add", "nothing", "ada", "owner"], 1, "There is no project 'nothing'"),
         (["role", "add", "nothing", "ada", "king"], 2, "Invalid value"),
+        (["publisher", "list", "nothing"], 1, "There is no project 'nothing'"),
+        (["publisher", "add", "nothing", "github", "owner=ada"], 1, "Trusted publishing is off"),
+        (["publisher", "add", "nothing", "github"], 2, "Missing argument"),
+        (["publisher", "remove", "nothing", "0"], 2, "Invalid value"),
         (["token", "create", "--user", "nobody"], 1, "There is no user 'nobody'"),
         (["token", "create"], 2, "Missing option"),
         (["token", "create", "--user", "a", "--expires-in", "soon"], 2, "such as 14d"),
@@ -411,15 +474,29 @@ def test_a_server_that_believes_everybody_about_its_address_warns(tmp_path: Path
 
 
 def test_a_new_index_prints_a_link_that_makes_the_first_administrator(tmp_path: Path) -> None:
-    with serving(tmp_path) as server:
+    with serving(tmp_path, settings={"GREENROOM_LOG_FORMAT": "text"}) as server:
         lines = [server.process.stdout.readline().strip() for _ in range(2)]
-        link = lines[1]
+        first = lines[1]
         assert lines[0].startswith("There is no user yet.")
-        assert server.get(link).status == 200
+        assert server.get(first).status == 200
+
+        another = server.greenroom("user", "first-administrator-link").strip()
+
+        assert server.get(first).status == 404
+        newest = f"{server.url}{another.removeprefix('http://127.0.0.1:6543')}"
+        assert server.get(newest).status == 200
 
         server.user("ada")
 
-        assert server.get(link).status == 404
+        assert server.get(newest).status == 404
+
+
+def test_the_link_of_the_first_administrator_is_in_no_json_log(tmp_path: Path) -> None:
+    with serving(tmp_path, settings={"GREENROOM_LOG_FORMAT": "json"}) as server:
+        line = server.process.stdout.readline()
+        assert "'greenroom user first-administrator-link' prints a link" in line
+        with server.services() as services, services.reading() as uow:
+            assert uow.db.scalars(select(AccountLink)).all() == []
 
 
 COMMANDS = [
@@ -495,7 +572,7 @@ def test_a_variable_that_is_no_setting_is_warned_about(
 def test_a_password_is_asked_for_on_a_terminal(tmp_path: Path) -> None:
     environment = plain_environment(tmp_path / "home") | {"GREENROOM_DATA": str(tmp_path / "data")}
     ours, theirs = pty.openpty()
-    process = subprocess.Popen(
+    process = processes.start(
         [
             *(sys.executable, "-m", "greenroom", "user", "create", "ada"),
             *("--email", "ada@index.example"),
@@ -559,11 +636,9 @@ def test_shells_complete_as_the_documentation_says(tmp_path: Path, shell: str) -
     documented = (paths.DOCS / "operating.md").read_text()
     assert f"_GREENROOM_COMPLETE={shell}_source greenroom" in documented
 
-    script = subprocess.run(
+    script = processes.run(
         [Path(sys.executable).with_name("greenroom")],
         env=plain_environment(tmp_path / "home") | {"_GREENROOM_COMPLETE": f"{shell}_source"},
-        capture_output=True,
-        text=True,
     ).stdout
     assert "_GREENROOM_COMPLETE" in script
 
@@ -586,3 +661,21 @@ def test_downloads_are_imported_once(run: Run, services: Services, tmp_path: Pat
         "Error: GREENROOM_DOWNLOADS is off: nothing is counted.\n",
     )
     assert run("downloads", "import", str(tmp_path / "none")).returncode == 2
+
+
+def test_a_token_lives_for_a_year_unless_the_operator_says_otherwise(
+    run: Run, services: Services
+) -> None:
+    create_user(run, "ada")
+    make = ("token", "create", "--user", "ada", "--expires-in")
+    texts = [run(*make[:-1]).stdout, run(*make, "7d").stdout, run(*make, "never").stdout]
+    with services.reading() as uow:
+        made = [
+            uow.db.get_one(Token, tokens.actor_of_token(uow, each.strip()).token.id)
+            for each in texts
+        ]
+        lives = [each.expires - each.created if each.expires else None for each in made]
+    assert lives == [timedelta(days=365), timedelta(days=7), None]
+    for mistake in ("soon", "0d", "0", "-1d"):
+        wrong = run(*make[:-1], f"--expires-in={mistake}")
+        assert (wrong.returncode, wrong.stdout) == (2, ""), mistake

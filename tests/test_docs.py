@@ -3,6 +3,7 @@
 import re
 import tomllib
 from collections.abc import Iterator
+from datetime import timedelta
 from pathlib import Path
 
 import click
@@ -11,6 +12,9 @@ from packaging.requirements import Requirement
 
 from bench.report import SIDE_BY_SIDE, TABLES, filled
 from greenroom.cli import greenroom
+from greenroom.distributions import expectations
+from greenroom.distributions.review import SEVERITY, Code
+from greenroom.registry.attempt_limits import LIMITS, Limit
 from greenroom.registry.audit import Kind
 from greenroom.settings import Settings, load_settings
 from greenroom.settings_sources import CONFIG, variable
@@ -129,3 +133,56 @@ def test_the_page_of_the_audit_log_has_every_act_in_the_words_of_the_pages() -> 
 
     listed = re.findall(r"^\| `([a-z-]+)` \| ([^|]+) \|$", page, re.MULTILINE)
     assert listed[1:] == [(kind.value, kind.sentence) for kind in Kind]
+
+
+SECURITY = (CHECKOUT / "docs" / "security.md").read_text()
+
+
+def test_every_test_that_the_page_of_security_names_is_there() -> None:
+    named = re.findall(r"`(tests/[\w/]+\.py)::(\w+)`", SECURITY)
+    assert len(named) > 40
+    assert SECURITY.count("tests/") == len(named)
+    missing = [
+        f"{path}::{test}"
+        for path, test in named
+        if f"\ndef {test}(" not in (CHECKOUT / path).read_text()
+    ]
+    assert missing == []
+    # Every item of a cheat sheet has its test.
+    items = re.findall(r"^\| (?!item|what|---)(.*) \|$", SECURITY, re.MULTILINE)
+    assert [line for line in items if line.count("|") == 2 and "::" not in line] == []
+
+
+def test_the_page_of_security_has_the_limits_that_hold() -> None:
+    def words(limit: Limit | None) -> str:
+        if limit is None:
+            return ""
+        within = "an hour" if limit.within == timedelta(hours=1) else "5 minutes"
+        return f"{limit.most:,} in {within}"
+
+    rows = [
+        [cell.strip() for cell in line.split("|")[2:-1]]
+        for line in SECURITY.splitlines()
+        if line.startswith("|") and line.count("|") == 7
+    ]
+    held = [
+        [words(each) for each in (it.here, it.address, it.site, it.account, it.device)]
+        for it in LIMITS.values()
+    ]
+    assert rows[2:] == held
+
+
+REVIEW = (CHECKOUT / "docs" / "review.md").read_text()
+
+
+def test_the_guide_has_every_finding_with_its_severity() -> None:
+    rows = re.findall(r"^\| `([a-z-]+)` \| (\w+) \| .{10,} \|$", REVIEW, re.MULTILINE)
+
+    assert dict(rows) == {code.value: SEVERITY[code].name.lower() for code in Code}
+
+
+def test_what_the_guide_expects_is_understood() -> None:
+    block = re.search(r"```\n(sdist\n.*?)```", REVIEW, re.DOTALL)
+    assert block is not None
+
+    assert len(expectations.parse(block[1])) == len(block[1].splitlines())

@@ -4,7 +4,6 @@ import errno
 import os
 import re
 import shutil
-import subprocess
 import tempfile
 from collections.abc import Iterator
 from contextlib import suppress
@@ -31,7 +30,7 @@ from greenroom.registry.upload_sessions import Place
 from greenroom.services import open_services
 from greenroom.settings import Settings
 from greenroom.storage import StorageUnavailable
-from tests import factories
+from tests import factories, processes
 from tests.artifacts import make_wheel
 from tests.conftest import SECRET_KEY, FakeClock
 from tests.serving import command, plain_environment
@@ -110,7 +109,7 @@ class Imagined:
 
 
 def mount(*arguments: str) -> bool:
-    return subprocess.run(["mount", *arguments], capture_output=True).returncode == 0
+    return processes.run(["mount", *arguments]).returncode == 0
 
 
 @pytest.fixture
@@ -122,7 +121,7 @@ def disk(tmp_path: Path) -> Iterator[Disk]:
         try:
             yield Mounted(folder)
         finally:
-            subprocess.run(["umount", "--lazy", str(folder)], check=True)
+            processes.run(["umount", "--lazy", str(folder)], check=True)
         return
     with pytest.MonkeyPatch.context() as patch:
         yield Imagined(folder, patch)

@@ -1,6 +1,5 @@
 """The wheel of this project has everything in it, and runs where there is no checkout."""
 
-import subprocess
 import sys
 import zipfile
 from pathlib import Path
@@ -8,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from greenroom.web.pages.help import markdown
+from tests import processes
 from tests.serving import plain_environment, serving
 
 CHECKOUT = Path(__file__).resolve().parent.parent
@@ -17,12 +17,11 @@ CHECKOUT = Path(__file__).resolve().parent.parent
 def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The project, built as for a release."""
     folder = tmp_path_factory.mktemp("wheel")
-    subprocess.run(
+    processes.run(
         [sys.executable, "-m", "build", "--wheel", "--no-isolation", "--outdir", str(folder)],
         cwd=CHECKOUT,
         env=plain_environment(folder / "home"),
         check=True,
-        capture_output=True,
     )
     [built] = folder.glob("*.whl")
     return built

@@ -274,6 +274,17 @@ def test_a_secret_is_read_from_a_file(tmp_path: Path) -> None:
         ('secret_key = "hunter2"', "secret_key in CONFIG is not understood: it accepts at least"),
         ('database_url = "mysql://u:hunter2@x/y"', "GREENROOM_DATABASE_URL is not understood"),
         ("purge_url = 'ftp://u:hunter2@x'", "purge_url in CONFIG is not understood: it accepts an"),
+        ("mail_url = 'http://u:hunter2@x'", "mail_url in CONFIG is not understood: it accepts"),
+        (
+            "mail_url = 'smtp://u@x'",
+            "mail_url in CONFIG is not understood: it accepts smtp://user:",
+        ),
+        ("mail_url = 'smtp://x:99999'", "mail_url in CONFIG is not understood"),
+        ("mail_url = 'smtp://x?tls=off'", "mail_url in CONFIG is not understood"),
+        ("mail_url = 'smtp://x'", "also takes GREENROOM_MAIL_FROM and GREENROOM_URL: mail says"),
+        ("mail_url = 'smtp://x'\nmail_from = 'a@b'", "also takes GREENROOM_URL: mail says who"),
+        ("mail_from = 'Index <a@b.example>, c@d.example'", "it accepts an address, such as"),
+        ("mail_from = 'a@b.example\\nBcc: c@d.example'", "it accepts an address, such as"),
         ('secret_key_file = "/nowhere"', "secret_key_file in CONFIG is /nowhere, which cannot be"),
         ('secret_key = "x"\nsecret_key_file = "y"', "are both set in CONFIG: leave one of them."),
         ("policy = \n", "GREENROOM_CONFIG is CONFIG, which is no TOML: Invalid value (at line 1,"),
@@ -347,6 +358,9 @@ def test_what_holds_is_shown_with_its_place_and_without_secrets(tmp_path: Path) 
         purge_token = "hunter2"
         review_command = "/opt/review --token=hunter2"
         purge_url = "https://ada:hunt@hunter2@cache.example/purge"
+        mail_url = "smtp://ada:hunt@hunter2@mail.example:587"
+        mail_from = "Greenroom <greenroom@index.example>"
+        url = "https://index.example"
         trusted_proxies = ["10.0.0.0/8", "192.0.2.1"]
         max_file_size = "1536MiB"
         """,
@@ -372,11 +386,12 @@ def test_what_holds_is_shown_with_its_place_and_without_secrets(tmp_path: Path) 
         config,
     )
     assert shown["GREENROOM_PURGE_URL"] == ("https://ada:***@cache.example/purge", config)
+    assert shown["GREENROOM_MAIL_URL"] == ("smtp://ada:***@mail.example:587", config)
     assert shown["GREENROOM_STORAGE_URL"] == ("/srv/index/files", "default")
     assert shown["GREENROOM_TRUSTED_PROXIES"] == ("10.0.0.0/8, 192.0.2.1/32", config)
     assert shown["GREENROOM_MAX_FILE_SIZE"] == ("1536MiB", config)
     assert shown["GREENROOM_MAX_TOTAL_SIZE"] == ("none", "default")
-    assert shown["GREENROOM_URL"] == ("from the request", "default")
+    assert shown["GREENROOM_AUDIT_DAYS"] == ("for ever", "default")
     assert shown.keys() == {f"GREENROOM_{field.upper()}" for field in Settings.model_fields}
 
 
@@ -391,3 +406,80 @@ def test_what_holds_is_shown_with_its_place_and_without_secrets(tmp_path: Path) 
 )
 def test_how_long_old_answers_are_sent(environ: dict[str, str], seconds: int) -> None:
     assert load_settings(environ).stale_answers == seconds
+
+
+ISSUERS = (
+    "github, gitlab=https://git.example:8443/lab, gitea=https://forge.example/api/actions,"
+    " kite=https://kite.example organization pipeline keys=keys.example keys=10.0.0.1:8443"
+)
+
+
+def test_whose_id_tokens_are_taken() -> None:
+    settings = load_settings(
+        {"GREENROOM_TRUSTED_ISSUERS": ISSUERS, "GREENROOM_URL": "https://index.example:8443/pypi"}
+    )
+    github, gitlab, gitea, kite = settings.trusted_issuers
+    assert (github.service, github.url) == ("github", "https://token.actions.githubusercontent.com")
+    assert (gitlab.service, gitlab.url) == ("gitlab", "https://git.example:8443/lab")
+    assert (gitea.name, gitea.service) == ("gitea", "forgejo")
+    assert (kite.service, kite.claims) == ("other", ("organization", "pipeline"))
+    assert kite.issuer.hosts == {"keys.example", "10.0.0.1:8443"}
+    assert settings.audience == "index.example:8443/pypi"
+    shown = next(
+        each.value
+        for each in shown_settings(
+            {"GREENROOM_TRUSTED_ISSUERS": ISSUERS, "GREENROOM_URL": "https://index.example"}
+        )
+        if each.name == "GREENROOM_TRUSTED_ISSUERS"
+    )
+    again = load_settings(
+        {"GREENROOM_TRUSTED_ISSUERS": shown, "GREENROOM_URL": "https://index.example"}
+    )
+    assert again.trusted_issuers == settings.trusted_issuers
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "gitea",
+        "forgejo",
+        "kite=https://kite.example",
+        "kite=http://kite.example claim",
+        "kite=kite.example claim",
+        "kite claim",
+        "=https://kite.example claim",
+        "Kite=https://kite.example claim",
+        "kite=https://kite.example?a=b claim",
+        "kite=https://user:secret@kite.example claim",
+        "kite=https://kite.example claim claim",
+        "kite=https://kite.example cl*im",
+        "kite=https://kite.example claim keys=",
+        "kite=https://kite.example claim keys=https://keys.example",
+        "github claim",
+        "github, github",
+        "github, gh=https://token.actions.githubusercontent.com claim",
+        "gitlab, gitlab=https://git.example",
+    ],
+)
+def test_issuers_that_are_none(text: str) -> None:
+    with pytest.raises(BadSettings, match="it accepts github, gitlab, forgejo=https") as caught:
+        load_settings({"GREENROOM_TRUSTED_ISSUERS": text, "GREENROOM_URL": "https://index.example"})
+    assert "GREENROOM_TRUSTED_ISSUERS" in str(caught.value)
+
+
+def test_id_tokens_have_to_be_for_an_address() -> None:
+    with pytest.raises(BadSettings, match="GREENROOM_URL is not: set it to the public address"):
+        load_settings({"GREENROOM_TRUSTED_ISSUERS": "github"})
+    assert load_settings({"GREENROOM_URL": "https://index.example"}).audience is None
+    assert load_settings({"GREENROOM_TRUSTED_ISSUERS": " , "}).trusted_issuers == ()
+
+
+def test_issuers_in_a_file(tmp_path: Path) -> None:
+    config = tmp_path / "greenroom.toml"
+    config.write_text('url = "https://index.example"\ntrusted_issuers = ["github", "gitlab"]\n')
+    settings = load_settings({"GREENROOM_CONFIG": str(config)})
+    assert [each.name for each in settings.trusted_issuers] == ["github", "gitlab"]
+    for wrong in ("5", "[5]", '["github claim"]', "true"):
+        config.write_text(f'url = "https://index.example"\ntrusted_issuers = {wrong}\n')
+        with pytest.raises(BadSettings, match="it accepts github, gitlab"):
+            load_settings({"GREENROOM_CONFIG": str(config)})

@@ -1,6 +1,8 @@
-"""Which transactions are open, by thread."""
+"""Which transactions are open, by thread; and what a database is sent."""
 
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import partial
 
 from sqlalchemy import event
@@ -24,3 +26,16 @@ class Transactions:
         """How many there are."""
         count: int = getattr(self._local, "open", 0)
         return count
+
+
+@contextmanager
+def statements_of(database: Database) -> Iterator[list[str]]:
+    """The statements that the database is sent meanwhile."""
+    statements: list[str] = []
+
+    def note(*arguments: object) -> None:
+        statements.append(str(arguments[2]))
+
+    event.listen(database.engine, "before_cursor_execute", note)
+    yield statements
+    event.remove(database.engine, "before_cursor_execute", note)

@@ -2,20 +2,24 @@
 
 import threading
 import time
+from collections.abc import Mapping
+from types import MappingProxyType
 
 import sqlalchemy.exc
 import structlog
 
+from greenroom.models.base import JSONObject
 from greenroom.outages import outage_of
 from greenroom.purge_client import PurgeFailed
 from greenroom.registry import job_handlers, jobs, reviews
-from greenroom.registry.job_handlers import HANDLERS
-from greenroom.registry.jobs import Taken
+from greenroom.registry.job_handlers import Handler
+from greenroom.registry.jobs import Kind, Taken
 from greenroom.registry.storage_identity import ForeignStorage
 from greenroom.registry.trash import TooMuchAtOnce
 from greenroom.registry.unit_of_work import Origin, Services
 from greenroom.services import open_services
 from greenroom.settings import Settings
+from greenroom.smtp_client import MailFailed
 from greenroom.storage import BlobMissing, StorageUnavailable
 
 LOOK_EVERY = 1.0
@@ -25,9 +29,36 @@ PARTING = 1.5
 """What is in flight at the end may take so long; all in seconds."""
 
 # What may go wrong without anything being wrong with the program.
-_OUTAGES = (PurgeFailed, StorageUnavailable, BlobMissing, ForeignStorage, TooMuchAtOnce, OSError)
+_OUTAGES = (
+    *(PurgeFailed, MailFailed, StorageUnavailable, BlobMissing, ForeignStorage, TooMuchAtOnce),
+    OSError,
+)
 
 log = structlog.get_logger("greenroom.jobs")
+
+
+def _mail(services: Services, payload: JSONObject) -> None:
+    """Send a message. What makes it is imported when there is one."""
+    from greenroom.mailing import sending
+
+    sending.send(services, payload)
+
+
+def _webhook(services: Services, payload: JSONObject) -> None:
+    """Send to a receiver what waits for it. What that takes is imported when there is one."""
+    from greenroom.webhooks import sending
+
+    sending.send(services, payload)
+
+
+HANDLERS: Mapping[str, Handler] = MappingProxyType(
+    {**job_handlers.HANDLERS, Kind.MAIL: _mail, Kind.WEBHOOK: _webhook}
+)
+"""What is done for each kind of job: what the registry does, and what only entry points can."""
+
+LANES: Mapping[str, int] = MappingProxyType({Kind.WEBHOOK: 8})
+"""How many jobs of a kind a process does at once, where it is more than one: those that wait for
+others, each for somebody else."""
 
 
 def work(settings: Settings, stop: threading.Event) -> None:
@@ -76,13 +107,15 @@ def _reason(error: Exception) -> str:
 class Worker:
     """Looks every second for what is due, and does it in a thread for each kind.
 
-    So a process does one job of a kind at once, and what takes long holds up no other kind.
+    So a process does one job of a kind at once, but of those that have more lanes, and what takes
+    long holds up no other kind. A further lane is opened when a job is due that the others have
+    left for a second.
     """
 
     def __init__(self, services: Services) -> None:
         self._services = services
-        self._threads: dict[str, threading.Thread] = {}
-        self._running: dict[str, Taken] = {}
+        self._threads: dict[tuple[str, int], threading.Thread] = {}
+        self._running: dict[tuple[str, int], Taken] = {}
         self._renewed = self._scheduled = float("-inf")
 
     def run(self, stop: threading.Event) -> None:
@@ -117,25 +150,30 @@ class Worker:
                 jobs.renew(self._services, taken)
             self._renewed = now
         for kind in jobs.due_kinds(self._services) & HANDLERS.keys():
-            thread = self._threads.get(kind)
-            if thread is None or not thread.is_alive():
+            lanes = ((kind, lane) for lane in range(LANES.get(kind, 1)))
+            free = next((each for each in lanes if not self._is_busy(each)), None)
+            if free is not None:
                 thread = threading.Thread(
-                    target=self._work_off, args=(kind, stop), name=f"job {kind}", daemon=True
+                    target=self._work_off, args=(*free, stop), name=f"job {kind}", daemon=True
                 )
-                self._threads[kind] = thread
+                self._threads[free] = thread
                 thread.start()
 
-    def _work_off(self, kind: str, stop: threading.Event) -> None:
+    def _is_busy(self, lane: tuple[str, int]) -> bool:
+        thread = self._threads.get(lane)
+        return thread is not None and thread.is_alive()
+
+    def _work_off(self, kind: str, lane: int, stop: threading.Event) -> None:
         """Do all jobs of a kind that are due, one after the other."""
         try:
             while not stop.is_set():
                 taken = jobs.take(self._services, [kind])
                 if taken is None:
                     return
-                self._running[kind] = taken
+                self._running[kind, lane] = taken
                 try:
                     do(self._services, taken)
                 finally:
-                    del self._running[kind]
+                    del self._running[kind, lane]
         except (sqlalchemy.exc.SQLAlchemyError, OSError) as error:
             log.warning("a job is left to be taken again", kind=kind, reason=_reason(error))

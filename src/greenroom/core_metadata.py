@@ -160,12 +160,12 @@ def of_release(sdist: CoreMetadata | None, wheels: Sequence[CoreMetadata]) -> Co
     by_wheels: dict[str, object] = {}
     for wheel in wheels:
         by_wheels = wheel.to_json() | by_wheels
-    vouched_for = _vouched_for(sdist) if sdist is not None else frozenset()
-    not_vouched_for = {name: value for name, value in by_wheels.items() if name not in vouched_for}
+    vouched = vouched_for(sdist) if sdist is not None else frozenset()
+    not_vouched_for = {name: value for name, value in by_wheels.items() if name not in vouched}
     return CoreMetadata.from_json(by_sdist | not_vouched_for)
 
 
-def _vouched_for(sdist: CoreMetadata) -> frozenset[str]:
+def vouched_for(sdist: CoreMetadata) -> frozenset[str]:
     """The fields that are the same in every wheel that is built of it."""
     version = tuple(int(part) for part in sdist.metadata_version.split(".") if part.isdecimal())
     if version < _VOUCHED_SINCE:

@@ -9,8 +9,8 @@ begins, so that it can never fail half-way because another writer was faster.
 import hashlib
 import os
 import sqlite3
-from collections.abc import Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVarTuple, overload
@@ -28,7 +28,7 @@ from sqlalchemy import (
     text,
 )
 from sqlalchemy.orm import Session, sessionmaker
-from sqlalchemy.pool import ConnectionPoolEntry
+from sqlalchemy.pool import ConnectionPoolEntry, PoolProxiedConnection
 from sqlalchemy.sql.selectable import TypedReturnsRows
 
 from greenroom import paths
@@ -42,6 +42,7 @@ Parameters = Mapping[str, object] | Sequence[Mapping[str, object]] | None
 """Of a statement: once, or for each time that it is executed."""
 
 _BUSY_TIMEOUT_MS = 60_000
+_IMPATIENCE_MS = 50
 _KEPT_OPEN = 8
 _MOST_OPEN = 24  # more than a process has threads that answer requests
 MOST_CONNECTIONS = _MOST_OPEN + 8
@@ -56,6 +57,7 @@ _PATIENCE: dict[str, str | int] = {
     "tcp_user_timeout": 30_000,
 }
 _WRITES = "greenroom_writes"
+_IS_IMPATIENT = "greenroom_is_impatient"
 # Where alembic writes down what it has done.
 _VERSIONS = sqlalchemy.table("alembic_version", sqlalchemy.column("version_num", sqlalchemy.String))
 # Which settings there are depends on the version.
@@ -63,6 +65,9 @@ _LIMITS = text(
     "SELECT name, setting::int AS setting FROM pg_settings WHERE name IN "
     "('max_connections', 'superuser_reserved_connections', 'reserved_connections')"
 )
+
+
+_DO_NOT_WAIT = text(f"SET LOCAL lock_timeout = {_IMPATIENCE_MS}")
 
 
 class UnusableDatabase(Exception):
@@ -93,6 +98,20 @@ class Database:
         self.writing: sessionmaker[Session] = sessionmaker(
             self.engine.execution_options(**{_WRITES: True})
         )
+        self._writing_at_once = sessionmaker(
+            self.engine.execution_options(**{_WRITES: True, _IS_IMPATIENT: True})
+        )
+
+    @contextmanager
+    def writing_at_once(self) -> Iterator[Session]:
+        """A session that may write, and waits for nobody who does: for what may be left undone.
+
+        Where a lock is not free, it fails as it does when it has waited for long.
+        """
+        with self._writing_at_once() as session:
+            if not self.is_sqlite:
+                session.execute(_DO_NOT_WAIT)
+            yield session
 
     def upgrade(self) -> None:
         """Bring the schema to the newest revision; nothing is written where it is there already.
@@ -144,6 +163,16 @@ class Database:
             f"workers of the index may need {needed} ({MOST_CONNECTIONS} each): raise its "
             "max_connections, or start fewer workers."
         )
+
+    def connection_apart(self) -> PoolProxiedConnection:
+        """A connection of the driver's that is kept: in no pool, in no transaction, for reading."""
+        connection = self.engine.raw_connection()
+        connection.detach()
+        if not self.is_sqlite:
+            connection.dbapi_connection.set_session(  # type: ignore[union-attr]
+                autocommit=True, readonly=True
+            )
+        return connection
 
     def file_identity(self) -> tuple[int, int] | None:
         """Which file SQLite's database is now: another one when it was replaced meanwhile.
@@ -219,6 +248,11 @@ def run(
     """
     session.flush()
     return session.connection().execute(statement, parameters)
+
+
+def may_write(session: Session) -> bool:
+    """Whether it is a session of the kind that may write."""
+    return bool(session.get_bind().get_execution_options().get(_WRITES))
 
 
 def lock(session: Session, *names: str) -> None:
@@ -323,5 +357,12 @@ def _prepare_sqlite(connection: object, _entry: ConnectionPoolEntry) -> None:
 
 
 def _begin_sqlite(connection: Connection) -> None:
-    writes = connection.get_execution_options().get(_WRITES)
-    connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+    options = connection.get_execution_options()
+    if not options.get(_IS_IMPATIENT):
+        connection.exec_driver_sql("BEGIN IMMEDIATE" if options.get(_WRITES) else "BEGIN")
+        return
+    connection.exec_driver_sql(f"PRAGMA busy_timeout = {_IMPATIENCE_MS}")
+    try:
+        connection.exec_driver_sql("BEGIN IMMEDIATE")
+    finally:
+        connection.exec_driver_sql(f"PRAGMA busy_timeout = {_BUSY_TIMEOUT_MS}")

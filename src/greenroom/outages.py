@@ -7,12 +7,14 @@ line, and over by itself when its cause is.
 import errno
 import re
 import sqlite3
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
 import sqlalchemy.exc
 
+from greenroom.openid.errors import IssuerUnavailable
 from greenroom.storage import StorageFull, StorageUnavailable
 
 
@@ -23,6 +25,7 @@ class Part(StrEnum):
     STORAGE = "storage"
     DISK = "disk"
     MACHINE = "machine"
+    ISSUER = "issuer"
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,12 +148,25 @@ _ERRNO: dict[int, Judge] = {
 }
 
 
+@contextmanager
+def outages_passed_over() -> Iterator[None]:
+    """Where what is done may be left undone: an outage ends it, and nobody is told."""
+    try:
+        yield
+    except Exception as error:
+        if outage_of(error) is None:
+            raise
+
+
 def outage_of(error: BaseException) -> Outage | None:
     """What is out of order, where that is why something failed; None: it is a bug, or a refusal."""
     if isinstance(error, StorageFull):
         return Outage(Part.STORAGE, FULL, str(error), 300, is_full=True)
     if isinstance(error, StorageUnavailable):
         return _of_storage(error)
+    if isinstance(error, IssuerUnavailable):
+        wait = int(error.retry_after.total_seconds())
+        return Outage(Part.ISSUER, str(error), error.reason, wait)
     if isinstance(error, sqlalchemy.exc.DBAPIError):
         return _of_driver(error.orig) if error.orig is not None else None
     if isinstance(error, sqlalchemy.exc.TimeoutError):

@@ -17,6 +17,7 @@ _IN_DRAFT = re.compile(rf"(/+draft/+[A-Za-z0-9]{{{SHOWN}}})[A-Za-z0-9]+", re.IGN
 # Words written together, as the names of exceptions are; no random text looks like that.
 _CAMEL_CASE = re.compile(r"(?:[A-Z][a-z]{2,}|[A-Z]{2,4}(?=[A-Z][a-z]))+")
 _TOKEN = re.compile(r"\b(gr_[A-Za-z0-9]{8})[A-Za-z0-9]+")
+_SIGNING = re.compile(r"\b(whsec_)[A-Za-z0-9+/=]+")
 _CREDENTIALS = re.compile(r"\b(Basic|Bearer)\s+[A-Za-z0-9+/=._~-]{8,}", re.IGNORECASE)
 _USER_OF_URL = re.compile(r"(\w://)[^\s/@\"'<>]*@")
 _QUERY_OF_URL = re.compile(r"(\b\w+://[^\s?\"'<>]*\?)[^\s\"'<>]+")
@@ -35,6 +36,7 @@ def text(line: str) -> str:
     if "@" in line:
         line = _EMAIL.sub(r"…@\1", _USER_OF_URL.sub(r"\1…@", line))
     line = _TOKEN.sub(r"\1…", line)
+    line = _SIGNING.sub(r"\1…", line) if "whsec_" in line else line
     line = _CREDENTIALS.sub(r"\1 …", line)
     line = _IN_DRAFT.sub(r"\1…", _QUERY_OF_URL.sub(r"\1…", line))
     return _RUN.sub(_cut_random, line)

@@ -1,6 +1,7 @@
 """What the server and the application tell each other of a request, in its WSGI environment."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 
 REQUEST_ID = "greenroom.request_id"
 """By which name the request stands in the log: the server gives it."""
@@ -13,3 +14,56 @@ def request_id(environ: Mapping[str, object]) -> str | None:
     """By which name the request stands in the log; None where no server of ours has read it."""
     found = environ.get(REQUEST_ID)
     return found if isinstance(found, str) else None
+
+
+WAITED = "greenroom.waited"
+"""How a request has waited so far: :class:`Waited`. There only where the server can let it wait."""
+
+WAIT = "greenroom.wait"
+"""Where the application sets it, the answer is not sent, and asked for again: :class:`Wait`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Waited:
+    """How a request has waited so far.
+
+    Attributes:
+        topic: what it has waited for; None where the application is asked for the first time.
+        since: what the application has said then of how that stood.
+        left: for how many seconds it may wait on.
+    """
+
+    topic: str | None = None
+    since: str = ""
+    left: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Wait:
+    """That the application is to be asked again: when something changes, and in time anyway.
+
+    Attributes:
+        topic: what is waited for.
+        mark: how that stands now; it has changed when it has another one.
+        since: what the application wants to be told when it is asked again.
+        left: for how many seconds the request may wait, all in all.
+        pause: for how many it may wait before the application is asked again.
+    """
+
+    topic: str
+    mark: str
+    since: str
+    left: float
+    pause: float
+
+
+def waited(environ: Mapping[str, object]) -> Waited | None:
+    """How the request has waited; None where no server of ours can let it wait."""
+    found = environ.get(WAITED)
+    return found if isinstance(found, Waited) else None
+
+
+def wait(environ: Mapping[str, object]) -> Wait | None:
+    """What the request is to wait for; None where it is answered."""
+    found = environ.get(WAIT)
+    return found if isinstance(found, Wait) else None

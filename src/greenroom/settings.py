@@ -18,10 +18,12 @@ from datetime import timedelta
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
 from typing import Annotated, Literal, Self
+from urllib.parse import urlsplit
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
-from greenroom import settings_sources
+from greenroom import settings_sources, trusted_issuers
+from greenroom.openid.issuers import is_issuer
 from greenroom.settings_sources import BadSettings, Given, variable
 
 PRIVATE_FOLDER = 0o700
@@ -92,6 +94,83 @@ def _parts(value: object) -> object:
     return tuple(value.replace(",", " ").split()) if isinstance(value, str) else value
 
 
+def _issuers(value: object) -> object:
+    entries = value.split(",") if isinstance(value, str) else value
+    if not isinstance(entries, list) or not all(isinstance(entry, str) for entry in entries):
+        return value
+    return trusted_issuers.parse_all(entries)
+
+
+def _listed(value: object) -> object:
+    """What is separated by commas alone, where it is text: it may have spaces in it."""
+    if not isinstance(value, str):
+        return value
+    return tuple(part.strip() for part in value.split(",") if part.strip())
+
+
+_TEAM = re.compile(r"[A-Za-z0-9]([A-Za-z0-9._-]{0,48}[A-Za-z0-9])?", re.ASCII)
+_TEAMS_OF_GROUPS = "groups with the teams of their members: group=team, other group=team2"
+
+
+def _teams_of_groups(value: object) -> object:
+    parts = _listed(value)
+    if not isinstance(parts, tuple | list) or not all(isinstance(part, str) for part in parts):
+        return value
+    # A group may have such a sign in its name, as those of directories have; a team has none.
+    split = [part.rpartition("=") for part in parts]
+    pairs = [(group.strip(), team.strip()) for group, _, team in split]
+    if not all(group and _TEAM.fullmatch(team) for group, team in pairs):
+        raise ValueError(_TEAMS_OF_GROUPS)
+    return tuple(f"{group}={team}" for group, team in pairs)
+
+
+def _issuer_url(value: object) -> object:
+    if isinstance(value, str) and not is_issuer(value):
+        raise ValueError("an https URL without query, as the issuer calls itself")
+    return value
+
+
+_MAIL_URL = (
+    "smtp://user:password@host:587, smtps://user:password@host, or smtp+plain://host where nobody "
+    "can listen on the way"
+)
+
+
+def _mail_url(value: object) -> object:
+    if not isinstance(value, str):
+        return value
+    url = urlsplit(value)
+    is_whole = url.scheme in ("smtp", "smtps", "smtp+plain") and url.hostname and url.port != 0
+    has_more = url.path not in ("", "/") or url.query or url.fragment
+    if not is_whole or has_more or (url.username is None) != (url.password is None):
+        raise ValueError(_MAIL_URL)  # and so does a port that is none
+    return value
+
+
+_LONGEST_ADDRESS = 254  # RFC 5321, 4.5.3.1.3, and its erratum 1690
+_SENDER = re.compile(r"(?:[A-Za-z0-9 ._-]+<(?P<named>[^<>]+)>|(?P<bare>[^<>]+))", re.ASCII)
+_ADDRESS = re.compile(
+    r"[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]{1,64}@[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)*", re.ASCII
+)
+
+
+def is_mail_address(text: str) -> bool:
+    """Whether mail can be sent to it: ASCII, without comments or quotes (of RFC 5321's mailboxes).
+
+    A domain with other letters has a form of ASCII letters as well, which begins with ``xn--``.
+    """
+    return len(text) <= _LONGEST_ADDRESS and _ADDRESS.fullmatch(text) is not None
+
+
+def _sender(value: object) -> object:
+    if not isinstance(value, str):
+        return value
+    found = _SENDER.fullmatch(value.strip())
+    if found is None or not is_mail_address(found["named"] or found["bare"]):
+        raise ValueError("an address, such as Greenroom <greenroom@index.example>")
+    return value.strip()
+
+
 def _base_url(value: object) -> object:
     if not isinstance(value, str):
         return value
@@ -107,7 +186,14 @@ Networks = Annotated[tuple[IPv4Network | IPv6Network, ...], BeforeValidator(_net
 ProjectName = Annotated[str, Field(pattern=r"^[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?$")]
 ProjectNames = Annotated[tuple[ProjectName, ...], BeforeValidator(_parts)]
 BaseUrl = Annotated[str, BeforeValidator(_base_url)]
+TrustedIssuers = Annotated[tuple[trusted_issuers.TrustedIssuer, ...], BeforeValidator(_issuers)]
+IssuerUrl = Annotated[str, BeforeValidator(_issuer_url)]
+Words = Annotated[tuple[str, ...], BeforeValidator(_parts)]
+Groups = Annotated[tuple[str, ...], BeforeValidator(_listed)]
+TeamsOfGroups = Annotated[tuple[str, ...], BeforeValidator(_teams_of_groups)]
 Command = Annotated[str, BeforeValidator(_command)]
+MailUrl = Annotated[str, BeforeValidator(_mail_url)]
+Sender = Annotated[str, BeforeValidator(_sender)]
 
 
 class Settings(BaseModel):
@@ -123,7 +209,14 @@ class Settings(BaseModel):
     url: BaseUrl | None = None
     secret_key: Annotated[str, Field(min_length=16)] | None = None
     registration: Literal["closed", "open"] = "closed"
+    session_idle: Duration = timedelta(days=14)
+    session_lifetime: Duration = timedelta(days=90)
+    require_second_factor: Literal["none", "administrators", "owners", "everybody"] = "none"
     policy: Literal["public", "private"] = "public"
+    read: Literal["public", "members", "projects"] = "public"
+    read_cache: Annotated[timedelta, BeforeValidator(_duration)] = timedelta(seconds=10)
+    draft_links: Literal["anyone", "members"] = "anyone"
+    auto_publish: Literal["true", "false"] = "true"
     max_file_size: Size = 2**30
     max_project_size: Size = 10 * 2**30
     max_total_size: Size | None = None
@@ -133,6 +226,21 @@ class Settings(BaseModel):
     new_projects_per_day: Count = 0
     uploads_per_hour: Count = 0
     trusted_proxies: Networks = ()
+    trusted_issuers: TrustedIssuers = ()
+    passwords: Literal["on", "off"] = "on"
+    oidc_issuer: IssuerUrl | None = None
+    oidc_client_id: str | None = None
+    oidc_client_secret: str | None = None
+    oidc_name: Annotated[str, Field(max_length=50)] | None = None
+    oidc_scopes: Words = ("profile", "email")
+    oidc_hosts: Words = ()
+    oidc_accounts: Literal["create", "linked"] = "create"
+    oidc_username_claim: str = "preferred_username"
+    oidc_groups_claim: str = "groups"
+    oidc_groups: Groups = ()
+    oidc_admin_groups: Groups = ()
+    oidc_teams: TeamsOfGroups = ()
+    trusted_user_header: Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9-]*$")] | None = None
     draft_lifetime: Duration = timedelta(days=14)
     draft_lifetime_max: Duration = timedelta(days=60)
     release_open_days: Annotated[int, Field(ge=0, le=36500)] = 14
@@ -140,6 +248,9 @@ class Settings(BaseModel):
     review_timeout: Duration = timedelta(minutes=10)
     purge_url: BaseUrl | None = None
     purge_token: str | None = None
+    webhook_networks: Networks = ()
+    mail_url: MailUrl | None = None
+    mail_from: Sender | None = None
     trash_days: Annotated[int, Field(ge=0, le=36500)] = 14
     stale_seconds: Annotated[int, Field(ge=0, le=86400)] | None = None
     downloads: Literal["on", "imported", "off"] = "on"
@@ -157,6 +268,83 @@ class Settings(BaseModel):
                 "it accepts at most that maximum."
             )
         return self
+
+    @model_validator(mode="after")
+    def _tokens_are_for_one_index(self) -> Self:
+        if self.trusted_issuers and self.url is None:
+            raise ValueError(
+                "GREENROOM_TRUSTED_ISSUERS is set and GREENROOM_URL is not: set it to the public "
+                "address, so that no ID token for another service is taken here."
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _single_sign_on_is_whole(self) -> Self:
+        if self.oidc_issuer is not None and (self.oidc_client_id is None or self.url is None):
+            raise ValueError(
+                "GREENROOM_OIDC_ISSUER is set: set GREENROOM_OIDC_CLIENT_ID, too, and "
+                "GREENROOM_URL to the public address, to which people come back when they have "
+                "signed in."
+            )
+        if self.trusted_user_header is not None and not self.trusted_proxies:
+            raise ValueError(
+                "GREENROOM_TRUSTED_USER_HEADER is set and GREENROOM_TRUSTED_PROXIES is not: "
+                "anybody could send that header; set the networks of the proxies that may."
+            )
+        if self.passwords == "off" and not (self.oidc_issuer or self.trusted_user_header):
+            raise ValueError(
+                "GREENROOM_PASSWORDS is off, and nobody could sign in: set GREENROOM_OIDC_ISSUER "
+                "or GREENROOM_TRUSTED_USER_HEADER first."
+            )
+        return self
+
+    @property
+    def takes_passwords(self) -> bool:
+        """Whether people sign in with a password of this index."""
+        return self.passwords == "on"
+
+    @property
+    def takes_registrations(self) -> bool:
+        """Whether anyone may have an account, with a password."""
+        return self.registration == "open" and self.takes_passwords
+
+    @property
+    def oidc_groups_of_teams(self) -> dict[str, frozenset[str]]:
+        """The groups whose members are in a team, by the name of the team in lower case."""
+        found: dict[str, frozenset[str]] = {}
+        for pair in self.oidc_teams:
+            group, _, team = pair.rpartition("=")
+            found[team.lower()] = found.get(team.lower(), frozenset()) | {group}
+        return found
+
+    @property
+    def oidc_label(self) -> str | None:
+        """What pages call the identity provider; None where there is none."""
+        if self.oidc_issuer is None:
+            return None
+        return self.oidc_name or self.oidc_issuer.partition("://")[2].partition("/")[0]
+
+    @model_validator(mode="after")
+    def _mail_has_what_it_needs(self) -> Self:
+        missing = [variable(each) for each in ("mail_from", "url") if getattr(self, each) is None]
+        if self.mail_url is not None and missing:
+            raise ValueError(
+                f"GREENROOM_MAIL_URL also takes {' and '.join(missing)}: mail says who sends it, "
+                "and has links to this index."
+            )
+        return self
+
+    @property
+    def audience(self) -> str | None:
+        """Whom ID tokens for trusted publishing are for; None where none are taken."""
+        if self.url is None or not self.trusted_issuers:
+            return None
+        return self.url.partition("://")[2]
+
+    @property
+    def publishes_directly(self) -> bool:
+        """Whether new projects publish what is uploaded, without a draft and without a person."""
+        return self.auto_publish == "true"
 
     @property
     def private(self) -> bool:
@@ -191,10 +379,13 @@ class Settings(BaseModel):
         return self.data.absolute() / "files"
 
 
-_SECRETS = frozenset({"secret_key", "purge_token", "metrics_token"})
-_URLS = frozenset({"database_url", "storage_url", "s3_endpoint", "s3_public_endpoint", "purge_url"})
+_SECRETS = frozenset({"oidc_client_secret", "secret_key", "purge_token", "metrics_token"})
+_URLS = frozenset(
+    {"database_url", "storage_url", "s3_endpoint", "s3_public_endpoint", "purge_url", "mail_url"}
+)
 # What holds where nothing is set, for settings whose default is not a value.
 _UNSET = {
+    "oidc_name": "the host of the issuer",
     "audit_days": "for ever",
     "url": "from the request",
     "secret_key": "made at the first start, kept in the data folder",
@@ -209,7 +400,25 @@ _ACCEPTS = {
     "s3_public_endpoint": "an http or https URL",
     "purge_token": "text",
     "registration": "closed or open",
+    "passwords": "on or off",
+    "oidc_issuer": "an https URL without query, as the issuer calls itself",
+    "oidc_client_id": "text",
+    "oidc_client_secret": "text",
+    "oidc_name": "text of at most 50 characters",
+    "oidc_scopes": "scopes, separated by commas",
+    "oidc_hosts": "hosts, separated by commas",
+    "oidc_accounts": "create or linked",
+    "oidc_username_claim": "the name of a claim",
+    "oidc_groups_claim": "the name of a claim",
+    "oidc_groups": "groups, separated by commas",
+    "oidc_admin_groups": "groups, separated by commas",
+    "oidc_teams": _TEAMS_OF_GROUPS,
+    "trusted_user_header": "the name of a header, such as X-Forwarded-User",
     "policy": "public or private",
+    "read": "public, members or projects",
+    "read_cache": "a whole number followed by s, m, h or d, such as 10s; 0s for not at all",
+    "draft_links": "anyone or members",
+    "auto_publish": "true or false",
     "log_format": "text or json",
     "access_log": "on, errors or off",
     "metrics_token": "at least 16 characters",
@@ -230,10 +439,17 @@ _ACCEPTS = {
     "max_user_size": "a whole number with an optional KiB, MiB, GiB or TiB, such as 50GiB",
     "draft_lifetime": "a whole number followed by s, m, h or d, such as 14d",
     "draft_lifetime_max": "a whole number followed by s, m, h or d, such as 60d",
+    "session_idle": "a whole number followed by s, m, h or d, such as 14d",
+    "session_lifetime": "a whole number followed by s, m, h or d, such as 90d",
+    "require_second_factor": "none, administrators, owners or everybody",
     "review_command": "a command with its arguments, quoted as in a shell",
     "review_timeout": "a whole number followed by s, m, h or d, such as 10m",
+    "trusted_issuers": trusted_issuers.FORM,
     "trusted_proxies": "networks such as 10.0.0.0/8, separated by commas",
     "url": "an http or https URL without query, such as https://index.example",
+    "webhook_networks": "networks such as 10.0.0.0/8, separated by commas",
+    "mail_url": _MAIL_URL,
+    "mail_from": "an address, such as Greenroom <greenroom@index.example>",
     "purge_url": "an http or https URL without query, such as https://cache.example/purge",
 }
 
@@ -294,7 +510,19 @@ def shown_settings(environ: Mapping[str, str] = os.environ) -> list[Shown]:
         BadSettings: as ``load_settings``.
     """
     given = settings_sources.given(Settings.model_fields, environ)
-    settings = _parsed(given)
+    return _all_shown(_parsed(given), given)
+
+
+def settings_that_hold(settings: Settings, environ: Mapping[str, str] = os.environ) -> list[Shown]:
+    """The same of settings that were loaded before, which hold whatever has changed since."""
+    try:
+        given = settings_sources.given(Settings.model_fields, environ)
+    except BadSettings:  # a file that is read at the start was changed, or is gone
+        given = {}
+    return _all_shown(settings, given)
+
+
+def _all_shown(settings: Settings, given: Mapping[str, settings_sources.Given]) -> list[Shown]:
     return [
         Shown(
             variable(field),

@@ -8,9 +8,18 @@ def seconds(moment: datetime) -> str:
     return f"{moment.isoformat('T', 'seconds')[:19]}Z"
 
 
+def milliseconds(moment: datetime) -> str:
+    """A moment in UTC, with three digits behind the point: ``2026-06-01T12:00:00.250Z``."""
+    return f"{moment.isoformat('T', 'milliseconds')[:23]}Z"
+
+
 def microseconds(moment: datetime) -> str:
     """A moment in UTC, with six digits behind the point: ``2026-06-01T12:00:00.250000Z``."""
     return f"{moment.isoformat('T', 'microseconds')[:26]}Z"
+
+
+FORM_FIELDS = ("%Y-%m-%dT%H:%M", "%Y-%m-%dT%H:%M:%S")
+"""How browsers send a moment that was typed into a form (HTML, ``datetime-local``)."""
 
 
 def compact(moment: datetime) -> str:

@@ -1,3 +1,6 @@
+from collections.abc import Callable
+from typing import Any
+
 from pyramid.registry import Registry
 from pyramid.response import Response
 from pyramid.session import Session
@@ -15,5 +18,7 @@ class Request(BaseRequest):
     subpath: tuple[str, ...]
     matched_route: object | None
     exception: Exception | None
+    def add_response_callback(self, callback: Callable[[Any, Response], None]) -> None: ...
+    def add_finished_callback(self, callback: Callable[[Request], None]) -> None: ...
     def resource_path(self, resource: object, *elements: str) -> str: ...
     def resource_url(self, resource: object, *elements: str, app_url: str | None = ...) -> str: ...

@@ -11,8 +11,8 @@ from playwright.sync_api import Browser, Page
 from tests.artifacts import make_sdist, make_wheel
 from tests.serving import Server, Servers, standing_servers
 
-_NAMES = ("chromium", "chromium-browser", "google-chrome")
-_QUIET = [
+NAMES = ("chromium", "chromium-browser", "google-chrome")
+QUIET = [
     "--disable-background-networking",
     "--disable-component-update",
     "--disable-quic",
@@ -26,10 +26,10 @@ _QUIET = [
 @pytest.fixture(scope="session")
 def browser_type_launch_args() -> dict[str, Any]:
     """The system's Chromium: no download of another one."""
-    found = next(filter(None, map(shutil.which, _NAMES)), None)
+    found = next(filter(None, map(shutil.which, NAMES)), None)
     if found is None:
         pytest.skip("Chromium is not installed.")
-    return {"executable_path": found, "args": _QUIET}
+    return {"executable_path": found, "args": QUIET}
 
 
 @pytest.fixture(scope="session")

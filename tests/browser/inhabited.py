@@ -1,12 +1,28 @@
 """An index after some months: projects with long descriptions, releases, drafts, people."""
 
 from dataclasses import dataclass
+from datetime import timedelta
 from functools import partial
 from pathlib import Path
 
-from greenroom.models import RoleName
-from greenroom.registry import drafts, publishing, yanking
+from greenroom.models import Draft, DraftInstallation, ReleaseSet, RoleName
+from greenroom.registry import (
+    approvals,
+    draft_checks,
+    draft_comments,
+    draft_contents,
+    drafts,
+    invitations,
+    publishing,
+    release_sets,
+    required_checks,
+    schedules,
+    yanking,
+)
+from greenroom.registry.draft_checks import Posted
 from greenroom.registry.permissions import Person
+from greenroom.registry.release_sets import Reference
+from greenroom.registry.unit_of_work import UnitOfWork
 from tests import factories
 from tests.artifacts import make_sdist, make_wheel
 from tests.serving import Server
@@ -14,6 +30,17 @@ from tests.serving import Server
 _DESCRIPTIONS = Path(__file__).with_name("descriptions")
 _PLATFORMS = ("manylinux_2_17_x86_64", "macosx_11_0_arm64", "win_amd64")
 _PYTHONS = ("cp312", "cp313", "cp314")
+_COMMENT = """\
+The wheel for **Windows** lacks `tides.dat`:
+
+- `import tidewatch` works
+- `tidewatch.now()` does not, see [the log](https://ci.example/4712)
+
+```python
+>>> tidewatch.now()
+FileNotFoundError: tides.dat
+```
+"""
 _ABOUT = [
     ("Keywords", "tides,harbour,ocean"),
     ("Author-email", "Ada <ada@index.example>"),
@@ -31,10 +58,13 @@ _ABOUT = [
 
 @dataclass(frozen=True)
 class Inhabited:
-    """Where to look: the addresses of drafts, open and ended."""
+    """Where to look: the addresses of drafts and of release sets, open and ended."""
 
     open: str
     discarded: str
+    set: str
+    set_key: str
+    ended_set: str
 
 
 def settle(server: Server, folder: Path) -> Inhabited:
@@ -50,6 +80,12 @@ def settle(server: Server, folder: Path) -> Inhabited:
         tidewatch = factories.release(uow, ada, *_files(folder, "1.0", few=True))
         factories.release(uow, ada, *_files(folder, "1.1"))
         factories.add_role(uow, tidewatch, grace, RoleName.MAINTAINER)
+        wool = factories.make_team(uow, user, "wool", grace, works_on=tidewatch)
+        kim = Person(factories.make_user(uow, "kim"))
+        invitations.invite_to_team(uow, ada, wool, "kim", owner=False)
+        invitations.invite(uow, ada, tidewatch, "kim", RoleName.OWNER)
+        yarn = factories.make_team(uow, kim.user, "yarn")
+        invitations.invite_to_team(uow, kim, yarn, "ada", owner=False)
         yanking.yank_release(uow, ada, tidewatch, "1.0", "Wrong constants for Helgoland.")
         lighthouse = make_sdist(
             folder, "lighthouse", "0.9", summary="Characters of lights",
@@ -63,12 +99,46 @@ def settle(server: Server, folder: Path) -> Inhabited:
         drafts.discard(uow, ada, discarded)
         published = factories.stage(uow, ada, make_wheel(folder, "plain", "1.1"))
         publishing.publish(uow, ada, published)
-        factories.stage(uow, ada, make_wheel(folder, "buoy", "0.1"))
+        buoy = factories.stage(uow, ada, make_wheel(folder, "buoy", "0.1"))
         staged = factories.stage(uow, ada, *_files(folder, "2.0"))
+        digest = draft_contents.digest_of(staged, drafts.files(uow.db, staged))
+        approvals.approve(uow, factories.present(uow, grace), staged, digest)
+        schedules.schedule(uow, ada, staged, uow.now + timedelta(days=2), digest)
         factories.announce(
             uow, ada, staged, make_wheel(folder, "tidewatch", "2.0", tag="cp310-cp310-win32")
         )
-        return Inhabited(staged.slug, discarded.slug)
+        required_checks.change(uow, ada, tidewatch, ["tests", "tried by hand"])
+        for posted in (
+            Posted("tests", "passed", "https://ci.example/4711", "1,204 tests in 3 minutes"),
+            Posted("tests", "failed", "https://ci.example/4712", "2 of 1,204 tests"),
+            Posted("lint", "pending"),
+            Posted("docs", "passed", "", "Built without warnings.\nNo link is broken."),
+        ):
+            draft_checks.post(uow, ada, staged, posted)
+        factories.comment(uow, ada, staged, _COMMENT)
+        gone = factories.comment(uow, Person(grace), staged, "Never mind.")
+        draft_comments.remove(uow, Person(grace), staged, gone)
+        for client, ago in (("pip 26.0 on Linux x86_64, cp313", 4), ("uv 0.9.1", 200)):
+            first = drafts.files(uow.db, staged)[0]
+            uow.db.add(
+                DraftInstallation(
+                    draft_id=staged.id, filename=first.filename, sha256=first.sha256,
+                    client=client, last=uow.now - timedelta(minutes=ago), count=ago // 4,
+                )
+            )  # fmt: skip
+        made = _gather(uow, ada, kim, make_wheel(folder, "kelp", "0.1"), buoy, staged)
+        ended = release_sets.create(uow, ada, "ended")
+        release_sets.discard(uow, ada, ended)
+        return Inhabited(staged.slug, discarded.slug, made.slug, made.key, ended.slug)
+
+
+def _gather(uow: UnitOfWork, ada: Person, kim: Person, path: Path, *staged: Draft) -> ReleaseSet:
+    """A release set of Ada's, with a draft of Kim's."""
+    for draft in staged:
+        made = release_sets.add(uow, ada, draft, Reference("2026.11"))
+    release_sets.invite(uow, ada, made, "kelp")
+    kelp = factories.stage(uow, kim, path)
+    return release_sets.add(uow, kim, kelp, Reference("2026.11", "ada"))
 
 
 def _files(folder: Path, version: str, *, few: bool = False) -> list[Path]:

@@ -1,19 +1,25 @@
 """A maintainer looks a draft over and publishes it, with a mouse, a keyboard, or a phone."""
 
 import re
+from pathlib import Path
 
 import pytest
+from packaging.version import Version
 from playwright.sync_api import Browser, Page, expect
 
+from greenroom.registry import accounts, drafts, projects
+from greenroom.registry.permissions import Person
+from tests import factories
+from tests.artifacts import make_wheel
 from tests.factories import PASSWORD
 from tests.serving import Server
 
 
-def sign_in(page: Page, server: Server) -> None:
+def sign_in(page: Page, server: Server, username: str = "ada") -> None:
     page.goto(f"{server.url}/account/login")
-    page.get_by_label("User name").fill("ada")
+    page.get_by_label("User name").fill(username)
     page.get_by_label("Password").fill(PASSWORD)
-    page.get_by_role("button", name="Sign in").click()
+    page.get_by_role("button", name="Sign in", exact=True).click()
     page.wait_for_url(f"{server.url}/manage/")
 
 
@@ -102,6 +108,9 @@ PAGES = (
     "/",
     "/account/",
     "/account/tokens/",
+    "/account/sessions/",
+    "/account/second-factors/",
+    "/account/second-factors/app",
     "/account/audit?act=sign-in",
     "/manage/",
     "/manage/project/thing/",
@@ -148,3 +157,40 @@ def test_all_pages_begin_at_one_edge(browser: Browser, server: Server) -> None:
 
     assert len(edges) == 1
     context.close()
+
+
+def test_the_page_of_a_draft_keeps_itself_up_to_date(
+    browser: Browser, server: Server, tmp_path: Path
+) -> None:
+    page = browser.new_context().new_page()
+    errors: list[str] = []
+    page.on("console", lambda message: errors.append(message.text))
+    open_draft(page, server)
+    page.evaluate("window.isTheSamePage = true")
+    added = make_wheel(tmp_path, "thing", tag="py2-none-any")
+
+    with server.services() as services, services.writing() as uow:
+        factories.stage(uow, accounts.get_user(uow.db, "ada"), added)
+
+    expect(page.get_by_text(added.name).first).to_be_visible(timeout=30_000)
+    expect(page.get_by_role("button", name="Copy").first).to_be_visible()
+    expect(page.get_by_text("This draft has changed.")).to_be_hidden()
+    assert page.evaluate("window.isTheSamePage")
+
+    page.get_by_role("link", name=re.compile("^Open the draft")).focus()
+    written = page.get_by_role("textbox", name="Comment")
+    written.fill("Half a sentence")
+    written.blur()
+    with server.services() as services, services.writing() as uow:
+        ada = Person(accounts.get_user(uow.db, "ada"))
+        project = projects.find(uow, "thing")
+        assert project is not None
+        draft = drafts.live(uow, project, Version("1.0"))
+        assert draft is not None
+        drafts.rotate(uow, ada, draft)
+    expect(page.get_by_text("This draft has changed.")).to_be_visible(timeout=30_000)
+    expect(written).to_have_value("Half a sentence")
+    page.get_by_role("link", name="Reload this page").click()
+    expect(page.get_by_text("This draft has changed.")).to_be_hidden()
+    page.context.close()
+    assert errors == []

@@ -35,7 +35,11 @@ def section(part: str, title: str, **values: str) -> Section:
     text = _PAGE.read_text().partition(f"\n## {part}\n")[2].partition("\n## ")[0]
     text = text.partition(f"\n### {title}\n")[2].partition("\n### ")[0]
     assert text, f"there is nothing about {title} under {part}"
-    examples = {"url": "https://index.example", "token": "gr_...", "slug": "<slug>"}
+    examples = {
+        "url_with_token": "https://__token__:gr_...@index.example",
+        "machine": "machine index.example",
+    }
+    examples |= {"url": "https://index.example", "token": "gr_...", "slug": "<slug>"}
     for name, example in examples.items():
         text = text.replace(example, values.get(name, example))
     text = re.sub(r"\bthing\b", values.get("project", "thing"), text)

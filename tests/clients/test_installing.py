@@ -102,6 +102,26 @@ def test_pip_reads_a_draft_as_json_and_as_html(
     assert versions(shared, python, name.replace("-", "_")) == ["2.0"]
 
 
+@pytest.mark.parametrize("client", [installers.pip, installers.uv], ids=attrgetter("__name__"))
+def test_a_draft_and_what_it_requires_come_through_one_index(
+    shared: SharedServer, client: Installer, tmp_path: Path
+) -> None:
+    name = f"through-one-by-{client.__name__}"
+    required = make_wheel(tmp_path / "dist", f"{name}-needs", "1.0")
+    maintainer.release(shared.services, required)
+    maintainer.release(shared.services, make_wheel(tmp_path / "dist", name, "1.0"))
+    needs = [("Requires-Dist", f"{name}-needs")]
+    staged = make_wheel(tmp_path / "dist", name, "2.0", metadata_extra=needs)
+    slug = maintainer.stage(shared.services, staged)
+    full = f"{shared.server.url}/draft/{slug}/full/simple/"
+    installation = Installation(shared.server, tmp_path / "here", full)
+
+    python = client(installation, f"{name}==2.0")
+
+    for module, version in ((name, "2.0"), (f"{name}-needs", "1.0")):
+        assert versions(shared, python, module.replace("-", "_")) == [version]
+
+
 def test_uv_holds_back_what_was_published_too_late_however_early_it_was_staged(
     shared: SharedServer, tmp_path: Path
 ) -> None:

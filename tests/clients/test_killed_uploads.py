@@ -22,8 +22,8 @@ from sqlalchemy import select
 from greenroom.database import Database
 from greenroom.models import Draft, File, UploadPart, UploadSession, UploadState
 from greenroom.registry import housekeeping
+from greenroom.registry.announced import COMPLETION_LEASE
 from greenroom.registry.unit_of_work import Services, utc_now
-from greenroom.registry.upload_states import COMPLETION_LEASE
 from greenroom.settings import Settings
 from greenroom.storage import open_storage
 from tests import factories

@@ -19,7 +19,7 @@ import pytest
 
 from greenroom.registry import drafts, journal
 from greenroom.registry.unit_of_work import Services
-from tests import factories
+from tests import factories, processes
 from tests.artifacts import make_sdist, make_wheel
 from tests.clients import guide, maintainer
 from tests.clients.programs import program
@@ -41,10 +41,12 @@ def install(server: Server, index_url: str, requirement: str, folder: Path) -> N
 class Mirror:
     """A copy of the index by bandersnatch, as the guide says."""
 
-    def __init__(self, server: Server, folder: Path, api: str) -> None:
+    def __init__(
+        self, server: Server, folder: Path, api: str, section: guide.Section | None = None
+    ) -> None:
         self.server = server
         self.folder = folder
-        section = guide.section("Mirroring", "bandersnatch", url=server.url)
+        section = section or guide.section("Mirroring", "bandersnatch", url=server.url)
         [(name, configuration)] = section.files.items()
         self.commands = section.commands
         lines = [
@@ -158,7 +160,7 @@ def devpi_server(server: Server, folder: Path) -> Iterator[str]:
     server.run(program("devpi-init"), "--serverdir", data, "--no-root-pypi")
     url = f"http://127.0.0.1:{free_port()}"
     with (folder / "devpi.log").open("w") as log:
-        process = subprocess.Popen(
+        process = processes.start(
             [
                 *(program("devpi-server"), "--serverdir", data),
                 *("--listen", url.removeprefix("http://"), "--threads", "4"),
@@ -191,7 +193,7 @@ def free_port() -> int:
     return port
 
 
-def wait_for(url: str, process: subprocess.Popen[bytes]) -> None:
+def wait_for(url: str, process: processes.Process) -> None:
     """Until something answers there."""
     opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
     for _ in range(600):

@@ -183,7 +183,7 @@ def test_a_script_asks_for_the_draft_by_project_and_version(
     body = json.loads(server.get("/api/drafts/thing/1.0", token=token).body)
 
     python = new_environment(server, "trial")
-    [line] = [notice for notice in body["notices"] if "pip install" in notice]
+    [line] = [notice for notice in body["notices"] if "--extra-index-url" in notice]
     arguments = line.partition("pip ")[2].split()
     pip(server, python, *arguments)
     assert version_of_thing(server, python) == "1.0"

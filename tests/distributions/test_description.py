@@ -1,9 +1,7 @@
 """How descriptions become HTML."""
 
 import re
-import subprocess
 import sys
-import time
 from urllib.parse import unquote
 
 import hypothesis
@@ -19,6 +17,7 @@ from greenroom.distributions.description import (
     render,
     restructuredtext_problem,
 )
+from tests import processes
 
 
 @pytest.mark.parametrize(
@@ -126,10 +125,8 @@ def test_a_description_that_is_too_long_is_not_rendered() -> None:
 
 def test_a_renderer_that_does_not_finish_is_stopped(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(subject, "TIME_LIMIT", 0.5)
-    begin = time.monotonic()
     assert render(">" * 500_000, "text/markdown") is None
     assert restructuredtext_problem("a\n b\n" * 50_000) is None
-    assert time.monotonic() - begin < 5
 
 
 MEASURED = """
@@ -143,9 +140,7 @@ print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss)
 
 
 def test_a_renderer_that_wants_too_much_memory_is_stopped() -> None:
-    used = subprocess.run(
-        [sys.executable, "-c", MEASURED], capture_output=True, text=True, check=True
-    ).stdout
+    used = processes.run([sys.executable, "-c", MEASURED], check=True).stdout
 
     assert int(used) < 256 * 1024  # KiB
 

@@ -1,7 +1,6 @@
 """What is accepted as a distribution, and with which words the rest is refused."""
 
 import contextlib
-import subprocess
 import sys
 import zipfile
 from pathlib import Path
@@ -13,6 +12,7 @@ from packaging.version import Version
 
 from greenroom.distributions.errors import InvalidDistribution
 from greenroom.distributions.inspect import inspect
+from tests import processes
 from tests.artifacts import make_metadata, make_sdist, make_wheel, tar_gz_of, zip_of
 from tests.raw_tar import member, symlink, zipped
 
@@ -441,10 +441,7 @@ print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before)
 def test_memory_does_not_grow_with_the_file(tmp_path: Path) -> None:
     small = make_wheel(tmp_path / "small")
     large = make_wheel(tmp_path / "large", payload=b"\0" * (128 * 1024 * 1024))
-    grown = subprocess.run(
-        [sys.executable, "-c", MEASURED, str(small), str(large)],
-        capture_output=True,
-        text=True,
-        check=True,
+    grown = processes.run(
+        [sys.executable, "-c", MEASURED, str(small), str(large)], check=True
     ).stdout
     assert int(grown) < 8 * 1024  # KiB

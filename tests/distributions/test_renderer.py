@@ -13,6 +13,7 @@ import pytest
 
 from greenroom.distributions import rendering
 from greenroom.distributions.renderer import Renderer
+from tests import processes
 
 # What a description can make the renderer do, where this is put into it.
 TROUBLE = """
@@ -191,7 +192,7 @@ if sys.argv[1] == "killed":
 
 @pytest.mark.parametrize("end", ["returns", "killed"])
 def test_each_process_has_its_own_and_leaves_none_behind(end: str) -> None:
-    done = subprocess.run([sys.executable, "-c", FORKED, end], capture_output=True, text=True)
+    done = processes.run([sys.executable, "-c", FORKED, end])
 
     assert done.returncode == (0 if end == "returns" else -9)
     assert done.stderr == ""

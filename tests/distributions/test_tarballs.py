@@ -4,7 +4,6 @@ import gzip
 import io
 import struct
 import tarfile
-import time
 import zipfile
 import zlib
 from collections.abc import Callable
@@ -423,10 +422,8 @@ def bomb(mebibytes: int, prefix: bytes) -> bytes:
 def test_a_bomb_is_stopped_wherever_it_hides(tmp_path: Path, prefix: bytes) -> None:
     path = tmp_path / "bomb.tar.gz"
     path.write_bytes(bomb(200, prefix))
-    begin = time.monotonic()
     with pytest.raises(InvalidDistribution, match="unpacks to more than"):
         read_tarball(path, lambda _: False, 0)
-    assert time.monotonic() - begin < 2
 
 
 def test_64_mib_may_be_compressed_as_well_as_they_like(tmp_path: Path) -> None:

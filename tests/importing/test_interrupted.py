@@ -15,7 +15,7 @@ from greenroom.importing.run import Options, run
 from greenroom.importing.sources.folder import FolderSource
 from greenroom.services import open_services
 from greenroom.settings import load_settings
-from tests import factories
+from tests import factories, processes
 from tests.artifacts import make_wheel
 from tests.serving import plain_environment
 
@@ -37,7 +37,9 @@ def test_a_killed_import_goes_on_without_duplicates(tmp_path: Path, migrated_sql
     command = [sys.executable, "-m", "greenroom", "import", str(folder), "--owner", "ada"]
 
     for enough in (5, 60):
-        with subprocess.Popen(command, env=environment, start_new_session=True) as process:
+        with processes.start(
+            command, env=environment, stdout=subprocess.DEVNULL, start_new_session=True
+        ) as process:
             while count(database) < enough:
                 assert process.poll() is None, "the import ended"
                 time.sleep(0.01)

@@ -337,7 +337,9 @@ def _forms() -> Cases:
             f"{draft}/remove", "filename=..%2F..%2Fetc%2Fpasswd", 404, ""
         ),
         "a file without a name": signed_in(f"{draft}/remove", "filename=", 404, ""),
-        "an administrator that is none": signed_in("/admin/verify", "user=1", 404, NOTHING),
+        "an administrator that is none": signed_in(
+            "/admin/users/ada/disable", "reason=x", 404, NOTHING
+        ),
         "an act that is none": signed_in(f"{draft}/explode", "", 404, ""),
         "a token that is not there": signed_in(
             "/account/tokens/revoke", "token=" + "9" * 30, 404, ""
@@ -355,16 +357,25 @@ def _forms() -> Cases:
             "Not a valid choice",
         ),
         "a role for nobody": signed_in(
-            "/manage/project/Example/add-role", "username=%F0%9F%98%80&role=Owner", 422, "user"
+            "/manage/project/Example/invite", "username=%F0%9F%98%80&role=Owner", 422, "user"
         ),
         "a role that is none": signed_in(
-            "/manage/project/Example/add-role", "username=ada&role=God", 422, "Not a valid choice"
+            "/manage/project/Example/invite", "username=ada&role=God", 422, "Not a valid choice"
+        ),
+        "an invitation that is none": signed_in(
+            "/account/invitations/accept", f"invitation={'9' * 30}", 404, "no such invitation"
+        ),
+        "a team that has no name": signed_in(
+            "/account/teams/", "name=%E2%80%AE", 400, "The name of a team"
+        ),
+        "a team that is not there": signed_in(
+            "/account/teams/%E2%80%AE/invite", "username=ada&role=owner", 404, NOTHING
         ),
         "a role that nobody has": signed_in(
             "/manage/project/Example/remove-role", "user=%E2%80%AE&typed=x", 404, ""
         ),
         "a role in a project that is not there": signed_in(
-            "/manage/project/%00/add-role", "username=ada&role=Owner", 404, NOTHING
+            "/manage/project/%00/invite", "username=ada&role=Owner", 404, NOTHING
         ),
         "a permission that is none": signed_in(
             "/account/tokens/",

@@ -3,7 +3,6 @@
 import os
 import shutil
 import socket
-import subprocess
 import time
 import urllib.request
 from abc import ABC, abstractmethod
@@ -17,6 +16,7 @@ import pytest
 
 from bench.caches import TOKEN, example
 from bench.servers import DEBIAN_PATH
+from tests import processes
 from tests.preloaded import Process
 from tests.serving import Answer, Server, serving
 
@@ -111,7 +111,7 @@ class Varnish(Front):
     def log(self) -> list[Asked]:
         command = ["varnishncsa", "-d", "-n", str(self.folder / "work")]
         command += ["-F", "%m %U %{Varnish:hitmiss}x"]
-        done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)
+        done = processes.run(command, check=True)
         lines = [line.split() for line in done.stdout.splitlines()]
         return [Asked(method, path, hit == "hit") for method, path, hit in lines]
 
@@ -170,10 +170,9 @@ def in_front_of(kind: type[Front], folder: Path, url: str) -> Iterator[Front]:
 @contextmanager
 def _running(front: Front) -> Iterator[Front]:
     with (front.folder / "log").open("wb") as log:
-        process = subprocess.Popen(
+        process = processes.start(
             front.command(),
             env=os.environ | {"PATH": DEBIAN_PATH},
-            stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=log,
         )
@@ -210,7 +209,7 @@ def get(url: str, headers: Mapping[str, str]) -> Answer:
         return Answer(response.status, tuple(response.headers.items()), response.read())
 
 
-def wait_until_open(process: "subprocess.Popen[bytes]", port: int, log: Path) -> None:
+def wait_until_open(process: processes.Process, port: int, log: Path) -> None:
     """Wait until a program listens.
 
     Raises:

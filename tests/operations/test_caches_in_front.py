@@ -221,6 +221,7 @@ def test_who_has_a_page_is_told_so(
     front: Front, account: Account, tmp_path: Path, project: str
 ) -> None:
     publish(front, account, tmp_path, project, "1.0")
+    wait_for_purges(front)
     etag = dict(front.get(page_of(project), Accept=PIP).headers)["ETag"]
 
     for known, status in ((etag, 304), ('"other"', 200)):

@@ -5,7 +5,6 @@ and clients have it.
 import json
 import re
 import signal
-import subprocess
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -16,6 +15,7 @@ import requests
 
 from bench.caches import example
 from bench.wheels import MIB, make_wheel
+from tests import processes
 from tests.factories import PASSWORD
 from tests.operations.fronts import free_ports, skip_without, wait_until_open
 from tests.serving import Server, plain_environment, serving
@@ -44,11 +44,10 @@ def caddy(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Proxied]:
     backend_port, _ = free_ports()
     log = folder / "log"
     with serving(folder, settings=settings, port=backend_port) as server, log.open("wb") as output:
-        process = subprocess.Popen(
+        process = processes.start(
             ["caddy", "run", "--adapter", "caddyfile", "--config", str(configuration)],
             env=plain_environment(folder / "home")
             | {"GREENROOM_URL": url, "UPSTREAM": f"127.0.0.1:{backend_port}"},
-            stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=output,
         )

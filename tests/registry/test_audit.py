@@ -23,21 +23,31 @@ from greenroom.models import (
     RoleName,
     Token,
     User,
+    Visibility,
 )
+from greenroom.networks import network_of
 from greenroom.registry import (
     accounts,
     audit,
     audit_reading,
     blob_digests,
+    draft_checks,
+    draft_comments,
     drafts,
+    failed_attempts,
     housekeeping,
     jobs,
+    passwords,
     projects,
     publishing,
+    registration,
     removal,
+    roles,
     schema,
-    sign_in_failures,
+    sessions,
+    signing_in,
     storage_identity,
+    tokens,
     trash,
     uploads,
     verification,
@@ -45,6 +55,7 @@ from greenroom.registry import (
 )
 from greenroom.registry.audit import Kind
 from greenroom.registry.audit_reading import AuditLine, Wanted
+from greenroom.registry.draft_checks import Posted
 from greenroom.registry.errors import (
     InvalidRequest,
     NotAllowed,
@@ -54,6 +65,7 @@ from greenroom.registry.errors import (
 )
 from greenroom.registry.permissions import OPERATOR, Actor, Person
 from greenroom.registry.projects import ProjectSettings
+from greenroom.registry.sessions import Browser
 from greenroom.registry.unit_of_work import Origin, Services, UnitOfWork
 from greenroom.storage import Shelf
 from tests import factories
@@ -102,6 +114,7 @@ class Acting(World):
 
         return {
             "see": (None, lambda: drafts.live_for(uow, actor, "this", Version("1.0"))),
+            "comment": (Kind.COMMENT_ADD, lambda: factories.comment(uow, actor, draft)),
             "stage": (Kind.DRAFT_ROTATE, lambda: drafts.rotate(uow, actor, draft)),
             "publish": (Kind.DRAFT_PUBLISH, lambda: publishing.publish(uow, actor, draft)),
             "discard": (Kind.DRAFT_DISCARD, lambda: drafts.discard(uow, actor, draft)),
@@ -154,12 +167,12 @@ def test_every_kind_of_act_is_written_once_by_what_it_is_of(
 ) -> None:
     """Use cases that share a unit of work; those with units of their own come after this one."""
     uow = replace(uow, origin=WEB)
-    root = Person(factories.make_user(uow, "root", administrator=True))
+    root = Person(factories.make_user(uow, "root", administrator=True), why="Somebody asked.")
     eve = factories.make_user(uow, "eve", verified=False)
     ada_user = factories.make_user(uow, "ada")
     ada = Person(ada_user)
     project = factories.release(uow, ada, make_wheel(tmp_path), make_sdist(tmp_path))
-    with_token, _ = accounts.create_token(uow, ada_user, "laptop", permissions=["stage"])
+    with_token, _ = tokens.create(uow, ada_user, "laptop", permissions=["stage"])
     other = make_wheel(tmp_path, version="2.0")
     draft = factories.open_new(uow, ada, "example", "2.0")
     start = newest(uow)
@@ -169,6 +182,13 @@ def test_every_kind_of_act_is_written_once_by_what_it_is_of(
     factories.stage(uow, ada, other)
     factories.stage(uow, ada, make_wheel(tmp_path / "b", version="2.0", salt="another"))
     drafts.rotate(uow, ada, draft)
+    for _ in range(2):  # the second says what the first one did
+        draft_checks.post(uow, ada, draft, Posted("tests", "passed"))
+    comment = factories.comment(uow, ada, draft)
+    for _ in range(2):
+        factories.edit_comment(uow, ada, draft, comment, "Not good.")
+    for _ in range(2):
+        draft_comments.remove(uow, ada, draft, comment)
     later = replace(uow, now=uow.now + timedelta(minutes=1))
     drafts.extend(later, ada, draft)
     publishing.publish(reviewed, ada, draft)
@@ -186,11 +206,13 @@ def test_every_kind_of_act_is_written_once_by_what_it_is_of(
     yanking.unyank_file(uow, ada, project, wheel)
     yanking.yank_release(uow, ada, project, "1.0")
     yanking.unyank_release(uow, ada, project, "1.0")
-    projects.add_role(uow, ada, project, "eve", RoleName.MAINTAINER)
+    roles.give(uow, OPERATOR, project, "eve", RoleName.MAINTAINER)
     left = factories.stage(uow, ada, make_wheel(tmp_path, version="3.0"))
-    projects.remove_role(uow, ada, project, "eve")  # which changes the address of the draft
+    roles.take(uow, ada, project, "eve")  # which changes the address of the draft
     for publishes_directly in (False, False):
         projects.change_settings(uow, ada, project, ProjectSettings(publishes_directly))
+    for visibility in (Visibility.PRIVATE, Visibility.PRIVATE):
+        projects.set_visibility(uow, ada, project, visibility)
     projects.archive(uow, ada, project, "done")
     projects.unarchive(uow, ada, project)
     projects.quarantine(uow, root, project)
@@ -200,22 +222,31 @@ def test_every_kind_of_act_is_written_once_by_what_it_is_of(
     removal.remove_project(uow, ada, project)  # which discards the draft
     accounts.verify_user(uow, root, eve.id)
     accounts.verify_user(uow, root, eve.id)
-    accounts.revoke_token(uow, ada_user, with_token.id)
-    accounts.sign_out(uow, ada_user)
+    tokens.revoke(uow, ada_user, with_token.id)
+    two = [sessions.begin(uow, accounts.signed_in(ada_user), Browser()) for _ in range(2)]
+    in_session = sessions.find(uow, two[0])
+    assert in_session is not None
+    assert in_session.session is not None
+    sessions.confirm(uow, in_session, in_session.session)
+    sessions.end_all(uow, in_session, ada_user, but=in_session.session.id)
+    sessions.end_all(uow, in_session, ada_user, but=in_session.session.id)  # there are none
+    sessions.sign_out(uow, in_session)
     waiting = select(Job.id).where(Job.state == JobState.WAITING).limit(1)
     jobs.retry(uow, root, uow.db.scalars(waiting).one())
 
     assert left.slug not in str(lines(uow))
     assert kinds(uow, start) == [
-        *("draft-stage", "draft-replace", "draft-rotate", "draft-extend", "draft-ask"),
+        *("draft-stage", "draft-replace", "draft-rotate", "draft-check"),
+        *("comment-add", "comment-edit", "comment-delete", "draft-extend", "draft-ask"),
         *("draft-refuse", "draft-remove", "draft-discard"),
         *("draft-stage", "draft-ask", "draft-publish"),
         *("draft-stage", "draft-expire"),
         *("file-yank", "file-unyank", "release-yank", "release-unyank"),
         *("role-give", "draft-stage", "role-take", "project-settings"),
+        "project-visibility",
         *("project-archive", "project-unarchive", "project-quarantine", "project-unquarantine"),
         *("file-delete", "release-delete", "project-delete"),
-        *("user-verify", "token-revoke", "sign-out", "job-retry"),
+        *("user-verify", "token-revoke", "session-confirm", "session-end", "sign-out", "job-retry"),
     ]
     assert kinds(uow)[: kinds(uow).index("token-create") + 2] == [
         *(["user-create"] * 3),
@@ -239,14 +270,14 @@ def test_use_cases_with_units_of_their_own_are_recorded(
     services: Services, clock: FakeClock, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     services = services.coming_from(WEB)
-    signed_in = accounts.register(services, "ada", "ada@index.example", PASSWORD, "192.0.2.7")
+    signed_in = registration.register(services, "ada", "ada@index.example", PASSWORD, "192.0.2.7")
     with services.writing() as uow:
         accounts.verify_user(uow, OPERATOR, signed_in.id)
-    assert accounts.sign_in(services, "ada", PASSWORD, "192.0.2.7") is not None
-    assert accounts.sign_in(services, "ada", "wrong", "192.0.2.8") is None
+    assert signing_in.sign_in(services, "ada", PASSWORD, "192.0.2.7") is not None
+    assert signing_in.sign_in(services, "ada", "wrong", "192.0.2.8") is None
     with pytest.raises(InvalidRequest):
-        accounts.change_password(services, signed_in.id, "wrong", "another password")
-    accounts.change_password(services, signed_in.id, PASSWORD, "another password")
+        signing_in.change_password(services, signed_in.id, "wrong", "another password")
+    signing_in.change_password(services, signed_in.id, PASSWORD, "another password")
     storage_identity.adopt(services, OPERATOR)
     wheel = make_wheel(tmp_path)
     with services.writing() as uow:
@@ -277,6 +308,7 @@ def test_use_cases_with_units_of_their_own_are_recorded(
             "user-verify",
             "sign-in",
             "sign-in-failed",
+            "sign-in-failed",  # that the current password was wrong
             "password-change",
             "storage-adopt",
         ),
@@ -348,23 +380,25 @@ def test_only_lines_older_than_the_operator_wants_are_deleted(
 def test_a_flood_of_failures_has_few_lines_and_every_failure_is_counted(
     services: Services, clock: FakeClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(accounts, "_verify", lambda password_hash, password: False)
-    monkeypatch.setattr(sign_in_failures, "_MOST_GROUPS", 20)
+    monkeypatch.setattr(passwords, "verify", lambda password_hash, password: False)
+    monkeypatch.setattr(failed_attempts, "_MOST_GROUPS", 20)
     with services.writing() as uow:
         factories.make_user(uow)
     made = 0
     for number in range(30):
         for name in ("ada", "nobody", "my secret"):
-            accounts.sign_in(services, name, "wrong", f"192.0.2.{number}")
+            signing_in.sign_in(services, name, "wrong", f"192.0.2.{number}")
             made += 1
     for _ in range(8):
         clock.advance(timedelta(seconds=20))
-        accounts.sign_in(services, "ada", "wrong", "198.51.100.1")
+        signing_in.sign_in(services, "ada", "wrong", "198.51.100.1")
         made += 1
     with services.reading() as uow:
         at_once = [line for line in lines(uow) if line.act == Kind.SIGN_IN_FAILED]
     assert len(at_once) < 70
     clock.advance(timedelta(minutes=6))
+    housekeeping.keep_house(services)
+    clock.advance(timedelta(hours=1))
     housekeeping.keep_house(services)
     with services.reading() as uow:
         failed = [line for line in lines(uow) if line.act == Kind.SIGN_IN_FAILED]
@@ -384,15 +418,15 @@ def test_an_attempt_that_is_refused_unseen_counts_for_nobody(
 ) -> None:
     with services.writing() as uow:
         factories.make_user(uow)
-    for _ in range(accounts.FAILURES_PER_ACCOUNT_AND_ADDRESS):
-        accounts.sign_in(services, "ada", "wrong", "192.0.2.1")
+    for _ in range(10):
+        signing_in.sign_in(services, "ada", "wrong", "192.0.2.1")
     with pytest.raises(TooMany):
-        accounts.sign_in(services, "ada", PASSWORD, "192.0.2.1")
+        signing_in.sign_in(services, "ada", PASSWORD, "192.0.2.1")
     with services.reading() as uow:
         assert kinds(uow) == ["user-create", "sign-in-failed"]
     with services.writing() as uow:
         clock.advance(timedelta(minutes=1))
-        sign_in_failures.record_rest(uow, Attempt.account == "ada")
+        failed_attempts.record_rest(uow, Attempt.account == "ada")
         assert [line.count for line in lines(uow)[1:]] == [1, 9]
 
 
@@ -409,7 +443,7 @@ def test_an_attempt_that_is_refused_unseen_counts_for_nobody(
 def test_of_an_address_the_network_of_a_customer_is_known(
     address: str | None, known_as: str | None
 ) -> None:
-    assert audit.network_of(address) == known_as
+    assert network_of(address) == known_as
 
 
 def test_a_token_that_is_used_from_a_new_address_has_a_line(uow: UnitOfWork, ada: Person) -> None:
@@ -417,7 +451,7 @@ def test_a_token_that_is_used_from_a_new_address_has_a_line(uow: UnitOfWork, ada
     start = newest(uow)
     seen = ["192.0.2.1", "192.0.2.1", "2001:db8::1", "2001:db8::2", "192.0.2.1", "192.0.2.9"]
     for address in [*seen, "unknown"]:
-        actor = accounts.actor_of_token(uow, text_)
+        actor = tokens.actor_of_token(uow, text_)
         actor.used(replace(uow, origin=Origin(address)))
 
     found = [line for line in lines(uow) if line.id > start]

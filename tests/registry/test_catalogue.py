@@ -99,7 +99,7 @@ def test_a_draft_changes_no_answer(
     ):
         factories.stage(uow, ada, path)
         digest = factories.artifact_of(path).sha256
-        assert catalogue.names_of_contents(uow.db, [digest]) == {}
+        assert catalogue.names_of_contents(uow.db, uow.settings, [digest]) == {}
     assert all_answers(uow) == before
 
 
@@ -262,6 +262,7 @@ def test_the_newest_releases_are_those_published_last(
     uow: UnitOfWork, ada: Person, tmp_path: Path
 ) -> None:
     early = factories.stage(uow, ada, make_wheel(tmp_path, version="3.0"))
+    factories.publish_directly(uow, "example")
     for hours, version in enumerate(("1.0", "2.0"), 1):
         later = replace(uow, now=uow.now + timedelta(hours=hours))
         factories.release(later, ada, make_wheel(tmp_path, version=version))
@@ -355,6 +356,7 @@ def test_programs_are_told_what_people_are(uow: UnitOfWork, project: Project) ->
         project.last_serial,
         project.status,
         project.status_reason,
+        project.visibility,
     )
     assert catalogue.listing(uow.db, found) == catalogue.listing(uow.db, project)
     assert [(release.id, release.version) for release in catalogue.find_releases(uow.db, found.id)]

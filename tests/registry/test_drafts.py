@@ -23,13 +23,15 @@ from greenroom.models import (
 )
 from greenroom.registry import (
     accounts,
+    announced,
     catalogue,
     drafts,
     projects,
     publishing,
     releases,
+    roles,
+    tokens,
     upload_sessions,
-    upload_states,
     uploads,
 )
 from greenroom.registry.drafts import Staged
@@ -38,6 +40,7 @@ from greenroom.registry.errors import (
     DraftExists,
     DraftIsOpen,
     Ended,
+    FactorNotFresh,
     FileExists,
     InvalidRequest,
     NotAllowed,
@@ -292,7 +295,7 @@ def test_a_token_of_a_reserved_name_goes_with_it(
     drafts.discard(uow, ada, draft)
     uow.db.expire_all()
     with pytest.raises(Refusal):
-        accounts.actor_of_token(uow, text)
+        tokens.actor_of_token(uow, text)
 
 
 # Drafts of published releases
@@ -570,6 +573,7 @@ def test_the_days_for_further_files_count_from_publication(
 ) -> None:
     published = after(uow, timedelta(days=13))
     publishing.publish(published, ada, draft)
+    factories.publish_directly(uow, "example")
     sdist = make_sdist(tmp_path)
     late = after(published, timedelta(days=14) + INSTANT)
     refused(late, ReleaseClosed, lambda: factories.upload(late, ada, sdist, staged=False))
@@ -665,7 +669,9 @@ def test_a_project_that_wants_drafts_publishes_drafts(
     uow: UnitOfWork, ada: Person, project: Project, draft: Draft
 ) -> None:
     projects.change_settings(uow, ada, project, ProjectSettings(False))
-    publishing.publish(uow, ada, draft)
+    with pytest.raises(FactorNotFresh):
+        publishing.publish(uow, ada, draft)
+    publishing.publish(uow, OPERATOR, draft)
     assert len(factories.public_filenames(uow, "example")) == 2
 
 
@@ -691,7 +697,7 @@ def test_who_lost_the_role_meanwhile_does_not_publish(services: Services, tmp_pa
         draft = drafts.by_slug(slow.db, slug)
         assert draft is not None
         with services.writing() as uow:
-            projects.remove_role(uow, OPERATOR, projects.get(uow, "example"), "bob")
+            roles.take(uow, OPERATOR, projects.get(uow, "example"), "bob")
         with pytest.raises(NotAllowed):
             publishing.publish(slow, bob, draft)
 
@@ -728,6 +734,7 @@ def test_who_meets_a_publisher_comes_before_or_after(
     with services.writing() as uow:
         ada = Person(factories.make_user(uow, "ada"))
         slug = factories.stage(uow, ada, make_wheel(tmp_path)).slug
+        factories.publish_directly(uow, "example")
     sdist = make_sdist(tmp_path)
 
     def with_draft(act: Callable[[UnitOfWork, Actor, Draft], object]) -> Callable[[], str]:
@@ -1053,7 +1060,7 @@ def somebody(uow: UnitOfWork, who: str) -> Actor:
     user = factories.make_user(uow, who, administrator=who == "administrator")
     if who == "maintainer":
         factories.add_role(uow, projects.get(uow, "example"), user, RoleName.MAINTAINER)
-    return Person(user)
+    return Person(user, why="Asked." if who == "administrator" else "")
 
 
 @pytest.mark.parametrize(("act", "who"), [(act, who) for act, who, may in _MAY if may])
@@ -1240,7 +1247,7 @@ def test_unfinished_uploads_stand_in_the_way_of_publication(
     upload_sessions.begin_completion(uow, ada, draft, pending)
     refusal = refused(uow, CannotPublish, lambda: publishing.publish(uow, ada, draft))
     assert "'example-1.0.tar.gz' is processing" in str(refusal)
-    late = after(uow, upload_states.COMPLETION_LEASE)
+    late = after(uow, announced.COMPLETION_LEASE)
     refusal = refused(late, CannotPublish, lambda: publishing.publish(late, ada, draft))
     assert "'example-1.0.tar.gz' is in error" in str(refusal)
 

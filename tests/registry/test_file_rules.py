@@ -84,18 +84,18 @@ def test_a_new_project_has_a_quota_too(uow: UnitOfWork) -> None:
 
 
 def test_a_new_file_is_not_published(uow: UnitOfWork, project: Project) -> None:
-    file_rules.check_not_published(uow.db, "example-1.0.tar.gz", "0" * 64)
+    file_rules.check_not_published(uow, "example-1.0.tar.gz", "0" * 64)
 
 
 def test_a_published_name_is_taken(uow: UnitOfWork, project: Project, wheel: Path) -> None:
     with pytest.raises(FileExists, match=r"File already exists: .* with other content"):
-        file_rules.check_not_published(uow.db, wheel.name, "0" * 64)
+        file_rules.check_not_published(uow, wheel.name, "0" * 64)
 
 
 def test_published_content_is_taken(uow: UnitOfWork, project: Project, wheel: Path) -> None:
     digest = factories.artifact_of(wheel).sha256
     with pytest.raises(FileExists, match="File already exists: the same content"):
-        file_rules.check_not_published(uow.db, "example-1.0-1-py3-none-any.whl", digest)
+        file_rules.check_not_published(uow, "example-1.0-1-py3-none-any.whl", digest)
 
 
 def test_the_name_of_a_deleted_file_stays_taken(
@@ -105,7 +105,7 @@ def test_the_name_of_a_deleted_file_stays_taken(
     digest = factories.artifact_of(wheel).sha256
     for content in (digest, "0" * 64):
         with pytest.raises(FileExists) as caught:
-            file_rules.check_not_published(uow.db, wheel.name, content)
+            file_rules.check_not_published(uow, wheel.name, content)
         assert str(caught.value) == (
             "This filename has already been used, use a different version."
         )

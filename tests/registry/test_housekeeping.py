@@ -14,8 +14,10 @@ from greenroom.registry import (
     drafts,
     projects,
     releases,
+    signing_in,
     storage_identity,
 )
+from greenroom.registry.attempt_limits import LIMITS, Purpose
 from greenroom.registry.housekeeping import STALE_AFTER, Report, keep_house
 from greenroom.registry.permissions import Person
 from greenroom.registry.unit_of_work import Services
@@ -169,8 +171,8 @@ def test_files_that_are_arriving_stay(services: Services) -> None:
 
 
 def test_old_failures_to_sign_in_are_forgotten(services: Services, clock: FakeClock) -> None:
-    accounts.sign_in(services, "ada", "wrong", "192.0.2.1")
-    clock.advance(accounts.FAILURES_COUNT_FOR)
+    signing_in.sign_in(services, "ada", "wrong", "192.0.2.1")
+    clock.advance(LIMITS[Purpose.SIGN_IN].longest)
     keep_house(services)
     with services.reading() as uow:
         assert uow.db.scalars(select(Attempt)).all() == []

@@ -7,7 +7,14 @@ from pathlib import Path
 import pytest
 
 from greenroom.models import Job
-from greenroom.registry import accounts, housekeeping, job_handlers, jobs, publishing, reviews
+from greenroom.registry import (
+    housekeeping,
+    job_handlers,
+    jobs,
+    publishing,
+    reviews,
+    tokens,
+)
 from greenroom.registry.errors import InvalidRequest, NotAllowed, NotFound
 from greenroom.registry.jobs import LEASE, MOST_ATTEMPTS, Kind, Listed, Taken
 from greenroom.registry.permissions import ANONYMOUS, OPERATOR, Person
@@ -251,7 +258,7 @@ def test_only_administrators_and_operators_have_jobs_tried_again(uow: UnitOfWork
     job = jobs.enqueue(uow, Kind.PURGE, {}, uow.now + SECOND)
     ada = factories.make_user(uow, "ada")
     root = factories.make_user(uow, "root", administrator=True)
-    by_token = accounts.actor_of_token(uow, factories.make_token(uow, root))
+    by_token = tokens.actor_of_token(uow, factories.make_token(uow, root))
     for actor in (ANONYMOUS, Person(ada), by_token):
         with pytest.raises(NotAllowed):
             jobs.retry(uow, actor, job.id)

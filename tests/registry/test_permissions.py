@@ -1,12 +1,23 @@
 """The permission rule as a table, spelled out: who, with what, may do which."""
 
+from dataclasses import replace
+from datetime import timedelta
+from pathlib import Path
+
 import pytest
 
 from greenroom.models import RoleName, Token, User
-from greenroom.registry import accounts, projects
-from greenroom.registry.errors import InvalidRequest, NotAllowed, NotAuthenticated, Refusal
+from greenroom.registry import project_tokens, projects, publishing, roles, tokens
+from greenroom.registry.errors import (
+    InvalidRequest,
+    NotAllowed,
+    NotAuthenticated,
+    NotConfirmed,
+    Refusal,
+)
 from greenroom.registry.permissions import (
     ANONYMOUS,
+    CONFIRMED_FOR,
     DEFAULT_TOKEN_PERMISSIONS,
     OPERATOR,
     TOKEN_PERMISSIONS,
@@ -14,6 +25,7 @@ from greenroom.registry.permissions import (
     Actor,
     Importer,
     Person,
+    ShownSession,
     may,
     may_follow,
     require,
@@ -21,103 +33,106 @@ from greenroom.registry.permissions import (
 )
 from greenroom.registry.unit_of_work import UnitOfWork
 from tests import factories
+from tests.artifacts import make_wheel
 
 # `token` is what the token may do, `-` for no token; `scope` is the project that it is limited to,
 # or what became of it. `staged` and `direct` are the two ways to upload the first file of a name
 # that nobody has. `import` is no token, but the operator who brings in the files of somebody. `401`
 # is an answer that knows of no such token.
 TABLE = """
-    who            token   scope    see  stage  publish  discard  manage  quarantine  staged  direct
-    anonymous      -       -        -    -      -        -        -       -           -       -
-    stranger       -       -        -    -      -        -        -       -           yes     yes
-    maintainer     -       -        yes  yes    yes      yes      -       -           yes     yes
-    owner          -       -        yes  yes    yes      yes      yes     -           yes     yes
-    administrator  -       -        yes  -      -        yes      yes     yes         yes     yes
-    operator       -       -        yes  -      yes      yes      yes     yes         -       -
-    owner          import  -        yes  yes    yes      yes      yes     -           yes     yes
-    maintainer     import  -        yes  yes    yes      yes      -       -           yes     yes
-    stranger       import  -        -    -      -        -        -       -           yes     yes
-    administrator  import  -        -    -      -        -        -       -           yes     yes
-    owner          stage   any      yes  yes    -        -        -       -           yes     -
-    owner          publish any      -    -      yes      -        -       -           -       -
-    owner          discard any      -    -      -        yes      -       -           -       -
-    owner          manage  any      -    -      -        -        yes     -           -       -
-    owner          default any      yes  yes    yes      yes      -       -           yes     yes
-    owner          all     any      yes  yes    yes      yes      yes     -           yes     yes
-    owner          stage   this     yes  yes    -        -        -       -           -       -
-    owner          publish this     -    -      yes      -        -       -           -       -
-    owner          discard this     -    -      -        yes      -       -           -       -
-    owner          manage  this     -    -      -        -        yes     -           -       -
-    owner          default this     yes  yes    yes      yes      -       -           -       -
-    owner          all     this     yes  yes    yes      yes      yes     -           -       -
-    owner          stage   other    -    -      -        -        -       -           -       -
-    owner          publish other    -    -      -        -        -       -           -       -
-    owner          discard other    -    -      -        -        -       -           -       -
-    owner          manage  other    -    -      -        -        -       -           -       -
-    owner          default other    -    -      -        -        -       -           -       -
-    owner          all     other    -    -      -        -        -       -           -       -
-    owner          all     expired  401  401    401      401      401     401         401     401
-    owner          all     revoked  401  401    401      401      401     401         401     401
-    maintainer     stage   any      yes  yes    -        -        -       -           yes     -
-    maintainer     publish any      -    -      yes      -        -       -           -       -
-    maintainer     discard any      -    -      -        yes      -       -           -       -
-    maintainer     manage  any      -    -      -        -        -       -           -       -
-    maintainer     default any      yes  yes    yes      yes      -       -           yes     yes
-    maintainer     all     any      yes  yes    yes      yes      -       -           yes     yes
-    maintainer     stage   this     yes  yes    -        -        -       -           -       -
-    maintainer     publish this     -    -      yes      -        -       -           -       -
-    maintainer     discard this     -    -      -        yes      -       -           -       -
-    maintainer     manage  this     -    -      -        -        -       -           -       -
-    maintainer     default this     yes  yes    yes      yes      -       -           -       -
-    maintainer     all     this     yes  yes    yes      yes      -       -           -       -
-    maintainer     stage   other    -    -      -        -        -       -           -       -
-    maintainer     publish other    -    -      -        -        -       -           -       -
-    maintainer     discard other    -    -      -        -        -       -           -       -
-    maintainer     manage  other    -    -      -        -        -       -           -       -
-    maintainer     default other    -    -      -        -        -       -           -       -
-    maintainer     all     other    -    -      -        -        -       -           -       -
-    maintainer     all     expired  401  401    401      401      401     401         401     401
-    maintainer     all     revoked  401  401    401      401      401     401         401     401
-    stranger       stage   any      -    -      -        -        -       -           yes     -
-    stranger       publish any      -    -      -        -        -       -           -       -
-    stranger       discard any      -    -      -        -        -       -           -       -
-    stranger       manage  any      -    -      -        -        -       -           -       -
-    stranger       default any      -    -      -        -        -       -           yes     yes
-    stranger       all     any      -    -      -        -        -       -           yes     yes
-    stranger       stage   this     -    -      -        -        -       -           -       -
-    stranger       publish this     -    -      -        -        -       -           -       -
-    stranger       discard this     -    -      -        -        -       -           -       -
-    stranger       manage  this     -    -      -        -        -       -           -       -
-    stranger       default this     -    -      -        -        -       -           -       -
-    stranger       all     this     -    -      -        -        -       -           -       -
-    stranger       stage   other    -    -      -        -        -       -           -       -
-    stranger       publish other    -    -      -        -        -       -           -       -
-    stranger       discard other    -    -      -        -        -       -           -       -
-    stranger       manage  other    -    -      -        -        -       -           -       -
-    stranger       default other    -    -      -        -        -       -           -       -
-    stranger       all     other    -    -      -        -        -       -           -       -
-    stranger       all     expired  401  401    401      401      401     401         401     401
-    stranger       all     revoked  401  401    401      401      401     401         401     401
-    administrator  stage   any      -    -      -        -        -       -           yes     -
-    administrator  publish any      -    -      -        -        -       -           -       -
-    administrator  discard any      -    -      -        -        -       -           -       -
-    administrator  manage  any      -    -      -        -        -       -           -       -
-    administrator  default any      -    -      -        -        -       -           yes     yes
-    administrator  all     any      -    -      -        -        -       -           yes     yes
-    administrator  stage   this     -    -      -        -        -       -           -       -
-    administrator  publish this     -    -      -        -        -       -           -       -
-    administrator  discard this     -    -      -        -        -       -           -       -
-    administrator  manage  this     -    -      -        -        -       -           -       -
-    administrator  default this     -    -      -        -        -       -           -       -
-    administrator  all     this     -    -      -        -        -       -           -       -
-    administrator  stage   other    -    -      -        -        -       -           -       -
-    administrator  publish other    -    -      -        -        -       -           -       -
-    administrator  discard other    -    -      -        -        -       -           -       -
-    administrator  manage  other    -    -      -        -        -       -           -       -
-    administrator  default other    -    -      -        -        -       -           -       -
-    administrator  all     other    -    -      -        -        -       -           -       -
-    administrator  all     expired  401  401    401      401      401     401         401     401
-    administrator  all     revoked  401  401    401      401      401     401         401     401
+    who           token   scope   see comment stage publish discard manage quarantine staged direct
+    anonymous     -       -       -   -       -     -       -       -      -          -      -
+    stranger      -       -       -   -       -     -       -       -      -          yes    yes
+    maintainer    -       -       yes yes     yes   yes     yes     -      -          yes    yes
+    owner         -       -       yes yes     yes   yes     yes     yes    -          yes    yes
+    administrator -       -       yes yes     -     -       yes     yes    yes        yes    yes
+    operator      -       -       yes -       -     yes     yes     yes    yes        -      -
+    owner         import  -       yes yes     yes   yes     yes     yes    -          yes    yes
+    maintainer    import  -       yes yes     yes   yes     yes     -      -          yes    yes
+    stranger      import  -       -   -       -     -       -       -      -          yes    yes
+    administrator import  -       -   -       -     -       -       -      -          yes    yes
+    owner         stage   any     yes -       yes   -       -       -      -          yes    -
+    owner         publish any     -   -       -     yes     -       -      -          -      -
+    owner         discard any     -   -       -     -       yes     -      -          -      -
+    owner         manage  any     -   -       -     -       -       yes    -          -      -
+    owner         default any     yes -       yes   yes     yes     -      -          yes    yes
+    owner         all     any     yes -       yes   yes     yes     yes    -          yes    yes
+    owner         stage   this    yes -       yes   -       -       -      -          -      -
+    owner         publish this    -   -       -     yes     -       -      -          -      -
+    owner         discard this    -   -       -     -       yes     -      -          -      -
+    owner         manage  this    -   -       -     -       -       yes    -          -      -
+    owner         default this    yes -       yes   yes     yes     -      -          -      -
+    owner         all     this    yes -       yes   yes     yes     yes    -          -      -
+    owner         stage   other   -   -       -     -       -       -      -          -      -
+    owner         publish other   -   -       -     -       -       -      -          -      -
+    owner         discard other   -   -       -     -       -       -      -          -      -
+    owner         manage  other   -   -       -     -       -       -      -          -      -
+    owner         default other   -   -       -     -       -       -      -          -      -
+    owner         all     other   -   -       -     -       -       -      -          -      -
+    owner         all     expired 401 401     401   401     401     401    401        401    401
+    owner         all     revoked 401 401     401   401     401     401    401        401    401
+    maintainer    stage   any     yes -       yes   -       -       -      -          yes    -
+    maintainer    publish any     -   -       -     yes     -       -      -          -      -
+    maintainer    discard any     -   -       -     -       yes     -      -          -      -
+    maintainer    manage  any     -   -       -     -       -       -      -          -      -
+    maintainer    default any     yes -       yes   yes     yes     -      -          yes    yes
+    maintainer    all     any     yes -       yes   yes     yes     -      -          yes    yes
+    maintainer    stage   this    yes -       yes   -       -       -      -          -      -
+    maintainer    publish this    -   -       -     yes     -       -      -          -      -
+    maintainer    discard this    -   -       -     -       yes     -      -          -      -
+    maintainer    manage  this    -   -       -     -       -       -      -          -      -
+    maintainer    default this    yes -       yes   yes     yes     -      -          -      -
+    maintainer    all     this    yes -       yes   yes     yes     -      -          -      -
+    maintainer    stage   other   -   -       -     -       -       -      -          -      -
+    maintainer    publish other   -   -       -     -       -       -      -          -      -
+    maintainer    discard other   -   -       -     -       -       -      -          -      -
+    maintainer    manage  other   -   -       -     -       -       -      -          -      -
+    maintainer    default other   -   -       -     -       -       -      -          -      -
+    maintainer    all     other   -   -       -     -       -       -      -          -      -
+    maintainer    all     expired 401 401     401   401     401     401    401        401    401
+    maintainer    all     revoked 401 401     401   401     401     401    401        401    401
+    stranger      stage   any     -   -       -     -       -       -      -          yes    -
+    stranger      publish any     -   -       -     -       -       -      -          -      -
+    stranger      discard any     -   -       -     -       -       -      -          -      -
+    stranger      manage  any     -   -       -     -       -       -      -          -      -
+    stranger      default any     -   -       -     -       -       -      -          yes    yes
+    stranger      all     any     -   -       -     -       -       -      -          yes    yes
+    stranger      stage   this    -   -       -     -       -       -      -          -      -
+    stranger      publish this    -   -       -     -       -       -      -          -      -
+    stranger      discard this    -   -       -     -       -       -      -          -      -
+    stranger      manage  this    -   -       -     -       -       -      -          -      -
+    stranger      default this    -   -       -     -       -       -      -          -      -
+    stranger      all     this    -   -       -     -       -       -      -          -      -
+    stranger      stage   other   -   -       -     -       -       -      -          -      -
+    stranger      publish other   -   -       -     -       -       -      -          -      -
+    stranger      discard other   -   -       -     -       -       -      -          -      -
+    stranger      manage  other   -   -       -     -       -       -      -          -      -
+    stranger      default other   -   -       -     -       -       -      -          -      -
+    stranger      all     other   -   -       -     -       -       -      -          -      -
+    stranger      all     expired 401 401     401   401     401     401    401        401    401
+    stranger      all     revoked 401 401     401   401     401     401    401        401    401
+    administrator stage   any     -   -       -     -       -       -      -          yes    -
+    administrator publish any     -   -       -     -       -       -      -          -      -
+    administrator discard any     -   -       -     -       -       -      -          -      -
+    administrator manage  any     -   -       -     -       -       -      -          -      -
+    administrator default any     -   -       -     -       -       -      -          yes    yes
+    administrator all     any     -   -       -     -       -       -      -          yes    yes
+    administrator stage   this    -   -       -     -       -       -      -          -      -
+    administrator publish this    -   -       -     -       -       -      -          -      -
+    administrator discard this    -   -       -     -       -       -      -          -      -
+    administrator manage  this    -   -       -     -       -       -      -          -      -
+    administrator default this    -   -       -     -       -       -      -          -      -
+    administrator all     this    -   -       -     -       -       -      -          -      -
+    administrator stage   other   -   -       -     -       -       -      -          -      -
+    administrator publish other   -   -       -     -       -       -      -          -      -
+    administrator discard other   -   -       -     -       -       -      -          -      -
+    administrator manage  other   -   -       -     -       -       -      -          -      -
+    administrator default other   -   -       -     -       -       -      -          -      -
+    administrator all     other   -   -       -     -       -       -      -          -      -
+    administrator all     expired 401 401     401   401     401     401    401        401    401
+    administrator all     revoked 401 401     401   401     401     401    401        401    401
+    owner         all     cut     -   -       -     -       -       -      -          yes    yes
+    maintainer    all     cut     -   -       -     -       -       -      -          yes    yes
 """
 
 ROWS = [tuple(line.split()) for line in TABLE.strip().splitlines()[1:]]
@@ -162,7 +177,11 @@ class World:
         user = self.users[who]
         if token == "import":
             return Importer(user)
-        return Person(user) if token == "-" else self._by_token(user, token, scope)
+        return (
+            Person(user, why="Somebody asked.")
+            if token == "-"
+            else self._by_token(user, token, scope)
+        )
 
     def _by_token(self, user: User, token: str, scope: str) -> Actor:
         project = {"this": self.this, "other": self.other}.get(scope)
@@ -172,16 +191,18 @@ class World:
             factories.add_role(self.uow, project, user, RoleName.OWNER)
         text = factories.make_token(self.uow, user, project=project, permissions=PERMISSIONS[token])
         if not had_part and project is not None:
-            projects.remove_role(self.uow, OPERATOR, project, user.username)
-        made = self.uow.db.get_one(Token, accounts.actor_of_token(self.uow, text).token.id)
+            roles.take(self.uow, OPERATOR, project, user.username)
+        made = self.uow.db.get_one(Token, tokens.actor_of_token(self.uow, text).token.id)
         self._end(user, made, scope)
-        return accounts.actor_of_token(self.uow, text)
+        return tokens.actor_of_token(self.uow, text)
 
     def _end(self, user: User, token: Token, scope: str) -> None:
         if scope == "revoked":
-            accounts.revoke_token(self.uow, user, token.id)
+            tokens.revoke(self.uow, user, token.id)
         if scope == "expired":
             token.expires = self.uow.now
+        if scope == "cut":  # off from `this`
+            project_tokens.end(self.uow, OPERATOR, self.this, token.id)
 
     def outcome(self, actor: Actor, column: str) -> str:
         """What the table should have in this column."""
@@ -235,7 +256,7 @@ def test_the_table_has_a_row_for_everyone() -> None:
         (who, "all", scope)
         for who in ("owner", "maintainer", "stranger", "administrator")
         for scope in ("expired", "revoked")
-    }
+    } | {(who, "all", "cut") for who in ("owner", "maintainer")}
     people = {
         (who, "-", "-")
         for who in ("anonymous", "stranger", "maintainer", "owner", "administrator", "operator")
@@ -243,24 +264,71 @@ def test_the_table_has_a_row_for_everyone() -> None:
     people |= {(who, "import", "-") for who in ("owner", "maintainer", "stranger", "administrator")}
     assert {row[:3] for row in ROWS} == tokens | ended | people
     assert len(ROWS) == len(tokens | ended | people)
-    assert set(COLUMNS) == {*Act, "staged", "direct"}
+    # Who reads what is another table: test_readers.py.
+    assert set(COLUMNS) == {*Act, "staged", "direct"} - {Act.READ}
 
 
 # What is left while the project is in quarantine.
 QUARANTINED = """
-    who            token    scope    see  stage  publish  discard  manage  quarantine
-    anonymous      -        -        -    -      -        -        -       -
-    stranger       -        -        -    -      -        -        -       -
-    maintainer     -        -        yes  -      -        -        -       -
-    owner          -        -        yes  -      -        -        -       -
-    administrator  -        -        yes  -      -        yes      yes     yes
-    operator       -        -        yes  -      yes      yes      yes     yes
-    owner          all      any      yes  -      -        -        -       -
-    owner          manage   this     -    -      -        -        -       -
-    maintainer     all      this     yes  -      -        -        -       -
-    stranger       all      any      -    -      -        -        -       -
-    administrator  all      any      -    -      -        -        -       -
+    who            token    scope    see  comment  stage  publish  discard  manage  quarantine
+    anonymous      -        -        -    -        -      -        -        -       -
+    stranger       -        -        -    -        -      -        -        -       -
+    maintainer     -        -        yes  -        -      -        -        -       -
+    owner          -        -        yes  -        -      -        -        -       -
+    administrator  -        -        yes  yes      -      -        yes      yes     yes
+    operator       -        -        yes  -        -      yes      yes      yes     yes
+    owner          all      any      yes  -        -      -        -        -       -
+    owner          manage   this     -    -        -      -        -        -       -
+    maintainer     all      this     yes  -        -      -        -        -       -
+    stranger       all      any      -    -        -      -        -        -       -
+    administrator  all      any      -    -        -      -        -        -       -
 """
+
+
+# Whether who acts counts as having shown of late who it is: people do for a while, and what acts
+# without a person, or for one with a token, is never asked.
+CONFIRMED = {
+    "a person who has just signed in": True,
+    "a person who has confirmed": True,
+    "a person whose confirmation is too old": False,
+    "a person of whom nothing is known": False,
+    "a token": True,
+    "an importer": True,
+    "the operator": True,
+}
+
+
+@pytest.mark.parametrize("wanted", [False, True])
+def test_a_project_can_want_people_to_confirm_who_they_are(
+    uow: UnitOfWork, tmp_path: Path, wanted: bool
+) -> None:
+    owner = factories.make_user(uow, "owner")
+    project = factories.release(uow, owner, make_wheel(tmp_path))
+    project.reauthenticate_to_publish = wanted
+    hour = timedelta(hours=1)
+    old, soon = uow.now - hour, uow.now - CONFIRMED_FOR + timedelta(seconds=1)
+    actors: dict[str, Actor] = {
+        "a person who has just signed in": Person(
+            owner, ShownSession(1, uow.now, uow.now, uow.now)
+        ),
+        "a person who has confirmed": Person(owner, ShownSession(1, old, uow.now, soon)),
+        "a person whose confirmation is too old": Person(
+            owner, ShownSession(1, old, uow.now, uow.now - CONFIRMED_FOR)
+        ),
+        "a person of whom nothing is known": Person(owner),
+        "a token": tokens.actor_of_token(uow, factories.make_token(uow, owner)),
+        "an importer": Importer(owner),
+        "the operator": OPERATOR,
+    }
+    assert {name: actor.has_confirmed(uow.now) for name, actor in actors.items()} == CONFIRMED
+    for number, (name, actor) in enumerate(actors.items(), 2):
+        draft = factories.stage(uow, owner, make_wheel(tmp_path, version=f"{number}.0"))
+        if wanted and not CONFIRMED[name]:
+            with pytest.raises(NotConfirmed, match="Confirm who you are"):
+                publishing.publish(uow, actor, draft)
+        else:
+            publishing.publish(uow, actor, draft)
+            publishing.publish(replace(uow, now=uow.now + hour), actor, draft)  # which it is
 
 
 def test_in_quarantine_a_projects_people_can_only_look(world: World) -> None:
@@ -345,7 +413,7 @@ def test_every_refusal_names_what_is_refused(world: World, act: Act, token: str)
 
 def test_a_role_that_was_taken_away_is_gone_at_once(world: World) -> None:
     maintainer = world.actor("maintainer", "-", "-")
-    projects.remove_role(world.uow, OPERATOR, world.this, "maintainer")
+    roles.take(world.uow, OPERATOR, world.this, "maintainer")
     assert not may(maintainer, Act.SEE, world.this)
 
 

@@ -13,10 +13,10 @@ from sqlalchemy import select
 from greenroom.models import PRESIGNED, File, RoleName, UploadSession, UploadState
 from greenroom.registry import (
     accounts,
+    announced,
     drafts,
     projects,
     upload_sessions,
-    upload_states,
 )
 from greenroom.registry.errors import InvalidFile, UploadConflict, WrongDigest
 from greenroom.registry.housekeeping import keep_house
@@ -475,7 +475,7 @@ def test_housekeeping_leaves_parts_that_are_being_read_until_their_reader_is_gon
 
     assert keep_house(services).uploads_cleared == 0
     assert len(parts_of(services).sizes(key)) == len(pieces(wheel))
-    clock.advance(upload_states.COMPLETION_LEASE)
+    clock.advance(announced.COMPLETION_LEASE)
     keep_house(services)
 
     assert state(services, key) == UploadState.ERROR

@@ -135,6 +135,7 @@ def test_what_is_written_without_objects_is_what_they_would_write(
         monkeypatch.setattr(drafts, "new_slug", lambda: next(names) * 22)
         monkeypatch.setattr(drafts, "random_text", lambda length: next(names) * length)
         made.clear()
+        uow.collecting.clear()
         with uow.db.begin_nested() as nested:
             for number, (path, staged) in enumerate(uploads):
                 later = replace(uow, now=uow.now + timedelta(minutes=number))

@@ -249,7 +249,8 @@ def test_an_owner_deletes_nothing_that_is_in_quarantine(
 
     with pytest.raises(NotAllowed, match="in quarantine"):
         remove(uow, ada, project)
-    remove(uow, Person(factories.make_user(uow, "root", administrator=True)), project)
+    root = Person(factories.make_user(uow, "root", administrator=True), why="Asked.")
+    remove(uow, root, project)
 
 
 @pytest.mark.parametrize("remove", ACTS)

@@ -366,7 +366,7 @@ def test_a_deleted_project_is_forgotten(uow: UnitOfWork, ada: Person, shelf: She
 
 def test_a_project_in_quarantine_is_not_found(uow: UnitOfWork, shelf: Shelf) -> None:
     project = shelf("example")
-    administrator = Person(factories.make_user(uow, "root", administrator=True))
+    administrator = Person(factories.make_user(uow, "root", administrator=True), why="Asked.")
 
     projects.quarantine(uow, administrator, project)
     quarantined = names(uow, "example")

@@ -32,6 +32,7 @@ from greenroom.registry import (
     upload_sessions,
     upload_states,
 )
+from greenroom.registry.announced import COMPLETION_LEASE
 from greenroom.registry.errors import (
     BeingReviewed,
     CannotPublish,
@@ -45,7 +46,6 @@ from greenroom.registry.errors import (
 from greenroom.registry.permissions import Actor, Person
 from greenroom.registry.unit_of_work import Services, UnitOfWork
 from greenroom.registry.upload_sessions import LIFETIME
-from greenroom.registry.upload_states import COMPLETION_LEASE
 from greenroom.settings import Settings
 from greenroom.storage import open_storage
 from tests import factories

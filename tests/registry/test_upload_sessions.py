@@ -25,10 +25,13 @@ from greenroom.registry import (
     drafts,
     projects,
     publishing,
+    roles,
     storage_identity,
+    tokens,
     upload_sessions,
     upload_states,
 )
+from greenroom.registry.announced import COMPLETION_LEASE
 from greenroom.registry.errors import (
     Ended,
     FileExists,
@@ -55,7 +58,6 @@ from greenroom.registry.upload_sessions import (
     RESUMABLE,
     Assembled,
 )
-from greenroom.registry.upload_states import COMPLETION_LEASE
 from greenroom.settings import Settings
 from tests import factories
 from tests.artifacts import make_sdist, make_wheel
@@ -288,7 +290,7 @@ def test_who_may_not_stage_announces_nothing(
     token = factories.make_token(uow, ada.user, permissions=["publish", "discard"])
     uow.db.flush()
 
-    for actor in (eve, accounts.actor_of_token(uow, token), OPERATOR):
+    for actor in (eve, tokens.actor_of_token(uow, token), OPERATOR):
         refused(
             uow,
             NotAllowed,
@@ -528,7 +530,7 @@ def test_a_part_of_someone_who_lost_the_role_meanwhile_is_not_taken(
     bob = Person(factories.make_user(uow, "bob"))
     factories.add_role(uow, draft.project, bob.user, RoleName.MAINTAINER)
     factories.send(uow, bob, draft, pending, wheel.read_bytes())
-    projects.remove_role(uow, OPERATOR, draft.project, "bob")
+    roles.take(uow, OPERATOR, draft.project, "bob")
 
     for act in (
         lambda: factories.send(uow, bob, draft, pending, wheel.read_bytes()),

@@ -396,6 +396,7 @@ def test_a_draft_of_another_version_is_in_nobodys_way(
     uow: UnitOfWork, ada: Person, tmp_path: Path
 ) -> None:
     factories.stage(uow, ada, make_wheel(tmp_path))
+    factories.publish_directly(uow, "example")
     factories.upload(uow, ada, make_wheel(tmp_path, version="1.1"), staged=False)
     assert factories.public_filenames(uow, "example") == ["example-1.1-py3-none-any.whl"]
 

@@ -165,7 +165,12 @@ def test_the_operator_and_administrators_may_too(
     uow: UnitOfWork, project: Project, act: Act, name: str
 ) -> None:
     act(uow, OPERATOR, project, name)
-    act(uow, Person(factories.make_user(uow, "root", administrator=True)), project, name)
+    act(
+        uow,
+        Person(factories.make_user(uow, "root", administrator=True), why="Asked."),
+        project,
+        name,
+    )
 
 
 @pytest.mark.parametrize("act", [yanking.yank_release, yanking.unyank_release])

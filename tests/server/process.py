@@ -15,7 +15,7 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -23,10 +23,13 @@ from wsgiref.types import StartResponse, WSGIEnvironment
 
 import requests
 
-from greenroom import logs
+from greenroom import logs, request_notes
+from greenroom.request_notes import Wait
 from greenroom.server.access_log import AccessLog
 from greenroom.server.front import Watched
 from greenroom.server.serve import Served, Timing, serve
+from tests import processes
+from tests.processes import Process
 
 MIB = 1024**2
 PIECE = 64 * 1024
@@ -76,7 +79,19 @@ def tiny(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[by
         start_response("200 OK", [("Content-Length", str(Path(__file__).stat().st_size))])
         sent: Iterable[bytes] = environ["wsgi.file_wrapper"](Path(__file__).open("rb"))  # noqa: SIM115
         return sent
+    if path == "/hold":
+        asked.append(path)
+        waited = request_notes.waited(environ)
+        assert waited is not None
+        left = waited.left if waited.topic is not None else number / 1000
+        if left and waited.since in ("", marks.mark):
+            wait = Wait("topic", marks.mark, since=marks.mark, left=left, pause=left)
+            environ[request_notes.WAIT] = wait
+        start_response("200 OK", [("Content-Length", str(len(marks.mark)))])
+        return [marks.mark.encode()]
     texts = {
+        "/asked": count_asked,
+        "/change": change,
         "/count": count,
         "/locked": locked,
         "/slow": slow,
@@ -94,6 +109,30 @@ def count(environ: WSGIEnvironment, _: int) -> str:
     while piece := environ["wsgi.input"].read(PIECE):
         received += len(piece)
     return str(received)
+
+
+class Marks:
+    """What is waited for: one topic. With the mark ``broken``, nobody can say how it stands."""
+
+    mark = "first"
+
+    def look(self, topics: Collection[str], *, anew: bool) -> Mapping[str, str] | None:
+        if self.mark == "broken":
+            raise OSError("it cannot be said")
+        return dict.fromkeys(topics, self.mark)
+
+
+marks = Marks()
+asked: list[str] = []
+
+
+def change(_: WSGIEnvironment, number: int) -> str:
+    marks.mark = f"mark {number}" if number else "broken"
+    return marks.mark
+
+
+def count_asked(_: WSGIEnvironment, __: int) -> str:
+    return str(len(asked))
 
 
 lock = threading.Lock()
@@ -143,7 +182,7 @@ def main() -> None:
     setup = Setup(**json.loads(sys.argv[1]))
     watched = Watched(AccessLog(logs.write_line)) if setup.log else None
     serve(
-        broken if setup.broken else lambda: Served(tiny, watched=watched),
+        broken if setup.broken else lambda: Served(tiny, watched=watched, make_marks=lambda: marks),
         host=setup.host,
         port=setup.port,
         workers=setup.workers,
@@ -162,7 +201,7 @@ def main() -> None:
 class Server:
     """A running server process."""
 
-    process: subprocess.Popen[str]
+    process: Process
     url: str
 
     @property
@@ -188,13 +227,10 @@ class Server:
         return self.process.returncode, output, errors
 
 
-def start(setup: Setup) -> subprocess.Popen[str]:
-    return subprocess.Popen(
-        [sys.executable, __file__, json.dumps(asdict(setup))],
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
+def start(setup: Setup) -> Process:
+    return processes.start(
+        [sys.executable, "-m", "tests.server.process", json.dumps(asdict(setup))],
+        cwd=Path(__file__).parents[2],
         start_new_session=True,
     )
 
@@ -210,7 +246,7 @@ def serving(setup: Setup | None = None) -> Iterator[Server]:
             stop(process)
 
 
-def stop(process: subprocess.Popen[str]) -> None:
+def stop(process: Process) -> None:
     if process.poll() is None:
         process.terminate()
     try:

@@ -98,7 +98,7 @@ class TwoServers(RuleBasedStateMachine):
 
     @initialize()
     def begin(self) -> None:
-        empty(self.services.settings.sqlalchemy_url)
+        empty(self.services.settings.sqlalchemy_url, is_in_use=True)
         with self.services.writing() as uow:
             user = factories.make_user(uow, "ada")
             self.token = factories.make_token(uow, user)

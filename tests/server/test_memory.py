@@ -1,10 +1,10 @@
 """Memory is given back now and then, and not by who has nothing to do."""
 
-import subprocess
 import sys
 
 from greenroom.server import memory
 from greenroom.server.memory import Spare
+from tests import processes
 
 
 def test_memory_is_given_back_after_requests_and_not_too_often() -> None:
@@ -31,7 +31,5 @@ def test_a_start_leaves_no_garbage_to_look_through_and_reads_no_rich() -> None:
         "print('rich' in sys.modules, gc.isenabled(), gc.get_freeze_count() > 10_000)\n"
         "import rich.console\n"
     )
-    done = subprocess.run(
-        [sys.executable, "-c", program], stdout=subprocess.PIPE, text=True, check=True
-    )
+    done = processes.run([sys.executable, "-c", program], check=True)
     assert done.stdout.splitlines()[-1] == "False True True"

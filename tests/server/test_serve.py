@@ -84,7 +84,7 @@ def test_each_worker_serves_and_has_its_background() -> None:
                 pids.update(pool.map(server.get, ["/slow?50"] * 12))
             return len(pids) == 3
 
-        assert within(20, all_seen)
+        assert within(60, all_seen)
         server.process.terminate()
         status, output, errors = server.wait()
     assert (status, errors) == (0, "")
@@ -97,10 +97,11 @@ def test_each_worker_serves_and_has_its_background() -> None:
 def test_what_is_in_flight_is_finished(number: signal.Signals, group: bool) -> None:
     with serving() as server:
         with ThreadPoolExecutor(1) as pool:
-            answer = pool.submit(server.get, "/slow?2500")
+            answer = pool.submit(server.get, "/slow?4000")
             time.sleep(0.5)
             server.signal(number, group=group)
-            assert within(2, lambda: not _listens(server))
+            assert within(20, lambda: not _listens(server))
+            assert not answer.done()
             assert answer.result()
         status, _, errors = server.wait()
         assert (status, errors) == (0, "")
@@ -110,19 +111,19 @@ def test_a_second_interrupt_stops_at_once() -> None:
     with serving() as server, server.connect() as connection:
         connection.sendall(b"GET /slow?20000 HTTP/1.1\r\nHost: x\r\n\r\n")
         time.sleep(0.5)
-        began = time.monotonic()
         server.signal(signal.SIGINT)
         time.sleep(0.5)
         server.signal(signal.SIGINT)
         assert server.wait()[0] == 0
-        assert time.monotonic() - began < 5
+        with pytest.raises(ConnectionError):  # nobody has waited for the answer
+            answer_on(connection)
 
 
 def test_a_worker_that_dies_is_replaced() -> None:
     with serving() as server:
         first = server.get("/who")
         os.kill(int(first), signal.SIGKILL)
-        assert within(10, lambda: _other_worker(server, first))
+        assert within(60, lambda: _other_worker(server, first))
 
 
 def test_a_port_in_use_is_told_in_a_sentence(server: Server) -> None:

@@ -2,17 +2,20 @@
 
 import contextlib
 import http.client
+import select
+import signal
 import socket
 import time
 from http.client import IncompleteRead
 
 import pytest
 
-from tests.server.process import MIB, Server, Setup, answer_on, serving
+from greenroom.server.wsgi_pool import MOST_WAITING
+from tests.server.process import MIB, Setup, answer_on, serving
 
 
 def test_a_transfer_may_take_longer_than_every_timeout() -> None:
-    with serving(Setup(timing={"stall": 2, "heartbeat": 2})) as server:
+    with serving(Setup(timing={"stall": 3, "heartbeat": 3})) as server:
         pid = server.get("/who")
         with server.connect() as connection:
             connection.sendall(b"POST /count HTTP/1.1\r\nHost: x\r\nContent-Length: 24\r\n\r\n")
@@ -24,7 +27,7 @@ def test_a_transfer_may_take_longer_than_every_timeout() -> None:
 
 
 def test_an_answer_may_be_taken_slowly() -> None:
-    with serving(Setup(timing={"stall": 1})) as server, server.connect() as connection:
+    with serving(Setup(timing={"stall": 2})) as server, server.connect() as connection:
         connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 64 * 1024)
         size = 16 * MIB
         connection.sendall(f"GET /gulp?{size} HTTP/1.1\r\nHost: x\r\n\r\n".encode())
@@ -54,15 +57,13 @@ def test_a_silent_client_is_told_and_cut_off(beginning: bytes) -> None:
         assert server.wait()[2] == ""
 
 
-def test_clients_that_do_not_hang_up_do_not_hold_up_others(server: Server) -> None:
-    with contextlib.ExitStack() as stack:
+def test_clients_that_do_not_hang_up_do_not_hold_up_others() -> None:
+    with serving(Setup(threads=1)) as server, contextlib.ExitStack() as stack:
         for _ in range(4):
             connection = stack.enter_context(server.connect())
             connection.sendall(b"GET /who HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
             assert answer_on(connection).read()
-        began = time.monotonic()
-        server.get("/who")
-        assert time.monotonic() - began < 3
+        assert server.get("/who")
 
 
 def test_a_silent_reader_holds_no_thread() -> None:
@@ -75,21 +76,36 @@ def test_a_silent_reader_holds_no_thread() -> None:
 
 def test_an_address_never_has_all_threads() -> None:
     with serving(Setup(threads=4)) as server, contextlib.ExitStack() as stack:
-        for _ in range(12):
-            insistent = stack.enter_context(
+        insistent = [
+            stack.enter_context(
                 socket.create_connection(server.address, source_address=("127.0.0.66", 0))
             )
-            insistent.sendall(b"GET /slow?3000 HTTP/1.1\r\nHost: x\r\n\r\n")
-        began = time.monotonic()
+            for _ in range(12)
+        ]
+        for connection in insistent:
+            connection.sendall(b"GET /slow?6000 HTTP/1.1\r\nHost: x\r\n\r\n")
         assert server.get("/who")
-        assert time.monotonic() - began < 2.5
+        answered, _, _ = select.select(insistent, [], [], 0)
+        assert answered == []
+        server.signal(signal.SIGKILL, group=True)  # it need not answer them all
 
 
 def test_who_comes_when_too_many_wait_is_told_to_come_again() -> None:
     with serving(Setup(threads=1)) as server, contextlib.ExitStack() as stack:
-        waiting = [stack.enter_context(server.connect()) for _ in range(140)]
+        # From several addresses: of one there may not be so many.
+        waiting = [
+            stack.enter_context(
+                socket.create_connection(
+                    server.address, source_address=(f"127.0.0.{number % 4 + 10}", 0)
+                )
+            )
+            for number in range(MOST_WAITING + 12)
+        ]
         for connection in waiting:
-            connection.sendall(b"GET /slow?50 HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+            path = b"/who" if connection is not waiting[0] else b"/slow?3000"
+            connection.sendall(
+                b"GET " + path + b" HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
+            )
         with answer_on(waiting[-1]) as answer:
             assert (answer.status, answer.getheader("Retry-After")) == (503, "5")
         with answer_on(waiting[0]) as answer:
@@ -109,9 +125,9 @@ def test_who_sends_too_little_is_cut_off() -> None:
 
 
 def test_the_time_that_the_index_takes_is_not_held_against_the_client() -> None:
-    with serving(Setup(timing={"window": 1, "least": 1000})) as server:
+    with serving(Setup(timing={"window": 2, "least": 1000})) as server:
         connection = http.client.HTTPConnection(*server.address, timeout=30)
-        for path in ("/count", "/slow?1500", "/count"):
+        for path in ("/count", "/slow?3000", "/count"):
             connection.putrequest("POST" if path == "/count" else "GET", path)
             connection.putheader("Content-Length", "2")
             connection.endheaders()

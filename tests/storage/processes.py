@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 import greenroom
+from tests import processes
 
 _PUT = """
 import os
@@ -24,14 +25,12 @@ storage = open_storage(url or None, Path(folder), s3_endpoint=endpoint or None)
 
 def start(
     code: str, place: tuple[str | None, str | None], folder: Path, path: Path, digest: str
-) -> subprocess.Popen[str]:
+) -> processes.Process:
     """Run `code` in a process that has a `storage` at `place`, a `path` and a `digest`."""
     url, endpoint = place
     source = Path(greenroom.__file__).parents[1]
-    return subprocess.Popen(
+    return processes.start(
         [sys.executable, "-c", _PUT + code, url or "", folder, endpoint or "", path, digest],
         stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
         env={**os.environ, "PYTHONPATH": str(source)},
-        text=True,
     )

@@ -14,7 +14,7 @@ from pyramid.router import Router
 
 from greenroom.distributions.filenames import parse_filename
 from greenroom.models import RoleName
-from greenroom.registry import accounts, projects
+from greenroom.registry import accounts, projects, roles
 from greenroom.registry.permissions import DEFAULT_TOKEN_PERMISSIONS, OPERATOR
 from greenroom.registry.unit_of_work import Services
 from greenroom.settings import Settings
@@ -100,7 +100,7 @@ class Site:
     def role(self, project: str, username: str, name: RoleName) -> None:
         """A role in a project, given by the operator."""
         with self.services.writing() as uow:
-            projects.add_role(uow, OPERATOR, projects.get(uow, project), username, name)
+            roles.give(uow, OPERATOR, projects.get(uow, project), username, name)
 
     def release(self, *paths: Path, by: str = "ada") -> None:
         """Publish each file by a direct upload."""

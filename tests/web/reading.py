@@ -5,8 +5,8 @@ from contextlib import contextmanager
 
 import webtest
 from bs4 import Tag
-from sqlalchemy import event
 
+from tests.transactions import statements_of
 from tests.web.conftest import Site
 
 
@@ -58,12 +58,5 @@ def links(response: webtest.TestResponse) -> list[str]:
 @contextmanager
 def counted_statements(site: Site) -> Iterator[list[str]]:
     """The statements that the database is sent meanwhile."""
-    statements: list[str] = []
-
-    def note(*arguments: object) -> None:
-        statements.append(str(arguments[2]))
-
-    engine = site.services.database.engine
-    event.listen(engine, "before_cursor_execute", note)
-    yield statements
-    event.remove(engine, "before_cursor_execute", note)
+    with statements_of(site.services.database) as statements:
+        yield statements

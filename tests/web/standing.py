@@ -15,7 +15,7 @@ import webob
 from webob.request import BaseRequest
 
 from greenroom.database import Database
-from greenroom.models import AuditEntry, Base, TokenAddress
+from greenroom.models import AuditEntry, Base, SignInSession, TokenAddress
 from greenroom.registry import (
     accounts,
     drafts,
@@ -71,6 +71,7 @@ class StockedSite:
 
     site: Site
     token: str
+    reading: str
     slugs: dict[str, str]
     files: dict[str, Path]
 
@@ -120,7 +121,10 @@ def stock(site: Site, folder: Path) -> StockedSite:
             slugs[name] = ended.slug
         slugs["hidden"] = factories.stage(uow, ada, make_wheel(folder, "hidden")).slug
         assert projects.find(uow, "expired") is None
-    return StockedSite(site, site.token(), slugs, {path.name: path for path in folder.iterdir()})
+    reading = site.token(permissions=("read",))
+    return StockedSite(
+        site, site.token(), reading, slugs, {path.name: path for path in folder.iterdir()}
+    )
 
 
 def with_settings(site: Site, **changes: object) -> Site:
@@ -209,7 +213,7 @@ def _statements() -> dict[str, str]:
     made = {}
     of_uses = ("last_used", "last_address")
     for table in Base.metadata.sorted_tables:
-        if table.name == TokenAddress.__tablename__:
+        if table.name in (TokenAddress.__tablename__, SignInSession.__tablename__):
             continue
         columns = ", ".join(f'"{c.name}"' for c in table.columns if c.key not in of_uses)
         key = ", ".join(f'"{c.name}"' for c in table.primary_key)

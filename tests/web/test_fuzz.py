@@ -199,7 +199,7 @@ paths = st.lists(segments, max_size=6).map(lambda parts: "/" + "/".join(parts))
 query_strings = st.one_of(
     st.just(""),
     st.sampled_from(
-        ["next=/", "next=//x", "page=0", "page=9", "key=x", "q=%ff", "a=%00", "&", "="]
+        ["next=/", "next=//x", "page=0", "page=9", "key=x", "q=%ff", "q=%00", "a=%00", "&", "="]
     ),
     st.binary(max_size=20).map(quote),
 )
@@ -239,11 +239,19 @@ KNOWN = (
     "{file}", "{file}.metadata", "/draft/{open}/", "/draft/{open}/simple/example/",
     "/draft/{open}/files/example-3.0.tar.gz", "/draft/{discarded}/", "/account/login",
     "/account/tokens/", "/manage/", "/manage/project/Example/", "/admin/",
-    "/manage/project/Example/draft/3.0/", "/api/drafts/example/3.0", "/static/greenroom.css",
+    "/admin/users/?q=a", "/admin/projects/?q=a", "/admin/jobs/?kind=purge", "/admin/settings/",
+    "/admin/users/ada/",
+    "/manage/project/Example/draft/3.0/", "/api/drafts/example/3.0",
+    "/api/drafts/example/3.0/checks",
+    "/api/drafts/example/3.0/review", "/api/openapi.json", "/static/greenroom.css",
+    "/api/releases/example/1.0/approval", "/account/confirm?fresh=1&next=/manage/",
     "/robots.txt", "/legacy/",
     "/search/?q=example", "/pypi/example/json", "/pypi/example/1.0/json", "/rss/updates.xml",
     "/rss/packages.xml", "/rss/project/example/releases.xml", "/sitemap.xml",
-    "/manage/project/Example/history/",
+    "/manage/project/Example/webhooks/", "/manage/project/Example/webhooks/1/", "/admin/webhooks/",
+    "/manage/project/Example/history/", "/manage/project/Example/publishers/",
+    "/manage/sets/", "/manage/sets/nothing/", "/upload/2.0/set/", "/upload/2.0/set/?name=a",
+    "/account/publishers/", "/_/oidc/audience", "/_/oidc/mint-token", "/.well-known/pytp/x",
 )  # fmt: skip
 
 
@@ -308,17 +316,53 @@ def test_fuzzed_searches_are_answered(ground: Ground, words: list[str]) -> None:
 
 FORMS = (
     "/account/login", "/account/login?next=/", "/account/password", "/account/tokens/",
-    "/account/tokens/revoke", "/account/register", "/admin/verify",
+    "/account/tokens/revoke", "/account/register", "/admin/names/", "/account/confirm",
+    "/account/sessions/end", "/account/sessions/end-others",
+    "/admin/jobs/1/retry",
+    "/admin/projects/Example/quota", "/project/Example/report", "/admin/invitations/",
+    "/admin/users/ada/disable", "/account/delete",
+    "/account/invitation?key=x", "/account/password-reset?key=x",
+    "/account/sessions/end", "/account/sessions/end-others", "/account/second-step",
+    "/account/passkey", "/account/second-factors/app", "/account/second-factors/passkey",
+    "/account/second-factors/rename", "/account/second-factors/remove",
+    "/admin/users/ada/reset-second-factors",
     "/admin/retry",
     "/manage/project/Example/add-role", "/manage/project/Example/remove-role",
-    "/manage/project/Example/settings", "/manage/project/Example/draft/3.0/remove",
+    "/account/tokens/revoke", "/account/register", "/admin/verify",
+    "/admin/retry",
+    "/manage/project/Example/invite", "/manage/project/Example/remove-role",
+    "/manage/project/Example/invite-team", "/manage/project/Example/withdraw",
+    "/manage/project/Example/make-maintainer", "/manage/project/Example/hand-over",
+    "/account/invitations/accept", "/account/invitations/decline", "/account/teams/",
+    "/account/teams/wool/invite", "/account/teams/wool/change", "/account/teams/wool/show",
+    "/manage/project/Example/settings", "/manage/project/Example/required-checks",
+    "/manage/project/Example/approvals", "/manage/project/Example/draft/3.0/approve",
+    "/manage/project/Example/draft/3.0/withdraw", "/manage/project/Example/draft/3.0/schedule",
+    "/manage/project/Example/draft/3.0/unschedule", "/manage/project/Example/draft/3.0/members",
+    "/manage/project/Example/draft/3.0/check", "/manage/project/Example/draft/3.0/comment",
+    "/manage/project/Example/draft/3.0/edit-comment", "/api/drafts/example/3.0/checks",
+    "/manage/project/Example/draft/3.0/delete-comment", "/manage/project/Example/draft/3.0/remove",
     "/manage/project/Example/draft/3.0/discard", "/manage/project/Example/draft/9/discard",
+    "/manage/project/Example/publishers/", "/manage/project/Example/publishers/remove",
+    "/account/publishers/", "/account/publishers/remove",
+    "/manage/sets/new", "/manage/project/Example/draft/3.0/set",
+    "/manage/project/Example/webhooks/", "/admin/webhooks/", "/manage/project/Example/webhooks/1/",
+    "/manage/project/Example/webhooks/1/test", "/manage/project/Example/webhooks/1/send-again",
+    "/manage/project/Example/webhooks/1/switch", "/manage/project/Example/webhooks/1/rotate",
     "/manage/project/nothing/settings", "/manage/", "/project/Example/", "/user/ada/",
 )  # fmt: skip
 FORM_FIELDS = (
+    "needed", "by_others", "team", "at", "is_embargoed", "members_only",
+    "text", "comment", "status", "summary", "link", "required", "content_digest",
     "username", "password", "current", "new", "label", "project", "permissions", "lifetime",
     "token", "user", "job", "role", "typed", "filename", "auto_publish_releases", "csrf_token",
-    "x", "",
+    "session", "x", "",
+    "token", "user", "job", "role", "team", "name", "invitation",
+    "receiver", "typed", "filename", "auto_publish_releases", "csrf_token", "x", "",
+    "session", "factor", "code", "credential", "sealed", "name", "x", "",
+    "publisher", "project_name", "rights", "of-0", "x", "",
+    "url", "format", "events", "delivery", "to", "x", "",
+    "session", "x", "", "reason", "name", "quota", "kind", "text", "email",
 )  # fmt: skip
 form_values = st.one_of(
     st.sampled_from(["", "ada", "eve", "Owner", "stage", "90", "never", "0", "-1", "9" * 30, "y",

@@ -5,6 +5,7 @@ After every step, whatever the public can ask answers with the same bytes on bot
 
 import contextlib
 import functools
+import hashlib
 import shutil
 import tempfile
 import xmlrpc.client
@@ -23,28 +24,34 @@ from hypothesis.stateful import (
     precondition,
     rule,
 )
+from sqlalchemy import update
 from webob.request import BaseRequest
 
 from greenroom.database import Database
 from greenroom.models import Draft, Project, RoleName
 from greenroom.registry import (
     accounts,
+    draft_checks,
     drafts,
     housekeeping,
     projects,
     publishing,
+    release_sets,
     removal,
+    roles,
     upload_sessions,
     upload_states,
     yanking,
 )
+from greenroom.registry.draft_checks import Posted
 from greenroom.registry.errors import Refusal
 from greenroom.registry.permissions import OPERATOR, Actor, Person
+from greenroom.registry.release_sets import Reference
 from greenroom.registry.unit_of_work import Services, UnitOfWork
 from greenroom.settings import Settings
 from greenroom.storage import open_storage
 from greenroom.web.application import make_app
-from greenroom.web.http.draft_nodes import DraftNode
+from greenroom.web.http.draft_nodes import DraftNode, SetNode
 from greenroom.web.http.traversal import Node, Root
 from greenroom.web.http.urls import published_file_path
 from greenroom.web.index.feeds.resources import Feeds, ProjectFeeds, Sitemap
@@ -53,27 +60,71 @@ from greenroom.web.index.json_api.resources import PypiProject, PypiRelease
 from greenroom.web.index.pypi import Pypi
 from greenroom.web.index.simple.resources import SimpleIndex, SimpleProject
 from greenroom.web.operators.metrics.resources import Metrics
-from greenroom.web.pages.account.resources import Account, Tokens
-from greenroom.web.pages.admin.resources import Admin
+from greenroom.web.pages.account.resources import (
+    Account,
+    Invitations,
+    Notifications,
+    PendingPublishers,
+    SecondFactors,
+    Sessions,
+    TeamPage,
+    Teams,
+    Tokens,
+)
+from greenroom.web.pages.admin.resources import (
+    Admin,
+    AdminDrafts,
+    AdminHealth,
+    AdminInvitations,
+    AdminJob,
+    AdminJobs,
+    AdminNames,
+    AdminProject,
+    AdminProjects,
+    AdminReport,
+    AdminReports,
+    AdminSettings,
+    AdminStorage,
+    AdminUser,
+    AdminUsers,
+)
 from greenroom.web.pages.help.resources import Help, HelpPage
 from greenroom.web.pages.manage.resources import (
     Manage,
+    ManagedArchive,
     ManagedDraft,
     ManagedProject,
     ManagedProjectPart,
+    ManagedSet,
+    ManagedSets,
 )
 from greenroom.web.pages.project.resources import (
     DraftedReleasePage,
     ProjectPage,
+    ReleaseArchive,
     ReleasePage,
     Search,
     ShortAddress,
     UnpublishedProject,
     UserPage,
 )
-from greenroom.web.uploads.draft_lookup.resources import ApiDraft
+from greenroom.web.pages.webhook_nodes import WebhookNode, Webhooks
+from greenroom.web.uploads.draft_lookup.resources import Api, ApiDraft, ApiSet, Approval
 from greenroom.web.uploads.legacy.resources import LegacyUpload
-from greenroom.web.uploads.pep694.resources import FileUploadSession, PublishingSession, UploadRoot
+from greenroom.web.uploads.pep694.resources import (
+    FileUploadSession,
+    PublishingSession,
+    SetOfSessions,
+    Sets,
+    UploadRoot,
+)
+from greenroom.web.uploads.reported_secrets.resources import Reported
+from greenroom.web.uploads.trusted_publishing.resources import (
+    Audience,
+    BurnToken,
+    Discovery,
+    MintToken,
+)
 from tests import factories
 from tests.artifacts import make_sdist, make_wheel
 from tests.conftest import SECRET_KEY, FakeClock, MakeDatabase, empty, unflushed
@@ -102,7 +153,12 @@ PUBLIC_VIEWS = {
     (ShortAddress, ""): [f"/p/{name}/" for name in NAMES],
     (PypiProject, "json"): [f"/pypi/{name}/json" for name in NAMES],
     (PypiRelease, "json"): [f"/pypi/{n}/{v}/json" for n in NAMES for v in VERSIONS],
+    (Audience, ""): ["/_/oidc/audience"],
+    (MintToken, ""): ["/_/oidc/mint-token"],
+    (BurnToken, ""): ["/_/oidc/burn-token"],
+    (Discovery, ""): [f"/.well-known/pytp/{hashlib.sha256(b'/legacy/').hexdigest()}"],
     (LegacyUpload, ""): ["/legacy/"],
+    (Reported, ""): ["/_/secrets/reported"],
     (Help, ""): ["/help/"],
     (HelpPage, ""): ["/help/errors/", "/help/upload-2.0/"],
     (UploadRoot, ""): ["/upload/2.0/"],
@@ -112,15 +168,27 @@ PUBLIC_VIEWS = {
     (PublishedFile, ""): ["{file}"],
     (PublishedMetadata, ""): ["{file}.metadata"],
     (ProjectPage, ""): [f"/project/{name}/" for name in NAMES],
+    (ProjectPage, "badge.svg"): [f"/project/{name}/badge.svg" for name in NAMES],
+    (ProjectPage, "report"): [],  # there where the page is, with a token of each browser's own
     (UnpublishedProject, ""): [],
     (ReleasePage, ""): [f"/project/{n}/{v}/" for n in NAMES for v in VERSIONS],
     (DraftedReleasePage, ""): [],
+    (ReleaseArchive, ""): [
+        f"/project/{n}/{v}/contents/{n}-{v}-py3-none-any.whl/{query}"
+        for n in NAMES
+        for v in VERSIONS
+        for query in ("", f"?member={n}/__init__.py", f"?member={n}/__init__.py&against=1.0")
+    ],
     (Search, ""): [
         "/search/",
         *[f"/search/?q={query}" for query in (*NAMES, "a", "S", "W+other", "Sother", "1")],
     ],
     (UserPage, ""): [f"/user/{name}/" for name in PEOPLE],
+    (Api, "openapi.json"): ["/api/openapi.json"],
     (ApiDraft, ""): [f"/api/drafts/{n}/{v}" for n in NAMES for v in VERSIONS],
+    (ApiDraft, "checks"): [f"/api/drafts/{n}/{v}/checks" for n in NAMES for v in VERSIONS],
+    (Approval, ""): [f"/api/releases/{n}/{v}/approval" for n in NAMES for v in VERSIONS],
+    (ApiDraft, "review"): [f"/api/drafts/{n}/{v}/review" for n in NAMES for v in VERSIONS],
     (ManagedProject, ""): [f"/manage/project/{name}/" for name in NAMES],
     (ManagedDraft, ""): [f"/manage/project/{n}/draft/{v}/" for n in NAMES for v in VERSIONS],
 }
@@ -133,16 +201,46 @@ CALLS: list[tuple[str, tuple[Any, ...]]] = [
     *(("user_packages", (name,)) for name in PEOPLE),
 ]
 PRIVATE_CONTEXTS = (
+    ApiSet,
     Account,
     Admin,
+    AdminDrafts,
+    AdminHealth,
+    AdminInvitations,
+    AdminJob,
+    AdminJobs,
+    AdminNames,
+    AdminProject,
+    AdminProjects,
+    AdminReport,
+    AdminReports,
+    AdminSettings,
+    AdminStorage,
+    AdminUser,
+    AdminUsers,
     DraftNode,
+    SetNode,
     Manage,
+    ManagedSet,
+    ManagedSets,
+    ManagedArchive,
     ManagedDraft,
     ManagedProject,
     ManagedProjectPart,
+    SecondFactors,
+    Sessions,
+    Invitations,
+    Notifications,
+    PendingPublishers,
+    TeamPage,
+    Teams,
     Tokens,
     PublishingSession,
     FileUploadSession,
+    WebhookNode,
+    Webhooks,
+    Sets,
+    SetOfSessions,
 )
 
 
@@ -242,6 +340,14 @@ def addresses(sent: Iterable[Path]) -> list[tuple[str, str]]:
     paths += ["/draft/0123456789012345678901/", "/nothing/", "/project/nothing/"]
     html = [(path, "text/html") for path in paths]
     return html + [(path, JSON) for path in paths if path.startswith("/simple/")]
+
+
+TOGETHER = Reference("together", "ada")
+
+
+def _let_all_publish(uow: UnitOfWork) -> None:
+    """A project that began with a draft takes no direct uploads, which only its people notice."""
+    uow.db.execute(update(Project).values(auto_publish_releases=True))
 
 
 class TwoIndexes(RuleBasedStateMachine):
@@ -378,7 +484,9 @@ class TwoIndexes(RuleBasedStateMachine):
     @rule(
         which=st.integers(0, 3),
         who=st.integers(0, 3),
-        act=st.sampled_from(["discard", "rotate", "extend", "remove", "cancel"]),
+        act=st.sampled_from(
+            ["discard", "rotate", "extend", "remove", "cancel", "check", "comment"]
+        ),
     )
     def change_draft(self, which: int, who: int, act: str) -> None:
         with self._act() as uow:
@@ -388,6 +496,10 @@ class TwoIndexes(RuleBasedStateMachine):
                 staged = drafts.files(uow.db, draft)
                 if staged:
                     drafts.remove_file(uow, person, draft, staged[0].filename)
+            elif act == "check":
+                draft_checks.post(uow, person, draft, Posted("tests", "passed"))
+            elif act == "comment":
+                factories.comment(uow, person, draft)
             elif act == "cancel":
                 for upload in upload_states.unfinished(uow, draft):
                     upload_sessions.remove(uow, person, draft, upload.filename)
@@ -418,6 +530,47 @@ class TwoIndexes(RuleBasedStateMachine):
             with self._act_unseen() as other:
                 self._publish_unseen(other, person, name, version, roles, paths)
 
+    @precondition(lambda self: self.has_drafts)
+    @rule(
+        which=st.integers(0, 3),
+        who=st.integers(0, 3),
+        act=st.sampled_from(["add", "add", "add", "remove", "rotate", "discard"]),
+    )
+    def change_set(self, which: int, who: int, act: str) -> None:
+        """The one release set that there is, of Ada's."""
+        with self._act() as uow:
+            draft = self._one_of_the_drafts(uow, which)
+            person = actor(uow, self._somebody(uow, draft.project_name, who))
+            if act == "add":
+                release_sets.add(uow, person, draft, TOGETHER)
+                return
+            release_set = release_sets.open_for(uow, OPERATOR, TOGETHER)
+            if act == "remove":
+                release_sets.remove(uow, person, release_set, draft)
+            elif act == "rotate":
+                release_sets.rotate(uow, person, release_set)
+            else:
+                release_sets.discard(uow, person, release_set)
+
+    @precondition(lambda self: self.has_drafts)
+    @rule(who=st.integers(0, 3))
+    def publish_set(self, who: int) -> None:
+        """Where nobody saw the set, its releases are published one after the other."""
+        with self._act() as uow:
+            release_set = release_sets.open_for(uow, OPERATOR, TOGETHER)
+            members = release_sets.drafts_of(uow, release_set)
+            person = self._somebody(uow, members[0].project_name, who) if members else "ada"
+            known = []
+            for draft in members:
+                name, version = draft.project_name, draft.version
+                by_digest = {digest_of(path): path for path in files()[name, version]}
+                paths = [by_digest[file.sha256] for file in drafts.files(uow.db, draft)]
+                known.append((name, version, self._roles(uow, name), paths))
+            publishing.publish_set(uow, actor(uow, person), release_set)
+            with self._act_unseen() as other:
+                for name, version, working, paths in known:
+                    self._publish_unseen(other, person, name, version, working, paths)
+
     @rule()
     def keep_house(self) -> None:
         housekeeping.keep_house(self.seeing.services)
@@ -428,8 +581,15 @@ class TwoIndexes(RuleBasedStateMachine):
     def look_at_drafts(self) -> None:
         """Those who hold an address read it, as much as they like."""
         with self.seeing.services.reading() as uow:
-            slugs = [draft.slug for draft in drafts.all_live(uow)]
-        for slug in slugs:
+            live = drafts.all_live(uow)
+            slugs = {draft.slug: [file.filename for file in draft.files] for draft in live}
+            for summary in release_sets.all_open(uow):
+                named = Reference(summary.name, summary.owner_name)
+                slugs[release_sets.open_for(uow, OPERATOR, named).slug] = []
+        for slug, names in slugs.items():
+            for name in names:
+                address = f"/draft/{slug}/files/{name}"
+                self.seeing.app.get(address, headers={"User-Agent": "pip/26.0"}, status="*")
             self.seeing.app.get(f"/draft/{slug}/")
             self.seeing.app.get(f"/draft/{slug}/simple/")
         self.something_happened = True
@@ -451,6 +611,7 @@ class TwoIndexes(RuleBasedStateMachine):
         with contextlib.suppress(Refusal):
             with self.seeing.services.writing() as uow:
                 yield uow
+                _let_all_publish(uow)
             self.something_happened = True
 
     @contextlib.contextmanager
@@ -460,6 +621,7 @@ class TwoIndexes(RuleBasedStateMachine):
         try:
             with self.unseeing.services.writing() as uow:
                 yield uow
+                _let_all_publish(uow)
         except Refusal as refusal:
             raise AssertionError("what is done beside drafts is done without") from refusal
 
@@ -507,9 +669,9 @@ class TwoIndexes(RuleBasedStateMachine):
     def _set_role(self, uow: UnitOfWork, name: str, person: str, role: RoleName | None) -> None:
         project = projects.get(uow, name)
         if role is None:
-            projects.remove_role(uow, OPERATOR, project, person)
+            roles.take(uow, OPERATOR, project, person)
         else:
-            projects.add_role(uow, OPERATOR, project, person, role)
+            roles.give(uow, OPERATOR, project, person, role)
 
 
 def actor(uow: UnitOfWork, username: str) -> Actor:

@@ -7,7 +7,7 @@ from pathlib import Path
 from sqlalchemy import delete, select
 
 from greenroom.models import Job, Project, RoleName
-from greenroom.registry import accounts, drafts, jobs, projects, publishing, removal, yanking
+from greenroom.registry import accounts, drafts, jobs, projects, publishing, removal, roles, yanking
 from greenroom.registry.permissions import OPERATOR, Person
 from greenroom.registry.unit_of_work import UnitOfWork
 from tests import factories
@@ -32,6 +32,8 @@ ADDRESSES = (
     "/sitemap.xml?page=1",
     "/project/Example/",
     "/project/Example/1.0/",
+    "/project/Example/1.0/contents/example-1.0-py3-none-any.whl/",
+    "/project/Example/1.0/contents/example-1.0-py3-none-any.whl/?member=example/__init__.py",
     "/project/other/",
     "/search/?q=example",
     "/search/",
@@ -62,13 +64,13 @@ class Change:
         yanking.yank_file(self.uow, self.ada, self.project, "example-1.0.tar.gz", "broken")
 
     def add_role(self) -> None:
-        projects.add_role(self.uow, self.ada, self.project, "bob", RoleName.MAINTAINER)
+        roles.give(self.uow, OPERATOR, self.project, "bob", RoleName.MAINTAINER)
 
     def change_role(self) -> None:
-        projects.add_role(self.uow, self.ada, self.project, "bob", RoleName.OWNER)
+        roles.give(self.uow, OPERATOR, self.project, "bob", RoleName.OWNER)
 
     def remove_role(self) -> None:
-        projects.remove_role(self.uow, self.ada, self.project, "bob")
+        roles.take(self.uow, self.ada, self.project, "bob")
 
     def archive(self) -> None:
         projects.archive(self.uow, self.ada, self.project, "finished")

@@ -12,8 +12,9 @@ from sqlalchemy.orm import Session
 from greenroom.core_metadata import CoreMetadata
 from greenroom.database import Database
 from greenroom.models import Draft, File, Project, Release
-from greenroom.registry import accounts
+from greenroom.registry import accounts, release_sets
 from greenroom.registry.permissions import Person
+from greenroom.registry.release_sets import Reference
 from tests import factories
 from tests.artifacts import make_sdist, make_wheel
 from tests.web.conftest import Site, authorization
@@ -38,15 +39,20 @@ class UnitOfWork:
             self.wheel = wheel
             draft = factories.stage(uow, ada, make_wheel(folder, "big", "2.0"))
             self.slug = draft.slug
+            self.set = release_sets.add(uow, ada, draft, Reference("all")).slug
             for number in range(1, count):
                 factories.release(uow, ada, make_wheel(folder, f"project-{number}"))
+                other = factories.stage(uow, ada, make_wheel(folder, f"project-{number}", "2.0"))
+                release_sets.add(uow, ada, other, Reference("all"))
                 _multiply(uow.db, big, draft, number)
         self.token = site.token()
+        credentials = authorization(self.token)
+        fetch(site, "/api/drafts/big/9.9", headers=credentials)  # the first use, which is noted
 
     def address(self, template: str) -> str:
         digest = factories.artifact_of(self.wheel).sha256
         file = f"/packages/{digest[:2]}/{digest[2:4]}/{digest[4:]}/{self.wheel.name}"
-        return template.format(file=file, slug=self.slug)
+        return template.format(file=file, slug=self.slug, set=self.set)
 
 
 def _multiply(session: Session, project: Project, draft: Draft, number: int) -> None:
@@ -134,21 +140,40 @@ def indexes(
         ("/sitemap.xml?page=1", 2),
         ("/draft/{slug}/simple/", 2),  # the draft with its project and release, its files
         ("/draft/{slug}/simple/big/", 2),
+        ("/draft/{slug}/full/simple/", 4),  # the draft, the serial, the projects, the draft's
+        ("/draft/{slug}/full/simple/big/", 4),  # the draft, the project, its files, the draft's
         ("/draft/{slug}/files/big-2.0-py3-none-any.whl", 2),
         ("/draft/{slug}/files/big-2.0-py3-none-any.whl.metadata", 3),
+        # no draft, the set, its drafts with their projects, roles; the files, who is invited
+        ("/draft/{set}/", 7),
+        ("/draft/{set}/simple/", 5),
+        ("/draft/{set}/simple/big/", 6),
+        ("/draft/{set}/files/big-2.0-py3-none-any.whl", 4),
+        # the project, its roles, the file, its metadata; of a member the releases to compare with
+        ("/project/big/1.0/contents/big-1.0-py3-none-any.whl/", 5),
+        ("/project/big/1.0/contents/big-1.0-py3-none-any.whl/?member=big/__init__.py", 5),
+        ("/draft/{slug}/contents/big-2.0-py3-none-any.whl/", 3),
         ("/search/?q=big", 3),  # how broad, which in what order, their releases with projects
         ("/search/?q=example", 3),
         ("/search/", 3),  # which by name, their releases with projects, how many
         ("/search/?q=bog", 4),  # and names that are near
         ("/", 2),  # which are new, their releases with projects
-        # token, user, project, roles, draft, files, uploaders, uploads
-        ("/api/drafts/big/2.0", 8),
+        # token, user, project, roles, draft, files, uploaders, uploads, release set
+        ("/api/drafts/big/2.0", 9),
+        # token, user, project, roles, draft, files; required (twice), results, installations
+        ("/api/drafts/big/2.0/checks", 10),
+        ("/api/releases/big/1.0/approval", 3),  # the project, the release, its approvals
+        # token, user, project, roles, draft; releases, files of both, facts, members, details of
+        # both, silences, uploads; what may be in the way, its release set too; who staged it; and
+        # afterwards what writes the job: the draft, its releases, which jobs wait
+        ("/api/drafts/big/2.0/review", 28),
+        ("/api/openapi.json", 0),
         ("/help/", 0),
         ("/help/errors/", 0),
         ("/upload/2.0/openapi.json", 0),
         ("/simple/nothing/", 1),
         ("/draft/nothing/", 0),
-        ("/draft/AAAAAAAAAAAAAAAAAAAAAA/", 1),
+        ("/draft/AAAAAAAAAAAAAAAAAAAAAA/", 2),  # no draft has it, and no release set
         ("/legacy/", 0),
     ],
 )
@@ -165,6 +190,25 @@ def test_a_read_does_as_many_queries_on_a_large_index_as_on_a_small_one(
 
     assert counts[0] == counts[1], "\n".join(seen)
     assert counts[0] <= most, "\n".join(seen)
+
+
+@pytest.mark.parametrize(
+    ("path", "most"),
+    [
+        ("/account/", 2),  # the session with its user, how many invitations wait for them
+        ("/account/sessions/", 4),  # and how many there are, and some of them
+        ("/help/", 2),
+    ],
+)
+def test_who_is_signed_in_takes_one_query_and_what_waits_another(
+    indexes: tuple[UnitOfWork, UnitOfWork], path: str, most: int
+) -> None:
+    for index in indexes:
+        browser = index.site.sign_in()
+        with statements(index.site.services.database) as seen:
+            browser.get(path)
+        assert len(seen) == most, "\n".join(seen)
+        assert all(statement.startswith("SELECT") for statement in seen)
 
 
 @pytest.mark.parametrize(

@@ -1,7 +1,7 @@
 """The commands that twine gets: ``twine stage`` and ``twine session``.
 
 Each takes its arguments and gives the exit status: 0, or 1 with one sentence on standard error;
-argparse leaves with 2 when the command line is wrong.
+argparse leaves with 2 when the command line is wrong. Waiting has statuses of its own.
 """
 
 import argparse
@@ -18,7 +18,7 @@ from packaging.utils import canonicalize_name
 from rich.logging import RichHandler
 from twine.exceptions import TwineException
 
-from twine_stage import report, uploads
+from twine_stage import report, sets, uploads, waiting
 from twine_stage.connection import Connection, printable
 from twine_stage.dists import canonical_version, releases
 from twine_stage.errors import Failure, Refused
@@ -35,8 +35,10 @@ from twine_stage.target import (
     target,
 )
 from twine_stage.uploads import Session
+from twine_stage.waiting import Outcome
 
 INTERRUPTED = 130
+_OF_SETS = ("status", "publish", "wait", "review")
 _JOBS = 4
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 
@@ -50,7 +52,7 @@ def stage(arguments: Sequence[str]) -> int:
 
 
 def session(arguments: Sequence[str]) -> int:
-    """``twine session``: look at sessions, publish, cancel and prolong them."""
+    """``twine session``: look at sessions, wait, publish, cancel and prolong them."""
     parser = session_parser()
     options = parser.parse_args(list(arguments))
     return _run(parser, options, _SESSION_COMMANDS[options.action])
@@ -86,6 +88,13 @@ def stage_parser() -> argparse.ArgumentParser:
         "one release only.",
     )
     parser.add_argument(
+        "--set",
+        dest="release_set",
+        metavar="NAME",
+        help="Put the releases into this release set, which is published together; it is made "
+        "where it is new. OWNER/NAME for somebody else's.",
+    )
+    parser.add_argument(
         "dists", nargs="+", metavar="dist", help="The distribution files. Usually dist/*."
     )
     return parser
@@ -102,6 +111,8 @@ def session_parser() -> argparse.ArgumentParser:
         ("publish", "Publish a session, and wait until that is decided."),
         ("cancel", "Cancel a session, and discard its files."),
         ("extend", "Ask for more time."),
+        ("wait", "Wait until a session is published or ends otherwise."),
+        ("review", "Show what a session would make public, and what to look at before."),
         ("list", "List the sessions that this machine remembers; asks no index."),
     ):
         action = actions.add_parser(name, help=help_, description=help_)
@@ -113,8 +124,17 @@ def session_parser() -> argparse.ArgumentParser:
         action.add_argument(
             "session",
             metavar="ID",
+            nargs="?" if name in _OF_SETS else None,
             help="What twine stage called the session; or its address; or PROJECT==VERSION.",
         )
+        if name in _OF_SETS:
+            action.add_argument(
+                "--set",
+                dest="release_set",
+                metavar="NAME",
+                help="The release set of this name instead, with all its sessions; OWNER/NAME for "
+                "somebody else's.",
+            )
         if name == "publish":
             action.add_argument(
                 "--digest",
@@ -127,6 +147,19 @@ def session_parser() -> argparse.ArgumentParser:
                 action="store_true",
                 help="Register the name of a new project with a session that has no files.",
             )
+        if name == "wait":
+            action.epilog = (
+                "Exit status: 0 when it is published, 3 when it is discarded, 4 when it has "
+                "expired, 5 when the time is up; 1 when the index does not tell."
+            )
+            action.add_argument(
+                "--timeout",
+                type=_seconds,
+                metavar="TIME",
+                help="How long to wait, such as 90s, 30m or 6h [default: until it ends].",
+            )
+        if name == "review":
+            _add_review(action)
         if name == "extend":
             action.add_argument(
                 "--for",
@@ -138,6 +171,26 @@ def session_parser() -> argparse.ArgumentParser:
                 "less.",
             )
     return parser
+
+
+def _add_review(action: argparse.ArgumentParser) -> None:
+    action.add_argument(
+        "--markdown",
+        action="store_true",
+        help="Print Markdown, as the summaries of CI services take it.",
+    )
+    action.add_argument(
+        "--against",
+        metavar="VERSION",
+        help="The release to compare with [default: the one before].",
+    )
+    action.add_argument(
+        "--wait",
+        type=_seconds,
+        default=_seconds("2m"),
+        metavar="TIME",
+        help="How long to wait for files that the index has not looked into yet [default: 2m].",
+    )
 
 
 def _add_json(parser: argparse.ArgumentParser) -> None:
@@ -166,6 +219,7 @@ def _stage(parser: argparse.ArgumentParser, options: Parsed) -> Result:
         progress,
         jobs=options.jobs,
         replace_unfinished=options.replace_unfinished,
+        release_set=options.release_set,
     )
     staged = staging.run(found)
     for one in staged:
@@ -181,11 +235,57 @@ def _stage(parser: argparse.ArgumentParser, options: Parsed) -> Result:
 
 
 def _status(parser: argparse.ArgumentParser, options: Parsed) -> Result:
+    if _means_set(parser, options):
+        _, found = _found_set(parser, options)
+        return sets.body_of(found), sets.lines_of(found)
     place = _place(parser, options)
     return place.result(place.load())
 
 
+def _means_set(parser: argparse.ArgumentParser, options: Parsed) -> bool:
+    """Whether a release set is named, and not a session."""
+    if (options.session is None) == (options.release_set is None):
+        parser.error("name a session, or a release set with --set")
+    return options.release_set is not None
+
+
+def _found_set(
+    parser: argparse.ArgumentParser, options: Parsed
+) -> tuple[Connection, sets.ReleaseSet]:
+    """The release set that the command line names, at the index that it names."""
+    index = target(parser, options)
+    if index.root is None:
+        raise Failure("The index has no Upload 2.0, and so no release sets to look at.")
+    connection = index.connect(threading.Event())
+    try:
+        return connection, sets.find(connection, index.root, options.release_set)
+    except Refused as refused:
+        if refused.status != 404:
+            raise
+        raise sets.missing(refused, options.release_set) from refused
+
+
+def _publish_set(parser: argparse.ArgumentParser, options: Parsed) -> Result:
+    if options.register_name:
+        parser.error("--register-name is for a session, not for a release set")
+    connection, found = _found_set(parser, options)
+    try:
+        published = sets.publish(connection, found, options.digest or found.digest)
+    except Refused as refused:
+        if "draft-changed" not in refused.codes:
+            raise
+        raise _Several(
+            "The release set is not what you saw any more, and nothing was published:",
+            refused.sentences,
+            f"Look at it with twine session status --set {options.release_set}, then publish it "
+            "again.",
+        ) from refused
+    return sets.body_of(published), sets.lines_of(published)
+
+
 def _publish(parser: argparse.ArgumentParser, options: Parsed) -> Result:
+    if _means_set(parser, options):
+        return _publish_set(parser, options)
     place = _place(parser, options)
     found = place.load()
     undecided = found.status not in (*uploads.ENDED, "processing")
@@ -238,6 +338,109 @@ def _extend(parser: argparse.ArgumentParser, options: Parsed) -> Result:
     return place.result(uploads.extend(place.connection, place.load(), options.length))
 
 
+def _wait(parser: argparse.ArgumentParser, options: Parsed) -> Result:
+    if _means_set(parser, options):
+        return _wait_for_set(parser, options)
+    place = _place(parser, options)
+    found, outcome = waiting.wait(
+        place.connection,
+        place.load,
+        waiting.parse_session,
+        options.timeout,
+        lambda sentence: print(f"{parser.prog}: {sentence}", file=sys.stderr),
+    )
+    body, lines = place.result(found)
+    if outcome in (Outcome.DISCARDED, Outcome.EXPIRED):
+        lines[0] = f"{lines[0].rpartition(': ')[0]}: {outcome.value}"
+    return _waited(outcome, body, lines, f"{body['id'] or body['session-url']}")
+
+
+def _wait_for_set(parser: argparse.ArgumentParser, options: Parsed) -> Result:
+    index = target(parser, options)
+    if index.root is None:
+        raise Failure("The index has no Upload 2.0, and so no release sets to wait for.")
+    root, connection = index.root, index.connect(threading.Event())
+
+    def load() -> sets.ReleaseSet:
+        try:
+            return sets.find(connection, root, options.release_set)
+        except Refused as refused:
+            if refused.status != 404:
+                raise
+            raise sets.missing(refused, options.release_set) from refused
+
+    found, outcome = waiting.wait(
+        connection,
+        load,
+        lambda answer, _: sets.parse(answer),
+        options.timeout,
+        lambda sentence: print(f"{parser.prog}: {sentence}", file=sys.stderr),
+    )
+    body, lines = dict(sets.body_of(found)), list(sets.lines_of(found))
+    if outcome in (Outcome.DISCARDED, Outcome.EXPIRED):
+        lines = [f"{found.name}: {outcome.value}"]
+    return _waited(outcome, body, lines, f"--set {options.release_set}")
+
+
+def _waited(outcome: Outcome, body: Body, lines: list[str], what: str) -> Result:
+    """What waiting has come to.
+
+    Raises:
+        _Ends: it is not published.
+    """
+    body["outcome"] = outcome.value
+    if outcome is Outcome.PUBLISHED:
+        return body, lines
+    if outcome is Outcome.TIMED_OUT:
+        command = f"twine session wait {what}"
+        body["next-command"] = command
+        lines += ["The time is up. To wait on:", f"  {command}"]
+    raise _Ends(_STATUS_OF[outcome], body, lines)
+
+
+_STATUS_OF = {Outcome.DISCARDED: 3, Outcome.EXPIRED: 4, Outcome.TIMED_OUT: 5}
+
+
+def _review(parser: argparse.ArgumentParser, options: Parsed) -> Result:
+    if options.markdown and options.json:
+        parser.error("--markdown and --json are two forms: choose one")
+    if _means_set(parser, options):
+        return _review_set(parser, options)
+    place = _place(parser, options)
+    if place.release is None:
+        place.load()
+    if place.release is None:
+        raise Failure("The index does not say what this is a session of: name PROJECT==VERSION.")
+    review = uploads.review_of(place.connection, place.index.base, place.release, options.against)
+    return _reviewed(options, review)
+
+
+def _review_set(parser: argparse.ArgumentParser, options: Parsed) -> Result:
+    if options.against is not None:
+        parser.error("--against is for a session, not for a release set")
+    connection, found = _found_set(parser, options)
+    return _reviewed(options, sets.review(connection, found))
+
+
+def _reviewed(options: Parsed, review: uploads.Review) -> Result:
+    body = review.body(_told, options.wait)
+    if options.json:
+        return dict(body), []
+    text = review.text("markdown" if options.markdown else "text")
+    return dict(body), [_shown(line) for line in text.rstrip("\n").split("\n")]
+
+
+def _shown(line: str) -> str:
+    """A line of an index, without what could control a terminal."""
+    return "".join(each if each.isprintable() else " " for each in line)
+
+
+def _told(sentence: str) -> None:
+    """Show how far something is, to whoever is there."""
+    if sys.stderr.isatty():
+        print(sentence, file=sys.stderr)
+
+
 def _list(parser: argparse.ArgumentParser, options: Parsed) -> Result:
     records = [record for record in Memory().sessions() if options.all or not record.ended]
     lines = [
@@ -253,6 +456,8 @@ _SESSION_COMMANDS: dict[str, Command] = {
     "publish": _publish,
     "cancel": _cancel,
     "extend": _extend,
+    "wait": _wait,
+    "review": _review,
     "list": _list,
 }
 
@@ -426,6 +631,16 @@ class _Incomplete(Failure):
         self.lines = lines
 
 
+class _Ends(Exception):
+    """The command has done what it does, with a status that says what came of it."""
+
+    def __init__(self, status: int, body: Body, lines: Sequence[str]) -> None:
+        super().__init__(status)
+        self.status = status
+        self.body = body
+        self.lines = lines
+
+
 class _Several(Failure):
     """The index has several reasons: one sentence for scripts, a line each for people."""
 
@@ -440,6 +655,7 @@ def _run(parser: argparse.ArgumentParser, options: Parsed, command: Command) -> 
         options.non_interactive = True
     _log_to_stderr(verbose=options.verbose)
     try:
+        status = 0
         with interruptible():
             body, lines = command(parser, options)
     except KeyboardInterrupt:
@@ -456,8 +672,10 @@ def _run(parser: argparse.ArgumentParser, options: Parsed, command: Command) -> 
         return _fail(parser, options, " ".join(str(refused).split()), lines=lines)
     except (Failure, TwineException) as failure:
         return _fail(parser, options, " ".join(str(failure).split()))
+    except _Ends as end:
+        status, body, lines = end.status, end.body, list(end.lines)
     print(report.as_json(body) if options.json else "\n".join(lines))
-    return 0
+    return status
 
 
 def _fail(

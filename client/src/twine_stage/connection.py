@@ -49,8 +49,21 @@ class Connection:
         # Whether bytes were put into the index's storage, as far as that was tried.
         self.storage_works: bool | None = None
 
-    def call(self, method: str, url: str, message: Mapping[str, object] | None = None) -> Answer:
+    def call(
+        self,
+        method: str,
+        url: str,
+        message: Mapping[str, object] | None = None,
+        *,
+        tries: int = _TRIES,
+    ) -> Answer:
         """Send a message of the API, and give the answer; waits when the index is busy.
+
+        Args:
+            method: of HTTP.
+            url: where to.
+            message: what is sent, if anything.
+            tries: how often an index is asked that is busy.
 
         Raises:
             Refused: the status is not 2xx.
@@ -58,19 +71,27 @@ class Connection:
             Failure: the address is not of this index.
         """
         body = {"meta": {"api-version": API_VERSION}, **message} if message is not None else None
-        tries = 0
+        tried = 0
         while True:
-            tries += 1
+            tried += 1
             headers = {"Content-Type": CONTENT_TYPE} if body is not None else {}
             try:
                 return self._request(method, url, headers=headers, json=body)
             except Refused as refused:
                 pause = refused.retry_after
-                if refused.status not in _BUSY or tries == _TRIES:
+                if refused.status not in _BUSY or tried == tries:
                     raise
                 if pause is None or pause > _LONGEST_PAUSE:
                     raise
                 self.pause(pause)
+
+    def text(self, url: str) -> str:
+        """What is at an address, as text.
+
+        Raises:
+            As :meth:`call`.
+        """
+        return self._response("GET", url, headers={}).text
 
     def send(self, method: str, url: str, body: "FileBody", headers: Mapping[str, str]) -> Answer:
         """Send bytes of a file.
@@ -141,6 +162,10 @@ class Connection:
         return session
 
     def _request(self, method: str, url: str, **options: Any) -> Answer:
+        response = self._response(method, url, **options)
+        return Answer(response.status_code, response.headers, _object(response))
+
+    def _response(self, method: str, url: str, **options: Any) -> requests.Response:
         check_origin(url, self.home)
         headers = {"Accept": CONTENT_TYPE, **options.pop("headers")}
         try:
@@ -156,7 +181,7 @@ class Connection:
             )
         if not response.ok:
             raise refusal(response)
-        return Answer(response.status_code, response.headers, _object(response))
+        return response
 
 
 class FileBody:

@@ -48,10 +48,10 @@ def knows_staging(repository: Repository, target: Target) -> bool:
 class LegacyStaging:
     """Stages files one after the other, as ``twine upload`` does."""
 
-    def __init__(self, target: Target) -> None:
+    def __init__(self, target: Target, release_set: str | None = None) -> None:
         self.target = target
         self.repository = target.open_repository()
-        self.repository.url = staged_url(target.repository)
+        self.repository.url = staged_url(target.repository, release_set=release_set)
         if not sys.stderr.isatty():
             self.repository.disable_progress_bar = True
 

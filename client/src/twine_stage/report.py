@@ -25,8 +25,16 @@ Body = dict[str, Any]
 # The address of a stage: where the index itself begins, and the draft's page.
 _STAGE = re.compile(r"((https?://.*/)draft/[^/]+/)simple/?")
 _PUBLISH = re.compile(r"Publish it: (https?://\S+)")
+_ONE_INDEX = re.compile(r"Or with one index: pip install --index-url (https?://\S+) \S+")
 # How the notices begin that say what the lines say as well.
-_SAID = ("Draft of ", "Try it: ", "It expires on ", "The digest of its content is ", "Publish it: ")
+_SAID = (
+    "Draft of ",
+    "Try it: ",
+    "Or with one index: ",
+    "It expires on ",
+    "The digest of its content is ",
+    "Publish it: ",
+)
 # A file name as a sentence quotes it.
 _FILENAME = re.compile(r"(['\"`])(\S+\.(?:whl|tar\.gz|zip))\1")
 _KILO = 1000
@@ -48,6 +56,7 @@ def session_body(session: Session, release: tuple[str, str] | None) -> Body:
         "page-url": _page(session),
         "publish-url": _publish_page(session),
         "install-command": install_command(session, project, version),
+        "one-index-command": one_index_command(session, project, version),
         "expires-at": session.expires or None,
         "content-digest": session.digest,
         "size": session.size,
@@ -105,6 +114,7 @@ def session_lines(body: Mapping[str, Any]) -> list[str]:
         ("Page", body["page-url"]),
         ("Stage", body["stage-url"]),
         ("Install", body["install-command"]),
+        ("Or", body["one-index-command"]),
         ("Publish", command if body["status"] in EDITABLE else None),
         ("", body["publish-url"] if body["status"] in EDITABLE else None),
         ("Session", body["id"] or body["session-url"]),
@@ -248,9 +258,14 @@ def _page(session: Session) -> str | None:
 
 
 def _publish_page(session: Session) -> str | None:
-    """The page that publishes it, which a notice tells; only one of the index itself."""
-    pages = [found[1] for found in map(_PUBLISH.fullmatch, session.notices) if found is not None]
-    return next((page for page in pages if origin(page) == origin(session.url)), None)
+    """The page that publishes it, which a notice tells."""
+    return _told(_PUBLISH, session)
+
+
+def _told(notice: re.Pattern[str], session: Session) -> str | None:
+    """The address that such a notice tells; only one of the index itself."""
+    told = [found[1] for found in map(notice.fullmatch, session.notices) if found is not None]
+    return next((address for address in told if origin(address) == origin(session.url)), None)
 
 
 def install_command(session: Session, project: str | None, version: str | None) -> str | None:
@@ -269,6 +284,15 @@ def install_command(session: Session, project: str | None, version: str | None) 
         f"pip install --index-url {shlex.quote(stage[2] + 'simple/')} "
         f"--extra-index-url {shlex.quote(session.stage)} {requirement}"
     )
+
+
+def one_index_command(session: Session, project: str | None, version: str | None) -> str | None:
+    """The line that does so for installers that take one index, where the index tells of such."""
+    address = _told(_ONE_INDEX, session)
+    if address is None or project is None or version is None:
+        return None
+    requirement = shlex.quote(f"{project}=={version}")
+    return f"pip install --index-url {shlex.quote(address)} {requirement}"
 
 
 def append_variables(path: Path, staged: Staged) -> None:

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 
-from twine_stage import uploads
+from twine_stage import sets, uploads
 from twine_stage.connection import Connection
 from twine_stage.dists import Dist, Release
 from twine_stage.errors import Failure, Refused, Stopped, Unreachable
@@ -97,6 +97,7 @@ class Staging:
         progress: shows what is going on.
         jobs: how many files at a time.
         replace_unfinished: whether uploads that others began and did not finish may be deleted.
+        release_set: the set that the sessions are to be in.
     """
 
     def __init__(
@@ -107,12 +108,14 @@ class Staging:
         *,
         jobs: int = 4,
         replace_unfinished: bool = False,
+        release_set: str | None = None,
     ) -> None:
         self.target = target
         self.memory = memory
         self.progress = progress
         self.jobs = jobs
         self.replace_unfinished = replace_unfinished
+        self.release_set = release_set
         self.stop = threading.Event()
         self.staged: list[Staged] = []
         self._transfers: list[Transfer] = []
@@ -196,6 +199,8 @@ class Staging:
                     f"The session of {release.project} {release.version} is {session.status}, and "
                     "takes no files."
                 )
+            if self.release_set is not None:
+                session = place.session = sets.join(connection, session, self.release_set)
             with contextlib.suppress(Refused):
                 place.session = uploads.outlasting(connection, session, _AT_LEAST)
         return True
@@ -292,7 +297,7 @@ class Staging:
             self.progress.done(job.dist.filename)
 
     def _upload_legacy(self, wanted: Sequence[Staged]) -> None:
-        legacy = LegacyStaging(self.target)
+        legacy = LegacyStaging(self.target, self.release_set)
         legacy.check()
         for staged in wanted:
             outcomes: dict[str, Arrival | Failure] = {}

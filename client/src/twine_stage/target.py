@@ -144,15 +144,16 @@ def base_of(url: str) -> str | None:
     return None
 
 
-def staged_url(repository: str, value: str = "true") -> str:
-    """The address for staged uploads of the legacy API."""
+def staged_url(repository: str, value: str = "true", *, release_set: str | None = None) -> str:
+    """The address for staged uploads of the legacy API, and into a release set."""
     parts = urlsplit(repository)
+    into = [("set", release_set)] if release_set is not None else []
     query = [
         (name, text)
         for name, text in parse_qsl(parts.query, keep_blank_values=True)
-        if name not in ("staged", "draft")
+        if name not in ("staged", "draft", "set")
     ]
-    return urlunsplit(parts._replace(query=urlencode([*query, ("staged", value)])))
+    return urlunsplit(parts._replace(query=urlencode([*query, ("staged", value), *into])))
 
 
 def check_same_index(target: Target, url: str) -> None:

@@ -1,9 +1,10 @@
 """Upload 2.0 (PEP 694, draft of 29 July 2026): sessions and the files in them, from outside."""
 
-from collections.abc import Mapping, Sequence
+import time
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, TypeVar
 from urllib.parse import quote, urljoin
 
 from twine_stage.connection import Answer, Connection, printable, retry_after
@@ -20,6 +21,9 @@ ENDED = ("published", "canceled")
 _POLL_SECONDS = 2
 _LONGEST_POLL = 30
 _TRIES = 3
+_REVIEW_PAUSE = 2
+
+_T = TypeVar("_T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +42,7 @@ class Session:
     Attributes:
         digest: names what is in it, where the index tells that (``content-digest``).
         size: of all files together, in bytes, where somebody looked for it.
+        outcome: how it has ended, where the index tells (``outcome``).
     """
 
     url: str
@@ -49,6 +54,7 @@ class Session:
     notices: Sequence[str] = ()
     digest: str | None = None
     size: int | None = None
+    outcome: str | None = None
 
     @property
     def stage(self) -> str | None:
@@ -136,9 +142,91 @@ def find(connection: Connection, base: str, project: str, version: str) -> Sessi
     except Refused as refused:
         if refused.status != 404:
             raise
-        raise Failure(
-            f"There is no open session of {project} {version} that these credentials may see."
-        ) from refused
+        raise _not_there(project, version) from refused
+
+
+def _not_there(project: str, version: str) -> Failure:
+    return Failure(
+        f"There is no open session of {project} {version} that these credentials may see."
+    )
+
+
+def review_of(
+    connection: Connection, base: str, release: tuple[str, str], against: str | None
+) -> "Review":
+    """The review of an open session.
+
+    Args:
+        connection: to the index.
+        base: where the index begins.
+        release: project and version.
+        against: the version of the release that it is to be compared with.
+    """
+    project, version = (quote(name, safe="") for name in release)
+    compared = f"&against={quote(against, safe='')}" if against is not None else ""
+    there = f"{base}api/drafts/{project}/{version}/review"
+    return Review(connection, there, compared, _not_there(*release))
+
+
+class Review:
+    """The review of what is staged. No part of PEP 694: this is how Greenroom answers it.
+
+    Args:
+        connection: to the index.
+        url: where it is.
+        asked: more of the query.
+        not_there: what to say where the index has none.
+    """
+
+    def __init__(self, connection: Connection, url: str, asked: str, not_there: Failure) -> None:
+        self._connection = connection
+        self._not_there = not_there
+        self._url = url
+        self._asked_for = asked
+
+    def body(self, told: Callable[[str], None], seconds: float) -> Mapping[str, Any]:
+        """The review, for scripts, once the index has looked into all files.
+
+        Args:
+            told: is told how many it has looked into.
+            seconds: for how long to wait for that; then it is given as it is.
+
+        Raises:
+            Failure: there is no such session that the credentials may see.
+        """
+        until = time.monotonic() + seconds
+        while True:
+            found = self._asked(lambda: self._connection.call("GET", self._address("json")).body)
+            progress = found.get("progress")
+            if not isinstance(progress, dict) or progress.get("analysed") == progress.get("of"):
+                return found
+            if time.monotonic() >= until:
+                return found
+            told(f"{progress.get('analysed')} of {progress.get('of')} files analysed")
+            self._connection.pause(_REVIEW_PAUSE)
+
+    def text(self, form: str) -> str:
+        """The review for people.
+
+        Args:
+            form: ``text`` or ``markdown``.
+
+        Raises:
+            Failure: there is no such session that the credentials may see.
+        """
+        return self._asked(lambda: self._connection.text(self._address(form)))
+
+    def _address(self, form: str) -> str:
+        return f"{self._url}?format={form}{self._asked_for}"
+
+    def _asked(self, ask: Callable[[], _T]) -> _T:
+        try:
+            return ask()
+        except Refused as refused:
+            compared = refused.sentences and "to compare" in refused.sentences[0]
+            if refused.status != 404 or compared:
+                raise
+            raise self._not_there from refused
 
 
 def publish(connection: Connection, session: Session, digest: str | None = None) -> Session:
@@ -324,7 +412,7 @@ def parse_session(answer: Answer, url: str | None = None) -> Session:
     """
     body = answer.body
     links = _texts(body.get("links"))
-    digest = body.get("content-digest")
+    digest, outcome = body.get("content-digest"), body.get("outcome")
     address = links.get("session") or answer.headers.get("Location") or url
     state = body.get("status")
     if address is None or not isinstance(state, str):
@@ -348,6 +436,7 @@ def parse_session(answer: Answer, url: str | None = None) -> Session:
         },
         notices=_notices(body),
         digest=printable(digest) if isinstance(digest, str) else None,
+        outcome=outcome if isinstance(outcome, str) else None,
     )
 
 

@@ -1,6 +1,7 @@
 """``greenroom draft``: the operator's view of drafts."""
 
 import json
+from datetime import UTC, datetime
 
 import click
 
@@ -8,7 +9,7 @@ from greenroom import times
 from greenroom.cli.opening import with_services, with_services_to_read
 from greenroom.cli.printing import print_table
 from greenroom.models import Draft, ReviewState
-from greenroom.registry import draft_contents, drafts, publishing, releases
+from greenroom.registry import draft_contents, drafts, publishing, releases, schedules
 from greenroom.registry.errors import NotFound
 from greenroom.registry.permissions import OPERATOR
 from greenroom.registry.unit_of_work import Services, UnitOfWork
@@ -83,6 +84,51 @@ def draft_publish(services: Services, slug: str, digest: str | None) -> None:
             return f"Published {what}."
 
     click.echo(releases.with_renderings(publish))
+
+
+@draft.command("schedule")
+@click.argument("slug")
+@click.argument("time", metavar="TIME", required=False)
+@click.option("--cancel", "is_canceled", is_flag=True, help="Take back the time that was set.")
+@click.option(
+    "--digest",
+    metavar="D",
+    help="The content that it must have, which 'draft list --json' shows; what it has now.",
+)
+@click.option("--embargo", is_flag=True, help="Another address at once, which takes an account.")
+@with_services
+def draft_schedule(
+    services: Services,
+    slug: str,
+    time: str | None,
+    is_canceled: bool,
+    digest: str | None,
+    embargo: bool,
+) -> None:
+    """Publish the draft with this SLUG at a TIME in UTC, such as 2026-01-31T09:30Z."""
+    if (time is None) != is_canceled:
+        raise click.UsageError("Give a TIME, or --cancel.")
+    at = _moment(time) if time is not None else None
+    with services.writing() as uow:
+        draft = _draft(uow, slug)
+        what = f"{draft.project_name} {draft.version}"
+        if at is None:
+            schedules.cancel(uow, OPERATOR, draft)
+            sentence = f"{what} is not published by itself any more."
+        else:
+            content = digest or draft_contents.digest_of(draft, drafts.files(uow.db, draft))
+            schedules.schedule(uow, OPERATOR, draft, at, content, is_embargoed=embargo)
+            sentence = f"{what} is published at {times.seconds(at)}."
+    click.echo(sentence)
+
+
+def _moment(text: str) -> datetime:
+    """A moment, in UTC where nothing else is said."""
+    try:
+        moment = datetime.fromisoformat(text)
+        return moment.replace(tzinfo=moment.tzinfo or UTC).astimezone(UTC)
+    except (ValueError, OverflowError):
+        raise click.UsageError(f"{text!r} is no time such as 2026-01-31T09:30Z.") from None
 
 
 @draft.command("discard")

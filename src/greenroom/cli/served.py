@@ -5,22 +5,25 @@ This imports all of the server and of the application.
 
 import sys
 import threading
+from collections.abc import Callable
 from pathlib import Path
 
 import click
 
 from greenroom import __version__, background, watching
 from greenroom.registry.download_counting import DownloadCounter
+from greenroom.registry.draft_changes import DraftMarks
 from greenroom.registry.public_changes import PublicChanges
 from greenroom.server.serve import Served, serve
 from greenroom.services import open_services
-from greenroom.settings import Settings, secret_key
+from greenroom.settings import Settings
 from greenroom.web.application import THREAD_LOCALS, make_app
-from greenroom.web.http import authentication
 from greenroom.web.http.urls import Urls, published_file_at
 
 
-def run(settings: Settings, *, host: str, port: int, workers: int, is_new: bool) -> None:
+def run(
+    settings: Settings, *, host: str, port: int, workers: int, greeting: Callable[[str], str]
+) -> None:
     """Answer requests until SIGTERM or SIGINT.
 
     Args:
@@ -28,7 +31,7 @@ def run(settings: Settings, *, host: str, port: int, workers: int, is_new: bool)
         host: the address to listen on.
         port: the port; 0 for any free one.
         workers: how many processes answer.
-        is_new: whether the first administrator is still to be made.
+        greeting: what is said, besides where the index is, of one at this base address.
     """
     counter = DownloadCounter(published_file_at)
     with watching.prepared(settings) as metrics:
@@ -37,7 +40,7 @@ def run(settings: Settings, *, host: str, port: int, workers: int, is_new: bool)
             host=host,
             port=port,
             workers=workers,
-            on_ready=lambda url: _announce(settings, url, is_new=is_new),
+            on_ready=lambda url: _announce(settings, url, greeting),
             background=lambda stop: _work_and_count(settings, counter, stop),
         )
 
@@ -50,6 +53,7 @@ def _served(settings: Settings, metrics: Path | None, counter: DownloadCounter) 
         make_app(settings, services=services, tell_metrics=watch.tell_metrics),
         locals=THREAD_LOCALS,
         make_source=lambda: PublicChanges(services.database),
+        make_marks=lambda: DraftMarks(services.database),
         proxies=settings.trusted_proxies,
         stale_seconds=settings.stale_answers,
         watched=watch.watched,
@@ -58,17 +62,13 @@ def _served(settings: Settings, metrics: Path | None, counter: DownloadCounter) 
     )
 
 
-def _announce(settings: Settings, url: str, *, is_new: bool) -> None:
+def _announce(settings: Settings, url: str, greeting: Callable[[str], str]) -> None:
     base = settings.url or url
     here = f", listening on {url}" if settings.url is not None else ""
     click.echo(f"Greenroom {__version__} is at {Urls(base).home()}{here}")
     click.echo(f"Data: {settings.data.absolute()}")
-    if is_new:
-        key = authentication.first_administrator_key(secret_key(settings))
-        click.echo(
-            "There is no user yet. Create the first administrator at\n"
-            f"  {Urls(base).first_administrator(key)}"
-        )
+    if said := greeting(base):
+        click.echo(said)
     sys.stdout.flush()
 
 

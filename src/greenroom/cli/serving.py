@@ -13,6 +13,7 @@ from greenroom.cli.failures import fail
 from greenroom.cli.locks import alone, working
 from greenroom.cli.opening import waiting, with_new_services_to_fork, with_new_services_to_work
 from greenroom.registry import accounts
+from greenroom.registry.account_links import NewLink
 from greenroom.registry.unit_of_work import Services
 from greenroom.settings import address_warning, exposure_warnings, secret_key
 
@@ -44,16 +45,40 @@ def serve(services: Services, host: str, port: int, workers: int) -> None:
     settings = services.settings
     warnings = [address_warning(settings), *exposure_warnings(settings)]
     secret_key(settings)  # made before the workers start, so that they agree on it
-    is_new = False
+    is_new, first_link = False, None
     with waiting(services, warns=False):
         warnings.append(services.database.connection_warning(workers))
         with services.reading() as uow:
             is_new = accounts.is_empty(uow.db)
+        if is_new and settings.log_format == "text":  # else it would come into what collects logs
+            with services.writing() as uow:
+                first_link = accounts.first_administrator_link(uow)
     for warning in filter(None, warnings):
         log.warning(warning)
     services.database.close()  # connections do not survive the fork of the workers
     with alone(settings):
-        served.run(settings, host=host, port=port, workers=workers, is_new=is_new)
+        served.run(
+            settings,
+            host=host,
+            port=port,
+            workers=workers,
+            greeting=lambda base: _greeting(base, first_link) if is_new else "",
+        )
+
+
+def _greeting(base: str, link: NewLink | None) -> str:
+    """What is said of an index without a user, which is at this address."""
+    if link is None:
+        return (
+            "There is no user yet. 'greenroom user first-administrator-link' prints a link that "
+            "creates the first administrator."
+        )
+    from greenroom.web.http.urls import Urls  # it has been imported by now
+
+    return (
+        "There is no user yet. Create the first administrator at\n"
+        f"  {Urls(base).one_time_link(link)}"
+    )
 
 
 @click.command()

@@ -7,7 +7,7 @@ neither writes to disk, and neither needs more memory for a larger file.
 import re
 import zlib
 from collections.abc import Iterable, Iterator
-from typing import BinaryIO, Protocol
+from typing import Protocol
 
 from greenroom.distributions.errors import InvalidDistribution, quoted
 
@@ -32,6 +32,13 @@ CHUNK = 256 * 1024
 
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 _DRIVE = re.compile(r"[A-Za-z]:")
+
+
+class Readable(Protocol):
+    """Something that bytes are read from, as from a file."""
+
+    def read(self, count: int = -1, /) -> bytes:
+        """The next bytes, at most so many; none at the end."""
 
 
 class Decompressor(Protocol):
@@ -71,7 +78,7 @@ def too_many_members() -> InvalidDistribution:
     return InvalidDistribution(f"The archive has more than {MAX_MEMBERS} members.")
 
 
-def pieces(file: BinaryIO, count: int) -> Iterator[bytes]:
+def pieces(file: Readable, count: int) -> Iterator[bytes]:
     """The next ``count`` bytes of a file, or what there is of them, in pieces of bounded size."""
     while count > 0 and (piece := file.read(min(CHUNK, count))):
         count -= len(piece)

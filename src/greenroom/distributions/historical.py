@@ -30,7 +30,7 @@ from greenroom.distributions.old_archives import Rank, tar_metadata, zip_metadat
 EGG_SUFFIX = ".egg"
 INSTALLER_SUFFIX = ".exe"
 
-_TARS = {
+TARS = {
     SDIST_SUFFIX: "gz",
     ".tgz": "gz",
     ".tar.bz2": "bz2",
@@ -40,10 +40,11 @@ _TARS = {
     ".txz": "xz",
     ".tar": "",
 }
+"""How tar archives are compressed, by how their names end."""
 _ZIP_SUFFIX = ".zip"
 _REFUSED = (".msi", ".rpm", ".deb", ".dmg", ".tar.z", ".phar", ".bz2", ".gz", ".7z", ".rar")
 
-SUFFIXES = (*_TARS, _ZIP_SUFFIX, WHEEL_SUFFIX, EGG_SUFFIX, INSTALLER_SUFFIX, *_REFUSED)
+SUFFIXES = (*TARS, _ZIP_SUFFIX, WHEEL_SUFFIX, EGG_SUFFIX, INSTALLER_SUFFIX, *_REFUSED)
 """How the names of files end that are, or once were, distributions; in lower case."""
 
 _CHARACTERS = re.compile(r"[A-Za-z0-9_.!+~-]+")
@@ -147,7 +148,7 @@ def _made_up(metadata: CoreMetadata) -> bytes:
 
 def _kind(filename: str) -> _Kind:
     lower = filename.lower()
-    for suffix, compression in _TARS.items():
+    for suffix, compression in TARS.items():
         if lower.endswith(suffix):
             return _Kind(
                 "sdist",

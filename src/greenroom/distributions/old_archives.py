@@ -21,6 +21,7 @@ from typing import BinaryIO, Protocol
 from greenroom.distributions.archives import (
     CHUNK,
     MAX_MEMBERS,
+    Readable,
     bomb,
     gzip_decompressor,
     largest_content,
@@ -189,8 +190,8 @@ def tar_metadata(path: Path, compression: str, rank: Rank) -> bytes | None:
     best = _Best(rank)
     try:
         with path.open("rb") as file:
-            content = _decompressed(file, compression)
-            _read_tar(_Tape(content, path.stat().st_size), best)
+            content = decompressed(file, compression)
+            _read_tar(Tape(content, path.stat().st_size), best)
     except (
         *(tarfile.TarError, zlib.error, lzma.LZMAError, OSError, EOFError),
         *(ValueError, OverflowError, RecursionError, MemoryError),
@@ -199,7 +200,16 @@ def tar_metadata(path: Path, compression: str, rank: Rank) -> bytes | None:
     return best.content
 
 
-def _decompressed(file: BinaryIO, compression: str) -> Iterator[bytes]:
+def decompressed(file: Readable, compression: str) -> Iterator[bytes]:
+    """What a file holds that is compressed so, in bounded pieces.
+
+    Args:
+        file: from where it is to be read.
+        compression: ``gz``, ``bz2``, ``xz`` or nothing.
+
+    Raises:
+        EOFError: it is truncated. What is damaged raises what the library raises that reads it.
+    """
     if not compression:
         yield from pieces(file, 1 << 62)
     elif compression == "gz":
@@ -220,7 +230,7 @@ def _decompressed(file: BinaryIO, compression: str) -> Iterator[bytes]:
             raise EOFError
 
 
-def _gunzipped(file: BinaryIO) -> Iterator[bytes]:
+def _gunzipped(file: Readable) -> Iterator[bytes]:
     """The content of a gzip stream; whatever follows it was ignored by all readers."""
     decompressor = gzip_decompressor()
     for piece in pieces(file, 1 << 62):
@@ -233,7 +243,7 @@ def _gunzipped(file: BinaryIO) -> Iterator[bytes]:
     raise EOFError
 
 
-class _Tape:
+class Tape:
     """Decompressed content for :mod:`tarfile`, read forwards and in bounded pieces."""
 
     def __init__(self, content: Iterator[bytes], archive_size: int) -> None:
@@ -283,7 +293,7 @@ class _Tape:
         return True
 
 
-def _read_tar(tape: _Tape, best: _Best) -> None:
+def _read_tar(tape: Tape, best: _Best) -> None:
     # It asks for no more than read, seek and tell.
     archive = tarfile.TarFile(fileobj=tape, mode="r")  # type: ignore[arg-type]
     count = 0

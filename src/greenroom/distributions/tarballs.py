@@ -11,7 +11,7 @@ import zlib
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, Self
 
 from greenroom.distributions.archives import (
     MAX_DIRECTORY,
@@ -97,11 +97,17 @@ class Tarball:
         return plain | {name for name in links if end_of_links(name, links) in plain}
 
 
-def read_tarball(path: Path, wanted: Callable[[str], bool], limit: int) -> Tarball:
+Visit = Callable[["TarMember", Iterator[bytes]], None]
+"""Called for each member with its content, which it may read or leave."""
+
+
+def read_tarball(
+    path: Path, wanted: Callable[[str], bool], limit: int, visit: Visit | None = None
+) -> Tarball:
     """Read a ``.tar.gz`` from its first byte to its last.
 
     ``wanted`` tells by its name whether a member's content is to be kept; all that is kept together
-    may have at most ``limit`` bytes.
+    may have at most ``limit`` bytes. ``visit`` sees what is not kept.
 
     Raises:
         InvalidDistribution: with every reason.
@@ -111,7 +117,7 @@ def read_tarball(path: Path, wanted: Callable[[str], bool], limit: int) -> Tarba
         _refuse_zip(file, file_size)
         file.seek(0)
         tape = _Tape(_gunzipped(file), file_size)
-        reading = _Reading(tape, wanted, limit)
+        reading = _Reading(tape, wanted, limit, visit)
         reading.run()
         tape.check_end()
     problems = [*reading.problems, *conflicting_names(member.name for member in reading.members)]
@@ -204,6 +210,28 @@ class _Header:
     target: bytes
 
 
+class _Counted:
+    """Pieces that are counted as they are read."""
+
+    def __init__(self, content: Iterator[bytes]) -> None:
+        self._content = content
+        self._size = 0
+
+    def __iter__(self) -> Self:
+        return self
+
+    def __next__(self) -> bytes:
+        piece = next(self._content)
+        self._size += len(piece)
+        return piece
+
+    def exhausted(self) -> int:
+        """Read what is left; tells how many bytes there were."""
+        for _ in self:
+            pass
+        return self._size
+
+
 @dataclass(slots=True)
 class _Extension:
     """What extension headers say about the member that follows them."""
@@ -216,12 +244,15 @@ class _Extension:
 class _Reading:
     """One pass over the members of a tar archive."""
 
-    def __init__(self, tape: _Tape, wanted: Callable[[str], bool], limit: int) -> None:
+    def __init__(
+        self, tape: _Tape, wanted: Callable[[str], bool], limit: int, visit: Visit | None
+    ) -> None:
         self.members: list[TarMember] = []
         self.contents: dict[str, bytes] = {}
         self.problems: list[str] = []
         self._tape = tape
         self._wanted = wanted
+        self._visit = visit
         self._limit = limit
         self._kept = 0
         self._names_size = 0
@@ -298,8 +329,9 @@ class _Reading:
             return
         if header.kind in _FILE:
             self._files.add(name)
-        self.members.append(TarMember(name, size))
-        self._pass_content(name, size)
+        member = TarMember(name, size)
+        self.members.append(member)
+        self._pass_content(member)
 
     def _take_link(self, name: str, header: _Header, extension: _Extension) -> None:
         self._links += 1
@@ -315,7 +347,10 @@ class _Reading:
             problems = list(symbolic_link_problems(name, target))
             leads_to = name if problems else resolved(name, target)
         self.problems += problems
-        self.members.append(TarMember(name, 0, leads_to))
+        member = TarMember(name, 0, leads_to)
+        self.members.append(member)
+        if self._visit is not None:
+            self._visit(member, iter(()))
 
     def _account_for(self, name: str) -> None:
         self._names_size += len(name)
@@ -324,16 +359,21 @@ class _Reading:
                 f"The names of the members have more than {MAX_DIRECTORY} bytes together."
             )
 
-    def _pass_content(self, name: str, size: int) -> None:
+    def _pass_content(self, member: TarMember) -> None:
+        name, size = member.name, member.size
         if self._wanted(name):
             self._kept += size
             if self._kept > self._limit:
                 raise InvalidDistribution(
                     f"The member {quoted(name)} is longer than {self._limit} bytes."
                 )
-            content = self._tape.read(size)
-            self.contents[name] = content
-            complete = len(content) == size
+            kept = self._tape.read(size)
+            self.contents[name] = kept
+            complete = len(kept) == size
+        elif self._visit is not None:
+            content = _Counted(self._tape.pieces(size))
+            self._visit(member, content)
+            complete = content.exhausted() == size
         else:
             complete = self._tape.skip(size) == size
         self._skip(_padding(size), complete)

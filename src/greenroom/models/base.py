@@ -11,6 +11,9 @@ from sqlalchemy.types import TypeEngine
 
 from greenroom.core_metadata import CoreMetadata
 
+LARGEST_ID = 2**31 - 1
+"""That a column of ours can have: databases refuse to be asked for a larger one."""
+
 
 class UTCDateTime(TypeDecorator[datetime]):
     """A moment: aware, in UTC, also where the database does not keep zones (SQLite)."""

@@ -5,11 +5,11 @@ from __future__ import annotations
 from datetime import datetime
 from enum import StrEnum
 
-from sqlalchemy import CheckConstraint, ForeignKey, Index, String, column
+from sqlalchemy import CheckConstraint, ForeignKey, Index, String, column, false
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from greenroom.models.accounts import User
-from greenroom.models.base import Base, ContentDigest, LongText, Name, PrimaryKey
+from greenroom.models.base import Base, ContentDigest, Digest, LongText, Name, PrimaryKey
 from greenroom.models.projects import Project
 from greenroom.models.releases import File, Release
 
@@ -42,8 +42,11 @@ class Draft(Base):
     in ``review_notices``. ``review_by`` asked for it (the operator, where it is nobody);
     ``review_due`` is set once somebody is at it, who has decided by then or is gone.
 
+    ``review_in_person`` is whether a person asked for the review, who had shown a second factor.
+
     ``content_digest`` is what was approved: set when a review was asked for, and when the draft was
-    published.
+    published. ``scheduled`` is when it is to be published by itself (``models/schedules.py``), and
+    ``members_only`` whether its address takes an account besides.
     """
 
     __tablename__ = "drafts"
@@ -88,7 +91,10 @@ class Draft(Base):
         ForeignKey("users.id", ondelete="SET NULL"), index=True
     )
     review_due: Mapped[datetime | None]
+    review_in_person: Mapped[bool] = mapped_column(default=False, server_default=false())
     content_digest: Mapped[ContentDigest | None]
+    scheduled: Mapped[datetime | None]
+    members_only: Mapped[bool] = mapped_column(default=False, server_default=false())
 
     project: Mapped[Project | None] = relationship(lazy="joined")
     release: Mapped[Release | None] = relationship(lazy="joined")
@@ -103,7 +109,11 @@ class Draft(Base):
 
 
 class DraftEvent(Base):
-    """A line in a draft's log: who did what, when. ``by`` is a user name, or ``operator``."""
+    """A line in a draft's log: who did what, when. ``by`` is a user name, or ``operator``.
+
+    ``means`` is which run of which workflow did it, where it was one. ``credential`` is what was
+    shown for it, ``sha256`` what a file has from then on that was staged.
+    """
 
     __tablename__ = "draft_events"
 
@@ -114,5 +124,8 @@ class DraftEvent(Base):
     act: Mapped[Name]
     filename: Mapped[Name | None]
     detail: Mapped[LongText] = mapped_column(default="")
+    means: Mapped[LongText | None]
+    credential: Mapped[LongText | None]
+    sha256: Mapped[Digest | None] = mapped_column(index=True)
 
     draft: Mapped[Draft] = relationship(back_populates="events")

@@ -5,7 +5,15 @@ from __future__ import annotations
 from datetime import datetime
 from enum import StrEnum
 
-from sqlalchemy import CheckConstraint, ForeignKey, Index, UniqueConstraint, column
+from sqlalchemy import (
+    BigInteger,
+    CheckConstraint,
+    ForeignKey,
+    Index,
+    UniqueConstraint,
+    column,
+    false,
+)
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from greenroom.models.accounts import User
@@ -17,6 +25,14 @@ class RoleName(StrEnum):
 
     OWNER = "owner"
     MAINTAINER = "maintainer"
+
+
+class Visibility(StrEnum):
+    """Whom a project is open to, where the index decides that by project."""
+
+    PUBLIC = "public"  # everybody
+    INTERNAL = "internal"  # everybody who has an account
+    PRIVATE = "private"  # those who have a role in it
 
 
 class ProjectStatus(StrEnum):
@@ -48,6 +64,14 @@ class Project(Base):
     them lives. ``last_serial`` is the serial of the newest journal entry, 0 before the first.
     ``confusable_name`` is the name with look-alike characters folded (``registry/names.py``).
     An owner archives a project, an administrator quarantines it; it can be both.
+    ``visibility`` says who may read it, where the index decides that by project. ``quota`` is how
+    many bytes its files may have, ``NULL`` where the index's own setting says so.
+    ``expected_files`` are lines that say which files every release has (``expectations.py``).
+
+    ``auto_publish_releases`` is off where a person publishes (``registry/publishing_policy.py``).
+    ``approvals_needed`` is how many people have to approve of a draft: others than those who staged
+    it with ``approvals_by_others``, members of a team with ``approvals_by_team``, which stays when
+    the team goes, so that nobody approves until another one is chosen.
     """
 
     __tablename__ = "projects"
@@ -71,10 +95,20 @@ class Project(Base):
     registered: Mapped[datetime | None] = mapped_column(index=True)
     last_serial: Mapped[int] = mapped_column(default=0)
     auto_publish_releases: Mapped[bool] = mapped_column(default=True)
+    reauthenticate_to_publish: Mapped[bool] = mapped_column(default=False)
+    approvals_needed: Mapped[int] = mapped_column(default=0, server_default="0")
+    approvals_by_others: Mapped[bool] = mapped_column(default=False, server_default=false())
+    approvals_by_team: Mapped[bool] = mapped_column(default=False, server_default=false())
+    approving_team_id: Mapped[int | None] = mapped_column(
+        ForeignKey("teams.id", ondelete="SET NULL"), index=True
+    )
     archived: Mapped[bool] = mapped_column(default=False)
     archived_reason: Mapped[LongText] = mapped_column(default="")
     quarantined: Mapped[bool] = mapped_column(default=False)
     quarantined_reason: Mapped[LongText] = mapped_column(default="")
+    visibility: Mapped[Name] = mapped_column(default=Visibility.PUBLIC, server_default="public")
+    quota: Mapped[int | None] = mapped_column(BigInteger)
+    expected_files: Mapped[LongText] = mapped_column(default="", server_default="")
     created_by_id: Mapped[int | None] = mapped_column(ForeignKey("users.id", ondelete="SET NULL"))
 
     roles: Mapped[list[Role]] = relationship(
@@ -115,11 +149,24 @@ class RetiredName(Base):
 
 
 class Role(Base):
-    """A person's part in a project: at most one."""
+    """A person's part in a project: at most one of their own, and one for each of their teams.
+
+    ``team_id`` is the team that the person has it by. ``registry/roles.py`` keeps such rows in step
+    with the team's members and roles. Of several the strongest counts.
+    """
 
     __tablename__ = "roles"
     __table_args__ = (
-        UniqueConstraint("project_id", "user_id"),
+        UniqueConstraint("project_id", "user_id", "team_id"),
+        # To a unique constraint every NULL is another one.
+        Index(
+            "ix_roles_own",
+            "project_id",
+            "user_id",
+            unique=True,
+            sqlite_where=column("team_id").is_(None),
+            postgresql_where=column("team_id").is_(None),
+        ),
         CheckConstraint("name IN ('owner', 'maintainer')", name="name"),
     )
 
@@ -127,6 +174,9 @@ class Role(Base):
     project_id: Mapped[int] = mapped_column(ForeignKey("projects.id", ondelete="CASCADE"))
     user_id: Mapped[int] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"), index=True)
     name: Mapped[Name]
+    team_id: Mapped[int | None] = mapped_column(
+        ForeignKey("teams.id", ondelete="CASCADE"), index=True
+    )
 
     project: Mapped[Project] = relationship(back_populates="roles")
     user: Mapped[User] = relationship(lazy="joined", innerjoin=True)

@@ -10,6 +10,20 @@ from greenroom.models.base import Base, Digest, Name, PrimaryKey
 from greenroom.models.projects import Project
 
 
+class TokenCutOff(Base):
+    """A project that a token reaches no more, though it covers all projects of its user."""
+
+    __tablename__ = "token_cut_offs"
+
+    token_id: Mapped[int] = mapped_column(
+        ForeignKey("tokens.id", ondelete="CASCADE"), primary_key=True
+    )
+    project_id: Mapped[int] = mapped_column(
+        ForeignKey("projects.id", ondelete="CASCADE"), primary_key=True, index=True
+    )
+    at: Mapped[datetime]
+
+
 class Token(Base):
     """An API token. ``prefix`` finds it, ``digest`` (SHA-256 of the whole token) proves it.
 

@@ -14,7 +14,7 @@ from typing import BinaryIO, Literal, Protocol, Self
 
 from packaging.version import Version
 
-from greenroom.registry.arriving import FULL, Room
+from greenroom.registry.arriving import FULL, OF_NOBODY, Room, Share
 from greenroom.registry.errors import OutOfSpace
 from greenroom.storage import StorageFull, disk_errors
 
@@ -191,19 +191,27 @@ class Receiver:
     the file; whoever wants to keep it moves or links it away before.
     """
 
-    def __init__(self, folder: Path, *, limit: int, digests: Iterable[str] = ()) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        limit: int,
+        digests: Iterable[str] = (),
+        share: Share | None = OF_NOBODY,
+    ) -> None:
         """Make the file.
 
         Args:
             folder: where it lies; its mode is 0600.
             limit: how many bytes may arrive.
             digests: names of hash functions of :mod:`hashlib`, besides those of every file.
+            share: whose quota they count against; None where they are counted already.
 
         Raises:
             OutOfSpace: the disk is nearly full.
             greenroom.storage.StorageUnavailable: it cannot be written to.
         """
-        self._room = Room(folder, min(limit + 1, _LOOK_EVERY))
+        self._room = Room(folder, min(limit + 1, _LOOK_EVERY), share)
         self._limit = limit
         self._size = 0
         self._digests = _Digests(digests)
@@ -222,6 +230,7 @@ class Receiver:
 
         Raises:
             TooManyBytes: they are more than may arrive.
+            TooLarge: they are more than the person has left whose they are.
             OutOfSpace: the disk is full, or nearly so.
             greenroom.storage.StorageUnavailable: it cannot be written to.
         """

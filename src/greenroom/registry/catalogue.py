@@ -4,20 +4,38 @@ A file is public when it was published, a release when it was, a project when on
 was. No other module asks the database for ``published``. What a draft's address shows is here too,
 because it is the same listing made of other files.
 
+Where not everybody may read everything, a session has a :class:`Reader`, and what that one may not
+read is not there for whoever asks in this session. What is asked of a project, or of a release,
+that was found so is not asked again. The registry's own work has a session without a limit.
+
 A project in quarantine is still there, with its status and its history, so that people learn why;
 but none of its files is offered to anyone, and no list recommends it (PEP 792).
 """
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import cache, lru_cache
 from itertools import chain
 from typing import Any, NamedTuple, Protocol, TypeAlias, TypeVar
 
 from packaging.version import Version
-from sqlalchemy import ColumnElement, Select, String, bindparam, cast, exists, func, select
-from sqlalchemy.orm import Session, contains_eager, joinedload, selectinload, undefer
+from sqlalchemy import (
+    ColumnElement,
+    Row,
+    Select,
+    String,
+    and_,
+    bindparam,
+    cast,
+    exists,
+    false,
+    func,
+    or_,
+    select,
+    true,
+)
+from sqlalchemy.orm import Session, aliased, contains_eager, joinedload, selectinload, undefer
 
 from greenroom.core_metadata import CoreMetadata
 from greenroom.database import run
@@ -32,17 +50,125 @@ from greenroom.models import (
     Role,
     RoleName,
     SearchDocument,
+    TeamMember,
     User,
+    Visibility,
     status_of,
 )
 from greenroom.models.base import UTCDateTime
 from greenroom.registry.names import canonical_version, lookup_name
+from greenroom.settings import Settings
 
 WHEN_PUBLISHED = Release.published
 """When a release became public: for queries that read it as a column, and decide nothing by it."""
 
+# Of so many, what limits a query to what they may read is not made anew each time.
+_READERS_KEPT = 1000
 # Releases, when only the newest of each project is wanted.
 _MOST_LOOKED_AT = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class Reader:
+    """Who reads, as far as it decides on what.
+
+    Attributes:
+        is_unlimited: whether all that is public may be read; then nothing else counts.
+        opens: the projects that may be read by whoever asks, by their visibility.
+        further: those that this one may read besides.
+        user_id: who may read besides what this user has a role in.
+        project_id: the only project that the last two hold for; None for all.
+    """
+
+    is_unlimited: bool = False
+    opens: tuple[Visibility, ...] = ()
+    further: tuple[Visibility, ...] = ()
+    user_id: int | None = None
+    project_id: int | None = None
+
+    @property
+    def as_anybody(self) -> "Reader":
+        """The reader who may read what whoever asks may read, and nothing else."""
+        return Reader(is_unlimited=self.is_unlimited, opens=self.opens)
+
+
+UNLIMITED = Reader(is_unlimited=True)
+
+_OPENS = {"public": UNLIMITED, "members": Reader(), "projects": Reader(opens=(Visibility.PUBLIC,))}
+_OF_MEMBERS = {
+    "public": tuple(Visibility),
+    "members": tuple(Visibility),
+    "projects": (Visibility.PUBLIC, Visibility.INTERNAL),
+}
+
+
+def anybody(settings: Settings) -> Reader:
+    """What is read by somebody of whom nothing is known."""
+    return _OPENS[settings.read]
+
+
+def member(
+    settings: Settings, user_id: int, *, is_verified: bool, is_administrator: bool = False
+) -> Reader:
+    """What is read by somebody who has an account. An administrator keeps order everywhere.
+
+    Who has signed up and is not verified is nobody's member yet, and reads what they have a role
+    in, besides what whoever asks may read.
+    """
+    anyone = anybody(settings)
+    opens = anyone.opens
+    if not anyone.is_unlimited and not (is_verified or is_administrator):
+        return Reader(opens=opens, user_id=user_id)
+    if settings.read != "projects":
+        return UNLIMITED
+    if is_administrator:
+        return Reader(opens=opens, further=tuple(Visibility))
+    return Reader(opens=opens, further=_OF_MEMBERS[settings.read], user_id=user_id)
+
+
+def token(
+    settings: Settings, user_id: int, project_id: int | None, *, is_verified: bool, reads: bool
+) -> Reader:
+    """What is read with an API token of this user.
+
+    Args:
+        settings: of the index.
+        user_id: whose it is.
+        project_id: the only project that it covers; None for all.
+        is_verified: whether the user is.
+        reads: whether it has the permission to read. Without it, it reads what whoever asks reads,
+            and what its user has a role in, because whoever uploads has to see what is there.
+    """
+    anyone = anybody(settings)
+    if anyone.is_unlimited or (reads and project_id is None):
+        return member(settings, user_id, is_verified=is_verified)
+    further = _OF_MEMBERS[settings.read] if reads and is_verified else ()
+    return Reader(opens=anyone.opens, further=further, user_id=user_id, project_id=project_id)
+
+
+def limit(db: Session, reader: Reader) -> None:
+    """Let what is asked in this session from now on be what this reader may read."""
+    db.info[_READER] = reader
+
+
+def reader_of(db: Session) -> Reader:
+    """Who reads in this session."""
+    reader: Reader = db.info.get(_READER, UNLIMITED)
+    return reader
+
+
+_READER = "greenroom.reader"
+
+
+def sees_journal(db: Session) -> bool:
+    """Whether the journal is told to whoever reads in this session: it names what is in it."""
+    reader = reader_of(db)
+    return reader.is_unlimited or bool(reader.opens)
+
+
+def is_listed(settings: Settings, visibility: str) -> bool:
+    """Whether the journal tells of a project of this visibility, which everybody may read."""
+    return settings.read != "projects" or visibility == Visibility.PUBLIC
 
 
 class ListedProject(NamedTuple):
@@ -137,6 +263,7 @@ class PublicProject(NamedTuple):
     last_serial: int
     status: ProjectStatus
     status_reason: str
+    visibility: str
 
 
 class PublicRelease(NamedTuple):
@@ -176,6 +303,7 @@ class OfferedFile(NamedTuple):
     size: int
     is_wheel: bool
     project: str
+    visibility: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -212,21 +340,31 @@ def project_columns(db: Session) -> tuple[list[str], list[str]]:
     # As one text for the same reason. No name has a blank, and a blank comes before all that names
     # have, so that the lines are sorted by name.
     column = Project.normalized_name + " " + cast(Project.last_serial, String)
-    text = db.scalar(select(func.aggregate_strings(column, "\n")).where(_is_public_project()))
+    listed = select(func.aggregate_strings(column, "\n")).where(_is_public_project())
+    text = db.scalar(listed.where(*_may_read(db)))
     parts = " ".join(sorted(text.split("\n"))).split(" ") if text else []
     return parts[::2], parts[1::2]
 
 
 def projects_named(db: Session, names: Iterable[str]) -> list[ListedProject]:
     """Those of these projects that are public, by normalized name."""
-    rows = db.execute(_listed_projects().where(Project.normalized_name.in_(list(names))))
-    return sorted(map(ListedProject._make, rows))
+    named = _listed_projects().where(Project.normalized_name.in_(list(names)), *_may_read(db))
+    return sorted(map(ListedProject._make, db.execute(named)))
+
+
+def further_projects(db: Session) -> list[ListedProject]:
+    """Those public projects, by normalized name, that not just anybody may read, but who asks."""
+    reader = reader_of(db)
+    if reader == reader.as_anybody:
+        return []
+    others = _listed_projects().where(Project.visibility.not_in(reader.opens), *_may_read(db))
+    return sorted(map(ListedProject._make, db.execute(others)))
 
 
 def project_serials(db: Session) -> dict[str, int]:
     """The newest serial of each public project, by the name that the project spells itself."""
-    rows = db.execute(select(Project.name, Project.last_serial).where(_is_public_project()))
-    return dict(sorted((name, serial) for name, serial in rows))
+    listed = select(Project.name, Project.last_serial).where(_is_public_project(), *_may_read(db))
+    return dict(sorted((name, serial) for name, serial in db.execute(listed)))
 
 
 def changed_projects(db: Session, *, start: int, count: int) -> list[ChangedProject]:
@@ -234,7 +372,7 @@ def changed_projects(db: Session, *, start: int, count: int) -> list[ChangedProj
     # These first, so that the journal is asked for no others.
     some = (
         select(Project.name, Project.normalized_name, Project.last_serial)
-        .where(_is_public_project(), _is_recommended())
+        .where(_is_public_project(), _is_recommended(), *_may_read(db))
         .order_by(Project.normalized_name)
         .offset(start)
         .limit(count)
@@ -252,14 +390,14 @@ def count_projects(db: Session) -> int:
     """How many public projects there are that a list may recommend."""
     # What search looks through has one row for each public project; to count rows is cheap.
     counted = select(func.count()).select_from(SearchDocument)
-    return db.scalar(counted.where(_is_outside_quarantine())) or 0
+    return db.scalar(counted.where(_is_outside_quarantine(), *_may_read_document(db))) or 0
 
 
 def newest_projects(db: Session, count: int) -> list[NewProject]:
     """The public projects that were registered last, the newest first."""
     projects = db.execute(
         select(Project.id, Project.name, Project.registered)
-        .where(_is_public_project(), _is_recommended())
+        .where(_is_public_project(), _is_recommended(), *_may_read(db))
         .order_by(Project.registered.desc(), Project.normalized_name)
         .limit(count)
     ).all()
@@ -280,14 +418,14 @@ def project(db: Session, name: str) -> Project | None:
     """The public project of this name, in any spelling."""
     return db.scalar(
         select(Project)
-        .where(Project.normalized_name == lookup_name(name), _is_public_project())
+        .where(Project.normalized_name == lookup_name(name), _is_public_project(), *_may_read(db))
         .options(selectinload(Project.roles))
     )
 
 
 def find(db: Session, name: str) -> PublicProject | None:
     """The public project of this name, in any spelling, as programs are told of it."""
-    row = db.execute(_FIND_PROJECT, {"name": lookup_name(name)}).first()
+    row = db.execute(_finding_project(reader_of(db)), {"name": lookup_name(name)}).first()
     return None if row is None else _public_project(*row)
 
 
@@ -312,11 +450,16 @@ def metadata_of(db: Session, release: PublicRelease) -> CoreMetadata:
     return db.execute(select(Release.core_metadata).where(Release.id == release.id)).scalar_one()
 
 
-def name_like(db: Session, confusable: str) -> str | None:
-    """The name of a public project that has this form when look-alike characters are folded."""
+def name_like(db: Session, settings: Settings, confusable: str) -> str | None:
+    """The name of a public project that has this form when look-alike characters are folded.
+
+    One that not just anybody may read is named to nobody.
+    """
     return db.scalar(
         select(Project.name)
-        .where(Project.confusable_name == confusable, _is_public_project())
+        .where(
+            Project.confusable_name == confusable, _is_public_project(), *_names_to_all(settings)
+        )
         .order_by(Project.id)
         .limit(1)
     )
@@ -346,6 +489,47 @@ def draft_listing(db: Session, draft: Draft) -> Listing:
         name = lookup_name(draft.project_name)
         return Listing(name, 0, ProjectStatus.ACTIVE, "", versions=(), files=())
     return _listing(db, draft.project, _DRAFT_LISTING, {"draft_id": draft.id})
+
+
+def set_listing(db: Session, project: Project, drafts: Sequence[Draft]) -> Listing:
+    """What the simple index of a release set says of one of its projects.
+
+    That are the staged files of its drafts of the project, which are these, and nothing else.
+    """
+    return _listing(db, project, _SET_LISTING, {"draft_ids": [draft.id for draft in drafts]})
+
+
+def projects_besides_public(db: Session, drafts: Sequence[Draft]) -> list[ListedProject]:
+    """The projects of these drafts that are not in the public list, as far as who asks reads it."""
+    listed = {project.name: project for draft in drafts for project in draft_projects(draft)}
+    public = {project.name for project in projects_named(db, listed)}
+    return [project for name, project in listed.items() if name not in public]
+
+
+def full_listing(
+    db: Session, public: PublicProject | None, drafts: Sequence[Draft]
+) -> tuple[Listing, dict[str, Draft]]:
+    """What a project's page says where its drafts count as if they were published.
+
+    Args:
+        db: a session.
+        public: the project, where whoever asks may read it in public.
+        drafts: of this project; one at least where the project is not public.
+
+    Returns:
+        The listing, and of which draft each staged file is, by its name. A published file has no
+        namesake among them.
+    """
+    listings = [listing(db, public)] if public is not None else []
+    draft_of: dict[str, Draft] = {}
+    for draft in drafts:
+        staged = draft_listing(db, draft)
+        draft_of |= dict.fromkeys((file.filename for file in staged.files), draft)
+        listings.append(staged)
+    versions = sorted({version for each in listings for version in each.versions}, key=_version)
+    files = [file for each in listings for file in each.files]
+    whole = replace(listings[0], versions=tuple(versions), files=_in_order(files, versions))
+    return whole, draft_of
 
 
 def releases(db: Session, project: HasId) -> list[Release]:
@@ -398,24 +582,29 @@ def releases_by_id(db: Session, ids: Sequence[int]) -> list[Release]:
         release.id: release
         for release in db.scalars(
             select(Release)
-            .where(Release.id.in_(ids), _is_public_release())
+            .where(Release.id.in_(ids), _is_public_release(), *_is_of_project(_may_read(db)))
             .options(joinedload(Release.project, innerjoin=True))
         )
     }
     return [found[number] for number in ids if number in found]
 
 
-def is_recommended() -> ColumnElement[bool]:
+def is_recommended(db: Session) -> ColumnElement[bool]:
     """Whether a project may be found by who does not know it: for queries that join projects."""
-    return _is_public_project() & _is_recommended()
+    return and_(_is_public_project(), _is_recommended(), *_may_read(db))
 
 
-def is_recommended_document() -> ColumnElement[bool]:
+def may_read_document(db: Session) -> ColumnElement[bool]:
+    """Whether what search looks through is of a project that may be read."""
+    return and_(true(), *_may_read_document(db))
+
+
+def is_recommended_document(db: Session) -> ColumnElement[bool]:
     """The same for queries that ask for what search looks through, without a look at projects."""
     is_public = exists().where(
         Release.project_id == SearchDocument.project_id, _is_public_release()
     )
-    return is_public & _is_outside_quarantine()
+    return and_(is_public, _is_outside_quarantine(), *_may_read_document(db))
 
 
 def load_details(db: Session, release: Release) -> Release:
@@ -443,7 +632,8 @@ def file(db: Session, filename: str) -> File | None:
     """The public file of this name."""
     if not _is_searchable(filename):
         return None
-    return db.scalar(select(File).where(File.filename == filename, _is_public_file()))
+    limits = _is_of_release(_may_read(db))
+    return db.scalar(select(File).where(File.filename == filename, _is_public_file(), *limits))
 
 
 def file_of(db: Session, project: Project, filename: str) -> File | None:
@@ -458,14 +648,20 @@ def file_of(db: Session, project: Project, filename: str) -> File | None:
     )
 
 
+def offered_file_of(db: Session, project: Project, release: Release, filename: str) -> File | None:
+    """The release's public file of this name, if anyone may have it who may read the project."""
+    found = None if project.quarantined else file_of(db, project, filename)
+    return found if found is not None and found.release_id == release.id else None
+
+
 def offered_file(db: Session, filename: str) -> OfferedFile | None:
     """The public file of this name, if anyone may have it."""
     if not _is_searchable(filename):
         return None
-    row = db.execute(_OFFERED_FILE, {"filename": filename}).first()
+    row = db.execute(_finding_file(reader_of(db)), {"filename": filename}).first()
     if row is None:
         return None
-    filename, sha256, metadata_sha256, size, packagetype, project = row
+    filename, sha256, metadata_sha256, size, packagetype, project, visibility = row
     return OfferedFile(
         filename,
         sha256,
@@ -473,6 +669,7 @@ def offered_file(db: Session, filename: str) -> OfferedFile | None:
         size,
         packagetype == "bdist_wheel",
         project,
+        visibility,
     )
 
 
@@ -533,11 +730,15 @@ def yanked_wholly(db: Session, project: Project) -> list[tuple[Release, str]]:
     ]
 
 
-def names_of_contents(db: Session, digests: Iterable[str]) -> dict[str, str]:
-    """The name under which each of these contents is public first, by SHA-256 digest."""
+def names_of_contents(db: Session, settings: Settings, digests: Iterable[str]) -> dict[str, str]:
+    """The name under which each of these contents is public first, by SHA-256 digest.
+
+    That a project has it which not just anybody may read is told to nobody.
+    """
+    limits = _is_of_release(_names_to_all(settings))
     rows = db.execute(
         select(File.sha256, File.filename)
-        .where(File.sha256.in_(list(digests)), _is_public_file())
+        .where(File.sha256.in_(list(digests)), _is_public_file(), *limits)
         .order_by(File.id.desc())
     )
     return dict(rows.all())
@@ -558,21 +759,26 @@ class Uses:
     name_of_content: str | None
 
 
-def uses(db: Session, filename: str, sha256: str) -> Uses:
-    """Where the name and the content of a file are public, in one query."""
+def uses(db: Session, settings: Settings, filename: str, sha256: str) -> Uses:
+    """Where the name and the content of a file are public, in one query.
+
+    See :func:`names_of_contents` for what of that is told.
+    """
     if not _is_searchable(filename):
-        return Uses(False, None, names_of_contents(db, [sha256]).get(sha256))
-    row = run(db, _uses(), {"filename": filename, "sha256": sha256}).one()
+        return Uses(False, None, names_of_contents(db, settings, [sha256]).get(sha256))
+    row = run(db, _uses(settings.read), {"filename": filename, "sha256": sha256}).one()
     used, content, name = row
     return Uses(name_was_used=used is not None, content_of_name=content, name_of_content=name)
 
 
 @cache
-def _uses() -> Select[str | None, str | None, str | None]:
+def _uses(read: str) -> Select[str | None, str | None, str | None]:
     """One row, which says nothing where nothing is public."""
     used = select(PublishedName.filename).where(PublishedName.filename == bindparam("filename"))
     public = select(File.sha256).where(File.filename == bindparam("filename"), _is_public_file())
-    names = select(File.filename).where(File.sha256 == bindparam("sha256"), _is_public_file())
+    names = select(File.filename).where(
+        File.sha256 == bindparam("sha256"), _is_public_file(), *_is_of_release(_NAMES_TO_ALL[read])
+    )
     return select(
         used.scalar_subquery().label("used"),
         public.scalar_subquery().label("content"),
@@ -589,7 +795,7 @@ def newest_releases(db: Session, count: int, project: HasListing | None = None) 
     query = (
         select(Release.id, Project.name, Release.version, Release.summary, Release.published)
         .join(Release.project)
-        .where(_is_public_release(), _is_recommended())
+        .where(_is_public_release(), _is_recommended(), *_may_read(db))
         .order_by(
             Release.published.desc(), Project.normalized_name, Release.canonical_version.desc()
         )
@@ -638,7 +844,7 @@ def newest_release_of_each(db: Session, count: int) -> list[Release]:
     rows = db.execute(
         select(Release.id, Release.project_id)
         .join(Release.project)
-        .where(_is_public_release(), _is_recommended())
+        .where(_is_public_release(), _is_recommended(), *_may_read(db))
         .order_by(
             Release.published.desc(), Project.normalized_name, Release.canonical_version.desc()
         )
@@ -651,34 +857,54 @@ def newest_release_of_each(db: Session, count: int) -> list[Release]:
 
 
 def projects_of(db: Session, user: User) -> list[Project]:
-    """The public projects that the user works on, by name."""
+    """The public projects that the user works on and is shown with, by name."""
+    shown = select(Role.project_id).where(_is_shown_of(user))
     return list(
         db.scalars(
             select(Project)
-            .join(Role, Role.project_id == Project.id)
-            .where(Role.user_id == user.id, _is_public_project(), _is_recommended())
+            .where(Project.id.in_(shown), _is_public_project(), _is_recommended(), *_may_read(db))
             .order_by(Project.normalized_name)
         )
     )
 
 
-def roles_of(db: Session, user: User) -> list[tuple[str, str]]:
-    """Role and project of everything public that the user works on, what is owned first, by name.
+def _is_shown_of(user: User) -> ColumnElement[bool]:
+    """Whether a role is one that the user is shown with: their own, and those of some teams.
 
-    The project's name is as it spells itself.
+    A team may get projects that its members have never heard of.
+    """
+    chosen = select(TeamMember.team_id).where(TeamMember.user_id == user.id, TeamMember.shown)
+    return and_(Role.user_id == user.id, Role.team_id.is_(None) | Role.team_id.in_(chosen))
+
+
+def roles_of(db: Session, user: User) -> list[tuple[str, str]]:
+    """Role and project of everything public that the user is shown with, what is owned first.
+
+    Each project comes once, with the strongest role, by name, which is as it spells itself.
     """
     rows = db.execute(
         select(Role.name, Project.name)
         .join(Project, Role.project_id == Project.id)
-        .where(Role.user_id == user.id, _is_public_project(), _is_recommended())
+        .where(_is_shown_of(user), _is_public_project(), _is_recommended(), *_may_read(db))
     )
-    return sorted(((role, name) for role, name in rows), key=lambda row: (_rank(row[0]), row[1]))
+    return _strongest(rows)
 
 
 def people(db: Session, project: PublicProject) -> list[tuple[str, str]]:
-    """Role and user name of everybody who works on a public project: owners first, by name."""
-    rows = db.execute(_PEOPLE, {"project_id": project.id})
-    return sorted(rows.all(), key=lambda row: (_rank(row[0]), row[1]))
+    """Role and user name of everybody who works on a public project: owners first, by name.
+
+    Everybody comes once, with the strongest role that they have.
+    """
+    return _strongest(db.execute(_PEOPLE, {"project_id": project.id}))
+
+
+def _strongest(rows: Iterable[Row[str, str]]) -> list[tuple[str, str]]:
+    """Of pairs of a role and a name the strongest of each name, owners first, by name."""
+    weakest_first = sorted(rows, key=lambda row: -_rank(row[0]))
+    found = {name: role for role, name in weakest_first}
+    return sorted(
+        ((role, name) for name, role in found.items()), key=lambda row: (_rank(row[0]), row[1])
+    )
 
 
 def _rank(role: str) -> int:
@@ -712,6 +938,64 @@ def _is_public_file() -> ColumnElement[bool]:
 
 def _is_public_project() -> ColumnElement[bool]:
     return exists().where(Release.project_id == Project.id, _is_public_release())
+
+
+def _may_read(db: Session) -> tuple[ColumnElement[bool], ...]:
+    """What limits a query that has projects in it to what may be read; mostly nothing does."""
+    return _limits(reader_of(db))
+
+
+def _limits(reader: Reader) -> tuple[ColumnElement[bool], ...]:
+    return () if reader.is_unlimited else (_is_readable(reader),)
+
+
+@lru_cache(maxsize=_READERS_KEPT)
+def _is_readable(reader: Reader) -> ColumnElement[bool]:
+    own: list[ColumnElement[bool]] = []
+    if reader.further:
+        own.append(Project.visibility.in_(reader.further))
+    if reader.user_id is not None:
+        has_role = (_READING.project_id == Project.id) & (_READING.user_id == reader.user_id)
+        own.append(exists().where(has_role))
+    is_covered = Project.id == reader.project_id if reader.project_id is not None else true()
+    return or_(Project.visibility.in_(reader.opens), and_(is_covered, or_(false(), *own)))
+
+
+def _names_to_all(settings: Settings) -> tuple[ColumnElement[bool], ...]:
+    """What limits a query to projects whose names everybody learns who may upload."""
+    return _NAMES_TO_ALL[settings.read]
+
+
+# Queries that have roles in them already are not confused by these.
+_READING = aliased(Role, name="reading_roles")
+
+_NAMES_TO_ALL: dict[str, tuple[ColumnElement[bool], ...]] = {
+    "public": (),
+    "members": (),
+    "projects": (Project.visibility == Visibility.PUBLIC,),
+}
+
+
+def _may_read_document(db: Session) -> tuple[ColumnElement[bool], ...]:
+    """The same for queries of what search looks through."""
+    limits = _may_read(db)
+    readable = select(Project.id).where(*limits)
+    return (SearchDocument.project_id.in_(readable),) if limits else ()
+
+
+def _is_of_project(
+    limits: tuple[ColumnElement[bool], ...],
+) -> tuple[ColumnElement[bool], ...]:
+    """The same for queries of releases."""
+    return (Release.project_id.in_(select(Project.id).where(*limits)),) if limits else ()
+
+
+def _is_of_release(
+    limits: tuple[ColumnElement[bool], ...],
+) -> tuple[ColumnElement[bool], ...]:
+    """The same for queries of files."""
+    of_project = _is_of_project(limits)
+    return (File.release_id.in_(select(Release.id).where(*of_project)),) if limits else ()
 
 
 def _is_recommended() -> ColumnElement[bool]:
@@ -777,6 +1061,7 @@ def _public_project(
     archived_reason: str,
     quarantined: bool,
     quarantined_reason: str,
+    visibility: str,
 ) -> PublicProject:
     """The value of a row of :data:`_FIND_PROJECT`."""
     status, reason = status_of(
@@ -785,7 +1070,7 @@ def _public_project(
         quarantined=quarantined,
         quarantined_reason=quarantined_reason,
     )
-    return PublicProject(number, name, normalized_name, last_serial, status, reason)
+    return PublicProject(number, name, normalized_name, last_serial, status, reason, visibility)
 
 
 def _listing_query(
@@ -820,23 +1105,27 @@ def _listing(
     db: Session,
     project: HasListing,
     query: _ListingQuery,
-    parameters: dict[str, int],
+    parameters: dict[str, int] | dict[str, list[int]],
 ) -> Listing:
     # By the connection, because the session's own results are made for objects, and slower.
     rows = db.connection().execute(query, parameters).all()
     versions = sorted({row[0] for row in rows}, key=_version)
     offers = project.status != ProjectStatus.QUARANTINED
     files = [_listed_file(*row) for row in rows if row[3] is not None] if offers else []
-    order = {version: number for number, version in enumerate(versions)}
-    files.sort(key=lambda file: (order[file.version], file.filename))
     return Listing(
         name=project.normalized_name,
         last_serial=project.last_serial,
         status=project.status,
         status_reason=project.status_reason,
         versions=tuple(versions),
-        files=tuple(files),
+        files=_in_order(files, versions),
     )
+
+
+def _in_order(files: Iterable[ListedFile], versions: Sequence[str]) -> tuple[ListedFile, ...]:
+    """The files by version and name."""
+    order = {version: number for number, version in enumerate(versions)}
+    return tuple(sorted(files, key=lambda file: (order[file.version], file.filename)))
 
 
 def _listed_file(
@@ -886,6 +1175,7 @@ _FIND_PROJECT = select(
     Project.archived_reason,
     Project.quarantined,
     Project.quarantined_reason,
+    Project.visibility,
 ).where(Project.normalized_name == bindparam("name"), _is_public_project())
 
 _PEOPLE = (
@@ -902,6 +1192,7 @@ _OFFERED_FILE = (
         File.size,
         File.packagetype,
         Project.normalized_name,
+        Project.visibility,
     )
     .join(Release, Release.id == File.release_id)
     .join(Project, Project.id == Release.project_id)
@@ -915,3 +1206,19 @@ _RELEASE_LISTING = _listing_query(Release.id == bindparam("release_id"), _is_pub
 _DRAFT_LISTING = _listing_query(
     File.draft_id == bindparam("draft_id"), File.draft_id == bindparam("draft_id")
 )
+_SET_LISTING = _listing_query(
+    File.draft_id.in_(bindparam("draft_ids", expanding=True)),
+    File.draft_id.in_(bindparam("draft_ids", expanding=True)),
+)
+
+
+@lru_cache(maxsize=_READERS_KEPT)
+def _finding_project(
+    reader: Reader,
+) -> Select[int, str, str, int, bool, str, bool, str, str]:
+    return _FIND_PROJECT.where(*_limits(reader))
+
+
+@lru_cache(maxsize=_READERS_KEPT)
+def _finding_file(reader: Reader) -> Select[str, str, str, int, str, str, str]:
+    return _OFFERED_FILE.where(*_limits(reader))

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 import sqlalchemy.exc
 import structlog
 
-from greenroom.registry import downloads
+from greenroom.registry import downloads, draft_installations
 from greenroom.registry.download_logs import ReadAddress
 from greenroom.registry.downloads import Downloaded
 from greenroom.registry.unit_of_work import Services
@@ -61,12 +61,16 @@ class DownloadCounter:
             raise
 
     def write_regularly(self, services: Services, stop: threading.Event) -> None:
-        """Write down what was counted, every minute and when the event is set."""
+        """Write down what was counted, every minute and when the event is set.
+
+        What installers took from drafts is written down with it, where that could not be at once.
+        """
         while True:
             ends = stop.wait(WRITE_EVERY)
-            try:
-                self.write(services)
-            except (sqlalchemy.exc.SQLAlchemyError, OSError) as error:
-                log.warning("downloads are not written down", reason=type(error).__name__)
+            for write in (self.write, draft_installations.PENDING.write):
+                try:
+                    write(services)
+                except (sqlalchemy.exc.SQLAlchemyError, OSError) as error:
+                    log.warning("downloads are not written down", reason=type(error).__name__)
             if ends:
                 return

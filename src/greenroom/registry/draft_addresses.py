@@ -3,7 +3,7 @@
 from sqlalchemy import select
 
 from greenroom.models import Draft, Project
-from greenroom.registry import draft_log, live_drafts
+from greenroom.registry import draft_log, live_drafts, set_members
 from greenroom.registry.permissions import Actor
 from greenroom.registry.random_text import random_text
 from greenroom.registry.unit_of_work import UnitOfWork
@@ -32,6 +32,8 @@ def change(
 def change_all(uow: UnitOfWork, project: Project, by: Actor, why: str) -> int:
     """Give every live draft of the project another address: somebody is not to know it any more.
 
+    So do the release sets that they are in.
+
     The caller holds the project's lock, and records why.
 
     Returns:
@@ -41,4 +43,6 @@ def change_all(uow: UnitOfWork, project: Project, by: Actor, why: str) -> int:
     found = uow.db.scalars(live.execution_options(populate_existing=True)).all()
     for draft in found:
         change(uow, draft, by, why, recorded=False)
+    if found:
+        set_members.rotate_all(uow, found, by, why)
     return len(found)

@@ -88,6 +88,12 @@ def replaced(former: str, sha256: str) -> str:
     return f"sha256 {former} became {sha256}"
 
 
+def former_digest(detail: str) -> str | None:
+    """What a file had before it was replaced, out of what the log says; None where it was not."""
+    logged = _LOGGED.fullmatch(detail)
+    return logged[1] if logged is not None and logged[2] is not None else None
+
+
 def check_unchanged(db: Session, draft: Draft, wanted: str, files: Sequence[HasContent]) -> None:
     """Raise DraftChanged unless the draft, which has these files now, has the wanted digest.
 

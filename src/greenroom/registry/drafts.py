@@ -13,7 +13,7 @@ from enum import StrEnum
 from typing import Protocol, cast
 
 from packaging.version import Version
-from sqlalchemy import Select, Table, bindparam, delete, select, update
+from sqlalchemy import ColumnElement, Select, Table, bindparam, delete, func, select, true, update
 from sqlalchemy.orm import Session, lazyload, selectinload, undefer
 
 from greenroom.core_metadata import CoreMetadata
@@ -37,12 +37,14 @@ from greenroom.registry import (
     draft_addresses,
     draft_contents,
     draft_log,
+    file_facts,
     file_rules,
     jobs,
     live_drafts,
     projects,
     released_blobs,
     releases,
+    set_members,
     upload_places,
 )
 from greenroom.registry.artifacts import Artifact
@@ -56,8 +58,17 @@ from greenroom.registry.errors import (
     NotFound,
 )
 from greenroom.registry.names import canonical_version, lookup_name
-from greenroom.registry.permissions import EXPIRY, Act, Actor, may, require, require_upload
+from greenroom.registry.permissions import (
+    EXPIRY,
+    Act,
+    Actor,
+    may,
+    may_follow,
+    require,
+    require_upload,
+)
 from greenroom.registry.random_text import may_be_random_text, random_text
+from greenroom.registry.reasons import check_line
 from greenroom.registry.releases import FileSummary
 from greenroom.registry.unit_of_work import UnitOfWork
 from greenroom.registry.upload_places import DraftThere, ReleaseThere
@@ -78,6 +89,8 @@ class DraftDetails:
         review: what a review that is not passed came to; None where the draft has ended.
         review_notices: why the review did not pass, or what it said when it did.
         time_left: how long it lives on, zero where it has ended by now.
+        scheduled: when it is to be published by itself, None where nobody has set a time.
+        members_only: whether its address takes an account besides.
     """
 
     project_name: str
@@ -89,6 +102,8 @@ class DraftDetails:
     review_notices: tuple[str, ...]
     expires: datetime
     time_left: timedelta
+    scheduled: datetime | None
+    members_only: bool
 
     @property
     def is_live(self) -> bool:
@@ -123,13 +138,17 @@ class DraftSummary:
 
 @dataclass(frozen=True, slots=True)
 class DraftEventLine:
-    """A line of a draft's log: who did what, when, to which file."""
+    """A line of a draft's log: who did what, when, to which file.
+
+    ``means`` is which run of which workflow did it, where it was one.
+    """
 
     at: datetime
     by: str
     act: str
     filename: str | None
     detail: str
+    means: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -257,6 +276,8 @@ def details(uow: UnitOfWork, draft: Draft) -> DraftDetails:
         review_notices=tuple(draft.review_notices),
         expires=draft.expires,
         time_left=max(draft.expires - uow.now, timedelta(0)),
+        scheduled=draft.scheduled if is_open else None,
+        members_only=draft.members_only,
     )
 
 
@@ -283,12 +304,49 @@ def all_live(uow: UnitOfWork) -> list[Draft]:
     return _live(uow, None)
 
 
+def some_live(uow: UnitOfWork, words: str = "", *, start: int, count: int) -> list[Draft]:
+    """Some of the live drafts that :func:`count_live` counts, with their files."""
+    found = _live_ones(uow).where(_is_called(words)).offset(start).limit(count)
+    return list(uow.db.scalars(found))
+
+
+def count_live(uow: UnitOfWork, words: str = "") -> int:
+    """How many drafts stand open; with words, those that have them in project and version."""
+    counted = select(func.count()).select_from(Draft).where(live_drafts.is_live(uow))
+    return uow.db.scalar(counted.where(_is_called(words))) or 0
+
+
+def _is_called(words: str) -> ColumnElement[bool]:
+    wanted = words.strip().lower()
+    if not wanted:
+        return true()
+    shown = wanted if wanted.isprintable() else "\N{REPLACEMENT CHARACTER}"
+    name = func.lower(Draft.project_name + " " + Draft.version)
+    return name.contains(shown, autoescape=True)
+
+
 def events(db: Session, draft: Draft) -> list[DraftEventLine]:
     """What happened to the draft, the newest first."""
     rows = db.scalars(
         select(DraftEvent).where(DraftEvent.draft_id == draft.id).order_by(DraftEvent.id.desc())
     )
-    return [DraftEventLine(row.at, row.by, row.act, row.filename, row.detail) for row in rows]
+    return [
+        DraftEventLine(row.at, row.by, row.act, row.filename, row.detail, row.means) for row in rows
+    ]
+
+
+def staged_by(db: Session, draft: Draft) -> dict[str, tuple[str, str | None]]:
+    """Who has staged each file as it is, and in which run of which workflow, by its name."""
+    rows = db.execute(
+        select(DraftEvent.filename, DraftEvent.by, DraftEvent.means)
+        .where(
+            DraftEvent.draft_id == draft.id,
+            DraftEvent.act.in_((Staged.ADDED, Staged.REPLACED)),
+            DraftEvent.filename.is_not(None),
+        )
+        .order_by(DraftEvent.id)
+    )
+    return {filename: (by, means) for filename, by, means in rows if filename is not None}
 
 
 def opened_by(db: Session, draft: Draft) -> str | None:
@@ -345,6 +403,17 @@ def is_forgotten(uow: UnitOfWork, draft: Draft) -> bool:
     return draft.ended is not None and draft.ended + STATUS_KEPT <= uow.now
 
 
+def may_be_followed(uow: UnitOfWork, actor: Actor, draft: Draft) -> bool:
+    """Whether the actor may know how the draft stands, also after its end.
+
+    Who opened one that is gone with its project may still know that it is.
+    """
+    project = projects.find(uow, draft.project_name)
+    if project is not None:
+        return may_follow(actor, project)
+    return opened_by(uow.db, draft) == actor.name
+
+
 def ended_sentence(uow: UnitOfWork, draft: Draft) -> str:
     """What happened to a draft that has ended, in a sentence."""
     what = f"The draft of {draft.project_name} {draft.version}"
@@ -378,11 +447,12 @@ def open_new(uow: UnitOfWork, actor: Actor, project_name: str, version: Version)
     project = projects.find(uow, project_name)
     if project is None:
         projects.check_can_register(uow, actor, project_name, staged=True)
-        project = projects.create(uow, actor, project_name)
+        project = projects.create(uow, actor, project_name, staged=True)
     else:
         if may(actor, Act.SEE, project):
             file_rules.check_project_open(project)
-        require_upload(actor, project, staged=True)
+        called = project_name if projects.is_hidden(uow, project) else None
+        require_upload(actor, project, staged=True, called=called)
     draft = live(uow, project, version)
     if draft is not None:
         raise DraftExists(
@@ -485,7 +555,17 @@ def add_file(
     uow.db.add(file)
     outcome = Staged.ADDED if former is None else Staged.REPLACED
     besides = "Opened the draft." if opens else ""
-    draft_log.write(uow, draft, actor, outcome, artifact.filename, detail, besides=besides)
+    draft_log.write(
+        uow,
+        draft,
+        actor,
+        outcome,
+        artifact.filename,
+        detail,
+        besides=besides,
+        sha256=artifact.sha256,
+    )
+    file_facts.want(uow, draft)
     _touch(uow, draft)
     _describe(uow, draft, file if former is None else None)
     return outcome
@@ -507,7 +587,9 @@ def add_one_more(
     """
     releases.insert_file(uow, actor, release.id, artifact, distribution, comment, draft_id=draft.id)
     detail = draft_contents.added(artifact.sha256)
-    draft_log.write(uow, draft, actor, Staged.ADDED, artifact.filename, detail)
+    name, sha256 = artifact.filename, artifact.sha256
+    draft_log.write(uow, draft, actor, Staged.ADDED, name, detail, sha256=sha256)
+    file_facts.want(uow, draft)
     expires = _prolonged(uow, draft)
     run(uow.db, _TOUCH, {"draft": draft.id, "changed": uow.now, "expires": expires})
     uow.forget(Draft, draft.id, "changed", "expires", "files")
@@ -625,20 +707,29 @@ def rotate(uow: UnitOfWork, actor: Actor, draft: Draft) -> None:
 # Ending
 
 
-def discard(uow: UnitOfWork, actor: Actor, draft: Draft, *, recorded: bool = True) -> None:
+def discard(
+    uow: UnitOfWork, actor: Actor, draft: Draft, *, recorded: bool = True, reason: str = ""
+) -> None:
     """Throw the draft away, with its files, and whatever only it held.
 
-    ``recorded`` is whether the audit log has it as an act of its own.
+    Args:
+        uow: in which it is done.
+        actor: who does it.
+        draft: which.
+        recorded: whether the audit log has it as an act of its own.
+        reason: why, for its log and the audit log.
 
     Raises:
         NotAllowed: the actor may not discard.
+        InvalidRequest: the reason does not do.
         Ended: the draft was published or has expired. A discarded one may be discarded again.
     """
     lock_and_reload(uow, draft)
     if draft.state == DraftState.DISCARDED:
         return
     check_change(uow, actor, Act.DISCARD, draft)
-    _clear(uow, actor, draft, DraftState.DISCARDED, recorded=recorded)
+    detail = check_line(reason)
+    _clear(uow, actor, draft, DraftState.DISCARDED, detail, recorded=recorded)
 
 
 def expire_due(uow: UnitOfWork, project_name: str) -> None:
@@ -680,15 +771,19 @@ def due(uow: UnitOfWork, *, after: int = 0, most: int = 500) -> list[int]:
 
 
 def _live(uow: UnitOfWork, project_ids: list[int] | None) -> list[Draft]:
-    query = (
+    query = _live_ones(uow)
+    if project_ids is not None:
+        query = query.where(Draft.project_id.in_(project_ids))
+    return list(uow.db.scalars(query))
+
+
+def _live_ones(uow: UnitOfWork) -> Select[Draft]:
+    return (
         select(Draft)
         .where(live_drafts.is_live(uow))
         .options(selectinload(Draft.files))
         .order_by(Draft.changed.desc(), Draft.id.desc())
     )
-    if project_ids is not None:
-        query = query.where(Draft.project_id.in_(project_ids))
-    return list(uow.db.scalars(query))
 
 
 def _due(uow: UnitOfWork) -> Select[Draft]:
@@ -812,10 +907,17 @@ def _describe(uow: UnitOfWork, draft: Draft, came: File | None = None) -> None:
 
 
 def _clear(
-    uow: UnitOfWork, by: Actor, draft: Draft, ended: DraftState, *, recorded: bool = True
+    uow: UnitOfWork,
+    by: Actor,
+    draft: Draft,
+    ended: DraftState,
+    detail: str = "",
+    *,
+    recorded: bool = True,
 ) -> None:
     """Remove all that only the draft held; its row stays as a tombstone."""
-    draft_log.write(uow, draft, by, ended.value, recorded=recorded)
+    set_members.leave(uow, draft, by, ended.value)
+    draft_log.write(uow, draft, by, ended.value, detail=detail, recorded=recorded)
     db, project, release = uow.db, draft.project, draft.release
     released_blobs.note_files(uow, File.draft_id == draft.id)
     for file in db.scalars(select(File).where(File.draft_id == draft.id)):

@@ -32,6 +32,27 @@ class NotAuthenticated(Refusal):
     title = "Authentication failed"
 
 
+class InvalidIDToken(Refusal):
+    """An ID token is not one of an issuer that is trusted, for this index, valid now, and new."""
+
+    code = "invalid-token"
+    title = "Invalid ID token"
+
+
+class UnknownPublisher(Refusal):
+    """An ID token is good, and nobody trusts the workflow that it is of."""
+
+    code = "invalid-publisher"
+    title = "Unknown publisher"
+
+
+class SecondFactorNeeded(NotAuthenticated):
+    """The password is right, and the person has a second factor, which has not been shown."""
+
+    code = "second-factor-needed"
+    title = "Second factor needed"
+
+
 class NotAllowed(Refusal):
     """The actor is known, and may not do this.
 
@@ -47,6 +68,48 @@ class NotAllowed(Refusal):
     ) -> None:
         super().__init__(sentence, details)
         self.may_stage = may_stage
+
+
+class AccountDisabled(NotAllowed):
+    """The account that acts is disabled, or was deleted meanwhile."""
+
+    code = "account-disabled"
+    title = "Account disabled"
+
+    def __init__(self, username: str) -> None:
+        super().__init__(
+            f"The account {username!r} is disabled, and nothing can be done with it. Ask an "
+            "administrator of this index."
+        )
+
+
+class NotConfirmed(NotAllowed):
+    """Whoever acts may do this once they have shown again who they are."""
+
+    code = "not-confirmed"
+    title = "Confirm who you are"
+
+
+class PersonPublishes(NotAllowed):
+    """In this project a person publishes, and nothing that acts in their stead."""
+
+    code = "person-publishes"
+    title = "A person publishes"
+
+
+class FactorNotFresh(NotConfirmed):
+    """Whoever acts may do this once they have shown a second factor, within a few minutes.
+
+    Attributes:
+        has_factor: whether they have one to show.
+    """
+
+    code = "second-factor-not-fresh"
+    title = "Show a second factor"
+
+    def __init__(self, sentence: str, *, has_factor: bool) -> None:
+        super().__init__(sentence)
+        self.has_factor = has_factor
 
 
 class NotFound(Refusal):
@@ -136,21 +199,17 @@ class DraftsOnly(Refusal):
     """The project, or the whole index, publishes through drafts only.
 
     Attributes:
-        project_name: the project whose people want it so; None where publications are reviewed.
-        fact: the sentence without what to do.
+        fact: why, as a sentence without what to do.
+        then: what to do with the draft.
     """
 
     code = "drafts-only"
     title = "Drafts only"
 
-    def __init__(self, project_name: str | None = None) -> None:
-        self.project_name = project_name
-        self.fact = (
-            "This index reviews what is published."
-            if project_name is None
-            else f"The project {project_name!r} publishes through drafts only."
-        )
-        super().__init__(f"{self.fact} Upload this file as a draft, then publish the draft.")
+    def __init__(self, fact: str, then: str = "publish the draft") -> None:
+        self.fact = fact
+        self.then = then
+        super().__init__(f"{fact} Upload this file as a draft, then {then}.")
 
 
 class ProjectClosed(Refusal):
@@ -243,6 +302,20 @@ class CannotPublish(Refusal):
 
     code = "cannot-publish"
     title = "The draft cannot be published"
+
+
+class ApprovalsMissing(Refusal):
+    """Fewer people have approved of a draft than its project wants."""
+
+    code = "approvals-missing"
+    title = "Approvals are missing"
+
+
+class SetConflict(Refusal):
+    """The release set does not stand where this could be done to it, or with it."""
+
+    code = "set-conflict"
+    title = "Release set conflict"
 
 
 class DraftChanged(Refusal):

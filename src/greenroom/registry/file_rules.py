@@ -5,10 +5,10 @@ from datetime import datetime, timedelta
 from typing import Protocol
 
 from sqlalchemy import select
-from sqlalchemy.orm import Session
 
 from greenroom.models import File, ProjectStatus, PublishedName, RoleName
-from greenroom.registry import catalogue, projects
+from greenroom.registry import announced, catalogue, projects
+from greenroom.registry.arriving import OF_NOBODY, Share, bytes_arriving, bytes_arriving_of
 from greenroom.registry.errors import (
     FileExists,
     InvalidFile,
@@ -101,8 +101,23 @@ def file_too_large(limit: int) -> str:
     return f"File too large. This index takes files of at most {_readable(limit)}."
 
 
+class HasQuota(catalogue.HasId, Protocol):
+    """A project, by how large it may be: a row, or a value that was made of one."""
+
+    @property
+    def quota(self) -> int | None:
+        """In bytes; None where the index's own setting says so."""
+
+
+def project_quota(uow: UnitOfWork, project: HasQuota | None) -> int:
+    """How many bytes all files of the project together may have."""
+    if project is None or project.quota is None:
+        return uow.settings.max_project_size
+    return project.quota
+
+
 def check_project_size(
-    uow: UnitOfWork, project: catalogue.HasId | None, more: int, present: int | None = None
+    uow: UnitOfWork, project: HasQuota | None, more: int, present: int | None = None
 ) -> None:
     """Refuse ``more`` bytes that would bring a project above its quota. Staged files count.
 
@@ -111,7 +126,7 @@ def check_project_size(
     Raises:
         TooLarge: they would.
     """
-    limit = uow.settings.max_project_size
+    limit = project_quota(uow, project)
     if present is None:
         present = projects.size(uow, project) if project is not None else 0
     if present + more > limit:
@@ -122,13 +137,13 @@ def check_project_size(
         )
 
 
-def is_published(db: Session, filename: str, sha256: str) -> bool:
+def is_published(uow: UnitOfWork, filename: str, sha256: str) -> bool:
     """Whether exactly this file is public.
 
     Raises:
         FileExists: the name was published with other content, or the content under another name.
     """
-    uses = catalogue.uses(db, filename, sha256)
+    uses = catalogue.uses(uow.db, uow.settings, filename, sha256)
     if uses.content_of_name == sha256:
         return True
     if uses.name_was_used:
@@ -144,36 +159,84 @@ def check_quotas(
     project: HasRights | None,
     more: int,
     *,
-    arriving: int = 0,
+    besides: tuple[int, str] | None = None,
+    is_arriving: bool = False,
 ) -> None:
     """Refuse ``more`` bytes that would bring the index, or a person's projects, above a quota.
+
+    What is announced counts as if it were there. A unit of work that writes holds the quotas until
+    its end, so that several at once do not pass them together: it has the project's lock, and no
+    blob's before.
 
     Args:
         uow: where to look.
         owner_id: who brings them.
         project: where to; None for one that is to be registered.
         more: how many there are more than before.
-        arriving: how many others are just being received; they count as if they were there.
+        besides: the file that they are of, if it may be announced: its draft's number, its name.
+        is_arriving: whether they are still to come: then what is just being received counts, too.
 
     Raises:
         OutOfSpace: the index has no room for them.
         TooLarge: the person has none.
     """
+    hold_quotas(uow, owner_id)
     limit = uow.settings.max_total_size
-    if limit is not None and projects.total_size(uow) + arriving + more > limit:
-        raise OutOfSpace(
-            f"The index is full: all files together may have {_readable(limit)}. Tell its operator."
-        )
+    if limit is not None:
+        present = projects.total_size(uow) + announced.size(uow, besides)
+        if is_arriving:
+            present += bytes_arriving(uow.storage.incoming)
+        if present + more > limit:
+            raise OutOfSpace(
+                f"The index is full: all files together may have {_readable(limit)}. Tell its "
+                "operator."
+            )
     limit = uow.settings.max_user_size
     if limit is None or owner_id is None or not _is_own(project, owner_id):
         return
-    present = projects.size_of_user(uow, owner_id)
+    present = _present_of_user(uow, owner_id, besides)
+    if is_arriving:
+        present += bytes_arriving_of(uow.storage.incoming, owner_id)
     if present + more > limit:
         raise TooLarge(
-            f"Your projects are too large. All files of the projects that a person owns may have "
-            f"{_readable(limit)}; this would make {_readable(present + more)}. Remove files that "
-            "nobody needs."
+            f"Your projects are too large. All files of the projects that a person owns, staged "
+            f"and announced ones too, may have {_readable(limit)}; this would make "
+            f"{_readable(present + more)}. Remove files that nobody needs."
         )
+
+
+def share(
+    uow: UnitOfWork, owner_id: int | None, project: HasRights | None, given_back: int
+) -> Share:
+    """Whose quota the bytes of an upload count against while they arrive, and how many may.
+
+    Args:
+        uow: where to look.
+        owner_id: who brings them.
+        project: where to; None for one that is to be registered.
+        given_back: how many bytes they take the place of.
+    """
+    limit = uow.settings.max_user_size
+    if limit is None or owner_id is None or not _is_own(project, owner_id):
+        return OF_NOBODY
+    return Share(owner_id, limit - _present_of_user(uow, owner_id) + given_back)
+
+
+def _present_of_user(uow: UnitOfWork, user_id: int, besides: tuple[int, str] | None = None) -> int:
+    return projects.size_of_user(uow, user_id) + announced.size_of_user(uow, user_id, besides)
+
+
+def hold_quotas(uow: UnitOfWork, owner_id: int | None) -> None:
+    """In a unit of work that writes, let nobody else fill the quotas that there are until its end.
+
+    Whoever takes blobs' locks, or the journal's, before they check quotas calls this first.
+    """
+    if not uow.may_write:
+        return
+    if uow.settings.max_total_size is not None:
+        uow.lock("quota")
+    if uow.settings.max_user_size is not None and owner_id is not None:
+        uow.lock(f"quota:{owner_id}")
 
 
 def _is_own(project: HasRights | None, user_id: int) -> bool:
@@ -182,28 +245,29 @@ def _is_own(project: HasRights | None, user_id: int) -> bool:
     return any(role.user_id == user_id and role.name == RoleName.OWNER for role in project.roles)
 
 
-def check_not_published(db: Session, filename: str, sha256: str) -> None:
+def check_not_published(uow: UnitOfWork, filename: str, sha256: str) -> None:
     """Refuse a file whose name, or whose content under another name, was ever published.
 
     Raises:
         FileExists: it was.
     """
-    if is_published(db, filename, sha256):
+    if is_published(uow, filename, sha256):
         raise FileExists(_used(filename, sha256, sha256))
 
 
-def already_published(db: Session, files: Mapping[str, str]) -> list[FileExists]:
+def already_published(uow: UnitOfWork, files: Mapping[str, str]) -> list[FileExists]:
     """Why those of the files are refused whose names, or whose contents, were ever published.
 
     Args:
-        db: where to look.
+        uow: where to look.
         files: SHA-256 digests by file name.
     """
+    db = uow.db
     used = set(
         db.scalars(select(PublishedName.filename).where(PublishedName.filename.in_(list(files))))
     )
     digests = catalogue.digests_of(db, used) if used else {}
-    names = catalogue.names_of_contents(db, files.values())
+    names = catalogue.names_of_contents(db, uow.settings, files.values())
     found = []
     for filename, sha256 in files.items():
         if filename in used:

@@ -10,14 +10,24 @@ from datetime import timedelta
 
 from greenroom.models import Draft, UploadSession
 from greenroom.registry import (
-    accounts,
+    account_links,
+    attempts,
     audit,
     drafts,
+    file_facts,
+    invitations,
     jobs,
+    kept_forms,
+    mail,
+    release_sets,
     released_blobs,
+    second_steps,
+    sessions,
     storage_identity,
     trash,
+    trusted_publishers,
     upload_sessions,
+    webhook_deliveries,
 )
 from greenroom.registry.permissions import HOUSEKEEPING, Actor
 from greenroom.registry.unit_of_work import Services
@@ -79,12 +89,24 @@ def _do_all(
     services: Services, progress: Callable[[str], None], report: Report, *, force: bool
 ) -> None:
     report.drafts_expired = _expire_drafts(services, progress)
+    _expire_sets(services)
     _settle_uploads(services)
+    _expire_invitations(services)
     with services.writing() as uow:
-        accounts.forget_old_attempts(uow)
+        attempts.forget_old(uow)
+        account_links.forget_old(uow)
+        sessions.forget_ended(uow)
+        kept_forms.forget_old(uow)
+        second_steps.forget_challenges(uow)
         upload_sessions.forget_ended(uow)
         jobs.forget_done(uow)
+        mail.forget_old(uow)
+        mail.warn_of_expiry(uow)
+        webhook_deliveries.forget_old(uow)
         released_blobs.forget_old(uow)
+        file_facts.forget_old(uow)
+        file_facts.want_of_open(uow)
+        trusted_publishers.forget_old(uow)
     _forget_audit(services)
     report.stale_files_removed = services.storage.remove_stale_incoming(STALE_AFTER)
     report.uploads_cleared = _clear_uploads(services)
@@ -168,6 +190,26 @@ def _drafts_due(services: Services) -> Iterator[int]:
         if len(batch) < _BATCH:
             return
         last = batch[-1]
+
+
+def _expire_sets(services: Services) -> None:
+    """End the release sets that have had no drafts for long, some at a time."""
+    for _ in range(_MOST_BATCHES):
+        with services.writing() as uow:
+            if release_sets.expire(uow, most=_BATCH) < _BATCH:
+                return
+
+
+def _expire_invitations(services: Services) -> None:
+    """End the invitations that have fallen due, some at a time."""
+    for _ in range(_MOST_BATCHES):
+        with services.reading() as uow:
+            due = invitations.due(uow, _BATCH)
+        if due:
+            with services.writing() as uow:
+                invitations.expire(uow, due)
+        if len(due) < _BATCH:
+            return
 
 
 def _settle_uploads(services: Services) -> None:

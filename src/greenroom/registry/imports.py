@@ -24,6 +24,7 @@ from greenroom.registry import (
     names,
     projects,
     publication,
+    publishing_policy,
     releases,
     uploads,
     yanking,
@@ -32,6 +33,7 @@ from greenroom.registry.artifacts import Artifact
 from greenroom.registry.catalogue import PublishedFile
 from greenroom.registry.errors import DraftIsOpen, FileExists, InvalidFile, Refusal, SecondSdist
 from greenroom.registry.permissions import OPERATOR, Importer, require_upload
+from greenroom.registry.reasons import LONGEST_REASON
 from greenroom.registry.unit_of_work import Services, UnitOfWork
 
 MOST_AT_ONCE = 16
@@ -202,6 +204,8 @@ def _accept(uow: UnitOfWork, terms: Terms, files: Sequence[Prepared]) -> list[Ou
     name = files[0].distribution.normalized_name
     projects.lock(uow, name)
     drafts.expire_due(uow, name)
+    owner = accounts.find_user(uow.db, terms.owner)
+    file_rules.hold_quotas(uow, owner.id if owner is not None else None)
     # All blobs' locks come before the journal's, which the first file takes.
     digests = {
         digest
@@ -285,7 +289,7 @@ def _checked(uow: UnitOfWork, terms: Terms, file: Prepared) -> _Free | Taken:
     file_rules.check_file_size(uow, artifact.size)
     file_rules.check_project_size(uow, project, artifact.size)
     file_rules.check_quotas(uow, owner.id, project, artifact.size)
-    if file_rules.is_published(uow.db, artifact.filename, artifact.sha256):
+    if file_rules.is_published(uow, artifact.filename, artifact.sha256):
         return Taken.BEFORE
     if draft is not None:
         raise DraftIsOpen(draft.project_name, draft.version)
@@ -295,7 +299,7 @@ def _checked(uow: UnitOfWork, terms: Terms, file: Prepared) -> _Free | Taken:
     else:
         file_rules.check_project_open(project)
         require_upload(Importer(owner), project, staged=False)
-        uploads.check_project_publishes(project)
+        publishing_policy.check_direct(uow, project)
     if release is not None and distribution.packagetype == "sdist":
         is_historical |= _check_sdist(uow, release, file, historical=terms.historical)
     return _Free(owner, project, release, Taken.AS_HISTORICAL if is_historical else Taken.NOW)
@@ -332,7 +336,7 @@ def _uploader(uow: UnitOfWork, file: Prepared, owner: User) -> User:
 
 def _create(uow: UnitOfWork, terms: Terms, actor: Importer, name: str) -> Project:
     """A new project with its people. Nobody's limit of new projects counts it."""
-    project = projects.create(uow, actor, name)
+    project = projects.create(uow, actor, name, imported=True)
     project.created_by_id = None
     for username in terms.maintainers:
         user = accounts.get_user(uow.db, username)
@@ -342,7 +346,7 @@ def _create(uow: UnitOfWork, terms: Terms, actor: Importer, name: str) -> Projec
 
 def _reason(text: str) -> str:
     """A reason as this index shows it: one line of what can be printed, not too long."""
-    line = " ".join(text.split())[: projects.LONGEST_REASON]
+    line = " ".join(text.split())[:LONGEST_REASON]
     return "".join(character for character in line if character.isprintable())
 
 

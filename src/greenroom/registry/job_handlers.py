@@ -9,9 +9,11 @@ import random
 import threading
 import time
 from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from datetime import timedelta
 from types import MappingProxyType
+from typing import TypeVar
 
 import structlog
 from sqlalchemy import select
@@ -19,11 +21,21 @@ from sqlalchemy import select
 from greenroom import purge_client
 from greenroom.models import Job, JobState
 from greenroom.models.base import JSONObject
-from greenroom.registry import housekeeping, jobs, reviews, verification
+from greenroom.registry import (
+    file_facts,
+    housekeeping,
+    jobs,
+    mail,
+    reviews,
+    schedules,
+    verification,
+    webhook_telling,
+)
 from greenroom.registry.jobs import Kind
 from greenroom.registry.unit_of_work import Services, UnitOfWork
 
 Handler = Callable[[Services, JSONObject], None]
+_T = TypeVar("_T")
 
 HOUSEKEEPING_EVERY = timedelta(minutes=5)
 VERIFY_EVERY = timedelta(days=30)
@@ -57,6 +69,38 @@ def review(services: Services, payload: JSONObject) -> None:
         reviews.review_draft(services, draft_id, structlog.get_logger("greenroom.review").info)
 
 
+def publish(services: Services, payload: JSONObject) -> None:
+    """Publish a draft at the time that was set, unless that has been done, or was taken back."""
+    number = payload.get("schedule")
+    if isinstance(number, int):
+        schedules.carry_out(services, number)
+
+
+def analyse(services: Services, payload: JSONObject) -> None:
+    """Look into the files of drafts, and of what they are compared with, at low priority."""
+    log = structlog.get_logger("greenroom.review")
+    drafts, releases = (
+        [int(text) for text in jobs.texts(payload, name) if text.isdecimal()]
+        for name in ("drafts", "releases")
+    )
+    _at_lowest_priority(
+        lambda: file_facts.analyse(
+            services, drafts, releases, lambda filename: log.info("analysed", file=filename)
+        )
+    )
+
+
+def _at_lowest_priority(act: Callable[[], _T]) -> _T:
+    """What this gives, in a thread that ends with it, as its priority stays low for good."""
+    with ThreadPoolExecutor(1, "at low priority", initializer=_go_last) as thread:
+        return thread.submit(act).result()
+
+
+def _go_last() -> None:
+    with suppress(OSError):  # a thread has a priority of its own on Linux alone
+        os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), _LOWEST_PRIORITY)
+
+
 def keep_house(services: Services, payload: JSONObject) -> None:
     """Housekeeping."""
     report = housekeeping.keep_house(services)
@@ -71,9 +115,7 @@ def keep_house(services: Services, payload: JSONObject) -> None:
 
 def verify(services: Services, payload: JSONObject) -> None:
     """Compare all files with what the database says, at low priority; the log has what is wrong."""
-    with suppress(OSError):  # a thread has a priority of its own on Linux alone
-        os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), _LOWEST_PRIORITY)
-    findings = verification.verify(services, progress=_slowly)
+    findings = _at_lowest_priority(lambda: verification.verify(services, progress=_slowly))
     structlog.get_logger("greenroom.storage").info(
         "verified", checked=findings.checked, damaged=len(findings.damages)
     )
@@ -88,8 +130,12 @@ HANDLERS: Mapping[str, Handler] = MappingProxyType(
         Kind.PURGE: purge,
         Kind.REMOVE_PARTS: remove_parts,
         Kind.REVIEW: review,
+        Kind.PUBLISH: publish,
+        Kind.ANALYSE: analyse,
         Kind.HOUSEKEEPING: keep_house,
         Kind.VERIFY: verify,
+        Kind.NOTIFY: mail.notify,
+        Kind.TELL_WEBHOOKS: webhook_telling.tell,
     }
 )
 

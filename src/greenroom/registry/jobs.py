@@ -10,12 +10,25 @@ from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
+from typing import cast
 
-from sqlalchemy import ColumnElement, CursorResult, Select, delete, func, or_, select, update
+from sqlalchemy import (
+    ColumnElement,
+    CursorResult,
+    Select,
+    Table,
+    delete,
+    func,
+    insert,
+    or_,
+    select,
+    update,
+)
 
+from greenroom.database import run
 from greenroom.models import Job, JobState
-from greenroom.models.base import JSONObject
-from greenroom.registry import audit
+from greenroom.models.base import LARGEST_ID, JSONObject
+from greenroom.registry import audit, notices, webhook_events
 from greenroom.registry.errors import InvalidRequest, NotAllowed, NotFound
 from greenroom.registry.permissions import Actor
 from greenroom.registry.unit_of_work import AT_ONCE, Services, UnitOfWork
@@ -29,7 +42,6 @@ TROUBLED_AFTER = 3
 """So many attempts, and administrators are shown the job."""
 DONE_KEPT = timedelta(days=7)
 
-_LARGEST_ID = 2**31 - 1
 _LONGEST_ERROR = 1000
 
 
@@ -39,8 +51,14 @@ class Kind(StrEnum):
     PURGE = "purge"
     REMOVE_PARTS = "remove-parts"
     REVIEW = "review"
+    PUBLISH = "publish"
+    ANALYSE = "analyse"
     HOUSEKEEPING = "housekeeping"
     VERIFY = "verify"
+    NOTIFY = notices.JOB
+    MAIL = "mail"
+    TELL_WEBHOOKS = webhook_events.JOB
+    WEBHOOK = "webhook"
 
 
 class Later(Exception):
@@ -88,6 +106,22 @@ def enqueue(uow: UnitOfWork, kind: Kind, payload: JSONObject, due: datetime | No
     uow.db.add(job)
     uow.db.flush()
     return job
+
+
+def enqueue_once(uow: UnitOfWork, kind: Kind, payload: JSONObject) -> None:
+    """Write down a job that is due at once, unless this unit of work has one that says the same.
+
+    It is written past the session, which uploads have no time for.
+    """
+    key = f"{kind} {payload}"
+    if key in uow.collecting:
+        return
+    row = {"kind": kind, "payload": payload, "created": uow.now, "due": uow.now}
+    run(uow.db, _INSERT, row)
+    uow.collecting[key] = Job(**row)
+
+
+_INSERT = insert(cast("Table", Job.__table__)).inline()
 
 
 def collect(uow: UnitOfWork, kind: Kind, name: str, items: Iterable[str]) -> None:
@@ -242,8 +276,49 @@ def _is_troubled() -> ColumnElement[bool]:
     return (Job.state == JobState.FAILED) | keeps_failing
 
 
-def retry(uow: UnitOfWork, actor: Actor, job_id: int) -> Listed:
+@dataclass(frozen=True, slots=True)
+class WantedJobs:
+    """What to choose jobs by.
+
+    Attributes:
+        kind: None for all.
+        state: ``waiting`` (also while they run), ``failed`` or ``done``; None for all.
+        is_troubled: only those that keep failing, or were given up.
+    """
+
+    kind: Kind | None = None
+    state: JobState | None = None
+    is_troubled: bool = False
+
+
+def listed(uow: UnitOfWork, wanted: WantedJobs, *, start: int, count: int) -> list[Listed]:
+    """Some of the jobs that are there, those that are done too, the newest first."""
+    found = uow.db.scalars(
+        select(Job).where(*_chosen(wanted)).order_by(Job.id.desc()).offset(start).limit(count)
+    )
+    return [_listed(uow, job) for job in found]
+
+
+def count_of(uow: UnitOfWork, wanted: WantedJobs) -> int:
+    """How many jobs there are of these."""
+    return uow.db.scalar(select(func.count()).select_from(Job).where(*_chosen(wanted))) or 0
+
+
+def _chosen(wanted: WantedJobs) -> list[ColumnElement[bool]]:
+    chosen: list[ColumnElement[bool]] = []
+    if wanted.kind is not None:
+        chosen.append(Job.kind == wanted.kind)
+    if wanted.state is not None:
+        chosen.append(Job.state == wanted.state)
+    if wanted.is_troubled:
+        chosen.append(_is_troubled())
+    return chosen
+
+
+def retry(uow: UnitOfWork, actor: Actor, job_id: int, reason: str = "") -> Listed:
     """Make a job due now, also one that was given up. One that is running is left alone.
+
+    ``reason`` is recorded.
 
     Raises:
         NotAllowed: the actor is neither an administrator in person nor the operator.
@@ -253,7 +328,7 @@ def retry(uow: UnitOfWork, actor: Actor, job_id: int) -> Listed:
     if not actor.is_administrator:
         raise NotAllowed("Only administrators may have jobs tried again.")
     job = None
-    if 0 < job_id <= _LARGEST_ID:
+    if 0 < job_id <= LARGEST_ID:
         job = uow.db.scalar(select(Job).where(Job.id == job_id).with_for_update())
     if job is None:
         raise NotFound(f"There is no job {job_id}.")
@@ -264,7 +339,12 @@ def retry(uow: UnitOfWork, actor: Actor, job_id: int) -> Listed:
     if job.state == JobState.FAILED:
         job.state, job.attempts, job.finished = JobState.WAITING, 0, None
     uow.db.flush()
-    audit.write(uow, audit.Kind.JOB_RETRY, actor, detail=f"job {job.id}: {job.kind}")
+    audit.write(
+        uow,
+        audit.Kind.JOB_RETRY,
+        actor,
+        detail="; ".join(filter(None, [f"job {job.id}: {job.kind}", reason])),
+    )
     return _listed(uow, job)
 
 
@@ -300,7 +380,17 @@ def _about(job: Job) -> str:
         case Kind.REMOVE_PARTS:
             count = len(texts(job.payload, "uploads"))
             return f"the parts of {count} upload{'' if count == 1 else 's'}"
-        case Kind.REVIEW:
+        case Kind.ANALYSE:
+            count = len(texts(job.payload, "drafts"))
+            return f"the files of {count} draft{'' if count == 1 else 's'}"
+        case Kind.REVIEW | Kind.PUBLISH:
             return str(job.payload.get("release", ""))
+        case Kind.NOTIFY | Kind.TELL_WEBHOOKS:
+            return str(job.payload.get("act", ""))
+        case Kind.WEBHOOK:
+            return f"webhook {job.payload.get('webhook', '')}"
+        case Kind.MAIL:
+            whom = f"user {job.payload['user']}" if "user" in job.payload else "somebody invited"
+            return f"{job.payload.get('act', '')} for {whom}"
         case _:
             return ""

@@ -1,15 +1,30 @@
-"""The journal: one append-only list of public changes, whose numbers mirrors follow."""
+"""The journal: one append-only list of public changes, whose numbers mirrors follow.
+
+It tells of what everybody may read who reads anything. What happens to other projects is kept
+beside it, without numbers of its own: a number that is missing would show it.
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import cast
+from typing import Protocol, cast
 
-from sqlalchemy import ColumnElement, Table, bindparam, func, insert, select, update
+from sqlalchemy import (
+    ColumnElement,
+    Table,
+    bindparam,
+    exists,
+    func,
+    insert,
+    literal,
+    select,
+    union_all,
+    update,
+)
 from sqlalchemy.orm import Session
 
 from greenroom.database import run
-from greenroom.models import JournalEntry, Project
+from greenroom.models import JournalEntry, Project, UnlistedEntry
 from greenroom.registry import catalogue, purging
 from greenroom.registry.unit_of_work import UnitOfWork
 
@@ -23,7 +38,17 @@ _LINES = select(
     JournalEntry.by,
     JournalEntry.content_digest,
 )
+_UNLISTED = select(
+    UnlistedEntry.after.label("id"),
+    UnlistedEntry.project_name,
+    UnlistedEntry.version,
+    UnlistedEntry.action,
+    UnlistedEntry.at,
+    UnlistedEntry.by,
+    UnlistedEntry.content_digest,
+)
 _NEWEST = _LINES.order_by(JournalEntry.id.desc()).limit(1)
+_ONE = _LINES.where(JournalEntry.id == bindparam("serial"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +86,10 @@ def append(
     """
     uow.lock("journal")
     before = run(uow.db, _LAST).scalar() or 0
+    if not _is_listed(uow, project):
+        # Mirrors take a serial of 0 for none.
+        _append_unlisted(uow, project, version, actions, by, content_digest, max(before, 1))
+        return
     entries = [
         {
             "id": serial,
@@ -80,7 +109,43 @@ def append(
     purging.purge_project(uow, project)
 
 
+def _is_listed(uow: UnitOfWork, project: catalogue.HasName) -> bool:
+    if uow.settings.read != "projects":  # then all are, and nothing has to be asked
+        return True
+    visibility = run(uow.db, _VISIBILITY, {"project": project.id}).scalar_one()
+    return catalogue.is_listed(uow.settings, visibility)
+
+
+def _append_unlisted(
+    uow: UnitOfWork,
+    project: catalogue.HasName,
+    version: str | None,
+    actions: Sequence[str],
+    by: str,
+    content_digest: str | None,
+    after: int,
+) -> None:
+    """Keep what has happened beside the journal. No cache has anything to forget."""
+    said = {
+        "after": after,
+        "project_name": project.name,
+        "normalized_name": project.normalized_name,
+        "version": version,
+        "at": uow.now,
+        "by": by,
+    }
+    entries = [
+        {**said, "action": action, "content_digest": content_digest if number == 0 else None}
+        for number, action in enumerate(actions)
+    ]
+    run(uow.db, _APPEND_UNLISTED, entries)
+    run(uow.db, _COUNT_ON, {"project": project.id, "last_serial": after})
+    uow.forget(Project, project.id, "last_serial")
+
+
 _APPEND = insert(cast("Table", JournalEntry.__table__))
+_APPEND_UNLISTED = insert(cast("Table", UnlistedEntry.__table__))
+_VISIBILITY = select(Project.visibility).where(Project.id == bindparam("project"))
 _PROJECTS = cast("Table", Project.__table__)
 _COUNT_ON = (
     update(_PROJECTS)
@@ -90,16 +155,42 @@ _COUNT_ON = (
 
 
 def entries_since(db: Session, serial: int, most: int) -> list[JournalLine]:
-    """The entries after this serial, which may be any number, in order; no more than ``most``."""
+    """The entries after this serial, which may be any number, in order; no more than ``most``.
+
+    Who may read more than whoever asks is told of that, too, under the serial after which it
+    happened: what happened after the one that is asked with may be told once more.
+    """
+    if not catalogue.sees_journal(db):
+        return []
     if serial >= _NEVER_REACHED:  # what databases cannot be asked for
         return []
     newer = _LINES.where(JournalEntry.id > max(serial, 0)).order_by(JournalEntry.id).limit(most)
-    return [JournalLine(*row) for row in db.execute(newer)]
+    listed = [JournalLine(*row) for row in db.execute(newer)]
+    readable = {project.name for project in catalogue.further_projects(db)}
+    if not readable:
+        return listed
+    again = db.execute(_LINES.where(JournalEntry.id == max(serial, 0)))
+    listed = [*(JournalLine(*row) for row in again), *listed]
+    newer = (
+        _UNLISTED.where(UnlistedEntry.after >= max(serial, 0))
+        .order_by(UnlistedEntry.id)
+        .add_columns(UnlistedEntry.normalized_name)
+    )
+    unlisted = [JournalLine(*row[:-1]) for row in db.execute(newer) if row[-1] in readable]
+    return sorted([*listed, *unlisted], key=lambda line: line.serial)[:most]
 
 
 def newest(db: Session) -> JournalLine | None:
     """The newest entry, None when nothing was ever published."""
+    if not catalogue.sees_journal(db):
+        return None
     row = db.execute(_NEWEST).first()
+    return None if row is None else JournalLine(*row)
+
+
+def line(db: Session, serial: int) -> JournalLine | None:
+    """The entry of this serial, whoever asks; None where the journal of all has none."""
+    row = db.execute(_ONE, {"serial": serial}).first()
     return None if row is None else JournalLine(*row)
 
 
@@ -121,25 +212,48 @@ def names_since(db: Session, line: JournalLine, most: int) -> set[str] | None:
 
 
 def of_project(db: Session, project: Project, *, start: int, count: int) -> list[JournalLine]:
-    """Some of the entries about a project, the newest first."""
-    newest = _LINES.where(_is_about(project)).order_by(JournalEntry.id.desc())
-    rows = db.execute(newest.offset(start).limit(count))
-    return [JournalLine(*row) for row in rows]
+    """Some of the entries about a project, the newest first, those beside the journal too."""
+    listed = _LINES.add_columns(literal(0).label("number")).where(_is_about(project))
+    unlisted = _UNLISTED.add_columns(UnlistedEntry.id).where(_is_unlisted_about(project))
+    both = union_all(listed, unlisted).subquery()
+    newest = select(*both.c).order_by(both.c.id.desc(), both.c.number.desc())
+    return [JournalLine(*row) for *row, _ in db.execute(newest.offset(start).limit(count))]
 
 
 def count_of_project(db: Session, project: Project) -> int:
     """How many entries there are about a project."""
-    return db.scalar(select(func.count()).select_from(JournalEntry).where(_is_about(project))) or 0
+    listed = select(func.count()).select_from(JournalEntry).where(_is_about(project))
+    unlisted = select(func.count()).select_from(UnlistedEntry).where(_is_unlisted_about(project))
+    return db.scalar(select(listed.scalar_subquery() + unlisted.scalar_subquery())) or 0
 
 
-def _is_about(project: Project) -> ColumnElement[bool]:
+class HasNormalizedName(Protocol):
+    """A project: a row, or a value that was made of one."""
+
+    @property
+    def normalized_name(self) -> str:
+        """Normalized."""
+
+
+def has_released(db: Session, project: HasNormalizedName) -> bool:
+    """Whether anything of the project was ever public: more than that its name is taken."""
+    listed = exists().where(_is_about(project), JournalEntry.version.is_not(None))
+    unlisted = exists().where(_is_unlisted_about(project), UnlistedEntry.version.is_not(None))
+    return bool(db.scalar(select(listed | unlisted)))
+
+
+def _is_about(project: HasNormalizedName) -> ColumnElement[bool]:
     # The name of a deleted project is never given out again, so that no entry is another's.
     return JournalEntry.normalized_name == project.normalized_name
 
 
+def _is_unlisted_about(project: HasNormalizedName) -> ColumnElement[bool]:
+    return UnlistedEntry.normalized_name == project.normalized_name
+
+
 def last_serial(db: Session) -> int:
     """The newest serial, 0 when nothing was ever published."""
-    return db.scalar(_LAST) or 0
+    return (db.scalar(_LAST) or 0) if catalogue.sees_journal(db) else 0
 
 
 _LAST = select(func.max(JournalEntry.id))

@@ -19,6 +19,8 @@ from greenroom.registry.errors import TooMany
 
 AT_ONCE = 1
 MOST_WAITING = 5
+MOST_KNOWN_WAITING = 2
+"""Beside those, of people who are signed in or whose browser is known."""
 _COME_AGAIN_AFTER = timedelta(seconds=5)
 
 _NICENESS = 10
@@ -27,24 +29,35 @@ _T = TypeVar("_T")
 
 _turns = threading.BoundedSemaphore(AT_ONCE)
 _places = threading.BoundedSemaphore(AT_ONCE + MOST_WAITING)
+_places_of_known = threading.BoundedSemaphore(MOST_KNOWN_WAITING)
 
 
 @contextmanager
-def turn() -> Iterator[None]:
+def turn(*, known: bool = False) -> Iterator[None]:
     """Wait for a turn, and have it while in the context.
+
+    Args:
+        known: whether somebody asks who is signed in, or whose browser is known: a few of them
+            wait in places of their own, which no stranger takes.
 
     Raises:
         TooMany: too many wait for theirs.
     """
-    if not _places.acquire(blocking=False):
-        raise TooMany(
-            "Many people sign in at this moment: try again in a few seconds.", _COME_AGAIN_AFTER
-        )
+    place = _taken_place(known=known)
     try:
         with _turns:
             yield
     finally:
-        _places.release()
+        place.release()
+
+
+def _taken_place(*, known: bool) -> threading.BoundedSemaphore:
+    for places in (_places_of_known, _places) if known else (_places,):
+        if places.acquire(blocking=False):
+            return places
+    raise TooMany(
+        "Many people sign in at this moment: try again in a few seconds.", _COME_AGAIN_AFTER
+    )
 
 
 def in_background(compute: Callable[[], _T]) -> _T:

@@ -16,17 +16,23 @@ from sqlalchemy import ColumnElement, Table, bindparam, update
 from sqlalchemy.orm import object_session
 
 from greenroom.database import run
-from greenroom.models import Draft, File, Project, RoleName, Token, User
-from greenroom.registry import audit
-from greenroom.registry.errors import NotAllowed
-from greenroom.registry.unit_of_work import Origin, UnitOfWork
+from greenroom.models import Draft, File, Project, Release, RoleName, Token, User
+from greenroom.registry import audit, catalogue, founding
+from greenroom.registry.catalogue import Reader
+from greenroom.registry.errors import AccountDisabled, InvalidRequest, NotAllowed, NotConfirmed
+from greenroom.registry.names import lookup_name
+from greenroom.registry.reasons import check_line
+from greenroom.registry.unit_of_work import AT_ONCE, Origin, UnitOfWork
+from greenroom.settings import Settings
 
 
 class Act(StrEnum):
     """What can be done to a project."""
 
+    READ = "read"  # what is public of it; see catalogue.Reader for who may without a role
     SEE = "see"  # its drafts and its manage pages
     STAGE = "stage"  # open a draft, add and remove its files, extend it, rotate its address
+    COMMENT = "comment"  # on a draft; people alone
     PUBLISH = "publish"
     DISCARD = "discard"
     MANAGE = "manage"  # roles and settings; yank, delete, archive
@@ -34,21 +40,39 @@ class Act(StrEnum):
 
 
 # What a token can be limited to. Whoever may stage may also see what is staged.
-TOKEN_PERMISSIONS = (Act.STAGE, Act.PUBLISH, Act.DISCARD, Act.MANAGE)
+TOKEN_PERMISSIONS = (Act.READ, Act.STAGE, Act.PUBLISH, Act.DISCARD, Act.MANAGE)
 DEFAULT_TOKEN_PERMISSIONS = (Act.STAGE, Act.PUBLISH, Act.DISCARD)
 
 _OF_ROLE = {
     RoleName.OWNER: frozenset(Act) - {Act.QUARANTINE},
-    RoleName.MAINTAINER: frozenset({Act.SEE, Act.STAGE, Act.PUBLISH, Act.DISCARD}),
+    RoleName.MAINTAINER: frozenset(
+        {Act.READ, Act.SEE, Act.COMMENT, Act.STAGE, Act.PUBLISH, Act.DISCARD}
+    ),
 }
 # An administrator keeps order, and does not release other people's software.
-_OF_ADMINISTRATOR = frozenset({Act.SEE, Act.DISCARD, Act.MANAGE, Act.QUARANTINE})
-_OF_OPERATOR = frozenset({Act.SEE, Act.PUBLISH, Act.DISCARD, Act.MANAGE, Act.QUARANTINE})
-# What is left of every role while a project is in quarantine.
-_IN_QUARANTINE = frozenset({Act.SEE})
+_OF_ADMINISTRATOR = frozenset(
+    {Act.READ, Act.SEE, Act.COMMENT, Act.DISCARD, Act.MANAGE, Act.QUARANTINE}
+)
+_OF_OPERATOR = frozenset({Act.READ, Act.SEE, Act.PUBLISH, Act.DISCARD, Act.MANAGE, Act.QUARANTINE})
+# What is left of every role while a project is in quarantine, or its person has to do something.
+_TO_LOOK = frozenset({Act.READ, Act.SEE})
 _NOTHING: frozenset[Act] = frozenset()
 
 _LAST_USED_PRECISION = timedelta(minutes=1)
+
+CONFIRMED_FOR = timedelta(minutes=15)
+"""For how long somebody who has shown who it is need not do so again, whatever is done."""
+
+FACTOR_FRESH_FOR = timedelta(minutes=5)
+"""For how long a second factor that was shown is good for publishing where a person does that."""
+
+
+class HasId(Protocol):
+    """An account, by its number."""
+
+    @property
+    def id(self) -> int:
+        """Its number in the database."""
 
 
 class HasRole(Protocol):
@@ -81,6 +105,30 @@ class HasRights(Protocol):
     @property
     def roles(self) -> Sequence[HasRole]:
         """Who works on it."""
+
+
+class HasPlace(Protocol):
+    """A person's place in a team."""
+
+    @property
+    def user_id(self) -> int:
+        """Whose it is."""
+
+    @property
+    def is_owner(self) -> bool:
+        """Whether the person says who is in the team."""
+
+
+class HasMembers(Protocol):
+    """A team, by what decides on rights to it."""
+
+    @property
+    def name(self) -> str:
+        """As it spells itself."""
+
+    @property
+    def members(self) -> Sequence[HasPlace]:
+        """Who is in it."""
 
 
 class Actor(ABC):
@@ -125,6 +173,11 @@ class Actor(ABC):
         """What the actor has shown, as the audit log names it."""
         return ""
 
+    @property
+    def means(self) -> str:
+        """Which run of which workflow acts; empty where it is none."""
+        return ""
+
     def comes_from(self, origin: Origin) -> Origin:
         """From where an act comes in a unit of work of this origin: mostly from there."""
         return origin
@@ -134,14 +187,81 @@ class Actor(ABC):
         """Whether the actor keeps order in the whole index."""
         return False
 
+    @property
+    def reason(self) -> str:
+        """Why an administrator does what only administrators may; its line in the log has it."""
+        return ""
+
+    def owes_reason(self, act: Act, project: HasRights) -> bool:
+        """Whether the actor may do this to the project only by being an administrator.
+
+        Nobody asks the operator, who is no person.
+        """
+        return False
+
+    def reader(self, settings: Settings) -> Reader:
+        """Who the actor is to the catalogue: what is read without an account."""
+        return catalogue.anybody(settings)
+
     def owns(self, project: Project) -> bool:
         """Whether the project is the actor's, whatever may be done to it just now."""
         return False
+
+    def is_the_user(self, user: "HasId") -> bool:
+        """Whether it is the person of this account who acts, and nothing in their stead."""
+        return False
+
+    def has_confirmed(self, now: datetime) -> bool:
+        """Whether who acts has shown of late who it is. What is no person need not."""
+        return True
+
+    @property
+    def is_in_person(self) -> bool:
+        """Whether a person does it: signed in, or with the machine of the index in hand."""
+        return False
+
+    @property
+    def has_second_factor(self) -> bool:
+        """Whether it is a person who has one to show."""
+        return False
+
+    def fresh_factor(self, now: datetime) -> str:
+        """What kind of second factor who acts has shown within a few minutes; else empty."""
+        return ""
+
+    @property
+    def gives_at_once(self) -> bool:
+        """Whether who is given a role by the actor has it at once, without accepting it."""
+        return False
+
+    def answers_for(self, user_id: int) -> bool:
+        """Whether the actor is this person, who accepts and declines what they are invited to."""
+        return False
+
+    def runs(self, team: HasMembers) -> bool:
+        """Whether the actor is an owner of the team."""
+        return False
+
+    def why_no_team(self) -> str | None:
+        """The sentence that refuses the actor a new team, None where they may make one."""
+        return f"{self.name!r} may not make teams: sign in for that."
 
     @property
     def user_id(self) -> int | None:
         """The account that files and projects are kept under, None where there is none."""
         return None
+
+    def account_for(self, name: str, project: HasRights | None) -> int | None:
+        """Whose space the actor's files take in a project; to whom it belongs when it is new.
+
+        Args:
+            name: the project's, in any spelling.
+            project: None where there is none of this name.
+        """
+        return self.user_id
+
+    def has_created(self, uow: UnitOfWork, project: Project) -> None:  # noqa: B027 (most need not)
+        """Remember that the actor has brought the project into being."""
 
     def uploads(self) -> ColumnElement[bool] | None:
         """Which files count against the actor's limit of uploads, None where it has no limit."""
@@ -161,6 +281,10 @@ class Actor(ABC):
             f"Publications are reviewed in this index, and {self.name!r} cannot ask for a review: "
             "let a person publish the draft."
         )
+
+    def is_use_known(self, uow: UnitOfWork) -> bool:
+        """Whether it need not be noted that what the actor has shown is used now, and from here."""
+        return True
 
     def note_use(self, uow: UnitOfWork) -> None:  # noqa: B027 (most have nothing to note)
         """Write down that what the actor has shown was used now."""
@@ -197,6 +321,10 @@ class Operator(Actor):
         """Everything but staging: an operator uploads nothing."""
         return _OF_OPERATOR
 
+    def fresh_factor(self, now: datetime) -> str:
+        """That it is the machine of the index, which stands for one."""
+        return "command line"
+
     @property
     def credential(self) -> str:
         """The command line."""
@@ -206,6 +334,19 @@ class Operator(Actor):
     def is_administrator(self) -> bool:
         """Always."""
         return True
+
+    @property
+    def is_in_person(self) -> bool:
+        """Always: whoever has the command line has the machine, and can do more than publish."""
+        return True
+
+    @property
+    def gives_at_once(self) -> bool:
+        """Always: scripts that make an index ready wait for nobody."""
+        return True
+
+    def why_no_team(self) -> None:
+        """Nothing: whoever has the command line makes teams."""
 
     def ask_for_review(self, draft: Draft) -> None:
         """A draft that no account asked for is the operator's."""
@@ -297,29 +438,154 @@ class _WithAccount(Actor):
 
 
 @dataclass(frozen=True, slots=True)
+class ShownSession:
+    """A session that goes on, and was shown.
+
+    Attributes:
+        id: its number in the database.
+        begun: when the person signed in.
+        last_used: to the minute, before now.
+        authenticated: when the person last showed who it is.
+        second_factor: when that was with a second factor, too; None where it never was.
+        has_factor: whether the person has one.
+        must_enrol: whether this index wants one, and the person has none.
+        factor_kind: what was shown when one was last; empty where none was.
+    """
+
+    id: int
+    begun: datetime
+    last_used: datetime
+    authenticated: datetime
+    second_factor: datetime | None = None
+    has_factor: bool = False
+    must_enrol: bool = False
+    factor_kind: str = ""
+
+    def is_confirmed(self, now: datetime) -> bool:
+        """Whether the person has shown of late who it is."""
+        return self.authenticated - AT_ONCE <= now < self.authenticated + CONFIRMED_FOR
+
+    def fresh_factor(self, now: datetime) -> str:
+        """What kind of second factor was shown within a few minutes; empty where none was."""
+        shown = self.second_factor
+        if shown is None or not shown - AT_ONCE <= now < shown + FACTOR_FRESH_FOR:
+            return ""
+        return self.factor_kind or "second factor"
+
+
+@dataclass(frozen=True, slots=True)
 class Person(_WithAccount):
-    """A signed-in user."""
+    """A signed-in user. Without a session nothing is known of when they showed who they are.
+
+    ``why`` is the reason that an administrator gives for what only administrators may do.
+    """
 
     user: User
+    session: ShownSession | None = None
+    why: str = ""
 
     @property
     def _account(self) -> User:
         return self.user
 
     @property
+    def reason(self) -> str:
+        """What the administrator has given as a reason."""
+        return self.why if self.is_administrator else ""
+
+    def owes_reason(self, act: Act, project: HasRights) -> bool:
+        """Whether no role of the user allows it. A comment on a draft says by itself why it is."""
+        if act is Act.COMMENT or not self.is_administrator:
+            return False
+        return act not in _by_role(self.user, project)
+
+    @property
     def credential(self) -> str:
         """The session of a browser."""
-        return "session"
+        if self.session is None:
+            return "session"
+        how = " with a second factor" if self.session.second_factor is not None else ""
+        return f"session {self.session.id}{how}"
+
+    def is_the_user(self, user: HasId) -> bool:
+        """Whether it is this person's account."""
+        return user.id == self.user.id
+
+    def has_confirmed(self, now: datetime) -> bool:
+        """Whether the session knows that they have."""
+        return self.session is not None and self.session.is_confirmed(now)
+
+    @property
+    def is_in_person(self) -> bool:
+        """Always."""
+        return True
+
+    @property
+    def has_second_factor(self) -> bool:
+        """Whether they have added one to their account."""
+        return self.session is not None and self.session.has_factor
+
+    def fresh_factor(self, now: datetime) -> str:
+        """What they have shown in this session."""
+        return self.session.fresh_factor(now) if self.session is not None else ""
 
     def permitted(self, project: HasRights) -> frozenset[Act]:
-        """What the user's role allows, and the powers of an administrator."""
+        """What the user's role allows, and the powers of an administrator.
+
+        Nothing while the account is disabled. Who has yet to add a second factor, which this index
+        wants, looks and does nothing else.
+        """
+        if not self.user.is_enabled:
+            return _NOTHING
         acts = _by_role(self.user, project)
-        return acts | _OF_ADMINISTRATOR if self.is_administrator else acts
+        acts = acts | _OF_ADMINISTRATOR if self.is_administrator else acts
+        return acts & _TO_LOOK if self._must_enrol else acts
+
+    def why_not(self, act: Act, project: HasRights) -> str:
+        """That the account is disabled, or has no second factor, where that is why."""
+        if not self.user.is_enabled:
+            return str(AccountDisabled(self.name))
+        if self._must_enrol:
+            return f"This index wants a second factor of the user {self.name!r}: add one first."
+        return _WithAccount.why_not(self, act, project)
+
+    @property
+    def _must_enrol(self) -> bool:
+        return self.session is not None and self.session.must_enrol
 
     @property
     def is_administrator(self) -> bool:
         """Whether the user is one."""
-        return self.user.is_administrator
+        return self.user.is_administrator and self.user.is_enabled
+
+    def answers_for(self, user_id: int) -> bool:
+        """Whether it is the user, whose account is not disabled."""
+        return self.user.id == user_id and self.user.is_enabled
+
+    def runs(self, team: HasMembers) -> bool:
+        """Whether the user is an owner of the team, and the account is not disabled."""
+        mine = (each for each in team.members if self.answers_for(each.user_id))
+        return any(each.is_owner for each in mine)
+
+    def why_no_team(self) -> str | None:
+        """Whoever has a verified account may make teams."""
+        if not self.user.is_enabled:
+            return str(AccountDisabled(self.name))
+        if self.user.email_verified:
+            return None
+        return (
+            f"The user {self.name!r} has no verified e-mail address, which it takes to make a "
+            "team. Ask an administrator of this index."
+        )
+
+    def reader(self, settings: Settings) -> Reader:
+        """What everybody may read who has an account, and what the user has a role in."""
+        return catalogue.member(
+            settings,
+            self.user_id,
+            is_verified=self.user.email_verified,
+            is_administrator=self.is_administrator,
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -372,6 +638,8 @@ class ShownToken:
         permissions: what it may do.
         last_used: before now.
         last_address: from where, before now.
+        cut_off: the projects that it reaches no more, though it covers all.
+        expires: when it ends, None where it does not.
     """
 
     id: int
@@ -382,6 +650,8 @@ class ShownToken:
     permissions: tuple[str, ...]
     last_used: datetime | None
     last_address: str | None
+    cut_off: frozenset[int] = frozenset()
+    expires: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -398,6 +668,22 @@ class ApiToken(_WithAccount):
     def credential(self) -> str:
         """The token."""
         return f"token {audit.described(self.token)}"
+
+    def reader(self, settings: Settings) -> Reader:
+        """What the user may read, as far as the token covers it.
+
+        With one that only uploads, its user's own projects: who uploads sees what is there.
+        """
+        if not {Act.READ, Act.STAGE, Act.PUBLISH} & self._acts():
+            return catalogue.anybody(settings)
+        reads = Act.READ in self._acts()
+        return catalogue.token(
+            settings,
+            self.user_id,
+            self.token.project_id,
+            is_verified=self._account.email_verified,
+            reads=reads,
+        )
 
     def owns(self, project: Project) -> bool:
         """Never: a token is shown nothing that is for owners alone."""
@@ -432,10 +718,13 @@ class ApiToken(_WithAccount):
             "limited to a project and has the permissions for it."
         )
 
+    def is_use_known(self, uow: UnitOfWork) -> bool:
+        """Whether it was used within the minute, from the same address as the last time."""
+        return self._was_just_used(uow) and audit.is_last_address(uow, self.token)
+
     def note_use(self, uow: UnitOfWork) -> None:
         """Remember it to the minute, so that most uses write nothing."""
-        last = self.token.last_used
-        if last is None or abs(uow.now - last) >= _LAST_USED_PRECISION:
+        if not self._was_just_used(uow):
             run(uow.db, _NOTE_USE, {"token": self.token.id, "now": uow.now})
             uow.forget(Token, self.token.id, "last_used")
 
@@ -444,14 +733,146 @@ class ApiToken(_WithAccount):
         self.note_use(uow)
         audit.note_address(uow, self, self.token)
 
+    def _was_just_used(self, uow: UnitOfWork) -> bool:
+        last = self.token.last_used
+        return last is not None and abs(uow.now - last) < _LAST_USED_PRECISION
+
     def _covered(self, project: HasRights) -> frozenset[Act]:
         if self.token.project_id is not None and self.token.project_id != project.id:
+            return _NOTHING
+        if project.id in self.token.cut_off:
             return _NOTHING
         acts = self._acts()
         return acts | {Act.SEE} if Act.STAGE in acts else acts
 
     def _acts(self) -> frozenset[Act]:
         return frozenset(act for act in TOKEN_PERMISSIONS if act in self.token.permissions)
+
+
+@dataclass(frozen=True, slots=True)
+class PublisherGrant:
+    """That a project trusts a workflow, to stage or also to publish."""
+
+    project_id: int
+    may_publish: bool
+
+
+@dataclass(frozen=True, slots=True)
+class PendingGrant:
+    """That a user lets a workflow register a name, which becomes the user's project."""
+
+    id: int
+    normalized_name: str
+    may_publish: bool
+    user: TokenUser
+
+
+_OF_STAGING_WORKFLOW = frozenset({Act.SEE, Act.STAGE})
+_OF_WORKFLOW = frozenset({Act.SEE, Act.STAGE, Act.PUBLISH, Act.DISCARD})
+
+
+@dataclass(frozen=True, slots=True)
+class TrustedPublisher(Actor):
+    """A run of a workflow that a project trusts, by the token that it got for its ID token.
+
+    Attributes:
+        token_id: the token's number in the database.
+        workflow: what logs call it: ``github:ada/example``, which no user is called.
+        run: which run of it that is.
+        grants: what it may do in which projects.
+        pending: which names it may register, and for whom.
+    """
+
+    token_id: int
+    workflow: str
+    run: str
+    grants: tuple[PublisherGrant, ...]
+    pending: tuple[PendingGrant, ...]
+
+    @property
+    def name(self) -> str:
+        """The service and the repository."""
+        return self.workflow
+
+    @property
+    def credential(self) -> str:
+        """The run, with its commit."""
+        return f"trusted publisher, {self.run}"
+
+    @property
+    def means(self) -> str:
+        """The run, with its commit."""
+        return self.run
+
+    def permitted(self, project: HasRights) -> frozenset[Act]:
+        """What the project lets the workflow do."""
+        here = [grant for grant in self.grants if grant.project_id == project.id]
+        if not here:
+            return _NOTHING
+        may_publish = any(grant.may_publish for grant in here)
+        acts = _OF_WORKFLOW if may_publish else _OF_STAGING_WORKFLOW
+        return acts & _TO_LOOK if project.quarantined else acts
+
+    def subject(self, act: Act, project: HasRights) -> str:
+        """The workflow."""
+        return f"The trusted publisher {self.name!r}"
+
+    def why_not(self, act: Act, project: HasRights) -> str:
+        """Whether a person is to do it."""
+        refusal = f"{self.subject(act, project)} may not {act} in project {project.name!r}"
+        if act in _OF_WORKFLOW and any(grant.project_id == project.id for grant in self.grants):
+            return f"{refusal}, where it may only stage: let a person do that."
+        return f"{refusal}."
+
+    def why_not_register(self, name: str, *, staged: bool) -> str | None:
+        """A user has said that it may, who may do so too."""
+        pending = self._pending(name)
+        if pending is None:
+            return (
+                f"The trusted publisher {self.name!r} may not register the new project {name!r}: "
+                "somebody with an account adds it as a pending publisher of this name first."
+            )
+        if not staged and not pending.may_publish:
+            return (
+                f"The trusted publisher {self.name!r} may only stage the first release of "
+                f"{name!r}: upload it as a draft."
+            )
+        if not pending.user.email_verified:
+            return (
+                f"The user {pending.user.username!r}, for whom {name!r} would be registered, has "
+                "no verified e-mail address. Ask an administrator of this index."
+            )
+        return None
+
+    def account_for(self, name: str, project: HasRights | None) -> int | None:
+        """Whoever lets it register the name, or else the first owner of the project."""
+        if project is None:
+            pending = self._pending(name)
+            return pending.user.id if pending is not None else None
+        owners = (role.user_id for role in project.roles if role.name == RoleName.OWNER)
+        return next(owners, None)
+
+    def has_created(self, uow: UnitOfWork, project: Project) -> None:
+        """The project trusts the workflow from then on."""
+        of_name = [each for each in self.pending if each.normalized_name == project.normalized_name]
+        for pending in of_name[:1]:
+            numbers = [each.id for each in of_name if each.user == pending.user]
+            founding.trust(uow, self.token_id, numbers, project, pending.user.username)
+
+    def uploads(self) -> ColumnElement[bool] | None:
+        """What workflows uploaded into the same projects."""
+        projects = [grant.project_id for grant in self.grants]
+        there = File.release.has(Release.project_id.in_(projects))
+        return File.uploaded_by_id.is_(None) & there
+
+    def registrations(self) -> ColumnElement[bool] | None:
+        """What those have registered for whom it may."""
+        return Project.created_by_id.in_([pending.user.id for pending in self.pending])
+
+    def _pending(self, name: str) -> PendingGrant | None:
+        normalized = lookup_name(name)
+        of_name = (each for each in self.pending if each.normalized_name == normalized)
+        return next(of_name, None)
 
 
 _TOKENS = cast("Table", Token.__table__)
@@ -465,9 +886,16 @@ EXPIRY = Itself("expiry")
 REVIEW = Itself("review")
 HOUSEKEEPING = Itself("housekeeping")
 VERIFICATION = Itself("verification")
+MAIL = Itself("mail")
+SCHEDULE = Itself("schedule")
+WEBHOOKS = Itself("webhooks")
 
 NO_USERS = frozenset(
-    each.name for each in (ANONYMOUS, OPERATOR, EXPIRY, REVIEW, HOUSEKEEPING, VERIFICATION)
+    each.name
+    for each in (
+        *(ANONYMOUS, OPERATOR, EXPIRY, REVIEW, HOUSEKEEPING, VERIFICATION, MAIL),
+        *(SCHEDULE, WEBHOOKS),
+    )
 )
 """What logs call those who are no users, and what so no user is called, in any letter case."""
 
@@ -488,7 +916,31 @@ def may(actor: Actor, act: Act, project: HasRights) -> bool:
 
 
 def require(actor: Actor, act: Act, project: HasRights) -> None:
-    """Raise NotAllowed unless the actor may do this to the project.
+    """See that the actor may do this to the project, for which administrators give a reason.
+
+    Raises:
+        NotAllowed: the actor may not.
+        InvalidRequest: only an administrator may, who has not said why, or not in one line.
+    """
+    require_right(actor, act, project)
+    if actor.owes_reason(act, project):
+        require_reason(actor)
+
+
+def require_reason(actor: Actor) -> None:
+    """See that an administrator says why.
+
+    Raises:
+        InvalidRequest: they do not, or not in one line.
+    """
+    if not check_line(actor.reason):
+        raise InvalidRequest(
+            "You do this as an administrator: give a reason, which is recorded in the audit log."
+        )
+
+
+def require_right(actor: Actor, act: Act, project: HasRights) -> None:
+    """Raise NotAllowed unless the actor may do this to the project, whatever else that takes.
 
     Raises:
         NotAllowed: the actor may not.
@@ -503,25 +955,37 @@ def require(actor: Actor, act: Act, project: HasRights) -> None:
     raise NotAllowed(actor.why_not(act, project))
 
 
-def require_upload(actor: Actor, project: HasRights, *, staged: bool) -> None:
+def require_upload(
+    actor: Actor, project: HasRights, *, staged: bool, called: str | None = None
+) -> None:
     """Raise NotAllowed unless the actor may upload to the project.
 
     Staging needs less than publishing.
+
+    Args:
+        actor: who uploads.
+        project: where to.
+        staged: whether it goes into a draft.
+        called: how the refusal spells the project, where it must not tell how it spells itself.
+            Who may not register projects does not learn then that there is this one.
 
     Raises:
         NotAllowed: the actor may not; the sentence is the one that upload clients know.
     """
     acts = actor.permitted(project)
+    name = called or project.name
     if Act.STAGE not in acts:
+        if called is not None and Act.SEE not in acts:
+            require_registering(actor, called, staged=staged)
         raise NotAllowed(
             f"{actor.subject(Act.STAGE, project)} isn't allowed to upload to project "
-            f"{project.name!r}. Ask an owner of the project for a role, or use a token that covers "
+            f"{name!r}. Ask an owner of the project for a role, or use a token that covers "
             "it."
         )
     if not staged and Act.PUBLISH not in acts:
         raise NotAllowed(
             f"{actor.subject(Act.PUBLISH, project)} isn't allowed to upload to project "
-            f"{project.name!r} without staging: it may stage but not publish.",
+            f"{name!r} without staging: it may stage but not publish.",
             may_stage=True,
         )
 
@@ -537,12 +1001,99 @@ def require_registering(actor: Actor, name: str, *, staged: bool) -> None:
         raise NotAllowed(refusal)
 
 
+def require_confirmed(actor: Actor, now: datetime) -> None:
+    """Raise NotConfirmed unless who acts has shown of late who it is.
+
+    Raises:
+        NotConfirmed: it is too long ago.
+    """
+    if not actor.has_confirmed(now):
+        raise NotConfirmed("Confirm who you are, and then do it once more.")
+
+
 def may_follow(actor: Actor, project: HasRights) -> bool:
     """Whether the actor may know how a publishing session of the project stands (PEP 694).
 
     A token that only publishes or discards has to learn what it does that to, and what came of it.
     """
     return bool(actor.permitted(project) & {Act.SEE, Act.PUBLISH, Act.DISCARD})
+
+
+def may_run_team(actor: Actor, team: HasMembers) -> bool:
+    """Whether the actor may say who is in the team, and on which projects it works."""
+    return actor.is_administrator or actor.runs(team)
+
+
+def may_see_team(actor: Actor, team: HasMembers) -> bool:
+    """Whether the actor may see who is in the team."""
+    return actor.is_administrator or any(actor.answers_for(each.user_id) for each in team.members)
+
+
+def owes_reason_to_team(actor: Actor, team: HasMembers) -> bool:
+    """Whether the actor may run the team only by being an administrator, and is a person."""
+    return actor.is_administrator and actor.user_id is not None and not actor.runs(team)
+
+
+def require_running_team(actor: Actor, team: HasMembers) -> None:
+    """See that the actor may change the team, for which administrators give a reason.
+
+    Raises:
+        NotAllowed: the actor may not.
+        InvalidRequest: only an administrator may, who has not said why, or not in one line.
+    """
+    require_right_to_run(actor, team)
+    if owes_reason_to_team(actor, team):
+        require_reason(actor)
+
+
+def require_right_to_run(actor: Actor, team: HasMembers) -> None:
+    """Raise NotAllowed unless the actor may say who is in the team.
+
+    Raises:
+        NotAllowed: the actor may not.
+    """
+    if not may_run_team(actor, team):
+        raise NotAllowed(
+            f"The user {actor.name!r} may not change the team {team.name!r}: ask an owner of it."
+        )
+
+
+def may_oversee_tokens(actor: Actor, project: Project) -> bool:
+    """Whether the actor may see which API tokens reach the project, and end that.
+
+    Its owners may also while it is in quarantine: nothing is made by that.
+    """
+    return actor.is_administrator or actor.owns(project)
+
+
+def require_overseeing_tokens(actor: Actor, project: Project) -> None:
+    """Raise NotAllowed unless the actor may see and end what reaches the project.
+
+    Raises:
+        NotAllowed: the actor may not.
+    """
+    if not may_oversee_tokens(actor, project):
+        raise NotAllowed(
+            f"{actor.subject(Act.MANAGE, project)} may not see the API tokens that reach the "
+            f"project {project.name!r}: its owners can."
+        )
+
+
+def owes_reason_for_tokens(actor: Actor, project: Project) -> bool:
+    """Whether the actor may end what reaches the project only by being an administrator."""
+    return actor.is_administrator and actor.user_id is not None and not actor.owns(project)
+
+
+def require_ending_tokens(actor: Actor, project: Project) -> None:
+    """See that the actor may end what reaches the project, with an administrator's reason.
+
+    Raises:
+        NotAllowed: the actor may not.
+        InvalidRequest: only an administrator may, who has not said why, or not in one line.
+    """
+    require_overseeing_tokens(actor, project)
+    if owes_reason_for_tokens(actor, project):
+        require_reason(actor)
 
 
 def may_read_audit(actor: Actor, project: Project) -> bool:
@@ -554,8 +1105,9 @@ def may_read_audit(actor: Actor, project: Project) -> bool:
 
 
 def _by_role(user: _Account, project: HasRights) -> frozenset[Act]:
-    for role in project.roles:
-        if role.user_id == user.id:
-            acts = _OF_ROLE[RoleName(role.name)]
-            return acts & _IN_QUARANTINE if project.quarantined else acts
-    return _NOTHING
+    """What the strongest of the user's roles allows, their own and those of their teams."""
+    names = {role.name for role in project.roles if role.user_id == user.id}
+    if not names:
+        return _NOTHING
+    acts = _OF_ROLE[RoleName.OWNER if RoleName.OWNER in names else RoleName.MAINTAINER]
+    return acts & _TO_LOOK if project.quarantined else acts

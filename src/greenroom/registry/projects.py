@@ -1,10 +1,12 @@
-"""Projects: finding, registering, roles, settings and status."""
+"""Projects: finding, registering, settings and status."""
 
-from dataclasses import dataclass
+from collections.abc import Collection, Sequence
+from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
+from typing import Protocol
 
 from packaging.utils import NormalizedName
-from sqlalchemy import ColumnElement, bindparam, exists, func, select, update
+from sqlalchemy import ColumnElement, Select, bindparam, exists, func, select, update
 from sqlalchemy.orm import Session, joinedload, selectinload
 
 from greenroom.database import run
@@ -15,12 +17,22 @@ from greenroom.models import (
     Project,
     ProjectStatus,
     Release,
+    RequiredCheck,
     RetiredName,
     Role,
     RoleName,
     User,
+    Visibility,
 )
-from greenroom.registry import audit, catalogue, draft_addresses, journal, live_drafts, purging
+from greenroom.registry import (
+    audit,
+    catalogue,
+    journal,
+    live_drafts,
+    prohibited_names,
+    publishing_policy,
+    purging,
+)
 from greenroom.registry.audit import Kind
 from greenroom.registry.errors import (
     InvalidRequest,
@@ -32,14 +44,12 @@ from greenroom.registry.names import (
     check_not_prohibited,
     check_project_name,
     confusable_form,
-    is_username,
     lookup_name,
 )
 from greenroom.registry.permissions import Act, Actor, require, require_registering
 from greenroom.registry.rate_limits import waiting_time
+from greenroom.registry.reasons import check_line
 from greenroom.registry.unit_of_work import UnitOfWork
-
-LONGEST_REASON = 500
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +58,7 @@ class ProjectSummary:
 
     Attributes:
         name: as the project spells itself.
+        visibility: whom it is open to, where the index decides that by project.
         registered: when the name became its for good, None where drafts only reserve it.
         status: the one that it has to the world.
         archived_reason: may be empty, as the reason of a quarantine may.
@@ -55,6 +66,7 @@ class ProjectSummary:
 
     name: str
     normalized_name: str
+    visibility: Visibility
     registered: datetime | None
     status: ProjectStatus
     archived: bool
@@ -63,12 +75,20 @@ class ProjectSummary:
     quarantined_reason: str
 
 
-@dataclass(frozen=True, slots=True)
-class RoleSummary:
-    """A person's part in a project: the user name, and what the role is called."""
+class HasRegistration(Protocol):
+    """A project, by whether its name is its own: a row, or a value that was made of one."""
 
-    username: str
-    name: RoleName
+    @property
+    def name(self) -> str:
+        """As it spells itself."""
+
+    @property
+    def normalized_name(self) -> str:
+        """Normalized."""
+
+    @property
+    def registered(self) -> datetime | None:
+        """When the name became its own, None where drafts only reserve it."""
 
 
 def find(uow: UnitOfWork, name: str) -> Project | None:
@@ -85,6 +105,7 @@ def summary(project: Project) -> ProjectSummary:
     return ProjectSummary(
         name=project.name,
         normalized_name=project.normalized_name,
+        visibility=Visibility(project.visibility),
         registered=project.registered,
         status=project.status,
         archived=project.archived,
@@ -94,23 +115,12 @@ def summary(project: Project) -> ProjectSummary:
     )
 
 
-def people(project: Project) -> tuple[RoleSummary, ...]:
-    """Who works on a project that was loaded with its roles, who joined first before the others."""
-    return tuple(role_summary(role) for role in project.roles)
-
-
-def role_summary(role: Role) -> RoleSummary:
-    """What pages say of a person's part in a project."""
-    return RoleSummary(role.user.username, RoleName(role.name))
-
-
 def of_user(uow: UnitOfWork, user: User) -> list[Project]:
     """The projects that the user has a role in, by name, with their roles."""
     return list(
         uow.db.scalars(
             select(Project)
-            .join(Role, Role.project_id == Project.id)
-            .where(Role.user_id == user.id, is_taken(uow))
+            .where(Project.id.in_(_of(user.id)), is_taken(uow))
             .options(selectinload(Project.roles))
             .order_by(Project.normalized_name)
         )
@@ -135,6 +145,29 @@ def lock(uow: UnitOfWork, name: str) -> None:
     Names that look alike have one lock, so that two of them cannot be registered at once.
     """
     uow.lock(f"project:{confusable_form(lookup_name(name))}")
+
+
+def lock_all(uow: UnitOfWork, names: Sequence[str]) -> None:
+    """Be the only one that changes the projects of these names.
+
+    Whoever changes several takes their locks in one order, so that two never wait for each other.
+    """
+    wanted = sorted({f"project:{confusable_form(lookup_name(name))}" for name in names})
+    if wanted:
+        uow.lock(*wanted)
+
+
+def reload_all(uow: UnitOfWork, numbers: Collection[int]) -> list[Project]:
+    """Those of the projects with these numbers that there are, with their roles as of now."""
+    return list(
+        uow.db.scalars(
+            select(Project)
+            .where(Project.id.in_(numbers))
+            .options(joinedload(Project.roles))
+            .order_by(Project.normalized_name)
+            .execution_options(populate_existing=True)
+        ).unique()
+    )
 
 
 def lock_and_reload(uow: UnitOfWork, project: Project) -> None:
@@ -175,6 +208,11 @@ def reload(uow: UnitOfWork, project: Project) -> None:
     ).unique().one()
 
 
+def is_hidden(uow: UnitOfWork, project: HasRegistration) -> bool:
+    """Whether there are people who may not know that there is this project."""
+    return uow.settings.read != "public" or project.registered is None
+
+
 def check_can_register(uow: UnitOfWork, actor: Actor, name: str, *, staged: bool) -> None:
     """Raise a refusal unless the actor may register this name, which no project has.
 
@@ -184,9 +222,11 @@ def check_can_register(uow: UnitOfWork, actor: Actor, name: str, *, staged: bool
         NotAllowed: the actor may not register names.
         TooMany: the actor registered too many of late.
     """
-    check_name_is_free(uow, name)
     settings = uow.settings
+    check_project_name(name)
+    # Nobody else learns which names are taken, or look like one that is.
     require_registering(actor, name, staged=staged)
+    check_name_is_free(uow, name)
     _check_rate(uow, actor, settings.new_projects_per_hour, timedelta(hours=1), "an hour")
     _check_rate(uow, actor, settings.new_projects_per_day, timedelta(days=1), "a day")
 
@@ -208,29 +248,49 @@ def check_name_is_free(uow: UnitOfWork, name: str, *, historical: bool = False) 
     settings = uow.settings
     if not historical:
         check_not_prohibited(name, normalized, settings.prohibited_names, private=settings.private)
+        prohibited_names.check(uow, name, normalized)
     _check_not_retired(uow, name, normalized)
     if not historical:
         _check_not_confusable(uow, name, normalized)
 
 
-def create(uow: UnitOfWork, actor: Actor, name: str) -> Project:
-    """A project of this name that belongs to the actor. It is reserved, not yet registered.
+def check_may_be_registered(uow: UnitOfWork, project: HasRegistration) -> None:
+    """Raise NameNotAvailable where a name that is only reserved was prohibited meanwhile.
 
-    The caller has checked that it may be, and holds the project's lock.
+    Raises:
+        NameNotAvailable: it was.
+    """
+    if project.registered is None:
+        prohibited_names.check(uow, project.name, project.normalized_name)
+
+
+def create(
+    uow: UnitOfWork, actor: Actor, name: str, *, staged: bool = False, imported: bool = False
+) -> Project:
+    """A project of this name, of whomever the actor acts for. It is reserved, not yet registered.
+
+    The caller has checked that it may be, and holds the project's lock. Where it begins with a
+    draft (``staged``), a person publishes in it; not where it was published elsewhere before
+    (``imported``), until somebody says so.
     """
     normalized = check_project_name(name)
+    owner_id = actor.account_for(name, None)
     project = Project(
         name=name,
         normalized_name=normalized,
         confusable_name=confusable_form(normalized),
         created=uow.now,
-        created_by_id=actor.user_id,
+        created_by_id=owner_id,
+        visibility=_FIRST_VISIBILITY[uow.settings.read],
+        auto_publish_releases=imported
+        or publishing_policy.starts_with(uow.settings, staged=staged),
     )
-    if actor.user_id is not None:
-        owner = uow.db.get_one(User, actor.user_id)
+    if owner_id is not None:
+        owner = uow.db.get_one(User, owner_id)
         project.roles.append(Role(user=owner, name=RoleName.OWNER))
     uow.db.add(project)
     uow.db.flush()
+    actor.has_created(uow, project)
     return project
 
 
@@ -268,13 +328,18 @@ def total_size(uow: UnitOfWork) -> int:
 
 def size_of_user(uow: UnitOfWork, user_id: int) -> int:
     """The bytes of all files of the projects that this user owns, staged ones too."""
+    owned = _of(user_id).where(Role.name == RoleName.OWNER)
     total = uow.db.scalar(
         select(func.sum(File.size))
         .join(Release, File.release_id == Release.id)
-        .join(Role, Role.project_id == Release.project_id)
-        .where(Role.user_id == user_id, Role.name == RoleName.OWNER, is_present(uow))
+        .where(Release.project_id.in_(owned), is_present(uow))
     )
     return int(total or 0)
+
+
+def _of(user_id: int) -> Select[int]:
+    """The numbers of the projects that a user has a part in; of some there are several rows."""
+    return select(Role.project_id).where(Role.user_id == user_id)
 
 
 def is_present(uow: UnitOfWork) -> ColumnElement[bool]:
@@ -296,63 +361,18 @@ SIZE = (
 """What :func:`size` asks for, with ``project`` and ``now``: also as a part of other queries."""
 
 
-def add_role(
-    uow: UnitOfWork, actor: Actor, project: Project, username: str, name: RoleName
-) -> Role:
-    """Give a person a part in the project, or another part than before.
-
-    Raises:
-        NotAllowed: the actor may not manage the project.
-        NotFound: there is no such user.
-        InvalidRequest: the person has this role, or is the last owner.
-    """
-    lock_and_reload(uow, project)
-    require(actor, Act.MANAGE, project)
-    user = _user(uow.db, username)
-    role = next((role for role in project.roles if role.user_id == user.id), None)
-    if role is not None and role.name == name:
-        raise InvalidRequest(f"{user.username!r} is {_a(name)} of {project.name!r}, as before.")
-    if role is None:
-        role = Role(user=user, name=name)
-        project.roles.append(role)
-    else:
-        _check_not_last_owner(project, role)
-        role.name = name
-    uow.db.flush()
-    _journal_role(uow, actor, project, f"add {name.value.title()} {user.username}")
-    audit.write(uow, Kind.ROLE_GIVE, actor, about=user, project=project, detail=name.value)
-    return role
-
-
-def remove_role(uow: UnitOfWork, actor: Actor, project: Project, username: str) -> None:
-    """Take a person's part in the project away, and the addresses of its open drafts with it.
-
-    Raises:
-        NotAllowed: the actor may not manage the project.
-        NotFound: the person has no role in it.
-        InvalidRequest: it is the last owner.
-    """
-    lock_and_reload(uow, project)
-    require(actor, Act.MANAGE, project)
-    wanted = username.lower()
-    role = next((r for r in project.roles if r.user.normalized_username == wanted), None)
-    if role is None:
-        raise NotFound(f"The user {username!r} has no role in the project {project.name!r}.")
-    _check_not_last_owner(project, role)
-    project.roles.remove(role)
-    uow.db.flush()
-    why = f"because {role.user.username} is {_a(RoleName(role.name))} no more"
-    changed = draft_addresses.change_all(uow, project, actor, why)
-    _journal_role(uow, actor, project, f"remove {role.name.title()} {role.user.username}")
-    detail = f"{role.name}; draft addresses changed: {changed}" if changed else role.name
-    audit.write(uow, Kind.ROLE_TAKE, actor, about=role.user, project=project, detail=detail)
-
-
 @dataclass(frozen=True, slots=True)
 class ProjectSettings:
-    """What an owner can set."""
+    """What an owner can set.
+
+    Attributes:
+        auto_publish_releases: whether uploads need no draft.
+        reauthenticate_to_publish: whether people who publish have to confirm who they are; None
+            leaves it as it is.
+    """
 
     auto_publish_releases: bool
+    reauthenticate_to_publish: bool | None = None
 
 
 def change_settings(
@@ -362,17 +382,81 @@ def change_settings(
 
     Raises:
         NotAllowed: the actor may not manage the project.
+        NotConfirmed: it would be protected less, and the actor has not shown who they are.
+        InvalidRequest: uploads are to be published directly, and the project requires checks, or
+            approvals.
     """
     lock_and_reload(uow, project)
     require(actor, Act.MANAGE, project)
-    if project.auto_publish_releases == settings.auto_publish_releases:
+    changed = [
+        (field, value)
+        for field, value in asdict(settings).items()
+        if value is not None and getattr(project, field) != value
+    ]
+    if not changed:
         return
-    project.auto_publish_releases = settings.auto_publish_releases
+    if settings.auto_publish_releases and project.approvals_needed:
+        raise InvalidRequest(
+            f"The project {project.name!r} wants approvals, which only a draft can have: let it "
+            "want none first, or leave direct publication off."
+        )
+    if settings.auto_publish_releases and _requires_checks(uow, project):
+        raise InvalidRequest(
+            f"The project {project.name!r} requires checks, which only a draft can have: let it "
+            "require none first, or leave direct publication off."
+        )
+    loosens = ("auto_publish_releases", True) in changed
+    loosens |= ("reauthenticate_to_publish", False) in changed
+    publishing_policy.check_change(actor, uow.now, loosens=loosens)
+    for field, value in changed:
+        setattr(project, field, value)
     uow.db.flush()
-    says = "on" if settings.auto_publish_releases else "off"
+    detail = ", ".join(f"{field} {'on' if value else 'off'}" for field, value in changed)
+    publishing_policy.record_change(uow, actor, project, detail, loosens=loosens)
+
+
+def _requires_checks(uow: UnitOfWork, project: Project) -> bool:
+    required = select(RequiredCheck.id).where(RequiredCheck.project_id == project.id).limit(1)
+    return uow.db.scalar(required) is not None
+
+
+def set_visibility(uow: UnitOfWork, actor: Actor, project: Project, visibility: Visibility) -> None:
+    """Say who may read the project, where the index decides that by project.
+
+    To whom it closes it is gone, and the journal says so; to whom it opens, it is new.
+
+    Raises:
+        NotAllowed: the actor may not manage the project.
+    """
+    lock_and_reload(uow, project)
+    require(actor, Act.MANAGE, project)
+    before = project.visibility
+    if before == visibility:
+        return
+    is_told = project.registered is not None and uow.settings.read == "projects"
+    if is_told and before == Visibility.PUBLIC:
+        journal.append(uow, project, None, ["remove project"], actor.name)
+    project.visibility = visibility
+    uow.db.flush()
+    if is_told and before != Visibility.PUBLIC:
+        journal.append(uow, project, None, ["create"], actor.name)
+    if is_told and Visibility.PUBLIC in (before, visibility):
+        purging.purge_files(uow, project)
     audit.write(
-        uow, Kind.PROJECT_SETTINGS, actor, project=project, detail=f"auto_publish_releases {says}"
+        uow,
+        Kind.PROJECT_VISIBILITY,
+        actor,
+        project=project,
+        detail=f"{visibility.value}, was {before}",
     )
+
+
+_FIRST_VISIBILITY = {
+    "public": Visibility.PUBLIC,
+    "members": Visibility.INTERNAL,
+    "projects": Visibility.PRIVATE,
+}
+"""Of a new project: what it shows to others than its people, somebody has to decide first."""
 
 
 def archive(uow: UnitOfWork, actor: Actor, project: Project, reason: str = "") -> None:
@@ -415,8 +499,8 @@ def quarantine(uow: UnitOfWork, actor: Actor, project: Project, reason: str = ""
         _journal_status(uow, actor, project, Kind.PROJECT_QUARANTINE, "quarantine project", reason)
 
 
-def lift_quarantine(uow: UnitOfWork, actor: Actor, project: Project) -> None:
-    """Give the project back as it was.
+def lift_quarantine(uow: UnitOfWork, actor: Actor, project: Project, reason: str = "") -> None:
+    """Give the project back as it was; ``reason`` is recorded, and nobody else reads it.
 
     Raises:
         NotAllowed: the actor is no administrator.
@@ -424,7 +508,8 @@ def lift_quarantine(uow: UnitOfWork, actor: Actor, project: Project) -> None:
     lock_registered(uow, actor, Act.QUARANTINE, project)
     if project.quarantined:
         project.quarantined, project.quarantined_reason = False, ""
-        _journal_status(uow, actor, project, Kind.PROJECT_UNQUARANTINE, "unquarantine project")
+        kind = Kind.PROJECT_UNQUARANTINE
+        _journal_status(uow, actor, project, kind, "unquarantine project", reason)
 
 
 def in_quarantine(db: Session) -> list[Project]:
@@ -440,12 +525,7 @@ def check_reason(text: str) -> str:
     Raises:
         InvalidRequest: it is longer, or has characters that cannot be shown.
     """
-    reason = text.strip()
-    if len(reason) > LONGEST_REASON or not reason.isprintable():
-        raise InvalidRequest(
-            f"A reason is one line of at most {LONGEST_REASON} characters that can be printed."
-        )
-    return reason
+    return check_line(text)
 
 
 def _journal_status(
@@ -479,39 +559,12 @@ _TAKEN = (
 )
 
 
-def _user(db: Session, username: str) -> User:
-    named = User.normalized_username == username.lower()
-    user = db.scalar(select(User).where(named)) if is_username(username) else None
-    if user is None:
-        raise NotFound(f"There is no user {username!r}.")
-    return user
-
-
-def _a(name: RoleName) -> str:
-    return "an owner" if name is RoleName.OWNER else "a maintainer"
-
-
-def _check_not_last_owner(project: Project, role: Role) -> None:
-    owners = [role for role in project.roles if role.name == RoleName.OWNER]
-    if owners == [role]:
-        raise InvalidRequest(
-            f"{role.user.username!r} is the last owner of {project.name!r}: make somebody else an "
-            "owner first."
-        )
-
-
-def _journal_role(uow: UnitOfWork, actor: Actor, project: Project, action: str) -> None:
-    # A name that is only reserved has no public history; see publication.make_public.
-    if project.registered is not None:
-        journal.append(uow, project, None, [action], actor.name)
-
-
 def _check_not_confusable(uow: UnitOfWork, name: str, normalized: NormalizedName) -> None:
     asked = {"name": confusable_form(normalized), "now": uow.now}
     similar = run(uow.db, _SIMILAR, asked).scalar()
     if similar is not None:
         # A name that only drafts hold is their secret.
-        public = catalogue.name_like(uow.db, confusable_form(normalized))
+        public = catalogue.name_like(uow.db, uow.settings, confusable_form(normalized))
         which = f", {public!r}" if public is not None else ""
         raise NameNotAvailable(
             f"The name {name!r} is too similar to that of an existing project{which}: "

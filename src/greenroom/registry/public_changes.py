@@ -91,13 +91,7 @@ class PublicChanges:
     def _cursor(self) -> _Cursor:
         if self._connection is None:
             self._file = self._database.file_identity()
-            connection = self._database.engine.raw_connection()
-            connection.detach()
-            if not self._database.is_sqlite:
-                connection.dbapi_connection.set_session(  # type: ignore[union-attr]
-                    autocommit=True, readonly=True
-                )
-            self._connection = connection
+            connection = self._connection = self._database.connection_apart()
             if self._database.is_sqlite:  # whoever looks may be an event loop, which must not wait
                 connection.cursor().execute("PRAGMA busy_timeout = 20")
         return cast("_Cursor", self._connection.cursor())

@@ -9,7 +9,7 @@ from sqlalchemy import Table, insert
 from greenroom.database import run
 from greenroom.distributions.inspect import Distribution
 from greenroom.models import File, Project, PublishedName, Release
-from greenroom.registry import journal, projects, releases, search, upload_places
+from greenroom.registry import journal, projects, releases, roles, search, upload_places
 from greenroom.registry.artifacts import Artifact
 from greenroom.registry.permissions import Actor
 from greenroom.registry.unit_of_work import UnitOfWork
@@ -39,7 +39,9 @@ def make_public(
     if project.registered is None:
         project.registered = at
         registering = ["create"]
-        registering += [f"add {role.name.title()} {role.user.username}" for role in project.roles]
+        registering += [
+            f"add {role.name.title()} {role.username}" for role in roles.people(project)
+        ]
     releasing = []
     if release is not None and release.published is None:
         release.published = at

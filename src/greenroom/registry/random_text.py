@@ -10,5 +10,11 @@ def may_be_random_text(text: str, length: int) -> bool:
 
 
 def random_text(length: int) -> str:
-    """Letters and digits from the operating system's source of secrets."""
-    return "".join(secrets.choice(ascii_letters + digits) for _ in range(length))
+    """Letters and digits from the operating system's source of secrets.
+
+    At least one of them is a digit, so that no log takes it for words that are written together.
+    """
+    while True:
+        text = "".join(secrets.choice(ascii_letters + digits) for _ in range(length))
+        if any(character in digits for character in text):
+            return text

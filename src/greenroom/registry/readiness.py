@@ -55,9 +55,9 @@ class Readiness:
             _Look("space", lambda: _space(services)),
         ]
 
-    def findings(self, patience: float = PATIENCE) -> Sequence[Finding]:
-        """What is known of each thing, after at most so many seconds."""
-        deadline = time.monotonic() + patience
+    def findings(self, patience: float | None = None) -> Sequence[Finding]:
+        """What is known of each thing, after at most so many seconds; :data:`PATIENCE` of them."""
+        deadline = time.monotonic() + (PATIENCE if patience is None else patience)
         for look in self._looks:
             look.begin()
         return [look.finding(deadline) for look in self._looks]

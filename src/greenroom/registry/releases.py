@@ -230,6 +230,11 @@ def _columns(
     }
 
 
+def metadata_of(db: Session, file: File) -> CoreMetadata:
+    """What a file says of itself."""
+    return db.execute(select(File.core_metadata).where(File.id == file.id)).scalar_one()
+
+
 def said_by(files: Iterable[File]) -> CoreMetadata:
     """What a release says of itself that has these files: it depends on nothing but their set."""
     in_order = sorted(files, key=lambda file: file.filename)
@@ -253,10 +258,7 @@ def describe(release: Release, metadata: CoreMetadata) -> None:
         metadata.description_content_type,
     )
     if is_new:
-        html = _RENDERINGS.get(metadata)
-        if html is None:
-            raise NotRendered(metadata)
-        release.description_html = html
+        release.description_html = known_rendering(metadata)
     release.core_metadata = metadata
     release.summary = metadata.summary
     release.requires_python = metadata.requires_python or None
@@ -302,6 +304,18 @@ def rendered_description(metadata: CoreMetadata) -> str:
         content_type = metadata.description_content_type or None
         html = description.render(metadata.description, content_type) or ""
         _RENDERINGS.keep(metadata, html)
+    return html
+
+
+def known_rendering(metadata: CoreMetadata) -> str:
+    """The description in this core metadata as HTML, without rendering it where locks are held.
+
+    Raises:
+        NotRendered: it was not rendered of late. See :func:`with_renderings`.
+    """
+    html = _RENDERINGS.get(metadata)
+    if html is None:
+        raise NotRendered(metadata)
     return html
 
 

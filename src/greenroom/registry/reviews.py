@@ -129,15 +129,13 @@ def review(services: Services, draft_id: int) -> Verdict:
         with services.reading() as uow:
             draft = uow.db.get_one(Draft, draft_id)
             files = drafts.files(uow.db, draft)
+            staged_by = drafts.staged_by(uow.db, draft)
             request = {
                 "project": draft.project_name,
                 "version": draft.version,
                 "content-digest": draft_contents.digest_of(draft, files),
                 "requested-by": asked_for_review(draft).name,
-                "files": [
-                    {"filename": file.filename, "size": file.size, "sha256": file.sha256}
-                    for file in files
-                ],
+                "files": [_described(file, staged_by.get(file.filename)) for file in files],
             }
         for file in files:
             try:
@@ -152,6 +150,18 @@ def review(services: Services, draft_id: int) -> Verdict:
             verification.put_aside(services, file.sha256)
             return _lost(file)
     return verdict
+
+
+def _described(file: File, staged_by: tuple[str, str | None] | None) -> dict[str, object]:
+    """A file for the command: what it is, and who, or which run of which workflow, staged it."""
+    by, means = staged_by or (None, None)
+    return {
+        "filename": file.filename,
+        "size": file.size,
+        "sha256": file.sha256,
+        "staged-by": by,
+        "workflow": means,
+    }
 
 
 def _copy(storage: Storage, file: File, target: Path) -> None:

@@ -20,6 +20,7 @@ from sqlalchemy import (
     Select,
     Table,
     TableValuedAlias,
+    and_,
     bindparam,
     case,
     cast,
@@ -202,7 +203,7 @@ def find(db: Session, query: str, start: int, count: int) -> Found:
     standing = _standing(
         db,
         engine.documents(words, breadth).order_by(
-            _distance(words), engine.rank(words), SearchDocument.name
+            _distance(words), _rank(db, engine, words), SearchDocument.name
         ),
     )
     if breadth is not Breadth.ANYWHERE and not standing:
@@ -211,7 +212,7 @@ def find(db: Session, query: str, start: int, count: int) -> Found:
         some = (
             engine.documents(words, Breadth.ANYWHERE)
             .with_only_columns(SearchDocument.release_id, SearchDocument.name)
-            .where(catalogue.is_recommended_document())
+            .where(catalogue.is_recommended_document(db))
             .limit(_MOST_MATCHES)
             .subquery()
         )
@@ -233,7 +234,7 @@ def everything(db: Session, start: int, count: int) -> Found:
     ids = db.scalars(
         select(SearchDocument.release_id)
         .join(Project, Project.id == SearchDocument.project_id)
-        .where(catalogue.is_recommended_document())
+        .where(catalogue.is_recommended_document(db))
         .order_by(Project.normalized_name)
         .offset(start)
         .limit(count)
@@ -259,7 +260,10 @@ def near(db: Session, query: str) -> list[str]:
     if found or len(meant) < _SHORTEST_TWICE:
         return found
     heads = _one_change(meant[: min(len(meant) * 2 // 3, _LONGEST_HEAD)])
-    begun = db.scalars(_engine(db).names_that_begin(heads).limit(_MOST_COMPARED))
+    begin = _engine(db).names_that_begin(heads)
+    if not catalogue.reader_of(db).is_unlimited:
+        begin = begin.where(catalogue.is_recommended(db))
+    begun = db.scalars(begin.limit(_MOST_COMPARED))
     close = {name for name in begun if _is_within_two(name, meant)}
     return _recommended(db, sorted(close)) if close else []
 
@@ -269,7 +273,7 @@ def _recommended(db: Session, confusable_names: Sequence[str]) -> list[str]:
     # They are few. Asked for in order, PostgreSQL would look through all names for the first.
     found = db.execute(
         select(Project.normalized_name, Project.name).where(
-            Project.confusable_name.in_(confusable_names), catalogue.is_recommended()
+            Project.confusable_name.in_(confusable_names), catalogue.is_recommended(db)
         )
     )
     return [name for _, name in sorted((normalized, name) for normalized, name in found)][
@@ -343,7 +347,7 @@ def _standing(db: Session, documents: Select[int]) -> Sequence[int]:
     """The standing releases of the projects that these documents are of, as far as they show."""
     return db.scalars(
         documents.with_only_columns(SearchDocument.release_id).where(
-            catalogue.is_recommended_document()
+            catalogue.is_recommended_document(db)
         )
     ).all()
 
@@ -476,11 +480,26 @@ def _engine(db: Session) -> _Engine:
     return _FTS5() if db.get_bind().dialect.name == "sqlite" else _TSVector()
 
 
+def _rank(db: Session, engine: _Engine, words: Sequence[str]) -> ColumnElement[float]:
+    """How badly a document fits, which must not depend on documents that may not be read.
+
+    SQLite's rank does, because it counts in how many documents a word is.
+    """
+    if catalogue.reader_of(db).is_unlimited or not isinstance(engine, _FTS5):
+        return engine.rank(words)
+    places = (SearchDocument.name, SearchDocument.joined, SearchDocument.keywords)
+    ranks = [(and_(*(func.instr(p, w) > 0 for w in words)), float(n)) for n, p in enumerate(places)]
+    return case(*ranks, else_=float(len(ranks)))
+
+
 def _breadth(db: Session, engine: _Engine, words: Sequence[str]) -> Breadth:
     """The widest in which not too many documents match."""
     narrower = []
     for breadth in (Breadth.ANYWHERE, Breadth.IN_NAME):
-        some = engine.matches(words, breadth).limit(_MOST_MATCHES + 1).subquery()
+        matching = engine.matches(words, breadth)
+        if not catalogue.reader_of(db).is_unlimited:
+            matching = engine.documents(words, breadth).where(catalogue.may_read_document(db))
+        some = matching.limit(_MOST_MATCHES + 1).subquery()
         matches = select(func.count()).select_from(some).scalar_subquery()
         narrower.append((matches <= _MOST_MATCHES, int(breadth)))
     chosen = db.scalar(select(case(*narrower, else_=int(Breadth.WHOLE_IN_NAME))))

@@ -11,6 +11,8 @@ from sqlalchemy.orm.util import identity_key
 from greenroom import database
 from greenroom.database import Database
 from greenroom.models import Base, Job
+from greenroom.openid.provider import Providers
+from greenroom.outages import outages_passed_over
 from greenroom.settings import Settings
 from greenroom.storage import Storage
 
@@ -36,11 +38,18 @@ class Origin:
         address: of the client, as trusted proxies tell it.
         request_id: by which name the request stands in the log.
         means: what is acted with, where it is not what the actor has shown.
+        knows: whether it is a browser in which somebody has signed in to the account of this name
+            before; None where nobody can say.
     """
 
     address: str | None = None
     request_id: str | None = None
     means: str | None = None
+    knows: Callable[[str], bool] | None = field(default=None, compare=False)
+
+    def is_new_to(self, username: str) -> bool:
+        """Whether it is a browser in which nobody has signed in to this account before."""
+        return self.knows is not None and not self.knows(username)
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +74,11 @@ class UnitOfWork:
         if known is not None:
             self.db.expire(known, attributes)
 
+    @property
+    def may_write(self) -> bool:
+        """Whether what is written in it stays."""
+        return database.may_write(self.db)
+
     def lock(self, *names: str) -> None:
         """Hold the locks of these names until the transaction ends (see :func:`database.lock`)."""
         database.lock(self.db, *names)
@@ -74,7 +88,8 @@ class UnitOfWork:
 class Services:
     """What outlives a unit of work: the database, the storage, the settings and the clock.
 
-    ``origin`` is where everything comes from that is done in their units of work.
+    ``origin`` is where everything comes from that is done in their units of work, ``providers``
+    what is known of the issuers of ID tokens.
     """
 
     database: Database
@@ -82,6 +97,7 @@ class Services:
     settings: Settings
     clock: Clock = utc_now
     origin: Origin = Origin()
+    providers: Providers = field(default_factory=Providers)
 
     def coming_from(self, origin: Origin) -> "Services":
         """The same, for what comes from there."""
@@ -96,6 +112,25 @@ class Services:
         """A unit of work that changes nothing, on one snapshot of the data."""
         with self.database.reading() as db:
             yield self.unit_of_work(db)
+
+    @contextmanager
+    def writing_at_once(self) -> Iterator[UnitOfWork]:
+        """As :meth:`writing`, for what may be left undone: it waits for nobody who writes.
+
+        Raises:
+            sqlalchemy.exc.DBAPIError: a lock is not free, or nothing can be written.
+        """
+        with self.database.writing_at_once() as db:
+            yield self.unit_of_work(db)
+            db.commit()
+
+    def write_if_possible(self, write: Callable[[UnitOfWork], object]) -> None:
+        """Let ``write`` do in a short unit of work of its own what may be left undone.
+
+        Where somebody else writes just now, or the database takes no changes, it is left.
+        """
+        with outages_passed_over(), self.writing_at_once() as uow:
+            write(uow)
 
     @contextmanager
     def writing(self) -> Iterator[UnitOfWork]:

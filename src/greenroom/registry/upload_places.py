@@ -40,6 +40,7 @@ class ProjectThere:
     created: datetime
     registered: datetime | None
     auto_publish_releases: bool
+    quota: int | None
     status: ProjectStatus
     status_reason: str
     quarantined: bool
@@ -105,7 +106,7 @@ def project(uow: UnitOfWork, name: str) -> ProjectThere | None:
         quarantined_reason=quarantined_reason,
     )
     roles = tuple(RoleThere(*each[-2:]) for each in rows if each[-1] is not None)
-    number, name, normalized_name, created, registered, publishes = row[:_STANDING]
+    number, name, normalized_name, created, registered, publishes, quota = row[:_STANDING]
     return ProjectThere(
         number,
         name,
@@ -113,6 +114,7 @@ def project(uow: UnitOfWork, name: str) -> ProjectThere | None:
         created,
         registered,
         publishes,
+        quota,
         status,
         reason,
         quarantined,
@@ -158,6 +160,7 @@ _PROJECT: _Query = (
         Project.created,
         Project.registered,
         Project.auto_publish_releases,
+        Project.quota,
         Project.archived,
         Project.archived_reason,
         Project.quarantined,
@@ -169,7 +172,7 @@ _PROJECT: _Query = (
     .where(Project.normalized_name == bindparam("name"), projects.IS_TAKEN_NOW)
 )
 
-_STANDING = 6  # where the columns of the project's status begin
+_STANDING = 7  # where the columns of the project's status begin
 _RELEASE_COLUMNS, _FILE_COLUMNS = 3, 2
 _PLACE: _Query = (
     select(

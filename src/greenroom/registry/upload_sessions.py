@@ -17,7 +17,7 @@ from datetime import datetime, timedelta
 
 from packaging.utils import canonicalize_name
 from packaging.version import Version
-from sqlalchemy import ColumnElement, delete, func, or_, select, update
+from sqlalchemy import delete, func, or_, select, update
 from sqlalchemy.orm import Session
 
 from greenroom.distributions.errors import InvalidDistribution
@@ -26,6 +26,7 @@ from greenroom.distributions.inspect import Distribution
 from greenroom.models import PRESIGNED, Draft, File, Project, UploadPart, UploadSession, UploadState
 from greenroom.outages import outage_of
 from greenroom.registry import (
+    announced,
     drafts,
     file_rules,
     jobs,
@@ -35,7 +36,6 @@ from greenroom.registry import (
     upload_states,
     uploads,
 )
-from greenroom.registry.arriving import bytes_arriving
 from greenroom.registry.artifacts import Artifact, Claims, Received, Receiver
 from greenroom.registry.errors import (
     Ended,
@@ -216,12 +216,12 @@ def announce(
     )
     file_rules.check_quotas(
         uow,
-        actor.user_id,
+        actor.account_for(project.name, project),
         project,
-        announcement.size - given_back + _announced(uow, project),
-        arriving=bytes_arriving(uow.storage.incoming),
+        announcement.size - given_back,
+        is_arriving=True,
     )
-    file_rules.check_not_published(uow.db, named.filename, digests.get("sha256", ""))
+    file_rules.check_not_published(uow, named.filename, digests.get("sha256", ""))
     file_rules.check_release_open(uow, release)
     if named.packagetype == "sdist":
         file_rules.check_single_sdist(uow, release, named.filename)
@@ -309,17 +309,9 @@ def _announced(uow: UnitOfWork, project: Project) -> int:
     total = uow.db.scalar(
         select(func.sum(UploadSession.size))
         .join(Draft, Draft.id == UploadSession.draft_id)
-        .where(Draft.project_id == project.id, _is_arriving(uow))
+        .where(Draft.project_id == project.id, announced.is_under_way(uow))
     )
     return int(total or 0)
-
-
-def _is_arriving(uow: UnitOfWork) -> ColumnElement[bool]:
-    is_pending = (UploadSession.state == UploadState.PENDING) & (UploadSession.expires > uow.now)
-    is_processing = UploadSession.state == UploadState.PROCESSING
-    return is_pending | (
-        is_processing & (UploadSession.changed > uow.now - upload_states.COMPLETION_LEASE)
-    )
 
 
 def _settle(uow: UnitOfWork, draft: Draft) -> None:
@@ -506,7 +498,7 @@ def known(uow: UnitOfWork, keys: Iterable[str]) -> set[str]:
 def arriving(uow: UnitOfWork, keys: Iterable[str]) -> set[str]:
     """Those of the keys whose uploads may still take bytes, or are being completed."""
     wanted = UploadSession.key.in_(list(keys))
-    return set(uow.db.scalars(select(UploadSession.key).where(wanted, _is_arriving(uow))))
+    return set(uow.db.scalars(select(UploadSession.key).where(wanted, announced.is_under_way(uow))))
 
 
 def _part_sizes(size: int) -> list[int]:
@@ -630,8 +622,8 @@ def assemble(settings: Settings, storage: Storage, upload: Arrived) -> Iterator[
     else:
         _check_arrived(upload)
     with _whole(storage, upload) as content:
-        for name, announced in upload.digests.items():
-            if content.digests[name] != announced:
+        for name, digest in upload.digests.items():
+            if content.digests[name] != digest:
                 raise WrongDigest(
                     f"The {name} digest of {upload.filename!r} is not the one that was announced: "
                     "the file was damaged on the way, or the digest is another file's."
@@ -665,7 +657,9 @@ def _whole(storage: Storage, upload: Arrived) -> Iterator[Received]:
             yield Received(path, upload.size, part.digests)
         return
     # Whoever has a URL of the storage may put other bytes than were there a moment ago.
-    with Receiver(storage.incoming, limit=upload.size, digests=upload.digests) as receiver:
+    with Receiver(
+        storage.incoming, limit=upload.size, digests=upload.digests, share=None
+    ) as receiver:
         for blob in _blobs(storage, upload):
             with blob:
                 for piece in blob:
@@ -797,7 +791,7 @@ def due(uow: UnitOfWork) -> list[UploadSession]:
                 (UploadSession.state == UploadState.PENDING) & (UploadSession.expires <= uow.now)
                 | (UploadSession.state == UploadState.PROCESSING)
                 & or_(
-                    UploadSession.changed <= uow.now - upload_states.COMPLETION_LEASE,
+                    UploadSession.changed <= uow.now - announced.COMPLETION_LEASE,
                     UploadSession.changed > uow.now + AT_ONCE,
                 )
             )

@@ -1,16 +1,15 @@
 """Where the upload of a file stands now, judged by the clock."""
 
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from sqlalchemy import ColumnElement, select
 
 from greenroom.models import Draft, DraftState, UploadSession, UploadState
 from greenroom.registry import drafts
+from greenroom.registry.announced import COMPLETION_LEASE
 from greenroom.registry.unit_of_work import AT_ONCE, UnitOfWork
 
-# A file's completion that has not come back after this was interrupted: the server was killed.
-COMPLETION_LEASE = timedelta(minutes=15)
 INTERRUPTED = "The index was interrupted: upload the file anew."
 
 

@@ -8,7 +8,6 @@ project's lock, because the world may have changed meanwhile.
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Protocol
 
 from packaging.utils import canonicalize_name
 
@@ -24,10 +23,12 @@ from greenroom.registry import (
     file_rules,
     projects,
     publication,
+    publishing_policy,
+    release_sets,
     releases,
     upload_places,
 )
-from greenroom.registry.arriving import bytes_arriving
+from greenroom.registry.arriving import OF_NOBODY, Share
 from greenroom.registry.artifacts import Artifact, Claims
 from greenroom.registry.drafts import Staged
 from greenroom.registry.errors import (
@@ -40,6 +41,7 @@ from greenroom.registry.errors import (
 )
 from greenroom.registry.permissions import Act, Actor, may, require_registering, require_upload
 from greenroom.registry.rate_limits import waiting_time
+from greenroom.registry.release_sets import Reference
 from greenroom.registry.unit_of_work import Services, UnitOfWork
 from greenroom.registry.upload_places import DraftThere, Place, ProjectThere
 from greenroom.settings import Settings
@@ -130,11 +132,31 @@ def look_ahead(
     has_quotas = (uow.settings.max_total_size, uow.settings.max_user_size) != (None, None)
     if has_quotas:  # they are certain once its size is
         given_back = place.former.size if place.former is not None else 0
-        present = bytes_arriving(uow.storage.incoming)
-        file_rules.check_quotas(uow, actor.user_id, project, 1 - given_back, arriving=present)
+        account = actor.account_for(claims.name, project)
+        file_rules.check_quotas(uow, account, project, 1 - given_back, is_arriving=True)
         return None
     room = min(uow.settings.max_file_size, _room(uow, place))
     return Admission(filename, claims, staged, room)
+
+
+def share(uow: UnitOfWork, actor: Actor, filename: str, claims: Claims | None) -> Share:
+    """Whose quota the bytes of a file count against while they arrive, and how many may.
+
+    Args:
+        uow: what to look into.
+        actor: who uploads.
+        filename: what the file is called.
+        claims: what is said of it; None where that comes later.
+    """
+    if uow.settings.max_user_size is None:
+        return OF_NOBODY
+    if claims is None:
+        return Share(actor.user_id)
+    project = upload_places.project(uow, claims.name)
+    place = upload_places.place(uow, project, claims.version, filename)
+    given_back = place.former.size if place.former is not None else 0
+    account = actor.account_for(claims.name, project)
+    return file_rules.share(uow, account, project, given_back)
 
 
 def upload_file(
@@ -146,19 +168,21 @@ def upload_file(
     staged: bool,
     content_type: str | None = None,
     admission: Admission | None = None,
+    into: Reference | None = None,
 ) -> Accepted:
     """Take one file into the index: into a draft, or to be public at once.
 
     Args:
         services: where to.
         authenticate: who asks. It is asked again when the file is accepted, which may be much
-            later, and the use of a token is noted then.
+            later.
         artifact: the file.
         claims: what its uploader says of it.
         staged: whether it goes into the draft of its version.
         content_type: the media type that the uploader gives it, in lower case.
         admission: what :func:`look_ahead` gave for this actor since the request began. Where it
             covers what has arrived, nothing is asked again before the lock is taken.
+        into: the release set that the draft is to be in, where it is staged.
 
     Returns:
         What became of it.
@@ -184,8 +208,7 @@ def upload_file(
     def take() -> Accepted:
         with services.writing() as uow:
             actor = authenticate(uow)
-            actor.used(uow)
-            return accept(uow, actor, artifact, claims, distribution, staged=staged)
+            return accept(uow, actor, artifact, claims, distribution, staged=staged, into=into)
 
     return releases.with_renderings(take)
 
@@ -203,7 +226,8 @@ def check_actor(uow: UnitOfWork, actor: Actor, name: str, *, staged: bool) -> Pr
     else:
         if may(actor, Act.SEE, project):  # nobody else is told how it stands
             file_rules.check_project_open(project)
-        require_upload(actor, project, staged=staged)
+        called = name if projects.is_hidden(uow, project) else None
+        require_upload(actor, project, staged=staged, called=called)
     _check_rate(uow, actor)
     return project
 
@@ -229,7 +253,13 @@ def _looked_up(
     file_rules.check_file_size(uow, artifact.size)
     given_back = place.former.size if place.former is not None else 0
     file_rules.check_project_size(uow, project, artifact.size - given_back, place.project_size)
-    file_rules.check_quotas(uow, actor.user_id, project, artifact.size - given_back)
+    file_rules.check_quotas(
+        uow,
+        actor.account_for(claims.name, project),
+        project,
+        artifact.size - given_back,
+        besides=(place.draft.id, artifact.filename) if place.draft is not None else None,
+    )
     _check_digests(artifact, claims)
     if _check_rules(uow, place, artifact.filename, artifact.sha256, claims, staged=staged):
         return Accepted(_key(place.draft), opened=False, published=True, changed=False)
@@ -244,12 +274,14 @@ def _check_rules(
     Returns:
         Whether it is published as it is, so that there is nothing to do.
     """
-    if file_rules.is_published(uow.db, filename, sha256):
+    if file_rules.is_published(uow, filename, sha256):
         return True
     if place.draft is not None and place.former is not None:
         drafts.check_not_reserved(place.draft, filename)
     if not staged:
-        _check_direct(uow.settings, place.project, place.draft)
+        _check_direct(uow, place.project, place.draft)
+        if place.project is not None:
+            projects.check_may_be_registered(uow, place.project)
     if place.release is not None:
         file_rules.check_release_open(uow, place.release)
         if claims.packagetype == "sdist":
@@ -260,7 +292,7 @@ def _check_rules(
 def _room(uow: UnitOfWork, place: Place) -> int:
     """The bytes that a file may have so that the project stays within its quota."""
     given_back = place.former.size if place.former is not None else 0
-    return uow.settings.max_project_size - place.project_size + given_back
+    return file_rules.project_quota(uow, place.project) - place.project_size + given_back
 
 
 def examine(settings: Settings, artifact: Artifact, claims: Claims) -> Distribution:
@@ -311,12 +343,15 @@ def accept(
     distribution: Distribution,
     *,
     staged: bool,
+    into: Reference | None = None,
 ) -> Accepted:
-    """Take the file into a draft, or publish it.
+    """Take the file into a draft, which comes into the release set ``into``; or publish it.
 
     Raises:
         Refusal: of the kind that says why.
     """
+    if into is not None:  # whose lock comes before that of the project
+        release_sets.lock_name(uow, into)
     projects.lock(uow, claims.name)
     drafts.expire_due(uow, claims.name)
     place = _looked_up(uow, actor, artifact, claims, staged=staged)
@@ -324,7 +359,11 @@ def accept(
         return place
     keep_for_certain(uow, artifact, distribution)
     take_in = _stage if staged else _publish
-    return take_in(uow, actor, place, artifact, distribution, claims.comment)
+    accepted = take_in(uow, actor, place, artifact, distribution, claims.comment)
+    draft = drafts.by_key(uow.db, accepted.draft_key or "") if into is not None else None
+    if draft is not None and into is not None:
+        release_sets.join(uow, actor, draft, into)
+    return accepted
 
 
 def _is_lost(uow: UnitOfWork, artifact: Artifact) -> bool:
@@ -355,36 +394,12 @@ def _check_digests(artifact: Artifact, claims: Claims) -> None:
             )
 
 
-def _check_direct(
-    settings: Settings, project: ProjectThere | None, draft: DraftThere | None
-) -> None:
+def _check_direct(uow: UnitOfWork, project: ProjectThere | None, draft: DraftThere | None) -> None:
     if draft is not None:
         raise DraftIsOpen(draft.project_name, draft.version)
-    if settings.review_command is not None:
-        raise DraftsOnly
-    check_project_publishes(project)
-
-
-class Publishes(Protocol):
-    """A project, by whether uploads may publish in it: a row, or a value that was made of one."""
-
-    @property
-    def name(self) -> str:
-        """As it spells itself."""
-
-    @property
-    def auto_publish_releases(self) -> bool:
-        """Whether they may."""
-
-
-def check_project_publishes(project: Publishes | None) -> None:
-    """Refuse to publish past the drafts of a project whose people want it so.
-
-    Raises:
-        DraftsOnly: they do.
-    """
-    if project is not None and not project.auto_publish_releases:
-        raise DraftsOnly(project.name)
+    if uow.settings.review_command is not None:
+        raise DraftsOnly("This index reviews what is published.")
+    publishing_policy.check_direct(uow, project)
 
 
 def _check_rate(uow: UnitOfWork, actor: Actor) -> None:
@@ -447,7 +462,7 @@ def _stage(
     ):
         drafts.add_one_more(uow, actor, there, release_there, artifact, distribution, comment)
         return Accepted(there.key, opened=False, published=False, changed=True)
-    project, release, draft = _objects(uow, actor, place, distribution)
+    project, release, draft = _objects(uow, actor, place, distribution, staged=True)
     if draft is None:
         draft = drafts.open_for(uow, actor, project, distribution.version, release, recorded=False)
     former, opens = drafts.find_file(uow.db, draft, artifact.filename), there is None
@@ -470,6 +485,7 @@ def _publish(
     distribution: Distribution,
     comment: str,
 ) -> Accepted:
+    is_first = place.release is None or place.release.published is None
     project, version = _make_public(uow, actor, place, artifact, distribution, comment)
     audit.write(
         uow,
@@ -479,6 +495,7 @@ def _publish(
         version=version,
         filename=artifact.filename,
         detail=draft_contents.added(artifact.sha256),
+        told=is_first,
     )
     return Accepted(None, opened=False, published=True, changed=True)
 
@@ -500,7 +517,7 @@ def _make_public(
         if publication.changes_nothing_else(uow, release_there, distribution):
             publication.add_file(uow, actor, there, release_there, artifact, distribution, comment)
             return there, release_there.version
-    project, release, _ = _objects(uow, actor, place, distribution)
+    project, release, _ = _objects(uow, actor, place, distribution, staged=False)
     if release is None:
         release = releases.add(uow, project, distribution.version)
     file = releases.new_file(uow, actor, release, artifact, distribution, comment)
@@ -509,11 +526,11 @@ def _make_public(
 
 
 def _objects(
-    uow: UnitOfWork, actor: Actor, place: Place, distribution: Distribution
+    uow: UnitOfWork, actor: Actor, place: Place, distribution: Distribution, *, staged: bool
 ) -> tuple[Project, Release | None, Draft | None]:
     """What is there, as objects that can be changed; a project is made where there is none."""
     if place.project is None:
-        return projects.create(uow, actor, distribution.name), None, None
+        return projects.create(uow, actor, distribution.name, staged=staged), None, None
     project = uow.db.get_one(Project, place.project.id, populate_existing=True)
     if place.release is None:
         return project, None, None

@@ -156,7 +156,7 @@ def put_aside(services: Services, digest: str) -> bool:
 def _repair(services: Services, expected: KnownBlob, source: BlobSource | WebCopy) -> bool:
     """Replace a blob by the copy that the source has, if that is the right one."""
     limit = expected.size if expected.size is not None else services.settings.max_file_size
-    with Receiver(services.storage.incoming, limit=limit) as receiver:
+    with Receiver(services.storage.incoming, limit=limit, share=None) as receiver:
         try:
             with _opened(source, expected) as blob:
                 for piece in blob:

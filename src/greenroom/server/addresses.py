@@ -1,10 +1,10 @@
 """How many connections an address may have."""
 
 from collections import Counter
-from ipaddress import IPv6Address, ip_address
 from typing import Any
 
 from greenroom.forwarding import is_within
+from greenroom.networks import network_of
 from greenroom.settings import Networks
 
 MOST_OF_ONE = 512
@@ -29,18 +29,7 @@ class Addresses:
         """The network that one client has: an IPv4 address, or an IPv6 /64; empty if unknown."""
         if not peer:
             return ""
-        text = str(peer[0]).partition("%")[0]
-        if ":" not in text:
-            return text
-        try:
-            address = ip_address(text)
-        except ValueError:
-            return text
-        if isinstance(address, IPv6Address):
-            if address.ipv4_mapped is not None:
-                return str(address.ipv4_mapped)
-            return str(IPv6Address(int(address) >> 64 << 64))
-        return text
+        return (network_of(str(peer[0])) or str(peer[0])).removesuffix("/64")
 
     def take(self, network: str) -> bool:
         """Count one more connection, unless there are too many."""

@@ -33,7 +33,7 @@ _CACHE_CONTROL = re.compile(rb"\r\ncache-control:[^\r]*\r\n", re.IGNORECASE)
 _GZIP_LEVEL = 6
 _ZSTD_LEVEL = 9
 # What Vary may name: what answers are kept by.
-_KEPT_BY = {b"accept", b"accept-encoding", b"cookie", b"origin"}
+_KEPT_BY = {b"accept", b"accept-encoding", b"authorization", b"cookie", b"origin"}
 
 HeaderLines = list[tuple[bytes, bytes]]
 

@@ -22,12 +22,14 @@ from gunicorn.asgi import protocol
 from gunicorn.asgi.parser import CallbackRequest, PythonProtocol
 
 from greenroom import request_notes
+from greenroom.request_notes import Wait, Waited
 from greenroom.server import answers
 from greenroom.server.access_log import GONE, SLOW, Described, Seen, new_id
 from greenroom.server.answers import Answer, Wanted
 from greenroom.server.environ import make_environ
 from greenroom.server.front import Front, Known
 from greenroom.server.refusals import REFUSALS
+from greenroom.server.waiters import wake
 from greenroom.server.wsgi_pool import Busy, Exchange, FileBody
 
 SENT_AT_ONCE = 64 * 1024
@@ -46,6 +48,8 @@ _HEADER = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
 _FIRST = re.compile(rb"bytes 0-")
 _NO_BODY = ("204", "304")
+_MAY_WAIT = Waited()
+_NOTHING_YET = 204
 
 
 if TYPE_CHECKING:
@@ -117,6 +121,8 @@ class Connection(_GunicornProtocol):
         self._has_ended = False
         self._exchange: Exchange | None = None
         self._waiting: asyncio.Future[None] | None = None
+        # Done when the request that waits for something need not wait longer.
+        self._woken: asyncio.Future[None] | None = None
         self._peer = ""
         self._is_proxy = False
         self._noted = 0
@@ -150,6 +156,8 @@ class Connection(_GunicornProtocol):
             self._exchange.abandon()
         if self._waiting is not None:
             self._waiting.cancel()
+        if self._woken is not None:
+            wake(self._woken)
         if self._awaiting_request:
             self._request_ready.set()  # its task ends now, and not when it would be cancelled
 
@@ -158,6 +166,8 @@ class Connection(_GunicornProtocol):
         self._has_ended = True
         if self._current_request is None:
             return False
+        if self._woken is not None:  # who waits and goes is not waited with
+            wake(self._woken)
         if self._body_receiver is not None and not self._body_receiver._complete:
             self._note_cut(GONE)
             self._body_receiver.signal_disconnect()
@@ -246,13 +256,47 @@ class Connection(_GunicornProtocol):
             for name, value in request.headers_bytes
         ):
             return self._refuse(417, "This server meets no expectation but 100-continue.\n")
-        environ = make_environ(request, sockname, peername)
-        if wanted is not None:
-            environ.pop("HTTP_IF_NONE_MATCH", None)  # what is kept is whole; see _send_answer
+        waited = self._may_wait(request)
         try:
-            return await self._answer(request, wanted, environ)
+            while True:
+                environ = make_environ(request, sockname, peername)
+                if wanted is not None:  # what is kept is whole; see _send_answer
+                    environ.pop("HTTP_IF_NONE_MATCH", None)
+                if waited is not None:
+                    environ[request_notes.WAITED] = waited
+                answered = await self._answer(request, wanted, environ)
+                if isinstance(answered, bool):
+                    return answered
+                waited = await self._wait(answered)
+                if waited is None:
+                    return False
         except Busy:
             return self._refuse(503, "The index is busy: try again.\n", ("Retry-After", "5"))
+
+    # --- waiting until something changes ---
+
+    def _may_wait(self, request: CallbackRequest) -> Waited | None:
+        """Whether the application may let the request wait: one that has no body."""
+        has_body = bool(request.content_length or request.chunked)
+        can = self.worker.alive and self._front.waiters.has_room and not has_body
+        return _MAY_WAIT if can else None
+
+    async def _wait(self, wait: Wait) -> Waited | None:
+        """Wait; None where the client has gone meanwhile. It is no time that the index takes."""
+        began = self._loop.time()
+        self._woken = self._loop.create_future()
+        try:
+            await self._front.waiters.wait(wait, self._woken)
+        finally:
+            self._woken = None
+        passed, has_gone = self._loop.time() - began, self._closed or self._has_ended
+        if self._seen is not None:
+            self._seen.began += passed
+            self._seen.status = _NOTHING_YET if has_gone else 0
+        if has_gone:
+            return None
+        left = max(0.0, wait.left - passed) if self.worker.alive else 0.0
+        return Waited(wait.topic, wait.since, left)
 
     # --- what is said of requests ---
 
@@ -273,7 +317,11 @@ class Connection(_GunicornProtocol):
 
     def _note_cut(self, why: str) -> None:
         """The request that is being answered, if there is one, ends before its end."""
-        if self._seen is not None and not self._seen.cut:
+        if self._seen is None or self._seen.cut:
+            return
+        if self._woken is not None:  # to go while there is nothing to be told is no mishap
+            self._seen.status = _NOTHING_YET
+        else:
             self._seen.cut = why
 
     def _last_headers(self, status: int, *, kept: bool = False) -> bytes:
@@ -437,13 +485,16 @@ class Connection(_GunicornProtocol):
 
     async def _answer(
         self, request: CallbackRequest, wanted: Wanted | None, environ: dict[str, Any]
-    ) -> bool:
+    ) -> bool | Wait:
+        """Send what the application answers, or give what it wants the request to wait for."""
         age = self._front.answers.age
         begun, complete, broken = await self._receive_small_body(request)
         if self._seen is not None:
             environ[request_notes.REQUEST_ID] = self._seen.id
             self._seen.notes = environ
-        exchange = self._front.pool.begin(environ, self._address, body=begun, complete=complete)
+        forwarded_for = environ.get("HTTP_X_FORWARDED_FOR", "")
+        place = self._front.place(self._peer, forwarded_for, is_proxy=self._is_proxy)
+        exchange = self._front.pool.begin(environ, place, body=begun, complete=complete)
         self._exchange = exchange
         try:
             if broken:
@@ -454,7 +505,10 @@ class Connection(_GunicornProtocol):
                 return False
             if exchange.failed and not exchange.output:
                 return self._refuse_as_failed(exchange)
-            await self._hold_back_refusal(exchange.status or "")
+            wait = request_notes.wait(environ)
+            if wait is not None:
+                return wait
+            await self._hold_back_refusal(exchange.status or "", place)
             return await self._send_answer(request, wanted, age, exchange)
         finally:
             self._exchange = None
@@ -462,11 +516,11 @@ class Connection(_GunicornProtocol):
             if exchange.file is not None:
                 exchange.file.close()
 
-    async def _hold_back_refusal(self, status: str) -> None:
+    async def _hold_back_refusal(self, status: str, place: str) -> None:
         """Wait with a refusal, where there are many of them; not for a server that stops."""
         if not status.startswith(REFUSALS):
             return
-        until = self._loop.time() + self._front.refusals.wait(self._address, self._loop.time())
+        until = self._loop.time() + self._front.refusals.wait(place, self._loop.time())
         while self._loop.time() < until and self.worker.alive and not self._closed:
             await asyncio.sleep(min(PAUSE, until - self._loop.time()))
 
@@ -682,7 +736,7 @@ class Connection(_GunicornProtocol):
 
     async def _until_writable(self, connection: int) -> None:
         waiting = self._waiting = self._loop.create_future()
-        self._loop.add_writer(connection, _wake, waiting)
+        self._loop.add_writer(connection, wake, waiting)
         try:
             await waiting
         except asyncio.CancelledError:
@@ -774,11 +828,6 @@ def _expects_what_is_not_done(request: CallbackRequest) -> bool:
 
 def _is_http11(request: CallbackRequest) -> bool:
     return request.version is not None and request.version >= (1, 1)
-
-
-def _wake(waiting: asyncio.Future[None]) -> None:
-    if not waiting.done():
-        waiting.set_result(None)
 
 
 def _chunk(piece: bytes) -> bytes:

@@ -10,6 +10,7 @@ from wsgiref.types import WSGIApplication
 import structlog
 
 from greenroom import forwarding
+from greenroom.networks import network_of, site_of
 from greenroom.server import access_log
 from greenroom.server.access_log import AccessLog, Described, Seen
 from greenroom.server.addresses import Addresses
@@ -17,6 +18,7 @@ from greenroom.server.answers import Answer, Answers, Wanted, preferred_coding, 
 from greenroom.server.changes import Changes, Source
 from greenroom.server.refusals import Refusals
 from greenroom.server.tallies import Meter, State, Tallies
+from greenroom.server.waiters import Marks, Waiters
 from greenroom.server.wsgi_pool import Locals, WsgiPool
 from greenroom.settings import Networks
 
@@ -117,6 +119,7 @@ class Front:
         stale_seconds: float = 0,
         watched: Watched | None = None,
         count: Callable[[str], None] | None = None,
+        marks: Marks | None = None,
     ) -> None:
         """See :func:`greenroom.server.serve.serve`."""
         self.timing = timing
@@ -131,6 +134,7 @@ class Front:
         self.addresses = Addresses(proxies)
         self.answers = Answers()
         self.refusals = Refusals()
+        self.waiters = Waiters(marks, loop)
         self.connections: set[Open] = set()
         self.heads: dict[bytes, Known] = {}
         self.pool = WsgiPool(application, threads, loop, locals_)
@@ -201,6 +205,20 @@ class Front:
     def is_proxy(self, peer: str) -> bool:
         """Whether what this peer says of its clients is believed."""
         return bool(self._proxies) and forwarding.is_within(peer, self._proxies)
+
+    def place(self, peer: str, forwarded_for: str, *, is_proxy: bool) -> str:
+        """Whose turn a request takes: of whom a trusted proxy has passed it on, where one has.
+
+        Of IPv6 all of a /48 takes turns as one, as networks in it are easily had. Empty where
+        nobody knows.
+
+        Args:
+            peer: the address that has connected.
+            forwarded_for: what the request has in ``X-Forwarded-For``.
+            is_proxy: whether the peer is a trusted proxy.
+        """
+        client = self._client(peer, forwarded_for) if is_proxy else peer
+        return site_of(client) or network_of(client) or client
 
     def describe(
         self, method: str | None, target: str, headers: Sequence[tuple[bytes, bytes]]
@@ -291,8 +309,10 @@ class Front:
             connection.check(now)
         if self._changes is not None:
             self._changes.keep_informed()
+        self.waiters.look()
 
     def end_idle(self) -> None:
-        """Close the connections on which nothing is asked."""
+        """Close the connections on which nothing is asked; whoever waits is answered."""
+        self.waiters.wake_all()
         for connection in list(self.connections):
             connection.end_if_idle()

@@ -33,6 +33,7 @@ from greenroom.server.changes import Source
 from greenroom.server.connection import Connection
 from greenroom.server.front import Front, Timing, Watched
 from greenroom.server.memory import Spare
+from greenroom.server.waiters import Marks
 from greenroom.server.wsgi_pool import Locals
 from greenroom.settings import Networks
 
@@ -63,6 +64,8 @@ class Served:
         on_exit: called in the parent, with the number of a worker process that has ended.
         count: told the target of each answer to GET whose content was sent from its beginning, in
             the thread of the event loop. None: nobody counts.
+        make_marks: makes, in each worker, what tells how things stand that requests wait for. None:
+            no request waits.
     """
 
     application: WSGIApplication
@@ -73,6 +76,7 @@ class Served:
     watched: Watched | None = None
     on_exit: Callable[[int], None] | None = None
     count: Callable[[str], None] | None = None
+    make_marks: Callable[[], Marks] | None = None
 
 
 @dataclass(frozen=True)
@@ -253,7 +257,7 @@ class _Worker(ASGIWorker):
 
     async def _serve(self) -> None:
         plan, loop = self._plan(), self.loop
-        make_source = self.asgi.make_source
+        make_source, make_marks = self.asgi.make_source, self.asgi.make_marks
         front = Front(
             self.asgi.application,
             loop,
@@ -265,6 +269,7 @@ class _Worker(ASGIWorker):
             stale_seconds=self.asgi.stale_seconds,
             watched=self.asgi.watched,
             count=self.asgi.count,
+            marks=make_marks() if make_marks is not None else None,
         )
         servers = [
             await loop.create_server(lambda: Connection(self, front), sock=listener.sock)

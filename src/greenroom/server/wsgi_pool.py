@@ -28,7 +28,8 @@ log = logging.getLogger(__name__)
 
 HIGH_WATER = 256 * 1024
 MOST_WAITING = 1024
-MOST_WAITING_OF_ONE = 128
+MOST_WAITING_OF_ONE = 512
+"""As many as one address has connections: alone it is never told that the index is busy."""
 
 Headers = list[tuple[str, str]]
 Locals = tuple[tuple[object, str, Callable[[], object]], ...]

@@ -27,15 +27,20 @@ PARTS = (
     "operators.metrics",
     "pages.account",
     "pages.admin",
+    "pages.reauthentication",
     "pages.draft",
     "pages.help",
+    "pages.kept_forms",
     "pages.manage",
     "pages.project",
     "pages.signing_in",
     "pages.templating",
+    "pages.webhooks",
     "uploads.draft_lookup",
     "uploads.legacy",
     "uploads.pep694",
+    "uploads.trusted_publishing",
+    "uploads.reported_secrets",
 )
 
 THREAD_LOCALS = ((manager, "stack", list),)
@@ -72,8 +77,7 @@ def make_app(
     config.registry.tell_metrics = tell_metrics
     config.include("pyramid_tm")
     _add_templates(config)
-    secure = (settings.url or "").startswith("https://")
-    authentication.configure(config, secret_key(settings), secure=secure)
+    authentication.configure(config, settings, secret_key(settings))
     for part in PARTS:
         config.include(f"greenroom.web.{part}")
     application = config.make_wsgi_app()

@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 
+from tests import processes
 from tests.artifacts import make_wheel
 from tests.preloaded import Preloaded
 from tests.serving import Server, Servers, plain_environment
@@ -40,15 +41,9 @@ class Uploader:
             "TWINE_PASSWORD": self.token,
         }
 
-    def start(self, *arguments: str | Path) -> "subprocess.Popen[str]":
-        return subprocess.Popen(
-            self.command(*arguments),
-            env=self.environment,
-            cwd=self.home,
-            text=True,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
+    def start(self, *arguments: str | Path) -> processes.Process:
+        return processes.start(
+            self.command(*arguments), env=self.environment, cwd=self.home, is_client=True
         )
 
     def run(
@@ -77,14 +72,12 @@ class Uploader:
     def _run_anew(
         self, arguments: Sequence[str | Path], environment: Mapping[str, str]
     ) -> "subprocess.CompletedProcess[str]":
-        return subprocess.run(
+        return processes.run(
             self.command(*arguments),
             env=environment,
             cwd=self.home,
-            text=True,
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
             timeout=180,
+            is_client=True,
             # Without a terminal, which it would ask for a password.
             start_new_session=True,
         )

@@ -14,7 +14,7 @@ from twine_stage.commands import session_parser, stage_parser
 CHECKOUT = Path(__file__).resolve().parents[3]
 PAGE = (CHECKOUT / "docs" / "ci.md").read_text()
 README = (CHECKOUT / "client" / "README.md").read_text()
-GITHUB, GITLAB = (
+GITHUB, GITLAB, *PERSON_PUBLISHES = (
     yaml.safe_load(text) for text in re.findall(r"```yaml\n(.*?)```", PAGE, re.DOTALL)
 )
 PARSERS = {"stage": stage_parser, "session": session_parser}
@@ -33,7 +33,9 @@ def texts(value: Any) -> Iterator[str]:
 
 
 def commands(lines: Iterator[str]) -> list[str]:
-    return [line for line in lines if line.startswith("twine ")]
+    """What is said to twine, without what the shell does with it."""
+    said = (line.strip() for line in lines)
+    return [re.split(r" (?:>|\|\|) ?", line)[0] for line in said if line.startswith("twine ")]
 
 
 def consoles(page: str) -> Iterator[str]:
@@ -44,6 +46,7 @@ def consoles(page: str) -> Iterator[str]:
 ALL = [
     *commands(texts(GITHUB)),
     *commands(texts(GITLAB)),
+    *commands(texts(PERSON_PUBLISHES)),
     *commands(consoles(PAGE)),
     *commands(consoles(README)),
 ]
@@ -89,3 +92,22 @@ def test_a_job_needs_those_before_it() -> None:
     assert jobs["publish"]["needs"] == jobs["discard"]["needs"] == ["stage", "test"]
     assert GITLAB["stages"] == ["stage", "test", "publish"]
     assert GITLAB["discard"]["when"] == "on_failure"
+
+
+def test_where_a_person_publishes_no_job_has_a_secret_and_none_publishes() -> None:
+    for document in PERSON_PUBLISHES:
+        said = " ".join(texts(document))
+        assert "secrets." not in said
+        assert "_TOKEN" not in said
+        for command in ("twine stage", "twine session review --markdown", "twine session wait"):
+            assert said.count(command) == 1
+        assert "twine session publish" not in said
+        test = (document.get("jobs") or document)["test"]
+        assert "token" not in " ".join(texts(test))
+        # The others get theirs, each its own.
+        assert said.count("release/token.sh") >= 3
+    github, gitlab = PERSON_PUBLISHES
+    trusted = {name for name, job in github["jobs"].items() if "permissions" in job}
+    assert trusted == {"stage", "report", "wait"}
+    with_tokens = {name for name, job in gitlab.items() if "id_tokens" in job}
+    assert with_tokens == {"stage", "report:passed", "report:failed", "wait"}

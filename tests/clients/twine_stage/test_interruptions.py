@@ -2,7 +2,6 @@
 
 import json
 import signal
-import subprocess
 import time
 from collections.abc import Iterator
 from dataclasses import replace
@@ -12,6 +11,7 @@ from typing import Any
 import pytest
 import requests
 
+from tests import processes
 from tests.clients.conftest import SERVER_ON_BOTH
 from tests.clients.twine_stage.between import Wire, wire_to
 from tests.clients.twine_stage.conftest import Uploader
@@ -37,7 +37,7 @@ def drafts(server: Server) -> list[dict[str, Any]]:
     return found
 
 
-def stalled(wire: Wire, make_uploader: Uploader, wheel: Path) -> "subprocess.Popen[str]":
+def stalled(wire: Wire, make_uploader: Uploader, wheel: Path) -> processes.Process:
     """A command in the middle of sending a file; its connection hangs, and new ones do not."""
     wire.stalls_after = 5 * LARGE
     command = make_uploader.start("stage", wheel)

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from tests import processes
 from tests.serving import Server, plain_environment
 
 EXAMPLE = Path(__file__).resolve().parents[3] / "examples" / "release-automation"
@@ -36,7 +37,7 @@ class Automation:
             f"{act.upper()}_TOKEN": self.server.token("ada", act)
             for act in ("stage", "publish", "discard")
         }
-        return subprocess.run(
+        return processes.run(
             [EXAMPLE / "release.sh"],
             env=plain_environment(self.folder / "home")
             | tokens
@@ -46,9 +47,6 @@ class Automation:
                 "WORK": str(self.folder / "work"),
                 "PYTHON": sys.executable,
             },
-            text=True,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             timeout=300,
         )

@@ -11,6 +11,7 @@ import pytest
 import requests
 from twine.utils import DEFAULT_REPOSITORY as PUBLIC_REPOSITORY
 
+from tests import factories
 from tests.artifacts import make_sdist
 from tests.clients.conftest import SERVER_ON_BOTH
 from tests.clients.twine_stage.conftest import Uploader
@@ -93,6 +94,30 @@ def test_extend_asks_for_more_time(uploader: Uploader, release: list[Path]) -> N
     extended = uploader.json("session", "extend", session["id"], "--for", "10d")
 
     assert extended["expires-at"] > session["expires-at"]
+
+
+def test_a_review_says_what_would_become_public(uploader: Uploader, release: list[Path]) -> None:
+    session = uploader.stage(*release)
+
+    body = uploader.json("session", "review", session["id"])
+    assert body["progress"] == {"analysed": len(release), "of": len(release)}
+    assert body["content-digest"] == session["content-digest"]
+    text = uploader.run("session", "review", "Thing==1.0.0").stdout
+    assert text.splitlines()[:2] == [
+        "Review of thing 1.0",
+        f"  Nothing is public; 1.0 would become public with {len(release)} files.",
+    ]
+    markdown = uploader.run("session", "review", session["session-url"], "--markdown").stdout
+    assert markdown.startswith("## Review of `thing 1.0`\n")
+    failed = uploader.run("session", "review", session["id"], "--against", "9", status=1)
+    assert "'9'" in failed.stderr
+    assert (
+        "choose one"
+        in uploader.run("session", "review", session["id"], "--json", "--markdown", status=2).stderr
+    )
+    uploader.run("session", "cancel", session["id"])
+    gone = uploader.run("session", "review", session["id"], status=1)
+    assert "There is no open session of thing 1.0" in gone.stderr
 
 
 def test_list_knows_what_is_open_and_asks_nobody(
@@ -184,12 +209,14 @@ UNSAID = {"TWINE_REPOSITORY_URL": None}
 
 
 def test_a_name_is_looked_for_where_its_project_was(
-    uploader: Uploader, release: list[Path]
+    server: Server, uploader: Uploader, release: list[Path]
 ) -> None:
     """Another machine staged this version; this one knows where the project is."""
     uploader.stage(*release)
     elsewhere = replace(uploader, home=uploader.home.parent / "elsewhere")
     elsewhere.stage(make_sdist(uploader.home, "thing", "2.0"))
+    with server.services() as services, services.writing() as uow:
+        factories.publish_directly(uow, "thing")
 
     for _ in range(2):
         published = elsewhere.run("session", "publish", "Thing==2.0", environment=UNSAID)

@@ -11,7 +11,7 @@ from pyramid.request import Request
 from sqlalchemy import select
 
 from greenroom.models import Token
-from greenroom.registry import accounts
+from greenroom.registry import token_texts, tokens
 from greenroom.registry.errors import NotAuthenticated
 from greenroom.web.http import authentication
 from tests.artifacts import make_wheel
@@ -19,6 +19,7 @@ from tests.factories import PASSWORD
 from tests.fuzzing import fuzzed
 from tests.web.conftest import Site, authorization, form_fields
 from tests.web.standing import StockedSite, fetch
+from tests.web.test_queries import statements
 
 INVALID = "Invalid or non-existent authentication information."
 
@@ -155,7 +156,7 @@ def test_a_revoked_token_proves_nothing(stocked: StockedSite) -> None:
     with stocked.site.services.writing() as uow:
         token = uow.db.scalars(select(Token).order_by(Token.id.desc())).first()
         assert token is not None
-        accounts.revoke_token(uow, token.user, token.id)
+        tokens.revoke(uow, token.user, token.id)
 
     with pytest.raises(NotAuthenticated, match=INVALID):
         actor_name(stocked.site, f"Bearer {text}")
@@ -183,13 +184,22 @@ def test_only_who_has_an_expired_token_learns_that_it_is_one(site: Site) -> None
     with site.services.writing() as uow:
         token = uow.db.scalars(select(Token).order_by(Token.id.desc())).first()
         assert token is not None
-        accounts.revoke_token(uow, token.user, token.id)
+        tokens.revoke(uow, token.user, token.id)
     site.clock.advance(timedelta(days=1))
 
-    for text in (expired[:-1] + "-", expired[:11], expired + "x", expired.upper(), revoked):
+    another = token_texts.new_text()
+    for text in (expired[:51], expired.upper(), another, revoked):
         with pytest.raises(NotAuthenticated) as refused:
             actor_name(site, f"Bearer {text}")
         assert str(refused.value) == INVALID
+    mistyped = expired[:20] + ("A" if expired[20] != "A" else "B") + expired[21:]
+    for text in (expired[:-1] + "-", expired[:11], expired + "x", mistyped):
+        with (
+            statements(site.services.database) as asked,
+            pytest.raises(NotAuthenticated, match="This token is mistyped, or was not copied"),
+        ):
+            actor_name(site, f"Bearer {text}")
+        assert asked == []
 
 
 def test_a_session_never_authorises_an_upload(site: Site, tmp_path: Path) -> None:

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from requests_toolbelt import MultipartEncoder  # type: ignore[import-untyped]
 from urllib3.filepost import encode_multipart_formdata
 
+from greenroom.registry.arriving import OF_NOBODY, Share
 from greenroom.registry.artifacts import TooManyBytes
 from greenroom.web.http.multipart import (
     LONGEST_PADDING,
@@ -73,7 +74,7 @@ def take(
     max_fields: int = 100,
     max_text_size: int = 10_000,
     ignored_files: Sequence[str] = (),
-    before_file: BeforeFile = lambda fields, problems, filename: None,
+    before_file: BeforeFile = lambda fields, problems, filename: OF_NOBODY,
 ) -> ReceivedForm:
     return receive(
         Trickle(content),
@@ -157,11 +158,12 @@ def test_a_field_that_is_no_text_is_told_and_left_out(
     tmp_path: Path, field: bytes, problem: str
 ) -> None:
     told: list[str] = []
-    with take(
-        body(field, part('name="b"'), FILE),
-        tmp_path,
-        before_file=lambda fields, problems, filename: told.extend(problems),
-    ) as form:
+
+    def listen(fields: object, problems: Sequence[str], filename: str) -> Share:
+        told.extend(problems)
+        return OF_NOBODY
+
+    with take(body(field, part('name="b"'), FILE), tmp_path, before_file=listen) as form:
         assert form.problems == (problem,)
         assert list(form.fields) == ["b"]
     assert told == [problem]
@@ -196,7 +198,9 @@ def test_a_file_beyond_the_limit_is_refused_while_it_arrives(tmp_path: Path) -> 
 def test_a_refusal_by_the_fields_does_not_wait_for_the_file(tmp_path: Path) -> None:
     before: dict[str, Sequence[str]] = {}
 
-    def refuse(fields: Mapping[str, Sequence[str]], problems: Sequence[str], filename: str) -> None:
+    def refuse(
+        fields: Mapping[str, Sequence[str]], problems: Sequence[str], filename: str
+    ) -> Share:
         before.update(fields)
         raise PermissionError
 

@@ -65,6 +65,7 @@ ANSWERS = [
     ("GET", "/packages/aa/", 404),
     ("GET", "/api/drafts/example/3.0", 200),
     ("GET", "/api/drafts/example/9", 404),
+    ("GET", "/api/drafts/example/3.0/review", 200),
     ("GET", "/legacy/", 405),
     ("POST", "/legacy/", 400),
     ("POST", "/legacy", 308),

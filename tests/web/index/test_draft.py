@@ -1,6 +1,7 @@
 """``/draft/<slug>/…`` as installers and scripts see it: while it lives, and when it has ended."""
 
 import json
+from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
 from urllib.parse import urljoin
@@ -8,18 +9,21 @@ from urllib.parse import urljoin
 import pytest
 from pypi_simple import ProjectPage
 
-from greenroom.models import DraftState
+from greenroom.models import DraftState, Project
 from greenroom.registry import (
     accounts,
     catalogue,
     drafts,
+    projects,
     publishing,
 )
-from greenroom.registry.permissions import Person
+from greenroom.registry.permissions import OPERATOR, Person
+from greenroom.registry.unit_of_work import UnitOfWork
+from greenroom.web.index.draft import kept_pages
 from tests import factories
 from tests.artifacts import make_sdist, make_wheel
-from tests.web.conftest import Site
-from tests.web.standing import StockedSite, fetch
+from tests.web.conftest import Site, authorization
+from tests.web.standing import StockedSite, fetch, with_settings
 
 JSON = {"Accept": "application/vnd.pypi.simple.v1+json"}
 WHEEL = "example-3.0-py3-none-any.whl"
@@ -76,11 +80,11 @@ def test_links_stay_within_the_draft_and_lead_to_the_bytes(stocked: StockedSite,
 
 
 def test_its_simple_index_is_negotiated_like_the_public_one(stocked: StockedSite) -> None:
-    for path in ("simple/", "simple/example/"):
+    for path in ("simple/", "simple/example/", "full/simple/", "full/simple/released/"):
         address = below(stocked, path)
         html = fetch(stocked.site, address)
         assert html.headers["Content-Type"] == "text/html; charset=utf-8"
-        assert html.headers["Vary"] == "Accept"
+        assert "Accept" in html.headers["Vary"]
         assert fetch(stocked.site, address, headers={"Accept": "image/png"}).status_int == 406
         known = {"If-None-Match": html.headers["ETag"]}
         assert fetch(stocked.site, address, headers=known).status_int == 304
@@ -100,13 +104,170 @@ def test_other_projects_are_not_in_it(stocked: StockedSite, name: str) -> None:
     assert response.content_type == "text/plain"
 
 
+FORMS = [{}, JSON]
+
+
+@pytest.mark.parametrize("headers", FORMS, ids=["html", "json"])
+@pytest.mark.parametrize("slug", ["open", "hidden"])
+def test_the_full_index_is_the_public_one_with_the_draft_in_it(
+    stocked: StockedSite, slug: str, headers: dict[str, str]
+) -> None:
+    public = fetch(stocked.site, "/simple/", headers=headers)
+    full = fetch(stocked.site, below(stocked, "full/simple/", slug), headers=headers)
+    other = fetch(stocked.site, "/simple/released/", headers=headers)
+    same = fetch(stocked.site, below(stocked, "full/simple/released/", slug), headers=headers)
+
+    assert full.content_type == public.content_type
+    assert DRAFT_HEADERS.items() <= dict(full.headers).items()
+    assert DRAFT_HEADERS.items() <= dict(same.headers).items()
+    assert same.body.replace(b"../../../../../packages/", b"../../packages/") == other.body
+    if slug == "open":
+        assert full.body == public.body
+    elif headers:
+        names = [project["name"] for project in json.loads(full.body)["projects"]]
+        listed = [project["name"] for project in json.loads(public.body)["projects"]]
+        assert names == [*listed, "hidden"]
+        assert "hidden" not in listed
+    else:
+        assert full.text.replace('\n<a href="hidden/">hidden</a><br />', "") == public.text
+
+
+def test_other_projects_are_shown_as_they_are_after_every_change(
+    site: Site, tmp_path: Path
+) -> None:
+    site.user()
+    slug = site.stage(make_wheel(tmp_path))
+    other = make_wheel(tmp_path, "other")
+
+    def same() -> str:
+        """The page of the other project, twice: as it is made, and as it is kept."""
+        for headers in FORMS:
+            public = fetch(site, "/simple/other/", headers=headers)
+            for _ in range(2):
+                full = fetch(site, f"/draft/{slug}/full/simple/other/", headers=headers)
+                assert full.status_int == public.status_int
+                links = full.body.replace(b"../../../../../packages/", b"../../packages/")
+                assert links == public.body or public.status_int == 404
+                assert full.headers.get("X-PyPI-Last-Serial") == public.headers.get(
+                    "X-PyPI-Last-Serial"
+                )
+        return full.text
+
+    acts: list[Callable[[UnitOfWork, Project], object]] = [
+        lambda uow, project: projects.quarantine(uow, OPERATOR, project, "Look at it."),
+        lambda uow, project: projects.lift_quarantine(uow, OPERATOR, project),
+        lambda uow, project: projects.archive(uow, OPERATOR, project, "It is done."),
+        lambda uow, project: projects.unarchive(uow, OPERATOR, project),
+    ]
+    seen = [same()]
+    site.release(other)
+    seen.append(same())
+    site.release(make_wheel(tmp_path, "other", "2.0"))
+    seen.append(same())
+    for act in acts:
+        with site.services.writing() as uow:
+            project = projects.find(uow, "other")
+            assert project is not None
+            act(uow, project)
+        seen.append(same())
+    assert len(set(seen)) == len(seen)
+    site.stage(make_wheel(tmp_path, "other", "3.0"))
+    assert same() == seen[-1]
+    [kept] = [pages for pages in kept_pages.kept.values() if pages is not None]
+    assert b"3.0" not in b"".join(kept._pages.values())
+
+
+@pytest.mark.parametrize("headers", FORMS, ids=["html", "json"])
+def test_what_is_published_and_what_is_staged_stand_together_and_can_be_had(
+    stocked: StockedSite, headers: dict[str, str]
+) -> None:
+    address = below(stocked, "full/simple/example/")
+    answer = fetch(stocked.site, address, headers=headers)
+    base = "http://index.example" + address
+    page = (
+        ProjectPage.from_json_data(json.loads(answer.body), base_url=base)
+        if headers
+        else ProjectPage.from_html("example", answer.text, base_url=base)
+    )
+
+    assert [package.filename for package in page.packages] == [
+        "example-1.0-py3-none-any.whl",
+        "example-1.0.tar.gz",
+        "example-2.0rc1-cp312-cp312-manylinux_2_17_x86_64.whl",
+        WHEEL,
+        SDIST,
+    ]
+    if headers:
+        assert json.loads(answer.body)["versions"] == ["1.0", "2.0rc1", "3.0"]
+    for package in page.packages:
+        path = package.url.removeprefix("http://index.example")
+        assert path.startswith("/draft/" if package.version == "3.0" else "/packages/")
+        assert fetch(stocked.site, path).body == stocked.files[package.filename].read_bytes()
+        if package.filename.endswith(".whl"):
+            assert fetch(stocked.site, f"{path}.metadata").status_int == 200
+
+
+def test_a_draft_that_adds_to_a_release_is_listed_with_it(site: Site, tmp_path: Path) -> None:
+    site.user()
+    token = site.token()
+    site.upload(make_sdist(tmp_path), token)
+    slug = site.upload(make_wheel(tmp_path), token, staged=True).json["session-token"]
+    with site.services.writing() as uow:
+        project = projects.find(uow, "example")
+        assert project is not None
+        projects.quarantine(uow, OPERATOR, project, "Look at it.")
+
+    def seen() -> list[str]:
+        page = json.loads(fetch(site, f"/draft/{slug}/full/simple/example/", headers=JSON).body)
+        return [page["project-status"]["status"], *(file["filename"] for file in page["files"])]
+
+    assert seen() == ["quarantined"]
+    with site.services.writing() as uow:
+        project = projects.find(uow, "example")
+        assert project is not None
+        projects.lift_quarantine(uow, OPERATOR, project)
+    assert seen() == ["active", "example-1.0-py3-none-any.whl", "example-1.0.tar.gz"]
+
+
+@pytest.mark.parametrize("read", ["members", "projects"])
+def test_who_has_only_the_address_reads_nothing_else_by_it(stocked: StockedSite, read: str) -> None:
+    site = with_settings(stocked.site, read=read)
+    reads = {"Authorization": authorization(stocked.reading)["Authorization"]}
+
+    def files(name: str, headers: dict[str, str]) -> list[str] | int:
+        path = below(stocked, f"full/simple/{name}/")
+        answer = fetch(site, path, headers={**JSON, **headers})
+        if answer.status_int != 200:
+            return answer.status_int
+        return [file["filename"] for file in json.loads(answer.body)["files"]]
+
+    def names(headers: dict[str, str]) -> list[str]:
+        answer = fetch(site, below(stocked, "full/simple/"), headers={**JSON, **headers})
+        assert answer.headers["Cache-Control"] == "private, no-store"
+        return [project["name"] for project in json.loads(answer.body)["projects"]]
+
+    assert names(reads) == ["example", "released"]
+    assert len(files("example", reads)) == 5  # type: ignore[arg-type]  # a list
+    assert files("nothing", reads) == 404
+    opened = read == "projects"  # these projects are
+    assert names({}) == (["example", "released"] if opened else ["example"])
+    assert files("example", {})[-2:] == [WHEEL, SDIST]  # type: ignore[index]  # a list
+    assert len(files("example", {})) == (5 if opened else 2)  # type: ignore[arg-type]  # a list
+    assert isinstance(files("released", {}), list) == opened
+    assert files("nothing", {}) == 401
+    assert files("example", authorization("no-token")) == 401
+    assert fetch(site, f"/draft/{'A' * 22}/full/simple/example/").status_int == 404
+
+
 @pytest.mark.parametrize("name", ["Example", "EXAMPLE", "eXample"])
 def test_the_project_has_one_address_in_it(stocked: StockedSite, name: str) -> None:
-    response = fetch(stocked.site, below(stocked, f"simple/{name}/?a=b"))
+    for index in ("simple", "full/simple"):
+        response = fetch(stocked.site, below(stocked, f"{index}/{name}/?a=b"))
 
-    assert response.status_int == 301
-    assert response.location == "http://index.example" + below(stocked, "simple/example/?a=b")
-    assert DRAFT_HEADERS.items() <= dict(response.headers).items()
+        assert response.status_int == 301
+        there = "http://index.example" + below(stocked, f"{index}/example/?a=b")
+        assert response.location == there
+        assert DRAFT_HEADERS.items() <= dict(response.headers).items()
 
 
 BELOW = [
@@ -115,6 +276,13 @@ BELOW = [
     "simple/example/",
     f"files/{WHEEL}",
     f"files/{WHEEL}.metadata",
+    "full/",
+    "full/simple/",
+    "full/simple/Example",
+    "full/simple/released/",
+    "full/simple/nothing/",
+    "full/simple/%ff/",
+    "full/files/",
     "files/",
     "files/nothing.whl",
     "nothing",
@@ -144,7 +312,7 @@ def test_nobody_keeps_or_follows_a_tombstone(stocked: StockedSite, slug: str) ->
         assert DRAFT_HEADERS.items() <= dict(response.headers).items(), path
 
 
-READ = ["", "simple/", "simple/example/", f"files/{WHEEL}"]
+READ = ["", "simple/", "simple/example/", "full/simple/", "full/simple/example/", f"files/{WHEEL}"]
 
 
 @pytest.mark.parametrize("method", ["POST", "PUT", "DELETE", "PATCH"])
@@ -214,6 +382,9 @@ def test_an_ended_draft_says_what_happened(stocked: StockedSite, slug: str, sent
         "simple",
         f"simple/{slug}/",
         "simple/other/",
+        "full/simple/",
+        f"full/simple/{slug}/",
+        "full/simple/example/",
         f"files/{slug}-1.0-py3-none-any.whl",
         f"files/{slug}-1.0-py3-none-any.whl.metadata",
         "files/nothing",

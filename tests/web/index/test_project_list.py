@@ -18,8 +18,8 @@ from greenroom.registry.permissions import OPERATOR, Person
 from greenroom.registry.unit_of_work import Services, UnitOfWork
 from greenroom.web.http import gzip_pieces
 from greenroom.web.http.gzip_pieces import Piece
+from greenroom.web.index import project_list as lists
 from greenroom.web.index import simple_rendering
-from greenroom.web.index.simple import project_list as lists
 from tests import factories
 from tests.artifacts import make_wheel
 from tests.web.conftest import Site

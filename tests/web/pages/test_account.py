@@ -7,21 +7,21 @@ from pathlib import Path
 
 import pytest
 import webtest
+from sqlalchemy import select
 from webtest.forms import Checkbox
 
 from greenroom.models import Token
-from greenroom.registry import accounts
+from greenroom.registry import accounts, signing_in, tokens
 from greenroom.registry.errors import NotAuthenticated
 from greenroom.registry.permissions import TOKEN_PERMISSIONS, Act
 from greenroom.registry.unit_of_work import Services
 from greenroom.settings import Settings
-from greenroom.web.http import authentication
 from tests import factories
 from tests.artifacts import make_wheel
-from tests.conftest import SECRET_KEY, FakeClock
+from tests.conftest import FakeClock
 from tests.factories import PASSWORD
 from tests.hashing import Watchful
-from tests.web.conftest import Site
+from tests.web.conftest import Site, authorization
 from tests.web.reading import commands, counted_statements, heading, text, the
 
 NEW_PASSWORD = "a better horse, a bigger battery"
@@ -77,7 +77,7 @@ def test_signing_in_asks_for_both(site: Site) -> None:
 def test_too_many_failures_have_to_wait(site: Site, account: str) -> None:
     form = site.app.get("/account/login").forms["login"]
     form["username"], form["password"] = "ada", "wrong"
-    for _ in range(accounts.FAILURES_PER_ACCOUNT_AND_ADDRESS):
+    for _ in range(10):
         form.submit(status=403)
     form["password"] = PASSWORD
 
@@ -87,6 +87,59 @@ def test_too_many_failures_have_to_wait(site: Site, account: str) -> None:
     assert 0 < int(refused.headers["Retry-After"]) <= 300
     site.clock.advance(timedelta(minutes=5, seconds=1))
     assert form.submit().status_int == 303
+
+
+def sign_in_at(browser: webtest.TestApp, password: str) -> int:
+    form = browser.get("/account/login").forms["login"]
+    form["username"], form["password"] = "ada", password
+    return int(form.submit(status="*").status_int)
+
+
+def test_a_browser_that_was_signed_in_before_is_not_kept_out_by_others(
+    site: Site, account: str
+) -> None:
+    home, other = site.browser(), site.browser()
+    for browser in (home, other):
+        assert sign_in_at(browser, PASSWORD) == 303
+        browser.get("/account/").forms["logout"].submit()
+    stranger = site.browser()
+    assert [sign_in_at(stranger, "wrong") for _ in range(11)] == [403] * 10 + [429]
+    assert sign_in_at(home, PASSWORD) == 303  # from the same address
+
+    form = home.get("/account/").forms["password-form"]
+    form["current"], form["new"] = PASSWORD, NEW_PASSWORD
+    form.submit(status=303)
+
+    # With another password, the browsers are known in which that was shown.
+    assert sign_in_at(other, NEW_PASSWORD) == 429
+    home.get("/account/").forms["logout"].submit()
+    assert sign_in_at(home, NEW_PASSWORD) == 303
+
+
+def test_that_a_browser_is_known_is_said_to_the_account_pages_alone(
+    site: Site, account: str
+) -> None:
+    assert sign_in_at(site.app, PASSWORD) == 303
+    (cookie,) = (cookie for cookie in site.app.cookiejar if cookie.name == "greenroom-device")
+    assert cookie.path == "/account/"
+    assert cookie.has_nonstandard_attr("HttpOnly")
+    assert cookie.get_nonstandard_attr("SameSite") == "Lax"
+
+
+def test_the_current_password_cannot_be_guessed_in_a_stolen_session(
+    site: Site, account: str
+) -> None:
+    thief = site.sign_in()
+
+    def guess(current: str) -> int:
+        form = thief.get("/account/").forms["password-form"]
+        form["current"], form["new"] = current, NEW_PASSWORD
+        return int(form.submit(status="*").status_int)
+
+    assert [guess(f"guess {n}") for n in range(10)] == [400] * 10
+    assert guess(PASSWORD) == 429
+    site.clock.advance(timedelta(minutes=5))
+    assert guess(PASSWORD) == 303
 
 
 @pytest.mark.parametrize("path", ["/manage/", "/account/", "/account/tokens/"])
@@ -250,7 +303,7 @@ def test_nobody_registers_where_that_is_closed(site: Site) -> None:
 
 
 def test_the_printed_link_makes_the_first_administrator_once(site: Site) -> None:
-    link = f"/account/first-administrator?key={authentication.first_administrator_key(SECRET_KEY)}"
+    link = f"/account/first-administrator?key={factories.first_administrator_key(site.services)}"
     form = site.app.get(link).forms["register"]
     form["username"], form["email"], form["password"] = "ada", "ada@index.example", PASSWORD
 
@@ -263,7 +316,7 @@ def test_the_printed_link_makes_the_first_administrator_once(site: Site) -> None
 
 
 def test_a_password_that_does_not_do_leaves_the_index_empty(site: Site) -> None:
-    link = f"/account/first-administrator?key={authentication.first_administrator_key(SECRET_KEY)}"
+    link = f"/account/first-administrator?key={factories.first_administrator_key(site.services)}"
     form = site.app.get(link).forms["register"]
     form["username"], form["email"], form["password"] = "ada", "ada@index.example", "short"
 
@@ -303,7 +356,7 @@ def test_the_first_administrator_is_made_in_no_transaction(
     site: Site, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     watchful = Watchful(site.services.database, monkeypatch)
-    key = authentication.first_administrator_key(SECRET_KEY)
+    key = factories.first_administrator_key(site.services)
     form = site.app.get(f"/account/first-administrator?key={key}").forms["register"]
     form["username"], form["email"], form["password"] = "ada", "ada@index.example", PASSWORD
     form.submit().follow()
@@ -320,7 +373,7 @@ def test_a_new_password_ends_every_other_session(site: Site, account: str) -> No
     assert "Your password is changed." in text(answer)
     assert is_signed_in(here)
     assert not is_signed_in(elsewhere)
-    assert accounts.sign_in(site.services, "ada", NEW_PASSWORD, "192.0.2.1") is not None
+    assert signing_in.sign_in(site.services, "ada", NEW_PASSWORD, "192.0.2.1") is not None
 
 
 @pytest.mark.parametrize(
@@ -397,7 +450,7 @@ def test_a_token_has_the_project_permissions_and_time_that_were_chosen(
     text_of_token = commands(form.submit())[0]
 
     with site.services.reading() as uow:
-        token = uow.db.get_one(Token, accounts.actor_of_token(uow, text_of_token).token.id)
+        token = uow.db.get_one(Token, tokens.actor_of_token(uow, text_of_token).token.id)
         assert token.project is not None
         assert token.project.name == "example"
         assert token.permissions == ["stage"]
@@ -409,7 +462,7 @@ def test_a_token_can_be_made_that_never_expires(site: Site, account: str) -> Non
     site.clock.advance(timedelta(days=4000))
 
     with site.services.reading() as uow:
-        assert accounts.actor_of_token(uow, token).name == "ada"
+        assert tokens.actor_of_token(uow, token).name == "ada"
 
 
 def test_nobody_can_choose_the_projects_of_others(site: Site, account: str, tmp_path: Path) -> None:
@@ -486,7 +539,7 @@ def test_a_revoked_token_is_worth_nothing(site: Site, account: str) -> None:
     assert "is revoked" in text(answer)
     assert "You have no tokens yet." in text(answer)
     with site.services.reading() as uow, pytest.raises(NotAuthenticated):
-        accounts.actor_of_token(uow, token)
+        tokens.actor_of_token(uow, token)
 
 
 def test_nobody_revokes_the_tokens_of_others(site: Site, account: str) -> None:
@@ -502,7 +555,7 @@ def test_nobody_revokes_the_tokens_of_others(site: Site, account: str) -> None:
         assert (asked.status_int, sent.status_int) == (404, 404), wanted
 
     with site.services.reading() as uow:
-        assert accounts.actor_of_token(uow, token).name == "ada"
+        assert tokens.actor_of_token(uow, token).name == "ada"
 
 
 def test_a_page_of_many_tokens_asks_the_database_as_often_as_one_of_few(
@@ -522,3 +575,42 @@ def test_a_page_of_many_tokens_asks_the_database_as_often_as_one_of_few(
         browser.get("/account/tokens/")
 
     assert len(for_many) == len(for_few)
+
+
+def test_a_token_lives_for_a_year_unless_somebody_says_otherwise(site: Site, account: str) -> None:
+    form = site.sign_in().get("/account/tokens/").forms["new-token"]
+    form["label"] = "x"
+    made = commands(form.submit())[0]
+    year = timedelta(days=365)
+
+    with site.services.reading() as uow:
+        assert uow.db.scalars(select(Token.expires)).one() == uow.now + year
+    site.app.get(
+        "/api/drafts/none/1.0", headers=authorization(made), status=404,
+        extra_environ={"REMOTE_ADDR": "2001:db8::7"},
+    )  # fmt: skip
+    site.clock.advance(year - timedelta(days=14))
+    page = site.sign_in().get("/account/tokens/")
+    assert "from 2001:db8::/64" in text(page)
+    assert "Soon" in text(page)
+    assert "A token expires soon." in text(page)
+
+
+def test_all_tokens_are_revoked_once_the_name_was_typed(site: Site, account: str) -> None:
+    kept = [site.token(), site.token()]
+    browser = site.sign_in()
+    assert "revoke them all" in text(browser.get("/account/"))
+    form = browser.get("/account/tokens/").click("Revoke all tokens").forms["revoke-all"]
+    form["typed"] = "eve"
+    refused = form.submit(status=422)
+    assert "That is not ada: nothing was done." in text(refused)
+    with site.services.reading() as uow:
+        assert all(tokens.actor_of_token(uow, each) for each in kept)
+
+    form = refused.forms["revoke-all"]
+    form["typed"] = "ADA"
+    done = form.submit().follow()
+
+    assert "2 API tokens are revoked." in text(done)
+    with site.services.reading() as uow:
+        assert tokens.of_user(uow, accounts.get_user(uow.db, "ada")) == []

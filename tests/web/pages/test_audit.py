@@ -11,6 +11,7 @@ from greenroom.models import RoleName
 from greenroom.registry import audit
 from greenroom.registry.audit import Kind
 from greenroom.registry.permissions import OPERATOR
+from tests import factories
 from tests.artifacts import make_wheel
 from tests.web.conftest import Response, Site, authorization
 from tests.web.standing import fetch, with_settings
@@ -39,6 +40,8 @@ def people(site: Site, tmp_path: Path) -> dict[str, TestApp]:
     slug = site.stage(make_wheel(tmp_path))
     site.role("example", "grace", RoleName.MAINTAINER)
     assert slug
+    with site.services.writing() as uow:
+        factories.publish_directly(uow, "example")
     return {name: site.sign_in(name) for name in ("ada", "grace", "eve", "root")}
 
 

@@ -65,7 +65,8 @@ def test_whoever_has_the_address_sees_what_will_be_published(site: Site, tmp_pat
     assert the(".description em", page).get_text() == "two"
     assert commands(page) == [
         "pip install --index-url http://index.example/simple/ "
-        f"--extra-index-url http://index.example/draft/{slug}/simple/ example==1.0"
+        f"--extra-index-url http://index.example/draft/{slug}/simple/ example==1.0",
+        f"pip install --index-url http://index.example/draft/{slug}/full/simple/ example==1.0",
     ]
     assert site.app.get(f"/draft/{slug}/files/{wheel.name}").body == wheel.read_bytes()
     assert f"/draft/{slug}/files/{wheel.name}" in links(page)

@@ -213,7 +213,9 @@ def test_who_is_not_signed_in_does_nothing(site: Site, tmp_path: Path) -> None:
 
 
 ACTS = [
-    "add-role",
+    "invite",
+    "invite-team",
+    "hand-over",
     "settings",
     "remove-role",
     "draft/1.0/publish",
@@ -232,6 +234,7 @@ def test_strangers_cannot_act(site: Site, tmp_path: Path) -> None:
         "typed": "1.0",
         "username": "eve",
         "role": "owner",
+        "team": "wool",
         "user": "ada",
         "filename": "example-1.0-py3-none-any.whl",
     }
@@ -251,6 +254,7 @@ def test_no_act_is_done_without_the_form_of_this_session(site: Site, tmp_path: P
         "typed": "1.0",
         "username": "grace",
         "role": "owner",
+        "team": "wool",
         "user": "ada",
         "filename": "example-1.0-py3-none-any.whl",
     }
@@ -271,14 +275,19 @@ def test_no_act_is_done_without_the_form_of_this_session(site: Site, tmp_path: P
 def test_an_owner_gives_a_role(site: Site, tmp_path: Path) -> None:
     site.stage(make_wheel(tmp_path))
     site.user("grace")
-    form = site.sign_in().get(PROJECT).forms["add-role"]
+    form = site.sign_in().get(f"{PROJECT}people").forms["invite"]
     form["username"], form["role"] = "Grace", "maintainer"
 
     page = form.submit().follow()
 
-    assert "grace is a maintainer of example." in text(page)
-    assert "grace maintainer" in text(page)
-    site.sign_in("grace").get(DRAFT, status=200)
+    assert "grace is invited to be a maintainer." in text(page)
+    grace = site.sign_in("grace")
+    grace.get(DRAFT, status=404)
+    found = grace.get("/account/invitations/").forms
+    [form] = [found[name] for name in found if str(name).startswith("accept-")]
+    assert "You have accepted: maintainer of example." in text(form.submit().follow())
+    grace.get(DRAFT, status=200)
+    assert "grace maintainer" in text(grace.get(PROJECT))
 
 
 def test_a_role_that_cannot_be_is_refused_with_the_reason(site: Site, tmp_path: Path) -> None:
@@ -289,12 +298,12 @@ def test_a_role_that_cannot_be_is_refused_with_the_reason(site: Site, tmp_path: 
     for username, role, sentence in (
         ("nobody", "owner", "There is no user 'nobody'"),
         ("ada", "owner", "as before"),
-        ("ada", "maintainer", "the last owner"),
+        ("ada", "maintainer", "an owner of 'example', which is more"),
         ("", "owner", "Enter a user name."),
         ("x" * 300, "owner", "cannot be longer than 255"),
         ("grace", "king", "Not a valid choice"),
     ):
-        form = browser.get(PROJECT).forms["add-role"]
+        form = browser.get(f"{PROJECT}people").forms["invite"]
         form["username"] = username
         form["role"].force_value(role)
 
@@ -317,7 +326,7 @@ def test_a_role_goes_when_the_name_is_typed(site: Site, tmp_path: Path) -> None:
 
     page = form.submit().follow()
 
-    assert "grace has no role in example any more." in text(page)
+    assert "grace has no role of their own in example any more." in text(page)
     site.sign_in("grace").get(PROJECT, status=404)
 
 
@@ -361,14 +370,24 @@ def test_a_maintainer_is_offered_neither_roles_nor_settings_and_cannot_change_th
     site.role("example", "grace", RoleName.MAINTAINER)
     grace = site.sign_in("grace")
 
-    page = grace.get(PROJECT)
+    page, people = grace.get(PROJECT), grace.get(f"{PROJECT}people")
 
-    assert set(page.forms) & {"add-role", "change-settings"} == set()
-    assert "Remove" not in text(page)
+    forms = set(page.forms) | set(people.forms)
+    assert forms & {"invite", "invite-team", "change-settings"} == set()
+    assert "Remove" not in text(page) + text(people)
     token = csrf(grace)
     grace.get(f"{PROJECT}remove-role?user=ada", status=403)
-    grace.post(f"{PROJECT}add-role", {"username": "grace", "role": "owner"} | token, status=403)
+    grace.post(f"{PROJECT}invite", {"username": "grace", "role": "owner"} | token, status=403)
     grace.post(f"{PROJECT}remove-role", {"user": "ada", "typed": "ada"} | token, status=403)
+    for act in ("invite-team", "make-maintainer", "withdraw", "hand-over", "remove-team"):
+        fields = {
+            "team": "x",
+            "user": "ada",
+            "invitation": "1",
+            "name": "grace",
+            "typed": "example",
+        }
+        grace.post(f"{PROJECT}{act}", token | fields, status="4*")
     grace.post(f"{PROJECT}settings", token, status=403)
     assert "ada owner grace maintainer" in text(grace.get(PROJECT))
 
@@ -410,6 +429,7 @@ def test_the_manage_page_has_all_that_one_needs_to_know_of_a_draft(
         f"http://index.example/draft/{slug}/",
         "pip install --index-url http://index.example/simple/ "
         f"--extra-index-url http://index.example/draft/{slug}/simple/ example==1.0",
+        f"pip install --index-url http://index.example/draft/{slug}/full/simple/ example==1.0",
         "twine upload --repository-url 'http://index.example/legacy/?staged=true' "
         "-u __token__ dist/*",
     ]
@@ -590,8 +610,11 @@ def test_every_reason_against_publishing_is_listed(site: Site, tmp_path: Path) -
 
 def test_a_draft_that_fell_due_is_not_there_to_be_published(site: Site, tmp_path: Path) -> None:
     site.stage(make_wheel(tmp_path))
-    form = site.sign_in().get(f"{DRAFT}publish").forms["publish"]
-    site.clock.advance(timedelta(days=14))
+    browser = site.sign_in()
+    form = browser.get(f"{DRAFT}publish").forms["publish"]
+    for _ in range(2):  # the session goes on, as it is used
+        site.clock.advance(timedelta(days=7))
+        browser.get("/manage/")
 
     form.submit(status="4*")
 
@@ -694,6 +717,8 @@ def test_the_history_names_what_was_approved(site: Site, tmp_path: Path) -> None
     browser = site.sign_in()
     first = shown_digest(browser.get(DRAFT))
     browser.get(f"{DRAFT}publish").forms["publish"].submit(status=303)
+    with site.services.writing() as uow:
+        factories.publish_directly(uow, "example")
     site.stage(make_wheel(tmp_path, tag="cp312-cp312-win32"))
     second = shown_digest(browser.get(DRAFT))
     browser.get(f"{DRAFT}publish").forms["publish"].submit(status=303)
@@ -898,9 +923,10 @@ def test_administrators_see_every_user_and_every_draft(site: Site, tmp_path: Pat
     site.user("root", administrator=True)
     site.stage(make_wheel(tmp_path))
 
-    page = site.sign_in("root").get("/admin/")
+    root = site.sign_in("root")
 
-    assert "ada@index.example" in text(page)
+    assert "ada@index.example" in text(root.get("/admin/users/"))
+    page = root.get("/admin/").click("1 draft is open")
     assert "example 1.0" in text(page)
     assert DRAFT in links(page)
 
@@ -916,37 +942,17 @@ def test_for_everybody_else_there_is_no_such_page(site: Site) -> None:
 def test_an_administrator_verifies_a_user(site: Site, tmp_path: Path) -> None:
     site.user("root", administrator=True)
     site.user("newcomer", verified=False)
-    page = site.sign_in("root").get("/admin/")
-    form = next(form for name, form in page.forms.items() if str(name).startswith("verify-"))
+    root = site.sign_in("root")
+    page = root.get("/admin/")
+    assert "/admin/users/newcomer/verify" in links(page)
+    assert "/admin/users/root/" not in links(page)
+    form = root.get("/admin/users/newcomer/verify").forms["act"]
+    form["reason"] = "We have met."
 
     answer = form.submit().follow()
 
     assert "newcomer is verified" in text(answer)
     site.stage(make_wheel(tmp_path), by="newcomer")
-
-
-def test_nobody_else_verifies_anybody(site: Site) -> None:
-    site.user("newcomer", verified=False)
-    newcomer = site.sign_in("newcomer")
-    with site.services.reading() as uow:
-        number = accounts.get_user(uow.db, "newcomer").id
-
-    newcomer.post("/admin/verify", {"user": str(number)} | csrf(newcomer), status=404)
-
-    assert "Not verified" in text(newcomer.get("/account/"))
-
-
-NO_NUMBERS = ("99", "x", "", "9" * 30, "-1")
-
-
-def test_a_user_who_is_not_there_cannot_be_verified(site: Site) -> None:
-    site.user("root", administrator=True)
-    root = site.sign_in("root")
-    token = csrf(root)
-
-    for user in NO_NUMBERS:
-        answer = root.post("/admin/verify", {"user": user} | token, status="*")
-        assert answer.status_int == 404, user
 
 
 def failing_job(site: Site, attempts: int) -> int:
@@ -961,14 +967,17 @@ def failing_job(site: Site, attempts: int) -> int:
 def test_administrators_see_jobs_that_keep_failing_and_have_them_tried_again(site: Site) -> None:
     site.user("root", administrator=True)
     few, many = failing_job(site, 2), failing_job(site, 3)
+    root = site.sign_in("root")
 
-    page = site.sign_in("root").get("/admin/")
+    page = root.get("/admin/")
 
     assert "The cache answered with status 503." in text(page)
-    assert f"retry-{many}" in page.forms
-    assert f"retry-{few}" not in page.forms
-    answer = page.forms[f"retry-{many}"].submit().follow()
-    assert f"Job {many} is tried again now." in text(answer)
+    retries = [link for link in links(page) if link.endswith("/retry")]
+    assert retries == [f"/admin/jobs/{many}/retry"]
+    assert f"/admin/jobs/{few}/retry" in links(root.get("/admin/jobs/"))
+    form = root.get(retries[0]).forms["act"]
+    form["reason"] = "The cache is back."
+    assert f"Job {many} is tried again now." in text(form.submit().follow())
     taken = jobs.take(site.services, [jobs.Kind.PURGE])
     assert taken is not None
     assert taken.id == many
@@ -981,8 +990,8 @@ def test_jobs_that_keep_failing_come_in_pages(site: Site) -> None:
 
     first, second = root.get("/admin/"), root.get("/admin/?jobs=2")
 
-    assert f"retry-{numbers[-1]}" not in first.forms
-    assert f"retry-{numbers[-1]}" in second.forms
+    assert f"/admin/jobs/{numbers[-1]}/retry" not in links(first)
+    assert f"/admin/jobs/{numbers[-1]}/retry" in links(second)
     root.get("/admin/?jobs=3", status=404)
 
 
@@ -990,7 +999,7 @@ def test_nobody_else_has_jobs_tried_again(site: Site) -> None:
     number = failing_job(site, 3)
     ada = site.sign_in()
 
-    ada.post("/admin/retry", {"job": str(number)} | csrf(ada), status=404)
+    ada.post(f"/admin/jobs/{number}/retry", {"reason": "Now."} | csrf(ada), status=404)
 
     assert jobs.take(site.services, [jobs.Kind.PURGE]) is None
 
@@ -1000,8 +1009,8 @@ def test_a_job_that_is_not_there_cannot_be_tried_again(site: Site) -> None:
     root = site.sign_in("root")
     token = csrf(root)
 
-    for job in NO_NUMBERS:
-        answer = root.post("/admin/retry", {"job": job} | token, status="*")
+    for job in ("99", "x", "9" * 30, "-1", "0", "01"):
+        answer = root.post(f"/admin/jobs/{job}/retry", {"reason": "Now."} | token, status="*")
         assert answer.status_int == 404, job
 
 
@@ -1015,3 +1024,42 @@ def test_redirects_of_a_signed_in_person_are_kept_by_no_shared_cache(
     answer = site.sign_in().get("/project/example/2.0.0/", status=301)
 
     assert answer.headers["Cache-Control"] == "private, no-cache"
+
+
+# API tokens that reach the project
+
+
+def test_an_owner_sees_and_ends_the_tokens_that_reach_the_project(
+    site: Site, account: str, tmp_path: Path
+) -> None:
+    site.release(make_wheel(tmp_path))
+    site.user("mia")
+    site.role("example", "mia", RoleName.MAINTAINER)
+    site.user("root", administrator=True)
+    limited, wide = site.token("mia", project="example"), site.token("mia")
+    place = "/manage/project/example/tokens"
+
+    page = site.sign_in().get("/manage/project/example/").click("API tokens")
+    assert [limited[:11] in page.text, wide[:11] in page.text] == [True, True]
+    assert limited not in page.text
+    asked = page.click("Cut off")
+    assert "does not reach example any more" in text(asked)
+    done = asked.forms["end-token"].submit().follow()
+    assert "does not reach this project any more" in text(done)
+    revoked = done.click("Revoke").forms["end-token"].submit().follow()
+    assert "is revoked" in text(revoked)
+    assert "No API token reaches this project." in text(revoked)
+    assert "without example" in text(site.sign_in("mia").get("/account/tokens/"))
+    assert site.sign_in("root").get(place).status_int == 200
+
+    maintainer = site.sign_in("mia")
+    assert not maintainer.get("/manage/project/example/").html.select(f"a[href='{place}']")
+    maintainer.get(place, status=403)
+    for number in ("1", "x", "9" * 30):
+        site.sign_in().get(f"/manage/project/example/end-token?token={number}", status=404)
+    browser = site.sign_in()
+    csrf = browser.get("/account/").forms["logout"]["csrf_token"].value
+    for number in ("1", "x", ""):
+        browser.post(
+            "/manage/project/example/end-token", {"token": number, "csrf_token": csrf}, status=404
+        )

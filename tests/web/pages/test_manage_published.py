@@ -4,11 +4,13 @@ from pathlib import Path
 
 import pytest
 import webtest
+from sqlalchemy import select
 
-from greenroom.models import RoleName
-from greenroom.registry import catalogue, projects
+from greenroom.models import AuditEntry, RoleName
+from greenroom.registry import accounts, catalogue, projects
 from greenroom.registry.catalogue import Listing
 from greenroom.registry.permissions import OPERATOR
+from tests import factories
 from tests.artifacts import make_sdist, make_wheel
 from tests.web.conftest import Site
 from tests.web.reading import banner, counted_statements, heading, links, text
@@ -26,6 +28,7 @@ TYPED = {
     "delete-file": (f"{RELEASE}delete-file?filename={WHEEL}", WHEEL, f"{WHEEL} is deleted."),
     "delete-release": (f"{RELEASE}delete", "1.0", "example 1.0 is deleted."),
     "archive": (f"{PROJECT}archive", "example", "example is archived."),
+    "visibility": (f"{PROJECT}visibility", "example", "example is private."),
     "quarantine": (f"{PROJECT}quarantine", "example", "example is in quarantine."),
     "delete-project": (f"{PROJECT}delete", "example", "example is deleted."),
 }
@@ -68,7 +71,11 @@ def confirm(
     form = browser.get(path).forms["confirm"]
     form["typed"] = expected if typed is None else typed
     if "reason" in form.fields:
-        form["reason"] = reason
+        form["reason"] = reason or ("Somebody asked." if act == "quarantine" else "")
+    if "why" in form.fields:
+        form["why"] = "Somebody asked."
+    if "visibility" in form.fields:
+        form["visibility"] = "private"
     return form.submit(status="*")
 
 
@@ -336,6 +343,8 @@ def test_a_quarantined_project_shows_why_and_gives_nothing(site: Site) -> None:
     site.app.get(wheel, status=404)
     site.app.get(f"{wheel}.metadata", status=404)
     assert "/project/example/1.0/" not in links(site.app.get("/"))
+    page.forms["lift-quarantine"].submit(status=400)
+    page.forms["lift-quarantine"]["why"] = "It was a mistake."
     page = page.forms["lift-quarantine"].submit().follow()
     assert "example is out of quarantine." in text(page)
     site.app.get(wheel, status=200)
@@ -360,11 +369,42 @@ def test_in_quarantine_an_owner_is_offered_nothing_but_a_look(site: Site) -> Non
 
     page = ada.get(PROJECT)
 
-    assert set(page.forms) & {"add-role", "change-settings", "lift-quarantine"} == set()
+    assert set(page.forms) & {"invite", "change-settings", "lift-quarantine"} == set()
     assert f"{PROJECT}delete" not in links(page)
     assert f"{RELEASE}delete" not in links(ada.get(RELEASE))
     answer = ada.get(f"{PROJECT}delete", status=403)
     assert "is in quarantine" in text(answer)
+
+
+def test_an_administrator_without_a_role_is_asked_why(site: Site) -> None:
+    with site.services.writing() as uow:
+        factories.make_team(uow, accounts.get_user(uow.db, "ada"), "wool")
+    root, ada = site.sign_in("root"), site.sign_in("ada")
+    pages = [PROJECT, f"{PROJECT}people", RELEASE, "/account/teams/wool/"]
+    pages += [path for path, _, _ in TYPED.values() if "quarantine" not in path]
+    for path in pages:
+        for browser, is_asked in ((root, True), (ada, False)):
+            page = browser.get(path)
+            forms = [form for name, form in page.forms.items() if isinstance(name, str)]
+            changing = [form for form in forms if form.method.lower() == "post"]
+            changing = [form for form in changing if form.id != "logout"]
+            assert all(("why" in form.fields) == is_asked for form in changing), path
+            assert changing or path == RELEASE, path
+
+    form = root.get(f"{PROJECT}archive").forms["confirm"]
+    form["typed"], form["reason"] = "example", "Kept"
+    page = form.submit(status=400)
+    assert "You do this as an administrator: give a reason" in text(page)
+    assert page.forms["confirm"]["reason"].value == "Kept"
+    page.forms["confirm"]["why"] = "They asked by mail."
+    page.forms["confirm"].submit().follow()
+    form = root.get("/account/teams/wool/delete").forms["confirm"]
+    form["typed"], form["why"] = "wool", "Nobody is in it."
+    form.submit().follow()
+    with site.services.reading() as uow:
+        lines = uow.db.scalars(select(AuditEntry.detail).order_by(AuditEntry.id.desc())).all()
+    assert lines[0].endswith("Nobody is in it.")
+    assert lines[1] == "Kept: They asked by mail."
 
 
 def test_administrators_find_any_project_and_those_in_quarantine(site: Site) -> None:

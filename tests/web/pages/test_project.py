@@ -2,6 +2,7 @@
 
 from datetime import timedelta
 from pathlib import Path
+from xml.etree import ElementTree
 
 import pytest
 from packaging.version import Version
@@ -73,6 +74,35 @@ def test_a_project_page_shows_the_latest_release(site: Site, account: str, tmp_p
     assert heading(page) == "example 2.0"
     assert "Counts sheep." in text(page)
     assert commands(page) == ["pip install --index-url http://index.example/simple/ example"]
+
+
+def test_a_badge_has_the_version_that_stands_for_the_project(
+    site: Site, account: str, tmp_path: Path
+) -> None:
+    address = "/project/Example/badge.svg"
+    site.stage(make_sdist(tmp_path, "Example", version="1.0"))
+    absent = site.app.get(address, status=404)
+    owner = site.sign_in()
+    assert owner.get("/project/Example/badge.svg", status=404).status_int == absent.status_int
+    with site.services.writing() as uow:
+        factories.publish_directly(uow, "Example")
+    site.release(make_sdist(tmp_path, "Example", version="0.9"))
+    first = site.app.get(address)
+    site.stage(make_sdist(tmp_path, "Example", version="2.0"))
+    assert site.app.get(address).body == first.body
+    picture = ElementTree.fromstring(first.body)
+    assert picture.findtext("{*}title") == "Example 0.9"
+    assert first.content_type == "image/svg+xml"
+    assert first.headers["Content-Security-Policy"].endswith("sandbox")
+    assert first.headers["Cache-Control"].startswith("public")
+    assert first.headers["Surrogate-Key"] == "project/example"
+    assert "Cross-Origin-Resource-Policy" not in first.headers  # pages elsewhere show it
+    other = site.app.get("/project/example/badge.svg", status=301)
+    assert str(other.location).endswith(address)
+    site.release(make_sdist(tmp_path, "Example", version="3.0"))
+    assert b"Example 3.0" in site.app.get(address).body
+    site.release(make_sdist(tmp_path, "Example", version="4.0." + "1" * 60), by="ada")
+    assert b"111\xe2\x80\xa6" in site.app.get(address).body
 
 
 def test_a_release_page_installs_exactly_that_version(
@@ -453,7 +483,7 @@ def test_public_pages_ask_the_database_as_often_for_much_as_for_little(
         site.app.get(address)
 
     assert len(for_much) == len(for_little)
-    assert len(for_little) <= 8  # with the BEGIN of SQLite
+    assert len(for_little) <= 9  # with the BEGIN of SQLite
 
 
 def test_maintainers_pages_ask_as_often_for_many_drafts_as_for_one(

@@ -7,7 +7,7 @@ import pytest
 import webtest
 
 from greenroom.models import RoleName
-from greenroom.registry import accounts, projects, search
+from greenroom.registry import accounts, projects, roles, search
 from greenroom.registry.permissions import OPERATOR
 from tests import factories
 from tests.artifacts import make_wheel
@@ -206,11 +206,11 @@ def test_who_has_lost_the_role_does_not_find_the_drafts_any_more(
         ada = accounts.get_user(uow.db, "ada")
         factories.stage(uow, ada, make_wheel(tmp_path, "hidden-sheep"))
         project = projects.get(uow, "hidden-sheep")
-        projects.add_role(uow, OPERATOR, project, "bob", RoleName.MAINTAINER)
+        roles.give(uow, OPERATOR, project, "bob", RoleName.MAINTAINER)
     browser = site.sign_in("bob")
     before = browser.get("/search/?q=hidden")
     with site.services.writing() as uow:
-        projects.remove_role(uow, OPERATOR, projects.get(uow, "hidden-sheep"), "bob")
+        roles.take(uow, OPERATOR, projects.get(uow, "hidden-sheep"), "bob")
 
     assert "hidden-sheep" in text(before)
     assert "hidden-sheep" not in text(browser.get("/search/?q=hidden"))

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from greenroom.models import Draft, DraftState, ReviewState, UploadSession, UploadState
-from greenroom.registry import accounts, drafts, upload_states
+from greenroom.registry import accounts, announced, drafts
 from tests import factories
 from tests.artifacts import make_sdist, make_wheel
 from tests.web.conftest import Response, Site, authorization
@@ -16,7 +16,7 @@ from tests.web.standing import with_settings
 DRAFT = "/manage/project/example/draft/1.0/"
 SDIST = "example-1.0.tar.gz"
 REMOVE_SDIST = f"{DRAFT}remove?filename={SDIST}"
-LONGER_THAN_ANY_COMPLETION = upload_states.COMPLETION_LEASE + timedelta(minutes=1)
+LONGER_THAN_ANY_COMPLETION = announced.COMPLETION_LEASE + timedelta(minutes=1)
 
 
 @pytest.fixture
@@ -169,6 +169,8 @@ def test_a_draft_that_has_fallen_due_is_in_no_list(site: Site, lapsed: str) -> N
 def test_a_draft_that_has_fallen_due_adds_nothing_to_its_project(
     site: Site, draft: str, tmp_path: Path
 ) -> None:
+    with site.services.writing() as uow:
+        factories.publish_directly(uow, "example")
     site.release(make_wheel(tmp_path, version="0.9"))
     browser = site.sign_in()
     addresses = ["/manage/", "/manage/project/example/", "/project/example/"]

@@ -8,7 +8,7 @@ import webtest
 
 from greenroom import paths
 from greenroom.storage import LocalStorage
-from greenroom.web.pages.redirects import is_local
+from greenroom.web.http.coming_back import is_local
 from greenroom.web.pages.templating import STATIC
 from tests import factories
 from tests.artifacts import make_wheel
@@ -21,9 +21,14 @@ ANONYMOUS += ["/search/", "/search/?q=example"]
 SIGNED_IN = [
     "/account/",
     "/account/tokens/",
+    "/account/sessions/",
+    "/account/second-factors/",
     "/manage/",
     "/manage/project/example/",
+    "/manage/project/example/people",
     "/manage/project/example/remove-role?user=ada",
+    "/manage/project/example/hand-over",
+    "/account/teams/",
     "/manage/project/example/draft/2.0/",
     "/manage/project/example/draft/2.0/discard",
     "/manage/project/example/draft/2.0/publish",
@@ -70,7 +75,7 @@ def test_every_page_can_be_read_by_everybody(
     ids = [tag["id"] for tag in html.find_all(id=True)]
     assert len(ids) == len(set(ids))
     labelled = {label["for"] for label in html.find_all("label")}
-    for field in html.select("input:not([type=hidden]), select"):
+    for field in html.select("input:not([type=hidden], [aria-hidden=true]), select"):
         assert field["id"] in labelled
     for tag in html.find_all(True):
         for name in ("aria-labelledby", "aria-describedby"):

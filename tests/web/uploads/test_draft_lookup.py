@@ -49,6 +49,7 @@ def test_a_script_that_may_stage_gets_the_session_body(stocked: StockedSite) -> 
             "publish": f"{session}publish",
             "extend": f"{session}extend",
             "stage": f"{draft}simple/",
+            "join-set": f"{session}set",
         },
         "mechanisms": ["http-post-bytes", "vnd-greenroom-resumable-v1"],
         "session-token": slug,
@@ -63,6 +64,7 @@ def test_a_script_that_may_stage_gets_the_session_body(stocked: StockedSite) -> 
             f"Draft of Example 3.0: {draft}",
             "Try it: pip install --index-url http://index.example/simple/ "
             f"--extra-index-url {draft}simple/ Example==3.0",
+            f"Or with one index: pip install --index-url {draft}full/simple/ Example==3.0",
             "It expires on 2026-06-29 at 12:00 UTC.",
             f"The digest of its content is {digest}.",
             "Publish it: http://index.example/manage/project/Example/draft/3.0/",

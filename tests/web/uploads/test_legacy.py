@@ -8,6 +8,7 @@ import hashlib
 import io
 import json
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from datetime import timedelta
 from http import HTTPStatus
 from pathlib import Path
@@ -16,8 +17,10 @@ import pytest
 from sqlalchemy import select
 
 from greenroom.models import Draft, Token
-from greenroom.registry import projects, publishing
-from greenroom.registry.permissions import OPERATOR
+from greenroom.registry import accounts, projects, publishing, uploads
+from greenroom.registry.arriving import Share, bytes_arriving, bytes_arriving_of
+from greenroom.registry.artifacts import Receiver
+from greenroom.registry.permissions import OPERATOR, Person
 from tests.artifacts import make_sdist, make_wheel
 from tests.factories import PASSWORD
 from tests.web.conftest import Site, authorization
@@ -657,6 +660,7 @@ def test_the_answer_that_opens_a_draft_says_everything(site: Site, tmp_path: Pat
             "publish": f"{session}publish",
             "extend": f"{session}extend",
             "stage": f"{draft}simple/",
+            "join-set": f"{session}set",
         },
         "mechanisms": ["http-post-bytes", "vnd-greenroom-resumable-v1"],
         "session-token": slug,
@@ -668,6 +672,7 @@ def test_the_answer_that_opens_a_draft_says_everything(site: Site, tmp_path: Pat
             f"Draft of Example.Project 1.0: {draft}",
             "Try it: pip install --index-url http://index.example/simple/ "
             f"--extra-index-url {draft}simple/ Example.Project==1.0",
+            f"Or with one index: pip install --index-url {draft}full/simple/ Example.Project==1.0",
             "It expires on 2026-06-15 at 12:00 UTC.",
             f"The digest of its content is {digest}.",
             "Publish it: http://index.example/manage/project/Example.Project/draft/1.0/",
@@ -887,3 +892,27 @@ def test_a_status_line_has_room_for_what_is_in_it(stage: Stage) -> None:
         assert response.status.isascii()
         assert response.status.isprintable()
         assert "X-Evil" not in response.headers
+
+
+def test_an_upload_counts_beside_those_of_the_same_person_that_are_arriving(
+    site: Site, tmp_path: Path
+) -> None:
+    wheel = make_wheel(tmp_path)
+    site.user()
+    limited = with_settings(site, max_user_size=wheel.stat().st_size + 100)
+    token, incoming = site.token(), site.services.storage.incoming
+    with site.services.reading() as uow:
+        ada = Person(accounts.get_user(uow.db, "ada"))
+        limited_uow = replace(uow, settings=limited.services.settings)
+        # Whose project it is comes after the file: it counts, and may be refused in the end.
+        assert uploads.share(limited_uow, ada, wheel.name, None) == Share(ada.user_id)
+
+    with Receiver(incoming, limit=10**6, share=Share(ada.user_id)) as arriving:
+        arriving.add(b"x" * 101)
+        response = limited.upload(wheel, token)
+        assert "What you are uploading at the same time" in response.text
+        arriving.add(b"x" * wheel.stat().st_size)
+        assert "Your projects are too large. All files" in limited.upload(wheel, token).text
+    assert len(list(incoming.iterdir())) == 0
+    assert limited.upload(wheel, token).status_int == 200
+    assert (bytes_arriving(incoming), bytes_arriving_of(incoming, ada.user_id)) == (0, 0)

@@ -21,7 +21,13 @@ from greenroom.web.http.draft_nodes import DraftFile
 from greenroom.web.http.problem_details import CONTENT_TYPE
 from greenroom.web.http.urls import Urls
 from greenroom.web.uploads.pep694.openapi import describe
-from greenroom.web.uploads.pep694.resources import FileUploadSession, PublishingSession, UploadRoot
+from greenroom.web.uploads.pep694.resources import (
+    FileUploadSession,
+    PublishingSession,
+    SetOfSessions,
+    Sets,
+    UploadRoot,
+)
 from tests import factories
 from tests.artifacts import make_wheel
 from tests.web.conftest import Site, authorization
@@ -34,6 +40,8 @@ PATHS: dict[object, str] = {
     UploadRoot: "/",
     PublishingSession: "/session/{session}/",
     FileUploadSession: "/session/{session}/file/{file}/",
+    Sets: "/set/",
+    SetOfSessions: "/set/{set}/",
 }
 
 
@@ -178,6 +186,9 @@ RULES = [
         "postBytes": ["400"],
         "appendBytes": ["400"],
         "completeFile": ["400"],
+        "joinSet": ["400"],
+        "findSet": ["400"],
+        "sayGo": ["400"],
     }.items()
 ]
 

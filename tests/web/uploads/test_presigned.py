@@ -14,6 +14,7 @@ from greenroom.registry import projects, upload_sessions
 from greenroom.registry.permissions import OPERATOR
 from greenroom.services import open_services
 from greenroom.settings import Settings
+from tests import factories
 from tests.artifacts import make_wheel
 from tests.conftest import FakeClock
 from tests.jobs import do_due
@@ -168,6 +169,8 @@ def test_who_may_look_but_not_stage_is_given_no_urls(
     site: Site, client: Client, wheel: Path
 ) -> None:
     upload = client.announce(wheel)
+    with site.services.writing() as uow:
+        factories.publish_directly(uow, "example")
     site.release(make_wheel(wheel.parent, version="0.9"))
     with site.services.writing() as uow:
         projects.quarantine(uow, OPERATOR, projects.get(uow, "example"))

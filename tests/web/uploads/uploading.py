@@ -16,7 +16,7 @@ from twine.commands.upload import skip_upload
 from twine.package import PackageFile
 
 from greenroom.models import Project, PublishedName, Token
-from greenroom.registry import accounts, projects, removal
+from greenroom.registry import accounts, projects, removal, tokens
 from greenroom.registry.permissions import OPERATOR, Actor, Person
 from greenroom.registry.unit_of_work import UnitOfWork
 from tests import factories
@@ -160,7 +160,7 @@ class Stage:
         with site.services.writing() as uow:
             revoked = uow.db.scalars(select(Token).order_by(Token.id.desc())).first()
             assert revoked is not None
-            accounts.revoke_token(uow, revoked.user, revoked.id)
+            tokens.revoke(uow, revoked.user, revoked.id)
         site.clock.advance(timedelta(seconds=1))
         self.state = state(site)
 

@@ -9,6 +9,7 @@ _INCLUDED = (
     "malformed_headers",
     "misdirected_uploads",
     "proxies",
+    "reading",
     "renderings",
     "security_headers",
     "strict_forms",

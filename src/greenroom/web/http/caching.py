@@ -7,6 +7,7 @@ from pyramid.config import Configurator
 from pyramid.events import NewResponse
 from pyramid.response import Response
 
+from greenroom.registry import purging
 from greenroom.web.http import gzip_pieces
 from greenroom.web.http.gzip_pieces import Piece
 from greenroom.web.http.request import Request
@@ -15,12 +16,45 @@ SERIAL_HEADER = "X-PyPI-Last-Serial"
 
 # Programs ask again each time; a shared cache that is purged may answer for a minute.
 _CACHE_CONTROL = "public, max-age=0, s-maxage=60"
+_OF_SHARED_CACHES = ("public", "private", "s-maxage", "stale-if-error")
 _WITH_CHARSET = ("text/html", "text/xml")
 
 
 def includeme(config: Configurator) -> None:
-    """Let caches show what they have for some time while the index fails (RFC 5861)."""
+    """Let caches show what they have for some time while the index fails (RFC 5861).
+
+    Where not everybody may read everything, they keep nothing that is not for everybody.
+    """
+    config.add_subscriber(_keep_from_others, NewResponse)
     config.add_subscriber(_outlasting, NewResponse)
+
+
+def _keep_from_others(event: NewResponse) -> None:
+    request, response = event.request, event.response
+    read = request.services.settings.read
+    if read == "public" or response.status_int >= 400:
+        return
+    headers = response.headers
+    keys = headers.get("Surrogate-Key", "").split()
+    if request.is_stranger:
+        # Whoever sends credentials gets another list of projects.
+        if purging.ALL_PROJECTS in keys:
+            _vary_by_credentials(response)
+        return
+    if request.is_for_everybody and read == "projects":
+        return
+    parts = [part.strip() for part in headers.get("Cache-Control", "").split(",")]
+    if "no-store" not in parts:
+        kept = [part for part in parts if not part.startswith(_OF_SHARED_CACHES)]
+        headers["Cache-Control"] = ", ".join(["private", *filter(None, kept)])
+        if not any(kept):
+            headers["Cache-Control"] = "private, no-cache"
+    headers.pop("Surrogate-Key", None)
+    _vary_by_credentials(response)
+
+
+def _vary_by_credentials(response: Response) -> None:
+    response.vary = sorted({*(response.vary or ()), "Authorization", "Cookie"})
 
 
 def _outlasting(event: NewResponse) -> None:

@@ -1,4 +1,4 @@
-"""The nodes of a draft's secret address, which three audiences share.
+"""The nodes of the secret address of a draft, or of a release set, which three audiences share.
 
 People look at its page (``pages/draft``), installers read its index (``index/draft``), and
 publishers delete its files (``uploads/pep694``).
@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 
 from pyramid.config import Configurator
 
-from greenroom.models import Draft
+from greenroom.models import Draft, ReleaseSet, SetState
 from greenroom.registry import drafts
 from greenroom.web.http.request import Request
 from greenroom.web.http.traversal import Node
@@ -62,4 +62,47 @@ def add_draft_branch(config: Configurator, name: str, branch: DraftBranch) -> No
 def draft_branches(request: Request) -> Mapping[str, DraftBranch]:
     """What every live draft has below its page, by name."""
     branches: Mapping[str, DraftBranch] = request.registry.draft_branches
+    return branches
+
+
+class SetNode(Node):
+    """Anything below ``/draft/<slug>/`` of a release set, which stays there when it has ended."""
+
+    def __init__(self, request: Request, name: str, release_set: ReleaseSet, parent: Node) -> None:
+        super().__init__(request, name, parent)
+        self.release_set = release_set
+
+    @property
+    def is_open(self) -> bool:
+        """Whether there is more to see than a tombstone."""
+        return self.release_set.state == SetState.OPEN
+
+
+class EndedSet(SetNode):
+    """Whatever was below a set's address, after the set has ended."""
+
+    is_leaf = True
+    has_one_address = False
+
+    def __getitem__(self, name: str) -> EndedSet:
+        return EndedSet(self.request, name, self.release_set, self)
+
+
+SetBranch = Callable[[Request, str, ReleaseSet, Node], SetNode]
+
+
+def add_set_branch(config: Configurator, name: str, branch: SetBranch) -> None:
+    """Let every open release set have a child of this name, for who holds its address.
+
+    Args:
+        config: the application that is being composed.
+        name: the segment after the slug.
+        branch: makes the node, of the request, its name, the set and its parent.
+    """
+    config.registry.__dict__.setdefault("set_branches", {})[name] = branch
+
+
+def set_branches(request: Request) -> Mapping[str, SetBranch]:
+    """What every open release set has below its page, by name."""
+    branches: Mapping[str, SetBranch] = request.registry.set_branches
     return branches

@@ -15,6 +15,7 @@ from greenroom.outages import Outage, Part, outage_of
 from greenroom.registry import errors
 from greenroom.request_notes import request_id
 from greenroom.web.http.cors import open_to_all_origins
+from greenroom.web.http.reading import asked_who
 from greenroom.web.http.refusals import JSON, PROBLEM, RefusalFormat
 from greenroom.web.http.request import Request
 from greenroom.web.http.traversal import branch_of, refusals_at
@@ -66,7 +67,11 @@ def not_found(error: HTTPNotFound, request: Request) -> Response:
         response = _message(request, 405, "Method not allowed", [sentence])
         response.allow = allowed
         return response
-    return _message(request, 404, "Not found", ["There is nothing at this address."])
+    try:
+        asked = asked_who(request)
+    except errors.NotAuthenticated as refusal:
+        return refused(refusal, request)
+    return asked or _message(request, 404, "Not found", ["There is nothing at this address."])
 
 
 def http_error(error: HTTPException, request: Request) -> Response:
@@ -105,7 +110,7 @@ def unavailable(outage: Outage, request: Request) -> Response:
     if outage.part is Part.STORAGE:
         count(Counted.STORAGE_ERRORS, "full" if outage.is_full else "unavailable")
     # Who is signed in is not asked: that would wait for the same database once more.
-    request.__dict__["user"] = None
+    request.__dict__["signed_in"] = None
     status, title = (507, "Out of space") if outage.is_full else (503, "Not available")
     if branch_of(request).takes_uploads and request.method == "POST":
         # Its clients print the status line.

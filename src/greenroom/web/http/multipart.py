@@ -19,6 +19,7 @@ from multipart import (  # type: ignore[import-untyped]
     PushMultipartParser,
 )
 
+from greenroom.registry.arriving import OF_NOBODY, Share
 from greenroom.registry.artifacts import Artifact, Receiver
 from greenroom.web.http.content_coding import COMPRESSED, GZIP
 from greenroom.web.http.media_types import media_type, parameter
@@ -45,7 +46,7 @@ _BEGINNING_OF_ENDING = re.compile(rb"-|[ \t]*\r?")
 # Distutils of old ends its forms with a line feed alone.
 _EPILOGUE = re.compile(rb"[ \t]*(?:\r?\n.*)?", re.DOTALL)
 
-BeforeFile = Callable[[Mapping[str, Sequence[str]], Sequence[str], str], None]
+BeforeFile = Callable[[Mapping[str, Sequence[str]], Sequence[str], str], Share]
 
 
 class BrokenForm(Exception):
@@ -78,10 +79,12 @@ class ReceivedFile:
     Attributes:
         artifact: as it lies in a temporary file, under the name that the client gave it, unchecked.
         content_type: the media type the client gave it, in lower case and without parameters.
+        remove: removes it, if it is still where it was; then it is no longer arriving.
     """
 
     artifact: Artifact
     content_type: str | None
+    remove: Callable[[], None]
 
 
 @dataclass(frozen=True)
@@ -103,7 +106,7 @@ class ReceivedForm:
     def discard(self) -> None:
         """Remove the temporary file, if it is still where it was."""
         if self.file is not None:
-            self.file.artifact.path.unlink(missing_ok=True)
+            self.file.remove()
 
     def __enter__(self) -> Self:
         return self
@@ -128,7 +131,7 @@ def receive(
     max_field_size: int = 1024**2,
     max_fields: int = 2048,
     max_text_size: int = 16 * 1024**2,
-    before_file: BeforeFile = lambda fields, problems, filename: None,
+    before_file: BeforeFile = lambda fields, problems, filename: OF_NOBODY,
 ) -> ReceivedForm:
     """Read a multipart/form-data body from ``stream``.
 
@@ -144,7 +147,7 @@ def receive(
         max_text_size: of all other fields together with their names, in bytes.
         before_file: called with the fields and problems so far, and the name of the file, when it
             begins. What it raises ends the reading, so that a refusal that is certain does not wait
-            for a gigabyte.
+            for a gigabyte. It says against whose quota the file counts while it arrives.
 
     Returns:
         The form. What is wrong with the text of a field is told there, and not raised, so that
@@ -397,10 +400,10 @@ class _FormInTheMaking:
             return _ArrivingText(name, part, self._limits.field_size)
         if self._file is not None:
             raise BrokenForm(f"The form has more than one field {name!r}.")
-        self._before_file(self._fields, self._problems, part.filename or "")
+        share = self._before_file(self._fields, self._problems, part.filename or "")
         if not part.filename:
             raise BrokenForm(f"The field {name!r} must be a file and have a file name.")
-        self._file = _ArrivingFile(part, self._folder, self._limits.file_size)
+        self._file = _ArrivingFile(part, self._folder, self._limits.file_size, share)
         return self._file
 
     def _add(self, piece: bytes) -> None:
@@ -469,16 +472,16 @@ class _ArrivingText:
 class _ArrivingFile:
     """The file, written and hashed while it arrives."""
 
-    def __init__(self, part: _Part, folder: Path, limit: int) -> None:
+    def __init__(self, part: _Part, folder: Path, limit: int, share: Share) -> None:
         self._filename = part.filename or ""
         self._content_type = part.content_type
-        self._receiver = Receiver(folder, limit=limit)
+        self._receiver = Receiver(folder, limit=limit, share=share)
         self.add = self._receiver.add
         self.remove = self._receiver.remove
 
     def received(self) -> ReceivedFile:
         artifact = Artifact(self._filename, self._receiver.received())
-        return ReceivedFile(artifact, self._content_type)
+        return ReceivedFile(artifact, self._content_type, self.remove)
 
 
 def _checked_name(part: _Part) -> str:

@@ -16,7 +16,7 @@ from pyramid.tweens import INGRESS
 
 from greenroom.forwarding import client, is_within
 from greenroom.settings import Networks, Settings
-from greenroom.web.http.request import Request
+from greenroom.web.http.request import VOUCHED_USER, Request
 
 Handler = Callable[[Request], Response]
 
@@ -41,7 +41,7 @@ def believe_proxies(handler: Handler, registry: Registry) -> Handler:
     settings: Settings = registry.services.settings
 
     def tween(request: Request) -> Response:
-        _believe_proxies(request, settings.trusted_proxies)
+        _believe_proxies(request, settings.trusted_proxies, settings.trusted_user_header)
         if settings.url is not None:
             parts = urlsplit(settings.url)
             request.scheme = parts.scheme
@@ -66,12 +66,18 @@ def _keep_from_others(response: Response) -> None:
     headers.pop("Surrogate-Key", None)
 
 
-def _believe_proxies(request: Request, trusted: Networks) -> None:
-    """Take client, scheme and host from the forwarding headers, as far as they are trusted."""
+def _believe_proxies(request: Request, trusted: Networks, user_header: str | None) -> None:
+    """Take client, scheme and host from the forwarding headers, as far as they are trusted.
+
+    Likewise who it is that the proxy has signed in; nobody else may say so.
+    """
     peer = request.remote_addr
+    user = request.headers.pop(user_header, None) if user_header is not None else None
     if not trusted or peer is None or not is_within(peer, trusted):
         request.names_client_as_stranger = any(name in request.headers for name in _OF_PROXIES)
         return
+    if user:
+        request.environ[VOUCHED_USER] = user.strip()
     request.remote_addr = client(peer, request.headers.get("X-Forwarded-For", ""), trusted)
     scheme = _last(request.headers.get("X-Forwarded-Proto"))
     if scheme in ("http", "https"):

@@ -27,6 +27,7 @@ _STATUS: dict[type[errors.Refusal], int] = {
     errors.DraftChanged: 409,
     errors.DraftExists: 409,
     errors.FileReserved: 409,
+    errors.SetConflict: 409,
     errors.UploadConflict: 409,
     errors.UnknownMechanism: 422,
     errors.TooMany: 429,

@@ -1,5 +1,7 @@
 """The request: a unit of work and an actor come with it."""
 
+from dataclasses import replace
+from functools import partial
 from urllib.parse import quote
 
 from pyramid.decorator import reify
@@ -7,13 +9,18 @@ from pyramid.request import Request as PyramidRequest
 from zope.sqlalchemy.datamanager import STATUS_ACTIVE, STATUS_CHANGED, join_transaction
 
 from greenroom.models import User
-from greenroom.registry.permissions import Actor
+from greenroom.registry import catalogue, sessions
+from greenroom.registry.catalogue import Reader
+from greenroom.registry.permissions import ANONYMOUS, Actor, Person
 from greenroom.registry.unit_of_work import Origin, Services, UnitOfWork
 from greenroom.web.http import authentication
+from greenroom.web.http.late_writes import after_answer
 from greenroom.web.http.urls import Urls
 
 REQUEST_ID = "greenroom.request_id"
 """Where the server says, in the WSGI environment, by which name the request stands in the log."""
+
+VOUCHED_USER = authentication.VOUCHED_USER
 
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 
@@ -34,8 +41,20 @@ class Request(PyramidRequest):
     The proxies' middleware lets no shared cache keep such an answer.
     """
 
+    reader: Reader = Reader()
+    """Who reads, where not everybody may read everything: nobody, until it is known who asks."""
+
+    is_stranger: bool = True
+    """Whether the answer is for whoever asks, where not everybody may read everything."""
+
+    is_for_everybody: bool = False
+    """Whether the answer is of one project that everybody may read, whoever asks."""
+
     names_client_as_stranger: bool = False
     """Whether a proxy that is not trusted has passed it on, so that nobody knows whose it is."""
+
+    given_reason: str = ""
+    """Why an administrator does what a form asks for, in that form."""
 
     # Beyond it WebOb writes a body to a file, which it does not close.
     request_body_tempfile_limit = LARGEST_FORM
@@ -50,6 +69,17 @@ class Request(PyramidRequest):
     def origin(self) -> Origin:
         """From where the request comes, for the audit log."""
         return Origin(self.remote_addr, self.environ.get(REQUEST_ID))
+
+    @property
+    def address(self) -> str:
+        """The address that limits count it against; ``unknown`` where the server knows none."""
+        return self.remote_addr or "unknown"
+
+    @property
+    def vouched_user(self) -> str | None:
+        """The name of whom a trusted proxy has signed in, None where it has not."""
+        name: str | None = self.environ.get(VOUCHED_USER)
+        return name
 
     @reify
     def paths(self) -> Urls:
@@ -71,6 +101,8 @@ class Request(PyramidRequest):
         # What only reads is closed at the end, everything else is committed: nothing has to listen
         # to the session for what it changes.
         join_transaction(db, STATUS_ACTIVE if reads else STATUS_CHANGED, self.tm)
+        if services.settings.read != "public":
+            catalogue.limit(db, self.reader)
         return services.unit_of_work(db)
 
     @reify
@@ -80,17 +112,38 @@ class Request(PyramidRequest):
         Raises:
             NotAuthenticated: a token is sent, and it is not valid.
         """
-        return authentication.actor(self, self.uow)
+        if self.headers.get("Authorization") is None:
+            return self.person
+        return authentication.token_actor(self, self.uow)
 
     @reify
+    def signed_in(self) -> Person | None:
+        """Who is signed in, with the session; tokens do not open pages.
+
+        That the session was used is noted once the request is answered.
+        """
+        person = authentication.signed_in(self, self.uow)
+        session = person.session if person is not None else None
+        if session is not None and sessions.is_use_due(self.uow, session):
+            note = partial(sessions.note_use, session_id=session.id)
+            after_answer(self, note)
+        return person
+
+    @property
     def user(self) -> User | None:
-        """Who is signed in, for pages; tokens do not open pages."""
-        return authentication.signed_in(self, self.uow)
+        """The account of who is signed in."""
+        return self.signed_in.user if self.signed_in is not None else None
 
-    @reify
+    @property
     def person(self) -> Actor:
-        """Who is signed in, as an actor: what pages ask for permission."""
-        return authentication.acting(self.user)
+        """Who is signed in, as an actor: what pages ask for permission.
+
+        An administrator brings the reason that the form gives.
+        """
+        person = self.signed_in
+        if person is not None and self.given_reason and person.is_administrator:
+            return replace(person, why=self.given_reason)
+        return person or ANONYMOUS
 
     def give_up_unit_of_work(self) -> None:
         """End the unit of work without a change, so that what takes long holds nobody up.
@@ -107,5 +160,5 @@ class Request(PyramidRequest):
 
     def _begin_anew(self) -> None:
         self.tm.begin()
-        for name in ("uow", "actor", "user", "person"):
+        for name in ("uow", "actor", "signed_in"):
             self.__dict__.pop(name, None)

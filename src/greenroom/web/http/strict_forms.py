@@ -20,6 +20,8 @@ from greenroom.web.http.request import LARGEST_FORM, SAFE_METHODS, Request
 from greenroom.web.http.traversal import Node
 
 LONGEST_VALUE = 4096
+REASON = "why"
+"""The field in which an administrator says why, of forms that have it."""
 _MOST_FIELDS = 200
 _FORM_TYPE = "application/x-www-form-urlencoded"
 
@@ -54,6 +56,7 @@ def strict_form(view: View, info: ViewInfo) -> View:
     def answer(context: Node, request: Request) -> Response:
         if request.method not in SAFE_METHODS:
             _check_form(request, repeatable)
+            request.given_reason = str(request.POST.get(REASON, ""))
         return view(context, request)
 
     return answer

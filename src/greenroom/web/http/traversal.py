@@ -8,15 +8,25 @@ the branch to :class:`Root` with :func:`add_branch` when it is included.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from enum import Enum, auto
 from types import MappingProxyType
 from typing import ClassVar, Self
 
 from pyramid.config import Configurator
 from pyramid.traversal import split_path_info
 
+from greenroom.models import Visibility
 from greenroom.registry import catalogue
 from greenroom.web.http.refusals import PAGE, RefusalFormat
 from greenroom.web.http.request import Request
+
+
+class ReadBy(Enum):
+    """Who reads what is below a first segment, and is asked who they are where that counts."""
+
+    PEOPLE = auto()  # in a browser: they sign in
+    PROGRAMS = auto()  # by API token, or with the session of a browser
+    ANYBODY = auto()  # nothing of any project is there, or it asks by itself
 
 
 class Node:
@@ -37,6 +47,12 @@ class Node:
     is_for_signed_in: ClassVar[bool] = False
     """Whether everything below a first segment is for people who are signed in."""
 
+    open_before_enrolment: ClassVar[frozenset[str] | None] = None
+    """What below a first segment is open to who has yet to add a second factor that this index
+    wants, by the second segment; None for all of it."""
+    has_secret_address: ClassVar[bool] = False
+    """Whether an address below a first segment opens what is there, for whoever holds it."""
+
     headers: ClassVar[Mapping[str, str]] = MappingProxyType({})
     """Headers of every answer below it, whatever a view has set."""
 
@@ -44,6 +60,11 @@ class Node:
         self.request = request
         self.__name__ = name
         self.__parent__ = parent
+
+    @property
+    def read_by(self) -> ReadBy:
+        """Who reads what is below a first segment, where not everybody may read everything."""
+        return ReadBy.PEOPLE
 
     @property
     def refusals(self) -> RefusalFormat:
@@ -136,4 +157,5 @@ class PublicProject(Node):
         project = catalogue.find(request.uow.db, name)
         if project is None:
             raise KeyError(name)
+        request.is_for_everybody = project.visibility == Visibility.PUBLIC
         return cls(request, project, parent)

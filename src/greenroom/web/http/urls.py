@@ -12,6 +12,8 @@ _LITERAL = "!+"
 
 _PARTS = {
     "": "pages",
+    ".well-known": "uploads",
+    "_": "uploads",
     "_health": "operators",
     "_metrics": "operators",
     "_ready": "operators",
@@ -98,6 +100,18 @@ class HasKey(Protocol):
         """What its address has."""
 
 
+class HasKindAndKey(Protocol):
+    """A one-time link."""
+
+    @property
+    def kind(self) -> str:
+        """What it is good for."""
+
+    @property
+    def key(self) -> str:
+        """The secret that it carries."""
+
+
 class HasUsername(Protocol):
     """A user."""
 
@@ -170,6 +184,11 @@ class Urls:
         """The public page of the release, or of the one that a draft is of."""
         return self.release_named(release.project_name, release.version)
 
+    def approval(self, project: HasNormalizedName, release: HasVersion) -> str:
+        """Who has approved of a release before it was published, for programs."""
+        names = ("api", "releases", project.normalized_name, release.version, "approval")
+        return self._path(*names).removesuffix("/")
+
     def user(self, user: HasUsername) -> str:
         """The profile of a user."""
         return self._path("user", user.username)
@@ -198,13 +217,47 @@ class Urls:
         """The draft's simple index, which installers take."""
         return self._path("draft", draft.slug, "simple")
 
+    def full_draft_index(self, draft: HasSlug) -> str:
+        """The simple index of everything that is public, with the draft in it."""
+        return self._path("draft", draft.slug, "full", "simple")
+
     def draft_file(self, draft: HasSlug, filename: str) -> str:
         """A file of the draft, staged or on its way, for those who hold the draft's address."""
         return f"{self.draft(draft)}files/{_quoted(filename)}"
 
+    def contents(self, release: HasRelease, filename: str, /, **query: str) -> str:
+        """What is in a published file: the archive, or what the query says of it."""
+        path = self._path("project", release.project_name, release.version, "contents", filename)
+        return _with_query(path, query)
+
+    def draft_contents(self, draft: HasSlug, filename: str, /, **query: str) -> str:
+        """What is in a staged file, for those who hold the draft's address."""
+        return _with_query(self._path("draft", draft.slug, "contents", filename), query)
+
+    def managed_contents(self, draft: HasRelease, filename: str, /, **query: str) -> str:
+        """What is in a staged file, for those who may work on the project."""
+        base = self.managed_draft_named(draft.project_name, draft.version)
+        return _with_query(f"{base}contents/{_quoted(filename)}/", query)
+
+    def api(self) -> str:
+        """Where drafts are found by project and version."""
+        return self._path("api", "")
+
+    def api_review(self, draft: HasRelease) -> str:
+        """The review of a draft, for programs."""
+        return self._path("api", "drafts", draft.project_name, draft.version) + "review"
+
+    def api_set_review(self, release_set: HasKey) -> str:
+        """The review of a release set, for programs."""
+        return self._path("api", "sets", release_set.key) + "review"
+
     def upload_api(self) -> str:
         """The root of Upload 2.0 (PEP 694)."""
         return self._path("upload", "2.0")
+
+    def oidc(self, act: str) -> str:
+        """Where workflows get tokens: ``audience``, ``mint-token`` or ``burn-token``."""
+        return f"{self._base}/_/oidc/{act}"
 
     def publishing_session(self, draft: HasKey, act: str = "") -> str:
         """The draft as a publishing session of Upload 2.0, or an act on it; takes credentials."""
@@ -222,9 +275,9 @@ class Urls:
         """A static file; ``mark`` is another when its content is."""
         return _with_query(f"{self._base}/static/{name}", {"v": mark})
 
-    def first_administrator(self, key: str) -> str:
-        """Where whoever has the key makes the first administrator."""
-        return _with_query(self.account("first-administrator"), {"key": key})
+    def one_time_link(self, link: HasKindAndKey) -> str:
+        """Where whoever has the key does what a link of this kind is good for."""
+        return _with_query(self.account(link.kind), {"key": link.key})
 
     def account(self, act: str = "") -> str:
         """Your account, or an act on it."""
@@ -234,9 +287,91 @@ class Urls:
         """Your API tokens, or an act on them."""
         return self._path("account", "tokens") + act
 
+    def sessions(self, act: str = "") -> str:
+        """Where you are signed in, or an act on that."""
+        return self._path("account", "sessions") + act
+
+    def confirm(self, next_path: str | None = None, *, fresh: bool = False) -> str:
+        """Where to show again who you are, and where to go then.
+
+        ``fresh`` is whether it takes a second factor that was shown just now.
+        """
+        query = {"next": next_path} if next_path else {}
+        return _with_query(self.account("confirm"), query | ({"fresh": "1"} if fresh else {}))
+
+    def single_sign_on(self, what_for: str, next_path: str | None = None) -> str:
+        """Where one signs in with the identity provider, or confirms who one is, and goes then."""
+        query = {"for": what_for, **({"next": next_path} if next_path else {})}
+        return _with_query(self.account("single-sign-on"), query)
+
+    def second_factors(self, act: str = "", **query: str) -> str:
+        """Your second factors, or an act on them."""
+        return _with_query(self._path("account", "second-factors") + act, query)
+
+    def second_step(self, next_path: str | None = None) -> str:
+        """Where to show a second factor after the password, and where to go then."""
+        return _with_query(self.account("second-step"), {"next": next_path} if next_path else {})
+
+    def passkey_sign_in(self, next_path: str | None = None) -> str:
+        """Where a passkey alone signs in, and where to go then."""
+        return _with_query(self.account("passkey"), {"next": next_path} if next_path else {})
+
+    def here(self, path_info: str) -> str:
+        """What was asked for, by its path as WSGI has it."""
+        return self._base + quote(path_info, encoding="latin-1")
+
+    def invitations(self, act: str = "") -> str:
+        """What you are invited to, or an act on it."""
+        return self._path("account", "invitations") + act
+
+    def teams(self) -> str:
+        """Your teams."""
+        return self._path("account", "teams")
+
+    def team(self, team: HasName, act: str = "", **query: str) -> str:
+        """The page of a team, or an act on it."""
+        return self.team_named(team.name, act, **query)
+
+    def team_named(self, name: str, act: str = "", **query: str) -> str:
+        """The page of the team that spells itself like this, or an act on it."""
+        return _with_query(self._path("account", "teams", name) + act, query)
+
+    def pending_publishers(self, act: str = "", number: int | None = None) -> str:
+        """The workflows that may register names for you, or an act on them, or on one of them."""
+        path = self._path("account", "publishers") + act
+        return _with_query(path, {"publisher": str(number)} if number is not None else {})
+
+    def notifications(self) -> str:
+        """What you are told of by mail."""
+        return self._path("account", "notifications")
+
     def admin(self, act: str = "") -> str:
         """What administrators see, or an act there."""
         return self._path("admin") + act
+
+    def admin_invitations(self) -> str:
+        """Where administrators invite people."""
+        return self._path("admin", "invitations")
+
+    def admin_part(self, part: str, act: str = "", /, **query: str) -> str:
+        """A page of administrators: ``jobs``, or an act there."""
+        return _with_query(self._path("admin", part) + act, query)
+
+    def admin_item(self, part: str, item: str, act: str = "", /, **query: str) -> str:
+        """One of what such a page lists, or an act on it."""
+        return _with_query(self._path("admin", part, item) + act, query)
+
+    def report_project(self, project: HasName) -> str:
+        """Where a project is reported to the administrators."""
+        return self.project(project) + "report"
+
+    def admin_users(self, **query: str) -> str:
+        """The accounts, for administrators: all of them, or those that the query chooses."""
+        return _with_query(self._path("admin", "users"), query)
+
+    def admin_user(self, user: HasUsername, act: str = "", **query: str) -> str:
+        """An account, for administrators, or an act on it."""
+        return _with_query(self._path("admin", "users", user.username) + act, query)
 
     def managed_projects(self) -> str:
         """Your projects."""
@@ -244,11 +379,30 @@ class Urls:
 
     def managed_project(self, project: HasName, act: str = "", **query: str) -> str:
         """The project's manage page, or an act on the project."""
-        return _with_query(self._path("manage", "project", project.name) + act, query)
+        return self.managed_project_named(project.name, act, **query)
+
+    def managed_project_named(self, name: str, act: str = "", **query: str) -> str:
+        """The manage page of the project that spells itself like this, or an act on it."""
+        return _with_query(self._path("manage", "project", name) + act, query)
 
     def managed_history(self, project: HasName) -> str:
         """What the journal says of the project."""
         return self._path("manage", "project", project.name, "history")
+
+    def publishers(self, project: HasName, act: str = "", number: int | None = None) -> str:
+        """The workflows that the project trusts, or an act on them, or on the one of a number."""
+        path = self._path("manage", "project", project.name, "publishers") + act
+        return _with_query(path, {"publisher": str(number)} if number is not None else {})
+
+    def webhooks(self, project_name: str, number: int | None = None, act: str = "") -> str:
+        """The webhooks of a project, or the one of a number, or an act on it."""
+        names = [] if number is None else [str(number)]
+        return self._path("manage", "project", project_name, "webhooks", *names) + act
+
+    def webhooks_of_set(self, release_set: HasKey, number: int | None = None, act: str = "") -> str:
+        """The webhooks of a release set, or the one of a number, or an act on it."""
+        names = [] if number is None else [str(number)]
+        return self._path("manage", "sets", release_set.key, "webhooks", *names) + act
 
     def managed_release(
         self, project: HasName, release: HasVersion, act: str = "", **query: str
@@ -265,6 +419,18 @@ class Urls:
     def managed_draft_named(self, project_name: str, version: str) -> str:
         """The manage page of the newest draft of this version."""
         return self._path("manage", "project", project_name, "draft", version)
+
+    def managed_sets(self, act: str = "") -> str:
+        """Your release sets, or an act there."""
+        return self._path("manage", "sets") + act
+
+    def managed_set(self, release_set: HasKey, act: str = "", **query: str) -> str:
+        """The manage page of a release set, or an act on it."""
+        return _with_query(self._path("manage", "sets", release_set.key) + act, query)
+
+    def set_session(self, release_set: HasKey, act: str = "") -> str:
+        """A release set in Upload 2.0, or an act on it; it takes credentials."""
+        return self._path("upload", "2.0", "set", release_set.key) + act
 
     def sign_in(self, next_path: str | None = None) -> str:
         """Where to sign in, and where to go then."""
@@ -308,6 +474,13 @@ def published_file_at(target: str) -> tuple[str, str] | None:
 def draft_file_path(filename: str) -> str:
     """The path of a draft's file, relative to the project's page of the draft's simple index."""
     return f"../../files/{_quoted(filename)}"
+
+
+def full_index_file_path(file: HasContent, *, staged: bool) -> str:
+    """The path of a file, relative to a project's page of the simple index with a draft in it."""
+    if staged:
+        return f"../../../files/{_quoted(file.filename)}"
+    return f"../../../../../{published_file_path(file.sha256, file.filename)}"
 
 
 def _quoted(name: str) -> str:

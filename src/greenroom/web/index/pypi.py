@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 from greenroom.web.http.refusals import JSON
 from greenroom.web.http.request import Request
-from greenroom.web.http.traversal import Node
+from greenroom.web.http.traversal import Node, ReadBy
 
 
 class Pypi(Node):
@@ -13,6 +13,7 @@ class Pypi(Node):
     is_leaf = True
     open_to_all_origins = True
     refusals = JSON
+    read_by = ReadBy.PROGRAMS
 
     def __init__(
         self,

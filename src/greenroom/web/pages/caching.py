@@ -27,3 +27,9 @@ def never_cache(request: Request) -> None:
     """Let nobody keep the page: it holds something that is one person's."""
     request.response.headers["Cache-Control"] = UNKEPT
     request.response.headers["Vary"] = "Cookie"
+
+
+def keep_key_secret(request: Request) -> None:
+    """Let nobody keep the page, and no other site learn its address, which has a secret in it."""
+    never_cache(request)
+    request.response.headers["Referrer-Policy"] = "same-origin"

@@ -41,6 +41,6 @@ def _belongs(event: DraftEventLine, later: DraftEventLine) -> bool:
     return (
         event.act in _WITH_FILES
         and bool(event.filename)
-        and (event.by, event.act) == (later.by, later.act)
+        and (event.by, event.act, event.means) == (later.by, later.act, later.means)
         and later.at - event.at <= _PAUSE
     )

@@ -1,12 +1,17 @@
 """What a page says when its form cannot be taken as it is."""
 
 from collections.abc import Mapping
+from typing import TypeAlias
 
+from pyramid.httpexceptions import HTTPSeeOther
 from wtforms import Form
 
 from greenroom.registry.errors import Refusal
 from greenroom.web.http.refusals import PAGE
 from greenroom.web.http.request import Request
+
+View: TypeAlias = dict[str, object] | HTTPSeeOther
+"""What the view of a form answers: what its page shows, or where to go."""
 
 
 def invalid(request: Request, page: Mapping[str, object], status: int = 422) -> dict[str, object]:

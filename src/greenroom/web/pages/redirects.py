@@ -1,29 +1,12 @@
 """Where a page sends the browser."""
 
-from urllib.parse import quote
-
 from pyramid.httpexceptions import HTTPSeeOther
 
 from greenroom.models import User
-from greenroom.web.http.request import SAFE_METHODS, Request
-from greenroom.web.http.strict_forms import LONGEST_VALUE
-
-# Left as it is in a query; what no address may have raw is quoted.
-_IN_QUERY = "".join(map(chr, range(0x21, 0x7F)))
-
-
-def is_local(path: str) -> bool:
-    """Whether a browser that is sent to this path stays on this site.
-
-    Browsers drop control characters and take a backslash for a slash, so that neither may be in it.
-    """
-    return (
-        path.startswith("/")
-        and not path.startswith("//")
-        and path.isascii()
-        and path.isprintable()
-        and "\\" not in path
-    )
+from greenroom.registry.permissions import Person
+from greenroom.web.http.coming_back import is_local, to_sign_in
+from greenroom.web.http.request import Request
+from greenroom.web.http.strict_forms import query_value
 
 
 def see_other(request: Request, path: str, notice: str | None = None) -> HTTPSeeOther:
@@ -39,19 +22,22 @@ def user_or_sign_in(request: Request) -> User:
     Raises:
         HTTPSeeOther: nobody is; it leads to the page where one signs in, and back.
     """
-    user = request.user
-    if user is None:
-        back = _address(request) if request.method in SAFE_METHODS else None
-        raise see_other(request, request.paths.sign_in(back))
-    return user
+    return signed_in_or_sign_in(request).user
 
 
-def _address(request: Request) -> str | None:
-    """What was asked for, as a path, if one can be sent back to it."""
-    path = quote(
-        request.environ.get("SCRIPT_NAME", "") + request.environ.get("PATH_INFO", ""),
-        encoding="latin-1",
-    )
-    query = quote(request.query_string, safe=_IN_QUERY, encoding="latin-1")
-    address = f"{path}?{query}" if query else path
-    return address if is_local(address) and len(address) <= LONGEST_VALUE else None
+def signed_in_or_sign_in(request: Request) -> Person:
+    """Who is signed in, with the session.
+
+    Raises:
+        HTTPSeeOther: nobody is; it leads to the page where one signs in, and back.
+    """
+    person = request.signed_in
+    if person is None:
+        raise to_sign_in(request)
+    return person
+
+
+def local_next(request: Request) -> str | None:
+    """Where the address says to go next, if that is on this site."""
+    path = query_value(request, "next")
+    return path if path is not None and is_local(path) else None

@@ -2,18 +2,21 @@
 
 import hashlib
 from datetime import datetime, timedelta
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 
 from pyramid.config import Configurator
 from pyramid.events import BeforeRender
 
 from greenroom import __version__, times
-from greenroom.registry import accounts, search
+from greenroom.models import Project, Team
+from greenroom.registry import accounts, invitations, search
 from greenroom.registry.accounts import UserSummary
+from greenroom.registry.permissions import Act, owes_reason_to_team
 from greenroom.web.http import authentication
 from greenroom.web.http.request import Request
 from greenroom.web.http.urls import Urls
+from greenroom.web.pages.inert_text import inert
 
 STATIC = Path(__file__).with_name("static")
 _STATIC_MAX_AGE = 365 * 24 * 3600
@@ -30,6 +33,7 @@ def includeme(config: Configurator) -> None:
         filters["moment"] = moment
         filters["isotime"] = times.seconds
         filters["duration"] = duration
+        filters["inert"] = inert
         filters["is_query"] = search.is_query
 
     config.action(None, add_filters, order=999)
@@ -68,6 +72,8 @@ def _add_globals(event: BeforeRender) -> None:
     event["to"] = urls
     event["static"] = lambda name: urls.static(name, _static_mark(name))
     event["viewer"] = _viewer(request)
+    event["owes_reason"] = partial(_owes_reason, request)
+    event["invitations_waiting"] = lambda: _invitations_waiting(request)
 
 
 def _viewer(request: Request | None) -> UserSummary | None:
@@ -78,6 +84,29 @@ def _viewer(request: Request | None) -> UserSummary | None:
         return accounts.summary(request.user) if request.user is not None else None
     except Exception:  # an error page must not fail for the same reason as the page
         return None
+
+
+def _owes_reason(request: Request | None, act: str | None = None) -> bool:
+    """Whether who is signed in does what is asked here only by being an administrator."""
+    if request is None:
+        return False
+    team, project = (getattr(request.context, name, None) for name in ("team", "project"))
+    if isinstance(team, Team):
+        return owes_reason_to_team(request.person, team)
+    if not isinstance(project, Project):
+        return False
+    is_draft = getattr(request.context, "draft", None) is not None
+    return request.person.owes_reason(Act(act or ("discard" if is_draft else "manage")), project)
+
+
+def _invitations_waiting(request: Request | None) -> int:
+    """To how much whoever is signed in is invited, for the head of each of their pages."""
+    if request is None or request.user is None:
+        return 0
+    try:
+        return invitations.count_waiting(request.uow, request.user.id)
+    except Exception:  # as above
+        return 0
 
 
 @cache

@@ -29,6 +29,14 @@ class SessionLinks(Answer):
     publish: Annotated[Url, Field(description="POST: make everything in it public.")] = ""
     extend: Annotated[Url, Field(description="POST: ask for more time.")] = ""
     stage: Annotated[Url, Field(description="The simple index of what is staged.")] = ""
+    join_set: Annotated[
+        Url,
+        Field(
+            description="POST: put it into a release set. DELETE: take it out of its one. Not of "
+            "PEP 694."
+        ),
+    ] = ""
+    set: Annotated[Url, Field(description="The release set that it is in. Not of PEP 694.")] = ""
 
 
 class SessionFile(Answer):
@@ -65,7 +73,64 @@ class SessionBody(Answer):
         ),
     ] = ""
     status: Literal["open", "processing", "published", "error", "canceled"]
+    outcome: Annotated[
+        Literal["", "published", "discarded", "expired"],
+        Field(description="How the session ended; missing while it has not."),
+    ] = ""
     files: Annotated[dict[str, SessionFile], Field(description="By file name.")]
+    notices: Annotated[list[str], Field(description="Sentences for people.")]
+
+
+class SetLinks(Answer):
+    """What can be done with a release set; one that has ended has no link but to itself."""
+
+    set: Annotated[Url, Field(description="GET: its status. DELETE: end it; its sessions stay.")]
+    publish: Annotated[Url, Field(description="POST: make all of it public, or nothing.")] = ""
+    go: Annotated[Url, Field(description="POST: let those sessions go that you may publish.")] = ""
+    review: Annotated[Url, Field(description="GET: the review of all that is in it.")] = ""
+    stage: Annotated[
+        Url,
+        Field(
+            description="The simple index of all that is staged in it; missing where a session is "
+            "of a project that the credentials do not cover."
+        ),
+    ] = ""
+
+
+class SetSession(Answer):
+    """A publishing session of a release set."""
+
+    session: Annotated[Url, Field(description="Its address.")]
+    name: str
+    version: str
+    content_digest: Annotated[str, Field(pattern=CONTENT_DIGEST)]
+    obstacles: Annotated[
+        list[str], Field(description="Why it cannot be published with the set, in sentences.")
+    ]
+    go_by: Annotated[
+        str, Field(description="Who lets it go with the set, with what it has now.")
+    ] = ""
+
+
+class SetBody(Answer):
+    """A release set, as far as the credentials cover its projects."""
+
+    meta: AnswerMeta
+    links: SetLinks
+    name: Annotated[str, Field(description="`OWNER/NAME`.")]
+    status: Literal["open", "processing", "published", "canceled"]
+    outcome: Annotated[
+        Literal["", "published", "discarded", "expired"],
+        Field(description="How the set ended; missing while it has not."),
+    ] = ""
+    only_together: Annotated[
+        bool, Field(description="Whether its sessions cannot be published alone.")
+    ]
+    content_digest: Annotated[
+        str, Field(pattern=CONTENT_DIGEST, description="Of all its sessions.")
+    ]
+    sessions: list[SetSession]
+    hidden: Annotated[int, Field(ge=0, description="How many sessions are not shown.")]
     notices: Annotated[list[str], Field(description="Sentences for people.")]
 
 

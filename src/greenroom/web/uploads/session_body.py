@@ -1,15 +1,17 @@
 """A draft in the words of PEP 694: the body of a publishing session."""
 
+import hashlib
 from collections.abc import Mapping, Sequence
 
 from pyramid.response import Response
 
 from greenroom import times
 from greenroom.models import PRESIGNED, Draft, DraftState, UploadState
-from greenroom.registry import draft_contents, drafts, upload_sessions, upload_states
+from greenroom.registry import draft_contents, drafts, set_members, upload_sessions, upload_states
 from greenroom.registry.drafts import DraftDetails, StagedContent
+from greenroom.registry.set_members import SetKey
 from greenroom.registry.unit_of_work import UnitOfWork
-from greenroom.web.http import commands
+from greenroom.web.http import commands, waiting
 from greenroom.web.http.problem_details import API_VERSION, CONTENT_TYPE, Answer
 from greenroom.web.http.request import Request
 from greenroom.web.uploads.schemas import SessionBody
@@ -40,7 +42,7 @@ def session_body(
     )
     body: dict[str, object] = {
         "meta": {"api-version": API_VERSION},
-        "links": _links(request, details),
+        "links": _links(request, details, set_members.key_of(uow.db, draft)),
         "mechanisms": list(upload_mechanisms(uow)),
         "session-token": details.slug,
         "expires-at": times.seconds(details.expires),
@@ -48,6 +50,8 @@ def session_body(
         "files": _files(request, uow, draft, staged) if details.is_live else {},
         "notices": [*notices, *details.review_notices, *standing],
     }
+    if not details.is_live:
+        body["outcome"] = details.state.value
     is_known = details.state in (DraftState.OPEN, DraftState.PUBLISHED) and digest is not None
     return body | {"content-digest": digest} if is_known else body
 
@@ -80,6 +84,43 @@ def session_response(
     return response
 
 
+def session_status(request: Request, draft: Draft) -> Response:
+    """How the session stands, under an ETag; where the request asks to wait, once that changes.
+
+    What has changed is what the client does not know: by ``If-None-Match``, or else since it came.
+
+    Raises:
+        HTTPBadRequest: the request does not say how long to wait.
+    """
+    seconds = waiting.asked_seconds(request)
+    response = session_response(request, request.uow, draft)
+    etag, known = etag_and_known(request, response)
+    not_yet = waiting.not_yet(request, draft, stands=etag, known=known, seconds=seconds)
+    if not_yet is not None:
+        return not_yet
+    return under_etag(request, response, etag)
+
+
+def etag_and_known(request: Request, response: Response) -> tuple[str, str]:
+    """The ETag of an answer, and the one of what the client knows; empty where it is another."""
+    etag = hashlib.sha256(response.body).hexdigest()[:32]
+    known = waiting.since(request)
+    if known is not None:
+        return etag, known
+    says = request.headers.get("If-None-Match") is not None
+    return etag, etag if not says or etag in request.if_none_match else ""
+
+
+def under_etag(request: Request, response: Response, etag: str) -> Response:
+    """The answer under its ETag, or that the client has it (304)."""
+    if etag in request.if_none_match:
+        kept = ("Location", "Cache-Control")
+        headers = [(name, response.headers[name]) for name in kept]
+        response = Response(status=304, headerlist=headers)
+    response.etag = etag
+    return response
+
+
 def api_response(kind: type[Answer], body: Mapping[str, object], status: int) -> Response:
     """An answer of the API, of this kind; nobody may store it."""
     response = Response(json_body=kind.checked(body), status=status, content_type=CONTENT_TYPE)
@@ -88,17 +129,21 @@ def api_response(kind: type[Answer], body: Mapping[str, object], status: int) ->
     return response
 
 
-def _links(request: Request, draft: DraftDetails) -> dict[str, str]:
+def _links(request: Request, draft: DraftDetails, release_set: SetKey | None) -> dict[str, str]:
     session = request.urls.publishing_session(draft)
     if not draft.is_live:
         return {"session": session}
-    return {
+    links = {
         "session": session,
         "upload": f"{session}upload",
         "publish": f"{session}publish",
         "extend": f"{session}extend",
         "stage": request.urls.draft_index(draft),
+        "join-set": f"{session}set",
     }
+    if release_set is None:
+        return links
+    return links | {"set": request.urls.set_session(release_set)}
 
 
 def _files(
@@ -127,10 +172,17 @@ def _file(
 
 def _standing(request: Request, draft: DraftDetails, content_digest: str) -> list[str]:
     """What people can do with a session that is open."""
+    scheduled = (
+        [f"It is to be published by itself on {draft.scheduled:%Y-%m-%d at %H:%M} UTC."]
+        if draft.scheduled is not None
+        else []
+    )
     return [
         f"Draft of {draft.project_name} {draft.version}: {request.urls.draft(draft)}",
         f"Try it: {commands.install_draft(request, draft)}",
+        f"Or with one index: {commands.install_draft_from_one_index(request, draft)}",
         f"It expires on {draft.expires:%Y-%m-%d at %H:%M} UTC.",
         f"The digest of its content is {content_digest}.",
         f"Publish it: {request.urls.managed_draft(draft)}",
+        *scheduled,
     ]

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from greenroom.web.http.refusals import TEXT
-from greenroom.web.http.traversal import Node, PublicProject
+from greenroom.web.http.traversal import Node, PublicProject, ReadBy
 
 
 class Feeds(Node):
     """``/rss/``"""
 
     refusals = TEXT
+    read_by = ReadBy.PROGRAMS
     open_to_all_origins = True
 
     def __getitem__(self, name: str) -> FeedsOfProjects:
@@ -34,3 +35,4 @@ class Sitemap(Node):
 
     is_leaf = True
     refusals = TEXT
+    read_by = ReadBy.PROGRAMS

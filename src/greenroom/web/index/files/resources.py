@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from greenroom.models import Visibility
 from greenroom.registry import catalogue
 from greenroom.registry.catalogue import OfferedFile
 from greenroom.web.http.refusals import TEXT
 from greenroom.web.http.request import Request
-from greenroom.web.http.traversal import Node
+from greenroom.web.http.traversal import Node, ReadBy
 
 _DIGITS_BELOW = {0: 2, 2: 2, 4: 60}
 
@@ -15,6 +16,7 @@ class Packages(Node):
     """``/packages/<2>/<2>/<60>/<filename>``: the hexadecimal digits of the SHA-256 digest."""
 
     refusals = TEXT
+    read_by = ReadBy.PROGRAMS
 
     digest = ""
 
@@ -48,6 +50,7 @@ def _published_file(request: Request, digest: str, name: str, parent: Node) -> P
     file = catalogue.offered_file(db, filename)
     if file is None or file.sha256 != digest:
         raise KeyError(name)
+    request.is_for_everybody = file.visibility == Visibility.PUBLIC
     if filename == name:
         return PublishedFile(request, name, file, parent)
     if not file.is_wheel:

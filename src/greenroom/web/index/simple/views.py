@@ -12,7 +12,7 @@ from greenroom.web.http.cors import preflight
 from greenroom.web.http.request import Request
 from greenroom.web.http.urls import published_file_path
 from greenroom.web.index import simple_rendering
-from greenroom.web.index.simple.project_list import project_list
+from greenroom.web.index.project_list import project_list
 from greenroom.web.index.simple.resources import SimpleIndex, SimpleProject
 from greenroom.web.index.simple_negotiation import answer, answer_in_pieces
 

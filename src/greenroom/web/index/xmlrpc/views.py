@@ -8,6 +8,7 @@ from pyramid.httpexceptions import (
 from pyramid.response import Response
 from pyramid.view import view_config
 
+from greenroom.registry import catalogue
 from greenroom.web.http.content_coding import COMPRESSED, is_compressed
 from greenroom.web.http.media_types import media_type
 from greenroom.web.http.request import Request
@@ -25,6 +26,8 @@ def call(context: Pypi, request: Request) -> Response:
         wanted = parse_call(_body(request))
         # A call only reads, although it comes with POST.
         with request.services.reading() as uow:
+            if uow.settings.read != "public":
+                catalogue.limit(uow.db, request.reader)
             document = result_document(perform(uow.db, wanted))
     except Fault as fault:
         document = fault_document(fault)

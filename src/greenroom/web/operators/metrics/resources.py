@@ -1,7 +1,7 @@
 """``/_metrics``"""
 
 from greenroom.web.http.refusals import TEXT
-from greenroom.web.http.traversal import Node
+from greenroom.web.http.traversal import Node, ReadBy
 
 
 class Metrics(Node):
@@ -9,3 +9,4 @@ class Metrics(Node):
 
     is_leaf = True
     refusals = TEXT
+    read_by = ReadBy.ANYBODY

@@ -1,34 +1,30 @@
 """``/account/tokens/``: API tokens. The text of one is shown once, in the answer that makes it."""
 
-from typing import TypeAlias
-
-from pyramid.httpexceptions import HTTPSeeOther
 from pyramid.view import view_config
 
 from greenroom.models import User
-from greenroom.registry import accounts, projects
-from greenroom.registry.accounts import TokenSummary
+from greenroom.registry import projects, tokens
 from greenroom.registry.errors import InvalidRequest, NotFound
+from greenroom.registry.tokens import TokenSummary
 from greenroom.web.http import commands
-from greenroom.web.http.request import Request
+from greenroom.web.http.request import SAFE_METHODS, Request
 from greenroom.web.http.strict_forms import query_value
 from greenroom.web.pages.account.forms import (
     ALL_PROJECTS,
     LIFETIMES,
     PERMISSIONS,
+    RevokeAllForm,
     RevokeForm,
     TokenForm,
 )
 from greenroom.web.pages.account.resources import Tokens
 from greenroom.web.pages.caching import never_cache
-from greenroom.web.pages.form_responses import invalid, refused
+from greenroom.web.pages.form_responses import View, invalid, refused
 from greenroom.web.pages.redirects import see_other, user_or_sign_in
-
-View: TypeAlias = dict[str, object] | HTTPSeeOther
 
 
 @view_config(context=Tokens, request_method="GET", renderer="pages/account/tokens.jinja2")
-def tokens(context: Tokens, request: Request) -> View:
+def list_tokens(context: Tokens, request: Request) -> View:
     """Your tokens, and the form for another one."""
     user = user_or_sign_in(request)
     return _page(request, user, _form(request, user))
@@ -39,8 +35,9 @@ def tokens(context: Tokens, request: Request) -> View:
     request_method="POST",
     renderer="pages/account/tokens.jinja2",
     repeatable=("permissions",),
+    needs_confirmation=(),
 )
-def create_token(context: Tokens, request: Request) -> View:
+def create(context: Tokens, request: Request) -> View:
     """A new token, shown here and never again: it is in no cookie and in no address."""
     user = user_or_sign_in(request)
     form = _form(request, user)
@@ -48,20 +45,21 @@ def create_token(context: Tokens, request: Request) -> View:
         return invalid(request, _page(request, user, form))
     name = str(form.project.data)
     try:
-        token, text = accounts.create_token(
+        token, text = tokens.create(
             request.uow,
             user,
             form.label.data or "",
             project=None if name == ALL_PROJECTS else projects.get(request.uow, name),
             permissions=form.permissions.data or [],
             expires_in=form.expires_in,
+            by=request.person,
         )
     except (InvalidRequest, NotFound) as refusal:
         return refused(request, _page(request, user, form), form, refusal)
     request.override_renderer = "pages/account/token_created.jinja2"
     never_cache(request)
     return {
-        "token": accounts.token_summary(request.uow, token),
+        "token": tokens.summary(request.uow, token),
         "text_of_token": text,
         "upload_command": commands.upload_draft(request),
         "pypirc": commands.pypirc(request, text),
@@ -76,18 +74,40 @@ def confirm_revoking(context: Tokens, request: Request) -> View:
     user = user_or_sign_in(request)
     never_cache(request)
     wanted = query_value(request, "token")
-    return {"token": _find(accounts.tokens_of(request.uow, user), wanted)}
+    return {"token": _find(tokens.of_user(request.uow, user), wanted)}
 
 
 @view_config(context=Tokens, name="revoke", request_method="POST")
-def revoke_token(context: Tokens, request: Request) -> View:
+def revoke(context: Tokens, request: Request) -> View:
     """End a token at once."""
     user = user_or_sign_in(request)
     form = RevokeForm(request.POST)
     if not form.validate() or form.token.data is None:
         raise NotFound("There is no such token.")
-    token = accounts.revoke_token(request.uow, user, form.token.data)
+    token = tokens.revoke(request.uow, user, form.token.data)
     notice = f"The token “{token.label}” is revoked: nobody can use it any more."
+    return see_other(request, request.paths.tokens(), notice)
+
+
+@view_config(
+    context=Tokens,
+    name="revoke-all",
+    request_method=("GET", "POST"),
+    renderer="pages/account/revoke_all.jinja2",
+)
+def revoke_all(context: Tokens, request: Request) -> View:
+    """Ask for the name of the account to be typed; then end every token of it."""
+    user = user_or_sign_in(request)
+    never_cache(request)
+    form = RevokeAllForm(request.POST)
+    form.expected = user.username
+    page = {"form": form, "count": len(tokens.of_user(request.uow, user))}
+    if request.method in SAFE_METHODS:
+        return page
+    if not form.validate():
+        return invalid(request, page)
+    count = tokens.revoke_all(request.uow, user)
+    notice = f"{count} API tokens are revoked." if count != 1 else "One API token is revoked."
     return see_other(request, request.paths.tokens(), notice)
 
 
@@ -105,7 +125,7 @@ def _page(request: Request, user: User, form: TokenForm) -> dict[str, object]:
         "form": form,
         "permissions": PERMISSIONS,
         "lifetimes": LIFETIMES,
-        "tokens": accounts.tokens_of(request.uow, user),
+        "tokens": tokens.of_user(request.uow, user),
     }
 
 

@@ -1,19 +1,64 @@
-"""Forms of the administrators' page."""
+"""Forms of the administrators' pages."""
 
-from wtforms import Form, IntegerField
-from wtforms.validators import InputRequired, NumberRange
+from wtforms import Form, StringField
+from wtforms.validators import InputRequired, Length
 
-# What a primary key can be; PostgreSQL cannot be asked for more.
-_LARGEST_ID = 2**31 - 1
-
-
-class RetryForm(Form):
-    """Which job."""
-
-    job = IntegerField("Job", [InputRequired(), NumberRange(1, _LARGEST_ID)])
+from greenroom.registry.reasons import LONGEST_REASON
+from greenroom.web.pages.confirmation import AS_TYPED, ConfirmForm
 
 
-class VerifyForm(Form):
-    """Which user."""
+class ReasonForm(Form):
+    """Why."""
 
-    user = IntegerField("User", [InputRequired(), NumberRange(1, _LARGEST_ID)])
+    reason = StringField(
+        "Reason",
+        [InputRequired("Give a reason."), Length(max=LONGEST_REASON)],
+        description="One line, which the audit log keeps.",
+        render_kw={"autocomplete": "off"},
+    )
+
+
+class TypedReasonForm(ConfirmForm, ReasonForm):
+    """Why, and something typed."""
+
+
+class InviteForm(ReasonForm):
+    """Who is invited, and why."""
+
+    email = StringField(
+        "E-mail address",
+        [InputRequired("Enter an e-mail address."), Length(max=255)],
+        render_kw={"type": "email", "autocomplete": "off"},
+    )
+
+
+class NameForm(ReasonForm):
+    """A name that nobody is to register, and why."""
+
+    name = StringField(
+        "Name or pattern",
+        [InputRequired("Enter a name."), Length(max=255)],
+        description="With all that looks like it. “*” stands for any text: “acme-*”.",
+        render_kw=AS_TYPED,
+    )
+
+
+class QuotaForm(ReasonForm):
+    """How large a project may be, and why."""
+
+    quota = StringField(
+        "Quota",
+        [Length(max=40)],
+        description="Such as 500MiB or 20GiB. Empty: as the setting of the index says.",
+        render_kw=AS_TYPED,
+    )
+
+
+class TransferForm(TypedReasonForm):
+    """Who is to own a project, and why; its name typed."""
+
+    username = StringField(
+        "User name of the new owner",
+        [InputRequired("Enter a user name."), Length(max=255)],
+        render_kw=AS_TYPED,
+    )

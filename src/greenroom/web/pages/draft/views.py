@@ -1,5 +1,8 @@
 """``/draft/<slug>/``: the page of a draft, for whoever holds the address; then its tombstone."""
 
+from functools import partial
+
+from pyramid.httpexceptions import HTTPNotFound
 from pyramid.renderers import render_to_response
 from pyramid.response import Response
 from pyramid.view import view_config
@@ -11,7 +14,8 @@ from greenroom.registry.releases import ReleaseSummary
 from greenroom.web.http import commands
 from greenroom.web.http.draft_nodes import EndedDraft
 from greenroom.web.http.request import Request
-from greenroom.web.pages.draft.resources import DraftPage
+from greenroom.web.pages.archive_contents import FOLDER, Place, contents_page
+from greenroom.web.pages.draft.resources import DraftArchive, DraftPage, EndedContents
 from greenroom.web.pages.draft_details import draft_details
 from greenroom.web.pages.file_groups import filtered_files
 
@@ -31,8 +35,34 @@ def draft_page(context: DraftPage, request: Request) -> dict[str, object] | Resp
         "grouped": filtered_files(request, files),
         "details": draft_details(db, draft),
         "install_command": commands.install_draft(request, draft),
+        "one_index_command": commands.install_draft_from_one_index(request, draft),
         "may_manage": may(request.person, Act.SEE, draft.project),
     }
+
+
+@view_config(context=DraftArchive, request_method="GET", renderer=FOLDER)
+def archive(context: DraftArchive, request: Request) -> dict[str, object] | Response:
+    """What is in a staged file."""
+    project, file = context.draft.project, context.file
+    if project is None:  # the address was looked up with one
+        raise HTTPNotFound
+    draft = drafts.details(request.uow, context.draft)
+    place = Place(
+        project_name=project.name,
+        version=draft.version,
+        home=request.paths.draft(draft),
+        home_title=f"Draft of {draft.project_name} {draft.version}",
+        address=partial(request.paths.draft_contents, draft, file.filename),
+        download=request.paths.draft_file(draft, file.filename),
+        is_draft=True,
+    )
+    return contents_page(request, file, project, place)
+
+
+@view_config(context=EndedContents, request_method="GET")
+def contents_of_an_ended_draft(context: EndedContents, request: Request) -> Response:
+    """What became of the draft."""
+    return _tombstone(request, context.draft)
 
 
 @view_config(context=EndedDraft, request_method="GET")

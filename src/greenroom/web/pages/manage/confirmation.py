@@ -1,24 +1,14 @@
-"""Acts that are confirmed by typing: a page that asks, and what happens when it is answered."""
+"""Acts on a project that are confirmed by typing."""
 
-from collections.abc import Callable, Mapping
-from typing import TypeAlias
-
-from pyramid.httpexceptions import HTTPSeeOther
+from collections.abc import Mapping
 
 from greenroom.models import Project
 from greenroom.registry import projects
-from greenroom.registry.errors import InvalidRequest
-from greenroom.registry.permissions import Act, require
-from greenroom.web.http.request import SAFE_METHODS, Request
-from greenroom.web.pages.caching import never_cache
-from greenroom.web.pages.form_responses import invalid, refused
-from greenroom.web.pages.manage.forms import ConfirmForm
-from greenroom.web.pages.redirects import see_other
-
-View: TypeAlias = dict[str, object] | HTTPSeeOther
-
-# Does the act, and gives the path to go to and the notice to show there.
-Do: TypeAlias = Callable[[], tuple[str, str]]
+from greenroom.registry.errors import InvalidRequest, Refusal
+from greenroom.registry.permissions import Act, require_right
+from greenroom.web.http.request import Request
+from greenroom.web.pages.confirmation import ConfirmForm, Do, asked_first
+from greenroom.web.pages.form_responses import View
 
 
 def confirmed(
@@ -29,22 +19,15 @@ def confirmed(
     do: Do,
     *,
     needs: Act = Act.MANAGE,
+    refusals: tuple[type[Refusal], ...] = (InvalidRequest,),
 ) -> View:
     """The page that asks, until what the form expects was typed; then the act is done.
 
     Raises:
         NotAllowed: the person may not; nothing is asked then.
-        Refusal: the act is refused for a reason that no other answer would change.
+        Refusal: the act is refused for a reason that no other answer would change: any that is not
+            one of ``refusals``.
     """
-    require(request.person, needs, project)
-    never_cache(request)
-    asked = {"project": projects.summary(project), "form": form, **page}
-    if request.method in SAFE_METHODS:
-        return asked
-    if not form.validate():
-        return invalid(request, asked)
-    try:
-        path, notice = do()
-    except InvalidRequest as refusal:
-        return refused(request, asked, form, refusal)
-    return see_other(request, path, notice)
+    require_right(request.person, needs, project)
+    asked = {"project": projects.summary(project), **page}
+    return asked_first(request, form, asked, do, refusals=refusals)

@@ -12,11 +12,12 @@ from greenroom.registry.releases import FileSummary
 from greenroom.web.http.request import SAFE_METHODS, Request
 from greenroom.web.http.strict_forms import query_value
 from greenroom.web.pages.caching import never_cache
+from greenroom.web.pages.confirmation import ConfirmForm
 from greenroom.web.pages.file_groups import filtered_files
-from greenroom.web.pages.manage.confirmation import View, confirmed
+from greenroom.web.pages.form_responses import View
+from greenroom.web.pages.manage.confirmation import confirmed
 from greenroom.web.pages.manage.forms import (
     ConfirmFileForm,
-    ConfirmForm,
     FileForm,
     ReasonForm,
     YankFileForm,
@@ -101,6 +102,7 @@ def unyank_file(context: ManagedRelease, request: Request) -> HTTPSeeOther:
     name="delete-file",
     request_method=("GET", "POST"),
     renderer="pages/manage/delete_file.jinja2",
+    needs_confirmation=("filename",),
 )
 def delete_file(context: ManagedRelease, request: Request) -> View:
     """Ask for the file name to be typed; then delete the file."""
@@ -121,6 +123,7 @@ def delete_file(context: ManagedRelease, request: Request) -> View:
     name="delete",
     request_method=("GET", "POST"),
     renderer="pages/manage/delete_release.jinja2",
+    needs_confirmation=(),
 )
 def delete(context: ManagedRelease, request: Request) -> View:
     """Ask for the version to be typed; then delete the release."""

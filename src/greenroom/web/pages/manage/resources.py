@@ -2,23 +2,54 @@
 
 from __future__ import annotations
 
-from greenroom.models import Draft, Project, Release
-from greenroom.registry import catalogue, drafts, projects
+from collections.abc import Callable
+
+from greenroom.models import Draft, File, Project, Release, ReleaseSet
+from greenroom.registry import catalogue, drafts, projects, release_sets
 from greenroom.registry.names import parse_version
 from greenroom.registry.permissions import Act, may
 from greenroom.web.http.request import Request
 from greenroom.web.http.traversal import Node
+from greenroom.web.pages.webhook_nodes import Webhooks
 
 
 class Manage(Node):
     """``/manage/``: your projects."""
 
     is_for_signed_in = True
+    open_before_enrolment = frozenset()
 
-    def __getitem__(self, name: str) -> ManagedProjects:
+    def __getitem__(self, name: str) -> ManagedProjects | ManagedSets:
+        if name == "sets":
+            return ManagedSets(self.request, name, self)
         if name != "project":
             raise KeyError(name)
         return ManagedProjects(self.request, name, self)
+
+
+class ManagedSets(Node):
+    """``/manage/sets/``: your release sets."""
+
+    def __getitem__(self, key: str) -> ManagedSet:
+        release_set = release_sets.by_key(self.request.uow.db, key)
+        if release_set is None or not release_sets.may_see(
+            self.request.uow, self.request.person, release_set
+        ):
+            raise KeyError(key)
+        return ManagedSet(self.request, key, release_set, self)
+
+
+class ManagedSet(Node):
+    """``/manage/sets/<key>/``: a release set, open or ended."""
+
+    def __init__(self, request: Request, name: str, release_set: ReleaseSet, parent: Node) -> None:
+        super().__init__(request, name, parent)
+        self.release_set = release_set
+
+    def __getitem__(self, name: str) -> Webhooks:
+        if name != "webhooks":
+            raise KeyError(name)
+        return Webhooks.of_set(self.request, name, self, self.release_set)
 
 
 class ManagedProjects(Node):
@@ -52,6 +83,10 @@ class ManagedProjectPart(Node):
 
 class ManagedHistory(ManagedProjectPart):
     """``/manage/project/<name>/history/``: what the journal says of the project."""
+
+
+class ManagedPublishers(ManagedProjectPart):
+    """``/manage/project/<name>/publishers/``: the workflows that the project trusts."""
 
 
 class ManagedReleases(ManagedProjectPart):
@@ -95,9 +130,43 @@ class ManagedDraft(Node):
         self.project = project
         self.draft = draft
 
+    def __getitem__(self, name: str) -> ManagedContents:
+        if name != "contents" or not drafts.is_live(self.request.uow, self.draft):
+            raise KeyError(name)
+        return ManagedContents(self.request, self)
 
-_OF_MANAGED_PROJECT: dict[str, type[ManagedProjectPart]] = {
+
+class ManagedContents(Node):
+    """``/manage/project/<name>/draft/<version>/contents/``; it lists nothing."""
+
+    def __init__(self, request: Request, parent: ManagedDraft) -> None:
+        super().__init__(request, "contents", parent)
+        self.project = parent.project
+        self.draft = parent.draft
+
+    def __getitem__(self, filename: str) -> ManagedArchive:
+        file = None
+        if not self.project.quarantined:
+            file = drafts.find_file(self.request.uow.db, self.draft, filename)
+        if file is None:
+            raise KeyError(filename)
+        return ManagedArchive(self.request, file, self)
+
+
+class ManagedArchive(Node):
+    """``/manage/project/<name>/draft/<version>/contents/<filename>/``: what is in a staged file."""
+
+    def __init__(self, request: Request, file: File, parent: ManagedContents) -> None:
+        super().__init__(request, file.filename, parent)
+        self.project = parent.project
+        self.draft = parent.draft
+        self.file = file
+
+
+_OF_MANAGED_PROJECT: dict[str, Callable[[Request, str, Node, Project], Node]] = {
     "draft": ManagedDrafts,
     "history": ManagedHistory,
+    "publishers": ManagedPublishers,
     "release": ManagedReleases,
+    "webhooks": Webhooks.of_project,
 }

@@ -3,11 +3,14 @@
 from pyramid.httpexceptions import HTTPSeeOther
 from pyramid.view import view_config
 
+from greenroom.models import Visibility
 from greenroom.registry import catalogue, drafts, projects, removal
 from greenroom.registry.permissions import Act
 from greenroom.web.http.request import Request
-from greenroom.web.pages.manage.confirmation import View, confirmed
-from greenroom.web.pages.manage.forms import ConfirmForm, ReasonForm
+from greenroom.web.pages.confirmation import ConfirmForm
+from greenroom.web.pages.form_responses import View
+from greenroom.web.pages.manage.confirmation import confirmed
+from greenroom.web.pages.manage.forms import QuarantineForm, ReasonForm, VisibilityForm
 from greenroom.web.pages.manage.resources import ManagedProject
 from greenroom.web.pages.redirects import see_other
 
@@ -41,6 +44,31 @@ def unarchive(context: ManagedProject, request: Request) -> HTTPSeeOther:
 
 @view_config(
     context=ManagedProject,
+    name="visibility",
+    request_method=("GET", "POST"),
+    renderer="pages/manage/visibility.jinja2",
+    needs_confirmation=(),
+)
+def visibility(context: ManagedProject, request: Request) -> View:
+    """Ask whom the project is to be open to, and for its name to be typed; then open it to them.
+
+    Where the index does not decide that by project, the page says that nothing changes by it.
+    """
+    project = context.project
+    form = VisibilityForm(request.POST, visibility=project.visibility)
+    form.expected = project.name
+
+    def do() -> tuple[str, str]:
+        wanted = Visibility(form.visibility.data)
+        projects.set_visibility(request.uow, request.person, project, wanted)
+        return _address(context, request), f"{project.name} is {wanted.value}."
+
+    counts = request.services.settings.read == "projects"
+    return confirmed(request, project, form, {"counts": counts}, do)
+
+
+@view_config(
+    context=ManagedProject,
     name="quarantine",
     request_method=("GET", "POST"),
     renderer="pages/manage/quarantine.jinja2",
@@ -48,8 +76,9 @@ def unarchive(context: ManagedProject, request: Request) -> HTTPSeeOther:
 def quarantine(context: ManagedProject, request: Request) -> View:
     """Ask why, and for the name to be typed; then keep the project away from everyone."""
     project = context.project
-    form = ReasonForm(request.POST, reason=project.quarantined_reason)
+    form = QuarantineForm(request.POST, reason=project.quarantined_reason)
     form.expected = project.name
+    request.given_reason = form.reason.data or ""
 
     def do() -> tuple[str, str]:
         projects.quarantine(request.uow, request.person, project, form.reason.data or "")
@@ -71,6 +100,7 @@ def lift_quarantine(context: ManagedProject, request: Request) -> HTTPSeeOther:
     name="delete",
     request_method=("GET", "POST"),
     renderer="pages/manage/delete_project.jinja2",
+    needs_confirmation=(),
 )
 def delete(context: ManagedProject, request: Request) -> View:
     """Ask for the name to be typed; then delete the project with everything in it."""

@@ -43,6 +43,8 @@ def _own_drafts(request: Request) -> list[DraftSummary]:
 def robots(context: Root, request: Request) -> Response:
     """Everything may be visited. What must not be indexed says so itself, and is not named here."""
     lines = ["User-agent: *", "Disallow:", f"Sitemap: {request.urls.sitemap()}"]
+    if request.services.settings.read == "members":  # visitors see nothing but the way in
+        lines = ["User-agent: *", "Disallow: /"]
     response = Response("\n".join([*lines, ""]), content_type="text/plain")
     response.headers["Cache-Control"] = "public, max-age=86400"
     return response

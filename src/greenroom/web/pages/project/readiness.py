@@ -3,10 +3,10 @@
 from pyramid.response import Response
 from pyramid.view import view_config
 
-from greenroom.registry.readiness import Readiness
 from greenroom.web.http.request import Request
 from greenroom.web.http.traversal import Root
 from greenroom.web.http.upload_refusals import wants_json
+from greenroom.web.pages.readiness import readiness
 
 _RETRY_AFTER = 5
 
@@ -20,7 +20,7 @@ def health(context: Root, request: Request) -> Response:
 @view_config(context=Root, name="_ready", request_method="GET")
 def ready(context: Root, request: Request) -> Response:
     """Whether database and storage are there, writable, one another's, and have room; else 503."""
-    findings = _readiness(request).findings()
+    findings = readiness(request).findings()
     problems = [finding for finding in findings if finding.problem]
     if wants_json(request):
         response = Response(
@@ -37,15 +37,6 @@ def ready(context: Root, request: Request) -> Response:
         response.retry_after = _RETRY_AFTER
     response.vary = ("Accept",)
     return _unkept(response)
-
-
-def _readiness(request: Request) -> Readiness:
-    """What looks at the services of this application; all its requests ask the same one."""
-    services = request.registry.services  # those of a request are its own
-    known: Readiness | None = request.registry.__dict__.get("readiness")
-    if known is None or known.services is not services:
-        known = request.registry.__dict__["readiness"] = Readiness(services)
-    return known
 
 
 def _unkept(response: Response) -> Response:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from greenroom.models import Draft, Project, Release, User
+from greenroom.models import Draft, File, Project, Release, User
 from greenroom.registry import accounts, catalogue, drafts, projects
 from greenroom.registry.names import parse_version
 from greenroom.registry.permissions import Act, may
@@ -69,9 +69,45 @@ class ReleasePage(Node):
         self.release = release
         self.draft = draft
 
+    def __getitem__(self, name: str) -> Node:
+        if name != "contents":
+            raise KeyError(name)
+        return ReleaseContents(self.request, self.project, self.release, self)
+
 
 class DraftedReleasePage(ReleasePage):
     """``/project/<name>/<version>/`` of a release that was never published; not for everyone."""
+
+    def __getitem__(self, name: str) -> Node:
+        raise KeyError(name)
+
+
+class ReleaseContents(Node):
+    """``/project/<name>/<version>/contents/``; it lists nothing."""
+
+    def __init__(
+        self, request: Request, project: Project, release: Release, parent: ReleasePage
+    ) -> None:
+        super().__init__(request, "contents", parent)
+        self.project = project
+        self.release = release
+
+    def __getitem__(self, filename: str) -> ReleaseArchive:
+        db = self.request.uow.db
+        file = catalogue.offered_file_of(db, self.project, self.release, filename)
+        if file is None:
+            raise KeyError(filename)
+        return ReleaseArchive(self.request, file, self)
+
+
+class ReleaseArchive(Node):
+    """``/project/<name>/<version>/contents/<filename>/``: what is in a published file."""
+
+    def __init__(self, request: Request, file: File, parent: ReleaseContents) -> None:
+        super().__init__(request, file.filename, parent)
+        self.project = parent.project
+        self.release = parent.release
+        self.file = file
 
 
 class ShortAddresses(Node):

@@ -1,24 +1,36 @@
 """``/project/<name>/``, ``/project/<name>/<version>/`` and ``/user/<name>/``."""
 
 from collections.abc import Sequence
+from functools import partial
 
 from pyramid.httpexceptions import HTTPNotFound
 from pyramid.response import Response
 from pyramid.view import view_config
 
 from greenroom.models import Project, Release
-from greenroom.registry import accounts, catalogue, downloads, drafts, projects, releases
+from greenroom.registry import (
+    accounts,
+    approvals,
+    catalogue,
+    downloads,
+    drafts,
+    projects,
+    releases,
+    roles,
+)
 from greenroom.registry.permissions import Act, may
 from greenroom.web.http import commands
 from greenroom.web.http.canonical_urls import moved
 from greenroom.web.http.paging import page_of
 from greenroom.web.http.request import Request
+from greenroom.web.pages.archive_contents import FOLDER, Place, contents_page
 from greenroom.web.pages.caching import cache_publicly, never_cache
 from greenroom.web.pages.download_plot import download_plot
 from greenroom.web.pages.file_groups import filtered_files
 from greenroom.web.pages.project.resources import (
     DraftedReleasePage,
     ProjectPage,
+    ReleaseArchive,
     ReleasePage,
     ShortAddress,
     UnpublishedProject,
@@ -80,9 +92,26 @@ def drafted_release(context: DraftedReleasePage, request: Request) -> dict[str, 
         "files": files,
         "grouped": filtered_files(request, files),
         "install_command": commands.install_draft(request, draft),
+        "one_index_command": commands.install_draft_from_one_index(request, draft),
         "draft": drafts.details(request.uow, draft),
         "is_drafted": True,
     }
+
+
+@view_config(context=ReleaseArchive, request_method="GET", renderer=FOLDER)
+def archive(context: ReleaseArchive, request: Request) -> dict[str, object] | Response:
+    """What is in a published file."""
+    project, release, file = context.project, releases.summary(context.release), context.file
+    cache_publicly(request, f"project/{project.normalized_name}")
+    place = Place(
+        project_name=project.name,
+        version=release.version,
+        home=request.paths.release_of(release),
+        home_title=f"{project.name} {release.version}",
+        address=partial(request.paths.contents, release, file.filename),
+        download=request.paths.published_file(file),
+    )
+    return contents_page(request, file, project, place)
 
 
 @view_config(context=ShortAddress, request_method="GET")
@@ -116,6 +145,7 @@ def _published(
         "files": files,
         "grouped": filtered_files(request, files),
         "install_command": commands.install(request, project, release),
+        "approved_by": approvals.approvers(request.uow.db, release),
         "downloads": download_plot(downloads.of_project(request.uow, project.id)),
     }
 
@@ -128,7 +158,7 @@ def _page(
     latest = catalogue.latest(published)
     return {
         "project": projects.summary(project),
-        "people": projects.people(project),
+        "people": roles.people(project),
         "release": releases.summary(release),
         "details": release_details(detailed.core_metadata, detailed.description_html),
         "latest": releases.summary(latest) if latest is not None else None,
@@ -138,5 +168,6 @@ def _page(
         "is_drafted": False,
         "staged_files": (),
         "open_drafts": (),
+        "approved_by": (),
         "downloads": None,
     }

@@ -23,20 +23,26 @@ function select(element) {
   selection.addRange(range);
 }
 
-for (const button of document.querySelectorAll("button.copy")) {
-  const source = button.parentElement.querySelector("code");
-  button.hidden = false;
-  button.addEventListener("click", async () => {
-    try {
-      await navigator.clipboard.writeText(source.textContent);
-      announce(button, "Copied");
-    } catch {
-      // Not over plain HTTP, and not everywhere: then it is at least selected.
-      select(source);
-      announce(button, "Selected");
-    }
-  });
+function offerCopying(part) {
+  for (const button of part.querySelectorAll("button.copy")) {
+    const source = button.parentElement.querySelector("code");
+    button.hidden = false;
+    button.addEventListener("click", async () => {
+      try {
+        await navigator.clipboard.writeText(source.textContent);
+        announce(button, "Copied");
+      } catch {
+        // Not over plain HTTP, and not everywhere: then it is at least selected.
+        select(source);
+        announce(button, "Selected");
+      }
+    });
+  }
 }
+
+offerCopying(document);
+// A part of the page that has taken the place of an older one.
+document.addEventListener("greenroom:part", (event) => offerCopying(event.target));
 
 // "/" goes to the field of the search, unless one types or means something else by it.
 document.addEventListener("keydown", (event) => {

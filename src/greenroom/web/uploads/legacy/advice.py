@@ -26,9 +26,7 @@ def _told(request: Request, refusal: Refusal) -> str | None:
                 f"draft first: {request.urls.managed_draft_named(name, version)}"
             )
         case DraftsOnly():
-            return (
-                f"{refusal.fact} Upload this file as a draft {_WITH_FLAG}, then publish the draft."
-            )
+            return f"{refusal.fact} Upload this file as a draft {_WITH_FLAG}, then {refusal.then}."
         case NotAllowed(may_stage=True):
             return f"{refusal} Add {STAGED} to the upload URL to upload a draft."
         case _:

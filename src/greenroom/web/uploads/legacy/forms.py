@@ -5,9 +5,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from difflib import get_close_matches
 from functools import lru_cache
 
+from greenroom.registry import release_sets
 from greenroom.registry.artifacts import Claims, PackageType
 from greenroom.registry.errors import Refusal
 from greenroom.registry.names import check_project_name, check_version
+from greenroom.registry.release_sets import Reference
 from greenroom.web.http.urls import STAGED
 
 Fields = Mapping[str, Sequence[str]]
@@ -39,6 +41,7 @@ _SINGLE = frozenset(
         "protocol_version",
         "pyversion",
         "requires_python",
+        "set",
         "staged",
         "summary",
         "version",
@@ -52,7 +55,9 @@ _NOTHING = frozenset({"", "UNKNOWN", "[]"})
 LONGEST_COMMENT = 4000
 _FLAG_FIELDS = ("staged", "draft")
 _FLAG_HEADER = "X-PyPI-Is-Staged"
-_PARAMETERS = frozenset({":action", "protocol_version", *_FLAG_FIELDS})
+_SET = "set"
+_SET_WORDS = ("set", "sets", "setname", "nameofset", "releaseset", "releasesets")
+_PARAMETERS = frozenset({":action", "protocol_version", _SET, *_FLAG_FIELDS})
 
 # How much a name has to have in common with one of the words to be taken for a misspelt flag.
 _FLAG_WORDS = ("staged", "stage", "staging", "draft", "drafts")
@@ -137,6 +142,38 @@ def parse_staged(fields: Fields, query: Fields, headers: Iterable[tuple[str, str
         # Of what is staged all the same, nothing is published by a typing error.
         _check_names(fields, query, [name for name, _ in headers])
     return is_staged
+
+
+def parse_set(fields: Fields, query: Fields, *, staged: bool) -> Reference | None:
+    """The release set that the draft is to be in: by form field, or by query parameter.
+
+    Raises:
+        BadForm: the upload is not staged, names two sets, or has a name that is nearly that of the
+            parameter: the set would be published without the draft.
+        greenroom.registry.errors.InvalidRequest: what it names is no name of a set.
+    """
+    misspelt = next((name for name in (*query, *fields) if _is_nearly_set(name)), None)
+    if misspelt is not None:
+        raise BadForm(
+            f"This upload has {misspelt[:40]!r}, which this index does not know: to name a release "
+            f"set, write {STAGED}&set=NAME."
+        )
+    given = {value.strip() for source in (fields, query) for value in source.get(_SET, ())}
+    if not given:
+        return None
+    if not staged:
+        raise BadForm(
+            f"This upload names a release set and does not say that it is staged: write {STAGED}"
+            "&set=NAME; to publish, leave both out."
+        )
+    if len(given) > 1:
+        raise BadForm("This upload names two release sets: make those in form and query agree.")
+    return release_sets.reference(given.pop())
+
+
+def _is_nearly_set(name: str) -> bool:
+    """Whether a name was probably meant to be that of the parameter that names a release set."""
+    return name != _SET and re.sub(r"[^a-z]", "", name.lower()) in _SET_WORDS
 
 
 def _check_names(fields: Fields, query: Fields, headers: Iterable[str]) -> None:

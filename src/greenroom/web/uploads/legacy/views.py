@@ -14,12 +14,14 @@ from functools import partial
 from pyramid.response import Response
 from pyramid.view import view_config
 
-from greenroom.registry import drafts, file_rules, uploads
+from greenroom.registry import drafts, file_rules, release_sets, uploads
+from greenroom.registry.arriving import Share
 from greenroom.registry.artifacts import TooManyBytes
 from greenroom.registry.errors import (
     FileExists,
     FileReserved,
     NotAuthenticated,
+    NotFound,
     OutOfSpace,
     Refusal,
     TooLarge,
@@ -60,8 +62,9 @@ _SKIPS = re.compile(
     re.IGNORECASE,
 )
 
-# Where this dialect differs from the others.
-_STATUS: dict[type[Refusal], int] = {NotAuthenticated: 403, RetiredAction: 410}
+# Where this dialect differs from the others. What an upload names and is not there, such as a
+# release set, is no address that takes no uploads, as which clients are told of 404.
+_STATUS: dict[type[Refusal], int] = {NotAuthenticated: 403, NotFound: 400, RetiredAction: 410}
 
 
 @view_config(context=LegacyUpload, request_method="POST", require_csrf=False)
@@ -138,13 +141,14 @@ class _Reception:
         with form:
             yield form
 
-    def _before_file(self, fields: Fields, problems: Sequence[str], filename: str) -> None:
-        self._check_without_file(fields, problems, filename)
+    def _before_file(self, fields: Fields, problems: Sequence[str], filename: str) -> Share:
+        share = self._check_without_file(fields, problems, filename)
         limit = self.request.services.settings.max_file_size
         if (self.request.content_length or 0) > limit + _MOST_TEXT:
             raise TooLarge(file_rules.file_too_large(limit))
+        return share
 
-    def _check_without_file(self, fields: Fields, problems: Sequence[str], filename: str) -> None:
+    def _check_without_file(self, fields: Fields, problems: Sequence[str], filename: str) -> Share:
         """All that is certain when only the fields before the file have arrived.
 
         Fields may come after the file, so that what is missing is no fault yet. The flag may come
@@ -155,13 +159,18 @@ class _Reception:
             forms.check_protocol(fields, query)
         actor = self.actor()
         staged = forms.parse_staged(fields, query, self.request.headers.items())
+        into = forms.parse_set(fields, query, staged=staged)
         forms.check_text(problems)
         try:
             claims = forms.parse_claims(fields, private=services.settings.private)
         except MissingField:
-            return
+            with services.reading() as uow:
+                return uploads.share(uow, actor, filename, None)
         with services.reading() as uow:
             self.admission = uploads.look_ahead(uow, actor, filename, claims, staged=staged)
+            if into is not None and self.admission is not None:
+                release_sets.check_can_join(uow, actor, claims.name, claims.version, into)
+            return uploads.share(uow, actor, filename, claims)
 
 
 def _take(reception: _Reception, form: ReceivedForm) -> Response:
@@ -170,6 +179,7 @@ def _take(reception: _Reception, form: ReceivedForm) -> Response:
     forms.check_protocol(form.fields, query)
     actor = reception.actor()
     staged = forms.parse_staged(form.fields, query, request.headers.items())
+    into = forms.parse_set(form.fields, query, staged=staged)
     forms.check_text(form.problems)
     claims = forms.parse_claims(form.fields, private=services.settings.private)
     if form.file is None:
@@ -184,6 +194,7 @@ def _take(reception: _Reception, form: ReceivedForm) -> Response:
         staged=staged,
         content_type=form.file.content_type,
         admission=reception.admission,
+        into=into,
     )
     notices = []
     if _SIGNATURE in form.thrown_away or _SIGNATURE in form.fields:

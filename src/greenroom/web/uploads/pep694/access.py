@@ -3,12 +3,12 @@
 from pyramid.httpexceptions import HTTPNotFound
 
 from greenroom.models import Draft
-from greenroom.registry import drafts, projects
+from greenroom.registry import drafts
 from greenroom.registry.errors import NotAllowed
-from greenroom.registry.permissions import Actor, may_follow
+from greenroom.registry.permissions import Actor
 from greenroom.registry.unit_of_work import UnitOfWork
 from greenroom.web.http import authentication
-from greenroom.web.http.request import SAFE_METHODS, Request
+from greenroom.web.http.request import Request
 from greenroom.web.uploads.pep694.requests import check_acceptable
 
 
@@ -22,17 +22,14 @@ def authenticated(request: Request, uow: UnitOfWork) -> Actor:
 
 
 def begin(request: Request) -> Actor:
-    """Who asks, of whom it is noted that their token was used.
+    """Who asks, in a way that this API answers.
 
     Raises:
         NotAuthenticated: there is no valid token.
         HTTPNotAcceptable: the client does not take what this API answers.
     """
-    uow = request.uow
-    actor = authenticated(request, uow)
+    actor = authenticated(request, request.uow)
     check_acceptable(request)
-    if request.method not in SAFE_METHODS:
-        actor.used(uow)
     return actor
 
 
@@ -50,20 +47,14 @@ def authorized(request: Request, draft: Draft) -> Actor:
 def check_may_see(uow: UnitOfWork, actor: Actor, draft: Draft) -> None:
     """Raise NotAllowed unless the actor may know how the session stands.
 
-    Who opened a session that is gone with its project may still see that it is.
-
     Raises:
         NotAllowed: the actor may not.
         HTTPNotFound: the session ended so long ago that it is forgotten.
     """
     if drafts.is_forgotten(uow, draft):
         raise HTTPNotFound
-    project = projects.find(uow, draft.project_name)
-    if project is not None and may_follow(actor, project):
-        return
-    if project is None and drafts.opened_by(uow.db, draft) == actor.name:
-        return
-    raise NotAllowed(
-        f"The user {actor.name!r} isn't allowed to upload to project {draft.project_name!r}, or "
-        "this API token does not cover it."
-    )
+    if not drafts.may_be_followed(uow, actor, draft):
+        raise NotAllowed(
+            f"The user {actor.name!r} isn't allowed to upload to project "
+            f"{draft.project_name!r}, or this API token does not cover it."
+        )

@@ -32,7 +32,7 @@ def receive(
         raise HTTPUnsupportedMediaType(COMPRESSED)
     if (request.content_length or 0) > limit:
         raise TooLarge(_too_many(limit))
-    with Receiver(storage.incoming, limit=limit, digests=names) as receiver:
+    with Receiver(storage.incoming, limit=limit, digests=names, share=None) as receiver:
         try:
             for piece in _pieces(request, partial=partial):
                 receiver.add(piece)

@@ -10,8 +10,6 @@ from functools import lru_cache
 from typing import Any
 
 from pydantic import BaseModel
-from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue, models_json_schema
-from pydantic_core import core_schema
 from pyramid.response import Response
 from pyramid.view import view_config
 
@@ -19,22 +17,25 @@ from greenroom.registry import errors
 from greenroom.registry.draft_addresses import SLUG_LENGTH
 from greenroom.registry.errors import Refusal
 from greenroom.registry.upload_sessions import KEY_LENGTH
+from greenroom.web.http import waiting
 from greenroom.web.http.caching import conditional
 from greenroom.web.http.json import to_json
 from greenroom.web.http.problem_details import API_VERSION, CONTENT_TYPE, PROBLEM_TYPE, Problem
 from greenroom.web.http.refusals import PROBLEM
 from greenroom.web.http.request import Request
 from greenroom.web.http.urls import Urls
+from greenroom.web.uploads.openapi_schemas import schemas_of
 from greenroom.web.uploads.pep694.requests import (
     LONGEST_OFFSET,
     CreateFileUpload,
     CreateSession,
     Empty,
     Extend,
+    JoinSet,
     Publish,
 )
 from greenroom.web.uploads.pep694.resources import UploadRoot
-from greenroom.web.uploads.schemas import FileUploadBody, SessionBody
+from greenroom.web.uploads.schemas import FileUploadBody, SessionBody, SetBody
 
 Json = dict[str, Any]
 
@@ -47,6 +48,9 @@ make none themselves.
 Every error is a problem (RFC 9457) whose `type` leads to what happened and what to do. A method
 that an address does not have is 405 with `Allow`. Keys that a request has and this description has
 not are ignored, in `meta` too.
+
+What has to do with release sets is this index's own. It adds to PEP 694 what that leaves room for:
+the key `set` of a request and of `links`, and addresses besides its own.
 """
 
 
@@ -81,6 +85,7 @@ class Answered:
 
 _SESSION = "/session/{session}/"
 _FILE = "/session/{session}/file/{file}/"
+_SET = "/set/{set}/"
 
 # What can be done next: the operation, and the address in the body that it is at.
 _SESSION_LINKS = {
@@ -89,6 +94,8 @@ _SESSION_LINKS = {
     "publishSession": "links.publish",
     "extendSession": "links.extend",
     "announceFile": "links.upload",
+    "joinSet": "links.join-set",
+    "leaveSet": "links.join-set",
 }
 _FILE_LINKS = {
     "readFile": "links.file-upload-session",
@@ -98,6 +105,13 @@ _FILE_LINKS = {
     "postBytes": "mechanism.file_url",
     "appendBytes": "mechanism.file_url",
     "askOffset": "mechanism.file_url",
+}
+
+_SET_LINKS = {
+    "readSet": "links.set",
+    "publishSet": "links.publish",
+    "sayGo": "links.go",
+    "discardSet": "links.set",
 }
 
 _LOCATED = ("Location", "Cache-Control")
@@ -111,6 +125,10 @@ def _session(summary: str, *headers: str) -> Answered:
 
 def _file(summary: str) -> Answered:
     return Answered(summary, FileUploadBody, _POLLED, tuple(_FILE_LINKS))
+
+
+def _set(summary: str, *headers: str) -> Answered:
+    return Answered(summary, SetBody, headers or _LOCATED, tuple(_SET_LINKS))
 
 
 OPERATIONS = (
@@ -140,8 +158,14 @@ OPERATIONS = (
     ),
     Operation(
         "get", _SESSION, "readSession", "How a session stands",
-        {200: _session("With `Retry-After` while its publication is decided.", *_POLLED)},
-        (403, 404, 406),
+        {
+            200: _session(
+                "With `Retry-After` while its publication is decided.", *_POLLED, "ETag"
+            ),
+            304: Answered("It has not changed.", headers=("ETag", "Location", "Cache-Control")),
+        },
+        (400, 403, 404, 406),
+        parameters=("wait", "If-None-Match"),
     ),
     Operation(
         "delete", _SESSION, "cancelSession", "Cancel a session, and discard everything in it",
@@ -156,6 +180,52 @@ OPERATIONS = (
         },
         (400, 403, 404, 406, 409, 410, 415),
         Publish,
+    ),
+    Operation(
+        "post", f"{_SESSION}set", "joinSet", "Put a session into a release set",
+        {200: _session("`links.set` is the set.")},
+        (400, 403, 404, 406, 409, 410, 415),
+        JoinSet,
+    ),
+    Operation(
+        "delete", f"{_SESSION}set", "leaveSet", "Take a session out of its release set",
+        {204: Answered("It is in none.")},
+        (403, 404, 406, 409, 410),
+    ),
+    Operation(
+        "get", "/set/", "findSet", "Find an open release set by its name",
+        {200: _set("It.")},
+        (400, 404, 406),
+        parameters=("name",),
+    ),
+    Operation(
+        "get", _SET, "readSet", "How a release set stands",
+        {
+            200: _set("With `Retry-After` while its publication is decided.", *_POLLED, "ETag"),
+            304: Answered("It has not changed.", headers=("ETag", "Location", "Cache-Control")),
+        },
+        (400, 404, 406),
+        parameters=("wait", "If-None-Match"),
+    ),
+    Operation(
+        "post", f"{_SET}publish", "publishSet", "Make all of a release set public, or nothing",
+        {
+            201: _set("All of it is public."),
+            202: _set("That is being decided: ask `Location` again.", *_POLLED),
+        },
+        (400, 403, 404, 406, 409, 410, 415),
+        Publish,
+    ),
+    Operation(
+        "post", f"{_SET}go", "sayGo", "Let your sessions go with a release set, as they are",
+        {200: _set("`go-by` says who said so, until something changes.")},
+        (400, 403, 404, 406, 409, 410, 415),
+        Publish,
+    ),
+    Operation(
+        "delete", _SET, "discardSet", "End a release set; its sessions stay",
+        {204: Answered("It has ended.")},
+        (403, 404, 406, 409, 410),
     ),
     Operation(
         "post", f"{_SESSION}extend", "extendSession", "Ask for more time for a session",
@@ -239,6 +309,7 @@ _WITH_HEADER = {
     507: "Retry-After",
 }
 
+_IN_PATHS = ("session", "file", "set")
 _PARAMETERS: dict[str, Json] = {
     "session": {
         "in": "path",
@@ -250,11 +321,28 @@ _PARAMETERS: dict[str, Json] = {
         "required": True,
         "schema": {"type": "string", "pattern": f"^[0-9A-Za-z]{{{KEY_LENGTH}}}$"},
     },
+    "set": {
+        "in": "path",
+        "required": True,
+        "schema": {"type": "string", "pattern": f"^[0-9A-Za-z]{{{KEY_LENGTH}}}$"},
+    },
+    "name": {
+        "in": "query",
+        "required": True,
+        "description": "Of a release set: `NAME`, or `OWNER/NAME`.",
+        "schema": {"type": "string", "maxLength": 120},
+    },
     "Upload-Offset": {
         "in": "header",
         "required": True,
         "description": "Where the bytes go on: how many have arrived before.",
         "schema": {"type": "integer", "minimum": 0, "maximum": 10**LONGEST_OFFSET - 1},
+    },
+    "wait": {
+        "in": "query",
+        "description": "Answer when the session has changed: by what `If-None-Match` names, or "
+        "else since the request came; after so many seconds anyway. The index may answer earlier.",
+        "schema": {"type": "integer", "minimum": 0, "maximum": waiting.LONGEST},
     },
     "If-None-Match": {
         "in": "header",
@@ -312,7 +400,7 @@ def describe(urls: Urls) -> Json:
     paths: dict[str, Json] = {}
     for operation in OPERATIONS:
         at = paths.setdefault(operation.path, {})
-        if named := [name for name in ("session", "file") if f"{{{name}}}" in operation.path]:
+        if named := [name for name in _IN_PATHS if f"{{{name}}}" in operation.path]:
             at["parameters"] = [_reference("parameters", name) for name in named]
         at[operation.method] = _operation(operation)
     return {
@@ -333,7 +421,7 @@ def describe(urls: Urls) -> Json:
             "headers": _HEADERS,
             "links": {
                 name: {"operationId": name, "description": f"Its address is `{where}`."}
-                for name, where in (_SESSION_LINKS | _FILE_LINKS).items()
+                for name, where in (_SESSION_LINKS | _FILE_LINKS | _SET_LINKS).items()
             },
             "securitySchemes": {
                 "token": {
@@ -418,33 +506,16 @@ def _reference(section: str, name: str) -> Json:
     return {"$ref": f"#/components/{section}/{name}"}
 
 
-class _Plain(GenerateJsonSchema):
-    """Without titles, which only repeat names, and without defaults, which nobody is sent."""
-
-    def field_title_should_be_set(self, schema: Any) -> bool:
-        return False
-
-    def default_schema(self, schema: core_schema.WithDefaultSchema) -> JsonSchemaValue:
-        return self.generate_inner(schema["schema"])
-
-
 def _schemas() -> Json:
-    models = (
+    return schemas_of(
         CreateSession,
         Extend,
         CreateFileUpload,
         Empty,
+        JoinSet,
         Publish,
+        SetBody,
         SessionBody,
         FileUploadBody,
         Problem,
     )
-    _, made = models_json_schema(
-        [(model, "validation") for model in models],
-        ref_template="#/components/schemas/{model}",
-        schema_generator=_Plain,
-    )
-    schemas: Json = made["$defs"]
-    for schema in schemas.values():
-        schema.pop("title", None)
-    return schemas

@@ -60,6 +60,30 @@ class CreateSession(Empty):
     version: Annotated[
         str, Field(min_length=1, max_length=100, description="In any spelling (PEP 440).")
     ]
+    set_: Annotated[
+        str,
+        Field(
+            alias="set",
+            max_length=120,
+            description="The release set that it is to be in, as `joinSet` takes it. Not of PEP "
+            "694.",
+        ),
+    ] = ""
+
+
+class JoinSet(Empty):
+    """Put a session into a release set."""
+
+    set_: Annotated[
+        str,
+        Field(
+            alias="set",
+            min_length=1,
+            max_length=120,
+            description="The set's name: one of your account's, which is made where it is new; or "
+            "`OWNER/NAME` for somebody else's.",
+        ),
+    ]
 
 
 class Publish(Empty):

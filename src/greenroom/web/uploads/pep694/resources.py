@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from greenroom.models import Draft, UploadSession
-from greenroom.registry import drafts, upload_sessions
+from greenroom.models import Draft, ReleaseSet, UploadSession
+from greenroom.registry import drafts, release_sets, upload_sessions
 from greenroom.web.http.refusals import PROBLEM
 from greenroom.web.http.request import Request
-from greenroom.web.http.traversal import Node
+from greenroom.web.http.traversal import Node, ReadBy
 
 
 class Upload(Node):
     """``/upload/``; it lists nothing."""
 
     refusals = PROBLEM
+    read_by = ReadBy.ANYBODY
 
     def __getitem__(self, name: str) -> UploadRoot:
         if name != "2.0":
@@ -23,7 +24,9 @@ class Upload(Node):
 class UploadRoot(Node):
     """``/upload/2.0/``: the root endpoint of PEP 694."""
 
-    def __getitem__(self, name: str) -> PublishingSessions:
+    def __getitem__(self, name: str) -> PublishingSessions | Sets:
+        if name == "set":
+            return Sets(self.request, name, self)
         if name != "session":
             raise KeyError(name)
         return PublishingSessions(self.request, name, self)
@@ -50,6 +53,24 @@ class PublishingSession(Node):
         if name != "file":
             raise KeyError(name)
         return SessionFiles(self.request, name, self.draft, self)
+
+
+class Sets(Node):
+    """``/upload/2.0/set/``: finds a release set by its name."""
+
+    def __getitem__(self, key: str) -> SetOfSessions:
+        release_set = release_sets.by_key(self.request.uow.db, key)
+        if release_set is None:
+            raise KeyError(key)
+        return SetOfSessions(self.request, key, release_set, self)
+
+
+class SetOfSessions(Node):
+    """``/upload/2.0/set/<key>/``: a release set. Who may see it is for its views."""
+
+    def __init__(self, request: Request, name: str, release_set: ReleaseSet, parent: Node) -> None:
+        super().__init__(request, name, parent)
+        self.release_set = release_set
 
 
 class SessionFiles(Node):

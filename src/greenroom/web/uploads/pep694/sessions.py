@@ -3,10 +3,7 @@
 from pyramid.response import Response
 from pyramid.view import view_config
 
-from greenroom.registry import (
-    drafts,
-    publishing,
-)
+from greenroom.registry import drafts, publishing, release_sets
 from greenroom.registry.errors import DraftExists
 from greenroom.registry.names import check_version
 from greenroom.web.http import errors
@@ -14,7 +11,7 @@ from greenroom.web.http.request import Request
 from greenroom.web.uploads.pep694.access import authorized, begin
 from greenroom.web.uploads.pep694.requests import CreateSession, Extend, Publish, parse
 from greenroom.web.uploads.pep694.resources import PublishingSession, UploadRoot
-from greenroom.web.uploads.session_body import session_response
+from greenroom.web.uploads.session_body import session_response, session_status
 
 # In how many seconds to ask again what came of a review.
 _SOON = 2
@@ -27,8 +24,13 @@ def create(context: UploadRoot, request: Request) -> Response:
     actor = begin(request)
     asked = parse(request, CreateSession)
     version = check_version(asked.version, private=uow.settings.private)
+    into = release_sets.reference(asked.set_) if asked.set_ else None
+    if into is not None:  # whose lock comes before that of the project
+        release_sets.lock_name(uow, into)
     try:
         draft = drafts.open_new(uow, actor, asked.name, version)
+        if into is not None:
+            release_sets.join(uow, actor, draft, into)
     except DraftExists as refusal:
         request.tm.doom()
         response = errors.refused(refusal, request)
@@ -39,9 +41,9 @@ def create(context: UploadRoot, request: Request) -> Response:
 
 @view_config(context=PublishingSession, request_method="GET")
 def status(context: PublishingSession, request: Request) -> Response:
-    """How the session stands."""
+    """How the session stands: now, or once that changes."""
     authorized(request, context.draft)
-    response = session_response(request, request.uow, context.draft)
+    response = session_status(request, context.draft)
     if drafts.details(request.uow, context.draft).is_being_reviewed:
         response.retry_after = _SOON
     return response

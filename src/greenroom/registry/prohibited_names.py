@@ -1,0 +1,175 @@
+"""Names of projects that nobody may register here, besides those that nobody may anywhere.
+
+A name is prohibited with all that look like it; a pattern has ``*``, which stands for any text.
+What is registered already is not touched.
+"""
+
+import re
+from dataclasses import dataclass
+from datetime import datetime
+
+from packaging.utils import canonicalize_name
+from sqlalchemy import ColumnElement, bindparam, func, or_, select
+
+from greenroom.database import run
+from greenroom.models import ProhibitedName
+from greenroom.registry import audit
+from greenroom.registry.administering import check_administrator, check_reason
+from greenroom.registry.audit import Kind
+from greenroom.registry.errors import InvalidRequest, NameNotAvailable, NotFound
+from greenroom.registry.names import confusable_form
+from greenroom.registry.permissions import Actor
+from greenroom.registry.unit_of_work import UnitOfWork
+
+_PATTERN = re.compile(r"[a-z0-9*](?:[a-z0-9*-]*[a-z0-9*])?", re.ASCII)
+_LONGEST = 200
+_MOST_STARS = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Prohibited:
+    """A name or a pattern that is prohibited.
+
+    Attributes:
+        reason: why, in the words of whoever prohibited it; may be empty.
+        by: who did.
+    """
+
+    name: str
+    reason: str
+    at: datetime
+    by: str
+
+
+def check(uow: UnitOfWork, name: str, normalized: str) -> None:
+    """Raise NameNotAvailable where nobody may register this name here.
+
+    Raises:
+        NameNotAvailable: the administrators of this index prohibit it.
+    """
+    asked = {"confusable": confusable_form(normalized)}
+    for row in run(uow.db, _CANDIDATES, asked):
+        if row.confusable_name is not None or _matches(row.name, normalized):
+            raise NameNotAvailable(
+                f"The name {name!r} isn't allowed on this index. Choose another name, or ask its "
+                "operator."
+            )
+
+
+# The name itself, and every pattern: there are few.
+_CANDIDATES = select(ProhibitedName.name, ProhibitedName.confusable_name).where(
+    or_(
+        ProhibitedName.confusable_name == bindparam("confusable"),
+        ProhibitedName.confusable_name.is_(None),
+    )
+)
+
+
+def _matches(pattern: str, normalized: str) -> bool:
+    # Piece by piece, so that no pattern takes long: a regular expression may.
+    first, *rest = pattern.split("*")
+    if not normalized.startswith(first):
+        return False
+    place = len(first)
+    for piece in rest[:-1]:
+        found = normalized.find(piece, place)
+        if found < 0:
+            return False
+        place = found + len(piece)
+    return normalized.endswith(rest[-1]) and len(normalized) - len(rest[-1]) >= place
+
+
+def prohibit(uow: UnitOfWork, actor: Actor, name: str, reason: str = "") -> str:
+    """Let nobody register a name, or names of a pattern, and give it as it is kept.
+
+    Raises:
+        NotAllowed: the actor is no administrator.
+        InvalidRequest: it is neither a name nor a pattern, it is prohibited, or the reason does
+            not do.
+    """
+    check_administrator(uow, actor)
+    reason = check_reason(actor, reason)
+    kept = _kept(name)
+    uow.lock("prohibited-names")
+    if uow.db.scalar(select(ProhibitedName.id).where(ProhibitedName.name == kept)) is not None:
+        raise InvalidRequest(f"The name {kept!r} is prohibited, as before.")
+    is_pattern = "*" in kept
+    uow.db.add(
+        ProhibitedName(
+            name=kept,
+            confusable_name=None if is_pattern else confusable_form(kept),
+            reason=reason,
+            at=uow.now,
+            by=actor.name,
+        )
+    )
+    uow.db.flush()
+    audit.write(uow, Kind.NAME_PROHIBIT, actor, detail=_detail(kept, reason))
+    return kept
+
+
+def allow(uow: UnitOfWork, actor: Actor, name: str, reason: str = "") -> str:
+    """Let a name, or names of a pattern, be registered again, and give it as it was kept.
+
+    Raises:
+        NotAllowed: the actor is no administrator.
+        NotFound: it is not prohibited here.
+        InvalidRequest: the reason does not do.
+    """
+    check_administrator(uow, actor)
+    reason = check_reason(actor, reason)
+    found = uow.db.scalar(select(ProhibitedName).where(ProhibitedName.name == _normalized(name)))
+    if found is None:
+        raise NotFound(f"The name {name!r} is not prohibited here.")
+    kept = found.name
+    uow.db.delete(found)
+    uow.db.flush()
+    audit.write(uow, Kind.NAME_ALLOW, actor, detail=_detail(kept, reason))
+    return kept
+
+
+def listed(uow: UnitOfWork, words: str = "", *, start: int, count: int) -> list[Prohibited]:
+    """Some of the names that are prohibited, by name; with words only those that have them."""
+    found = uow.db.scalars(
+        select(ProhibitedName)
+        .where(*_having(words))
+        .order_by(ProhibitedName.name)
+        .offset(start)
+        .limit(count)
+    )
+    return [Prohibited(each.name, each.reason, each.at, each.by) for each in found]
+
+
+def count_of(uow: UnitOfWork, words: str = "") -> int:
+    """How many names are prohibited, with words only those that have them."""
+    found = select(func.count()).select_from(ProhibitedName).where(*_having(words))
+    return uow.db.scalar(found) or 0
+
+
+def _having(words: str) -> list[ColumnElement[bool]]:
+    plain = words.strip().lower()
+    if not plain:
+        return []
+    shown = plain if plain.isprintable() else "\N{REPLACEMENT CHARACTER}"
+    return [ProhibitedName.name.contains(shown, autoescape=True)]
+
+
+def _kept(name: str) -> str:
+    kept = _normalized(name)
+    if len(kept) > _LONGEST or _PATTERN.fullmatch(kept) is None or not kept.strip("*-"):
+        raise InvalidRequest(
+            f"{name[:60]!r} is no name of a project, nor a pattern: letters, digits and '-', and "
+            "'*' for any text."
+        )
+    if kept.count("*") > _MOST_STARS:
+        raise InvalidRequest(f"A pattern has '*' at most {_MOST_STARS} times.")
+    return kept
+
+
+def _normalized(name: str) -> str:
+    plain = name.strip()
+    return re.sub(r"\*+", "*", canonicalize_name(plain)) if plain.isprintable() else ""
+
+
+def _detail(name: str, reason: str) -> str:
+    return f"{name}: {reason}" if reason else name

@@ -1,0 +1,291 @@
+"""Sends one webhook: one HTTP request to an address that somebody has typed.
+
+The host is looked up once, and what it resolves to is judged and then connected to: nobody can
+answer with one address for the check and with another one for the connection. Nothing is followed,
+nothing of an answer is read but its beginning, and all of it has ten seconds.
+"""
+
+import http.client
+import io
+import socket
+import ssl
+import time
+from collections.abc import Mapping, Sequence
+from contextlib import closing, suppress
+from dataclasses import dataclass
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
+from typing import TYPE_CHECKING
+from urllib.parse import SplitResult, urlsplit
+
+from greenroom.networks import embedded_addresses, is_public
+
+if TYPE_CHECKING:
+    from _typeshed import WriteableBuffer
+
+TIMEOUT_SECONDS = 10.0
+MOST_OF_ANSWER = 2048
+"""So many bytes of an answer are read, for the log."""
+LONGEST_URL = 2000
+
+_PORTS = {"http": 80, "https": 443}
+_LONGEST_ERROR = 200
+
+Network = IPv4Network | IPv6Network
+Address = IPv4Address | IPv6Address
+
+
+class WebhookFailed(Exception):
+    """Nobody has answered. The text is a short reason, without the address."""
+
+
+class TargetRefused(WebhookFailed):
+    """What was asked for leads to where this index sends nothing. The text says why."""
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What a receiver answered.
+
+    Attributes:
+        status: as in HTTP.
+        text: the beginning of its body, as text that can be shown as text.
+        wait: after how many seconds it wants to be asked again; None where it does not say.
+    """
+
+    status: int
+    text: str
+    wait: int | None = None
+
+    @property
+    def is_success(self) -> bool:
+        """Whether the message was taken."""
+        return 200 <= self.status < 300
+
+
+def check_url(url: str, networks: Sequence[Network]) -> None:
+    """Refuse an address that nothing is ever sent to, as far as its text alone shows that.
+
+    Raises:
+        TargetRefused: it is no such address.
+    """
+    parts = _parts(url)
+    if parts.scheme == "http" and not networks:
+        raise TargetRefused("Only addresses that begin with https:// are sent to.")
+    with suppress(ValueError):  # a name, which is looked up when something is sent
+        _check(ip_address((parts.hostname or "").partition("%")[0]), parts.scheme, networks)
+
+
+def host_of(url: str) -> str:
+    """Whom an address is at, for people and logs: the rest of it may be a secret."""
+    parts = urlsplit(url)
+    return parts.netloc.rpartition("@")[2]
+
+
+def path_of(url: str) -> str:
+    """The path of an address, with its query."""
+    parts = urlsplit(url)
+    return f"{parts.path}?{parts.query}" if parts.query else parts.path
+
+
+def send(
+    method: str, url: str, headers: Mapping[str, str], body: bytes, networks: Sequence[Network]
+) -> Answer:
+    """Send a message, once, and give what was answered, whatever it was.
+
+    Args:
+        method: POST or PUT.
+        url: where.
+        headers: besides Host and Content-Length.
+        body: of the request.
+        networks: which the operator allows besides those of the Internet.
+
+    Raises:
+        TargetRefused: it leads to where nothing is sent.
+        WebhookFailed: there was no answer.
+    """
+    parts, until = _parts(url), time.monotonic() + TIMEOUT_SECONDS
+    try:
+        with closing(_connected(parts, networks, until)) as sock:
+            return _ask(_Timed(sock, until), method, parts, headers, body)
+    except TimeoutError:
+        raise WebhookFailed(
+            f"The receiver did not answer within {TIMEOUT_SECONDS:.0f} seconds."
+        ) from None
+    except ssl.SSLCertVerificationError as error:
+        raise WebhookFailed(
+            f"The certificate of the receiver is not trusted: {error.verify_message}."
+        ) from None
+    except ssl.SSLError as error:
+        reason = error.reason or type(error).__name__
+        raise WebhookFailed(f"The receiver does not speak TLS: {reason}.") from None
+    except http.client.HTTPException as error:
+        raise WebhookFailed(
+            f"The receiver did not answer in HTTP: {type(error).__name__}."
+        ) from None
+    except OSError as error:
+        reason = error.strerror or type(error).__name__
+        raise WebhookFailed(f"The receiver cannot be reached: {reason[:_LONGEST_ERROR]}.") from None
+
+
+def _parts(url: str) -> SplitResult:
+    try:
+        parts = urlsplit(url)
+        is_whole = parts.scheme in _PORTS and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        is_whole = False
+    if not is_whole or len(url) > LONGEST_URL or not (url.isascii() and url.isprintable()):
+        raise TargetRefused(
+            "Enter a whole address that begins with https://, in ASCII letters: those of other "
+            "scripts have a form that begins with xn-- or %."
+        )
+    if " " in url or "#" in url or "\\" in url:
+        raise TargetRefused("The address has a space, a backslash or a fragment (#) in it.")
+    if "%" in parts.netloc:
+        raise TargetRefused("The host in the address has a % in it: write it plainly.")
+    if "@" in parts.netloc:
+        raise TargetRefused("The address has a user name or a password in it: leave them out.")
+    return parts
+
+
+def _connected(parts: SplitResult, networks: Sequence[Network], until: float) -> socket.socket:
+    """A connection to the host, with TLS where that is asked for."""
+    sock = _to_any(_addresses(parts, networks), until)
+    if parts.scheme == "http":
+        return sock
+    try:
+        sock.settimeout(_left(until))
+        context = ssl.create_default_context()
+        return context.wrap_socket(sock, server_hostname=parts.hostname)
+    except BaseException:
+        sock.close()
+        raise
+
+
+def _addresses(parts: SplitResult, networks: Sequence[Network]) -> list[tuple[str, int]]:
+    """Where the host is, once all of that was judged.
+
+    Raises:
+        TargetRefused: one of its addresses is where nothing is sent.
+        WebhookFailed: nobody knows the host.
+    """
+    port = parts.port or _PORTS[parts.scheme]
+    try:
+        found = socket.getaddrinfo(parts.hostname, port, type=socket.SOCK_STREAM)
+    except (OSError, UnicodeError):
+        raise WebhookFailed("The host of the receiver is not known.") from None
+    texts = [str(address[0]) for _, _, _, _, address in found]
+    for text in texts:
+        _check(ip_address(text.partition("%")[0]), parts.scheme, networks)
+    return [(text, port) for text in texts]
+
+
+def _check(address: Address, scheme: str, networks: Sequence[Network]) -> None:
+    meant = [address, *embedded_addresses(address)]
+    allowed = [each for each in meant if any(each in network for network in networks)]
+    if not all(is_public(each) for each in meant if each not in allowed):
+        raise TargetRefused(
+            "The host of the receiver is at an address that is not of the Internet: the operator "
+            "can allow its network with GREENROOM_WEBHOOK_NETWORKS."
+        )
+    if scheme == "http" and not allowed:
+        raise TargetRefused(
+            "Only addresses that begin with https:// are sent to, but in networks that the "
+            "operator allows."
+        )
+
+
+def _to_any(addresses: Sequence[tuple[str, int]], until: float) -> socket.socket:
+    """A connection to the first address that takes one."""
+    failure: OSError | None = None
+    for index, address in enumerate(addresses):
+        # The last one may take what is left, each before it its share.
+        share = _left(until) / (len(addresses) - index)
+        try:
+            return socket.create_connection(address, timeout=share)
+        except OSError as error:
+            failure = error
+    raise failure or OSError("no address")
+
+
+def _left(until: float) -> float:
+    left = until - time.monotonic()
+    if left <= 0:
+        raise TimeoutError
+    return left
+
+
+class _Timed:
+    """A connection on which all that comes and goes is over at one moment.
+
+    A timeout of a socket begins anew with each byte, so that who sends one now and then would never
+    be done. It has what :mod:`http.client` asks of a socket.
+    """
+
+    def __init__(self, sock: socket.socket, until: float) -> None:
+        self._sock, self._until = sock, until
+
+    def sendall(self, data: bytes) -> None:
+        """Send it all."""
+        self._sock.settimeout(_left(self._until))
+        self._sock.sendall(data)
+
+    def makefile(self, mode: str) -> io.BufferedReader:
+        """What is answered."""
+        return io.BufferedReader(_Incoming(self._sock, self._until), 4096)
+
+    def close(self) -> None:
+        """Nothing: who has connected closes it."""
+
+
+class _Incoming(io.RawIOBase):
+    def __init__(self, sock: socket.socket, until: float) -> None:
+        super().__init__()
+        self._sock, self._until = sock, until
+
+    def readable(self) -> bool:
+        """Always."""
+        return True
+
+    def readinto(self, buffer: "WriteableBuffer") -> int:
+        """What has come, at least a byte, until the moment."""
+        self._sock.settimeout(_left(self._until))
+        return self._sock.recv_into(buffer)
+
+
+def _ask(
+    sock: _Timed, method: str, parts: SplitResult, headers: Mapping[str, str], body: bytes
+) -> Answer:
+    connection = http.client.HTTPConnection(parts.netloc)
+    connection.sock = sock
+    path = parts.path or "/"
+    target = f"{path}?{parts.query}" if parts.query else path
+    connection.putrequest(method, target, skip_host=True, skip_accept_encoding=True)
+    sent = {
+        "Host": parts.netloc,
+        **headers,
+        "Content-Length": str(len(body)),
+        "Accept-Encoding": "identity",
+        "Connection": "close",
+    }
+    for name, value in sent.items():
+        connection.putheader(name, value)
+    connection.endheaders(body)
+    answer = connection.getresponse()
+    return Answer(answer.status, _beginning(answer), _wait(answer.headers.get("Retry-After")))
+
+
+def _beginning(answer: http.client.HTTPResponse) -> str:
+    """The first bytes of what was answered. That there are more, or fewer than said, is nothing."""
+    try:
+        found = answer.read(MOST_OF_ANSWER)
+    except http.client.IncompleteRead as error:
+        found = error.partial
+    except (OSError, http.client.HTTPException):
+        found = b""
+    text = found.decode("utf-8", "replace")
+    return "".join(c if c.isprintable() or c == "\n" else " " for c in text).strip()
+
+
+def _wait(text: str | None) -> int | None:
+    """What Retry-After says in seconds (RFC 9110, 10.2.3); dates are left aside."""
+    return int(text) if text and text.isascii() and text.isdigit() and len(text) < 7 else None

@@ -1,0 +1,1 @@
+"""Webhooks: what they say (messages.py), and sending it (sending.py)."""
