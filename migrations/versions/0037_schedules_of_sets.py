@@ -29,9 +29,7 @@ def upgrade() -> None:
             ["id"],
             ondelete="CASCADE",
         )
-    op.create_index(
-        op.f("ix_schedules_release_set_id_id"), "schedules", ["release_set_id", "id"]
-    )
+    op.create_index(op.f("ix_schedules_release_set_id_id"), "schedules", ["release_set_id", "id"])
     waiting = sa.text("state = 'waiting'")
     op.create_index(
         "uq_schedules_waiting_sets",
@@ -62,9 +60,7 @@ def downgrade() -> None:
     op.drop_index("uq_schedules_waiting_sets", "schedules")
     op.drop_index(op.f("ix_schedules_release_set_id_id"), "schedules")
     with op.batch_alter_table("schedules") as batch:
-        batch.drop_constraint(
-            op.f("fk_schedules_release_set_id_release_sets"), type_="foreignkey"
-        )
+        batch.drop_constraint(op.f("fk_schedules_release_set_id_release_sets"), type_="foreignkey")
         batch.drop_constraint(op.f("ck_schedules_of_one"), type_="check")
         batch.drop_column("release_set_id")
         batch.alter_column("draft_id", existing_type=sa.Integer(), nullable=False)
