@@ -22,6 +22,7 @@ from greenroom.models import (
     ReleaseSet,
     ReleaseSetMember,
     ReviewState,
+    ScheduleState,
     SetState,
     UploadState,
 )
@@ -40,6 +41,7 @@ from greenroom.registry import (
     publication,
     publishing_policy,
     release_sets,
+    schedule_rows,
     set_members,
     upload_states,
     webhook_events,
@@ -562,6 +564,8 @@ def _publish_together(
     _make_all_public(uow, actor, candidates, release_set)
     release_set.in_review = False
     release_set.state, release_set.ended, release_set.changed = SetState.PUBLISHED, uow.now, uow.now
+    if release_set.scheduled is not None:
+        schedule_rows.end(uow, release_set, ScheduleState.CANCELED, actor)
     digest = release_set.content_digest or ""
     set_members.log(uow, release_set.id, actor, "published", detail=digest)
     uow.db.flush()
@@ -594,6 +598,8 @@ def _make_all_public(
             *(release if staged else None, staged, candidate.digest),
         )
         draft.state, draft.ended = DraftState.PUBLISHED, uow.now
+        if draft.scheduled is not None:
+            schedule_rows.end(uow, draft, ScheduleState.CANCELED, by)
         if not staged and release.published is None:
             draft.release = None
             uow.db.flush()

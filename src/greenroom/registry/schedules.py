@@ -181,8 +181,10 @@ def _carry_out(uow: UnitOfWork, number: int) -> None:
         return
     try:
         with uow.db.begin_nested():
+            actor = schedule_rows.who(found)
+            schedule_rows.end(uow, draft, ScheduleState.DONE, SCHEDULE)
             publishing.publish(
-                *(uow, schedule_rows.who(found), draft),
+                *(uow, actor, draft),
                 content_digest=found.content_digest,
                 has_shown=found.with_factor,
             )
@@ -191,8 +193,6 @@ def _carry_out(uow: UnitOfWork, number: int) -> None:
         schedule_rows.end(uow, draft, ScheduleState.REFUSED, SCHEDULE)
         detail = " ".join(refusal.details)
         draft_log.write(uow, draft, SCHEDULE, "refused at the time set", detail=detail)
-    else:
-        schedule_rows.end(uow, draft, ScheduleState.DONE, SCHEDULE)
     uow.db.flush()
 
 

@@ -222,15 +222,15 @@ def _carry_out(uow: UnitOfWork, number: int) -> None:
         return
     try:
         with uow.db.begin_nested():
+            actor = schedule_rows.who(found)
+            schedule_rows.end(uow, release_set, ScheduleState.DONE, SCHEDULE)
             publishing.publish_set(
-                *(uow, schedule_rows.who(found), release_set),
+                *(uow, actor, release_set),
                 content_digest=found.content_digest,
                 has_shown=found.with_factor,
             )
     except Refusal as refusal:
         _refuse(uow, release_set, places, found, refusal)
-    else:
-        schedule_rows.end(uow, release_set, ScheduleState.DONE, SCHEDULE)
     uow.db.flush()
 
 
