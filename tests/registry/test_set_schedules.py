@@ -504,10 +504,19 @@ def cancel_draft(index: Index) -> None:
 @pytest.mark.parametrize("of", ["draft", "set"])
 def test_an_approval_ends_with_the_time_that_it_came_with(index: Index, of: str) -> None:
     want_one(index)
-    schedule, cancel = index.schedule, index.cancel
-    if of == "draft":
-        schedule = lambda by="eve": schedule_draft(index, by)  # type: ignore[assignment] # noqa: E731
-        cancel = lambda: cancel_draft(index)  # type: ignore[assignment] # noqa: E731
+
+    def schedule(by: str = "eve") -> None:
+        if of == "draft":
+            schedule_draft(index, by)
+        else:
+            index.schedule(by)
+
+    def cancel() -> None:
+        if of == "draft":
+            cancel_draft(index)
+        else:
+            index.cancel()
+
     schedule()
     assert standing(index) == [(Standing.STANDS, True)]
     schedule("ada")  # in the place of eve's
