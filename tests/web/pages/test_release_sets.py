@@ -399,7 +399,7 @@ def test_a_time_is_set_and_taken_back_on_its_page(
     draft = eve.get("/manage/project/eves/draft/1.0/")
     assert "All of it is to be published by itself at" in text(draft)
     assert "to be published at" in text(ada.get("/manage/sets/"))
-    session = Client(site, site.token(user="eve"))
+    session = Client(site, site.token(username="eve"))
     found = session.ask("GET", "/upload/2.0/set/?name=ada/2026.11", status=200).json
     assert found["schedule"]["at"] == "2026-06-03T09:30:00Z"
     assert (found["schedule"]["by"], found["schedule"]["void"]) == ("ada", False)
