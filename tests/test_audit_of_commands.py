@@ -412,6 +412,14 @@ ROWS = [
         first=("draft-publish",),
     ),
     Row(
+        *("set schedule", lambda i: [i.set("later", "1.5"), i.tomorrow()], "set-schedule"),
+        detail=r"ada/later, at [\d-]+ [\d:]+ UTC, sha256:\w{64}",
+    ),
+    Row(
+        *("set schedule", lambda i: ["ada/later", "--cancel"], "set-unschedule"),
+        detail=r"ada/later, at [\d-]+ [\d:]+ UTC",
+    ),
+    Row(
         *("set discard", lambda i: [i.set("gone", "1.4"), "--with-drafts"], "set-discard"),
         detail="ada/gone, with 1 drafts",
         stdin="ada/gone\n",

@@ -11,7 +11,15 @@ import pytest
 from sqlalchemy import select
 
 from greenroom.mailing import messages
-from greenroom.models import AuditEntry, Job, Notification, RoleName, SignInPlace, UnwantedMail
+from greenroom.models import (
+    AuditEntry,
+    Job,
+    Notification,
+    ReleaseSet,
+    RoleName,
+    SignInPlace,
+    UnwantedMail,
+)
 from greenroom.registry import (
     account_states,
     accounts,
@@ -31,6 +39,7 @@ from greenroom.registry import (
     reported_secrets,
     roles,
     schedules,
+    set_schedules,
     signing_in,
     storage_identity,
     tokens,
@@ -213,6 +222,45 @@ def test_approvals_times_and_less_protection_are_told(
         approvals.change_rules(uow, ada, projects.get(uow, "example"), Rules(0))
     less = "example is protected less"
     assert sent(services, server, clock) == [("ada", less), ("eve", less)]
+
+
+def test_times_of_a_release_set_are_told_to_its_people(
+    services: Services, server: MailServer, clock: FakeClock, tmp_path: Path
+) -> None:
+    arrange(services, tmp_path)
+    with silent(services).writing() as uow:
+        draft = factories.stage(uow, person(uow, "ada"), make_wheel(tmp_path, version="1.0"))
+        made = release_sets.add(uow, person(uow, "ada"), draft, Reference("both"))
+        number, content = made.id, release_sets.details(uow, OPERATOR, made).content_digest
+
+    def schedule(services: Services) -> None:
+        with services.writing() as uow:
+            ada = factories.present(uow, accounts.get_user(uow.db, "ada"))
+            found, at = uow.db.get_one(ReleaseSet, number), uow.now + timedelta(hours=1)
+            set_schedules.schedule(uow, ada, found, at, content)
+
+    schedule(services)
+    said = "A release set is to be published by itself"
+    assert sent(services, server, clock) == [("bob", said), ("eve", said)]
+    with services.writing() as uow:
+        found = uow.db.get_one(ReleaseSet, number)
+        set_schedules.cancel(uow, person(uow, "bob"), found)
+    said = "A release set is not published by itself"
+    assert sent(services, server, clock) == [("ada", said), ("eve", said)]
+    schedule(silent(services))
+    with silent(services).writing() as uow:
+        projects.get(uow, "example").archived = True
+    missed = "A release set was not published"
+    assert sent(services, server, clock, timedelta(hours=1)) == [
+        *(("ada", missed), ("bob", missed), ("eve", missed)),
+    ]
+    with silent(services).writing() as uow:
+        projects.get(uow, "example").archived = False
+    schedule(silent(services))
+    published = "A release set is published"
+    assert sent(services, server, clock, timedelta(hours=1)) == [
+        *(("ada", published), ("bob", published), ("eve", published)),
+    ]
 
 
 def test_a_sign_in_from_a_new_place_and_a_changed_password_are_told(

@@ -17,6 +17,7 @@ from greenroom.registry import (
     release_sets,
     required_checks,
     schedules,
+    set_schedules,
     yanking,
 )
 from greenroom.registry.draft_checks import Posted
@@ -127,6 +128,8 @@ def settle(server: Server, folder: Path) -> Inhabited:
                 )
             )  # fmt: skip
         made = _gather(uow, ada, kim, make_wheel(folder, "kelp", "0.1"), buoy, staged)
+        of_set = release_sets.details(uow, ada, made).content_digest
+        set_schedules.schedule(uow, ada, made, uow.now + timedelta(days=3), of_set)
         ended = release_sets.create(uow, ada, "ended")
         release_sets.discard(uow, ada, ended)
         return Inhabited(staged.slug, discarded.slug, made.slug, made.key, ended.slug)

@@ -29,6 +29,7 @@ from greenroom.registry import (
     publishing,
     release_sets,
     schedules,
+    set_schedules,
 )
 from greenroom.registry.permissions import Person
 from greenroom.registry.release_sets import Reference
@@ -221,6 +222,50 @@ def test_what_a_killed_worker_was_to_publish_is_published_once_by_the_others(
             lines = uow.db.query(JournalEntry).filter_by(version=version).count()
             told = uow.db.query(AuditEntry).filter_by(act="draft-publish", version=version).count()
         assert ([state for _, state in ids], lines, told) == (["done"], FILES + 1, 1)
+
+
+def schedule_set(services: Services, set_id: int) -> None:
+    with services.writing() as uow:
+        ada = factories.present(uow, accounts.get_user(uow.db, "ada"))
+        found = uow.db.get_one(ReleaseSet, set_id)
+        content = release_sets.details(uow, ada, found).content_digest
+        set_schedules.schedule(uow, ada, found, uow.now + HOUR, content)
+
+
+def test_a_set_that_a_killed_worker_was_to_publish_is_published_once_by_the_others(
+    ready: Services, clock: FakeClock
+) -> None:
+    schedule_set(ready, gather(ready, 0))
+    clock.advance(HOUR)
+    begun = time.monotonic()
+    do_due(ready)  # whose statements the others find compiled
+    longest = time.monotonic() - begun
+    chance = random.Random(694)
+
+    for number in range(1, 1 + SCHEDULES_KILLED):
+        set_id, version = gather(ready, number), f"1.{number}"
+        schedule_set(ready, set_id)
+        clock.advance(HOUR)
+        ready.database.close()
+        child = processes.fork(lambda: do_due(ready))
+        time.sleep(chance.uniform(0.0, 1.2) * longest)
+        kill(child)
+
+        with ready.reading() as uow:
+            lines = uow.db.query(JournalEntry).filter_by(version=version).count()
+            state = uow.db.get_one(ReleaseSet, set_id).state
+        assert (lines, state) in [(0, SetState.OPEN), (DRAFTS * 4, SetState.PUBLISHED)]
+
+        clock.advance(HOUR)  # for which the others take the job to be in good hands
+        factories.at_once(*[lambda: do_due(ready)] * 3)
+
+        with ready.reading() as uow:
+            of_set = uow.db.query(Schedule).filter_by(release_set_id=set_id)
+            states = [row.state for row in of_set]
+            serials = [row.id for row in uow.db.query(JournalEntry).filter_by(version=version)]
+            told = uow.db.query(AuditEntry).filter_by(act="set-publish").count()
+        assert (states, len(serials), told) == (["done"], DRAFTS * 4, number + 1)
+        assert max(serials) - min(serials) == len(serials) - 1
 
 
 def test_a_draft_whose_publisher_was_killed_can_be_published(ready: Services) -> None:

@@ -43,6 +43,7 @@ from greenroom.registry import (
     roles,
     schedules,
     set_members,
+    set_schedules,
     tokens,
 )
 from greenroom.registry.approvals import Rules
@@ -50,6 +51,7 @@ from greenroom.registry.errors import Refusal
 from greenroom.registry.permissions import OPERATOR, TOKEN_PERMISSIONS, Actor
 from greenroom.registry.projects import ProjectSettings
 from greenroom.registry.release_sets import Reference
+from greenroom.registry.schedule_rows import ScheduleDetails
 from greenroom.registry.unit_of_work import Services, UnitOfWork
 from greenroom.settings import Settings
 from greenroom.storage import open_storage
@@ -87,6 +89,8 @@ OFTEN = {
     "publish": 7,
     "schedule": 12,
     "unschedule": 2,
+    "schedule_set": 6,
+    "unschedule_set": 2,
     "time_passes": 12,
     "work": 3,
     "keep_house": 1,
@@ -143,8 +147,8 @@ class Staged:
     """A live draft, as the model has it.
 
     ``files`` has the content of each, and who staged it; ``approved`` the people by the content
-    that they approved of; ``go`` who let it go with the set, with what content, and whether they
-    had shown a second factor.
+    that they approved of by hand, ``given`` those who did by setting a time; ``go`` who let it go
+    with the set, with what content, and whether they had shown a second factor.
     """
 
     id: int
@@ -153,6 +157,7 @@ class Staged:
     expires: datetime
     files: dict[str, tuple[str, str]] = field(default_factory=dict)
     approved: set[tuple[str, Content]] = field(default_factory=set)
+    given: list[tuple[str, Content, "Planned"]] = field(default_factory=list)
     in_set: bool = False
     go: tuple[str, Content, bool] | None = None
     schedule: "Planned | None" = None
@@ -163,14 +168,15 @@ class Staged:
         return frozenset((tag, salt) for tag, (salt, _) in self.files.items())
 
 
-@dataclass
+@dataclass(eq=False)
 class Planned:
-    """That it is to be published by itself."""
+    """That it is to be published by itself, a draft or, with another content, the set."""
 
     at: datetime
     by: str
-    content: Content
+    content: Content | str | None
     with_factor: bool
+    number: int
 
 
 @dataclass
@@ -209,6 +215,8 @@ class Publications(RuleBasedStateMachine):
         self.public = {name: {wheel(name, "0", TAGS[0], "").name} for name in NAMES}
         self.versions = dict.fromkeys(NAMES, 0)
         self.set_id: int | None = None
+        self.set_plan: Planned | None = None
+        self.plans = 0
         self.touched, self.published, self.lines = NAMES[0], -1, 0
         self.only_together = False
         with self.services.writing() as uow:
@@ -249,10 +257,9 @@ class Publications(RuleBasedStateMachine):
 
     def approvers(self, name: str) -> set[str]:
         draft = self.drafts[name]
+        given = draft.approved | {(who, content) for who, content, _ in draft.given}
         return {
-            who
-            for who, content in draft.approved
-            if content == draft.content and self.counts(who, name)
+            who for who, content in given if content == draft.content and self.counts(who, name)
         }
 
     def shows_enough(self, shows: str, name: str) -> bool:
@@ -274,10 +281,25 @@ class Publications(RuleBasedStateMachine):
         enough = with_factor or not self.rules_[name].person
         return self.may(who, name) and content == draft.content and enough
 
-    def approves(self, who: str, shows: str, name: str) -> None:
+    def approves(self, who: str, shows: str, name: str, plan: Planned | None = None) -> None:
         """What publishing, and what comes before it, writes down besides."""
-        if shows == "fresh" and self.rules_[name].needed and self.counts(who, name):
-            self.drafts[name].approved.add((who, self.drafts[name].content))
+        if shows != "fresh" or not self.rules_[name].needed or not self.counts(who, name):
+            return
+        draft = self.drafts[name]
+        mine = (who, draft.content)
+        if plan is None:
+            draft.approved.add(mine)
+        elif mine not in draft.approved:
+            draft.given.append((*mine, plan))
+
+    def plan(self, who: str, shows: str, content: Content | str | None) -> Planned:
+        self.plans += 1
+        return Planned(self.now + HOUR, who, content, shows == "fresh", self.plans)
+
+    def ends(self, plan: Planned | None) -> None:
+        """What was approved with a time ends with it."""
+        for draft in self.drafts.values():
+            draft.given = [each for each in draft.given if each[2] is not plan]
 
     # What the index is asked.
 
@@ -323,7 +345,7 @@ class Publications(RuleBasedStateMachine):
         self.touched = name
         if act not in ("time_passes", "work", "keep_house", "want") and name not in self.drafts:
             self.stage(name, step.tag, step.salt, OWNERS[name])
-        of_set = ("leave", "change_set", "say_go", "publish_set", "discard_set")
+        of_set = ("leave", "change_set", "say_go", "publish_set", "discard_set", "schedule_set")
         if act in of_set and not self.gathered:
             self.gather(name, OWNERS[name], step.is_so)
         of_draft = {
@@ -366,6 +388,10 @@ class Publications(RuleBasedStateMachine):
                 self.say_go(who, step.shows, step.says)
             case "publish_set":
                 self.publish_set(who, step.shows, step.says)
+            case "schedule_set":
+                self.schedule_set(who, step.shows, step.says)
+            case "unschedule_set":
+                self.unschedule_set(who)
             case "discard_set":
                 self.discard_set(step.is_so)
             case "time_passes":
@@ -504,11 +530,13 @@ class Publications(RuleBasedStateMachine):
     def withdraw(self, name: str, who: str, shows: str) -> None:
         draft = self.drafts[name]
         mine = {each for each in draft.approved if each[0] == who}
+        with_time = [each for each in draft.given if each[0] == who]
         if self.tried(
             lambda uow: approvals.withdraw(uow, self.actor(uow, who, shows), self.row(uow, name)),
-            works=bool(mine) and shows != "token" and self.may(who, name),
+            works=bool(mine or with_time) and shows != "token" and self.may(who, name),
         ):
             draft.approved -= mine
+            draft.given = [each for each in draft.given if each[0] != who]
 
     # Sets
 
@@ -592,7 +620,11 @@ class Publications(RuleBasedStateMachine):
             if publisher is not None and name in own:
                 self.approves(who, shows, name)
             self.went_public(name)
-        self.set_id = None
+        self.end_set()
+
+    def end_set(self) -> None:
+        self.ends(self.set_plan)
+        self.set_id = self.set_plan = None
 
     def check_range(self, names: list[str]) -> None:
         """All that was published together has one range of serials, and one moment."""
@@ -620,7 +652,7 @@ class Publications(RuleBasedStateMachine):
             ),
             works=works,
         ):
-            self.set_id = None
+            self.end_set()
             for name in there:
                 self.drafts[name].in_set, self.drafts[name].go = False, None
                 if with_drafts:
@@ -664,9 +696,10 @@ class Publications(RuleBasedStateMachine):
             ),
             works=works,
         ):
-            draft.schedule = Planned(at, who, draft.content, shows == "fresh")
+            self.ends(draft.schedule)
+            draft.schedule = self.plan(who, shows, draft.content)
             draft.expires = max(draft.expires, at + timedelta(days=1))
-            self.approves(who, shows, name)
+            self.approves(who, shows, name, draft.schedule)
 
     def unschedule(self, name: str, who: str) -> None:
         draft = self.drafts[name]
@@ -674,7 +707,44 @@ class Publications(RuleBasedStateMachine):
             lambda uow: schedules.cancel(uow, self.actor(uow, who), self.row(uow, name)),
             works=draft.schedule is not None and self.may(who, name),
         ):
+            self.ends(draft.schedule)
             draft.schedule = None
+
+    def schedule_set(self, who: str, shows: str, says: str) -> None:
+        there, digest, at = self.gathered, self.digest_of_set(says) or NO_DIGEST, self.now + HOUR
+        own = [name for name in there if self.may(who, name)]
+        works = (
+            bool(own)
+            and shows != "token"
+            and all(self.shows_enough(shows, name) for name in own)
+            and says == "now"
+            and all(self.drafts[name].files for name in there)
+            and all(at <= self.drafts[name].opened + LONGEST_LIFE for name in there)
+        )
+        if self.tried(
+            lambda uow: set_schedules.schedule(
+                uow, self.actor(uow, who, shows), self.the_set(uow), at, digest
+            ),
+            works=works,
+        ):
+            self.ends(self.set_plan)
+            self.set_plan = self.plan(who, shows, digest)
+            for name in there:
+                draft = self.drafts[name]
+                draft.expires = max(draft.expires, at + timedelta(days=1))
+            for name in own:
+                self.approves(who, shows, name, self.set_plan)
+
+    def unschedule_set(self, who: str) -> None:
+        if self.set_id is None:
+            return
+        publishes = any(self.may(who, name) for name in self.gathered)
+        if self.tried(
+            lambda uow: set_schedules.cancel(uow, self.actor(uow, who), self.the_set(uow)),
+            works=self.set_plan is not None and (publishes or who == "ada"),
+        ):
+            self.ends(self.set_plan)
+            self.set_plan = None
 
     # Time
 
@@ -686,24 +756,61 @@ class Publications(RuleBasedStateMachine):
 
     def work(self) -> None:
         """Whatever is due is done: some is published, or refused."""
+        plans = [(draft.schedule, name) for name, draft in self.drafts.items()]
+        plans.append((self.set_plan, ""))
         due = [
-            (name, draft.schedule)
-            for name, draft in self.drafts.items()
-            if draft.schedule is not None and draft.schedule.at <= self.now
+            (plan.at, plan.number, plan, name)
+            for plan, name in plans
+            if plan is not None and plan.at <= self.now
         ]
         while taken := jobs.take(self.services, [jobs.Kind.PUBLISH]):
             background.do(self.services, taken)
-        for name, planned in due:
-            draft = self.drafts[name]
-            draft.schedule = None
-            if (
-                self.may(planned.by, name)
-                and (planned.with_factor or not self.rules_[name].person)
-                and planned.content == draft.content
-                and not (draft.in_set and self.only_together)
-                and self.is_ready(name)
-            ):
-                self.went_public(name)
+        for _, _, plan, name in sorted(due, key=lambda each: each[:2]):
+            if name:
+                self.is_time_for_draft(name, plan)
+            elif plan is self.set_plan:
+                self.is_time_for_set(plan)
+
+    def is_time_for_draft(self, name: str, plan: Planned) -> None:
+        if name not in self.drafts or self.drafts[name].schedule is not plan:
+            return  # it was published with its set just before
+        draft = self.drafts[name]
+        draft.schedule = None
+        if plan.content == draft.content and not self.doubts(name, plan):
+            self.went_public(name)
+        else:
+            self.ends(plan)
+
+    def doubts(self, name: str, plan: Planned) -> bool:
+        """Whether something but its content stands in the way of a draft that is due."""
+        return not (
+            self.may(plan.by, name)
+            and (plan.with_factor or not self.rules_[name].person)
+            and not (self.drafts[name].in_set and self.only_together)
+            and self.is_ready(name)
+        )
+
+    def is_time_for_set(self, plan: Planned) -> None:
+        there = self.gathered
+        if plan.content != self.digest_of_set("now") or self.doubts_of_set(plan):
+            self.ends(plan)
+            self.set_plan = None
+            return
+        self.check_range(there)
+        for name in there:
+            self.went_public(name)
+        self.end_set()
+
+    def doubts_of_set(self, plan: Planned) -> bool:
+        """Whether something but its content stands in the way of the set."""
+        there = self.gathered
+        own = [name for name in there if self.may(plan.by, name)]
+        return not (
+            own
+            and (plan.with_factor or not any(self.rules_[name].person for name in own))
+            and all(name in own or self.is_go(name) for name in there)
+            and all(self.is_ready(name) for name in there)
+        )
 
     def keep_house(self) -> None:
         """It only writes down what is so already, and ends sets that were empty for long."""
@@ -712,7 +819,8 @@ class Publications(RuleBasedStateMachine):
             with self.services.reading() as uow:
                 ended = self.the_set(uow).state == SetState.EXPIRED
             assert not (ended and self.gathered)
-            self.set_id = None if ended else self.set_id
+            if ended:
+                self.end_set()
 
     # What must be so after each of them.
 
@@ -751,16 +859,40 @@ class Publications(RuleBasedStateMachine):
         assert row.expires == draft.expires
         seen = approvals.of_draft(uow, OPERATOR, row, drafts.files(uow.db, row))
         assert seen.counted == len(self.approvers(name))
+        self.check_schedule(
+            schedules.of_draft(uow, row, draft.digests[draft.content]),
+            draft.schedule,
+            is_void=draft.schedule is not None and draft.schedule.content != draft.content,
+            doubts=draft.schedule is not None and self.doubts(name, draft.schedule),
+        )
         is_bound = draft.in_set and self.only_together
         assert bool(publishing.obstacles(uow, row)) == (is_bound or not self.is_ready(name))
+
+    def check_schedule(
+        self,
+        shown: ScheduleDetails | None,
+        plan: Planned | None,
+        *,
+        is_void: bool,
+        doubts: bool,
+    ) -> None:
+        """What is shown of a time that waits is what becomes of it, should nothing change."""
+        waits = shown if shown is not None and shown.is_waiting else None
+        assert (waits is None) == (plan is None)
+        if waits is not None and plan is not None:
+            assert (waits.at, waits.by, waits.is_void) == (plan.at, plan.by, is_void)
+            assert bool(waits.doubts) == doubts, waits.doubts
 
     def check_all(self, uow: UnitOfWork) -> None:
         ended = dict(self.ended)
         for draft in uow.db.scalars(select(Draft)):
             assert drafts.state(uow, draft) == ended.get(draft.id, "open")
-        waits = select(Schedule.draft_id).where(Schedule.state == ScheduleState.WAITING)
+        waiting = Schedule.state == ScheduleState.WAITING
+        waits = select(Schedule.draft_id).where(waiting, Schedule.draft_id.is_not(None))
         planned = {draft.id for draft in self.drafts.values() if draft.schedule is not None}
         assert set(uow.db.scalars(waits)) - ended.keys() == planned
+        of_sets = select(Schedule.release_set_id).where(waiting, Schedule.draft_id.is_(None))
+        assert list(uow.db.scalars(of_sets)) == ([self.set_id] if self.set_plan else [])
 
     def check_set(self, uow: UnitOfWork) -> None:
         if self.set_id is None:
@@ -771,6 +903,18 @@ class Publications(RuleBasedStateMachine):
         assert found.only_together == self.only_together
         assert sorted(member.project_name for member in found.members) == self.gathered
         assert found.content_digest == self.digest_of_set("now")
+        plan = self.set_plan
+        earlier = (self.drafts[name].schedule for name in self.gathered)
+        self.check_schedule(
+            set_schedules.of_set(uow, OPERATOR, self.the_set(uow), found.content_digest),
+            plan,
+            is_void=plan is not None and plan.content != found.content_digest,
+            doubts=plan is not None
+            and (
+                self.doubts_of_set(plan)
+                or any(each is not None and each.at < plan.at for each in earlier)
+            ),
+        )
 
 
 def run(url: str, seed: int) -> None:

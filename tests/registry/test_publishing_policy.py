@@ -16,6 +16,7 @@ from greenroom.registry import (
     release_sets,
     required_checks,
     schedules,
+    set_schedules,
     tokens,
 )
 from greenroom.registry.approvals import Rules
@@ -51,67 +52,67 @@ REFUSED = {
 # `checks` requires one that is missing; `files` expects one that is missing, and is direct;
 # `confirmed` wants people to confirm who they are, and is direct. A set has just the one draft.
 TABLE = """
-    policy     who               publish    set        go         schedule   approve    upload
-    direct     owner-fresh       yes        yes        yes        yes        yes        yes
-    direct     owner-stale       yes        yes        yes        yes        no-factor  yes
-    direct     owner-without     yes        yes        yes        yes        no-factor  yes
-    direct     maintainer-fresh  yes        yes        yes        yes        yes        yes
-    direct     admin-fresh       no         no         no         no         no         no
-    direct     stranger-fresh    no         unknown    unknown    no         no         no
-    direct     token-all         yes        yes        yes        person     person     yes
-    direct     token-stage       no         no         no         no         no         no
-    direct     token-publish     yes        unknown    unknown    person     person     no
-    direct     token-read        no         unknown    unknown    no         no         no
-    direct     workflow          yes        yes        no         person     person     yes
-    direct     operator          yes        yes        no         yes        no         no
-    person     owner-fresh       yes        yes        yes        yes        yes        drafts
-    person     owner-stale       no-factor  no-factor  no-factor  no-factor  no-factor  drafts
-    person     owner-without     no-factor  no-factor  no-factor  no-factor  no-factor  drafts
-    person     maintainer-fresh  yes        yes        yes        yes        yes        drafts
-    person     admin-fresh       no         no         no         no         no         no
-    person     stranger-fresh    no         unknown    unknown    no         no         no
-    person     token-all         person     person     person     person     person     drafts
-    person     token-stage       no         no         no         no         no         no
-    person     token-publish     person     unknown    unknown    person     person     no
-    person     token-read        no         unknown    unknown    no         no         no
-    person     workflow          person     person     person     person     person     drafts
-    person     operator          yes        yes        no         yes        no         no
-    new        owner-fresh       yes        yes        yes        yes        yes        drafts
-    new        owner-without     yes        yes        yes        yes        no-factor  drafts
-    new        token-all         yes        yes        yes        person     person     drafts
-    new        token-stage       no         no         no         no         no         no
-    new        workflow          yes        yes        no         person     person     drafts
-    new        operator          yes        yes        no         yes        no         no
-    new-off    owner-fresh       yes        yes        yes        yes        yes        drafts
-    new-off    owner-without     no-factor  no-factor  no-factor  no-factor  no-factor  drafts
-    new-off    token-all         person     person     person     person     person     drafts
-    new-off    workflow          person     person     person     person     person     drafts
-    new-off    operator          yes        yes        no         yes        no         no
-    approved   owner-fresh       yes        yes        yes        yes        yes        drafts
-    approved   owner-stale       no-factor  no-factor  no-factor  no-factor  no-factor  drafts
-    approved   token-all         person     person     person     person     person     drafts
-    approved   workflow          person     person     person     person     person     drafts
-    approved   operator          reasons    reasons    no         yes        no         no
-    two        owner-fresh       reasons    reasons    yes        yes        no         drafts
-    two        maintainer-fresh  reasons    reasons    yes        yes        yes        drafts
-    two        token-all         person     person     person     person     person     drafts
-    two        workflow          person     person     person     person     person     drafts
-    two        operator          reasons    reasons    no         yes        no         no
-    checks     owner-fresh       reasons    reasons    yes        yes        yes        drafts
-    checks     owner-stale       no-factor  no-factor  no-factor  no-factor  no-factor  drafts
-    checks     token-all         person     person     person     person     person     drafts
-    checks     token-publish     person     unknown    unknown    person     person     no
-    checks     operator          reasons    reasons    no         yes        no         no
-    files      owner-fresh       reasons    reasons    yes        yes        yes        yes
-    files      token-all         reasons    reasons    yes        person     person     yes
-    files      token-publish     reasons    unknown    unknown    person     person     no
-    files      workflow          reasons    reasons    no         person     person     yes
-    files      operator          reasons    reasons    no         yes        no         no
-    confirmed  owner-fresh       yes        yes        yes        yes        yes        yes
-    confirmed  owner-without     yes        yes        yes        yes        no-factor  yes
-    confirmed  token-all         yes        yes        yes        person     person     yes
-    confirmed  workflow          yes        yes        no         person     person     yes
-    confirmed  operator          yes        yes        no         yes        no         no
+    policy    who              publish   set       go        schedule  set-later approve   upload
+    direct    owner-fresh      yes       yes       yes       yes       yes       yes       yes
+    direct    owner-stale      yes       yes       yes       yes       yes       no-factor yes
+    direct    owner-without    yes       yes       yes       yes       yes       no-factor yes
+    direct    maintainer-fresh yes       yes       yes       yes       yes       yes       yes
+    direct    admin-fresh      no        no        no        no        no        no        no
+    direct    stranger-fresh   no        unknown   unknown   no        unknown   no        no
+    direct    token-all        yes       yes       yes       person    person    person    yes
+    direct    token-stage      no        no        no        no        no        no        no
+    direct    token-publish    yes       unknown   unknown   person    unknown   person    no
+    direct    token-read       no        unknown   unknown   no        unknown   no        no
+    direct    workflow         yes       yes       no        person    person    person    yes
+    direct    operator         yes       yes       no        yes       yes       no        no
+    person    owner-fresh      yes       yes       yes       yes       yes       yes       drafts
+    person    owner-stale      no-factor no-factor no-factor no-factor no-factor no-factor drafts
+    person    owner-without    no-factor no-factor no-factor no-factor no-factor no-factor drafts
+    person    maintainer-fresh yes       yes       yes       yes       yes       yes       drafts
+    person    admin-fresh      no        no        no        no        no        no        no
+    person    stranger-fresh   no        unknown   unknown   no        unknown   no        no
+    person    token-all        person    person    person    person    person    person    drafts
+    person    token-stage      no        no        no        no        no        no        no
+    person    token-publish    person    unknown   unknown   person    unknown   person    no
+    person    token-read       no        unknown   unknown   no        unknown   no        no
+    person    workflow         person    person    person    person    person    person    drafts
+    person    operator         yes       yes       no        yes       yes       no        no
+    new       owner-fresh      yes       yes       yes       yes       yes       yes       drafts
+    new       owner-without    yes       yes       yes       yes       yes       no-factor drafts
+    new       token-all        yes       yes       yes       person    person    person    drafts
+    new       token-stage      no        no        no        no        no        no        no
+    new       workflow         yes       yes       no        person    person    person    drafts
+    new       operator         yes       yes       no        yes       yes       no        no
+    new-off   owner-fresh      yes       yes       yes       yes       yes       yes       drafts
+    new-off   owner-without    no-factor no-factor no-factor no-factor no-factor no-factor drafts
+    new-off   token-all        person    person    person    person    person    person    drafts
+    new-off   workflow         person    person    person    person    person    person    drafts
+    new-off   operator         yes       yes       no        yes       yes       no        no
+    approved  owner-fresh      yes       yes       yes       yes       yes       yes       drafts
+    approved  owner-stale      no-factor no-factor no-factor no-factor no-factor no-factor drafts
+    approved  token-all        person    person    person    person    person    person    drafts
+    approved  workflow         person    person    person    person    person    person    drafts
+    approved  operator         reasons   reasons   no        yes       yes       no        no
+    two       owner-fresh      reasons   reasons   yes       yes       yes       no        drafts
+    two       maintainer-fresh reasons   reasons   yes       yes       yes       yes       drafts
+    two       token-all        person    person    person    person    person    person    drafts
+    two       workflow         person    person    person    person    person    person    drafts
+    two       operator         reasons   reasons   no        yes       yes       no        no
+    checks    owner-fresh      reasons   reasons   yes       yes       yes       yes       drafts
+    checks    owner-stale      no-factor no-factor no-factor no-factor no-factor no-factor drafts
+    checks    token-all        person    person    person    person    person    person    drafts
+    checks    token-publish    person    unknown   unknown   person    unknown   person    no
+    checks    operator         reasons   reasons   no        yes       yes       no        no
+    files     owner-fresh      reasons   reasons   yes       yes       yes       yes       yes
+    files     token-all        reasons   reasons   yes       person    person    person    yes
+    files     token-publish    reasons   unknown   unknown   person    unknown   person    no
+    files     workflow         reasons   reasons   no        person    person    person    yes
+    files     operator         reasons   reasons   no        yes       yes       no        no
+    confirmed owner-fresh      yes       yes       yes       yes       yes       yes       yes
+    confirmed owner-without    yes       yes       yes       yes       yes       no-factor yes
+    confirmed token-all        yes       yes       yes       person    person    person    yes
+    confirmed workflow         yes       yes       no        person    person    person    yes
+    confirmed operator         yes       yes       no        yes       yes       no        no
 """
 HEAD, *ROWS = [tuple(line.split()) for line in TABLE.strip().splitlines()]
 
@@ -127,6 +128,7 @@ def outcomes(world: World, who: str) -> tuple[str, ...]:
         lambda: publishing.publish_set(uow, actor, gathered, content_digest=of_set),
         lambda: publishing.say_go(uow, actor, gathered, content_digest=of_set),
         lambda: schedules.schedule(uow, actor, draft, uow.now + HOUR, content),
+        lambda: set_schedules.schedule(uow, actor, gathered, uow.now + HOUR, of_set),
         lambda: approvals.approve(uow, actor, draft, content),
         lambda: factories.upload(uow, actor, wheel, staged=False),
     )
@@ -154,13 +156,16 @@ WAYS = {
     ],
     r"publishing\.publish_set\(": [
         "cli/sets.py",
+        "registry/set_schedules.py",
         "web/pages/manage/sets.py",
         "web/uploads/pep694/sets.py",
     ],
     r"publishing\.say_go\(": ["web/pages/manage/sets.py", "web/uploads/pep694/sets.py"],
     r"publishing\.finish_review\(": ["registry/reviews.py"],
-    r"schedules\.schedule\(": ["cli/drafts.py", "web/pages/manage/schedules.py"],
-    r"schedules\.carry_out\(": ["registry/job_handlers.py"],
+    r"\bschedules\.schedule\(": ["cli/drafts.py", "web/pages/manage/schedules.py"],
+    r"\bschedules\.carry_out\(": ["registry/job_handlers.py"],
+    r"set_schedules\.schedule\(": ["cli/sets.py", "web/pages/manage/schedules.py"],
+    r"set_schedules\.carry_out\(": ["registry/job_handlers.py"],
     r"\bapprovals\.approve\(": ["registry/set_approvals.py", "web/pages/manage/approvals.py"],
     r"publication\.make_public\(": [
         "registry/imports.py",

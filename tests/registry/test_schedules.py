@@ -34,6 +34,7 @@ from greenroom.registry.errors import (
     PersonPublishes,
 )
 from greenroom.registry.permissions import OPERATOR, Actor, Person
+from greenroom.registry.schedule_rows import ScheduleDetails
 from greenroom.registry.unit_of_work import Services, UnitOfWork
 from tests import factories
 from tests.artifacts import make_wheel
@@ -88,7 +89,7 @@ class Index:
             rows = uow.db.scalars(select(AuditEntry).order_by(AuditEntry.id))
             return [(row.act, row.by, row.credential) for row in rows]
 
-    def details(self) -> schedules.ScheduleDetails | None:
+    def details(self) -> ScheduleDetails | None:
         with self.services.reading() as uow:
             return schedules.of_draft(uow, self.draft(uow), self.digest(uow))
 

@@ -1,12 +1,12 @@
 """``greenroom draft``: the operator's view of drafts."""
 
 import json
-from datetime import UTC, datetime
 
 import click
 
 from greenroom import times
 from greenroom.cli.opening import with_services, with_services_to_read
+from greenroom.cli.parsing import moment
 from greenroom.cli.printing import print_table
 from greenroom.models import Draft, ReviewState
 from greenroom.registry import draft_contents, drafts, publishing, releases, schedules
@@ -34,6 +34,7 @@ def draft_list(services: Services, as_json: bool) -> None:
 
 
 def _draft_as_json(draft: Draft) -> dict[str, object]:
+    scheduled = times.seconds(draft.scheduled) if draft.scheduled is not None else None
     return {
         "slug": draft.slug,
         "project": draft.project_name,
@@ -42,6 +43,7 @@ def _draft_as_json(draft: Draft) -> dict[str, object]:
         "content-digest": draft_contents.digest_of(draft, draft.files),
         "opened": times.seconds(draft.opened),
         "expires": times.seconds(draft.expires),
+        "scheduled": scheduled,
     }
 
 
@@ -108,7 +110,7 @@ def draft_schedule(
     """Publish the draft with this SLUG at a TIME in UTC, such as 2026-01-31T09:30Z."""
     if (time is None) != is_canceled:
         raise click.UsageError("Give a TIME, or --cancel.")
-    at = _moment(time) if time is not None else None
+    at = moment(time) if time is not None else None
     with services.writing() as uow:
         draft = _draft(uow, slug)
         what = f"{draft.project_name} {draft.version}"
@@ -120,15 +122,6 @@ def draft_schedule(
             schedules.schedule(uow, OPERATOR, draft, at, content, is_embargoed=embargo)
             sentence = f"{what} is published at {times.seconds(at)}."
     click.echo(sentence)
-
-
-def _moment(text: str) -> datetime:
-    """A moment, in UTC where nothing else is said."""
-    try:
-        moment = datetime.fromisoformat(text)
-        return moment.replace(tzinfo=moment.tzinfo or UTC).astimezone(UTC)
-    except (ValueError, OverflowError):
-        raise click.UsageError(f"{text!r} is no time such as 2026-01-31T09:30Z.") from None
 
 
 @draft.command("discard")

@@ -7,11 +7,13 @@ import click
 from greenroom import times
 from greenroom.cli.failures import fail
 from greenroom.cli.opening import with_services, with_services_to_read
+from greenroom.cli.parsing import moment
 from greenroom.cli.printing import print_table
 from greenroom.models import ReleaseSet
-from greenroom.registry import publishing, release_sets, releases
+from greenroom.registry import publishing, release_sets, releases, set_schedules
 from greenroom.registry.permissions import OPERATOR
 from greenroom.registry.release_sets import SetDetails
+from greenroom.registry.schedule_rows import ScheduleDetails
 from greenroom.registry.unit_of_work import Services, UnitOfWork
 
 
@@ -54,10 +56,14 @@ def set_show(services: Services, name: str, as_json: bool) -> None:
         found = _set(uow, name)
         details = _details(uow, found)
         reasons = publishing.set_obstacles(uow, OPERATOR, found)
+        schedule = set_schedules.of_set(uow, OPERATOR, found, details.content_digest)
     if as_json:
-        click.echo(json.dumps(_as_json(details, reasons), indent=2))
+        body = _as_json(details, reasons) | {"schedule": _schedule_as_json(schedule)}
+        click.echo(json.dumps(body, indent=2))
         return
     click.echo(f"{details.title}, {details.content_digest}, slug {details.slug}")
+    if schedule is not None:
+        _print_schedule(schedule)
     for member in details.members:
         what = f"{member.project_name} {member.version}"
         expires = f"{member.expires:%Y-%m-%d %H:%M} UTC"
@@ -85,6 +91,41 @@ def set_publish(services: Services, name: str, digest: str | None) -> None:
             return f"Published {name}."
 
     click.echo(releases.with_renderings(publish))
+
+
+@release_set.command("schedule")
+@click.argument("name", metavar="OWNER/NAME")
+@click.argument("time", metavar="TIME", required=False)
+@click.option("--cancel", "is_canceled", is_flag=True, help="Take back the time that was set.")
+@click.option(
+    "--digest",
+    metavar="D",
+    help="The content that it must have, which 'set show' shows; what it has now.",
+)
+@click.option("--embargo", is_flag=True, help="Other addresses at once, which take an account.")
+@with_services
+def set_schedule(
+    services: Services,
+    name: str,
+    time: str | None,
+    is_canceled: bool,
+    digest: str | None,
+    embargo: bool,
+) -> None:
+    """Publish the release set OWNER/NAME at a TIME in UTC, such as 2026-01-31T09:30Z."""
+    if (time is None) != is_canceled:
+        raise click.UsageError("Give a TIME, or --cancel.")
+    at = moment(time) if time is not None else None
+    with services.writing() as uow:
+        found = _set(uow, name)
+        if at is None:
+            set_schedules.cancel(uow, OPERATOR, found)
+            sentence = f"{name} is not published by itself any more."
+        else:
+            content = digest or _details(uow, found).content_digest
+            set_schedules.schedule(uow, OPERATOR, found, at, content, is_embargoed=embargo)
+            sentence = f"{name} is published at {times.seconds(at)}."
+    click.echo(sentence)
 
 
 @release_set.command("discard")
@@ -116,6 +157,30 @@ def _details(uow: UnitOfWork, found: ReleaseSet) -> SetDetails:
     return release_sets.details(uow, OPERATOR, found)
 
 
+def _print_schedule(schedule: ScheduleDetails) -> None:
+    if not schedule.is_waiting:
+        click.echo(f"  It was not published at {times.seconds(schedule.at)}:")
+    else:
+        by_whom = f"as {schedule.by} has set"
+        void = ", which is void: its content has changed since" if schedule.is_void else ""
+        click.echo(f"  It is published at {times.seconds(schedule.at)}, {by_whom}{void}.")
+    for reason in (*schedule.reasons, *schedule.doubts):
+        click.echo(f"    {reason}")
+
+
+def _schedule_as_json(schedule: ScheduleDetails | None) -> dict[str, object] | None:
+    if schedule is None:
+        return None
+    return {
+        "at": times.seconds(schedule.at),
+        "by": schedule.by,
+        "waiting": schedule.is_waiting,
+        "void": schedule.is_void,
+        "doubts": list(schedule.doubts),
+        "reasons": list(schedule.reasons),
+    }
+
+
 def _as_json(
     details: SetDetails, reasons: dict[str, tuple[str, ...]] | None = None
 ) -> dict[str, object]:
@@ -124,6 +189,7 @@ def _as_json(
         "slug": details.slug,
         "only-together": details.only_together,
         "content-digest": details.content_digest,
+        "scheduled": times.seconds(details.scheduled) if details.scheduled else None,
         "drafts": [
             {
                 "project": member.project_name,

@@ -10,6 +10,7 @@ from sqlalchemy.orm import Mapped, mapped_column, relationship
 from greenroom.models.accounts import User
 from greenroom.models.base import Base, ContentDigest, JSONObject, Name, PrimaryKey
 from greenroom.models.drafts import Draft
+from greenroom.models.schedules import Schedule
 
 
 class Approval(Base):
@@ -20,7 +21,8 @@ class Approval(Base):
         factor: the kind of second factor that the person had shown.
         content_digest: of what was approved: of other files it says nothing.
         standing: what was known of the draft at that moment, for people to read later.
-        withdrawn: when the person took it back.
+        schedule_id: the time with which it was given, and ends; ``NULL`` where it was by hand.
+        withdrawn: when the person took it back, or that time ended.
         counted: whether it stood when the draft was published; only then the public may see it.
     """
 
@@ -37,8 +39,12 @@ class Approval(Base):
     factor: Mapped[Name]
     content_digest: Mapped[ContentDigest]
     standing: Mapped[JSONObject] = mapped_column(default=dict)
+    schedule_id: Mapped[int | None] = mapped_column(
+        ForeignKey("schedules.id", ondelete="SET NULL"), index=True
+    )
     withdrawn: Mapped[datetime | None]
     counted: Mapped[bool] = mapped_column(default=False, server_default=false())
 
     draft: Mapped[Draft] = relationship()
     user: Mapped[User | None] = relationship()
+    schedule: Mapped[Schedule | None] = relationship()

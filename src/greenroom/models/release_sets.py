@@ -30,6 +30,7 @@ class ReleaseSet(Base):
 
     ``content_digest`` is what was approved: set when a review was asked for, and when the set was
     published. ``in_review`` says that its drafts are being reviewed, to be published together.
+    ``scheduled`` is when it is to be published by itself (``models/schedules.py``).
     """
 
     __tablename__ = "release_sets"
@@ -62,6 +63,7 @@ class ReleaseSet(Base):
     changed: Mapped[datetime]
     ended: Mapped[datetime | None]
     content_digest: Mapped[ContentDigest | None]
+    scheduled: Mapped[datetime | None]
 
     owner: Mapped[User | None] = relationship()
 

@@ -11,6 +11,7 @@ from sqlalchemy.orm import Mapped, mapped_column, relationship
 from greenroom.models.accounts import User
 from greenroom.models.base import Base, ContentDigest, Name, PrimaryKey
 from greenroom.models.drafts import Draft
+from greenroom.models.release_sets import ReleaseSet
 
 
 class ScheduleState(StrEnum):
@@ -23,9 +24,11 @@ class ScheduleState(StrEnum):
 
 
 class Schedule(Base):
-    """That a draft is to be published at a time, with exactly the content that it had then.
+    """That a draft, or a release set, is to be published at a time, with the content it had then.
 
     Attributes:
+        draft_id: which draft, ``NULL`` where it is a set.
+        release_set_id: which set, ``NULL`` where it is a draft.
         at: when.
         by: who has set it; ``operator`` where ``user_id`` never was an account.
         user_id: the account, ``NULL`` once it is gone.
@@ -44,12 +47,24 @@ class Schedule(Base):
             sqlite_where=column("state") == "waiting",
             postgresql_where=column("state") == "waiting",
         ),
+        Index(
+            "uq_schedules_waiting_sets",
+            "release_set_id",
+            unique=True,
+            sqlite_where=column("state") == "waiting",
+            postgresql_where=column("state") == "waiting",
+        ),
         Index(None, "draft_id", "id"),
+        Index(None, "release_set_id", "id"),
         CheckConstraint("state IN ('waiting', 'done', 'canceled', 'refused')", name="state"),
+        CheckConstraint("(draft_id IS NULL) <> (release_set_id IS NULL)", name="of_one"),
     )
 
     id: Mapped[PrimaryKey]
-    draft_id: Mapped[int] = mapped_column(ForeignKey("drafts.id", ondelete="CASCADE"))
+    draft_id: Mapped[int | None] = mapped_column(ForeignKey("drafts.id", ondelete="CASCADE"))
+    release_set_id: Mapped[int | None] = mapped_column(
+        ForeignKey("release_sets.id", ondelete="CASCADE")
+    )
     state: Mapped[Name] = mapped_column(default=ScheduleState.WAITING)
     at: Mapped[datetime]
     by: Mapped[Name]
@@ -62,5 +77,6 @@ class Schedule(Base):
     ended: Mapped[datetime | None]
     reasons: Mapped[list[str]] = mapped_column(default=list)
 
-    draft: Mapped[Draft] = relationship()
+    draft: Mapped[Draft | None] = relationship()
+    release_set: Mapped[ReleaseSet | None] = relationship()
     user: Mapped[User | None] = relationship()

@@ -13,7 +13,7 @@ from enum import StrEnum
 from sqlalchemy import select
 from sqlalchemy.orm import Session, joinedload, selectinload
 
-from greenroom.models import Approval, Draft, DraftState, File, Project, Team, User
+from greenroom.models import Approval, Draft, DraftState, File, Project, Schedule, Team, User
 from greenroom.models.base import JSONObject
 from greenroom.registry import (
     catalogue,
@@ -35,6 +35,7 @@ from greenroom.registry.unit_of_work import UnitOfWork
 
 MOST_NEEDED = 20
 _MOST_SHOWN = 50
+_WITH_TIME = "it was given by setting a time, which was taken back or is over"
 
 
 class Standing(StrEnum):
@@ -55,6 +56,7 @@ class ApprovalLine:
         factor: the kind of second factor that was shown.
         standing: what it is worth now.
         why: why it is not counted; empty where it is, or where the standing says it all.
+        is_with_time: whether it was given by setting a time, and ends with that.
     """
 
     by: str
@@ -63,6 +65,7 @@ class ApprovalLine:
     content_digest: str
     standing: Standing
     why: str = ""
+    is_with_time: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +80,7 @@ class DraftApprovals:
         lines: the newest approvals, the oldest of them first.
         counted: how many stand.
         is_mine_standing: whether the one who looks has approved of what is there.
+        is_mine_by_hand: whether they have done so other than by setting a time.
         why_not: why the one who looks cannot approve; empty where they can.
     """
 
@@ -87,6 +91,7 @@ class DraftApprovals:
     lines: tuple[ApprovalLine, ...]
     counted: int
     is_mine_standing: bool
+    is_mine_by_hand: bool
     why_not: str
 
     @property
@@ -141,6 +146,8 @@ def approve(
 ) -> None:
     """Approve of what is in the draft. To do so again changes nothing.
 
+    Who has approved by setting a time does so by hand as well: that does not end with the time.
+
     ``standing`` is what :func:`approval_standing.standing` gave of it.
 
     Raises:
@@ -163,7 +170,7 @@ def approve(
     why = judge.why_not(user)
     if user is None or why:
         raise NotAllowed(f"{actor.subject(Act.PUBLISH, project)} cannot approve: {why}.")
-    if user.id not in {each.user_id for each in _standing(uow, draft, judge, content_digest)}:
+    if user.id not in _by_hand(_all_standing(uow, draft, judge, content_digest)):
         _add(uow, actor, draft, user, content_digest, _known(staged, standing))
         draft_log.write(uow, draft, actor, "approved", detail=content_digest)
         uow.db.flush()
@@ -188,7 +195,7 @@ def withdraw(uow: UnitOfWork, actor: Actor, draft: Draft) -> None:
     if not mine:
         raise InvalidRequest("You have no approval of this draft to withdraw.")
     for each in mine:
-        each.withdrawn = uow.now
+        each.withdrawn, each.schedule_id = uow.now, None
     draft_log.write(uow, draft, actor, "withdrew the approval", detail=mine[-1].content_digest)
     uow.db.flush()
 
@@ -221,19 +228,38 @@ def approve_by_publishing(
     project: Project,
     staged: Sequence[File],
     standing: JSONObject | None,
+    schedule: Schedule | None = None,
 ) -> None:
     """Write down that who publishes approves, where the project wants approvals and takes theirs.
 
-    The line of the publication in the audit log is that of the approval, too.
+    The line of the publication in the audit log is that of the approval, too. Where it is for a
+    ``schedule``, the approval ends with that, unless they have given another one by hand.
     """
     if not project.approvals_needed:
         return
     judge = _Judge(uow, project, staged)
     user = _approver(uow, actor, judge)
     digest = draft_contents.digest_of(draft, staged)
-    if user is None or user.id in {each.user_id for each in _standing(uow, draft, judge, digest)}:
+    if user is None or user.id in _by_hand(_all_standing(uow, draft, judge, digest)):
         return
-    _add(uow, actor, draft, user, digest, _known(staged, standing))
+    _add(uow, actor, draft, user, digest, _known(staged, standing), schedule)
+
+
+def end_with(uow: UnitOfWork, schedule: Schedule, by: Actor) -> None:
+    """End the approvals that were given by setting this time, for live drafts, and record that.
+
+    ``by`` is whose doing it is that the time ends.
+    """
+    given = select(Approval).where(
+        Approval.schedule_id == schedule.id, Approval.withdrawn.is_(None), ~Approval.counted
+    )
+    for each in uow.db.scalars(given.order_by(Approval.id)).all():
+        if not drafts.is_live(uow, each.draft):
+            continue
+        each.withdrawn = uow.now
+        detail = f"of {each.by}, given with the time that was set, {each.content_digest}"
+        draft_log.write(uow, each.draft, by, "ended the approval", detail=detail)
+    uow.db.flush()
 
 
 def keep(uow: UnitOfWork, draft: Draft, project: Project, staged: Sequence[File]) -> None:
@@ -263,6 +289,7 @@ def of_draft(uow: UnitOfWork, actor: Actor, draft: Draft, staged: Sequence[File]
         lines=tuple(_line(each, judge, digest) for each in given[-_MOST_SHOWN:]),
         counted=len({each.user_id for each in standing}),
         is_mine_standing=any(actor.user_id == each.user_id for each in standing),
+        is_mine_by_hand=actor.user_id in _by_hand(standing),
         why_not=_why_not(uow, actor, project, judge, staged),
     )
 
@@ -435,17 +462,37 @@ def _standing(
     content_digest: str,
     given: Sequence[Approval] | None = None,
 ) -> list[Approval]:
-    """The approvals that count, one of each person."""
+    """The approvals that count, one of each person: the one that was given by hand, if any."""
     found: dict[int, Approval] = {}
-    for each in _of_draft(uow.db, draft) if given is None else given:
-        if each.user_id is not None and _worth(each, judge, content_digest)[0] is Standing.STANDS:
+    for each in _all_standing(uow, draft, judge, content_digest, given):
+        if each.user_id is not None and (each.schedule_id is None or each.user_id not in found):
             found[each.user_id] = each
     return list(found.values())
 
 
+def _all_standing(
+    uow: UnitOfWork,
+    draft: Draft,
+    judge: _Judge,
+    content_digest: str,
+    given: Sequence[Approval] | None = None,
+) -> list[Approval]:
+    """The approvals that count, with those of one person by hand and by setting times."""
+    return [
+        each
+        for each in (_of_draft(uow.db, draft) if given is None else given)
+        if each.user_id is not None and _worth(each, judge, content_digest)[0] is Standing.STANDS
+    ]
+
+
+def _by_hand(standing: Sequence[Approval]) -> set[int | None]:
+    """Whose approvals do not end with a time."""
+    return {each.user_id for each in standing if each.schedule_id is None}
+
+
 def _worth(approval: Approval, judge: _Judge, content_digest: str) -> tuple[Standing, str]:
     if approval.withdrawn is not None:
-        return Standing.WITHDRAWN, ""
+        return Standing.WITHDRAWN, _WITH_TIME if approval.schedule_id is not None else ""
     if approval.content_digest != content_digest:
         return Standing.OTHER_FILES, ""
     why = judge.why_not(approval.user)
@@ -455,7 +502,13 @@ def _worth(approval: Approval, judge: _Judge, content_digest: str) -> tuple[Stan
 def _line(approval: Approval, judge: _Judge, content_digest: str) -> ApprovalLine:
     standing, why = _worth(approval, judge, content_digest)
     return ApprovalLine(
-        approval.by, approval.at, approval.factor, approval.content_digest, standing, why
+        approval.by,
+        approval.at,
+        approval.factor,
+        approval.content_digest,
+        standing,
+        why,
+        is_with_time=approval.schedule_id is not None,
     )
 
 
@@ -466,11 +519,15 @@ def _add(
     user: User,
     content_digest: str,
     standing: JSONObject,
+    schedule: Schedule | None = None,
 ) -> None:
     """Write the approval down, in the place of one of the same content that was withdrawn."""
     mine = (Approval.user_id == user.id) & (Approval.content_digest == content_digest)
-    former = select(Approval).where(Approval.draft_id == draft.id, mine)
+    is_over = Approval.schedule_id.is_not(None) & Approval.withdrawn.is_not(None)
+    alike = Approval.schedule_id.is_(None) if schedule is None else is_over
+    former = select(Approval).where(Approval.draft_id == draft.id, mine, alike)
     given = uow.db.scalar(former.limit(1)) or Approval(draft_id=draft.id, user=user)
+    given.schedule_id = schedule.id if schedule is not None else None
     given.by, given.at, given.withdrawn = user.username, uow.now, None
     given.factor, given.content_digest = actor.fresh_factor(uow.now), content_digest
     given.standing = standing

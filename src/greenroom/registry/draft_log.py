@@ -38,6 +38,7 @@ _KINDS: Mapping[str, Kind] = MappingProxyType(
         "refused": Kind.DRAFT_REFUSE,
         "approved": Kind.DRAFT_APPROVE,
         "withdrew the approval": Kind.DRAFT_WITHDRAW,
+        "ended the approval": Kind.DRAFT_WITHDRAW,
         "scheduled": Kind.DRAFT_SCHEDULE,
         "unscheduled": Kind.DRAFT_UNSCHEDULE,
         "refused at the time set": Kind.DRAFT_MISS,

@@ -543,7 +543,7 @@ def add_file(
     release = draft.release
     if release is None or not is_live(uow, draft):
         raise Ended(ended_sentence(uow, draft))
-    _check_not_in_review(draft)
+    check_not_in_review(draft)
     if former is not None and former.sha256 == artifact.sha256:
         return _comment_on(uow, actor, draft, former, comment)
     detail = draft_contents.added(artifact.sha256)
@@ -811,7 +811,7 @@ def check_change(uow: UnitOfWork, actor: Actor, act: Act, draft: Draft) -> None:
         NotAllowed, Ended, BeingReviewed: the actor may not do that, or not now.
     """
     _require_live(uow, actor, act, draft)
-    _check_not_in_review(draft)
+    check_not_in_review(draft)
 
 
 def check_not_reserved(draft: DraftThere, filename: str) -> None:
@@ -827,7 +827,12 @@ def check_not_reserved(draft: DraftThere, filename: str) -> None:
         )
 
 
-def _check_not_in_review(draft: Draft) -> None:
+def check_not_in_review(draft: Draft) -> None:
+    """Raise BeingReviewed while the draft's publication is being decided.
+
+    Raises:
+        BeingReviewed: it is.
+    """
     if draft.review == ReviewState.PROCESSING:
         raise BeingReviewed(
             f"The publication of {draft.project_name} {draft.version} is being decided, and the "

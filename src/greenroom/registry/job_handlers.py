@@ -28,6 +28,7 @@ from greenroom.registry import (
     mail,
     reviews,
     schedules,
+    set_schedules,
     verification,
     webhook_telling,
 )
@@ -70,10 +71,12 @@ def review(services: Services, payload: JSONObject) -> None:
 
 
 def publish(services: Services, payload: JSONObject) -> None:
-    """Publish a draft at the time that was set, unless that has been done, or was taken back."""
-    number = payload.get("schedule")
+    """Publish a draft or a set at the time that was set, unless that is done, or taken back."""
+    number, of_set = payload.get("schedule"), payload.get("set_schedule")
     if isinstance(number, int):
         schedules.carry_out(services, number)
+    if isinstance(of_set, int):
+        set_schedules.carry_out(services, of_set)
 
 
 def analyse(services: Services, payload: JSONObject) -> None:

@@ -188,23 +188,29 @@ def _concerned(notice: Notice, payload: JSONObject) -> Select[User] | None:
             return select(User).where(User.id == by) if by is not None else None
         case Whom.INVITED:
             return None
-        case Whom.OTHERS_OF_SET:
-            return select(User).where(User.id.in_(_people_of_set(payload)), User.id != (by or 0))
+        case Whom.PEOPLE_OF_SET | Whom.OTHERS_OF_SET:
+            people = select(User).where(User.id.in_(_people_of_set(payload)))
+            return people.where(User.id != by) if _is_for_others(notice, payload) else people
         case Whom.OWNERS if payload.get("project") is None:
             return select(User).where(User.is_administrator)
         case Whom.OWNERS:
             return select(User).where(User.id.in_(_with_role(payload, RoleName.OWNER)))
         case Whom.PEOPLE | Whom.OTHERS:
             people = select(User).where(User.id.in_(_with_role(payload, *RoleName)))
-            # What was set to happen by itself, its doer learns in this way, too.
-            is_by_hand = payload.get("credential") != f"job {jobs.Kind.PUBLISH}"
-            is_others = notice.whom is Whom.OTHERS and by is not None and is_by_hand
-            return people.where(User.id != by) if is_others else people
+            return people.where(User.id != by) if _is_for_others(notice, payload) else people
+
+
+def _is_for_others(notice: Notice, payload: JSONObject) -> bool:
+    """Whether all are told but who did it. Of what was set to happen by itself, they are, too."""
+    is_by_hand = payload.get("credential") != f"job {jobs.Kind.PUBLISH}"
+    has_doer = _number(payload, "by_id") is not None
+    return notice.whom in (Whom.OTHERS, Whom.OTHERS_OF_SET) and has_doer and is_by_hand
 
 
 def _people_of_set(payload: JSONObject) -> Select[int]:
-    """Who works on a project of the set that was published in this event."""
+    """Who works on a project of the set of this event, which was open until then."""
     owner, _, name = _text(payload, "detail").partition(",")[0].partition("/")
+    at = datetime.fromisoformat(_text(payload, "at"))
     return (
         select(Role.user_id)
         .join(Draft, Draft.project_id == Role.project_id)
@@ -213,7 +219,8 @@ def _people_of_set(payload: JSONObject) -> Select[int]:
         .where(
             ReleaseSet.owner_name == owner,
             ReleaseSet.name == name,
-            ReleaseSet.ended == datetime.fromisoformat(_text(payload, "at")),
+            ReleaseSet.created <= at,
+            or_(ReleaseSet.ended.is_(None), ReleaseSet.ended >= at),
         )
     )
 

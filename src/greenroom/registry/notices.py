@@ -64,7 +64,8 @@ class Whom(StrEnum):
     DOER = "doer"  # whose account did it
     PEOPLE = "people"  # who has a role in the project
     OTHERS = "others"  # the same, but who did it
-    OTHERS_OF_SET = "others of a set"  # who has a role in a project of a set, but who did it
+    PEOPLE_OF_SET = "people of a set"  # who has a role in a project of a set
+    OTHERS_OF_SET = "others of a set"  # the same, but who did it
     OWNERS = "owners"  # who owns the project; administrators, where it is about none
 
 
@@ -440,6 +441,30 @@ NOTICES: Mapping[str, Notice] = MappingProxyType(
             "{project} {version} was not published at the time that was set: {detail} Set another "
             "one, or publish it by hand.",
             Place.DRAFT,
+        ),
+        "set-schedule": Notice(
+            Category.DRAFTS,
+            Whom.OTHERS_OF_SET,
+            "A release set is to be published by itself",
+            "{by} set when a release set with drafts of a project of yours is to be published: "
+            "{detail}.",
+            Place.SETS,
+        ),
+        "set-unschedule": Notice(
+            Category.DRAFTS,
+            Whom.OTHERS_OF_SET,
+            "A release set is not published by itself",
+            "{by} took back when a release set with drafts of a project of yours was to be "
+            "published: {detail}.",
+            Place.SETS,
+        ),
+        "set-miss": Notice(
+            Category.RELEASES,
+            Whom.PEOPLE_OF_SET,
+            "A release set was not published",
+            "A release set with drafts of a project of yours was not published at the time that "
+            "was set: {detail} Set another one, or publish it by hand.",
+            Place.SETS,
         ),
         "webhook-disable": Notice(
             Category.RELEASES,

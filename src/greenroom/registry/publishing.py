@@ -6,7 +6,7 @@ publish a draft alone is the same with one. Whatever changes a draft holds the l
 :mod:`greenroom.registry.release_sets`.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from functools import partial
@@ -22,6 +22,7 @@ from greenroom.models import (
     ReleaseSet,
     ReleaseSetMember,
     ReviewState,
+    ScheduleState,
     SetState,
     UploadState,
 )
@@ -40,6 +41,7 @@ from greenroom.registry import (
     publication,
     publishing_policy,
     release_sets,
+    schedule_rows,
     set_members,
     upload_states,
     webhook_events,
@@ -52,6 +54,7 @@ from greenroom.registry.errors import (
     InvalidRequest,
     NotAllowed,
     NotFound,
+    PersonPublishes,
     Refusal,
     UploadConflict,
 )
@@ -157,7 +160,8 @@ def publish(
         _check_publisher(uow, actor, project)
         has_shown = publishing_policy.has_shown_enough(actor, uow.now)
     else:
-        publishing_policy.check_shown(uow, project, was_enough=has_shown)
+        for refusal in _not_enough(uow, actor, project, has_shown=has_shown):
+            raise refusal
     # Who says what they publish has looked at it, and approves of it.
     publisher = actor if content_digest is not None else None
     candidate = replace(_candidate(uow, draft, registers_name=registers_name), publisher=publisher)
@@ -181,6 +185,7 @@ def publish_set(
     release_set: ReleaseSet,
     *,
     content_digest: str | None = None,
+    has_shown: bool | None = None,
     standings: Standings = _NONE_KNOWN,
 ) -> ReleaseSet:
     """Publish all drafts of the set, in this transaction, at this moment: all of them, or none.
@@ -195,6 +200,8 @@ def publish_set(
         actor: who publishes.
         release_set: what is published.
         content_digest: what the set must have; None where the actor has not said.
+        has_shown: for what was asked for before, whether the actor had shown a second factor then;
+            None where they publish now.
         standings: what is known of the drafts, for the approval of who publishes.
 
     Raises:
@@ -209,12 +216,14 @@ def publish_set(
         CannotPublish: with every reason of every draft; all of them stay as they were.
     """
     places = release_sets.lock_all(uow, release_set)
-    if not release_sets.may_see(uow, actor, release_set):
+    if has_shown is None and not release_sets.may_see(uow, actor, release_set):
         raise NotFound("There is no such release set that you may see.")
     if release_set.state == SetState.PUBLISHED:
         _check_set_digest(actor, release_set, release_set.content_digest or "", content_digest, [])
         return release_set
-    candidates = _candidates(uow, actor, release_set, places)
+    candidates = _candidates(uow, actor, release_set, places, has_shown=has_shown)
+    if has_shown is None:
+        has_shown = publishing_policy.has_shown_enough(actor, uow.now)
     digest = _set_digest(candidates)
     _check_set_digest(actor, release_set, digest, content_digest, candidates)
     if release_set.in_review and uow.settings.review_command is not None:
@@ -226,7 +235,7 @@ def publish_set(
         _approve(uow, candidate, standings.get(candidate.draft.id))
     release_set.content_digest = digest
     if uow.settings.review_command is not None:
-        _ask_for_reviews(uow, actor, release_set, places, candidates)
+        _ask_for_reviews(uow, actor, release_set, places, candidates, has_shown=has_shown)
     else:
         _publish_together(uow, actor, release_set, candidates)
     return release_set
@@ -259,11 +268,7 @@ def say_go(
         NotFound, NotAllowed, PersonPublishes, FactorNotFresh, NotConfirmed, Ended, InvalidRequest,
             DraftChanged: as by :func:`publish_set`.
     """
-    places = release_sets.lock_all(uow, release_set)
-    if not release_sets.may_see(uow, actor, release_set):
-        raise NotFound("There is no such release set that you may see.")
-    candidates = _candidates(uow, actor, release_set, places)
-    _check_set_digest(actor, release_set, _set_digest(candidates), content_digest, candidates)
+    places, candidates = _looked_at(uow, actor, release_set, content_digest)
     if actor.user_id is None:
         raise NotAllowed(f"{actor.name!r} has no account: let a person say go.")
     said = []
@@ -281,6 +286,32 @@ def say_go(
         said.append(release)
     uow.db.flush()
     return said
+
+
+def look_at_set(
+    uow: UnitOfWork, actor: Actor, release_set: ReleaseSet, content_digest: str
+) -> list[release_sets.Place]:
+    """Hold the locks of the set, for an actor who is to publish it and has looked at it.
+
+    Returns:
+        Its drafts, by project and version.
+
+    Raises:
+        NotFound, NotAllowed, PersonPublishes, FactorNotFresh, NotConfirmed, Ended, InvalidRequest,
+            DraftChanged: as by :func:`publish_set`.
+    """
+    return _looked_at(uow, actor, release_set, content_digest)[0]
+
+
+def _looked_at(
+    uow: UnitOfWork, actor: Actor, release_set: ReleaseSet, content_digest: str
+) -> tuple[list[release_sets.Place], list[_Candidate]]:
+    places = release_sets.lock_all(uow, release_set)
+    if not release_sets.may_see(uow, actor, release_set):
+        raise NotFound("There is no such release set that you may see.")
+    candidates = _candidates(uow, actor, release_set, places)
+    _check_set_digest(actor, release_set, _set_digest(candidates), content_digest, candidates)
+    return places, candidates
 
 
 def check_set_publisher(uow: UnitOfWork, actor: Actor, release_set: ReleaseSet) -> None:
@@ -339,8 +370,9 @@ def finish_review(uow: UnitOfWork, draft: Draft, *, passed: bool, notices: Seque
         # It was not accepted without files where it may not be.
         candidate = _candidate(uow, draft, registers_name=True)
         try:
-            require(asked_by, Act.PUBLISH, project)
-            publishing_policy.check_shown(uow, project, was_enough=draft.review_in_person)
+            has_shown = draft.review_in_person
+            for refusal in _not_enough(uow, asked_by, project, has_shown=has_shown):
+                raise refusal
             if draft.content_digest is not None:  # none where it was asked for before there were
                 draft_contents.check_unchanged(
                     uow.db, draft, draft.content_digest, candidate.staged
@@ -382,19 +414,36 @@ def _finish_in_set(
         return
     asked_by = asked_for_review(draft)
     try:
-        candidates = _candidates(uow, asked_by, release_set, places, is_asked_for=True)
-        for candidate in candidates:
-            was_enough = candidate.draft.review_in_person
-            publishing_policy.check_shown(uow, candidate.project, was_enough=was_enough)
+        candidates = _candidates(uow, asked_by, release_set, places, has_shown=True)
         now, wanted = _set_digest(candidates), release_set.content_digest
         _check_set_digest(asked_by, release_set, now, wanted, candidates)
-        _check_all(uow, asked_by, release_set, candidates)
-    except (NotAllowed, CannotPublish, DraftChanged) as refusal:
-        _give_all_back(uow, release_set, places, {draft.id: list(refusal.details)})
+    except (NotAllowed, DraftChanged) as refusal:
+        reasons = {each.draft.id: list(refusal.details) for each in places}
+    else:
+        reasons = _reasons_after_review(uow, asked_by, candidates)
+    if reasons:
+        _give_all_back(uow, release_set, places, reasons)
         return
     for each in places:
         each.draft.review = None
     _publish_together(uow, asked_by, release_set, candidates)
+
+
+def _reasons_after_review(
+    uow: UnitOfWork, asked_by: Actor, candidates: Sequence[_Candidate]
+) -> dict[int, list[str]]:
+    """What stands in the way by now of drafts that have passed, by the drafts' numbers."""
+    found = {}
+    for candidate in candidates:
+        reasons = list(_reasons_in_set(uow, asked_by, candidate))
+        try:
+            was_enough = candidate.draft.review_in_person
+            publishing_policy.check_shown(uow, candidate.project, was_enough=was_enough)
+        except PersonPublishes as refusal:
+            reasons = [str(refusal), *reasons]
+        if reasons:
+            found[candidate.draft.id] = reasons
+    return found
 
 
 def _give_all_back(
@@ -494,9 +543,10 @@ def _ask_for_reviews(
     release_set: ReleaseSet,
     places: Sequence[release_sets.Place],
     candidates: Sequence[_Candidate],
+    *,
+    has_shown: bool,
 ) -> None:
     release_set.in_review = True
-    has_shown = publishing_policy.has_shown_enough(actor, uow.now)
     for place, candidate in zip(places, candidates, strict=True):
         place.member.review_passed = False
         _ask_for_review(uow, actor, candidate, has_shown=has_shown, recorded=False)
@@ -514,6 +564,8 @@ def _publish_together(
     _make_all_public(uow, actor, candidates, release_set)
     release_set.in_review = False
     release_set.state, release_set.ended, release_set.changed = SetState.PUBLISHED, uow.now, uow.now
+    if release_set.scheduled is not None:
+        schedule_rows.end(uow, release_set, ScheduleState.CANCELED, actor)
     digest = release_set.content_digest or ""
     set_members.log(uow, release_set.id, actor, "published", detail=digest)
     uow.db.flush()
@@ -546,6 +598,8 @@ def _make_all_public(
             *(release if staged else None, staged, candidate.digest),
         )
         draft.state, draft.ended = DraftState.PUBLISHED, uow.now
+        if draft.scheduled is not None:
+            schedule_rows.end(uow, draft, ScheduleState.CANCELED, by)
         if not staged and release.published is None:
             draft.release = None
             uow.db.flush()
@@ -580,6 +634,48 @@ def obstacles(uow: UnitOfWork, draft: Draft, publisher: Actor | None = None) -> 
     return _reasons(uow, candidate, names_set=True)
 
 
+def doubts(uow: UnitOfWork, actor: Actor, draft: Draft, *, has_shown: bool) -> tuple[str, ...]:
+    """Every reason why :func:`publish` would refuse now what the actor has asked for before.
+
+    What the draft has is not compared. There is no reason where the draft has ended.
+
+    Args:
+        uow: where to look.
+        actor: who publishes.
+        draft: what is published.
+        has_shown: whether they had shown a second factor.
+    """
+    project = draft.project
+    if project is None or draft.release is None or not drafts.is_live(uow, draft):
+        return ()
+    candidate = replace(_candidate(uow, draft), publisher=actor)
+    refusals = _not_enough(uow, actor, project, has_shown=has_shown)
+    names_set = may(actor, Act.SEE, project)
+    return (*map(str, refusals), *_reasons(uow, candidate, names_set=names_set))
+
+
+def set_doubts(
+    uow: UnitOfWork, viewer: Actor, actor: Actor, release_set: ReleaseSet, *, has_shown: bool
+) -> tuple[str, ...]:
+    """Every reason why :func:`publish_set` would refuse now what the actor has asked for before.
+
+    What the set has is not compared. There is no reason where the set has ended.
+
+    Args:
+        uow: where to look.
+        viewer: who is told; of drafts of which they may not know only the number.
+        actor: who publishes.
+        release_set: what is published.
+        has_shown: whether they had shown a second factor.
+    """
+    if release_set.state != SetState.OPEN:
+        return ()
+    places = release_sets.places(uow, release_set)
+    refusals = _not_enough_for_set(uow, actor, release_set, places, has_shown=has_shown)
+    candidates = [_approved_by(actor, _candidate_in_set(uow, actor, place)) for place in places]
+    return (*map(str, refusals), *_reasons_of_set(uow, actor, candidates, viewer))
+
+
 def _check_publisher(uow: UnitOfWork, actor: Actor, project: Project) -> None:
     """Raise a refusal unless what the actor has shown is enough to publish in the project now.
 
@@ -590,6 +686,46 @@ def _check_publisher(uow: UnitOfWork, actor: Actor, project: Project) -> None:
     publishing_policy.check_publisher(uow, actor, project)
     if project.reauthenticate_to_publish:
         require_confirmed(actor, uow.now)
+
+
+def _not_enough(
+    uow: UnitOfWork, actor: Actor, project: Project, *, has_shown: bool
+) -> Iterator[Refusal]:
+    """Why an actor who has asked for a publication before may not publish in the project now.
+
+    ``has_shown`` is whether they had shown a second factor then.
+    """
+    checks = [
+        partial(require, actor, Act.PUBLISH, project),
+        partial(publishing_policy.check_shown, uow, project, was_enough=has_shown),
+    ]
+    yield from _refused(checks)
+
+
+def _not_enough_for_set(
+    uow: UnitOfWork,
+    actor: Actor,
+    release_set: ReleaseSet,
+    places: Sequence[release_sets.Place],
+    *,
+    has_shown: bool,
+) -> Iterator[Refusal]:
+    """The same of a set: the actor may publish some of it, and has shown what that takes."""
+    try:
+        own = _own(actor, release_set, places)
+    except NotAllowed as refusal:
+        yield refusal
+        return
+    check = publishing_policy.check_shown
+    yield from _refused([partial(check, uow, each, was_enough=has_shown) for each in own])
+
+
+def _refused(checks: Iterable[Callable[[], None]]) -> Iterator[Refusal]:
+    for check in checks:
+        try:
+            check()
+        except Refusal as refusal:
+            yield refusal
 
 
 def _approve(uow: UnitOfWork, candidate: _Candidate, standing: JSONObject | None) -> None:
@@ -624,28 +760,45 @@ def _candidates(
     release_set: ReleaseSet,
     places: Sequence[release_sets.Place],
     *,
-    is_asked_for: bool = False,
+    has_shown: bool | None = None,
 ) -> list[_Candidate]:
     """The drafts of the set, for an actor who publishes some of them.
 
-    ``is_asked_for`` says that the actor has asked for it before, and confirmed then who they are.
+    ``has_shown`` is, where the actor has asked for it before, and confirmed then who they are,
+    whether they had shown a second factor.
 
     Raises:
         Ended: the set is not open any more.
         NotAllowed: the actor may publish none of them.
-        NotConfirmed: one of theirs wants people to confirm who they are, and this one has not.
+        PersonPublishes, FactorNotFresh, NotConfirmed: what they have shown is not enough for one.
     """
     if release_set.state != SetState.OPEN:
         raise Ended(release_sets.ended_sentence(release_set))
+    if has_shown is not None:
+        for refusal in _not_enough_for_set(uow, actor, release_set, places, has_shown=has_shown):
+            raise refusal
+    else:
+        own = _own(actor, release_set, places)
+        for project in own:
+            _check_publisher(uow, actor, project)
+    return [_candidate_in_set(uow, actor, place) for place in places]
+
+
+def _own(
+    actor: Actor, release_set: ReleaseSet, places: Sequence[release_sets.Place]
+) -> list[Project]:
+    """The projects of the drafts that the actor may publish.
+
+    Raises:
+        NotAllowed: there are drafts, and those of no project.
+    """
     own = [place.project for place in places if may(actor, Act.PUBLISH, place.project)]
     if places and not own:
         raise NotAllowed(
             f"{actor.name!r} may publish none of the drafts of the release set "
             f"{set_members.title(release_set)!r}."
         )
-    for project in own if not is_asked_for else ():
-        _check_publisher(uow, actor, project)
-    return [_candidate_in_set(uow, actor, place) for place in places]
+    return own
 
 
 def _candidate_in_set(uow: UnitOfWork, actor: Actor, place: release_sets.Place) -> _Candidate:
@@ -689,7 +842,7 @@ def _check_set_digest(
     what = f"The release set {set_members.title(release_set)!r}"
     if release_set.state == SetState.PUBLISHED:
         raise DraftChanged(f"{what} was published with the content {now}, not with {wanted}.", ())
-    told = [each for each in candidates if _is_told_of(actor, each)]
+    told = [each for each in candidates if is_told_of(actor, each.project)]
     lately = sorted(told, key=lambda each: each.draft.changed, reverse=True)[:_MOST_CHANGED]
     raise DraftChanged(
         f"{what} does not have the content {wanted}: look at what it has now, which is {now}.",
@@ -700,12 +853,12 @@ def _check_set_digest(
     )
 
 
-def _is_told_of(actor: Actor, candidate: _Candidate) -> bool:
-    """Whether refusals name the draft to who publishes its set.
+def is_told_of(actor: Actor, project: Project) -> bool:
+    """Whether refusals name a draft of the project to who publishes its set.
 
     People see all of a set that they may see; a token is told of what it covers.
     """
-    return actor.is_in_person or may_follow(actor, candidate.project)
+    return actor.is_in_person or may_follow(actor, project)
 
 
 def _check(uow: UnitOfWork, candidate: _Candidate, *, names_set: bool) -> None:
@@ -721,10 +874,24 @@ def _check_all(
     uow: UnitOfWork, actor: Actor, release_set: ReleaseSet, candidates: Sequence[_Candidate]
 ) -> None:
     """Raise CannotPublish with every reason of every draft why the set cannot be published now."""
+    reasons = _reasons_of_set(uow, actor, candidates, actor)
+    if reasons:
+        title = set_members.title(release_set)
+        raise CannotPublish(
+            f"The release set {title!r} cannot be published: " + " ".join(reasons), reasons
+        )
+
+
+def _reasons_of_set(
+    uow: UnitOfWork, actor: Actor, candidates: Sequence[_Candidate], viewer: Actor
+) -> list[str]:
+    """What stands in the way of a set that the actor publishes, as the viewer is told it."""
+    if not candidates:
+        return [NO_DRAFTS]
     reasons, untold = [], 0
     for candidate in candidates:
         found = _reasons_in_set(uow, actor, candidate)
-        if _is_told_of(actor, candidate):
+        if is_told_of(viewer, candidate.project):
             reasons += [f"{candidate.what}: {reason}" for reason in found]
         else:
             untold += bool(found)
@@ -734,13 +901,7 @@ def _check_all(
             f"Something stands in the way of {untold} {plural} of projects that this token does "
             "not cover."
         )
-    if not candidates:
-        reasons = [NO_DRAFTS]
-    if reasons:
-        title = set_members.title(release_set)
-        raise CannotPublish(
-            f"The release set {title!r} cannot be published: " + " ".join(reasons), reasons
-        )
+    return reasons
 
 
 def _reasons_in_set(uow: UnitOfWork, actor: Actor, candidate: _Candidate) -> tuple[str, ...]:
@@ -803,11 +964,7 @@ def _obstacles(
         partial(file_rules.check_project_size, uow, project, 0),
         partial(file_rules.check_single_sdist, uow, release, None),
     ]
-    for check in checks:
-        try:
-            check()
-        except Refusal as refusal:
-            yield refusal
+    yield from _refused(checks)
     digests = {file.filename: file.sha256 for file in staged}
     yield from file_rules.already_published(uow, digests)
     if staged:

@@ -30,6 +30,7 @@ from greenroom.models import (
     ReleaseSetMember,
     ReviewState,
     Role,
+    ScheduleState,
     SetState,
     User,
 )
@@ -40,6 +41,7 @@ from greenroom.registry import (
     drafts,
     live_drafts,
     projects,
+    schedule_rows,
     set_members,
     webhook_events,
 )
@@ -102,6 +104,7 @@ class SetMember:
         slug: the secret of the draft's own address.
         key: what the address of its publishing session has.
         content_digest: of its files; what was published, where the set was.
+        review_notices: why its review did not pass, where it did not.
         go_by: who lets it go with the set as it is now; None where nobody has said so.
         may: what whoever looks may do to its project.
     """
@@ -117,6 +120,7 @@ class SetMember:
     time_left: timedelta
     review: ReviewState | None
     has_passed: bool
+    review_notices: tuple[str, ...]
     added_by: str
     go_by: str | None
     may: frozenset[Act]
@@ -131,6 +135,7 @@ class SetDetails:
         is_being_reviewed: whether its drafts are being reviewed, so that it takes no changes.
         invited: the normalized names of projects whose people may add drafts.
         members: its drafts, by project and version.
+        scheduled: when it is to be published by itself, None where nobody has set a time.
     """
 
     name: str
@@ -145,6 +150,7 @@ class SetDetails:
     content_digest: str
     invited: tuple[str, ...]
     members: tuple[SetMember, ...]
+    scheduled: datetime | None
 
     @property
     def title(self) -> str:
@@ -169,7 +175,7 @@ class SetDetails:
 
 @dataclass(frozen=True, slots=True)
 class SetSummary:
-    """A set in a list."""
+    """A set in a list; ``scheduled`` is when it is to be published by itself, if ever."""
 
     name: str
     owner_name: str
@@ -178,6 +184,7 @@ class SetSummary:
     only_together: bool
     changed: datetime
     draft_count: int
+    scheduled: datetime | None
 
     @property
     def title(self) -> str:
@@ -447,6 +454,7 @@ def _summary(release_set: ReleaseSet, count: int) -> SetSummary:
         only_together=release_set.only_together,
         changed=release_set.changed,
         draft_count=count,
+        scheduled=release_set.scheduled if release_set.state == SetState.OPEN else None,
     )
 
 
@@ -476,6 +484,7 @@ def details(uow: UnitOfWork, actor: Actor, release_set: ReleaseSet) -> SetDetail
         content_digest=digest,
         invited=tuple(invited),
         members=members,
+        scheduled=release_set.scheduled if release_set.state == SetState.OPEN else None,
     )
 
 
@@ -504,6 +513,7 @@ def _member(uow: UnitOfWork, actor: Actor, place: Place, files: Sequence[File]) 
         time_left=max(draft.expires - uow.now, timedelta(0)),
         review=ReviewState(draft.review) if draft.review is not None and is_open else None,
         has_passed=member.review_passed,
+        review_notices=tuple(draft.review_notices if draft.review == ReviewState.ERROR else ()),
         added_by=member.added_by,
         go_by=member.go_by if is_go(member, place.project, digest) else None,
         may=permitted(actor, place.project),
@@ -1009,8 +1019,8 @@ def discard(
         )
     if with_drafts:
         for place in places:
-            require(actor, Act.DISCARD, place.project)
-    _end(uow, release_set, SetState.DISCARDED)
+            drafts.check_change(uow, actor, Act.DISCARD, place.draft)
+    _end(uow, release_set, SetState.DISCARDED, actor)
     why = f"with the release set {title(release_set)}"
     for place in places:
         if with_drafts:
@@ -1041,9 +1051,10 @@ def _check_discards_all(actor: Actor, release_set: ReleaseSet, places: Sequence[
         )
 
 
-def _end(uow: UnitOfWork, release_set: ReleaseSet, state: SetState) -> None:
+def _end(uow: UnitOfWork, release_set: ReleaseSet, state: SetState, by: Actor) -> None:
     """End the set without its drafts, which are in none any more."""
     of_set = release_set.id
+    schedule_rows.end(uow, release_set, ScheduleState.CANCELED, by)
     release_set.state, release_set.ended = state, uow.now
     uow.db.execute(delete(ReleaseSetMember).where(ReleaseSetMember.release_set_id == of_set))
     uow.db.execute(
@@ -1074,7 +1085,7 @@ def expire(uow: UnitOfWork, *, most: int = 500) -> int:
         lock_and_reload(uow, release_set)
         is_due = release_set.state == SetState.OPEN and release_set.changed < before
         if is_due and not set_members.count_live(uow, release_set):
-            _end(uow, release_set, SetState.EXPIRED)
+            _end(uow, release_set, SetState.EXPIRED, EXPIRY)
             set_members.log(uow, release_set.id, EXPIRY, "expired")
             audit.write(uow, Kind.SET_EXPIRE, EXPIRY, detail=title(release_set))
             webhook_events.note_set(uow, Kind.SET_EXPIRE.value, release_set, EXPIRY.name)

@@ -7,12 +7,10 @@ that content, approvals, and whatever else is in the way. What is refused is wri
 people are told.
 
 It is a job, and a row that ends once under the lock of the project, however many workers there are.
+Release sets have :mod:`greenroom.registry.set_schedules`.
 """
 
-from dataclasses import dataclass
-from datetime import datetime, timedelta
-
-from sqlalchemy import select
+from datetime import datetime
 
 from greenroom.models import Draft, Project, Schedule, ScheduleState
 from greenroom.models.base import JSONObject
@@ -26,40 +24,13 @@ from greenroom.registry import (
     publishing,
     publishing_policy,
     releases,
+    schedule_rows,
     set_members,
 )
 from greenroom.registry.errors import AccountDisabled, InvalidRequest, Refusal
-from greenroom.registry.permissions import (
-    OPERATOR,
-    SCHEDULE,
-    Act,
-    Actor,
-    Person,
-    require_confirmed,
-)
+from greenroom.registry.permissions import SCHEDULE, Act, Actor, require_confirmed
+from greenroom.registry.schedule_rows import ScheduleDetails, utc
 from greenroom.registry.unit_of_work import Services, UnitOfWork
-
-_KEPT_AFTERWARDS = timedelta(days=1)
-"""For so long after its time a draft still lives, should the index be down then."""
-
-
-@dataclass(frozen=True, slots=True)
-class ScheduleDetails:
-    """When a draft is to be published, or why it was not.
-
-    Attributes:
-        at: when.
-        by: who has set it.
-        is_waiting: whether that is still to come.
-        is_void: whether the draft has changed since, so that it will be refused.
-        reasons: why it was refused; empty while it waits.
-    """
-
-    at: datetime
-    by: str
-    is_waiting: bool
-    is_void: bool
-    reasons: tuple[str, ...]
 
 
 def schedule(
@@ -97,24 +68,14 @@ def schedule(
     publishing_policy.check_publisher(uow, actor, project)
     if project.reauthenticate_to_publish:
         require_confirmed(actor, uow.now)
-    _check_time(uow, draft, at)
+    schedule_rows.check_time(uow, [draft], at)
     draft_contents.check_unchanged(uow.db, draft, content_digest, staged)
     if not staged:
         raise InvalidRequest("It has no files: upload one first.")
-    _end(uow, draft, ScheduleState.CANCELED)
-    made = Schedule(
-        draft_id=draft.id,
-        at=at,
-        by=actor.name,
-        user_id=actor.user_id,
-        asked=uow.now,
-        content_digest=content_digest,
-        with_factor=publishing_policy.has_shown_enough(actor, uow.now),
-    )
-    uow.db.add(made)
-    draft.scheduled = at
-    draft.expires = max(draft.expires, at + _KEPT_AFTERWARDS)
-    approvals.approve_by_publishing(uow, actor, draft, project, staged, standing)
+    schedule_rows.end(uow, draft, ScheduleState.CANCELED, actor)
+    made = schedule_rows.add(uow, actor, draft, at, content_digest)
+    schedule_rows.outlive(draft, at)
+    approvals.approve_by_publishing(uow, actor, draft, project, staged, standing, made)
     if is_embargoed:
         draft.members_only = True
         draft_addresses.change(uow, draft, actor, "embargo", recorded=False)
@@ -123,13 +84,15 @@ def schedule(
     uow.db.flush()
     payload = {"schedule": made.id, "release": f"{draft.project_name} {draft.version}"}
     jobs.enqueue(uow, jobs.Kind.PUBLISH, dict(payload), at)
-    detail = f"at {_utc(at)}, {content_digest}" + (", with an embargo" if is_embargoed else "")
+    detail = f"at {utc(at)}, {content_digest}" + (", with an embargo" if is_embargoed else "")
     draft_log.write(uow, draft, actor, "scheduled", detail=detail)
     uow.db.flush()
 
 
 def cancel(uow: UnitOfWork, actor: Actor, draft: Draft) -> None:
     """Let the draft not be published by itself. An embargo goes on.
+
+    The approval of who had set the time ends, unless they have given one by hand, too.
 
     Raises:
         NotAllowed: the actor may not publish the draft.
@@ -138,9 +101,9 @@ def cancel(uow: UnitOfWork, actor: Actor, draft: Draft) -> None:
     """
     drafts.begin(uow, actor, Act.PUBLISH, draft)
     at = draft.scheduled
-    if at is None or not _end(uow, draft, ScheduleState.CANCELED):
+    if at is None or not schedule_rows.end(uow, draft, ScheduleState.CANCELED, actor):
         raise InvalidRequest("The draft is not to be published by itself.")
-    draft_log.write(uow, draft, actor, "unscheduled", detail=f"at {_utc(at)}")
+    draft_log.write(uow, draft, actor, "unscheduled", detail=f"at {utc(at)}")
     uow.db.flush()
 
 
@@ -164,18 +127,27 @@ def of_draft(uow: UnitOfWork, draft: Draft, content_digest: str) -> ScheduleDeta
     """The time that is set for a live draft with this content, or the last one, if it was refused.
 
     None where there is none, or the last one was canceled.
+
+    Args:
+        uow: where to look.
+        draft: which.
+        content_digest: what it has now.
     """
-    rows = select(Schedule).where(Schedule.draft_id == draft.id).order_by(Schedule.id.desc())
-    last = uow.db.scalar(rows.limit(1))
-    if last is None or last.state not in (ScheduleState.WAITING, ScheduleState.REFUSED):
-        return None
-    return ScheduleDetails(
-        last.at,
-        last.by,
-        is_waiting=last.state == ScheduleState.WAITING,
-        is_void=last.content_digest != content_digest,
-        reasons=tuple(last.reasons),
+    found = schedule_rows.newest(uow, draft)
+    return (
+        schedule_rows.details(found, content_digest, _doubts(uow, found, draft)) if found else None
     )
+
+
+def _doubts(uow: UnitOfWork, schedule: Schedule, draft: Draft) -> tuple[str, ...]:
+    """Why the draft would be refused, if it were time now, but for its content."""
+    if schedule.state != ScheduleState.WAITING:
+        return ()
+    try:
+        actor = schedule_rows.who(schedule)
+    except AccountDisabled as refusal:
+        return refusal.details
+    return publishing.doubts(uow, actor, draft, has_shown=schedule.with_factor)
 
 
 def carry_out(services: Services, number: int) -> None:
@@ -205,11 +177,12 @@ def _carry_out(uow: UnitOfWork, number: int) -> None:
         # Somebody had it tried before. What is put off for longer looks like a wrong clock.
         raise jobs.Later(min(found.at, uow.now + jobs.LONGEST_PAUSE))
     if not drafts.is_live(uow, draft):  # it was published before, or is gone
-        _end(uow, draft, ScheduleState.CANCELED)
+        schedule_rows.end(uow, draft, ScheduleState.CANCELED, SCHEDULE)
         return
     try:
         with uow.db.begin_nested():
-            actor = _who(found)
+            actor = schedule_rows.who(found)
+            schedule_rows.end(uow, draft, ScheduleState.DONE, SCHEDULE)
             publishing.publish(
                 *(uow, actor, draft),
                 content_digest=found.content_digest,
@@ -217,54 +190,13 @@ def _carry_out(uow: UnitOfWork, number: int) -> None:
             )
     except Refusal as refusal:
         found.reasons = list(refusal.details)
-        _end(uow, draft, ScheduleState.REFUSED)
+        schedule_rows.end(uow, draft, ScheduleState.REFUSED, SCHEDULE)
         detail = " ".join(refusal.details)
         draft_log.write(uow, draft, SCHEDULE, "refused at the time set", detail=detail)
-    else:
-        _end(uow, draft, ScheduleState.DONE)
     uow.db.flush()
-
-
-def _who(schedule: Schedule) -> Actor:
-    """Whose doing it is, of whom nothing is known now but who they are.
-
-    Raises:
-        AccountDisabled: the account is gone.
-    """
-    if schedule.by == OPERATOR.name:
-        return OPERATOR
-    if schedule.user is None:
-        raise AccountDisabled(schedule.by)
-    return Person(schedule.user)
-
-
-def _end(uow: UnitOfWork, draft: Draft, state: ScheduleState) -> bool:
-    """End what waits of the draft, and say whether there was anything."""
-    waiting = (Schedule.draft_id == draft.id) & (Schedule.state == ScheduleState.WAITING)
-    draft.scheduled = None
-    found = uow.db.scalar(select(Schedule).where(waiting))
-    if found is not None:
-        found.state, found.ended = state, uow.now
-    uow.db.flush()
-    return found is not None
-
-
-def _check_time(uow: UnitOfWork, draft: Draft, at: datetime) -> None:
-    latest = draft.opened + uow.settings.draft_lifetime_max
-    if at <= uow.now:
-        raise InvalidRequest(f"{_utc(at)} is past: it is {_utc(uow.now)} now.")
-    if at > latest:
-        raise InvalidRequest(
-            f"A draft lives until {_utc(latest)} at the longest, counted from its opening: choose "
-            "a time before that."
-        )
 
 
 def _project(draft: Draft) -> Project:
     if draft.project is None:
         raise InvalidRequest("The draft has ended.")
     return draft.project
-
-
-def _utc(moment: datetime) -> str:
-    return f"{moment:%Y-%m-%d %H:%M} UTC"

@@ -8,7 +8,9 @@ import webtest
 from sqlalchemy import select
 
 from greenroom.models import AuditEntry, Project, RoleName
-from greenroom.registry import projects
+from greenroom.registry import approvals, projects
+from greenroom.registry.approvals import Rules
+from greenroom.registry.permissions import OPERATOR
 from tests.artifacts import make_wheel
 from tests.jobs import do_due
 from tests.web.conftest import Site, authorization
@@ -243,3 +245,37 @@ def test_one_factor_approves_of_a_whole_set(site: Site, account: str, tmp_path: 
     assert "1 of 1 approval one is yours" in text(page)
     assert "approve" not in page.forms
     assert "eve approved second 1.0" in text(page)
+
+
+def test_an_approval_that_came_with_a_time_ends_with_it(
+    site: Site, account: str, tmp_path: Path
+) -> None:
+    site.user("eve")
+    protect(site, tmp_path)
+    with site.services.writing() as uow:
+        approvals.change_rules(uow, OPERATOR, projects.get(uow, "example"), Rules(2))
+    browser = site.sign_in()
+    app, _ = add_app(browser, site)
+    form = browser.get(DRAFT).forms["set-time"]
+    form["at"] = "2026-06-03T09:30"
+    page = show_factor(form.submit(status=303), app, site)
+    page = page.forms["set-time"].submit(status=303).follow()
+    assert "Given by setting a time, and ends with it." in text(page)
+    doubts = page.html.select_one("#doubts")
+    assert doubts is not None
+    assert "It takes 2 approvals, and has 1" in " ".join(doubts.get_text().split())
+    token = authorization(site.token())
+    session = site.app.get("/api/drafts/example/2.0", headers=token).json
+    assert session["schedule"]["doubts"] != []
+    page = page.forms["unschedule"].submit(status=303).follow()
+    assert "Because it was given by setting a time, which was taken back or is over." in text(page)
+    assert "ended the approval" in text(page)
+    assert "schedule" not in site.app.get("/api/drafts/example/2.0", headers=token).json
+
+    form = page.forms["set-time"]
+    form["at"] = "2026-06-03T09:30"
+    page = form.submit(status=303).follow()
+    page = page.forms["approve"].submit(status=303).follow()  # by hand as well
+    assert "approve" not in page.forms
+    page = page.forms["unschedule"].submit(status=303).follow()
+    assert "1 missing" in text(page)

@@ -10,7 +10,7 @@ import webtest
 from sqlalchemy import update
 
 from greenroom.models import Project, ReleaseSet, RoleName
-from greenroom.registry import accounts, publishing, release_sets
+from greenroom.registry import accounts, projects, publishing, release_sets
 from greenroom.registry.permissions import Person
 from greenroom.registry.release_sets import Reference
 from tests import factories, jobs
@@ -20,6 +20,7 @@ from tests.web.pages.test_approvals import show_factor
 from tests.web.pages.test_second_factors import add_app
 from tests.web.reading import commands, text
 from tests.web.standing import fetch, with_settings
+from tests.web.uploads.test_pep694 import Client
 
 JSON = {"Accept": "application/vnd.pypi.simple.v1+json"}
 HEADERS = {
@@ -370,3 +371,69 @@ def test_a_person_publishes_it_with_a_second_factor_that_is_shown_now(
     site.clock.advance(timedelta(minutes=6))
     page = show_factor(page.forms["publish"].submit(status=303), app, site)
     assert "is published" in page.forms["publish"].submit(status=303).follow().text
+
+
+def test_a_time_is_set_and_taken_back_on_its_page(
+    site: Site, release_set: ReleaseSet, tmp_path: Path
+) -> None:
+    site.user("eve")
+    site.stage(make_wheel(tmp_path, "eves"), by="eve")
+    address, before = f"/manage/sets/{release_set.key}/", f"/draft/{release_set.slug}/"
+    ada, eve = site.sign_in(), site.sign_in("eve")
+    submit(ada.get(address), "invite-project", project="eves")
+    submit(eve.get("/manage/project/eves/draft/1.0/"), "to-set", release_set="ada/2026.11")
+    page = ada.get(address)
+    assert "Drafts of projects that you may not publish keep theirs." in text(page)
+    assert submit(page, "set-time", at="2020-01-01T00:00").status_int == 400
+    page = submit(page, "set-time", at="2026-06-03T09:30", is_embargoed="y")
+    assert "It is published on 3 Jun 2026, 09:30 UTC." in page.text
+    assert "as ada has set" in text(page)
+    doubts = page.html.select_one("#doubts[role=note]")
+    assert doubts is not None
+    assert "eves 1.0: Nobody who may publish eves has said go" in doubts.get_text()
+    site.app.get(before, status=404)
+    link = page.html.select_one('a[href^="/draft/"]')
+    assert link is not None
+    assert "/account/login" in str(site.app.get(str(link["href"]), status=303).location)
+
+    draft = eve.get("/manage/project/eves/draft/1.0/")
+    assert "All of it is to be published by itself at" in text(draft)
+    assert "to be published at" in text(ada.get("/manage/sets/"))
+    session = Client(site, site.token(username="eve"))
+    found = session.ask("GET", "/upload/2.0/set/?name=ada/2026.11", status=200).json
+    assert found["schedule"]["at"] == "2026-06-03T09:30:00Z"
+    assert (found["schedule"]["by"], found["schedule"]["void"]) == ("ada", False)
+    assert "Nobody who may publish eves" in str(found["schedule"]["doubts"])
+    assert "It is to be published by itself on 2026-06-03 at 09:30 UTC." in found["notices"]
+
+    site.stage(make_wheel(tmp_path, "eves", tag="py2-none-any"), by="eve")
+    page = ada.get(address)
+    assert "The time that was set is void. The release set has changed since" in text(page)
+    page = submit(eve.get(address), "unschedule")
+    assert "not published by itself any more" in page.text
+    assert "schedule" not in session.ask("GET", "/upload/2.0/set/?name=ada/2026.11").json
+    submit(page, "set-time", at="2026-06-03T09:30")
+    site.clock.advance(timedelta(days=4))
+    jobs.do_due(site.services)
+    assert "It was not published at" in text(ada.get(address))
+
+
+def test_what_an_operators_review_found_stands_at_each_draft(
+    site: Site, release_set: ReleaseSet
+) -> None:
+    address = f"/manage/sets/{release_set.key}/"
+    strict = with_settings(site, review_command="true")
+    browser = strict.sign_in()
+    page = submit(browser.get(f"{address}publish"), "publish")
+    assert "Its publication is being reviewed." in text(page)
+    with strict.services.writing() as uow:  # while they are being reviewed
+        for name in ("library", "needs-it"):
+            projects.get(uow, name).archived = True
+    jobs.do_due(strict.services)
+    page = browser.get(address)
+    assert text(page).count("Review: ") == 2
+    for name in ("library", "needs-it"):
+        draft = text(browser.get(f"/manage/project/{name}/draft/1.0/"))
+        assert "The review did not pass." in draft
+        assert "archived" in draft
+        assert ("needs-it" if name == "library" else "library") not in draft

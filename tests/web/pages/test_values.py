@@ -154,7 +154,7 @@ PARTS = {
         f"pages/manage/review/{section}.jinja2"
         for section in (
             *("verdict", "changes", "completeness", "findings", "origin"),
-            *("approvals", "schedule"),
+            "approvals",
         )
     ),
 }

@@ -47,6 +47,20 @@ class SessionFile(Answer):
     notices: Annotated[list[str], Field(default_factory=list, description="Sentences for people.")]
 
 
+class Scheduled(Answer):
+    """That something is to be published by itself, at a time that somebody has set."""
+
+    at: Timestamp
+    by: Annotated[str, Field(description="Who has set it.")]
+    void: Annotated[
+        bool, Field(description="Whether the content has changed since, so that it is refused.")
+    ]
+    doubts: Annotated[
+        list[str],
+        Field(description="For what else it would be refused, if it were time now, in sentences."),
+    ]
+
+
 class SessionBody(Answer):
     """A publishing session."""
 
@@ -77,6 +91,10 @@ class SessionBody(Answer):
         Literal["", "published", "discarded", "expired"],
         Field(description="How the session ended; missing while it has not."),
     ] = ""
+    schedule: Annotated[
+        Scheduled | None,
+        Field(description="When it is to be published by itself; missing where that is not set."),
+    ] = None
     files: Annotated[dict[str, SessionFile], Field(description="By file name.")]
     notices: Annotated[list[str], Field(description="Sentences for people.")]
 
@@ -129,6 +147,10 @@ class SetBody(Answer):
     content_digest: Annotated[
         str, Field(pattern=CONTENT_DIGEST, description="Of all its sessions.")
     ]
+    schedule: Annotated[
+        Scheduled | None,
+        Field(description="When it is to be published by itself; missing where that is not set."),
+    ] = None
     sessions: list[SetSession]
     hidden: Annotated[int, Field(ge=0, description="How many sessions are not shown.")]
     notices: Annotated[list[str], Field(description="Sentences for people.")]

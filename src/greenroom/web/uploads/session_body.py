@@ -7,8 +7,16 @@ from pyramid.response import Response
 
 from greenroom import times
 from greenroom.models import PRESIGNED, Draft, DraftState, UploadState
-from greenroom.registry import draft_contents, drafts, set_members, upload_sessions, upload_states
+from greenroom.registry import (
+    draft_contents,
+    drafts,
+    schedules,
+    set_members,
+    upload_sessions,
+    upload_states,
+)
 from greenroom.registry.drafts import DraftDetails, StagedContent
+from greenroom.registry.schedule_rows import ScheduleDetails
 from greenroom.registry.set_members import SetKey
 from greenroom.registry.unit_of_work import UnitOfWork
 from greenroom.web.http import commands, waiting
@@ -52,8 +60,24 @@ def session_body(
     }
     if not details.is_live:
         body["outcome"] = details.state.value
+    elif details.scheduled is not None:
+        body |= scheduled(schedules.of_draft(uow, draft, digest or ""))
     is_known = details.state in (DraftState.OPEN, DraftState.PUBLISHED) and digest is not None
     return body | {"content-digest": digest} if is_known else body
+
+
+def scheduled(schedule: ScheduleDetails | None) -> dict[str, object]:
+    """What the body says of a time that was set; nothing where none waits."""
+    if schedule is None or not schedule.is_waiting:
+        return {}
+    return {
+        "schedule": {
+            "at": times.seconds(schedule.at),
+            "by": schedule.by,
+            "void": schedule.is_void,
+            "doubts": list(schedule.doubts),
+        }
+    }
 
 
 def status(draft: DraftDetails) -> str:
@@ -172,7 +196,7 @@ def _file(
 
 def _standing(request: Request, draft: DraftDetails, content_digest: str) -> list[str]:
     """What people can do with a session that is open."""
-    scheduled = (
+    by_itself = (
         [f"It is to be published by itself on {draft.scheduled:%Y-%m-%d at %H:%M} UTC."]
         if draft.scheduled is not None
         else []
@@ -184,5 +208,5 @@ def _standing(request: Request, draft: DraftDetails, content_digest: str) -> lis
         f"It expires on {draft.expires:%Y-%m-%d at %H:%M} UTC.",
         f"The digest of its content is {content_digest}.",
         f"Publish it: {request.urls.managed_draft(draft)}",
-        *scheduled,
+        *by_itself,
     ]

@@ -9,4 +9,5 @@ from greenroom.web.pages.manage.resources import Manage
 def includeme(config: Configurator) -> None:
     """Hand Root the branch, and register the views."""
     add_branch(config, "manage", Manage)
+    config.include("greenroom.web.pages.manage.refused_acts")
     config.scan(__name__)

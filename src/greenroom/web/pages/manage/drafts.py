@@ -1,13 +1,14 @@
 """``/manage/project/<name>/draft/<version>/``: a draft, and everything that is done with it."""
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 
 from pyramid.httpexceptions import HTTPSeeOther
 from pyramid.renderers import render_to_response
 from pyramid.response import Response
 from pyramid.view import view_config
 
-from greenroom.models import Draft, UploadSession
+from greenroom.models import Draft, ReviewState, UploadSession
 from greenroom.registry import (
     draft_changes,
     draft_contents,
@@ -32,7 +33,7 @@ from greenroom.registry.errors import (
     NotConfirmed,
     NotFound,
 )
-from greenroom.registry.permissions import Act, permitted, require_right
+from greenroom.registry.permissions import Act, may, permitted, require_right
 from greenroom.registry.review_values import DraftBrief
 from greenroom.web.http import commands, waiting
 from greenroom.web.http.paging import page_of
@@ -44,7 +45,7 @@ from greenroom.web.pages.confirmation import ConfirmForm
 from greenroom.web.pages.draft_details import draft_details
 from greenroom.web.pages.draft_log import log_entries
 from greenroom.web.pages.file_groups import filtered_files, grouped_files
-from greenroom.web.pages.form_responses import invalid
+from greenroom.web.pages.form_responses import invalid, refused
 from greenroom.web.pages.manage import live
 from greenroom.web.pages.manage.approvals import approvals_of, standing_of
 from greenroom.web.pages.manage.forms import (
@@ -62,9 +63,11 @@ from greenroom.web.pages.redirects import see_other
 Page = dict[str, object]
 
 _ENTRIES_ON_A_PAGE = 20
+_TEMPLATE = "pages/manage/draft.jinja2"
+_ENDED_TEMPLATE = "pages/manage/ended_draft.jinja2"
 
 
-@view_config(context=ManagedDraft, request_method="GET", renderer="pages/manage/draft.jinja2")
+@view_config(context=ManagedDraft, request_method="GET", renderer=_TEMPLATE)
 def managed_draft(context: ManagedDraft, request: Request) -> Page | Response:
     """The draft with all that can be done to it; what is left of it, when it has ended."""
     if not drafts.is_live(request.uow, context.draft):
@@ -90,6 +93,8 @@ def managed_draft_page(
     staged = drafts.files(request.uow.db, draft)
     files = tuple(releases.file_summary(file, file.uploaded_by) for file in staged)
     digest = draft_contents.digest_of(draft, files)
+    takes_changes = draft.review != ReviewState.PROCESSING
+    may_publish = may(request.person, Act.PUBLISH, context.project) and takes_changes
     sections = checks_section(request, draft, files, check_form)
     sections |= comments_section(request, draft, comment_form)
     sections |= approvals_of(context, request, staged)
@@ -101,6 +106,9 @@ def managed_draft_page(
             "brief": _brief(request, draft) if files else None,
             "content_digest": digest,
             "schedule": schedules.of_draft(request.uow, draft, digest),
+            "draft_act": partial(request.paths.managed_draft, draft),
+            "may_schedule": may_publish and bool(files),
+            "may_unschedule": may_publish,
             "grouped": filtered_files(request, files),
             "uploads": upload_states.unfinished(request.uow, draft),
             "details": draft_details(request.uow.db, draft),
@@ -113,6 +121,18 @@ def managed_draft_page(
             "to_set": ToSetForm(),
         }
     )
+
+
+def refused_draft_page(context: ManagedDraft, request: Request) -> tuple[str, Page] | None:
+    """The page that has the buttons, or what is left of it: template and what it shows.
+
+    None where the project has gone with its draft.
+    """
+    if drafts.is_live(request.uow, context.draft):
+        return _TEMPLATE, managed_draft_page(context, request)
+    if context.draft.project is None:
+        return None
+    return _ENDED_TEMPLATE, _ended_page(context, request)
 
 
 @view_config(context=ManagedDraft, name="events", request_method="GET")
@@ -237,7 +257,10 @@ def discard(context: ManagedDraft, request: Request) -> Page | HTTPSeeOther:
         if was_registered
         else addresses.managed_projects()
     )
-    drafts.discard(request.uow, request.person, context.draft)
+    try:
+        drafts.discard(request.uow, request.person, context.draft)
+    except InvalidRequest as refusal:
+        return refused(request, _discarding(context, request, form), form, refusal)
     return see_other(request, there, f"The draft of {name} {form.expected} is discarded.")
 
 
@@ -312,13 +335,15 @@ def _page(context: ManagedDraft, request: Request) -> Page:
 
 
 def _tombstone(context: ManagedDraft, request: Request) -> Response:
+    page = _ended_page(context, request)
+    return render_to_response(_ENDED_TEMPLATE, page, request, response=request.response)
+
+
+def _ended_page(context: ManagedDraft, request: Request) -> Page:
     sentence = drafts.ended_sentence(request.uow, context.draft)
     page = _page(context, request) | {"sentence": sentence}
     page |= checks_section(request, context.draft, ())
-    page |= comments_section(request, context.draft)
-    return render_to_response(
-        "pages/manage/ended_draft.jinja2", page, request, response=request.response
-    )
+    return page | comments_section(request, context.draft)
 
 
 def _publication(

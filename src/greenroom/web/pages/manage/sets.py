@@ -1,5 +1,7 @@
 """``/manage/sets/``: release sets, and everything that is done with one."""
 
+from functools import partial
+
 from pyramid.httpexceptions import HTTPSeeOther
 from pyramid.response import Response
 from pyramid.view import view_config
@@ -13,6 +15,7 @@ from greenroom.registry import (
     publishing,
     release_sets,
     set_approvals,
+    set_schedules,
 )
 from greenroom.registry.approval_standing import standing
 from greenroom.registry.errors import (
@@ -55,6 +58,7 @@ _SETS_ON_A_PAGE = 25
 _DRAFTS_ON_A_PAGE = 25
 _EVENTS_ON_A_PAGE = 20
 _MOST_FREE = 200
+_TEMPLATE = "pages/manage/set.jinja2"
 
 
 @view_config(context=ManagedSets, request_method="GET", renderer="pages/manage/sets.jinja2")
@@ -78,15 +82,13 @@ def new_set(context: ManagedSets, request: Request) -> View:
     return see_other(request, request.paths.managed_set(made), f"{made.name} is made.")
 
 
-@view_config(context=ManagedSet, request_method="GET", renderer="pages/manage/set.jinja2")
+@view_config(context=ManagedSet, request_method="GET", renderer=_TEMPLATE)
 def managed_set(context: ManagedSet, request: Request) -> View:
     """A set: its drafts with what stands in their way, its address, and all that can be done."""
     return _set(context, request)
 
 
-@view_config(
-    context=ManagedSet, name="settings", request_method="POST", renderer="pages/manage/set.jinja2"
-)
+@view_config(context=ManagedSet, name="settings", request_method="POST", renderer=_TEMPLATE)
 def change(context: ManagedSet, request: Request) -> View:
     """Call it otherwise, or have its drafts published together only."""
     form = SetSettingsForm(request.POST)
@@ -106,9 +108,7 @@ def change(context: ManagedSet, request: Request) -> View:
     return _back(context, request, "The settings are saved.")
 
 
-@view_config(
-    context=ManagedSet, name="add", request_method="POST", renderer="pages/manage/set.jinja2"
-)
+@view_config(context=ManagedSet, name="add", request_method="POST", renderer=_TEMPLATE)
 def add(context: ManagedSet, request: Request) -> View:
     """Put a draft into the set."""
     form = AddToSetForm(request.POST)
@@ -161,9 +161,7 @@ def remove(context: ManagedSet, request: Request) -> View:
     return see_other(request, request.paths.managed_sets(), notice)
 
 
-@view_config(
-    context=ManagedSet, name="invite", request_method="POST", renderer="pages/manage/set.jinja2"
-)
+@view_config(context=ManagedSet, name="invite", request_method="POST", renderer=_TEMPLATE)
 def invite(context: ManagedSet, request: Request) -> View:
     """Let the people of another project add drafts."""
     form = InviteProjectForm(request.POST)
@@ -243,7 +241,7 @@ def publish(context: ManagedSet, request: Request) -> View:
             request.person,
             release_set,
             content_digest=digest,
-            standings=_standings(context, request),
+            standings=standings_of(context, request),
         )
     except NotConfirmed as refusal:
         return _not_shown(context, request, refusal)
@@ -270,7 +268,7 @@ def say_go(context: ManagedSet, request: Request) -> View:
             request.person,
             release_set,
             content_digest=digest,
-            standings=_standings(context, request),
+            standings=standings_of(context, request),
         )
     except NotConfirmed as refusal:
         return _not_shown(context, request, refusal)
@@ -362,6 +360,11 @@ def _set(
     start = (page.number - 1) * _DRAFTS_ON_A_PAGE
     shown = slice(start, start + _DRAFTS_ON_A_PAGE)
     user = user_or_sign_in(request)
+    may_run, may_publish = (
+        release_sets.may_run(uow, person, release_set),
+        _may_any(details, Act.PUBLISH),
+    )
+    takes_changes = details.is_open and not details.is_being_reviewed
     free = release_sets.free_drafts(uow, user, most=_MOST_FREE) if details.is_open else []
     return {
         "release_set": details,
@@ -369,8 +372,11 @@ def _set(
         "reasons": publishing.set_obstacles(uow, person, release_set, shown),
         "mark": draft_changes.mark_of_set(uow.db, release_set),
         "approvals": set_approvals.of_set(uow, person, release_set, shown),
-        "may_run": release_sets.may_run(uow, person, release_set),
-        "may_publish": _may_any(details, Act.PUBLISH),
+        "may_run": may_run,
+        "may_publish": may_publish,
+        "may_schedule": may_publish and takes_changes,
+        "may_unschedule": (may_publish or may_run) and takes_changes,
+        "set_act": partial(request.paths.managed_set, release_set),
         "may_stage": _may_any(details, Act.STAGE),
         "settings": settings or SetSettingsForm(obj=release_set),
         "adding": AddToSetForm(),
@@ -383,11 +389,20 @@ def _set(
         "events": page_of(
             request, release_sets.events(uow.db, release_set), _EVENTS_ON_A_PAGE, "log"
         ),
+        "schedule": set_schedules.of_set(uow, person, release_set, details.content_digest),
+        "has_others": any(Act.PUBLISH not in member.may for member in details.members),
         "sentence": "" if details.is_open else release_sets.ended_sentence(release_set),
     }
 
 
-def _standings(context: ManagedSet, request: Request) -> dict[int, JSONObject]:
+def refused_set_page(context: ManagedSet, request: Request) -> tuple[str, dict[str, object]] | None:
+    """The page that has the buttons: template and what it shows. None: it is not theirs to see."""
+    if not release_sets.may_see(request.uow, request.person, context.release_set):
+        return None
+    return _TEMPLATE, _set(context, request)
+
+
+def standings_of(context: ManagedSet, request: Request) -> dict[int, JSONObject]:
     """What is known of the drafts whose projects want approvals, where one is given now."""
     return {
         place.draft.id: standing(request.uow, place.draft)

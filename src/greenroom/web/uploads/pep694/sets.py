@@ -5,7 +5,7 @@ from pyramid.response import Response
 from pyramid.view import view_config
 
 from greenroom.models import ReleaseSet, SetState
-from greenroom.registry import publishing, release_sets, set_members
+from greenroom.registry import publishing, release_sets, set_members, set_schedules
 from greenroom.registry.errors import InvalidRequest
 from greenroom.registry.permissions import Act, Actor
 from greenroom.registry.release_sets import SetDetails, SetMember
@@ -20,6 +20,7 @@ from greenroom.web.uploads.schemas import SetBody
 from greenroom.web.uploads.session_body import (
     api_response,
     etag_and_known,
+    scheduled,
     session_response,
     under_etag,
 )
@@ -156,6 +157,9 @@ def _response(
     }
     if not details.is_open:
         body["outcome"] = details.state.value
+    elif details.scheduled is not None:
+        digest = details.content_digest
+        body |= scheduled(set_schedules.of_set(request.uow, actor, release_set, digest))
     response = api_response(SetBody, body, status)
     response.headers["Location"] = request.urls.set_session(details)
     return response
@@ -190,6 +194,9 @@ def _notices(request: Request, details: SetDetails, hidden: int) -> list[str]:
     if not details.is_open:
         return [f"{details.title}: it has ended."]
     notices = [f"Release set {details.title}: {request.urls.managed_set(details)}"]
+    if details.scheduled is not None:
+        at = f"{details.scheduled:%Y-%m-%d at %H:%M} UTC"
+        notices.append(f"It is to be published by itself on {at}.")
     if hidden:
         notices.append(f"{hidden} of its drafts are of projects that this token does not cover.")
     return notices

@@ -1,0 +1,18 @@
+"""What people write on the command line, as values."""
+
+from datetime import UTC, datetime
+
+import click
+
+
+def moment(text: str) -> datetime:
+    """A moment, in UTC where nothing else is said.
+
+    Raises:
+        click.UsageError: it is none.
+    """
+    try:
+        found = datetime.fromisoformat(text)
+        return found.replace(tzinfo=found.tzinfo or UTC).astimezone(UTC)
+    except (ValueError, OverflowError):
+        raise click.UsageError(f"{text!r} is no time such as 2026-01-31T09:30Z.") from None
