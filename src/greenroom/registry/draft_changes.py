@@ -3,7 +3,7 @@
 So has each release set, of which the mark is another one when one of its drafts has changed.
 
 A mark is made of what every change of a draft leaves: its row, its log, the uploads into it, how
-many of its files were looked into, and the lines that the audit log has of its version. What shows
+many of its files were looked into and compared, and the lines that the audit log has of its version. What shows
 on a draft's pages and leaves none of these does not wake whoever waits.
 """
 
@@ -22,6 +22,7 @@ from greenroom.models import (
     Draft,
     DraftEvent,
     File,
+    FileComparison,
     FileFacts,
     Project,
     ReleaseSet,
@@ -177,6 +178,13 @@ _COUNT_FACTS = (
     .where(File.draft_id == Draft.id)
     .scalar_subquery()
 )
+_COUNT_COMPARED = (
+    select(func.count())
+    .select_from(FileComparison)
+    .join(File, File.id == FileComparison.file_id)
+    .where(File.draft_id == Draft.id)
+    .scalar_subquery()
+)
 _SIGNS = (
     select(
         Draft.id,
@@ -192,6 +200,7 @@ _SIGNS = (
         _NEWEST_UPLOAD,
         _NEWEST_ACT,
         _COUNT_FACTS,
+        _COUNT_COMPARED,
     )
     .outerjoin(Project, Project.id == Draft.project_id)
     .where(Draft.id.in_(bindparam("numbers", expanding=True)))

@@ -1,22 +1,31 @@
 """Facts about files, which are found once for each of them when it is staged, by a job.
 
 A draft is reviewed beside the release that it follows, so that the files of that one are looked
-into as well, once, if they never were. Nothing of it stands in the way of an upload.
+into as well, once, if they never were; then each file is compared with the one that it follows
+(:mod:`greenroom.registry.member_comparisons`). Nothing of it stands in the way of an upload.
 """
 
 import random
 from collections.abc import Callable, Collection, Iterable, Sequence
 from datetime import timedelta
 
-from sqlalchemy import delete, exists, or_, select, update
+from sqlalchemy import delete, exists, select, update
 from sqlalchemy.orm import Session
 
 from greenroom.distributions import facts as looking
 from greenroom.distributions.contents import Member
 from greenroom.distributions.facts import ANALYSIS, Facts
 from greenroom.models import Draft, File, FileFacts, Job, JobState, Release
-from greenroom.registry import blob_digests, catalogue, compared_releases, jobs, live_drafts
+from greenroom.registry import (
+    blob_digests,
+    catalogue,
+    draft_sides,
+    jobs,
+    live_drafts,
+    member_comparisons,
+)
 from greenroom.registry.catalogue import HasId
+from greenroom.registry.draft_sides import Choose, Sides, is_known
 from greenroom.registry.unit_of_work import Services, UnitOfWork
 from greenroom.storage import BlobMissing, Storage
 
@@ -63,8 +72,7 @@ def want_of_open(uow: UnitOfWork, *, most: int = 500) -> int:
         select(File.draft_id)
         .where(
             File.draft_id.is_not(None),
-            File.packagetype.in_(_PACKAGE_TYPES),
-            or_(File.filename.endswith(".whl"), File.filename.endswith(".tar.gz")),
+            draft_sides.can_be_known(),
             File.created <= uow.now - _LATELY,
             ~known,
         )
@@ -80,19 +88,12 @@ def want_of_open(uow: UnitOfWork, *, most: int = 500) -> int:
     return len(found)
 
 
-def is_known(file: File) -> bool:
-    """Whether a file is of a kind that can be looked into: what was imported may be of others."""
-    return file.filename.endswith((".whl", ".tar.gz")) and file.packagetype in _PACKAGE_TYPES
-
-
-_PACKAGE_TYPES = frozenset({"sdist", "bdist_wheel"})
-
-
-def of_files(db: Session, files: Iterable[HasId]) -> dict[int, Facts]:
-    """What is known of these files, by their numbers."""
-    numbers = [file.id for file in files]
+def of_sides(db: Session, sides: Collection[Sides]) -> dict[int, Facts]:
+    """What is known of the files of these sides, by their numbers, with one query."""
     rows = db.execute(
-        select(FileFacts.file_id, FileFacts.said).where(FileFacts.file_id.in_(numbers))
+        select(FileFacts.file_id, FileFacts.said).where(
+            FileFacts.file_id.in_(select(File.id).where(draft_sides.are_of(sides)))
+        )
     )
     return {number: Facts.from_json(said) for number, said in rows if number is not None}
 
@@ -120,6 +121,7 @@ class Contents:
 
 def forget_old(uow: UnitOfWork) -> None:
     """Forget what was found in files that have gone some time ago."""
+    member_comparisons.forget_old(uow)
     uow.db.execute(
         delete(FileFacts).where(FileFacts.file_id.is_(None), FileFacts.found <= uow.now - KEPT)
     )
@@ -136,7 +138,8 @@ def analyse(
 ) -> int:
     """Look into all files of live drafts, of what they follow, and of these releases.
 
-    What has been looked into is left alone. Each file is read once, and nothing is locked
+    Then compare what was not compared yet: the drafts with what they follow, and with these
+    releases. What has been looked into is left alone. Each file is read once, and nothing is locked
     meanwhile. What cannot be read is a fact as well.
 
     Returns:
@@ -146,11 +149,9 @@ def analyse(
         greenroom.storage.StorageUnavailable: the storage does not answer.
     """
     with services.reading() as uow:
-        wanted = [
-            *(file for number in draft_ids for file in _of_draft(uow, number)),
-            *(file for number in release_ids for file in _of_release(uow, number)),
-        ]
-        missing = _missing(uow.db, wanted)
+        sides = _sides(uow, draft_ids, release_ids)
+        wanted = [file for each in sides for file in (*each.now, *each.before)]
+        missing = _missing(uow.db, [*wanted, *_of_releases(uow, release_ids)])
     random.shuffle(missing)  # several that work on the same draft do not do the same
     count = 0
     for file in missing:
@@ -162,25 +163,32 @@ def analyse(
             _write(services, file, facts, members, analysis)
             count += 1
             progress(file.filename)
+    with services.reading() as uow:
+        sides = _sides(uow, draft_ids, release_ids)
+        made = member_comparisons.of_sides(uow.db, sides)
+        pairs = member_comparisons.missing(sides, of_sides(uow.db, sides), made)
+    member_comparisons.make(services, pairs)
     return count
 
 
-def _of_draft(uow: UnitOfWork, number: int) -> Sequence[File]:
-    draft = uow.db.get(Draft, number)
-    if draft is None or draft.project is None:
-        return ()
-    staged = uow.db.scalars(select(File).where(File.draft_id == number)).all()
-    public = [draft.release] if draft.release is not None else []
-    choices = compared_releases.choices(catalogue.releases(uow.db, draft.project), draft)
-    followed = compared_releases.chosen(choices, draft, None)
-    if followed is not None:
-        public.append(followed)
-    return [*staged, *(file for release in public for file in catalogue.files(uow.db, release))]
+def _sides(uow: UnitOfWork, drafts: Collection[int], releases: Collection[int]) -> list[Sides]:
+    """The drafts beside the releases that they follow, and beside each of these releases."""
+    found = uow.db.scalars(select(Draft).where(Draft.id.in_(drafts)).order_by(Draft.id)).all()
+    sides = draft_sides.of_drafts(uow.db, found, draft_sides.following)
+    for number in releases:
+        beside = draft_sides.of_drafts(uow.db, found, _only(number))
+        sides += [each for each in beside if each.followed is not None]
+    return sides
 
 
-def _of_release(uow: UnitOfWork, number: int) -> Sequence[File]:
-    found = catalogue.releases_by_id(uow.db, [number])
-    return [file for release in found for file in catalogue.files(uow.db, release)]
+def _only(number: int) -> Choose:
+    """Chooses the release of this number, where it is of the project."""
+    return lambda choices, draft: next((each for each in choices if each.id == number), None)
+
+
+def _of_releases(uow: UnitOfWork, numbers: Collection[int]) -> list[File]:
+    found = catalogue.files_of(uow.db, catalogue.releases_by_id(uow.db, list(numbers)))
+    return [file for files in found.values() for file in files]
 
 
 def _missing(db: Session, files: Sequence[File]) -> list[File]:
@@ -213,6 +221,7 @@ def _adopt(services: Services, file: File) -> bool:
         if number is None or not _is_there(uow, file):
             return number is not None
         uow.db.execute(delete(FileFacts).where(FileFacts.file_id == file.id))
+        member_comparisons.forget(uow.db, file.id)
         uow.db.execute(
             update(FileFacts).where(FileFacts.id == number).values(file_id=file.id, found=uow.now)
         )
@@ -242,6 +251,7 @@ def _write(
         if not _is_there(uow, file):
             return
         uow.db.execute(delete(FileFacts).where(FileFacts.file_id == file.id))
+        member_comparisons.forget(uow.db, file.id)
         uow.db.add(
             FileFacts(
                 file_id=file.id,
