@@ -3,7 +3,8 @@
 So has each release set, of which the mark is another one when one of its drafts has changed.
 
 A mark is made of what every change of a draft leaves: its row, its log, the uploads into it, how
-many of its files were looked into and compared, and the lines that the audit log has of its version. What shows
+many of its files were looked into and compared, and the lines that the audit log has of its
+version. What shows
 on a draft's pages and leaves none of these does not wake whoever waits.
 """
 

@@ -293,7 +293,8 @@ class _There:
         self.staged, self.now, self.before = sides.staged, sides.now, sides.before
         self.facts, self.compared = facts, compared
         self.matrix = _matrix(self.before, self.now)
-        wanted = member_comparisons.wanted(sides, facts)
+        read = {number for number, found in facts.items() if not found.problem}
+        wanted = member_comparisons.wanted(sides, read)
         waiting = {pair.file for pair in wanted if pair.key not in compared}
         names = {file.id: file.filename for file in self.now}
         self._beside_sources = {

@@ -165,10 +165,17 @@ def analyse(
             progress(file.filename)
     with services.reading() as uow:
         sides = _sides(uow, draft_ids, release_ids)
-        made = member_comparisons.of_sides(uow.db, sides)
-        pairs = member_comparisons.missing(sides, of_sides(uow.db, sides), made)
+        pairs = member_comparisons.missing(uow.db, sides, _read(uow.db, sides))
     member_comparisons.make(services, pairs)
     return count
+
+
+def _read(db: Session, sides: Collection[Sides]) -> set[int]:
+    """The numbers of the files of these sides that were looked into, and can be read."""
+    of_file = FileFacts.file_id.in_(select(File.id).where(draft_sides.are_of(sides)))
+    problem = FileFacts.said["problem"].as_string()
+    numbers = db.scalars(select(FileFacts.file_id).where(of_file, problem.is_(None)))
+    return {number for number in numbers if number is not None}
 
 
 def _sides(uow: UnitOfWork, drafts: Collection[int], releases: Collection[int]) -> list[Sides]:

@@ -56,16 +56,16 @@ class Pair:
         return self.file, self.other
 
 
-def wanted(sides: Sides, known: Mapping[int, Facts]) -> list[Pair]:
+def wanted(sides: Sides, read: Collection[int]) -> list[Pair]:
     """Which files are compared for a review. What cannot be read is compared with nothing.
 
     Args:
         sides: what is reviewed.
-        known: the facts of its files, by their numbers: without them nothing is compared.
+        read: the numbers of the files that were looked into, and can be read.
     """
 
     def is_read(file: HasId | None) -> bool:
-        return file is None or (file.id in known and not known[file.id].problem)
+        return file is None or file.id in read
 
     found = []
     for file in sides.staged:
@@ -129,17 +129,19 @@ def forget_old(uow: UnitOfWork) -> None:
 # What the job does
 
 
-def missing(
-    sides: Collection[Sides], known: Mapping[int, Facts], made: Collection[Key]
-) -> list[Pair]:
+def missing(db: Session, sides: Collection[Sides], read: Collection[int]) -> list[Pair]:
     """Which of the files of these sides are to be compared still, those beside one file together.
 
     Args:
+        db: where they are.
         sides: of the drafts.
-        known: the facts of their files, by their numbers.
-        made: what was compared already.
+        read: as for :func:`wanted`.
     """
-    pairs = {pair.key: pair for each in sides for pair in wanted(each, known)}
+    keys = db.execute(
+        select(FileComparison.file_id, FileComparison.other_id).where(*_current(sides))
+    )
+    made = {(file, other) for file, other in keys}
+    pairs = {pair.key: pair for each in sides for pair in wanted(each, read)}
     left = (pair for key, pair in pairs.items() if key not in made)
     return sorted(left, key=lambda pair: (pair.other or 0, pair.file))
 
