@@ -26,6 +26,7 @@ from greenroom.registry import (
 )
 from greenroom.registry.catalogue import HasId
 from greenroom.registry.draft_sides import Choose, Sides, is_known
+from greenroom.registry.member_comparisons import Pair
 from greenroom.registry.unit_of_work import Services, UnitOfWork
 from greenroom.storage import BlobMissing, Storage
 
@@ -148,10 +149,7 @@ def analyse(
     Raises:
         greenroom.storage.StorageUnavailable: the storage does not answer.
     """
-    with services.reading() as uow:
-        sides = _sides(uow, draft_ids, release_ids)
-        wanted = [file for each in sides for file in (*each.now, *each.before)]
-        missing = _missing(uow.db, [*wanted, *_of_releases(uow, release_ids)])
+    missing, pairs = _left(services, draft_ids, release_ids)
     random.shuffle(missing)  # several that work on the same draft do not do the same
     count = 0
     for file in missing:
@@ -163,11 +161,21 @@ def analyse(
             _write(services, file, facts, members, analysis)
             count += 1
             progress(file.filename)
-    with services.reading() as uow:
-        sides = _sides(uow, draft_ids, release_ids)
-        pairs = member_comparisons.missing(uow.db, sides, _read(uow.db, sides))
+    if missing:
+        _, pairs = _left(services, draft_ids, release_ids)
     member_comparisons.make(services, pairs)
     return count
+
+
+def _left(
+    services: Services, drafts: Collection[int], releases: Collection[int]
+) -> tuple[list[File], list[Pair]]:
+    """The files that are to be looked into still, and those of the others to be compared still."""
+    with services.reading() as uow:
+        sides = _sides(uow, drafts, releases)
+        wanted = [file for each in sides for file in (*each.now, *each.before)]
+        missing = _missing(uow.db, [*wanted, *_of_releases(uow, releases)])
+        return missing, member_comparisons.missing(uow.db, sides, _read(uow.db, sides))
 
 
 def _read(db: Session, sides: Collection[Sides]) -> set[int]:
