@@ -178,12 +178,15 @@ def want_missing(uow: UnitOfWork, draft: Draft, against: str | None = None) -> N
     """
     if draft.project is None or not drafts.is_live(uow, draft):
         return
+    if against is None:
+        file_facts.want_missing(uow, [draft.id])
+        return
     choices = compared_releases.choices(catalogue.releases(uow.db, draft.project), draft)
     try:
         release = compared_releases.chosen(choices, draft, against)
     except NotFound:
         return
-    file_facts.want_missing(uow, draft, release)
+    file_facts.want_missing(uow, [draft.id], release)
 
 
 def member_pair(

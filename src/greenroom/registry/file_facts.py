@@ -15,7 +15,8 @@ from sqlalchemy.orm import Session
 from greenroom.distributions import facts as looking
 from greenroom.distributions.contents import Member
 from greenroom.distributions.facts import ANALYSIS, Facts
-from greenroom.models import Draft, File, FileFacts, Job, JobState, Release
+from greenroom.models import Draft, File, FileFacts, Job, JobState
+from greenroom.models.base import JSONObject
 from greenroom.registry import (
     blob_digests,
     catalogue,
@@ -42,21 +43,25 @@ def want(uow: UnitOfWork, draft: HasId) -> None:
     jobs.enqueue_once(uow, jobs.Kind.ANALYSE, {"drafts": [str(draft.id)]})
 
 
-def want_missing(uow: UnitOfWork, draft: Draft, release: Release | None) -> None:
-    """Have what was not looked into looked into, for a review that has found so.
+def want_missing(uow: UnitOfWork, draft_ids: Collection[int], release: HasId | None = None) -> None:
+    """Have what is not known of drafts, and of what they are compared with, found out.
 
     Where a job waits for that already, nothing is done.
 
     Args:
         uow: in which the job is written.
-        draft: which is reviewed.
-        release: with which it is compared.
+        draft_ids: the numbers of the drafts.
+        release: with which they are compared besides the one that each follows.
     """
-    payload: dict[str, object] = {"drafts": [str(draft.id)]}
+    waiting, numbers = list(uow.db.scalars(_WAITING)), [str(number) for number in draft_ids]
     if release is not None:
-        payload["releases"] = [str(release.id)]
-    if payload not in list(uow.db.scalars(_WAITING)):
-        jobs.enqueue(uow, jobs.Kind.ANALYSE, payload)
+        payload: JSONObject = {"drafts": numbers, "releases": [str(release.id)]}
+        if payload not in waiting:
+            jobs.enqueue(uow, jobs.Kind.ANALYSE, payload)
+        return
+    waited_for = {text for payload in waiting for text in jobs.texts(payload, "drafts")}
+    if wanted := [number for number in numbers if number not in waited_for]:
+        jobs.enqueue(uow, jobs.Kind.ANALYSE, {"drafts": wanted})
 
 
 _WAITING = select(Job.payload).where(Job.kind == jobs.Kind.ANALYSE, Job.state == JobState.WAITING)
@@ -81,11 +86,7 @@ def want_of_open(uow: UnitOfWork, *, most: int = 500) -> int:
     )
     due = select(Draft.id).where(Draft.id.in_(of_files), live_drafts.is_live(uow))
     found = uow.db.scalars(due.order_by(Draft.id).limit(most)).all()
-    payloads = uow.db.scalars(_WAITING)
-    waiting = {text for payload in payloads for text in jobs.texts(payload, "drafts")}
-    wanted = [str(number) for number in found if str(number) not in waiting]
-    if wanted:
-        jobs.enqueue(uow, jobs.Kind.ANALYSE, {"drafts": wanted})
+    want_missing(uow, found)
     return len(found)
 
 

@@ -6,42 +6,34 @@ publish a draft alone is the same with one. Whatever changes a draft holds the l
 :mod:`greenroom.registry.release_sets`.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import replace
 from datetime import timedelta
-from functools import partial
 
 from sqlalchemy import select
 
 from greenroom.models import (
     Draft,
     DraftState,
-    File,
     Project,
-    Release,
     ReleaseSet,
     ReleaseSetMember,
     ReviewState,
     SetState,
-    UploadState,
 )
 from greenroom.models.base import JSONObject
 from greenroom.registry import (
     approvals,
     audit,
-    draft_checks,
     draft_contents,
     draft_log,
     drafts,
-    expected_files,
-    file_rules,
     jobs,
-    projects,
     publication,
+    publication_obstacles,
     publishing_policy,
     release_sets,
     set_members,
-    upload_states,
     webhook_events,
 )
 from greenroom.registry.audit import Kind
@@ -49,11 +41,8 @@ from greenroom.registry.errors import (
     CannotPublish,
     DraftChanged,
     Ended,
-    InvalidRequest,
     NotAllowed,
     NotFound,
-    Refusal,
-    UploadConflict,
 )
 from greenroom.registry.permissions import (
     REVIEW,
@@ -66,6 +55,7 @@ from greenroom.registry.permissions import (
     require,
     require_confirmed,
 )
+from greenroom.registry.publication_obstacles import Candidate
 from greenroom.registry.unit_of_work import AT_ONCE, UnitOfWork
 
 _NOT_ACCEPTED = "The review did not accept it."
@@ -80,32 +70,6 @@ Standings = Mapping[int, JSONObject]
 """What is known of drafts when somebody approves of them, by their numbers."""
 
 _NONE_KNOWN: Standings = {}
-
-
-@dataclass(frozen=True, slots=True)
-class _Candidate:
-    """A draft that is to be published, under the locks, with all that is looked at for that.
-
-    Attributes:
-        digest: of its content.
-        may_be_empty: whether it may register the name of its project without files.
-        by: who publishes it, where that is not whoever publishes the others.
-        publisher: who publishes it as it is, and so approves of it.
-    """
-
-    draft: Draft
-    project: Project
-    release: Release
-    staged: list[File]
-    digest: str
-    may_be_empty: bool = False
-    by: Actor | None = None
-    publisher: Actor | None = None
-
-    @property
-    def what(self) -> str:
-        """Project and version."""
-        return f"{self.draft.project_name} {self.draft.version}"
 
 
 def publish(
@@ -299,6 +263,8 @@ def set_obstacles(
 ) -> dict[str, tuple[str, ...]]:
     """Every reason why each draft of the set cannot be published with it now, as it would be told.
 
+    The number of queries does not depend on how many drafts it has.
+
     Args:
         uow: what to look into.
         actor: who would publish it.
@@ -311,11 +277,10 @@ def set_obstacles(
     """
     if release_set.state != SetState.OPEN:
         return {}
-    found = {}
-    for place in release_sets.places(uow, release_set)[shown]:
-        candidate = _approved_by(actor, _candidate_in_set(uow, actor, place))
-        found[candidate.what] = _reasons_in_set(uow, actor, candidate)
-    return found
+    places = release_sets.places(uow, release_set)[shown]
+    candidates = [_approved_by(actor, each) for each in _candidates_in_set(uow, actor, places)]
+    reasons = _reasons_in_set(uow, actor, candidates)
+    return {each.what: found for each, found in zip(candidates, reasons, strict=True)}
 
 
 def finish_review(uow: UnitOfWork, draft: Draft, *, passed: bool, notices: Sequence[str]) -> None:
@@ -468,7 +433,7 @@ def is_in_review(uow: UnitOfWork, draft: Draft) -> bool:
 def _ask_for_review(
     uow: UnitOfWork,
     actor: Actor,
-    candidate: _Candidate,
+    candidate: Candidate,
     *,
     has_shown: bool,
     recorded: bool = True,
@@ -493,7 +458,7 @@ def _ask_for_reviews(
     actor: Actor,
     release_set: ReleaseSet,
     places: Sequence[release_sets.Place],
-    candidates: Sequence[_Candidate],
+    candidates: Sequence[Candidate],
 ) -> None:
     release_set.in_review = True
     has_shown = publishing_policy.has_shown_enough(actor, uow.now)
@@ -507,7 +472,7 @@ def _ask_for_reviews(
 
 
 def _publish_together(
-    uow: UnitOfWork, actor: Actor, release_set: ReleaseSet, candidates: Sequence[_Candidate]
+    uow: UnitOfWork, actor: Actor, release_set: ReleaseSet, candidates: Sequence[Candidate]
 ) -> None:
     for candidate in candidates:
         candidate.draft.review = None
@@ -529,7 +494,7 @@ def _publish_together(
 def _make_all_public(
     uow: UnitOfWork,
     by: Actor,
-    candidates: Sequence[_Candidate],
+    candidates: Sequence[Candidate],
     release_set: ReleaseSet | None = None,
 ) -> None:
     """Publish these drafts, of which every check was made, in their order.
@@ -592,7 +557,7 @@ def _check_publisher(uow: UnitOfWork, actor: Actor, project: Project) -> None:
         require_confirmed(actor, uow.now)
 
 
-def _approve(uow: UnitOfWork, candidate: _Candidate, standing: JSONObject | None) -> None:
+def _approve(uow: UnitOfWork, candidate: Candidate, standing: JSONObject | None) -> None:
     """Write down that who publishes the draft approves of it."""
     if candidate.publisher is not None:
         approvals.approve_by_publishing(
@@ -601,21 +566,29 @@ def _approve(uow: UnitOfWork, candidate: _Candidate, standing: JSONObject | None
         )
 
 
-def _candidate(
-    uow: UnitOfWork, draft: Draft, *, registers_name: bool = False, by: Actor | None = None
-) -> _Candidate:
+def _candidate(uow: UnitOfWork, draft: Draft, *, registers_name: bool = False) -> Candidate:
     """The draft with all that is looked at when it is published.
 
     Raises:
         Ended: there is nothing of it any more.
     """
-    project, release = draft.project, draft.release
-    if project is None or release is None:
-        raise Ended(drafts.ended_sentence(uow, draft))
-    staged = drafts.files(uow.db, draft)
-    digest = draft_contents.digest_of(draft, staged)
-    may_be_empty = registers_name and project.registered is None
-    return _Candidate(draft, project, release, staged, digest, may_be_empty, by)
+    (found,) = _candidates_of(uow, [draft], registers_name=registers_name)
+    return found
+
+
+def _candidates_of(
+    uow: UnitOfWork, drafts_: Sequence[Draft], *, registers_name: bool = False
+) -> list[Candidate]:
+    """The same of each of these drafts, in their order, with as many queries as for one."""
+    staged, found = drafts.files_of(uow.db, drafts_), []
+    for draft in drafts_:
+        project, release, files = draft.project, draft.release, staged[draft.id]
+        if project is None or release is None:
+            raise Ended(drafts.ended_sentence(uow, draft))
+        digest = draft_contents.digest_of(draft, files)
+        may_be_empty = registers_name and project.registered is None
+        found.append(Candidate(draft, project, release, files, digest, may_be_empty))
+    return found
 
 
 def _candidates(
@@ -625,7 +598,7 @@ def _candidates(
     places: Sequence[release_sets.Place],
     *,
     is_asked_for: bool = False,
-) -> list[_Candidate]:
+) -> list[Candidate]:
     """The drafts of the set, for an actor who publishes some of them.
 
     ``is_asked_for`` says that the actor has asked for it before, and confirmed then who they are.
@@ -645,29 +618,44 @@ def _candidates(
         )
     for project in own if not is_asked_for else ():
         _check_publisher(uow, actor, project)
-    return [_candidate_in_set(uow, actor, place) for place in places]
+    return _candidates_in_set(uow, actor, places)
 
 
-def _candidate_in_set(uow: UnitOfWork, actor: Actor, place: release_sets.Place) -> _Candidate:
-    candidate = _candidate(uow, place.draft)
-    if may(actor, Act.PUBLISH, place.project):
-        return candidate
-    user = place.member.go_user
-    if user is None or not release_sets.is_go(place.member, place.project, candidate.digest):
-        return candidate
-    if not place.member.go_with_factor and publishing_policy.person_publishes(uow, place.project):
-        return candidate
-    return replace(candidate, by=Person(user))
+def _candidates_in_set(
+    uow: UnitOfWork, actor: Actor, places: Sequence[release_sets.Place]
+) -> list[Candidate]:
+    """These drafts of a set, each by whoever lets it go where the actor may not publish it."""
+    candidates = _candidates_of(uow, [place.draft for place in places])
+    others = [place.project for place in places if not may(actor, Act.PUBLISH, place.project)]
+    in_person = publishing_policy.where_person_publishes(uow, others)
+    return [
+        replace(candidate, by=_who_says_go(actor, place, candidate, in_person))
+        for place, candidate in zip(places, candidates, strict=True)
+    ]
 
 
-def _approved_by(actor: Actor, candidate: _Candidate) -> _Candidate:
+def _who_says_go(
+    actor: Actor, place: release_sets.Place, candidate: Candidate, in_person: Collection[str]
+) -> Person | None:
+    """Who lets a draft go that the actor may not publish; ``in_person`` is where people publish."""
+    member, project = place.member, place.project
+    if may(actor, Act.PUBLISH, project) or member.go_user is None:
+        return None
+    if not release_sets.is_go(member, project, candidate.digest):
+        return None
+    if not member.go_with_factor and project.normalized_name in in_person:
+        return None
+    return Person(member.go_user)
+
+
+def _approved_by(actor: Actor, candidate: Candidate) -> Candidate:
     """The same, approved by the actor who publishes it, where that is theirs to do."""
     if not may(actor, Act.PUBLISH, candidate.project):
         return candidate
     return replace(candidate, publisher=actor)
 
 
-def _set_digest(candidates: Sequence[_Candidate]) -> str:
+def _set_digest(candidates: Sequence[Candidate]) -> str:
     return set_members.content_digest(
         (each.draft.project_name, each.draft.version, each.digest) for each in candidates
     )
@@ -678,7 +666,7 @@ def _check_set_digest(
     release_set: ReleaseSet,
     now: str,
     wanted: str | None,
-    candidates: Sequence[_Candidate],
+    candidates: Sequence[Candidate],
 ) -> None:
     """Raise DraftChanged unless the set has the wanted digest, where one is wanted."""
     if wanted is None:
@@ -700,7 +688,7 @@ def _check_set_digest(
     )
 
 
-def _is_told_of(actor: Actor, candidate: _Candidate) -> bool:
+def _is_told_of(actor: Actor, candidate: Candidate) -> bool:
     """Whether refusals name the draft to who publishes its set.
 
     People see all of a set that they may see; a token is told of what it covers.
@@ -708,7 +696,7 @@ def _is_told_of(actor: Actor, candidate: _Candidate) -> bool:
     return actor.is_in_person or may_follow(actor, candidate.project)
 
 
-def _check(uow: UnitOfWork, candidate: _Candidate, *, names_set: bool) -> None:
+def _check(uow: UnitOfWork, candidate: Candidate, *, names_set: bool) -> None:
     """Raise CannotPublish with every reason why the draft cannot be published now, if any."""
     reasons = _reasons(uow, candidate, names_set=names_set)
     if reasons:
@@ -718,12 +706,12 @@ def _check(uow: UnitOfWork, candidate: _Candidate, *, names_set: bool) -> None:
 
 
 def _check_all(
-    uow: UnitOfWork, actor: Actor, release_set: ReleaseSet, candidates: Sequence[_Candidate]
+    uow: UnitOfWork, actor: Actor, release_set: ReleaseSet, candidates: Sequence[Candidate]
 ) -> None:
     """Raise CannotPublish with every reason of every draft why the set cannot be published now."""
     reasons, untold = [], 0
-    for candidate in candidates:
-        found = _reasons_in_set(uow, actor, candidate)
+    every = _reasons_in_set(uow, actor, candidates)
+    for candidate, found in zip(candidates, every, strict=True):
         if _is_told_of(actor, candidate):
             reasons += [f"{candidate.what}: {reason}" for reason in found]
         else:
@@ -743,74 +731,28 @@ def _check_all(
         )
 
 
-def _reasons_in_set(uow: UnitOfWork, actor: Actor, candidate: _Candidate) -> tuple[str, ...]:
-    """What stands in the way of a draft of a set that the actor publishes."""
-    reasons = _reasons(uow, candidate, names_set=None)
-    if candidate.by is None and not may(actor, Act.PUBLISH, candidate.project):
-        reasons = (
-            f"Nobody who may publish {candidate.project.name} has said go to what it has now.",
-            *reasons,
-        )
-    return reasons
+def _reasons_in_set(
+    uow: UnitOfWork, actor: Actor, candidates: Sequence[Candidate]
+) -> list[tuple[str, ...]]:
+    """What stands in the way of each draft of a set that the actor publishes."""
+    found = []
+    for candidate, refusals in zip(
+        candidates, publication_obstacles.of_all(uow, candidates), strict=True
+    ):
+        reasons = tuple(map(str, refusals))
+        if candidate.by is None and not may(actor, Act.PUBLISH, candidate.project):
+            name = candidate.project.name
+            missing = f"Nobody who may publish {name} has said go to what it has now."
+            reasons = (missing, *reasons)
+        found.append(reasons)
+    return found
 
 
-def _reasons(uow: UnitOfWork, candidate: _Candidate, *, names_set: bool | None) -> tuple[str, ...]:
-    """What stands in the way of a draft, in sentences.
+def _reasons(uow: UnitOfWork, candidate: Candidate, *, names_set: bool) -> tuple[str, ...]:
+    """What stands in the way of a draft that is published alone, in sentences.
 
-    ``names_set`` is None where the draft is published with its set; else whether a set that it
-    cannot be published without may be named.
+    ``names_set`` is whether a set may be named that it cannot be published without.
     """
-    draft, project, release = candidate.draft, candidate.project, candidate.release
-    found = [
-        str(refusal)
-        for refusal in _obstacles(
-            *(uow, draft, project, release, candidate.staged),
-            may_be_empty=candidate.may_be_empty,
-            publisher=candidate.publisher,
-        )
-    ]
-    if names_set is not None:
-        found += map(str, set_members.obstacles(uow, draft, is_named=names_set))
-    return tuple(found)
-
-
-def _obstacles(
-    uow: UnitOfWork,
-    draft: Draft,
-    project: Project,
-    release: Release,
-    staged: list[File],
-    *,
-    may_be_empty: bool,
-    publisher: Actor | None = None,
-) -> Iterator[Refusal]:
-    """The reasons, in a number of queries that does not depend on how many files there are."""
-    unfinished = upload_states.unfinished(uow, draft)
-    for upload in unfinished:
-        if upload.state is UploadState.ERROR:
-            yield UploadConflict(f"The upload of {upload.filename!r} is in error: delete it.")
-        else:
-            yield UploadConflict(
-                f"The upload of {upload.filename!r} is {upload.state}, not completed: wait for it, "
-                "or delete it."
-            )
-    if not staged and not unfinished and not may_be_empty:
-        yield InvalidRequest("It has no files: upload one first.")
-    checks = [
-        partial(projects.check_may_be_registered, uow, project),
-        partial(file_rules.check_project_open, project),
-        partial(file_rules.check_release_open, uow, release),
-        partial(file_rules.check_project_size, uow, project, 0),
-        partial(file_rules.check_single_sdist, uow, release, None),
-    ]
-    for check in checks:
-        try:
-            check()
-        except Refusal as refusal:
-            yield refusal
-    digests = {file.filename: file.sha256 for file in staged}
-    yield from file_rules.already_published(uow, digests)
-    if staged:
-        yield from approvals.obstacles(uow, draft, project, staged, publisher)
-    yield from draft_checks.obstacles(uow, draft, staged)
-    yield from expected_files.obstacles(uow, project, release, staged)
+    (refusals,) = publication_obstacles.of_all(uow, [candidate])
+    of_set = set_members.obstacles(uow, candidate.draft, is_named=names_set)
+    return tuple(map(str, [*refusals, *of_set]))

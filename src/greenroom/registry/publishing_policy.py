@@ -10,6 +10,7 @@ A name that nothing was published under has no people yet who could have said ho
 the index decides (``GREENROOM_AUTO_PUBLISH``); from its first publication on the project does.
 """
 
+from collections.abc import Iterable
 from datetime import datetime, timedelta
 from typing import Protocol
 
@@ -51,9 +52,15 @@ class HasPublishers(Publishes, HasRights, Protocol):
 
 def person_publishes(uow: UnitOfWork, project: Publishes) -> bool:
     """Whether a person publishes there."""
-    if project.auto_publish_releases:
-        return False
-    return not uow.settings.publishes_directly or journal.has_released(uow.db, project)
+    return project.normalized_name in where_person_publishes(uow, [project])
+
+
+def where_person_publishes(uow: UnitOfWork, projects: Iterable[Publishes]) -> set[str]:
+    """The normalized names of those of these projects where a person publishes."""
+    protected = [project for project in projects if not project.auto_publish_releases]
+    if not uow.settings.publishes_directly or not protected:
+        return {project.normalized_name for project in protected}
+    return journal.released_of(uow.db, protected)
 
 
 def starts_with(settings: Settings, *, staged: bool) -> bool:
