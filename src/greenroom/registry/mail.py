@@ -190,6 +190,8 @@ def _concerned(notice: Notice, payload: JSONObject) -> Select[User] | None:
             return None
         case Whom.OTHERS_OF_SET:
             return select(User).where(User.id.in_(_people_of_set(payload)), User.id != (by or 0))
+        case Whom.OWNERS if about is not None:
+            return select(User).where(User.id == about)
         case Whom.OWNERS if payload.get("project") is None:
             return select(User).where(User.is_administrator)
         case Whom.OWNERS:

@@ -65,7 +65,7 @@ class Whom(StrEnum):
     PEOPLE = "people"  # who has a role in the project
     OTHERS = "others"  # the same, but who did it
     OTHERS_OF_SET = "others of a set"  # who has a role in a project of a set, but who did it
-    OWNERS = "owners"  # who owns the project; administrators, where it is about none
+    OWNERS = "owners"  # who owns the project, or the account it names; else administrators
 
 
 class To(StrEnum):
