@@ -53,6 +53,8 @@ def want_missing(uow: UnitOfWork, draft_ids: Collection[int], release: HasId | N
         draft_ids: the numbers of the drafts.
         release: with which they are compared besides the one that each follows.
     """
+    if not draft_ids:
+        return
     waiting, numbers = list(uow.db.scalars(_WAITING)), [str(number) for number in draft_ids]
     if release is not None:
         payload: JSONObject = {"drafts": numbers, "releases": [str(release.id)]}
@@ -65,6 +67,13 @@ def want_missing(uow: UnitOfWork, draft_ids: Collection[int], release: HasId | N
 
 
 _WAITING = select(Job.payload).where(Job.kind == jobs.Kind.ANALYSE, Job.state == JobState.WAITING)
+
+
+def want_of_projects(uow: UnitOfWork, projects: Iterable[HasId]) -> None:
+    """Have the open drafts of these projects compared anew: they may follow another release now."""
+    numbers = [project.id for project in projects]
+    others = select(Draft.id).where(Draft.project_id.in_(numbers), live_drafts.is_live(uow))
+    want_missing(uow, uow.db.scalars(others.order_by(Draft.id)).all())
 
 
 def want_of_open(uow: UnitOfWork, *, most: int = 500) -> int:

@@ -28,6 +28,7 @@ from greenroom.registry import (
     draft_contents,
     draft_log,
     drafts,
+    file_facts,
     jobs,
     publication,
     publication_obstacles,
@@ -527,6 +528,7 @@ def _make_all_public(
             besides=together + said_go,
             told=release_set is None,
         )
+    file_facts.want_of_projects(uow, [candidate.project for candidate in candidates])
     uow.db.flush()
 
 
