@@ -671,6 +671,7 @@ def test_who_runs_a_set_is_told_when_its_webhook_is_switched_off(
         )
         if not has_owner:
             made.owner = None
+            uow.db.flush()
         webhook_deliveries.try_out(uow, OPERATOR, OfSet(uow, made), hooked.id)
     receiver.answers = [answer(410)]
     do_due(services)
