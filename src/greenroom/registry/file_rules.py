@@ -21,7 +21,7 @@ from greenroom.registry.errors import (
 from greenroom.registry.permissions import HasRights
 from greenroom.registry.unit_of_work import UnitOfWork
 
-_AT_ONCE = 10_000
+_MOST_ASKED = 10_000
 """Files that databases are asked for in one query, which takes no more than some thousand."""
 
 
@@ -270,8 +270,8 @@ def already_published(uow: UnitOfWork, files: Mapping[str, str]) -> dict[str, Fi
     """
     found: dict[str, FileExists] = {}
     names = list(files)
-    for start in range(0, len(names), _AT_ONCE):
-        some = names[start : start + _AT_ONCE]
+    for start in range(0, len(names), _MOST_ASKED):
+        some = names[start : start + _MOST_ASKED]
         found |= _already_published(uow, {name: files[name] for name in some})
     return found
 

@@ -238,9 +238,9 @@ def _write(
     with services.writing() as uow:
         for number in numbers:
             uow.lock(f"facts:{number}")
-        is_there = select(File.id).where(File.id.in_(numbers)).with_for_update(read=True)
+        is_there = select(File.id).where(File.id.in_(numbers)).order_by(File.id)
         rows = select(FileFacts.id).where(FileFacts.file_id.in_(numbers))
-        if len(uow.db.scalars(is_there).all()) < len(numbers):
+        if len(uow.db.scalars(is_there.with_for_update(read=True)).all()) < len(numbers):
             return False
         if frozenset(uow.db.scalars(rows)) != looked.rows:
             return False
