@@ -29,6 +29,7 @@ INNER = """
 """
 # The resolver takes these for addresses, whatever they look like.
 OTHER_SPELLINGS = "2130706433 0x7f000001 0x7f.1 127.1 0177.0.0.1 017700000001 0 localhost"
+NAMES_OF_THIS_MACHINE = f"{OTHER_SPELLINGS} LOCALHOST localhost. a.localhost 127.0.0.1. 0X7F.0.0.1"
 
 
 @pytest.fixture
@@ -58,10 +59,23 @@ def _send_to_the_internet_alone(url: str, networks: tuple[()]) -> None:
 def test_names_and_other_spellings_are_judged_by_what_they_resolve_to(
     host: str, receiver: Receiver
 ) -> None:
-    webhook_client.check_url(f"https://{host}/", ())  # nothing is looked up for that
     with pytest.raises(TargetRefused, match=NOT_OF_THE_INTERNET):
         webhook_client.send("POST", f"https://{host}:{receiver.port}/", {}, b"", ())
     assert receiver.heard == []
+
+
+@pytest.mark.parametrize("host", NAMES_OF_THIS_MACHINE.split())
+def test_what_names_this_machine_is_refused_before_anything_is_sent(host: str) -> None:
+    for networks in ((), (ip_network("10.0.0.0/8"),)):
+        with pytest.raises(TargetRefused, match=NOT_OF_THE_INTERNET):
+            webhook_client.check_url(f"https://{host}/", networks)
+    if host != "0":
+        webhook_client.check_url(f"http://{host}/", LOOPBACK)
+
+
+@pytest.mark.parametrize("host", ["localhost.example", "notlocalhost", "127.example", "0x7g"])
+def test_other_names_are_looked_up_when_something_is_sent(host: str) -> None:
+    webhook_client.check_url(f"https://{host}/", ())
 
 
 @pytest.mark.parametrize(

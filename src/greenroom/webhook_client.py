@@ -28,10 +28,16 @@ MOST_OF_ANSWER = 2048
 LONGEST_URL = 2000
 
 _PORTS = {"http": 80, "https": 443}
+# RFC 6761, 6.3, and what systems call it besides.
+_LOCAL_NAMES = frozenset(
+    {"localhost", "localhost.localdomain", "ip6-localhost", "ip6-loopback", "localhost6"}
+)
 _LONGEST_ERROR = 200
 
 Network = IPv4Network | IPv6Network
 Address = IPv4Address | IPv6Address
+
+_LOOPBACK = (IPv4Address("127.0.0.1"), IPv6Address("::1"))
 
 
 class WebhookFailed(Exception):
@@ -71,8 +77,30 @@ def check_url(url: str, networks: Sequence[Network]) -> None:
     parts = _parts(url)
     if parts.scheme == "http" and not networks:
         raise TargetRefused("Only addresses that begin with https:// are sent to.")
-    with suppress(ValueError):  # a name, which is looked up when something is sent
-        _check(ip_address((parts.hostname or "").partition("%")[0]), parts.scheme, networks)
+    refusals, addresses = [], _written(parts.hostname or "")
+    for address in addresses:
+        try:
+            _check(address, parts.scheme, networks)
+        except TargetRefused as refusal:
+            refusals.append(refusal)
+    if refusals and len(refusals) == len(addresses):
+        raise refusals[0]
+
+
+def _written(host: str) -> Sequence[Address]:
+    """Where a host is by its text alone; nowhere for a name, which is looked up to send to it.
+
+    IPv4 addresses are understood in all spellings that resolvers take: fewer numbers, also octal
+    and hexadecimal ones (inet_aton).
+    """
+    name = host.partition("%")[0].rstrip(".")
+    if name in _LOCAL_NAMES or name.endswith(".localhost"):
+        return _LOOPBACK
+    with suppress(ValueError):
+        return (ip_address(name),)
+    with suppress(OSError):
+        return (IPv4Address(socket.inet_aton(name)),)
+    return ()
 
 
 def host_of(url: str) -> str:

@@ -257,8 +257,8 @@ def test_installations_are_written_down_apart(
             (SAID, 3, True),
             ("uv 0.9.1", 1, True),
         ]
-        assert draft_installations.was_installed(uow, draft, [file])
-        assert not draft_installations.was_installed(uow, draft, [])
+        assert draft_installations.installed(uow, {draft.id: [file]}) == {draft.id}
+        assert draft_installations.installed(uow, {draft.id: []}) == set()
 
     for number in range(draft_installations.MOST_KEPT):
         pending.note(draft, file, f"pip/1.{number}", clock.now + timedelta(hours=1))

@@ -6,18 +6,34 @@ from pathlib import Path
 import pytest
 from packaging.version import Version
 from sqlalchemy import delete, func, select, update
+from sqlalchemy.orm import Session
 
+from greenroom.distributions import facts as looking
+from greenroom.distributions.agreement import Sources
+from greenroom.distributions.compared import COMPARISON
 from greenroom.distributions.matrix import CellState
 from greenroom.distributions.review import Code, Severity
-from greenroom.models import DraftEvent, FileFacts, Job, RoleName
+from greenroom.models import (
+    Draft,
+    DraftEvent,
+    File,
+    FileComparison,
+    FileFacts,
+    Job,
+    Release,
+    RoleName,
+)
 from greenroom.registry import (
+    accounts,
     audit,
+    draft_changes,
     draft_review,
     drafts,
     expected_files,
     file_facts,
     housekeeping,
     jobs,
+    member_comparisons,
     publishing,
     silenced_findings,
 )
@@ -380,3 +396,128 @@ def test_drafts_that_nobody_has_looked_into_are_looked_into_by_and_by(
     with services.writing() as uow:
         assert file_facts.want_of_open(uow) == 0
         assert len(uow.db.scalars(select(FileFacts)).all()) == 1
+
+
+def counted(db: Session) -> int:
+    return db.scalar(select(func.count()).select_from(FileComparison)) or 0
+
+
+def test_files_are_compared_once_by_the_job_and_not_on_a_view(
+    uow: UnitOfWork, ada: Person, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    factories.release(uow, ada, linux_wheel(tmp_path, "1.0", "cp312"))
+    wheel = linux_wheel(tmp_path, "2.0", "cp312", **{"example/a.py": b"A = 1\n"})
+    factories.stage(uow, ada, wheel)
+    draft = factories.stage(uow, ada, make_sdist(tmp_path, "example", "2.0"))
+    analyse(uow, draft.id)
+    before = draft_review.review(uow, draft)
+    # The wheel beside its predecessor and the source distribution, which itself has none before it.
+    assert counted(uow.db) == 3
+    assert before.progress.is_complete
+    assert "not-in-sdist" in codes(before)
+
+    monkeypatch.setattr(looking, "unpack", None)
+    monkeypatch.setattr(Sources, "compare", None)
+    assert analyse(uow, draft.id) == 0
+    assert draft_review.review(uow, draft) == before
+
+
+def test_what_is_not_compared_is_not_known(uow: UnitOfWork, ada: Person, tmp_path: Path) -> None:
+    factories.release(uow, ada, make_wheel(tmp_path, "example", "1.0"))
+    draft = factories.stage(uow, ada, make_wheel(tmp_path, "example", "2.0"))
+    analyse(uow, draft.id)
+    whole = draft_review.review(uow, draft)
+    mark = draft_changes.mark(uow.db, draft)
+    uow.db.execute(update(FileComparison).values(comparison=COMPARISON - 1))
+    review = draft_review.review(uow, draft)
+    assert str(review.progress) == "1 of 2 files analysed"
+    (archive,) = review.changes.archives
+    assert (archive.is_analysed, archive.members, archive.more) == (False, (), 0)
+    assert not review.verdict.is_complete
+    assert draft_review.brief(uow, draft, ()).progress == review.progress
+    uow.db.execute(delete(FileComparison))
+    assert draft_changes.mark(uow.db, draft) != mark  # who waits sees how far it is
+    analyse(uow, draft.id)
+    assert draft_review.review(uow, draft) == whole
+
+
+def test_another_release_before_is_compared_with_by_the_job(
+    services: Services, tmp_path: Path
+) -> None:
+    def released(version: str) -> None:
+        with services.writing() as uow:
+            ada = Person(accounts.get_user(uow.db, "ada"))
+            draft = factories.stage(uow, ada, make_wheel(tmp_path, "example", version))
+            publishing.publish(uow, ada, draft)
+
+    with services.writing() as uow:
+        ada = Person(factories.make_user(uow, "ada"))
+        factories.release(uow, ada, make_wheel(tmp_path, "example", "1.0"))
+        draft = factories.stage(uow, ada, make_wheel(tmp_path, "example", "3.0"))
+        number = draft.id
+    do_due(services)
+    released("2.0")
+    for against, is_complete in (("2.0", False), ("1.0", True)):
+        with services.reading() as uow:
+            review = draft_review.review(uow, uow.db.get_one(Draft, number), against)
+        assert (review.changes.against, review.progress.is_complete) == (against, is_complete)
+    do_due(services)  # as its publication has asked for
+    with services.writing() as uow:
+        draft = uow.db.get_one(Draft, number)
+        review = draft_review.review(uow, draft)
+        assert (review.changes.against, review.progress.is_complete) == ("2.0", True)
+        assert review.changes.archives[0].former == "example-2.0-py3-none-any.whl"
+        kept = counted(uow.db)
+        drafts.discard(uow, OPERATOR, draft)
+        uow.db.flush()
+        assert counted(uow.db) < kept
+        ids = select(FileComparison.file_id)
+        assert not uow.db.scalars(
+            select(File).where(File.id.in_(ids), File.draft_id == number)
+        ).all()
+
+
+def test_few_comparisons_of_a_file_are_kept_and_none_for_long_once_it_is_public(
+    services: Services, clock: FakeClock, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(member_comparisons, "MOST_KEPT", 2)
+    with services.writing() as uow:
+        ada = Person(factories.make_user(uow, "ada"))
+        versions = ["1.0", "1.1", "1.2", "1.3"]
+        for version in versions:
+            factories.release(uow, ada, make_wheel(tmp_path, "example", version))
+        draft = factories.stage(uow, ada, make_wheel(tmp_path, "example", "2.0"))
+        number = draft.id
+        numbers = list(uow.db.scalars(select(Release.id).where(Release.version.in_(versions))))
+    file_facts.analyse(services, [number], numbers)
+    with services.writing() as uow:
+        assert counted(uow.db) == 2
+        publishing.publish(uow, OPERATOR, uow.db.get_one(Draft, number))
+    housekeeping.keep_house(services)
+    with services.reading() as uow:
+        assert counted(uow.db) == 2
+    clock.advance(member_comparisons.KEPT)
+    housekeeping.keep_house(services)
+    with services.reading() as uow:
+        assert counted(uow.db) == 0
+
+
+def test_what_was_found_anew_in_a_file_is_compared_anew(
+    uow: UnitOfWork, ada: Person, tmp_path: Path
+) -> None:
+    factories.release(uow, ada, make_wheel(tmp_path, "example", "1.0"))
+    draft = factories.stage(uow, ada, make_wheel(tmp_path, "example", "2.0"))
+    analyse(uow, draft.id)
+    first = uow.db.scalars(select(FileComparison.id)).one()
+    uow.db.execute(update(FileFacts).values(analysis=-1))
+    assert analyse(uow, draft.id) == 2
+    assert uow.db.scalars(select(FileComparison.id)).one() >= first
+    assert draft_review.review(uow, draft).progress.is_complete
+    pair = member_comparisons.Pair(*uow.db.execute(_BOTH).one())
+    assert member_comparisons.make(OneUnit(uow), [pair]) == 0  # it is there
+    uow.db.execute(delete(FileComparison))
+    uow.db.execute(delete(FileFacts).where(FileFacts.file_id == pair.other))
+    assert member_comparisons.make(OneUnit(uow), [pair]) == 0  # too little is known
+
+
+_BOTH = select(FileComparison.file_id, FileComparison.other_id)

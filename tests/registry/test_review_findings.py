@@ -10,6 +10,8 @@ from pathlib import Path
 import pytest
 
 from greenroom.core_metadata import CoreMetadata
+from greenroom.distributions.agreement import Sources
+from greenroom.distributions.compared import Compared, beside_sources
 from greenroom.distributions.contents import Member
 from greenroom.distributions.facts import Facts, analyse, pack, unpack
 from greenroom.distributions.matrix import matrix, wheels
@@ -60,14 +62,28 @@ def release(built: Built, folder: Path, version: str, start: int) -> list[Looked
 
 def reviewed(now: Sequence[Looked], before: Sequence[Looked]) -> tuple[ReviewFinding, ...]:
     facts = {file.id: file.facts for file in [*now, *before]}
-    members = {file.id: file.members for file in now}
+    beside = beside_sdist(now)
     table = matrix(wheels(file.filename for file in before), wheels(file.filename for file in now))
     found = [
         *review_findings.of_all(now, now, before, facts, table),
-        *review_findings.of_sources(now, facts, lambda file: members[file.id]),
+        *review_findings.of_sources(beside),
     ]
-    left_out = review_findings.left_out(now, facts)
+    left_out = review_findings.left_out(now, facts, beside)
     return review_findings.told(found, left_out, lambda code, path: None)
+
+
+def beside_sdist(now: Sequence[Looked]) -> dict[str, Compared]:
+    """The wheels beside the source distribution, as they come back from the database."""
+    sdist = next((file for file in now if file.is_sdist), None)
+    if sdist is None or sdist.facts.problem:
+        return {}
+    sources = Sources(sdist.members, sdist.facts.unix_sources)
+    wheels_ = [file for file in now if not file.is_sdist and not file.facts.problem]
+    said = {
+        file.filename: beside_sources(sources, file.members, file.facts.unix_sources)
+        for file in wheels_
+    }
+    return {name: Compared.from_json(compared.to_json()) for name, compared in said.items()}
 
 
 def above_note(findings: Sequence[ReviewFinding]) -> set[str]:

@@ -25,6 +25,7 @@ from greenroom.models import (
     Job,
     Notification,
     RoleName,
+    User,
     Webhook,
     WebhookDelivery,
 )
@@ -641,6 +642,48 @@ def test_a_receiver_that_takes_nothing_for_days_is_switched_off_and_its_owners_t
         with pytest.raises(InvalidRequest, match="switched off"):
             webhook_deliveries.try_out(uow, OPERATOR, scope, number)
         assert webhooks.switch(uow, OPERATOR, scope, number, on=True).failing_since is None
+
+
+@pytest.mark.parametrize("has_owner", [True, False])
+def test_who_runs_a_set_is_told_when_its_webhook_is_switched_off(
+    services: Services, clock: FakeClock, ada: str, tmp_path: Path, receiver: Receiver,
+    *, has_owner: bool,
+) -> None:  # fmt: skip
+    settings = services.settings.model_copy(
+        update={"mail_url": "smtp://127.0.0.1:1", "mail_from": "greenroom@index.example"}
+    )
+    services = Services(services.database, services.storage, settings, clock)
+    one = stage(services, make_sdist(tmp_path, "one"))
+    two = stage(services, make_sdist(tmp_path, "two"))
+    with services.writing() as uow:
+        factories.make_user(uow, "root", administrator=True)
+        people = {"zoe": ("one", "two"), "max": ("one",)}
+        for username, names in people.items():
+            user = factories.make_user(uow, username)
+            for name in names:
+                factories.add_role(uow, projects.get(uow, name), user, RoleName.MAINTAINER)
+        for number in (one, two):
+            made = release_sets.add(
+                uow, person(uow), uow.db.get_one(Draft, number), Reference("both")
+            )
+        hooked, _ = webhooks.add(
+            uow, person(uow), OfSet(uow, made), Wanted("CI", receiver.url, "json", ALL)
+        )
+        if not has_owner:
+            made.owner = None
+            uow.db.flush()
+        webhook_deliveries.try_out(uow, OPERATOR, OfSet(uow, made), hooked.id)
+    receiver.answers = [answer(410)]
+    do_due(services)
+    with services.reading() as uow:
+        lines = uow.db.scalars(select(AuditEntry).where(AuditEntry.act == Kind.WEBHOOK_DISABLE))
+        said = {line.about: (line.project, line.detail.partition(";")[2]) for line in lines}
+        reason = " The receiver is gone: it answered with status 410."
+        told_of = (None, f"{reason} It is of the release set ada/both.")
+        assert said == dict.fromkeys(["ada"] if has_owner else ["ada", "zoe"], told_of)
+        of_act = Notification.act == Kind.WEBHOOK_DISABLE
+        told_ones = select(User.username).join(Notification, Notification.user_id == User.id)
+        assert set(uow.db.scalars(told_ones.where(of_act))) == set(said)
 
 
 def test_what_only_one_message_suffers_from_holds_up_no_other(

@@ -12,7 +12,20 @@ from sqlalchemy.orm import Session
 from greenroom.core_metadata import CoreMetadata
 from greenroom.database import Database
 from greenroom.models import Draft, File, Project, Release
-from greenroom.registry import accounts, release_sets
+from greenroom.registry import (
+    accounts,
+    approvals,
+    draft_checks,
+    draft_contents,
+    drafts,
+    expected_files,
+    file_facts,
+    release_sets,
+    required_checks,
+    silenced_findings,
+    unit_of_work,
+)
+from greenroom.registry.draft_checks import Posted
 from greenroom.registry.permissions import Person
 from greenroom.registry.release_sets import Reference
 from tests import factories
@@ -236,6 +249,83 @@ def test_a_call_does_as_many_queries_on_a_large_index_as_on_a_small_one(
         counts.append(len(seen))
 
     assert counts[0] == counts[1] == most, "\n".join(seen)
+
+
+class Sets:
+    """An index with a release set of two drafts, and another one of twelve of the same kind."""
+
+    def __init__(self, site: Site, folder: Path) -> None:
+        self.site = site
+        site.user("ada")
+        self.keys = {count: self._filled(folder, count) for count in (2, 12)}
+        self.token = site.token()
+        fetch(site, "/api/drafts/set-2-0/9.9", headers=authorization(self.token))
+        self.browser = site.sign_in()
+
+    def _filled(self, folder: Path, count: int) -> str:
+        with self.site.services.writing() as uow:
+            ada = factories.present(uow, accounts.get_user(uow.db, "ada"))
+            for number in range(count):
+                name = f"set-{count}-{number}"
+                factories.release(uow, ada, make_wheel(folder, name), make_sdist(folder, name))
+                factories.stage(uow, ada, make_wheel(folder, name, "2.0"))
+                draft = factories.stage(uow, ada, make_sdist(folder, name, "2.0"))
+                release_sets.add(uow, ada, draft, Reference(f"of-{count}"))
+                self._want_much(uow, ada, draft)
+            return release_sets.open_for(uow, ada, Reference(f"of-{count}")).key
+
+    def _want_much(self, uow: unit_of_work.UnitOfWork, ada: Person, draft: Draft) -> None:
+        project = draft.project
+        assert project is not None
+        project.registered = None  # so that its name is looked at, too
+        draft_checks.post(uow, ada, draft, Posted("tests", "failed"))
+        required_checks.change(uow, ada, project, ["tests", required_checks.INSTALLED])
+        approvals.change_rules(uow, ada, project, approvals.Rules(2))
+        expected_files.change(uow, ada, project, "manylinux x86_64 cp313")
+        silenced_findings.silence(uow, ada, project, "no-sdist", "We have none.")
+        digest = draft_contents.digest_of(draft, drafts.files(uow.db, draft))
+        approvals.approve(uow, ada, draft, digest)
+
+    def look_into_all(self) -> None:
+        with self.site.services.reading() as uow:
+            numbers = [draft.id for draft in drafts.all_live(uow)]
+        file_facts.analyse(self.site.services, numbers)
+
+
+@pytest.fixture(scope="module", params=KINDS)
+def sets(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Sets]:
+    folder = tmp_path_factory.mktemp("sets")
+    with standing_site(request, folder, request.param) as site:
+        yield Sets(site, folder / "dist")
+
+
+def test_the_review_of_a_set_does_as_many_queries_for_many_drafts_as_for_few(sets: Sets) -> None:
+    headers = authorization(sets.token)
+
+    def counts(path: str, *, is_page: bool) -> list[int]:
+        found = []
+        for count, key in sets.keys.items():
+            with statements(sets.site.services.database) as seen:
+                address = path.format(key=key)
+                if is_page:
+                    text = sets.browser.get(address, status=200).text
+                else:
+                    text = fetch(sets.site, address, headers=headers).text
+            assert text.count(f"set-{count}-") >= count
+            found.append(len(seen))
+        return found
+
+    for _ in range(2):  # while nothing is known of the files, and when all is
+        for path, most in (
+            ("/api/sets/{key}/review", 43),
+            ("/api/sets/{key}/review?format=text", 43),
+            ("/manage/sets/{key}/review", 43),
+        ):
+            few, many = counts(path, is_page=path.startswith("/manage"))
+            assert few == many <= most, path
+        sets.look_into_all()
 
 
 @pytest.mark.parametrize("path", ["/simple/", "/simple/big/", "/draft/{slug}/simple/big/"])

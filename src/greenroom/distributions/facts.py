@@ -73,8 +73,7 @@ class Facts:
     def to_json(self) -> dict[str, object]:
         """What is stored."""
         said: dict[str, object] = {
-            "findings": [[each.code, each.path, each.detail] for each in self.findings],
-            "left_out": {code.value: count for code, count in self.left_out.items()},
+            **stored_findings(self.findings, self.left_out),
             "entry_points": list(self.entry_points),
             "hosts": {host: list(place) for host, place in self.hosts.items()},
             "urls": {url: list(place) for url, place in self.urls.items()},
@@ -87,18 +86,10 @@ class Facts:
     @classmethod
     def from_json(cls, stored: Mapping[str, object]) -> Self:
         """What was stored; codes that this version does not know any more are left out."""
-        known = {code.value for code in Code}
+        findings, left_out = findings_of(stored)
         return cls(
-            findings=tuple(
-                Finding(Code(code), path, detail)
-                for code, path, detail in _list(stored, "findings")
-                if code in known
-            ),
-            left_out={
-                Code(code): count
-                for code, count in _object(stored, "left_out").items()
-                if code in known and isinstance(count, int)
-            },
+            findings=findings,
+            left_out=left_out,
             entry_points=tuple(map(str, _list(stored, "entry_points"))),
             hosts=_places(stored, "hosts"),
             urls=_places(stored, "urls"),
@@ -106,6 +97,30 @@ class Facts:
             unix_sources={key: str(sha) for key, sha in _object(stored, "unix_sources").items()},
             problem=str(stored.get("problem", "")),
         )
+
+
+def stored_findings(findings: Iterable[Finding], left_out: Mapping[Code, int]) -> dict[str, object]:
+    """Findings, and how many more there are of a code, as they are stored."""
+    return {
+        "findings": [[each.code, each.path, each.detail] for each in findings],
+        "left_out": {code.value: count for code, count in left_out.items()},
+    }
+
+
+def findings_of(stored: Mapping[str, object]) -> tuple[tuple[Finding, ...], dict[Code, int]]:
+    """What was stored; codes that this version does not know any more are left out."""
+    known = {code.value for code in Code}
+    findings = tuple(
+        Finding(Code(code), path, detail)
+        for code, path, detail in _list(stored, "findings")
+        if code in known
+    )
+    left_out = {
+        Code(code): count
+        for code, count in _object(stored, "left_out").items()
+        if code in known and isinstance(count, int)
+    }
+    return findings, left_out
 
 
 def unreadable(reason: str) -> Facts:
@@ -294,32 +309,36 @@ def _is_as_listed(member: Member, entry: RecordEntry) -> bool:
 
 def pack(members: Iterable[Member]) -> str:
     """Members in little space."""
-    rows = [
-        [
-            member.path,
-            member.size,
-            member.sha256,
-            member.kind.value,
-            *(
-                [member.native.format.value, sorted(member.native.machines)]
-                if member.native is not None
-                else [member.leads_to]
-                if member.leads_to is not None
-                else []
-            ),
-        ]
-        for member in members
-    ]
-    packed = zlib.compress(json.dumps(rows, separators=(",", ":")).encode(), _LEVEL)
-    return base64.b64encode(packed).decode()
+    return pack_rows([member_row(member) for member in members])
 
 
 def unpack(packed: str) -> tuple[Member, ...]:
     """The members that were packed."""
-    return tuple(_member(*row) for row in json.loads(zlib.decompress(base64.b64decode(packed))))
+    return tuple(member_of(*row) for row in unpack_rows(packed))
 
 
-def _member(path: str, size: int, sha256: str, kind: str, *rest: object) -> Member:
+def pack_rows(rows: Sequence[object]) -> str:
+    """What can be written in JSON, in little space."""
+    packed = zlib.compress(json.dumps(rows, separators=(",", ":")).encode(), _LEVEL)
+    return base64.b64encode(packed).decode()
+
+
+def unpack_rows(packed: str) -> list[Any]:
+    """What was packed."""
+    rows: list[Any] = json.loads(zlib.decompress(base64.b64decode(packed)))
+    return rows
+
+
+def member_row(member: Member) -> list[object]:
+    """A member as it is packed."""
+    row: list[object] = [member.path, member.size, member.sha256, member.kind.value]
+    if member.native is not None:
+        return [*row, member.native.format.value, sorted(member.native.machines)]
+    return [*row, member.leads_to] if member.leads_to is not None else row
+
+
+def member_of(path: str, size: int, sha256: str, kind: str, *rest: object) -> Member:
+    """The member that was packed so."""
     if len(rest) == 2 and isinstance(rest[1], list):
         native = Native(Format(str(rest[0])), frozenset(map(str, rest[1])))
         return Member(path, size, sha256, Kind(kind), native)

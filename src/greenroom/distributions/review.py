@@ -225,10 +225,11 @@ def review(
     if isinstance(named, WheelName):
         findings += _of_tests(named, members)
         findings += _of_native_code(named, members)
-    return _bounded(members, [*findings, *further(members)])
+    return Reviewed(members, *bounded([*findings, *further(members)]))
 
 
-def _bounded(members: tuple[Member, ...], findings: Sequence[Finding]) -> Reviewed:
+def bounded(findings: Iterable[Finding]) -> tuple[tuple[Finding, ...], dict[Code, int]]:
+    """Each finding once, at most :data:`MOST_OF_A_CODE` of a code, and how many more there are."""
     kept: list[Finding] = []
     counts: dict[Code, int] = {}
     for finding in dict.fromkeys(findings):
@@ -238,7 +239,7 @@ def _bounded(members: tuple[Member, ...], findings: Sequence[Finding]) -> Review
     left_out = {
         code: count - MOST_OF_A_CODE for code, count in counts.items() if count > MOST_OF_A_CODE
     }
-    return Reviewed(members, tuple(kept), left_out)
+    return tuple(kept), left_out
 
 
 # --- what is in places where it should not be -----------------------------------------------------

@@ -199,6 +199,8 @@ def _link(urls: Urls, place: Place, facts: Mapping[str, str]) -> tuple[str, str]
             return "The draft", urls.managed_draft_named(facts["project"], facts["version"])
         case Place.SETS:
             return "Your release sets", urls.managed_sets()
+        case Place.WEBHOOKS if facts["about"]:
+            return "Your release sets", urls.managed_sets()
         case Place.WEBHOOKS if not facts["project"]:
             return "The webhooks", urls.admin_part("webhooks")
         case Place.WEBHOOKS:

@@ -15,7 +15,7 @@ from greenroom.models.draft_checks import (
 )
 from greenroom.models.draft_comments import DraftComment
 from greenroom.models.drafts import Draft, DraftEvent, DraftState, ReviewState
-from greenroom.models.file_facts import FileFacts, SilencedFinding
+from greenroom.models.file_facts import FileComparison, FileFacts, SilencedFinding
 from greenroom.models.identity import Identity
 from greenroom.models.jobs import Job, JobState
 from greenroom.models.journal import JournalEntry, UnlistedEntry
@@ -87,6 +87,7 @@ __all__ = [
     "ExpiryWarning",
     "FactorKind",
     "File",
+    "FileComparison",
     "FileDownloads",
     "FileFacts",
     "Identity",

@@ -36,6 +36,33 @@ class FileFacts(Base):
     members: Mapped[LongText] = mapped_column(deferred=True)
 
 
+class FileComparison(Base):
+    """What came of comparing a file with another: see :mod:`greenroom.distributions.compared`.
+
+    It goes with either of the two.
+
+    Attributes:
+        other_id: the predecessor, or the source distribution beside a wheel; None where there is no
+            predecessor, so that all is new.
+        comparison: by which way of comparing it was found.
+        said: what came of it.
+        changes: of members, packed.
+    """
+
+    __tablename__ = "file_comparisons"
+    __table_args__ = (UniqueConstraint("file_id", "other_id"),)
+
+    id: Mapped[PrimaryKey]
+    file_id: Mapped[int] = mapped_column(ForeignKey("files.id", ondelete="CASCADE"))
+    other_id: Mapped[int | None] = mapped_column(
+        ForeignKey("files.id", ondelete="CASCADE"), index=True
+    )
+    comparison: Mapped[int]
+    made: Mapped[datetime]
+    said: Mapped[JSONObject]
+    changes: Mapped[LongText] = mapped_column(deferred=True)
+
+
 class SilencedFinding(Base):
     """That a project does not want to be told of a finding, and why.
 

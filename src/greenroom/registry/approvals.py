@@ -5,7 +5,7 @@ person has not taken it back, and may still publish in the project; of other fil
 How many a project wants, and of whom, is asked whenever a draft is to be published.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -28,7 +28,6 @@ from greenroom.registry.errors import (
     ApprovalsMissing,
     InvalidRequest,
     NotAllowed,
-    Refusal,
 )
 from greenroom.registry.permissions import Act, Actor, Person, may, require
 from greenroom.registry.unit_of_work import UnitOfWork
@@ -166,11 +165,12 @@ def approve(
     if not staged:
         raise InvalidRequest("The draft has no files: there is nothing to approve of.")
     user = _account(uow, actor)
-    judge = _Judge(uow, project, staged)
+    judge = _judge(uow, project, staged)
     why = judge.why_not(user)
     if user is None or why:
         raise NotAllowed(f"{actor.subject(Act.PUBLISH, project)} cannot approve: {why}.")
-    if user.id not in _by_hand(_all_standing(uow, draft, judge, content_digest)):
+    given = _of_draft(uow.db, draft)
+    if user.id not in _by_hand(_all_standing(given, judge, content_digest)):
         _add(uow, actor, draft, user, content_digest, _known(staged, standing))
         draft_log.write(uow, draft, actor, "approved", detail=content_digest)
         uow.db.flush()
@@ -203,22 +203,42 @@ def withdraw(uow: UnitOfWork, actor: Actor, draft: Draft) -> None:
 # When a draft is to be published
 
 
-def obstacles(
-    uow: UnitOfWork, draft: Draft, project: Project, staged: Sequence[File], publisher: Actor | None
-) -> Iterator[Refusal]:
-    """That approvals are missing, if so.
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """A draft that is to be published, with its files.
 
-    ``publisher`` is who publishes just now and has said what: theirs counts among them.
+    Attributes:
+        publisher: who publishes it just now and has said what: theirs counts among the approvals.
     """
-    if not project.approvals_needed:
-        return
-    judge = _Judge(uow, project, staged)
-    standing = _standing(uow, draft, judge, draft_contents.digest_of(draft, staged))
-    people = {each.user_id for each in standing}
-    if publisher is not None:
-        people |= {user.id for user in [_approver(uow, publisher, judge)] if user is not None}
-    if len(people) < project.approvals_needed:
-        yield ApprovalsMissing(judge.sentence(len(people)))
+
+    draft: Draft
+    project: Project
+    staged: Sequence[File]
+    publisher: Actor | None
+
+
+def obstacles(uow: UnitOfWork, asked: Iterable[Asked]) -> dict[int, ApprovalsMissing]:
+    """That approvals are missing, of those of these drafts of which there are, by their numbers.
+
+    The number of queries does not depend on how many drafts there are.
+    """
+    wanting = [each for each in asked if each.project.approvals_needed]
+    if not wanting:
+        return {}
+    teams_ = _teams(uow.db, [each.project for each in wanting])
+    given = _of_drafts(uow.db, [each.draft for each in wanting])
+    found = {}
+    for each in wanting:
+        draft, project, staged = each.draft, each.project, each.staged
+        judge = _Judge(project, staged, teams_)
+        digest = draft_contents.digest_of(draft, staged)
+        people = {approval.user_id for approval in _standing(given[draft.id], judge, digest)}
+        if each.publisher is not None:
+            user = _approver(uow, each.publisher, judge)
+            people |= {user.id} if user is not None else set()
+        if len(people) < project.approvals_needed:
+            found[draft.id] = ApprovalsMissing(judge.sentence(len(people)))
+    return found
 
 
 def approve_by_publishing(
@@ -237,10 +257,10 @@ def approve_by_publishing(
     """
     if not project.approvals_needed:
         return
-    judge = _Judge(uow, project, staged)
+    judge = _judge(uow, project, staged)
     user = _approver(uow, actor, judge)
-    digest = draft_contents.digest_of(draft, staged)
-    if user is None or user.id in _by_hand(_all_standing(uow, draft, judge, digest)):
+    digest, given = draft_contents.digest_of(draft, staged), _of_draft(uow.db, draft)
+    if user is None or user.id in _by_hand(_all_standing(given, judge, digest)):
         return
     _add(uow, actor, draft, user, digest, _known(staged, standing), schedule)
 
@@ -267,8 +287,8 @@ def keep(uow: UnitOfWork, draft: Draft, project: Project, staged: Sequence[File]
     given = _of_draft(uow.db, draft)
     if not given:
         return
-    judge = _Judge(uow, project, staged)
-    for each in _standing(uow, draft, judge, draft_contents.digest_of(draft, staged), given):
+    judge = _judge(uow, project, staged)
+    for each in _standing(given, judge, draft_contents.digest_of(draft, staged)):
         each.counted = True
     uow.db.flush()
 
@@ -279,8 +299,8 @@ def keep(uow: UnitOfWork, draft: Draft, project: Project, staged: Sequence[File]
 def of_draft(uow: UnitOfWork, actor: Actor, draft: Draft, staged: Sequence[File]) -> DraftApprovals:
     """The approvals of a live draft with these files, as the actor may see and give them."""
     project, digest = _project(draft), draft_contents.digest_of(draft, staged)
-    judge, given = _Judge(uow, project, staged), _of_draft(uow.db, draft)
-    standing = _standing(uow, draft, judge, digest, given)
+    judge, given = _judge(uow, project, staged), _of_draft(uow.db, draft)
+    standing = _standing(given, judge, digest)
     return DraftApprovals(
         needed=project.approvals_needed,
         by_others=project.approvals_by_others,
@@ -397,14 +417,13 @@ def _chosen_team(uow: UnitOfWork, project: Project, name: str) -> Team:
 class _Judge:
     """Whose approval of these files the project takes."""
 
-    def __init__(self, uow: UnitOfWork, project: Project, staged: Sequence[File]) -> None:
+    def __init__(
+        self, project: Project, staged: Sequence[File], teams_: Mapping[int, Team]
+    ) -> None:
         self._project = project
         self._stagers = {file.uploaded_by_id for file in staged}
-        self.team: Team | None = None
-        if project.approvals_by_team and project.approving_team_id is not None:
-            self.team = uow.db.get(
-                Team, project.approving_team_id, options=[selectinload(Team.members)]
-            )
+        number = project.approving_team_id if project.approvals_by_team else None
+        self.team = teams_.get(number) if number is not None else None
 
     def why_not(self, user: User | None) -> str:
         """Why the project does not take this person's approval, empty where it does."""
@@ -439,6 +458,19 @@ class _Judge:
         )
 
 
+def _judge(uow: UnitOfWork, project: Project, staged: Sequence[File]) -> _Judge:
+    return _Judge(project, staged, _teams(uow.db, [project]))
+
+
+def _teams(db: Session, projects_: Iterable[Project]) -> dict[int, Team]:
+    """The teams that approve in these projects, with their members, by their numbers."""
+    numbers = {each.approving_team_id for each in projects_ if each.approvals_by_team} - {None}
+    if not numbers:
+        return {}
+    found = select(Team).where(Team.id.in_(numbers)).options(selectinload(Team.members))
+    return {team.id: team for team in db.scalars(found)}
+
+
 def _approver(uow: UnitOfWork, actor: Actor, judge: _Judge) -> User | None:
     """Whose approval it is that the actor publishes, None where that is no approval."""
     if not actor.is_in_person or not actor.fresh_factor(uow.now):
@@ -455,32 +487,20 @@ def _why_not(
     return judge.why_not(_account(uow, actor)) if staged else "it has no files"
 
 
-def _standing(
-    uow: UnitOfWork,
-    draft: Draft,
-    judge: _Judge,
-    content_digest: str,
-    given: Sequence[Approval] | None = None,
-) -> list[Approval]:
+def _standing(given: Iterable[Approval], judge: _Judge, content_digest: str) -> list[Approval]:
     """The approvals that count, one of each person: the one that was given by hand, if any."""
     found: dict[int, Approval] = {}
-    for each in _all_standing(uow, draft, judge, content_digest, given):
+    for each in _all_standing(given, judge, content_digest):
         if each.user_id is not None and (each.schedule_id is None or each.user_id not in found):
             found[each.user_id] = each
     return list(found.values())
 
 
-def _all_standing(
-    uow: UnitOfWork,
-    draft: Draft,
-    judge: _Judge,
-    content_digest: str,
-    given: Sequence[Approval] | None = None,
-) -> list[Approval]:
+def _all_standing(given: Iterable[Approval], judge: _Judge, content_digest: str) -> list[Approval]:
     """The approvals that count, with those of one person by hand and by setting times."""
     return [
         each
-        for each in (_of_draft(uow.db, draft) if given is None else given)
+        for each in given
         if each.user_id is not None and _worth(each, judge, content_digest)[0] is Standing.STANDS
     ]
 
@@ -540,9 +560,21 @@ def _known(staged: Sequence[File], standing: JSONObject | None) -> JSONObject:
 
 
 def _of_draft(db: Session, draft: Draft) -> list[Approval]:
-    rows = select(Approval).where(Approval.draft_id == draft.id).order_by(Approval.id)
-    options = (joinedload(Approval.user),)
-    return list(db.scalars(rows.options(*options).execution_options(populate_existing=True)))
+    return _of_drafts(db, [draft])[draft.id]
+
+
+def _of_drafts(db: Session, drafts_: Iterable[Draft]) -> dict[int, list[Approval]]:
+    found: dict[int, list[Approval]] = {draft.id: [] for draft in drafts_}
+    rows = (
+        select(Approval)
+        .where(Approval.draft_id.in_(found))
+        .order_by(Approval.id)
+        .options(joinedload(Approval.user))
+        .execution_options(populate_existing=True)
+    )
+    for row in db.scalars(rows):
+        found[row.draft_id].append(row)
+    return found
 
 
 def _account(uow: UnitOfWork, actor: Actor) -> User | None:

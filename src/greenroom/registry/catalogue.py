@@ -534,8 +534,16 @@ def full_listing(
 
 def releases(db: Session, project: HasId) -> list[Release]:
     """The project's public releases, the highest version first."""
-    rows = db.scalars(select(Release).where(Release.project_id == project.id, _is_public_release()))
-    return highest_first(rows)
+    return releases_of(db, [project])[project.id]
+
+
+def releases_of(db: Session, projects: Iterable[HasId]) -> dict[int, list[Release]]:
+    """The same for each of these projects, by its number, with one query."""
+    found: dict[int, list[Release]] = {project.id: [] for project in projects}
+    rows = db.scalars(select(Release).where(Release.project_id.in_(found), _is_public_release()))
+    for row in rows:
+        found[row.project_id].append(row)
+    return {number: highest_first(several) for number, several in found.items()}
 
 
 def latest(releases: Sequence[_R]) -> _R | None:
@@ -619,8 +627,23 @@ def load_details(db: Session, release: Release) -> Release:
 
 def files(db: Session, release: Release) -> list[File]:
     """The release's public files: the source distribution first, then wheels by name."""
-    rows = db.scalars(select(File).where(File.release_id == release.id, _is_public_file()))
-    return sorted(rows, key=lambda file: (not file.is_sdist, file.filename))
+    return files_of(db, [release])[release.id]
+
+
+def files_of(
+    db: Session, releases: Iterable[HasId], *, described: bool = False
+) -> dict[int, list[File]]:
+    """The same for each of these releases, by its number, with one query.
+
+    They come with what they say of themselves where they are to be ``described``.
+    """
+    found: dict[int, list[File]] = {release.id: [] for release in releases}
+    query = select(File).where(File.release_id.in_(found), _is_public_file())
+    for file in db.scalars(query.options(undefer(File.core_metadata)) if described else query):
+        found[file.release_id].append(file)
+    for several in found.values():
+        several.sort(key=lambda file: (not file.is_sdist, file.filename))
+    return found
 
 
 def offered_files(db: Session, project: Project, release: Release) -> list[File]:
@@ -827,13 +850,7 @@ def spelling(db: Session, project: Project) -> str | None:
 
 def described_files(db: Session, release: Release) -> list[File]:
     """The release's public files with what they say of themselves."""
-    return list(
-        db.scalars(
-            select(File)
-            .where(File.release_id == release.id, _is_public_file())
-            .options(undefer(File.core_metadata))
-        )
-    )
+    return files_of(db, [release], described=True)[release.id]
 
 
 def newest_release_of_each(db: Session, count: int) -> list[Release]:

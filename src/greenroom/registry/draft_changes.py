@@ -1,10 +1,11 @@
 """Whether drafts have changed, for those who wait for it: each has a mark, another one afterwards.
 
-So has each release set, of which the mark is another one when one of its drafts has changed.
+So has each release set, of which the mark is another one when one of its drafts has another.
 
 A mark is made of what every change of a draft leaves: its row, its log, the uploads into it, how
-many of its files were looked into, and the lines that the audit log has of its version. What shows
-on a draft's pages and leaves none of these does not wake whoever waits.
+many of its files were looked into and compared, which installers took files, and the lines that the
+audit log has of its version, or of its project as a whole. What shows on a draft's pages and leaves
+none of these does not wake whoever waits.
 """
 
 import hashlib
@@ -12,7 +13,7 @@ from collections.abc import Collection, Iterable, Mapping
 from contextlib import suppress
 from typing import Any, Protocol, cast
 
-from sqlalchemy import Row, bindparam, func, select
+from sqlalchemy import Row, bindparam, func, or_, select
 from sqlalchemy.orm import Session
 from sqlalchemy.pool import PoolProxiedConnection
 
@@ -21,7 +22,9 @@ from greenroom.models import (
     AuditEntry,
     Draft,
     DraftEvent,
+    DraftInstallation,
     File,
+    FileComparison,
     FileFacts,
     Project,
     ReleaseSet,
@@ -68,18 +71,24 @@ def marks(db: Session, numbers: Collection[int]) -> dict[int, str]:
 
 
 def marks_of_sets(db: Session, numbers: Collection[int]) -> dict[int, str]:
-    """The marks of these release sets, by their numbers, with one query."""
-    return _marks(run(db, _SIGNS_OF_SETS, {"numbers": list(numbers)}))
+    """The marks of these release sets, by their numbers, with two queries."""
+    asked = {"numbers": list(numbers)}
+    members: dict[int, list[tuple[object, ...]]] = {number: [] for number in numbers}
+    for number, *signs in run(db, _SIGNS_OF_MEMBERS, asked):
+        members[number].append(tuple(signs))
+    return {row[0]: _digest((*row, *members[row[0]])) for row in run(db, _SIGNS_OF_SETS, asked)}
 
 
 def _marks(rows: Iterable[Row[Any]]) -> dict[int, str]:
-    return {
-        row[0]: hashlib.sha256(repr(tuple(row)).encode()).hexdigest()[:MARK_LENGTH] for row in rows
-    }
+    return {row[0]: _digest(tuple(row)) for row in rows}
+
+
+def _digest(signs: tuple[object, ...]) -> str:
+    return hashlib.sha256(repr(signs).encode()).hexdigest()[:MARK_LENGTH]
 
 
 class DraftMarks:
-    """Looks at the drafts that somebody waits for, with one query for all of them; so for sets.
+    """Looks at the drafts that somebody waits for, with one query for all of them; sets take two.
 
     SQLite is first asked whether anything at all was written, on a connection that is kept for it.
     One thread at a time may look.
@@ -164,7 +173,7 @@ _NEWEST_ACT = (
     select(AuditEntry.id)
     .where(
         AuditEntry.normalized_project == Project.normalized_name,
-        AuditEntry.version == Draft.version,
+        or_(AuditEntry.version == Draft.version, AuditEntry.version.is_(None)),
     )
     .order_by(AuditEntry.at.desc(), AuditEntry.id.desc())
     .limit(1)
@@ -177,26 +186,40 @@ _COUNT_FACTS = (
     .where(File.draft_id == Draft.id)
     .scalar_subquery()
 )
+_COUNT_COMPARED = (
+    select(func.count())
+    .select_from(FileComparison)
+    .join(File, File.id == FileComparison.file_id)
+    .where(File.draft_id == Draft.id)
+    .scalar_subquery()
+)
+_NEWEST_INSTALLATION = (
+    select(func.max(DraftInstallation.id))
+    .where(DraftInstallation.draft_id == Draft.id)
+    .scalar_subquery()
+)
+_OF_DRAFT = (
+    Draft.id,
+    Draft.slug,
+    Draft.state,
+    Draft.changed,
+    Draft.expires,
+    Draft.review,
+    Draft.review_notices,
+    Draft.content_digest,
+    _NEWEST_EVENT,
+    _COUNT_UPLOADS,
+    _NEWEST_UPLOAD,
+    _NEWEST_ACT,
+    _COUNT_FACTS,
+    _COUNT_COMPARED,
+    _NEWEST_INSTALLATION,
+)
 _SIGNS = (
-    select(
-        Draft.id,
-        Draft.slug,
-        Draft.state,
-        Draft.changed,
-        Draft.expires,
-        Draft.review,
-        Draft.review_notices,
-        Draft.content_digest,
-        _NEWEST_EVENT,
-        _COUNT_UPLOADS,
-        _NEWEST_UPLOAD,
-        _NEWEST_ACT,
-        _COUNT_FACTS,
-    )
+    select(*_OF_DRAFT)
     .outerjoin(Project, Project.id == Draft.project_id)
     .where(Draft.id.in_(bindparam("numbers", expanding=True)))
 )
-_OF_SET = ReleaseSetMember.release_set_id == ReleaseSet.id
 _SIGNS_OF_SETS = select(
     ReleaseSet.id,
     ReleaseSet.slug,
@@ -209,23 +232,16 @@ _SIGNS_OF_SETS = select(
     select(func.max(ReleaseSetEvent.id))
     .where(ReleaseSetEvent.release_set_id == ReleaseSet.id)
     .scalar_subquery(),
-    select(func.count()).where(_OF_SET).scalar_subquery(),
-    select(func.max(Draft.changed))
-    .join(ReleaseSetMember, ReleaseSetMember.draft_id == Draft.id)
-    .where(_OF_SET)
-    .scalar_subquery(),
-    select(func.max(DraftEvent.id))
-    .join(ReleaseSetMember, ReleaseSetMember.draft_id == DraftEvent.draft_id)
-    .where(_OF_SET)
-    .scalar_subquery(),
-    select(func.max(UploadSession.changed))
-    .join(ReleaseSetMember, ReleaseSetMember.draft_id == UploadSession.draft_id)
-    .where(_OF_SET)
-    .scalar_subquery(),
-    select(func.count())
-    .select_from(FileFacts)
-    .join(File, File.id == FileFacts.file_id)
-    .join(ReleaseSetMember, ReleaseSetMember.draft_id == File.draft_id)
-    .where(_OF_SET)
-    .scalar_subquery(),
 ).where(ReleaseSet.id.in_(bindparam("numbers", expanding=True)))
+_SIGNS_OF_MEMBERS = (
+    select(
+        ReleaseSetMember.release_set_id,
+        ReleaseSetMember.go_at,
+        ReleaseSetMember.review_passed,
+        *_OF_DRAFT,
+    )
+    .join(Draft, Draft.id == ReleaseSetMember.draft_id)
+    .outerjoin(Project, Project.id == Draft.project_id)
+    .where(ReleaseSetMember.release_set_id.in_(bindparam("numbers", expanding=True)))
+    .order_by(ReleaseSetMember.release_set_id, ReleaseSetMember.draft_id)
+)

@@ -4,7 +4,7 @@ A result is of the content that the draft had when it was checked, named by its 
 found out about other files does not count.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from types import MappingProxyType
@@ -172,7 +172,7 @@ def history(
     return found
 
 
-def obstacles(uow: UnitOfWork, draft: Draft, staged: Sequence[HasContent]) -> Iterator[Refusal]:
+def obstacles(uow: UnitOfWork, draft: Draft, staged: Sequence[HasContent]) -> list[Refusal]:
     """What of the checks that the project requires is missing, each a reason of its own.
 
     Args:
@@ -180,21 +180,48 @@ def obstacles(uow: UnitOfWork, draft: Draft, staged: Sequence[HasContent]) -> It
         draft: which is to be published.
         staged: the files that it has.
     """
-    names = required_checks.of_project(uow, draft.project) if draft.project is not None else ()
-    if not names:
-        return
-    digest = draft_contents.digest_of(draft, staged)
-    results = {
-        result.name: result for result in _newest(uow, draft, digest, DraftCheck.name.in_(names))
+    return obstacles_of(uow, [draft], {draft.id: staged}).get(draft.id, [])
+
+
+def obstacles_of(
+    uow: UnitOfWork, drafts_: Sequence[Draft], staged: Mapping[int, Sequence[HasContent]]
+) -> dict[int, list[Refusal]]:
+    """The same of each of these drafts, by its number, with as many queries as for one.
+
+    Where nothing is required of a draft, there is nothing of it. ``staged`` is the files that each
+    has, by its number.
+    """
+    projects = {draft.id: draft.project for draft in drafts_ if draft.project is not None}
+    required = required_checks.of_projects(uow, projects.values())
+    names = {draft: required[project.id] for draft, project in projects.items()}
+    asked = {each.id: each for each in drafts_ if names.get(each.id)}
+    if not asked:
+        return {}
+    digests = {
+        number: draft_contents.digest_of(draft, staged[number]) for number, draft in asked.items()
     }
+    every = {name for number in asked for name in names[number]}
+    results = _newest_of(uow, digests, DraftCheck.name.in_(every))
+    by_index = [number for number in asked if INSTALLED in names[number]]
+    installed = draft_installations.installed(uow, {each: staged[each] for each in by_index})
+    return {
+        number: list(_unmet(names[number], results[number], was_installed=number in installed))
+        for number in asked
+    }
+
+
+def _unmet(
+    names: Iterable[str], results: Iterable[CheckResult], *, was_installed: bool
+) -> Iterator[Refusal]:
+    by_name = {result.name: result for result in results}
     for name in names:
         if name == INSTALLED:
-            if not draft_installations.was_installed(uow, draft, staged):
+            if not was_installed:
                 yield CannotPublish(
                     "The project requires that a draft is installed from its address before it is "
                     "published, and no installer has taken a file that it has now: install it."
                 )
-        elif (sentence := _missing(name, results.get(name))) is not None:
+        elif (sentence := _missing(name, by_name.get(name))) is not None:
             yield CannotPublish(sentence)
 
 
@@ -219,14 +246,26 @@ def _missing(name: str, result: CheckResult | None) -> str | None:
 def _newest(
     uow: UnitOfWork, draft: Draft, content_digest: str, *of: ColumnElement[bool]
 ) -> list[CheckResult]:
-    of_content = case((DraftCheck.content_digest == content_digest, DraftCheck.id))
+    return _newest_of(uow, {draft.id: content_digest}, *of)[draft.id]
+
+
+def _newest_of(
+    uow: UnitOfWork, digests: Mapping[int, str], *of: ColumnElement[bool]
+) -> dict[int, list[CheckResult]]:
+    """The results that count of each of these drafts, by its number, as its digest is."""
+    found: dict[int, list[CheckResult]] = {number: [] for number in digests}
+    # No two drafts have the same digest: it is of project and version, too.
+    of_content = case((DraftCheck.content_digest.in_(digests.values()), DraftCheck.id))
     numbers = (
         select(func.coalesce(func.max(of_content), func.max(DraftCheck.id)))
-        .where(DraftCheck.draft_id == draft.id, *of)
-        .group_by(DraftCheck.name)
+        .where(DraftCheck.draft_id.in_(digests), *of)
+        .group_by(DraftCheck.draft_id, DraftCheck.name)
     )
-    rows = uow.db.scalars(select(DraftCheck).where(DraftCheck.id.in_(numbers)))
-    return sorted((_result(row, content_digest) for row in rows), key=lambda result: result.name)
+    for row in uow.db.scalars(select(DraftCheck).where(DraftCheck.id.in_(numbers))):
+        found[row.draft_id].append(_result(row, digests[row.draft_id]))
+    for several in found.values():
+        several.sort(key=lambda result: result.name)
+    return found
 
 
 def _result(row: DraftCheck, content_digest: str) -> CheckResult:

@@ -5,7 +5,7 @@ within a minute where somebody else writes just then. Nothing says whose an inst
 """
 
 import threading
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -114,23 +114,39 @@ def of_draft(
     uow: UnitOfWork, draft: Draft, staged: Iterable[HasContent]
 ) -> tuple[Installation, ...]:
     """Which installers took files, the last one first; ``staged`` is what the draft has now."""
-    current = {(file.filename, file.sha256) for file in staged}
+    return of_drafts(uow, {draft.id: staged})[draft.id]
+
+
+def of_drafts(
+    uow: UnitOfWork, staged: Mapping[int, Iterable[HasContent]]
+) -> dict[int, tuple[Installation, ...]]:
+    """The same for each of these drafts, by its number, with one query.
+
+    Args:
+        uow: where to look.
+        staged: what each draft has now, by its number.
+    """
+    current = {
+        number: {(file.filename, file.sha256) for file in files} for number, files in staged.items()
+    }
+    found: dict[int, list[Installation]] = {number: [] for number in staged}
     rows = uow.db.scalars(
         select(DraftInstallation)
-        .where(DraftInstallation.draft_id == draft.id)
+        .where(DraftInstallation.draft_id.in_(found))
         .order_by(DraftInstallation.last.desc(), DraftInstallation.id.desc())
     )
-    return tuple(
-        Installation(
-            row.client, row.filename, (row.filename, row.sha256) in current, row.last, row.count
+    for row in rows:
+        is_current = (row.filename, row.sha256) in current[row.draft_id]
+        found[row.draft_id].append(
+            Installation(row.client, row.filename, is_current, row.last, row.count)
         )
-        for row in rows
-    )
+    return {number: tuple(several) for number, several in found.items()}
 
 
-def was_installed(uow: UnitOfWork, draft: Draft, staged: Sequence[HasContent]) -> bool:
-    """Whether an installer took a file that the draft has now."""
-    return any(each.is_current for each in of_draft(uow, draft, staged))
+def installed(uow: UnitOfWork, staged: Mapping[int, Iterable[HasContent]]) -> set[int]:
+    """The numbers of those of these drafts of which an installer took a file that they have now."""
+    found = of_drafts(uow, staged) if staged else {}
+    return {number for number, several in found.items() if any(each.is_current for each in several)}
 
 
 def _add(uow: UnitOfWork, pending: Mapping[Taken, tuple[datetime, int]]) -> None:

@@ -1,18 +1,20 @@
 """The review of a draft: all that somebody should know who decides whether it becomes public.
 
-It is one value, made of rows and of facts that were found once for each file when it was staged
-(:mod:`greenroom.registry.file_facts`). No archive is read for it.
+It is one value, made of rows, of facts that were found once for each file when it was staged
+(:mod:`greenroom.registry.file_facts`), and of comparisons of files that were made then
+(:mod:`greenroom.registry.member_comparisons`). No archive is read for it, and no list of members.
 
 The operator's review command (:mod:`greenroom.registry.reviews`) is something else.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from sqlalchemy import select
-from sqlalchemy.orm import lazyload, undefer
+from sqlalchemy.orm import lazyload
 
 from greenroom.core_metadata import CoreMetadata
+from greenroom.distributions.compared import Compared
 from greenroom.distributions.comparison import (
     FieldChange,
     MemberChange,
@@ -21,26 +23,29 @@ from greenroom.distributions.comparison import (
 )
 from greenroom.distributions.contents import Member
 from greenroom.distributions.facts import Facts
-from greenroom.distributions.matrix import Matrix, matrix, predecessors, wheels
+from greenroom.distributions.matrix import Matrix, matrix, wheels
 from greenroom.distributions.review import Severity
 from greenroom.models import Draft, DraftEvent, File
 from greenroom.registry import (
     catalogue,
     compared_releases,
     draft_contents,
+    draft_sides,
     drafts,
     expected_files,
     file_facts,
+    member_comparisons,
     publishing,
     releases,
     review_findings,
     silenced_findings,
     upload_states,
 )
+from greenroom.registry.draft_sides import Sides
 from greenroom.registry.errors import Ended, NotFound
 from greenroom.registry.file_facts import Contents
+from greenroom.registry.member_comparisons import Key
 from greenroom.registry.review_values import (
-    MOST_MEMBERS,
     ArchiveChanges,
     Changes,
     Completeness,
@@ -57,9 +62,9 @@ from greenroom.registry.review_values import (
 )
 from greenroom.registry.silenced_findings import Silence
 from greenroom.registry.unit_of_work import UnitOfWork
+from greenroom.registry.upload_states import UploadStatus
 
 __all__ = [
-    "MOST_MEMBERS",
     "ArchiveChanges",
     "Changes",
     "Completeness",
@@ -75,6 +80,7 @@ __all__ = [
     "StagedFile",
     "Verdict",
     "brief",
+    "briefs",
     "member_pair",
     "review",
     "want_missing",
@@ -96,7 +102,7 @@ def review(uow: UnitOfWork, draft: Draft, against: str | None = None) -> DraftRe
         NotFound: there is no such release.
         Ended: the draft is not open any more.
     """
-    there = _There(uow, draft, against)
+    (there,) = _there(uow, [draft], against)
     findings = there.findings()
     completeness = there.completeness()
     return DraftReview(
@@ -105,7 +111,7 @@ def review(uow: UnitOfWork, draft: Draft, against: str | None = None) -> DraftRe
         content_digest=draft_contents.digest_of(draft, there.staged),
         progress=there.progress,
         verdict=there.verdict(findings, completeness, publishing.obstacles(uow, draft)),
-        changes=there.changes(),
+        changes=there.changes(uow),
         completeness=completeness,
         findings=findings,
         files=_provenance(uow, draft, there.staged),
@@ -123,8 +129,30 @@ def brief(uow: UnitOfWork, draft: Draft, obstacles: tuple[str, ...]) -> DraftBri
     Raises:
         Ended: the draft is not open any more.
     """
-    there = _There(uow, draft, None)
-    findings, completeness = there.findings(), there.completeness()
+    (found,) = briefs(uow, [draft], {draft.id: obstacles})
+    return found
+
+
+def briefs(
+    uow: UnitOfWork, drafts_: Sequence[Draft], obstacles: Mapping[int, tuple[str, ...]]
+) -> tuple[DraftBrief, ...]:
+    """The same of each of these drafts, in a number of queries that does not depend on how many.
+
+    Args:
+        uow: what to look into.
+        drafts_: which.
+        obstacles: of each, by its number.
+
+    Raises:
+        Ended: one of the drafts is not open any more.
+    """
+    return tuple(
+        _brief(there, obstacles[there.draft.id]) for there in _there(uow, drafts_, against=None)
+    )
+
+
+def _brief(there: "_There", obstacles: tuple[str, ...]) -> DraftBrief:
+    draft, findings, completeness = there.draft, there.findings(), there.completeness()
     return DraftBrief(
         number=draft.id,
         project_name=draft.project_name,
@@ -138,7 +166,7 @@ def brief(uow: UnitOfWork, draft: Draft, obstacles: tuple[str, ...]) -> DraftBri
 
 
 def want_missing(uow: UnitOfWork, draft: Draft, against: str | None = None) -> None:
-    """Have the files looked into that a review with these arguments has found not to be.
+    """Have what a review with these arguments has found not to be known found out by a job.
 
     Where a job for it waits already, nothing is done; nor where the draft has ended meanwhile, or
     there is no such release.
@@ -150,12 +178,15 @@ def want_missing(uow: UnitOfWork, draft: Draft, against: str | None = None) -> N
     """
     if draft.project is None or not drafts.is_live(uow, draft):
         return
+    if against is None:
+        file_facts.want_missing(uow, [draft.id])
+        return
     choices = compared_releases.choices(catalogue.releases(uow.db, draft.project), draft)
     try:
         release = compared_releases.chosen(choices, draft, against)
     except NotFound:
         return
-    file_facts.want_missing(uow, draft, release)
+    file_facts.want_missing(uow, [draft.id], release)
 
 
 def member_pair(
@@ -174,15 +205,17 @@ def member_pair(
         NotFound: there is no such file, member or release, or it was not looked into yet.
         Ended: the draft is not open any more.
     """
-    there = _There(uow, draft, against)
+    (there,) = _there(uow, [draft], against)
     file = next((each for each in there.staged if each.filename == filename), None)
     if file is None:
         raise NotFound(f"The draft has no file {filename[:255]!r}.")
     former = there.former_of(file)
-    after = {member.path: member for member in there.contents.of(file)}
-    before = {member.path: member for member in _members(there.contents, former)}
+    contents = Contents(uow.db, [file] if former is None else [file, former])
+    after = {member.path: member for member in contents.of(file)}
+    before = {member.path: member for member in _members(contents, former)}
     if path in after:
-        change = _change_of(there.changed_members(file, former), after[path])
+        changes = member_changes(before.values(), after.values(), is_sdist=file.is_sdist)
+        change = _change_of(changes, after[path])
         was = change.before if change is not None else _same(before.values(), after[path])
         return MemberPair(_side(former, was), _side(file, after[path]))
     if path in before:
@@ -208,65 +241,86 @@ def _members(contents: Contents, file: File | None) -> tuple[Member, ...]:
     return contents.of(file) if file is not None else ()
 
 
+def _there(uow: UnitOfWork, drafts_: Sequence[Draft], against: str | None) -> list["_There"]:
+    """All that is looked up for the reviews of these drafts, at once.
+
+    Raises:
+        NotFound: there is no such release.
+        Ended: one of the drafts is not open any more.
+    """
+    for draft in drafts_:
+        if draft.project is None or draft.release is None or not drafts.is_live(uow, draft):
+            raise Ended(drafts.ended_sentence(uow, draft))
+    db = uow.db
+    sides = draft_sides.of_drafts(
+        *(db, drafts_),
+        lambda choices, draft: compared_releases.chosen(choices, draft, against),
+        described=True,
+    )
+    facts, compared = file_facts.of_sides(db, sides), member_comparisons.of_sides(db, sides)
+    silences = silenced_findings.of_projects(db, [each.project for each in sides])
+    unfinished = upload_states.unfinished_of(uow, drafts_)
+    return [
+        _There(
+            *(each, facts, compared),
+            silences=silences[each.project.id],
+            unfinished=unfinished[each.draft.id],
+        )
+        for each in sides
+    ]
+
+
 class _There:
-    """What is looked up for a review, once.
+    """What is looked up for the review of one draft.
 
     Attributes:
         staged: the files of the draft, the source distribution first.
         now: those of the release once it is published.
         before: those of the release that it is compared with.
         facts: what is known of each, by its number.
+        compared: what came of comparing some of them, by the numbers of both.
+        progress: how many of them are known, and compared with what they are to be.
     """
 
-    def __init__(self, uow: UnitOfWork, draft: Draft, against: str | None) -> None:
-        project, release = draft.project, draft.release
-        if project is None or release is None or not drafts.is_live(uow, draft):
-            raise Ended(drafts.ended_sentence(uow, draft))
-        db = uow.db
-        self.uow, self.draft, self.project, self.release = uow, draft, project, release
-        self.public = catalogue.releases(db, project)
-        self.choices = compared_releases.choices(self.public, draft)
-        self.followed = compared_releases.chosen(self.choices, draft, against)
-        self.staged = _in_order(
-            db.scalars(
-                select(File).where(File.draft_id == draft.id).options(undefer(File.core_metadata))
-            )
-        )
-        is_public = release.published is not None
-        own = catalogue.described_files(db, release) if is_public else []
-        self.now = _in_order([*self.staged, *own])
-        self.before = (
-            _in_order(catalogue.described_files(db, self.followed))
-            if self.followed is not None
-            else []
-        )
-        every = [file for file in [*self.now, *self.before] if file_facts.is_known(file)]
-        self.facts = file_facts.of_files(db, every)
-        self.contents = Contents(db, every)
-        self.progress = Progress(sum(file.id in self.facts for file in every), len(every))
-        names = [file.filename for file in self.before if file_facts.is_known(file)]
-        self._follows = predecessors(names, [file.filename for file in self.now])
+    def __init__(
+        self,
+        sides: Sides,
+        facts: Mapping[int, Facts],
+        compared: Mapping[Key, Compared],
+        *,
+        silences: Sequence[Silence],
+        unfinished: Sequence[UploadStatus],
+    ) -> None:
+        self._sides, self._silences, self._unfinished = sides, silences, unfinished
+        self.draft, self.project, self.release = sides.draft, sides.project, sides.release
+        self.staged, self.now, self.before = sides.staged, sides.now, sides.before
+        self.facts, self.compared = facts, compared
         self.matrix = _matrix(self.before, self.now)
+        read = {number for number, found in facts.items() if not found.problem}
+        wanted = member_comparisons.wanted(sides, read)
+        waiting = {pair.file for pair in wanted if pair.key not in compared}
+        names = {file.id: file.filename for file in self.now}
+        self._beside_sources = {
+            names[pair.file]: compared[pair.key]
+            for pair in wanted
+            if pair.by_sources and pair.key in compared
+        }
+        known = sides.known
+        done = sum(file.id in facts and file.id not in waiting for file in known)
+        self.progress = Progress(done, len(known))
 
     def former_of(self, file: File) -> File | None:
         """The file of the release before that a file follows."""
-        name = self._follows.get(file.filename)
-        return next((each for each in self.before if each.filename == name), None)
-
-    def changed_members(self, file: File, former: File | None) -> tuple[MemberChange, ...]:
-        """The members of a staged file that are not as they were."""
-        before = _members(self.contents, former)
-        return member_changes(before, self.contents.of(file), is_sdist=file.is_sdist)
+        return self._sides.former.get(file.id)
 
     def findings(self) -> tuple[ReviewFinding, ...]:
         """All of them, as they are told."""
         found = [
             *review_findings.of_all(self.staged, self.now, self.before, self.facts, self.matrix),
-            *review_findings.of_sources(self.now, self.facts, self.contents.of),
+            *review_findings.of_sources(self._beside_sources),
         ]
-        silences = silenced_findings.of_project(self.uow.db, self.project)
-        left_out = review_findings.left_out(self.staged, self.facts)
-        return review_findings.told(found, left_out, silenced_findings.silenced_by(silences))
+        left_out = review_findings.left_out(self.staged, self.facts, self._beside_sources)
+        return review_findings.told(found, left_out, silenced_findings.silenced_by(self._silences))
 
     def completeness(self) -> Completeness:
         """Whether everything is there."""
@@ -286,7 +340,7 @@ class _There:
         obstacles: tuple[str, ...],
     ) -> Verdict:
         """The line at the top."""
-        standing = catalogue.latest(self.public)
+        standing = catalogue.latest(self._sides.public)
         return Verdict(
             published=standing.version if standing is not None else None,
             becomes=self.draft.version,
@@ -307,35 +361,36 @@ class _There:
         else:
             lost_sdist = completeness.had_sdist and not completeness.has_sdist
             is_all_there = not self.matrix.gaps and not lost_sdist
-        unfinished = upload_states.unfinished(self.uow, self.draft)
-        return bool(self.staged) and is_all_there and self.progress.is_complete and not unfinished
+        is_known = self.progress.is_complete and not self._unfinished
+        return bool(self.staged) and is_all_there and is_known
 
-    def changes(self) -> Changes:
+    def changes(self, uow: UnitOfWork) -> Changes:
         """What is not as it was."""
-        metadata, description = self._said()
+        metadata, description = self._said(uow)
         former_metadata, former = CoreMetadata(), None
-        if self.followed is not None:
-            detailed = catalogue.load_details(self.uow.db, self.followed)
+        followed = self._sides.followed
+        if followed is not None:
+            detailed = catalogue.load_details(uow.db, followed)
             former_metadata = detailed.core_metadata
             former = Description(detailed.description_html, former_metadata.description)
         fields = [*metadata_changes(former_metadata, metadata), *self._entry_points()]
         is_changed = former_metadata.description.split() != metadata.description.split()
         return Changes(
-            against=self.followed.version if self.followed is not None else None,
-            choices=tuple(release.version for release in self.choices),
+            against=followed.version if followed is not None else None,
+            choices=tuple(release.version for release in self._sides.choices),
             fields=tuple(fields),
             description=description if self.staged else None,
             former_description=former,
             is_description_changed=is_changed,
             size=sum(file.size for file in self.now),
             former_size=sum(file.size for file in self.before),
-            archives=tuple(self._archives()),
+            archives=tuple(self._archives(uow)),
         )
 
-    def _said(self) -> tuple[CoreMetadata, Description]:
+    def _said(self, uow: UnitOfWork) -> tuple[CoreMetadata, Description]:
         """What the release will say of itself."""
         if self.release.published is None:
-            detailed = catalogue.load_details(self.uow.db, self.release)
+            detailed = catalogue.load_details(uow.db, self.release)
             metadata = detailed.core_metadata
             return metadata, Description(detailed.description_html, metadata.description)
         metadata = releases.said_by(self.now)
@@ -350,39 +405,39 @@ class _There:
         added = tuple(each for each in now if each not in before)
         return [FieldChange("entry_points", removed, added)]
 
-    def _archives(self) -> list[ArchiveChanges]:
-        followed = {self._follows.get(file.filename) for file in self.now}
-        gone = [file for file in self.before if file.filename not in followed]
+    def _archives(self, uow: UnitOfWork) -> list[ArchiveChanges]:
+        changes = member_comparisons.changes_of_sides(uow.db, [self._sides])
+        followed = {file.id for file in self._sides.former.values()}
+        gone = [file for file in self.before if file.id not in followed]
         return [
-            *(self._archive(file) for file in self.staged),
+            *(self._archive(file, changes) for file in self.staged),
             *(ArchiveChanges(None, file.filename, 0, file.size, is_analysed=True) for file in gone),
         ]
 
-    def _archive(self, file: File) -> ArchiveChanges:
+    def _archive(
+        self, file: File, changes: Callable[[Key], tuple[MemberChange, ...]]
+    ) -> ArchiveChanges:
         former = self.former_of(file)
         both = [file, *([former] if former is not None else [])]
         known = [self.facts[each.id] for each in both if each.id in self.facts]
         problem = next((facts.problem for facts in known if facts.problem), "")
-        is_analysed = len(known) == len(both)
-        told = is_analysed and not problem
-        changed = self.changed_members(file, former) if told else ()
+        key = (file.id, former.id if former is not None else None)
+        compared = self.compared.get(key) if not problem else None
+        members = changes(key) if compared is not None else ()
+        count = compared.count if compared is not None else 0
         return ArchiveChanges(
             filename=file.filename,
             former=former.filename if former is not None else None,
             size=file.size,
             former_size=former.size if former is not None else 0,
-            is_analysed=is_analysed,
+            is_analysed=len(known) == len(both) and bool(problem or compared is not None),
             problem=problem,
-            members=changed[:MOST_MEMBERS],
-            more=max(len(changed) - MOST_MEMBERS, 0),
-            added=sum(change.is_added for change in changed),
-            removed=sum(change.is_removed for change in changed),
-            changed=sum(not (change.is_added or change.is_removed) for change in changed),
+            members=members,
+            more=count - len(members),
+            added=compared.added if compared is not None else 0,
+            removed=compared.removed if compared is not None else 0,
+            changed=compared.changed if compared is not None else 0,
         )
-
-
-def _in_order(files: Iterable[File]) -> list[File]:
-    return sorted(files, key=lambda file: (not file.is_sdist, file.filename))
 
 
 def _matrix(before: Iterable[File], now: Iterable[File]) -> Matrix:

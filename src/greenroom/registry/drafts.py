@@ -7,6 +7,7 @@ Whatever changes a draft holds the lock of its project (:func:`projects.lock`), 
 one project happen one after the other.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -361,10 +362,21 @@ def opened_by(db: Session, draft: Draft) -> str | None:
 
 def files(db: Session, draft: Draft) -> list[File]:
     """The staged files with their uploaders: the source distribution first, then wheels by name."""
+    return files_of(db, [draft])[draft.id]
+
+
+def files_of(db: Session, drafts_: Iterable[Draft]) -> dict[int, list[File]]:
+    """The same for each of these drafts, by its number, with as many queries as for one."""
+    found: dict[int, list[File]] = {draft.id: [] for draft in drafts_}
     staged = db.scalars(
-        select(File).where(File.draft_id == draft.id).options(selectinload(File.uploaded_by))
+        select(File).where(File.draft_id.in_(found)).options(selectinload(File.uploaded_by))
     )
-    return sorted(staged, key=lambda file: (not file.is_sdist, file.filename))
+    for file in staged:
+        if file.draft_id is not None:
+            found[file.draft_id].append(file)
+    for several in found.values():
+        several.sort(key=lambda file: (not file.is_sdist, file.filename))
+    return found
 
 
 def contents(db: Session, draft: Draft) -> list[StagedContent]:

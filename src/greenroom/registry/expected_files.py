@@ -6,8 +6,8 @@ from typing import Protocol
 from greenroom.distributions import expectations
 from greenroom.distributions.expectations import Expectation, InvalidExpectation
 from greenroom.distributions.matrix import wheels
-from greenroom.models import Project, Release
-from greenroom.registry import audit, catalogue, projects
+from greenroom.models import Project
+from greenroom.registry import audit, projects
 from greenroom.registry.audit import Kind
 from greenroom.registry.errors import InvalidRequest, Refusal
 from greenroom.registry.permissions import Act, Actor, require
@@ -44,15 +44,14 @@ def missing(expected: Iterable[Expectation], files: Iterable[Named]) -> tuple[st
     return expectations.missing(expected, own, has_sdist=has_sdist)
 
 
-def obstacles(
-    uow: UnitOfWork, project: Project, release: Release, staged: Sequence[Named]
-) -> Iterator[Refusal]:
-    """A reason not to publish for each file that is expected and would not be there."""
-    expected = of_project(project)
-    if not expected or not staged:
-        return
-    public = catalogue.files(uow.db, release) if release.published is not None else []
-    for what in missing(expected, [*staged, *public]):
+def obstacles(expected: Iterable[Expectation], files: Sequence[Named]) -> Iterator[Refusal]:
+    """A reason not to publish for each file that is expected and would not be there.
+
+    Args:
+        expected: what the project expects.
+        files: what the release would have.
+    """
+    for what in missing(expected, files):
         yield InvalidRequest(
             f"The project expects {what} in every release: upload it, or let an owner change what "
             "is expected."

@@ -1,22 +1,33 @@
 """Facts about files, which are found once for each of them when it is staged, by a job.
 
 A draft is reviewed beside the release that it follows, so that the files of that one are looked
-into as well, once, if they never were. Nothing of it stands in the way of an upload.
+into as well, once, if they never were; then each file is compared with the one that it follows
+(:mod:`greenroom.registry.member_comparisons`). Nothing of it stands in the way of an upload.
 """
 
 import random
 from collections.abc import Callable, Collection, Iterable, Sequence
 from datetime import timedelta
 
-from sqlalchemy import delete, exists, or_, select, update
+from sqlalchemy import delete, exists, select, update
 from sqlalchemy.orm import Session
 
 from greenroom.distributions import facts as looking
 from greenroom.distributions.contents import Member
 from greenroom.distributions.facts import ANALYSIS, Facts
-from greenroom.models import Draft, File, FileFacts, Job, JobState, Release
-from greenroom.registry import blob_digests, catalogue, compared_releases, jobs, live_drafts
+from greenroom.models import Draft, File, FileFacts, Job, JobState
+from greenroom.models.base import JSONObject
+from greenroom.registry import (
+    blob_digests,
+    catalogue,
+    draft_sides,
+    jobs,
+    live_drafts,
+    member_comparisons,
+)
 from greenroom.registry.catalogue import HasId
+from greenroom.registry.draft_sides import Choose, Sides, is_known
+from greenroom.registry.member_comparisons import Pair
 from greenroom.registry.unit_of_work import Services, UnitOfWork
 from greenroom.storage import BlobMissing, Storage
 
@@ -32,24 +43,37 @@ def want(uow: UnitOfWork, draft: HasId) -> None:
     jobs.enqueue_once(uow, jobs.Kind.ANALYSE, {"drafts": [str(draft.id)]})
 
 
-def want_missing(uow: UnitOfWork, draft: Draft, release: Release | None) -> None:
-    """Have what was not looked into looked into, for a review that has found so.
+def want_missing(uow: UnitOfWork, draft_ids: Collection[int], release: HasId | None = None) -> None:
+    """Have what is not known of drafts, and of what they are compared with, found out.
 
     Where a job waits for that already, nothing is done.
 
     Args:
         uow: in which the job is written.
-        draft: which is reviewed.
-        release: with which it is compared.
+        draft_ids: the numbers of the drafts.
+        release: with which they are compared besides the one that each follows.
     """
-    payload: dict[str, object] = {"drafts": [str(draft.id)]}
+    if not draft_ids:
+        return
+    waiting, numbers = list(uow.db.scalars(_WAITING)), [str(number) for number in draft_ids]
     if release is not None:
-        payload["releases"] = [str(release.id)]
-    if payload not in list(uow.db.scalars(_WAITING)):
-        jobs.enqueue(uow, jobs.Kind.ANALYSE, payload)
+        payload: JSONObject = {"drafts": numbers, "releases": [str(release.id)]}
+        if payload not in waiting:
+            jobs.enqueue(uow, jobs.Kind.ANALYSE, payload)
+        return
+    waited_for = {text for payload in waiting for text in jobs.texts(payload, "drafts")}
+    if wanted := [number for number in numbers if number not in waited_for]:
+        jobs.enqueue(uow, jobs.Kind.ANALYSE, {"drafts": wanted})
 
 
 _WAITING = select(Job.payload).where(Job.kind == jobs.Kind.ANALYSE, Job.state == JobState.WAITING)
+
+
+def want_of_projects(uow: UnitOfWork, projects: Iterable[HasId]) -> None:
+    """Have the open drafts of these projects compared anew: they may follow another release now."""
+    numbers = [project.id for project in projects]
+    others = select(Draft.id).where(Draft.project_id.in_(numbers), live_drafts.is_live(uow))
+    want_missing(uow, uow.db.scalars(others.order_by(Draft.id)).all())
 
 
 def want_of_open(uow: UnitOfWork, *, most: int = 500) -> int:
@@ -63,8 +87,7 @@ def want_of_open(uow: UnitOfWork, *, most: int = 500) -> int:
         select(File.draft_id)
         .where(
             File.draft_id.is_not(None),
-            File.packagetype.in_(_PACKAGE_TYPES),
-            or_(File.filename.endswith(".whl"), File.filename.endswith(".tar.gz")),
+            draft_sides.can_be_known(),
             File.created <= uow.now - _LATELY,
             ~known,
         )
@@ -72,27 +95,16 @@ def want_of_open(uow: UnitOfWork, *, most: int = 500) -> int:
     )
     due = select(Draft.id).where(Draft.id.in_(of_files), live_drafts.is_live(uow))
     found = uow.db.scalars(due.order_by(Draft.id).limit(most)).all()
-    payloads = uow.db.scalars(_WAITING)
-    waiting = {text for payload in payloads for text in jobs.texts(payload, "drafts")}
-    wanted = [str(number) for number in found if str(number) not in waiting]
-    if wanted:
-        jobs.enqueue(uow, jobs.Kind.ANALYSE, {"drafts": wanted})
+    want_missing(uow, found)
     return len(found)
 
 
-def is_known(file: File) -> bool:
-    """Whether a file is of a kind that can be looked into: what was imported may be of others."""
-    return file.filename.endswith((".whl", ".tar.gz")) and file.packagetype in _PACKAGE_TYPES
-
-
-_PACKAGE_TYPES = frozenset({"sdist", "bdist_wheel"})
-
-
-def of_files(db: Session, files: Iterable[HasId]) -> dict[int, Facts]:
-    """What is known of these files, by their numbers."""
-    numbers = [file.id for file in files]
+def of_sides(db: Session, sides: Collection[Sides]) -> dict[int, Facts]:
+    """What is known of the files of these sides, by their numbers, with one query."""
     rows = db.execute(
-        select(FileFacts.file_id, FileFacts.said).where(FileFacts.file_id.in_(numbers))
+        select(FileFacts.file_id, FileFacts.said).where(
+            FileFacts.file_id.in_(select(File.id).where(draft_sides.are_of(sides)))
+        )
     )
     return {number: Facts.from_json(said) for number, said in rows if number is not None}
 
@@ -120,6 +132,7 @@ class Contents:
 
 def forget_old(uow: UnitOfWork) -> None:
     """Forget what was found in files that have gone some time ago."""
+    member_comparisons.forget_old(uow)
     uow.db.execute(
         delete(FileFacts).where(FileFacts.file_id.is_(None), FileFacts.found <= uow.now - KEPT)
     )
@@ -136,7 +149,8 @@ def analyse(
 ) -> int:
     """Look into all files of live drafts, of what they follow, and of these releases.
 
-    What has been looked into is left alone. Each file is read once, and nothing is locked
+    Then compare what was not compared yet: the drafts with what they follow, and with these
+    releases. What has been looked into is left alone. Each file is read once, and nothing is locked
     meanwhile. What cannot be read is a fact as well.
 
     Returns:
@@ -145,12 +159,7 @@ def analyse(
     Raises:
         greenroom.storage.StorageUnavailable: the storage does not answer.
     """
-    with services.reading() as uow:
-        wanted = [
-            *(file for number in draft_ids for file in _of_draft(uow, number)),
-            *(file for number in release_ids for file in _of_release(uow, number)),
-        ]
-        missing = _missing(uow.db, wanted)
+    missing, pairs = _left(services, draft_ids, release_ids)
     random.shuffle(missing)  # several that work on the same draft do not do the same
     count = 0
     for file in missing:
@@ -162,25 +171,49 @@ def analyse(
             _write(services, file, facts, members, analysis)
             count += 1
             progress(file.filename)
+    if missing:
+        _, pairs = _left(services, draft_ids, release_ids)
+    member_comparisons.make(services, pairs)
     return count
 
 
-def _of_draft(uow: UnitOfWork, number: int) -> Sequence[File]:
-    draft = uow.db.get(Draft, number)
-    if draft is None or draft.project is None:
-        return ()
-    staged = uow.db.scalars(select(File).where(File.draft_id == number)).all()
-    public = [draft.release] if draft.release is not None else []
-    choices = compared_releases.choices(catalogue.releases(uow.db, draft.project), draft)
-    followed = compared_releases.chosen(choices, draft, None)
-    if followed is not None:
-        public.append(followed)
-    return [*staged, *(file for release in public for file in catalogue.files(uow.db, release))]
+def _left(
+    services: Services, drafts: Collection[int], releases: Collection[int]
+) -> tuple[list[File], list[Pair]]:
+    """The files that are to be looked into still, and those of the others to be compared still."""
+    with services.reading() as uow:
+        sides = _sides(uow, drafts, releases)
+        wanted = [file for each in sides for file in (*each.now, *each.before)]
+        missing = _missing(uow.db, [*wanted, *_of_releases(uow, releases)])
+        return missing, member_comparisons.missing(uow.db, sides, _read(uow.db, sides))
 
 
-def _of_release(uow: UnitOfWork, number: int) -> Sequence[File]:
-    found = catalogue.releases_by_id(uow.db, [number])
-    return [file for release in found for file in catalogue.files(uow.db, release)]
+def _read(db: Session, sides: Collection[Sides]) -> set[int]:
+    """The numbers of the files of these sides that were looked into, and can be read."""
+    of_file = FileFacts.file_id.in_(select(File.id).where(draft_sides.are_of(sides)))
+    problem = FileFacts.said["problem"].as_string()
+    numbers = db.scalars(select(FileFacts.file_id).where(of_file, problem.is_(None)))
+    return {number for number in numbers if number is not None}
+
+
+def _sides(uow: UnitOfWork, drafts: Collection[int], releases: Collection[int]) -> list[Sides]:
+    """The drafts beside the releases that they follow, and beside each of these releases."""
+    found = uow.db.scalars(select(Draft).where(Draft.id.in_(drafts)).order_by(Draft.id)).all()
+    sides = draft_sides.of_drafts(uow.db, found, draft_sides.following)
+    for number in releases:
+        beside = draft_sides.of_drafts(uow.db, found, _only(number))
+        sides += [each for each in beside if each.followed is not None]
+    return sides
+
+
+def _only(number: int) -> Choose:
+    """Chooses the release of this number, where it is of the project."""
+    return lambda choices, draft: next((each for each in choices if each.id == number), None)
+
+
+def _of_releases(uow: UnitOfWork, numbers: Collection[int]) -> list[File]:
+    found = catalogue.files_of(uow.db, catalogue.releases_by_id(uow.db, list(numbers)))
+    return [file for files in found.values() for file in files]
 
 
 def _missing(db: Session, files: Sequence[File]) -> list[File]:
@@ -213,6 +246,7 @@ def _adopt(services: Services, file: File) -> bool:
         if number is None or not _is_there(uow, file):
             return number is not None
         uow.db.execute(delete(FileFacts).where(FileFacts.file_id == file.id))
+        member_comparisons.forget(uow.db, file.id)
         uow.db.execute(
             update(FileFacts).where(FileFacts.id == number).values(file_id=file.id, found=uow.now)
         )
@@ -242,6 +276,7 @@ def _write(
         if not _is_there(uow, file):
             return
         uow.db.execute(delete(FileFacts).where(FileFacts.file_id == file.id))
+        member_comparisons.forget(uow.db, file.id)
         uow.db.add(
             FileFacts(
                 file_id=file.id,

@@ -1,6 +1,6 @@
 """What a file must fulfil to come into a release: each rule once, to upload and to publish."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
 from typing import Protocol
 
@@ -20,6 +20,9 @@ from greenroom.registry.errors import (
 )
 from greenroom.registry.permissions import HasRights
 from greenroom.registry.unit_of_work import UnitOfWork
+
+_MOST_ASKED = 10_000
+"""Files that databases are asked for in one query, which takes no more than some thousand."""
 
 
 class HasStatus(Protocol):
@@ -255,25 +258,37 @@ def check_not_published(uow: UnitOfWork, filename: str, sha256: str) -> None:
         raise FileExists(_used(filename, sha256, sha256))
 
 
-def already_published(uow: UnitOfWork, files: Mapping[str, str]) -> list[FileExists]:
+def already_published(uow: UnitOfWork, files: Mapping[str, str]) -> dict[str, FileExists]:
     """Why those of the files are refused whose names, or whose contents, were ever published.
 
     Args:
         uow: where to look.
-        files: SHA-256 digests by file name.
+        files: SHA-256 digests by file name. Some thousand are looked up at once.
+
+    Returns:
+        The refusals by file name, in the order of the files.
     """
+    found: dict[str, FileExists] = {}
+    names = list(files)
+    for start in range(0, len(names), _MOST_ASKED):
+        some = names[start : start + _MOST_ASKED]
+        found |= _already_published(uow, {name: files[name] for name in some})
+    return found
+
+
+def _already_published(uow: UnitOfWork, files: Mapping[str, str]) -> dict[str, FileExists]:
     db = uow.db
     used = set(
         db.scalars(select(PublishedName.filename).where(PublishedName.filename.in_(list(files))))
     )
     digests = catalogue.digests_of(db, used) if used else {}
     names = catalogue.names_of_contents(db, uow.settings, files.values())
-    found = []
+    found = {}
     for filename, sha256 in files.items():
         if filename in used:
-            found.append(FileExists(_used(filename, sha256, digests.get(filename))))
+            found[filename] = FileExists(_used(filename, sha256, digests.get(filename)))
         elif sha256 in names:
-            found.append(FileExists(_same_content(names[sha256])))
+            found[filename] = FileExists(_same_content(names[sha256]))
     return found
 
 
@@ -318,21 +333,44 @@ def check_single_sdist(uow: UnitOfWork, release: IsPublished, sdist: str | None)
     Raises:
         SecondSdist: there would be two.
     """
-    published = {
-        name: draft_id is None
-        for name, draft_id in uow.db.execute(
-            select(File.filename, File.draft_id).where(
-                File.release_id == release.id,
-                File.packagetype == "sdist",
-                projects.is_present(uow),
-                *([File.historical.is_(False)] if sdist is None else []),
-            )
-        )
-    }
-    names = sorted(published)
-    others = [name for name in names if name != sdist] if sdist is not None else names[1:]
+    if sdist is None:
+        for refusal in second_sdists(uow, [release]).values():
+            raise refusal
+        return
+    published = _sdists(uow, [release], with_historical=True)[release.id]
+    others = [name for name in sorted(published) if name != sdist]
     if others:
         raise SecondSdist(_second_sdist(release.version, others[0], published[others[0]]))
+
+
+def second_sdists(uow: UnitOfWork, releases: Iterable[IsPublished]) -> dict[int, SecondSdist]:
+    """Why those of these releases are refused that have two, by their numbers, with one query."""
+    by_number = {release.id: release for release in releases}
+    found = {}
+    sdists = _sdists(uow, by_number.values(), with_historical=False)
+    for number, published in sdists.items():
+        for name in sorted(published)[1:2]:
+            version = by_number[number].version
+            found[number] = SecondSdist(_second_sdist(version, name, published[name]))
+    return found
+
+
+def _sdists(
+    uow: UnitOfWork, releases: Iterable[IsPublished], *, with_historical: bool
+) -> dict[int, dict[str, bool]]:
+    """The source distributions of each release, and whether they are published."""
+    found: dict[int, dict[str, bool]] = {release.id: {} for release in releases}
+    rows = uow.db.execute(
+        select(File.release_id, File.filename, File.draft_id).where(
+            File.release_id.in_(found),
+            File.packagetype == "sdist",
+            projects.is_present(uow),
+            *([] if with_historical else [File.historical.is_(False)]),
+        )
+    )
+    for number, filename, draft_id in rows:
+        found[number][filename] = draft_id is None
+    return found
 
 
 def _second_sdist(version: str, other: str, published: bool) -> str:

@@ -4,7 +4,7 @@ It tells of what everybody may read who reads anything. What happens to other pr
 beside it, without numbers of its own: a number that is missing would show it.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol, cast
@@ -237,9 +237,18 @@ class HasNormalizedName(Protocol):
 
 def has_released(db: Session, project: HasNormalizedName) -> bool:
     """Whether anything of the project was ever public: more than that its name is taken."""
-    listed = exists().where(_is_about(project), JournalEntry.version.is_not(None))
-    unlisted = exists().where(_is_unlisted_about(project), UnlistedEntry.version.is_not(None))
-    return bool(db.scalar(select(listed | unlisted)))
+    return project.normalized_name in released_of(db, [project])
+
+
+def released_of(db: Session, projects: Iterable[HasNormalizedName]) -> set[str]:
+    """The normalized names of those of these projects of which anything was ever public."""
+    name = Project.normalized_name
+    listed = exists().where(JournalEntry.normalized_name == name, JournalEntry.version.is_not(None))
+    unlisted = exists().where(
+        UnlistedEntry.normalized_name == name, UnlistedEntry.version.is_not(None)
+    )
+    names = [project.normalized_name for project in projects]
+    return set(db.scalars(select(name).where(name.in_(names), listed | unlisted)))
 
 
 def _is_about(project: HasNormalizedName) -> ColumnElement[bool]:

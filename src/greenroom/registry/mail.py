@@ -191,6 +191,8 @@ def _concerned(notice: Notice, payload: JSONObject) -> Select[User] | None:
         case Whom.PEOPLE_OF_SET | Whom.OTHERS_OF_SET:
             people = select(User).where(User.id.in_(_people_of_set(payload)))
             return people.where(User.id != by) if _is_for_others(notice, payload) else people
+        case Whom.OWNERS if about is not None:
+            return select(User).where(User.id == about)
         case Whom.OWNERS if payload.get("project") is None:
             return select(User).where(User.is_administrator)
         case Whom.OWNERS:

@@ -66,7 +66,7 @@ class Whom(StrEnum):
     OTHERS = "others"  # the same, but who did it
     PEOPLE_OF_SET = "people of a set"  # who has a role in a project of a set
     OTHERS_OF_SET = "others of a set"  # the same, but who did it
-    OWNERS = "owners"  # who owns the project; administrators, where it is about none
+    OWNERS = "owners"  # who owns the project, or the account it names; else administrators
 
 
 class To(StrEnum):

@@ -5,6 +5,7 @@ What is registered already is not touched.
 """
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -47,19 +48,35 @@ def check(uow: UnitOfWork, name: str, normalized: str) -> None:
     Raises:
         NameNotAvailable: the administrators of this index prohibit it.
     """
-    asked = {"confusable": confusable_form(normalized)}
-    for row in run(uow.db, _CANDIDATES, asked):
-        if row.confusable_name is not None or _matches(row.name, normalized):
-            raise NameNotAvailable(
-                f"The name {name!r} isn't allowed on this index. Choose another name, or ask its "
-                "operator."
-            )
+    for refusal in refusals(uow, {normalized: name}).values():
+        raise refusal
 
 
-# The name itself, and every pattern: there are few.
+def refusals(uow: UnitOfWork, names: Mapping[str, str]) -> dict[str, NameNotAvailable]:
+    """Why nobody may register those of these names that are prohibited, with one query.
+
+    Args:
+        uow: where to look.
+        names: as somebody spells them, by the normalized name; so is what is given back.
+    """
+    forms = {normalized: confusable_form(normalized) for normalized in names}
+    rows = run(uow.db, _CANDIDATES, {"confusable": sorted(set(forms.values()))}).all()
+    itself = {row.confusable_name for row in rows if row.confusable_name is not None}
+    patterns = [row.name for row in rows if row.confusable_name is None]
+    return {
+        normalized: NameNotAvailable(
+            f"The name {names[normalized]!r} isn't allowed on this index. Choose another name, or "
+            "ask its operator."
+        )
+        for normalized, form in forms.items()
+        if form in itself or any(_matches(pattern, normalized) for pattern in patterns)
+    }
+
+
+# The names themselves, and every pattern: there are few.
 _CANDIDATES = select(ProhibitedName.name, ProhibitedName.confusable_name).where(
     or_(
-        ProhibitedName.confusable_name == bindparam("confusable"),
+        ProhibitedName.confusable_name.in_(bindparam("confusable", expanding=True)),
         ProhibitedName.confusable_name.is_(None),
     )
 )

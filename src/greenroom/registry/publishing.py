@@ -6,8 +6,8 @@ publish a draft alone is the same with one. Whatever changes a draft holds the l
 :mod:`greenroom.registry.release_sets`.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import replace
 from datetime import timedelta
 from functools import partial
 
@@ -16,34 +16,28 @@ from sqlalchemy import select
 from greenroom.models import (
     Draft,
     DraftState,
-    File,
     Project,
-    Release,
     ReleaseSet,
     ReleaseSetMember,
     ReviewState,
     ScheduleState,
     SetState,
-    UploadState,
 )
 from greenroom.models.base import JSONObject
 from greenroom.registry import (
     approvals,
     audit,
-    draft_checks,
     draft_contents,
     draft_log,
     drafts,
-    expected_files,
-    file_rules,
+    file_facts,
     jobs,
-    projects,
     publication,
+    publication_obstacles,
     publishing_policy,
     release_sets,
     schedule_rows,
     set_members,
-    upload_states,
     webhook_events,
 )
 from greenroom.registry.audit import Kind
@@ -51,12 +45,9 @@ from greenroom.registry.errors import (
     CannotPublish,
     DraftChanged,
     Ended,
-    InvalidRequest,
     NotAllowed,
     NotFound,
-    PersonPublishes,
     Refusal,
-    UploadConflict,
 )
 from greenroom.registry.permissions import (
     REVIEW,
@@ -69,6 +60,7 @@ from greenroom.registry.permissions import (
     require,
     require_confirmed,
 )
+from greenroom.registry.publication_obstacles import Candidate
 from greenroom.registry.unit_of_work import AT_ONCE, UnitOfWork
 
 _NOT_ACCEPTED = "The review did not accept it."
@@ -83,32 +75,6 @@ Standings = Mapping[int, JSONObject]
 """What is known of drafts when somebody approves of them, by their numbers."""
 
 _NONE_KNOWN: Standings = {}
-
-
-@dataclass(frozen=True, slots=True)
-class _Candidate:
-    """A draft that is to be published, under the locks, with all that is looked at for that.
-
-    Attributes:
-        digest: of its content.
-        may_be_empty: whether it may register the name of its project without files.
-        by: who publishes it, where that is not whoever publishes the others.
-        publisher: who publishes it as it is, and so approves of it.
-    """
-
-    draft: Draft
-    project: Project
-    release: Release
-    staged: list[File]
-    digest: str
-    may_be_empty: bool = False
-    by: Actor | None = None
-    publisher: Actor | None = None
-
-    @property
-    def what(self) -> str:
-        """Project and version."""
-        return f"{self.draft.project_name} {self.draft.version}"
 
 
 def publish(
@@ -305,7 +271,7 @@ def look_at_set(
 
 def _looked_at(
     uow: UnitOfWork, actor: Actor, release_set: ReleaseSet, content_digest: str
-) -> tuple[list[release_sets.Place], list[_Candidate]]:
+) -> tuple[list[release_sets.Place], list[Candidate]]:
     places = release_sets.lock_all(uow, release_set)
     if not release_sets.may_see(uow, actor, release_set):
         raise NotFound("There is no such release set that you may see.")
@@ -330,6 +296,8 @@ def set_obstacles(
 ) -> dict[str, tuple[str, ...]]:
     """Every reason why each draft of the set cannot be published with it now, as it would be told.
 
+    The number of queries does not depend on how many drafts it has.
+
     Args:
         uow: what to look into.
         actor: who would publish it.
@@ -342,11 +310,10 @@ def set_obstacles(
     """
     if release_set.state != SetState.OPEN:
         return {}
-    found = {}
-    for place in release_sets.places(uow, release_set)[shown]:
-        candidate = _approved_by(actor, _candidate_in_set(uow, actor, place))
-        found[candidate.what] = _reasons_in_set(uow, actor, candidate)
-    return found
+    places = release_sets.places(uow, release_set)[shown]
+    candidates = [_approved_by(actor, each) for each in _candidates_in_set(uow, actor, places)]
+    reasons = _reasons_in_set(uow, actor, candidates)
+    return {each.what: found for each, found in zip(candidates, reasons, strict=True)}
 
 
 def finish_review(uow: UnitOfWork, draft: Draft, *, passed: bool, notices: Sequence[str]) -> None:
@@ -430,17 +397,15 @@ def _finish_in_set(
 
 
 def _reasons_after_review(
-    uow: UnitOfWork, asked_by: Actor, candidates: Sequence[_Candidate]
+    uow: UnitOfWork, asked_by: Actor, candidates: Sequence[Candidate]
 ) -> dict[int, list[str]]:
     """What stands in the way by now of drafts that have passed, by the drafts' numbers."""
     found = {}
-    for candidate in candidates:
-        reasons = list(_reasons_in_set(uow, asked_by, candidate))
-        try:
-            was_enough = candidate.draft.review_in_person
-            publishing_policy.check_shown(uow, candidate.project, was_enough=was_enough)
-        except PersonPublishes as refusal:
-            reasons = [str(refusal), *reasons]
+    every = _reasons_in_set(uow, asked_by, candidates)
+    for candidate, of_draft in zip(candidates, every, strict=True):
+        project, was_enough = candidate.project, candidate.draft.review_in_person
+        not_shown = publishing_policy.not_shown(uow, [project], was_enough=was_enough)
+        reasons = [*map(str, not_shown), *of_draft]
         if reasons:
             found[candidate.draft.id] = reasons
     return found
@@ -517,7 +482,7 @@ def is_in_review(uow: UnitOfWork, draft: Draft) -> bool:
 def _ask_for_review(
     uow: UnitOfWork,
     actor: Actor,
-    candidate: _Candidate,
+    candidate: Candidate,
     *,
     has_shown: bool,
     recorded: bool = True,
@@ -542,7 +507,7 @@ def _ask_for_reviews(
     actor: Actor,
     release_set: ReleaseSet,
     places: Sequence[release_sets.Place],
-    candidates: Sequence[_Candidate],
+    candidates: Sequence[Candidate],
     *,
     has_shown: bool,
 ) -> None:
@@ -557,7 +522,7 @@ def _ask_for_reviews(
 
 
 def _publish_together(
-    uow: UnitOfWork, actor: Actor, release_set: ReleaseSet, candidates: Sequence[_Candidate]
+    uow: UnitOfWork, actor: Actor, release_set: ReleaseSet, candidates: Sequence[Candidate]
 ) -> None:
     for candidate in candidates:
         candidate.draft.review = None
@@ -581,7 +546,7 @@ def _publish_together(
 def _make_all_public(
     uow: UnitOfWork,
     by: Actor,
-    candidates: Sequence[_Candidate],
+    candidates: Sequence[Candidate],
     release_set: ReleaseSet | None = None,
 ) -> None:
     """Publish these drafts, of which every check was made, in their order.
@@ -616,6 +581,7 @@ def _make_all_public(
             besides=together + said_go,
             told=release_set is None,
         )
+    file_facts.want_of_projects(uow, [candidate.project for candidate in candidates])
     uow.db.flush()
 
 
@@ -672,7 +638,7 @@ def set_doubts(
         return ()
     places = release_sets.places(uow, release_set)
     refusals = _not_enough_for_set(uow, actor, release_set, places, has_shown=has_shown)
-    candidates = [_approved_by(actor, _candidate_in_set(uow, actor, place)) for place in places]
+    candidates = [_approved_by(actor, each) for each in _candidates_in_set(uow, actor, places)]
     return (*map(str, refusals), *_reasons_of_set(uow, actor, candidates, viewer))
 
 
@@ -695,11 +661,8 @@ def _not_enough(
 
     ``has_shown`` is whether they had shown a second factor then.
     """
-    checks = [
-        partial(require, actor, Act.PUBLISH, project),
-        partial(publishing_policy.check_shown, uow, project, was_enough=has_shown),
-    ]
-    yield from _refused(checks)
+    yield from publication_obstacles.refused(partial(require, actor, Act.PUBLISH, project))
+    yield from publishing_policy.not_shown(uow, [project], was_enough=has_shown)
 
 
 def _not_enough_for_set(
@@ -716,19 +679,10 @@ def _not_enough_for_set(
     except NotAllowed as refusal:
         yield refusal
         return
-    check = publishing_policy.check_shown
-    yield from _refused([partial(check, uow, each, was_enough=has_shown) for each in own])
+    yield from publishing_policy.not_shown(uow, own, was_enough=has_shown)
 
 
-def _refused(checks: Iterable[Callable[[], None]]) -> Iterator[Refusal]:
-    for check in checks:
-        try:
-            check()
-        except Refusal as refusal:
-            yield refusal
-
-
-def _approve(uow: UnitOfWork, candidate: _Candidate, standing: JSONObject | None) -> None:
+def _approve(uow: UnitOfWork, candidate: Candidate, standing: JSONObject | None) -> None:
     """Write down that who publishes the draft approves of it."""
     if candidate.publisher is not None:
         approvals.approve_by_publishing(
@@ -737,21 +691,29 @@ def _approve(uow: UnitOfWork, candidate: _Candidate, standing: JSONObject | None
         )
 
 
-def _candidate(
-    uow: UnitOfWork, draft: Draft, *, registers_name: bool = False, by: Actor | None = None
-) -> _Candidate:
+def _candidate(uow: UnitOfWork, draft: Draft, *, registers_name: bool = False) -> Candidate:
     """The draft with all that is looked at when it is published.
 
     Raises:
         Ended: there is nothing of it any more.
     """
-    project, release = draft.project, draft.release
-    if project is None or release is None:
-        raise Ended(drafts.ended_sentence(uow, draft))
-    staged = drafts.files(uow.db, draft)
-    digest = draft_contents.digest_of(draft, staged)
-    may_be_empty = registers_name and project.registered is None
-    return _Candidate(draft, project, release, staged, digest, may_be_empty, by)
+    (found,) = _candidates_of(uow, [draft], registers_name=registers_name)
+    return found
+
+
+def _candidates_of(
+    uow: UnitOfWork, drafts_: Sequence[Draft], *, registers_name: bool = False
+) -> list[Candidate]:
+    """The same of each of these drafts, in their order, with as many queries as for one."""
+    staged, found = drafts.files_of(uow.db, drafts_), []
+    for draft in drafts_:
+        project, release, files = draft.project, draft.release, staged[draft.id]
+        if project is None or release is None:
+            raise Ended(drafts.ended_sentence(uow, draft))
+        digest = draft_contents.digest_of(draft, files)
+        may_be_empty = registers_name and project.registered is None
+        found.append(Candidate(draft, project, release, files, digest, may_be_empty))
+    return found
 
 
 def _candidates(
@@ -761,7 +723,7 @@ def _candidates(
     places: Sequence[release_sets.Place],
     *,
     has_shown: bool | None = None,
-) -> list[_Candidate]:
+) -> list[Candidate]:
     """The drafts of the set, for an actor who publishes some of them.
 
     ``has_shown`` is, where the actor has asked for it before, and confirmed then who they are,
@@ -781,7 +743,7 @@ def _candidates(
         own = _own(actor, release_set, places)
         for project in own:
             _check_publisher(uow, actor, project)
-    return [_candidate_in_set(uow, actor, place) for place in places]
+    return _candidates_in_set(uow, actor, places)
 
 
 def _own(
@@ -801,26 +763,41 @@ def _own(
     return own
 
 
-def _candidate_in_set(uow: UnitOfWork, actor: Actor, place: release_sets.Place) -> _Candidate:
-    candidate = _candidate(uow, place.draft)
-    if may(actor, Act.PUBLISH, place.project):
-        return candidate
-    user = place.member.go_user
-    if user is None or not release_sets.is_go(place.member, place.project, candidate.digest):
-        return candidate
-    if not place.member.go_with_factor and publishing_policy.person_publishes(uow, place.project):
-        return candidate
-    return replace(candidate, by=Person(user))
+def _candidates_in_set(
+    uow: UnitOfWork, actor: Actor, places: Sequence[release_sets.Place]
+) -> list[Candidate]:
+    """These drafts of a set, each by whoever lets it go where the actor may not publish it."""
+    candidates = _candidates_of(uow, [place.draft for place in places])
+    others = [place.project for place in places if not may(actor, Act.PUBLISH, place.project)]
+    in_person = publishing_policy.where_person_publishes(uow, others)
+    return [
+        replace(candidate, by=_who_says_go(actor, place, candidate, in_person))
+        for place, candidate in zip(places, candidates, strict=True)
+    ]
 
 
-def _approved_by(actor: Actor, candidate: _Candidate) -> _Candidate:
+def _who_says_go(
+    actor: Actor, place: release_sets.Place, candidate: Candidate, in_person: Collection[str]
+) -> Person | None:
+    """Who lets a draft go that the actor may not publish; ``in_person`` is where people publish."""
+    member, project = place.member, place.project
+    if may(actor, Act.PUBLISH, project) or member.go_user is None:
+        return None
+    if not release_sets.is_go(member, project, candidate.digest):
+        return None
+    if not member.go_with_factor and project.normalized_name in in_person:
+        return None
+    return Person(member.go_user)
+
+
+def _approved_by(actor: Actor, candidate: Candidate) -> Candidate:
     """The same, approved by the actor who publishes it, where that is theirs to do."""
     if not may(actor, Act.PUBLISH, candidate.project):
         return candidate
     return replace(candidate, publisher=actor)
 
 
-def _set_digest(candidates: Sequence[_Candidate]) -> str:
+def _set_digest(candidates: Sequence[Candidate]) -> str:
     return set_members.content_digest(
         (each.draft.project_name, each.draft.version, each.digest) for each in candidates
     )
@@ -831,7 +808,7 @@ def _check_set_digest(
     release_set: ReleaseSet,
     now: str,
     wanted: str | None,
-    candidates: Sequence[_Candidate],
+    candidates: Sequence[Candidate],
 ) -> None:
     """Raise DraftChanged unless the set has the wanted digest, where one is wanted."""
     if wanted is None:
@@ -861,7 +838,7 @@ def is_told_of(actor: Actor, project: Project) -> bool:
     return actor.is_in_person or may_follow(actor, project)
 
 
-def _check(uow: UnitOfWork, candidate: _Candidate, *, names_set: bool) -> None:
+def _check(uow: UnitOfWork, candidate: Candidate, *, names_set: bool) -> None:
     """Raise CannotPublish with every reason why the draft cannot be published now, if any."""
     reasons = _reasons(uow, candidate, names_set=names_set)
     if reasons:
@@ -871,7 +848,7 @@ def _check(uow: UnitOfWork, candidate: _Candidate, *, names_set: bool) -> None:
 
 
 def _check_all(
-    uow: UnitOfWork, actor: Actor, release_set: ReleaseSet, candidates: Sequence[_Candidate]
+    uow: UnitOfWork, actor: Actor, release_set: ReleaseSet, candidates: Sequence[Candidate]
 ) -> None:
     """Raise CannotPublish with every reason of every draft why the set cannot be published now."""
     reasons = _reasons_of_set(uow, actor, candidates, actor)
@@ -883,14 +860,14 @@ def _check_all(
 
 
 def _reasons_of_set(
-    uow: UnitOfWork, actor: Actor, candidates: Sequence[_Candidate], viewer: Actor
+    uow: UnitOfWork, actor: Actor, candidates: Sequence[Candidate], viewer: Actor
 ) -> list[str]:
     """What stands in the way of a set that the actor publishes, as the viewer is told it."""
     if not candidates:
         return [NO_DRAFTS]
     reasons, untold = [], 0
-    for candidate in candidates:
-        found = _reasons_in_set(uow, actor, candidate)
+    every = _reasons_in_set(uow, actor, candidates)
+    for candidate, found in zip(candidates, every, strict=True):
         if is_told_of(viewer, candidate.project):
             reasons += [f"{candidate.what}: {reason}" for reason in found]
         else:
@@ -904,70 +881,28 @@ def _reasons_of_set(
     return reasons
 
 
-def _reasons_in_set(uow: UnitOfWork, actor: Actor, candidate: _Candidate) -> tuple[str, ...]:
-    """What stands in the way of a draft of a set that the actor publishes."""
-    reasons = _reasons(uow, candidate, names_set=None)
-    if candidate.by is None and not may(actor, Act.PUBLISH, candidate.project):
-        reasons = (
-            f"Nobody who may publish {candidate.project.name} has said go to what it has now.",
-            *reasons,
-        )
-    return reasons
+def _reasons_in_set(
+    uow: UnitOfWork, actor: Actor, candidates: Sequence[Candidate]
+) -> list[tuple[str, ...]]:
+    """What stands in the way of each draft of a set that the actor publishes."""
+    found = []
+    for candidate, refusals in zip(
+        candidates, publication_obstacles.of_all(uow, candidates), strict=True
+    ):
+        reasons = tuple(map(str, refusals))
+        if candidate.by is None and not may(actor, Act.PUBLISH, candidate.project):
+            name = candidate.project.name
+            missing = f"Nobody who may publish {name} has said go to what it has now."
+            reasons = (missing, *reasons)
+        found.append(reasons)
+    return found
 
 
-def _reasons(uow: UnitOfWork, candidate: _Candidate, *, names_set: bool | None) -> tuple[str, ...]:
-    """What stands in the way of a draft, in sentences.
+def _reasons(uow: UnitOfWork, candidate: Candidate, *, names_set: bool) -> tuple[str, ...]:
+    """What stands in the way of a draft that is published alone, in sentences.
 
-    ``names_set`` is None where the draft is published with its set; else whether a set that it
-    cannot be published without may be named.
+    ``names_set`` is whether a set may be named that it cannot be published without.
     """
-    draft, project, release = candidate.draft, candidate.project, candidate.release
-    found = [
-        str(refusal)
-        for refusal in _obstacles(
-            *(uow, draft, project, release, candidate.staged),
-            may_be_empty=candidate.may_be_empty,
-            publisher=candidate.publisher,
-        )
-    ]
-    if names_set is not None:
-        found += map(str, set_members.obstacles(uow, draft, is_named=names_set))
-    return tuple(found)
-
-
-def _obstacles(
-    uow: UnitOfWork,
-    draft: Draft,
-    project: Project,
-    release: Release,
-    staged: list[File],
-    *,
-    may_be_empty: bool,
-    publisher: Actor | None = None,
-) -> Iterator[Refusal]:
-    """The reasons, in a number of queries that does not depend on how many files there are."""
-    unfinished = upload_states.unfinished(uow, draft)
-    for upload in unfinished:
-        if upload.state is UploadState.ERROR:
-            yield UploadConflict(f"The upload of {upload.filename!r} is in error: delete it.")
-        else:
-            yield UploadConflict(
-                f"The upload of {upload.filename!r} is {upload.state}, not completed: wait for it, "
-                "or delete it."
-            )
-    if not staged and not unfinished and not may_be_empty:
-        yield InvalidRequest("It has no files: upload one first.")
-    checks = [
-        partial(projects.check_may_be_registered, uow, project),
-        partial(file_rules.check_project_open, project),
-        partial(file_rules.check_release_open, uow, release),
-        partial(file_rules.check_project_size, uow, project, 0),
-        partial(file_rules.check_single_sdist, uow, release, None),
-    ]
-    yield from _refused(checks)
-    digests = {file.filename: file.sha256 for file in staged}
-    yield from file_rules.already_published(uow, digests)
-    if staged:
-        yield from approvals.obstacles(uow, draft, project, staged, publisher)
-    yield from draft_checks.obstacles(uow, draft, staged)
-    yield from expected_files.obstacles(uow, project, release, staged)
+    (refusals,) = publication_obstacles.of_all(uow, [candidate])
+    of_set = set_members.obstacles(uow, candidate.draft, is_named=names_set)
+    return tuple(map(str, [*refusals, *of_set]))

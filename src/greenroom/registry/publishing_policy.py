@@ -10,6 +10,7 @@ A name that nothing was published under has no people yet who could have said ho
 the index decides (``GREENROOM_AUTO_PUBLISH``); from its first publication on the project does.
 """
 
+from collections.abc import Iterable, Iterator
 from datetime import datetime, timedelta
 from typing import Protocol
 
@@ -51,9 +52,15 @@ class HasPublishers(Publishes, HasRights, Protocol):
 
 def person_publishes(uow: UnitOfWork, project: Publishes) -> bool:
     """Whether a person publishes there."""
-    if project.auto_publish_releases:
-        return False
-    return not uow.settings.publishes_directly or journal.has_released(uow.db, project)
+    return project.normalized_name in where_person_publishes(uow, [project])
+
+
+def where_person_publishes(uow: UnitOfWork, projects: Iterable[Publishes]) -> set[str]:
+    """The normalized names of those of these projects where a person publishes."""
+    protected = [project for project in projects if not project.auto_publish_releases]
+    if not uow.settings.publishes_directly or not protected:
+        return {project.normalized_name for project in protected}
+    return journal.released_of(uow.db, protected)
 
 
 def starts_with(settings: Settings, *, staged: bool) -> bool:
@@ -100,17 +107,27 @@ def has_shown_enough(actor: Actor, now: datetime) -> bool:
     return actor.is_in_person and bool(actor.fresh_factor(now))
 
 
-def check_shown(uow: UnitOfWork, project: Publishes, *, was_enough: bool) -> None:
-    """Raise PersonPublishes where by now more is wanted than was shown when it was asked for.
+def not_shown(
+    uow: UnitOfWork, projects: Iterable[Publishes], *, was_enough: bool
+) -> Iterator[PersonPublishes]:
+    """Where by now more is wanted than was shown when a publication was asked for.
 
-    Raises:
-        PersonPublishes: a person publishes there since, who shows a second factor.
+    Args:
+        uow: to look into.
+        projects: in which something is to be published.
+        was_enough: whether a second factor was shown then.
+
+    Returns:
+        A refusal for each of the projects in which a person publishes since, who shows one.
     """
-    if person_publishes(uow, project) and not was_enough:
-        raise PersonPublishes(
-            f"Since it was asked for, people publish in project {project.name!r}, and show a "
-            "second factor for it: sign in and publish the draft on its page."
-        )
+    found = {project.normalized_name: project for project in projects}
+    in_person = where_person_publishes(uow, found.values()) if not was_enough else set()
+    for name, project in found.items():
+        if name in in_person:
+            yield PersonPublishes(
+                f"Since it was asked for, people publish in project {project.name!r}, and show a "
+                "second factor for it: sign in and publish the draft on its page."
+            )
 
 
 def check_change(actor: Actor, now: datetime, *, loosens: bool) -> None:

@@ -320,6 +320,22 @@ def may_run(uow: UnitOfWork, actor: Actor, release_set: ReleaseSet) -> bool:
     return _may_run(actor, release_set, there)
 
 
+def who_runs(uow: UnitOfWork, release_set: ReleaseSet) -> list[User]:
+    """Who is to know of it when something of the set itself does not work, by user name.
+
+    That is its owner; where that account is gone or disabled, whoever may publish all of it.
+    """
+    if release_set.owner is not None and release_set.owner.is_enabled:
+        return [release_set.owner]
+    there = _projects_in(uow, release_set)
+    people = {role.user.username: role.user for project in there for role in project.roles}
+    return [
+        user
+        for _, user in sorted(people.items())
+        if user.is_enabled and _may_run(Person(user), release_set, there)
+    ]
+
+
 def _may_run(actor: Actor, release_set: ReleaseSet, there: Sequence[Project]) -> bool:
     is_owner = release_set.owner is not None and actor.is_the_user(release_set.owner)
     if is_owner or (not there and actor.user_id == release_set.owner_id is not None):

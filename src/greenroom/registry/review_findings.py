@@ -5,9 +5,9 @@ from dataclasses import replace
 from typing import Protocol
 
 from greenroom.core_metadata import CoreMetadata
-from greenroom.distributions.agreement import Described, Found, Sources, disagreements
+from greenroom.distributions.agreement import Described, Found, disagreements
+from greenroom.distributions.compared import Compared
 from greenroom.distributions.comparison import place_of
-from greenroom.distributions.contents import Member
 from greenroom.distributions.facts import Facts
 from greenroom.distributions.matrix import Matrix
 from greenroom.distributions.news import Known, news
@@ -36,10 +36,6 @@ class HasMetadata(Protocol):
     @property
     def core_metadata(self) -> CoreMetadata:
         """What it says of itself."""
-
-
-Contents = Callable[[HasMetadata], Iterable[Member]]
-"""Gives the members of a file that was looked into."""
 
 
 def of_all(
@@ -75,27 +71,15 @@ def of_all(
             yield Found(Finding(Code.NO_SDIST))
 
 
-def of_sources(
-    now: Sequence[HasMetadata], facts: Mapping[int, Facts], contents: Contents
-) -> list[Found]:
+def of_sources(beside: Mapping[str, Compared]) -> Iterator[Found]:
     """Where wheels have other sources than the source distribution has.
 
     Args:
-        now: the files of the release.
-        facts: of them, by number.
-        contents: the members of those that were looked into.
+        beside: what came of comparing each wheel of the release with it, by the wheel's name.
     """
-    known = [file for file in now if file.id in facts and not facts[file.id].problem]
-    sdist = next((file for file in known if file.is_sdist), None)
-    if sdist is None:
-        return []
-    sources = Sources(contents(sdist), facts[sdist.id].unix_sources)
-    return [
-        Found(finding, (file.filename,))
-        for file in known
-        if not file.is_sdist
-        for finding in sources.compare(contents(file), facts[file.id].unix_sources)
-    ]
+    for filename, compared in beside.items():
+        for finding in compared.findings:
+            yield Found(finding, (filename,))
 
 
 def told(
@@ -127,11 +111,14 @@ def told(
     return tuple(_bounded(findings, left_out))
 
 
-def left_out(staged: Iterable[HasMetadata], facts: Mapping[int, Facts]) -> dict[Code, int]:
+def left_out(
+    staged: Iterable[HasMetadata], facts: Mapping[int, Facts], beside: Mapping[str, Compared]
+) -> dict[Code, int]:
     """How many findings of a code are not kept of the file of which the most are not."""
     counts: dict[Code, int] = {}
-    for file in staged:
-        for code, count in facts.get(file.id, _NOTHING).left_out.items():
+    of_files = (facts.get(file.id, _NOTHING).left_out for file in staged)
+    for each in (*of_files, *(compared.left_out for compared in beside.values())):
+        for code, count in each.items():
             counts[code] = max(counts.get(code, 0), count)
     return counts
 

@@ -10,9 +10,6 @@ from greenroom.distributions.matrix import Matrix
 from greenroom.distributions.review import Severity
 from greenroom.registry.silenced_findings import Silence
 
-MOST_MEMBERS = 500
-"""Changes of members that are told of one archive; that there are more is told, too."""
-
 
 @dataclass(frozen=True, slots=True)
 class Progress:
@@ -133,8 +130,9 @@ class ArchiveChanges:
         size: in bytes; 0 where there is no such file. So is ``former_size``.
         is_analysed: whether both were looked into, so that the rest says something.
         problem: why one of them cannot be read; empty where both can.
-        members: those that are not the same, by place, at most :data:`MOST_MEMBERS`. ``before``
-            and ``after`` have the paths that the members have in their archives.
+        members: those that are not the same, by place, at most ``MOST_MEMBERS`` of
+            :mod:`greenroom.distributions.compared`. ``before`` and ``after`` have the paths that
+            the members have in their archives.
         more: how many more there are.
         added, removed, changed: how many there are of each, all counted.
     """

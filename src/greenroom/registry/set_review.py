@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from greenroom.distributions.review import Severity
 from greenroom.models import Draft, ReleaseSet, SetState
-from greenroom.registry import draft_review, publishing, release_sets
+from greenroom.registry import draft_review, file_facts, publishing, release_sets
 from greenroom.registry.errors import Ended
 from greenroom.registry.permissions import Act, Actor, may
 from greenroom.registry.release_sets import SetDetails
@@ -104,7 +104,7 @@ def review(
 ) -> SetReview:
     """The review of an open set. Whether somebody may see the set is for the caller to ask.
 
-    The number of queries depends on how many drafts there are, and on nothing else.
+    The number of queries depends on nothing.
 
     Args:
         uow: what to look into.
@@ -119,11 +119,13 @@ def review(
         raise Ended(release_sets.ended_sentence(release_set))
     details = release_sets.details(uow, actor, release_set)
     reasons = publishing.set_obstacles(uow, actor, release_set)
-    briefs = tuple(
-        draft_review.brief(uow, place.draft, reasons.get(_what(place.draft), ()))
+    seen = [
+        place.draft
         for place in release_sets.places(uow, release_set)
         if may(actor, Act.SEE, place.project)
-    )
+    ]
+    obstacles_of = {draft.id: reasons.get(_what(draft), ()) for draft in seen}
+    briefs = draft_review.briefs(uow, seen, obstacles_of)
     told = set(reasons) if names_hidden else {_what(each) for each in briefs}
     obstacles = _obstacles(reasons, told)
     if not details.members:
@@ -135,11 +137,8 @@ def review(
 
 
 def want_missing(uow: UnitOfWork, numbers: Sequence[int]) -> None:
-    """Have the files of these drafts looked into: see :func:`draft_review.want_missing`."""
-    for number in numbers:
-        draft = uow.db.get(Draft, number)
-        if draft is not None:
-            draft_review.want_missing(uow, draft)
+    """Have what is not known of these drafts found out by a job, where none waits for that."""
+    file_facts.want_missing(uow, numbers)
 
 
 def _obstacles(reasons: Mapping[str, tuple[str, ...]], told: Collection[str]) -> Obstacles:

@@ -12,9 +12,9 @@ from datetime import datetime, timedelta
 from sqlalchemy import ColumnElement, delete, func, select
 
 from greenroom import times
-from greenroom.models import DeliveryState, Webhook, WebhookDelivery
+from greenroom.models import DeliveryState, User, Webhook, WebhookDelivery
 from greenroom.models.base import JSONObject
-from greenroom.registry import audit, jobs, set_members, webhooks
+from greenroom.registry import audit, jobs, release_sets, set_members, webhooks
 from greenroom.registry.audit import Kind
 from greenroom.registry.errors import InvalidRequest, NotFound
 from greenroom.registry.permissions import WEBHOOKS, Actor
@@ -245,9 +245,18 @@ def _give_up(uow: UnitOfWork, hook: Webhook, delivery: WebhookDelivery, reason: 
 
 
 def _tell_owners(uow: UnitOfWork, hook: Webhook) -> None:
+    """Write down that a webhook was switched off, for those who are told of it.
+
+    Of a release set those are named, each in a line of their own: it has no project.
+    """
     detail = f"{webhooks.described(hook)}; {hook.disabled_reason}"
+    kind, project, people = Kind.WEBHOOK_DISABLE, hook.project, list[User | None]([None])
+    if hook.release_set is not None:
+        detail = f"{detail} It is of the release set {set_members.title(hook.release_set)}."
+        people = [*release_sets.who_runs(uow, hook.release_set)] or [None]
     uow.db.flush()
-    audit.write(uow, Kind.WEBHOOK_DISABLE, WEBHOOKS, project=hook.project, detail=detail)
+    for about in people:
+        audit.write(uow, kind, WEBHOOKS, about=about, project=project, detail=detail)
 
 
 def _pause(failures: int) -> timedelta:
