@@ -416,7 +416,10 @@ def _give_all_back(
         else:
             draft.review, draft.review_notices, draft.review_due = None, [], None
             given_up = f"with the release set {set_members.title(release_set)}"
-            draft_log.write(uow, draft, REVIEW, "refused", detail=given_up, recorded=False)
+            # What was refused is another draft.
+            draft_log.write(
+                uow, draft, REVIEW, "refused", detail=given_up, recorded=False, told=False
+            )
     uow.db.flush()
 
 
