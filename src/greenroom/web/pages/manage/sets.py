@@ -298,12 +298,7 @@ def discard(context: ManagedSet, request: Request) -> View:
         besides = f", with {count} drafts" if with_drafts else ""
         return request.paths.managed_sets(), f"{release_set.name} is discarded{besides}."
 
-    there = [place.project for place in release_sets.places(request.uow, release_set)]
-    page = {
-        "release_set": _details(context, request),
-        "owed": release_sets.owes_reason(request.person, release_set, there),
-    }
-    return asked_first(request, form, page, do)
+    return asked_first(request, form, {"release_set": _details(context, request)}, do)
 
 
 @view_config(context=ManagedDraft, name="set", request_method="POST")
@@ -404,8 +399,10 @@ def _not_shown(context: ManagedSet, request: Request, refusal: NotConfirmed) -> 
         return to_confirmation(request, there)
     if refusal.has_factor:
         return to_confirmation(request, there, fresh=True)
-    request.tm.doom()
     page = _publication(context, request, why_not=str(refusal))
+    if not is_form:
+        return page
+    request.tm.doom()
     return invalid(request, page, PAGE.status(FactorNotFresh))
 
 
