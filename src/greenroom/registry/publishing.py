@@ -13,6 +13,7 @@ from functools import partial
 
 from sqlalchemy import select
 
+from greenroom.counts import counted
 from greenroom.models import (
     Draft,
     DraftState,
@@ -524,7 +525,7 @@ def _publish_together(
         uow,
         Kind.SET_PUBLISH,
         actor,
-        detail=f"{set_members.title(release_set)}, {len(candidates)} drafts, {digest}",
+        detail=f"{set_members.title(release_set)}, {counted(len(candidates), 'draft')}, {digest}",
     )
     webhook_events.note_set(uow, Kind.SET_PUBLISH.value, release_set, audit.plain(actor.name))
 
@@ -732,10 +733,9 @@ def _check_all(
         else:
             untold += bool(found)
     if untold:
-        plural = "drafts" if untold != 1 else "draft"
         reasons.append(
-            f"Something stands in the way of {untold} {plural} of projects that this token does "
-            "not cover."
+            f"Something stands in the way of {counted(untold, 'draft')} of projects that this "
+            "token does not cover."
         )
     if not candidates:
         reasons = [NO_DRAFTS]

@@ -11,6 +11,7 @@ from datetime import timedelta
 
 from packaging.utils import canonicalize_name
 
+from greenroom.counts import counted
 from greenroom.distributions.errors import InvalidDistribution
 from greenroom.distributions.inspect import Distribution, inspect
 from greenroom.models import Draft, File, Project, Release
@@ -408,14 +409,14 @@ def _check_direct(uow: UnitOfWork, place: Place, filename: str, claims: Claims) 
 
 def _check_rate(uow: UnitOfWork, actor: Actor) -> None:
     limit = uow.settings.uploads_per_hour
-    counted = actor.uploads() if limit else None
-    if counted is None:
+    own = actor.uploads() if limit else None
+    if own is None:
         return
-    wait = waiting_time(uow, File.created, counted, limit=limit, within=timedelta(hours=1))
+    wait = waiting_time(uow, File.created, own, limit=limit, within=timedelta(hours=1))
     if wait is not None:
         raise TooMany(
-            f"The user {actor.name!r} uploaded {limit} files within an hour, as many as this index "
-            "allows: wait before you upload the next one.",
+            f"The user {actor.name!r} uploaded {counted(limit, 'file')} within an hour, as many as "
+            "this index allows: wait before you upload the next one.",
             wait,
         )
 

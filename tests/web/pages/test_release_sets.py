@@ -177,6 +177,7 @@ def test_a_set_is_made_filled_and_published_in_a_browser(site: Site, tmp_path: P
     page = submit(stale, "publish")
     assert "is published" in page.text
     assert "This release set was published." in text(page)
+    assert (page.html.select(".amber, .stage"), len(page.html.select("h1 .green"))) == ([], 1)
     assert page.click("<strong>one</strong>").status_int == 200
     assert [r.status_int for r in [browser.get("/project/two/", status=404)]] == [404]
     assert "Published" in text(browser.get("/manage/sets/"))

@@ -9,6 +9,7 @@ from pyramid.config import Configurator
 from pyramid.events import BeforeRender
 
 from greenroom import __version__, times
+from greenroom.counts import counted
 from greenroom.models import Project, ReleaseSet, Team
 from greenroom.registry import accounts, invitations, release_sets, search
 from greenroom.registry.accounts import UserSummary
@@ -34,6 +35,7 @@ def includeme(config: Configurator) -> None:
         filters["isotime"] = times.seconds
         filters["duration"] = duration
         filters["inert"] = inert
+        filters["counted"] = counted
         filters["is_query"] = search.is_query
 
     config.action(None, add_filters, order=999)
@@ -61,7 +63,7 @@ def duration(length: timedelta) -> str:
     for name, size in (("day", 86400), ("hour", 3600), ("minute", 60)):
         count, seconds = divmod(seconds, size)
         if count:
-            parts.append(f"{count} {name}{'s' if count != 1 else ''}")
+            parts.append(counted(count, name))
     return " ".join(parts[:2]) or "less than a minute"
 
 

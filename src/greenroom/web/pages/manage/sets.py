@@ -4,6 +4,7 @@ from pyramid.httpexceptions import HTTPSeeOther
 from pyramid.response import Response
 from pyramid.view import view_config
 
+from greenroom.counts import counted
 from greenroom.models import Draft, SetState
 from greenroom.models.base import JSONObject
 from greenroom.registry import (
@@ -295,7 +296,7 @@ def discard(context: ManagedSet, request: Request) -> View:
         count = release_sets.discard(
             request.uow, request.person, release_set, with_drafts=with_drafts
         )
-        besides = f", with {count} drafts" if with_drafts else ""
+        besides = f", with {counted(count, 'draft')}" if with_drafts else ""
         return request.paths.managed_sets(), f"{release_set.name} is discarded{besides}."
 
     return asked_first(request, form, {"release_set": _details(context, request)}, do)
