@@ -157,7 +157,7 @@ def _reason(letter: Letter, notice: Notice, urls: Urls) -> str:
 def _summary(settings: Settings, letter: Letter) -> Body:
     notice = NOTICES.get(letter.facts["of"])
     what = f"“{notice.category.about}”" if notice is not None else "one kind"
-    count = letter.facts["count"]
+    count = int(letter.facts["count"])
     were = "was" if count == 1 else "were"
     urls = Urls(settings.url or "")
     return Body(

@@ -82,8 +82,12 @@ class Runner:
         there = self.folder / job.replace(":", "-")
         python = there / "python"
         if not python.exists():
-            made = [sys.executable, "-m", "venv", "--without-pip", python]
-            processes.run(made, env=plain_environment(there), timeout=120, check=True)
+            made = processes.run(
+                [sys.executable, "-m", "venv", "--without-pip", python],
+                env=plain_environment(there),
+                timeout=120,
+            )
+            assert made.returncode == 0, made.stderr
             packages = next((python / "lib").glob("python*/site-packages"))
             (packages / "tools.pth").write_text(f"{sysconfig.get_path('purelib')}\n")
         environment = plain_environment(there / "home")
@@ -111,8 +115,7 @@ class OnGitHub(Runner):
     def job(self, document: Mapping[str, Any], name: str) -> str:
         """Run a job; gives ``success`` or ``failure``, which later jobs read in ``needs``."""
         job = document["jobs"][name]
-        folder, steps = self.checkout(name), {}
-        values: dict[str, str] = {}
+        folder, values = self.checkout(name), dict[str, str]()
         for number, step in enumerate(job["steps"]):
             if "run" not in step:
                 continue  # an action, such as the checkout
@@ -134,11 +137,11 @@ class OnGitHub(Runner):
                 self.results[name] = "failure"
                 return "failure"
             values |= _variables(written["ENV"])
-            steps[step.get("id")] = _variables(written["OUTPUT"])
+            for key, value in _variables(written["OUTPUT"]).items():
+                self.said[f"steps.{step['id']}.outputs.{key}"] = value
             self.summary += _text(written["SUMMARY"])
         for key, value in job.get("outputs", {}).items():
-            step_id, _, output = value.strip("${} ").removeprefix("steps.").partition(".outputs.")
-            self.said[f"needs.{name}.outputs.{key}"] = steps[step_id].get(output, "")
+            self.said[f"needs.{name}.outputs.{key}"] = self._filled(value)
         self.results[name] = "success"
         return "success"
 
@@ -271,9 +274,9 @@ def test_the_lines_between_the_workflows_run_too(server: Server, tmp_path: Path)
 
     run(stage)
     found = json.loads(run(status))
-    assert (found["project"], found["status"]) == ("tidewatch", "pending")
+    assert (found["project"], found["status"]) == ("tidewatch", "open")
     assert runner.job(GITHUB, "publish") == "success", runner.output
-    assert "is published" in run(wait)
+    assert "tidewatch 1.0: published" in run(wait)
     assert "already published" in run(stage)
 
 
@@ -294,6 +297,7 @@ TRUSTED = {
             "repository": "ada/example",
             "repository_owner_id": "65",
             "workflow_ref": "ada/example/.github/workflows/release.yml@refs/tags/v1.0",
+            "ref": "refs/tags/v1.0",
         },
     ),
     OnGitLab: Trusted(
