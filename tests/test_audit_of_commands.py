@@ -373,7 +373,7 @@ ROWS = [
     ),
     Row(
         *("downloads import", lambda i: [i.access_log()], "downloads-import"),
-        detail="access.log: 1 lines, 1 downloads",
+        detail="access.log: 1 line, 1 download",
         again=True,
     ),
     Row(
@@ -408,7 +408,7 @@ ROWS = [
     Row("storage restore", lambda i: [i.blob_in_trash()], "storage-restore", detail="blobs: 3"),
     Row(
         *("set publish", lambda i: [i.set("published", "1.3")], "set-publish"),
-        detail=r"ada/published, 1 drafts, sha256:\w{64}",
+        detail=r"ada/published, 1 draft, sha256:\w{64}",
         first=("draft-publish",),
     ),
     Row(
@@ -421,7 +421,7 @@ ROWS = [
     ),
     Row(
         *("set discard", lambda i: [i.set("gone", "1.4"), "--with-drafts"], "set-discard"),
-        detail="ada/gone, with 1 drafts",
+        detail="ada/gone, with 1 draft",
         stdin="ada/gone\n",
     ),
     Row(

@@ -42,6 +42,7 @@ def _pictures(key: str) -> Iterator[Picture]:
     yield Picture("review", f"{_DRAFT}review")
     yield Picture("approvals", _DRAFT, "#approvals", 560)
     yield Picture("release-set", f"/manage/sets/{key}/")
+    yield Picture("set-review", f"/manage/sets/{key}/review")
 
 
 def _sign_in(page: Page, url: str) -> None:

@@ -50,13 +50,13 @@ def test_a_report_says_what_was_refused_and_why(
     written = json.loads(report.read_text())
     unlimited = import_(limited, *arguments, "--ignore-limits")
 
-    assert dry.stdout.splitlines()[-1].startswith("Nothing was done. To import: 1 files")
+    assert dry.stdout.splitlines()[-1].startswith("Nothing was done. To import: 1 file")
     assert (dry.returncode, refused.returncode, unlimited.returncode) == (1, 1, 1)
     broken, large, last = refused.stdout.splitlines()
     assert broken.startswith("broken-1.0.zip: The file name 'broken-1.0.zip' ends neither in")
     assert large.endswith("File too large. This index takes files of at most 50 KiB.")
     assert last.partition(SECONDS)[0].startswith(
-        f"Imported: 1 files ({size} bytes), historical: 0. There before: 0. Refused: 2. "
+        f"Imported: 1 file ({size} bytes), historical: 0. There before: 0. Refused: 2. "
         "No distributions: 0."
     )
     assert written.pop("seconds") >= 0
@@ -73,7 +73,7 @@ def test_a_report_says_what_was_refused_and_why(
     }
     assert reasons["large-1.0-py3-none-any.whl"]["code"] == "too-large"
     assert reasons["broken-1.0.zip"]["code"] == "invalid-distribution"
-    assert "Imported: 1 files" in unlimited.stdout
+    assert "Imported: 1 file" in unlimited.stdout
     assert all(result.stderr == "" for result in (dry, refused, unlimited))
 
 

@@ -22,7 +22,14 @@ from greenroom.importing.report import Report
 from greenroom.importing.run import NobodyToOwn
 from greenroom.importing.sources.open import NotASource, named
 from greenroom.models import File, Project
-from greenroom.registry import accounts, audit_reading, catalogue, projects, yanking
+from greenroom.registry import (
+    accounts,
+    audit_reading,
+    catalogue,
+    expected_files,
+    projects,
+    yanking,
+)
 from greenroom.registry.audit_reading import Wanted
 from greenroom.registry.permissions import OPERATOR
 from tests import factories
@@ -108,20 +115,25 @@ def test_drafts_are_not_passed_by_and_reviews_are(index: Destination, tmp_path: 
     """What a project's people want holds for an import; the operator's review has been made."""
     settings = index.services.settings.model_copy(update={"review_command": "false"})
     index = replace(index, services=replace(index.services, settings=settings))
-    assert index.take(make_wheel(tmp_path / "one", "example").parent).imported == 1
+    make_wheel(tmp_path / "one", "complete")
+    assert index.take(make_wheel(tmp_path / "one", "example").parent).imported == 2
     with index.services.writing() as uow:
         ada = accounts.get_user(uow.db, "ada")
         project = projects.get(uow, "example")
         drafts_only = projects.ProjectSettings(auto_publish_releases=False)
         projects.change_settings(uow, OPERATOR, project, drafts_only)
+        expected_files.change(uow, OPERATOR, projects.get(uow, "complete"), "any\nwindows amd64")
         factories.open_new(uow, ada, "waiting", "1.0")
     make_wheel(tmp_path / "two", "example", "2.0")
     make_wheel(tmp_path / "two", "waiting")
+    make_wheel(tmp_path / "two", "complete", "2.0")
+    completes = make_wheel(tmp_path / "two", "complete", tag="cp312-cp312-win_amd64")
 
     report = index.take(tmp_path / "two")
 
-    assert {refused.code for refused in report.refused} == {"drafts-only", "draft-open"}
-    assert (report.imported, len(index.files())) == (0, 1)
+    codes = sorted(refused.code for refused in report.refused)
+    assert codes == ["draft-open", "drafts-only", "drafts-only"]
+    assert (report.imported, completes.name in index.files()) == (1, True)
 
 
 @ON_SQLITE

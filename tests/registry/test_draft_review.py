@@ -38,7 +38,7 @@ from greenroom.registry import (
     silenced_findings,
 )
 from greenroom.registry.draft_review import DraftReview
-from greenroom.registry.errors import Ended, InvalidRequest, NotAllowed, NotFound
+from greenroom.registry.errors import DraftsOnly, Ended, InvalidRequest, NotAllowed, NotFound
 from greenroom.registry.permissions import OPERATOR, Actor, Person
 from greenroom.registry.unit_of_work import Services, UnitOfWork
 from tests import factories
@@ -339,6 +339,30 @@ def test_what_is_expected_and_missing_is_a_reason_not_to_publish(
     assert project.expected_files == ""
     analyse(uow, draft.id)
     assert draft_review.review(uow, draft).verdict.is_complete
+    publishing.publish(uow, ada, draft)
+
+
+def test_only_what_lacks_nothing_is_uploaded_past_the_drafts(
+    uow: UnitOfWork, ada: Person, tmp_path: Path
+) -> None:
+    project = factories.release(uow, ada, linux_wheel(tmp_path, "1.0", "cp312"))
+    expected_files.change(uow, ada, project, "sdist\nmanylinux x86_64 cp312")
+    sdist = make_sdist(tmp_path, "example", "1.0")
+    for filename in (linux_wheel(tmp_path, "1.0", "cp313"), make_sdist(tmp_path, version="2.0")):
+        with pytest.raises(DraftsOnly, match="'example' expects certain files") as refusal:
+            factories.upload(uow, ada, filename, staged=False)
+        assert "Upload this file as a draft, then publish the draft." in str(refusal.value)
+    # What completes a public release is taken, and what is more than it has to have.
+    for path in (sdist, linux_wheel(tmp_path, "1.0", "cp313")):
+        assert factories.upload(uow, ada, path, staged=False).published
+    expected_files.change(uow, ada, project, "windows amd64")
+    assert not factories.upload(uow, ada, sdist, staged=False).changed
+    with pytest.raises(DraftsOnly):
+        factories.upload(uow, ada, linux_wheel(tmp_path, "1.0", "cp311"), staged=False)
+    draft = factories.stage(uow, ada, make_sdist(tmp_path, version="2.0"))
+    expected_files.change(uow, ada, project, "sdist")
+    with pytest.raises(DraftsOnly):
+        factories.upload(uow, ada, make_sdist(tmp_path, version="3.0"), staged=False)
     publishing.publish(uow, ada, draft)
 
 

@@ -49,7 +49,8 @@ REFUSED = {
 # words of above. `direct` publishes what is uploaded; in `person` a person publishes; `new` began
 # with a draft, and nothing of it was published; `new-off` is the same where GREENROOM_AUTO_PUBLISH
 # is false; `approved` wants one approval; `two` wants two of others than who staged, and a person;
-# `checks` requires one that is missing; `files` expects one that is missing, and is direct;
+# `checks` requires one that is missing; `files` expects one that is missing, lets tokens
+# publish, and takes drafts only;
 # `confirmed` wants people to confirm who they are, and is direct. A set has just the one draft.
 TABLE = """
     policy    who              publish   set       go        schedule  set-later approve   upload
@@ -103,10 +104,10 @@ TABLE = """
     checks    token-all        person    person    person    person    person    person    drafts
     checks    token-publish    person    unknown   unknown   person    unknown   person    no
     checks    operator         reasons   reasons   no        yes       yes       no        no
-    files     owner-fresh      reasons   reasons   yes       yes       yes       yes       yes
-    files     token-all        reasons   reasons   yes       person    person    person    yes
+    files     owner-fresh      reasons   reasons   yes       yes       yes       yes       drafts
+    files     token-all        reasons   reasons   yes       person    person    person    drafts
     files     token-publish    reasons   unknown   unknown   person    unknown   person    no
-    files     workflow         reasons   reasons   no        person    person    person    yes
+    files     workflow         reasons   reasons   no        person    person    person    drafts
     files     operator         reasons   reasons   no        yes       yes       no        no
     confirmed owner-fresh      yes       yes       yes       yes       yes       yes       yes
     confirmed owner-without    yes       yes       yes       yes       yes       no-factor yes

@@ -289,7 +289,7 @@ def test_uploads_per_hour_are_limited(
 ) -> None:
     limited = with_settings(uow, uploads_per_hour=1)
     sdist = make_sdist(tmp_path)
-    assert "uploaded 1 files" in refused(limited, TooMany, ada, sdist, staged=staged)
+    assert "uploaded 1 file" in refused(limited, TooMany, ada, sdist, staged=staged)
     later = replace(limited, now=uow.now + timedelta(hours=1))
     assert factories.upload(later, ada, sdist, staged=staged).changed
 
@@ -322,7 +322,7 @@ def test_limits_do_not_count_what_a_clock_that_was_ahead_wrote_down(
     limited = with_settings(back, uploads_per_hour=1, new_projects_per_hour=1)
     assert factories.upload(limited, ada, make_sdist(tmp_path), staged=False).changed
     sentence = refused(limited, TooMany, ada, make_wheel(tmp_path, salt="more"), staged=False)
-    assert "uploaded 1 files" in sentence
+    assert "uploaded 1 file" in sentence
 
 
 def test_an_unverified_person_uploads_nothing_new(uow: UnitOfWork, tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from datetime import timedelta
 from functools import partial
 from ipaddress import ip_network
@@ -335,6 +336,27 @@ def test_a_set_is_told_of_its_drafts_and_once_of_its_publication(
                 uow, person(uow), OfSet(uow, ended), Wanted("x", receiver.url, "json", ALL)
             )
         release_sets.create(uow, person(uow), "other")
+
+
+def test_of_a_set_that_was_refused_only_the_draft_is_told_that_was(
+    services: Services, ada: str, tmp_path: Path, receiver: Receiver
+) -> None:
+    update = {"review_command": "/bin/true"}
+    reviewed = replace(services, settings=services.settings.model_copy(update=update))
+    drafts_of_it = [stage(services, make_sdist(tmp_path, name)) for name in ("one", "two")]
+    for name in ("one", "two"):
+        hook(services, receiver.url, name, events=("checked",))
+    with reviewed.writing() as uow:
+        for number in drafts_of_it:
+            draft = uow.db.get_one(Draft, number)
+            made = release_sets.add(uow, person(uow), draft, Reference("both"))
+        publishing.publish_set(uow, person(uow), made)
+    with reviewed.writing() as uow:
+        draft = uow.db.get_one(Draft, drafts_of_it[1])
+        publishing.finish_review(uow, draft, passed=False, notices=["a virus"])
+    do_due(services)
+    [said] = [json.loads(each.body) for each in receiver.heard]
+    assert (said["event"], said["project"], said["detail"]) == ("checked", "two", "a virus")
 
 
 def test_without_a_webhook_nothing_is_written(uow: UnitOfWork, tmp_path: Path) -> None:

@@ -134,7 +134,7 @@ def test_its_uploads_are_limited_apart_from_those_of_people(
 ) -> None:
     limited = replace(uow, settings=uow.settings.model_copy(update={"uploads_per_hour": 1}))
     factories.upload(limited, trusted, make_wheel(tmp_path), staged=True)
-    with pytest.raises(TooMany, match="'forge:ada/example' uploaded 1 files"):
+    with pytest.raises(TooMany, match="'forge:ada/example' uploaded 1 file"):
         factories.upload(limited, trusted, make_sdist(tmp_path), staged=True)
 
 

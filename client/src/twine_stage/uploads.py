@@ -202,7 +202,8 @@ class Review:
                 return found
             if time.monotonic() >= until:
                 return found
-            told(f"{progress.get('analysed')} of {progress.get('of')} files analysed")
+            of = progress.get("of")
+            told(f"{progress.get('analysed')} of {of} file{'' if of == 1 else 's'} analysed")
             self._connection.pause(_REVIEW_PAUSE)
 
     def text(self, form: str) -> str:

@@ -8,6 +8,7 @@ import click
 from greenroom.cli.locks import stopped
 from greenroom.cli.opening import opened, with_services
 from greenroom.cli.printing import print_table, progress_bar
+from greenroom.counts import counted
 from greenroom.registry import backup_snapshots, backups, restoring
 from greenroom.registry.backup_snapshots import Snapshot
 from greenroom.registry.unit_of_work import Services
@@ -57,8 +58,9 @@ def _print_made(made: backups.Made, *, as_json: bool) -> None:
         return
     _print_lost(made.lost)
     click.echo(
-        f"Snapshot {made.snapshot.name}: {made.snapshot.blobs} files, of which {made.copied} "
-        f"were copied ({made.copied_size} bytes)."
+        f"Snapshot {made.snapshot.name}: {counted(made.snapshot.blobs, 'file')}, of which "
+        f"{made.copied} {'was' if made.copied == 1 else 'were'} copied "
+        f"({counted(made.copied_size, 'byte')})."
     )
     if made.removed_snapshots:
         click.echo(

@@ -12,6 +12,7 @@ import click
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn
 
+from greenroom.counts import counted
 from greenroom.importing import run as importing
 from greenroom.importing.candidates import SourceFailed
 from greenroom.importing.report import Refused, Report
@@ -130,7 +131,8 @@ def _progress() -> Iterator[Callable[[Report], None]]:
                 total=report.seen,
                 completed=report.done,
                 description=(
-                    f"{report.done} of {report.seen} files, {readable(report.received)}, "
+                    f"{report.done} of {counted(report.seen, 'file')}, "
+                    f"{readable(report.received)}, "
                     f"{report.done / seconds:.1f} files/s, "
                     f"{readable(int(report.received / seconds))}/s, "
                     f"refused: {len(report.refused)}"
@@ -186,7 +188,7 @@ def _print(report: Report) -> None:
     seconds = max(report.seconds, 0.001)
     begin = "Nothing was done. " if report.is_dry else ""
     click.echo(
-        f"{begin}{done}: {report.imported} files ({readable(report.size)}), "
+        f"{begin}{done}: {counted(report.imported, 'file')} ({readable(report.size)}), "
         f"historical: {report.historical}. There before: {report.present}. "
         f"Refused: {len(report.refused)}. No distributions: {report.passed}. "
         f"{report.done / seconds:.1f} files a second, for {seconds:.1f} seconds."

@@ -9,6 +9,7 @@ from greenroom.cli.failures import fail
 from greenroom.cli.opening import with_services, with_services_to_read
 from greenroom.cli.parsing import moment
 from greenroom.cli.printing import print_table
+from greenroom.counts import counted
 from greenroom.models import ReleaseSet
 from greenroom.registry import publishing, release_sets, releases, set_schedules
 from greenroom.registry.permissions import OPERATOR
@@ -67,7 +68,7 @@ def set_show(services: Services, name: str, as_json: bool) -> None:
     for member in details.members:
         what = f"{member.project_name} {member.version}"
         expires = f"{member.expires:%Y-%m-%d %H:%M} UTC"
-        click.echo(f"  {what}, {member.file_count} files, expires {expires}")
+        click.echo(f"  {what}, {counted(member.file_count, 'file')}, expires {expires}")
         for reason in reasons.get(what, ()):
             click.echo(f"    {reason}")
 
@@ -138,14 +139,15 @@ def set_discard(services: Services, name: str, with_drafts: bool, yes: bool) -> 
     if with_drafts and not yes:
         with services.reading() as uow:
             details = _details(uow, _set(uow, name))
-        click.echo(f"{len(details.members)} drafts of {details.title} will be discarded.", err=True)
+        drafts = counted(len(details.members), "draft")
+        click.echo(f"{drafts} of {details.title} will be discarded.", err=True)
         typed = click.prompt(f"Type {details.title} to confirm", default="", err=True)
         if typed != details.title:
             fail(f"Nothing was discarded: only {details.title!r} confirms it.")
     with services.writing() as uow:
         found = _set(uow, name)
         count = release_sets.discard(uow, OPERATOR, found, with_drafts=with_drafts)
-    besides = f", with {count} drafts" if with_drafts else ""
+    besides = f", with {counted(count, 'draft')}" if with_drafts else ""
     click.echo(f"Discarded the release set {name}{besides}.")
 
 

@@ -10,6 +10,7 @@ import click
 from greenroom.cli.failures import fail
 from greenroom.cli.opening import opened, prepare_database, with_services
 from greenroom.cli.printing import progress_bar
+from greenroom.counts import counted
 from greenroom.registry import known_blobs, storage_identity, trash, verification
 from greenroom.registry.permissions import OPERATOR
 from greenroom.registry.unit_of_work import Services
@@ -128,8 +129,9 @@ def _described(bond: storage_identity.Bond) -> str:
     held = "is empty" if bond.is_empty else "has files"
     owner = "is marked as another database's" if bond.is_marked else "is not marked"
     return (
-        f"The storage {bond.address} {held} and {owner}. Of {bond.looked_for} files that the "
-        f"database knows, {bond.found} are there. Housekeeping moves files that it does not "
+        f"The storage {bond.address} {held} and {owner}. Of "
+        f"{counted(bond.looked_for, 'file')} that the database knows, {bond.found} "
+        f"{'is' if bond.found == 1 else 'are'} there. Housekeeping moves files that it does not "
         "know to the trash."
     )
 

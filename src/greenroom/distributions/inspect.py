@@ -13,6 +13,7 @@ from packaging.utils import canonicalize_name
 from packaging.version import InvalidVersion, Version
 
 from greenroom.core_metadata import CoreMetadata
+from greenroom.counts import counted
 from greenroom.distributions.errors import InvalidDistribution, InvalidFilename, quoted
 from greenroom.distributions.filenames import (
     DistributionName,
@@ -245,7 +246,8 @@ def _top_folder(tarball: Tarball) -> str:
     if outside or len(folders) != 1:
         raise InvalidDistribution(
             "The source distribution must have exactly one folder at its top and all else in it, "
-            f"but has {len(folders)} folders and {len(outside)} files there (PEP 625)."
+            f"but has {counted(len(folders), 'folder')} and {counted(len(outside), 'file')} there "
+            "(PEP 625)."
         )
     return folders.pop()
 

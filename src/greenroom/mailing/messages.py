@@ -20,6 +20,7 @@ from urllib.parse import urlsplit
 
 import jinja2
 
+from greenroom.counts import counted
 from greenroom.models import LinkKind
 from greenroom.paths import TEMPLATES
 from greenroom.registry import notices
@@ -156,13 +157,14 @@ def _reason(letter: Letter, notice: Notice, urls: Urls) -> str:
 def _summary(settings: Settings, letter: Letter) -> Body:
     notice = NOTICES.get(letter.facts["of"])
     what = f"“{notice.category.about}”" if notice is not None else "one kind"
-    count = letter.facts["count"]
+    count = int(letter.facts["count"])
+    were = "was" if count == 1 else "were"
     urls = Urls(settings.url or "")
     return Body(
-        f"{count} more messages were not sent",
+        f"{counted(count, 'more message')} {were} not sent",
         (
             f"Within an hour there was more to tell you of {what} than one person reads. "
-            f"{count} messages of this kind were not sent.",
+            f"{counted(count, 'message')} of this kind {were} not sent.",
         ),
         (),
         _link(urls, Place.ACTIVITY, letter.facts),

@@ -13,6 +13,7 @@ from enum import StrEnum
 from sqlalchemy import select
 from sqlalchemy.orm import Session, joinedload, selectinload
 
+from greenroom.counts import counted
 from greenroom.models import Approval, Draft, DraftState, File, Project, Schedule, Team, User
 from greenroom.models.base import JSONObject
 from greenroom.registry import (
@@ -445,7 +446,7 @@ class _Judge:
     def sentence(self, has: int) -> str:
         """What is missing, where there are only so many."""
         project = self._project
-        plural = "approvals" if project.approvals_needed != 1 else "approval"
+        takes = counted(project.approvals_needed, "approval")
         whose = ""
         if project.approvals_by_team:
             team = f"the team {self.team.name}" if self.team is not None else "a team that is gone"
@@ -453,7 +454,7 @@ class _Judge:
         if project.approvals_by_others:
             whose += ", by people who have not staged its files"
         return (
-            f"It takes {project.approvals_needed} {plural}{whose}, and has {has or 'none'} of what "
+            f"It takes {takes}{whose}, and has {has or 'none'} of what "
             "is in it now: let people approve of it on its page."
         )
 

@@ -198,7 +198,7 @@ class ListedFile(NamedTuple):
 
 
 class HasId(Protocol):
-    """A project: a row, or a value that was made of one."""
+    """A project or a release: a row, or a value that was made of one."""
 
     @property
     def id(self) -> int:
@@ -625,7 +625,7 @@ def load_details(db: Session, release: Release) -> Release:
     ).one()
 
 
-def files(db: Session, release: Release) -> list[File]:
+def files(db: Session, release: HasId) -> list[File]:
     """The release's public files: the source distribution first, then wheels by name."""
     return files_of(db, [release])[release.id]
 

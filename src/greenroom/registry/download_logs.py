@@ -18,6 +18,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import BinaryIO, cast
 
+from greenroom.counts import counted
 from greenroom.models import ImportedLog
 from greenroom.registry import audit, downloads
 from greenroom.registry.downloads import Downloaded
@@ -139,7 +140,8 @@ class _Import:
     def record(self) -> None:
         """Write down for the audit log what was read, if anything was."""
         if self._came.lines:
-            detail = f"{self._name}: {self._came.lines} lines, {self._came.counted} downloads"
+            lines = counted(self._came.lines, "line")
+            detail = f"{self._name}: {lines}, {counted(self._came.counted, 'download')}"
             with self._services.writing() as uow:
                 audit.write(uow, audit.Kind.DOWNLOADS_IMPORT, OPERATOR, detail=detail)
 

@@ -90,10 +90,11 @@ def write(
         detail: what else is worth knowing.
         recorded: whether the audit log gets a line: not where it follows from another act.
         besides: what that line has before the detail.
-        told: whether people may be told of it by mail.
+        told: whether people may be told of it by mail; where the audit log gets no line, whether
+            webhooks are.
         sha256: what the file has from now on, where one was staged.
     """
-    told = told and recorded and (bool(besides) or _begins(uow, draft, by, _KINDS[act]))
+    is_mailed = told and recorded and (bool(besides) or _begins(uow, draft, by, _KINDS[act]))
     run(
         uow.db,
         _WRITE,
@@ -118,9 +119,9 @@ def write(
             version=draft.version,
             filename=filename,
             detail=" ".join(filter(None, (besides, detail))),
-            told=told,
+            told=is_mailed,
         )
-    elif draft.project is not None:
+    elif told and draft.project is not None:
         _tell_webhooks(uow, draft, draft.project, by, _KINDS[act], detail)
 
 

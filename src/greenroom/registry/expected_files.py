@@ -1,6 +1,12 @@
-"""Which files every release of a project has to have, so that none is published without them."""
+"""Which files every release of a project has to have, so that none is published without them.
+
+A draft is held against them as a whole. What is uploaded to be public at once comes file by file,
+so that nobody can say what is still to come: it is taken only where the release is public and has
+with it all that is expected, which is what a draft with that one file would be judged by.
+"""
 
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from typing import Protocol
 
 from greenroom.distributions import expectations
@@ -9,7 +15,8 @@ from greenroom.distributions.matrix import wheels
 from greenroom.models import Project
 from greenroom.registry import audit, projects
 from greenroom.registry.audit import Kind
-from greenroom.registry.errors import InvalidRequest, Refusal
+from greenroom.registry.errors import DraftsOnly, InvalidRequest, Refusal
+from greenroom.registry.file_rules import IsPublished
 from greenroom.registry.permissions import Act, Actor, require
 from greenroom.registry.unit_of_work import UnitOfWork
 
@@ -26,7 +33,27 @@ class Named(Protocol):
         """Whether it is a source distribution."""
 
 
-def of_project(project: Project) -> tuple[Expectation, ...]:
+class Expects(Protocol):
+    """A project, by what it expects: a row, or a value that was made of one."""
+
+    @property
+    def name(self) -> str:
+        """As it spells itself."""
+
+    @property
+    def expected_files(self) -> str:
+        """Lines, see :mod:`greenroom.distributions.expectations`; empty where it expects none."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Announced:
+    """A file that is to come."""
+
+    filename: str
+    is_sdist: bool
+
+
+def of_project(project: Expects) -> tuple[Expectation, ...]:
     """What the project expects; nothing where it has not said so."""
     if not project.expected_files:
         return ()
@@ -56,6 +83,39 @@ def obstacles(expected: Iterable[Expectation], files: Sequence[Named]) -> Iterat
             f"The project expects {what} in every release: upload it, or let an owner change what "
             "is expected."
         )
+
+
+def check_direct(
+    uow: UnitOfWork,
+    project: Expects,
+    release: IsPublished | None,
+    filename: str,
+    *,
+    is_sdist: bool,
+) -> None:
+    """Refuse to publish a file past the drafts, unless its release lacks nothing with it.
+
+    Args:
+        uow: to look into.
+        project: which may expect files.
+        release: of the file; None where there is none yet.
+        filename: the file's name.
+        is_sdist: whether it is a source distribution.
+
+    Raises:
+        DraftsOnly: the project expects files, and the release is not public, or lacks some of them.
+    """
+    expected = of_project(project)
+    if not expected:
+        return
+    if release is not None and release.published is not None:
+        public = catalogue.files(uow.db, release)
+        if not missing(expected, [_Announced(filename, is_sdist), *public]):
+            return
+    raise DraftsOnly(
+        f"The project {project.name!r} expects certain files in every release, and only a draft "
+        "can be held against that."
+    )
 
 
 def change(uow: UnitOfWork, actor: Actor, project: Project, text: str) -> None:

@@ -6,6 +6,7 @@ from typing import Protocol
 
 from sqlalchemy import select
 
+from greenroom.counts import counted
 from greenroom.models import File, ProjectStatus, PublishedName, RoleName
 from greenroom.registry import announced, catalogue, projects
 from greenroom.registry.arriving import OF_NOBODY, Share, bytes_arriving, bytes_arriving_of
@@ -321,7 +322,8 @@ def check_release_open(uow: UnitOfWork, release: IsPublished) -> None:
     if uow.now > release.published + timedelta(days=days):
         raise ReleaseClosed(
             f"The release {release.version} takes no more files: it was published on "
-            f"{release.published:%Y-%m-%d}, more than {days} days ago. Use a new version."
+            f"{release.published:%Y-%m-%d}, more than {counted(days, 'day')} ago. Use a new "
+            "version."
         )
 
 

@@ -20,6 +20,7 @@ from greenroom.registry import (
     catalogue,
     draft_contents,
     drafts,
+    expected_files,
     file_rules,
     names,
     projects,
@@ -300,6 +301,8 @@ def _checked(uow: UnitOfWork, terms: Terms, file: Prepared) -> _Free | Taken:
         file_rules.check_project_open(project)
         require_upload(Importer(owner), project, staged=False)
         publishing_policy.check_direct(uow, project)
+        is_sdist = distribution.packagetype == "sdist"
+        expected_files.check_direct(uow, project, release, artifact.filename, is_sdist=is_sdist)
     if release is not None and distribution.packagetype == "sdist":
         is_historical |= _check_sdist(uow, release, file, historical=terms.historical)
     return _Free(owner, project, release, Taken.AS_HISTORICAL if is_historical else Taken.NOW)

@@ -25,6 +25,7 @@ from sqlalchemy import (
     update,
 )
 
+from greenroom.counts import counted
 from greenroom.database import run
 from greenroom.models import Job, JobState
 from greenroom.models.base import LARGEST_ID, JSONObject
@@ -378,11 +379,9 @@ def _about(job: Job) -> str:
         case Kind.PURGE:
             return " ".join(texts(job.payload, "keys"))
         case Kind.REMOVE_PARTS:
-            count = len(texts(job.payload, "uploads"))
-            return f"the parts of {count} upload{'' if count == 1 else 's'}"
+            return f"the parts of {counted(len(texts(job.payload, 'uploads')), 'upload')}"
         case Kind.ANALYSE:
-            count = len(texts(job.payload, "drafts"))
-            return f"the files of {count} draft{'' if count == 1 else 's'}"
+            return f"the files of {counted(len(texts(job.payload, 'drafts')), 'draft')}"
         case Kind.REVIEW | Kind.PUBLISH:
             return str(job.payload.get("release", ""))
         case Kind.NOTIFY | Kind.TELL_WEBHOOKS:

@@ -12,6 +12,7 @@ from datetime import datetime, timedelta
 from packaging.utils import canonicalize_name
 from sqlalchemy import ColumnElement, Select, delete, func, or_, select
 
+from greenroom.counts import counted
 from greenroom.models import (
     AuditEntry,
     Draft,
@@ -311,9 +312,7 @@ def _done_in_draft(uow: UnitOfWork, facts: Mapping[str, str]) -> str | None:
         ).all()
     )
     words = ["it is new"] if counts.pop("opened", 0) else []
-    words += [
-        f"{count} file{'' if count == 1 else 's'} {act}" for act, count in sorted(counts.items())
-    ]
+    words += [f"{counted(count, 'file')} {act}" for act, count in sorted(counts.items())]
     return ", ".join(words) or None
 
 

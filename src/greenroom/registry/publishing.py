@@ -13,6 +13,7 @@ from functools import partial
 
 from sqlalchemy import select
 
+from greenroom.counts import counted
 from greenroom.models import (
     Draft,
     DraftState,
@@ -430,7 +431,10 @@ def _give_all_back(
         else:
             draft.review, draft.review_notices, draft.review_due = None, [], None
             given_up = f"with the release set {set_members.title(release_set)}"
-            draft_log.write(uow, draft, REVIEW, "refused", detail=given_up, recorded=False)
+            # What was refused is another draft.
+            draft_log.write(
+                uow, draft, REVIEW, "refused", detail=given_up, recorded=False, told=False
+            )
     uow.db.flush()
 
 
@@ -538,7 +542,7 @@ def _publish_together(
         uow,
         Kind.SET_PUBLISH,
         actor,
-        detail=f"{set_members.title(release_set)}, {len(candidates)} drafts, {digest}",
+        detail=f"{set_members.title(release_set)}, {counted(len(candidates), 'draft')}, {digest}",
     )
     webhook_events.note_set(uow, Kind.SET_PUBLISH.value, release_set, audit.plain(actor.name))
 
@@ -873,10 +877,9 @@ def _reasons_of_set(
         else:
             untold += bool(found)
     if untold:
-        plural = "drafts" if untold != 1 else "draft"
         reasons.append(
-            f"Something stands in the way of {untold} {plural} of projects that this token does "
-            "not cover."
+            f"Something stands in the way of {counted(untold, 'draft')} of projects that this "
+            "token does not cover."
         )
     return reasons
 

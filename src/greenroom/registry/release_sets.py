@@ -19,6 +19,7 @@ from packaging.version import Version
 from sqlalchemy import ColumnElement, Select, delete, exists, func, or_, select
 from sqlalchemy.orm import Session, contains_eager, lazyload, selectinload
 
+from greenroom.counts import counted
 from greenroom.models import (
     Draft,
     DraftState,
@@ -1047,7 +1048,8 @@ def discard(
     set_members.log(uow, release_set.id, actor, "discarded")
     uow.db.flush()
     count = len(places) if with_drafts else 0
-    detail = f"{title(release_set)}, with {count} drafts" if with_drafts else title(release_set)
+    besides = f", with {counted(count, 'draft')}" if with_drafts else ""
+    detail = f"{title(release_set)}{besides}"
     audit.write(uow, Kind.SET_DISCARD, actor, detail=detail)
     webhook_events.note_set(uow, Kind.SET_DISCARD.value, release_set, audit.plain(actor.name))
     return count

@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 
+from greenroom.counts import counted
 from greenroom.distributions.comparison import FieldChange, MemberChange
 from greenroom.distributions.contents import Member
 from greenroom.distributions.matrix import Matrix
@@ -24,7 +25,7 @@ class Progress:
         return self.analysed == self.of
 
     def __str__(self) -> str:
-        return f"{self.analysed} of {self.of} file{'' if self.of == 1 else 's'} analysed"
+        return f"{self.analysed} of {counted(self.of, 'file')} analysed"
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +86,7 @@ class Verdict:
     @property
     def sentences(self) -> tuple[str, ...]:
         """All of it but the obstacles, in words."""
-        files = f"{self.file_count} file{'' if self.file_count == 1 else 's'}"
+        files = counted(self.file_count, "file")
         today = f"{self.published} is public" if self.published is not None else "Nothing is public"
         would = f"{self.becomes} would become public with {files}"
         if self.adds_to_release:
@@ -109,7 +110,7 @@ def obstacles_in_words(count: int) -> str:
     """For how many reasons it would not be published, in a sentence."""
     if not count:
         return "Nothing stands in the way of publishing."
-    return f"Publish would be refused for {count} reason{'' if count == 1 else 's'}."
+    return f"Publish would be refused for {counted(count, 'reason')}."
 
 
 _WORDS = {

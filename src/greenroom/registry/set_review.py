@@ -6,6 +6,7 @@ Of each draft it tells what :mod:`greenroom.registry.draft_review` does, in shor
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
+from greenroom.counts import counted
 from greenroom.distributions.review import Severity
 from greenroom.models import Draft, ReleaseSet, SetState
 from greenroom.registry import draft_review, file_facts, publishing, release_sets
@@ -65,15 +66,15 @@ class SetVerdict:
     @property
     def sentences(self) -> tuple[str, ...]:
         """All of it but the obstacles, in words."""
-        drafts_, files = _count(self.draft_count, "draft"), _count(self.file_count, "file")
+        drafts_, files = counted(self.draft_count, "draft"), counted(self.file_count, "file")
         today = f"{drafts_} would become public together, with {files}"
         seen = self.draft_count - self.hidden
         if self.new:
-            today += f"; of {self.new} of {_count(seen, 'project')} nothing is public today"
+            today += f"; of {self.new} of {counted(seen, 'project')} nothing is public today"
         whole = "It is complete." if self.is_complete else "It is not complete."
         sentences = [f"{today}.", whole, findings_in_words(self.counts, self.silenced)]
         if self.hidden:
-            without = _count(self.hidden, "draft")
+            without = counted(self.hidden, "draft")
             sentences.append(f"Of {without} of projects that are not yours nothing is told here.")
         return (*sentences, obstacles_in_words(self.reason_count))
 
@@ -146,7 +147,7 @@ def _obstacles(reasons: Mapping[str, tuple[str, ...]], told: Collection[str]) ->
     untold = sum(bool(why) for what, why in reasons.items() if what not in told)
     if not untold:
         return named
-    sentence = f"Something stands in the way of {_count(untold, 'draft')} of other projects."
+    sentence = f"Something stands in the way of {counted(untold, 'draft')} of other projects."
     return (*named, ("", (sentence,)))
 
 
@@ -175,7 +176,3 @@ def _verdict(
 
 def _what(draft: Draft | DraftBrief) -> str:
     return f"{draft.project_name} {draft.version}"
-
-
-def _count(count: int, noun: str) -> str:
-    return f"{count} {noun}{'' if count == 1 else 's'}"

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 import structlog
 from sqlalchemy import select
 
+from greenroom.counts import counted
 from greenroom.models import File, Identity, UploadPart
 from greenroom.registry import audit
 from greenroom.registry.audit import Doer, Kind
@@ -153,7 +154,8 @@ def _objection(bond: Bond) -> str | None:
     if bond.looked_for == 0:
         return None if bond.is_empty else f"{what} has files, and the database knows none of them."
     if bond.found < math.ceil(bond.looked_for * _ENOUGH):
-        return f"{what} has {bond.found} of {bond.looked_for} files that the database looked for."
+        files = counted(bond.looked_for, "file")
+        return f"{what} has {bond.found} of {files} that the database looked for."
     return None
 
 

@@ -41,6 +41,7 @@ class ProjectThere:
     registered: datetime | None
     auto_publish_releases: bool
     quota: int | None
+    expected_files: str
     status: ProjectStatus
     status_reason: str
     quarantined: bool
@@ -106,7 +107,7 @@ def project(uow: UnitOfWork, name: str) -> ProjectThere | None:
         quarantined_reason=quarantined_reason,
     )
     roles = tuple(RoleThere(*each[-2:]) for each in rows if each[-1] is not None)
-    number, name, normalized_name, created, registered, publishes, quota = row[:_STANDING]
+    number, name, normalized_name, created, registered, publishes, quota, expected = row[:_STANDING]
     return ProjectThere(
         number,
         name,
@@ -115,6 +116,7 @@ def project(uow: UnitOfWork, name: str) -> ProjectThere | None:
         registered,
         publishes,
         quota,
+        expected,
         status,
         reason,
         quarantined,
@@ -161,6 +163,7 @@ _PROJECT: _Query = (
         Project.registered,
         Project.auto_publish_releases,
         Project.quota,
+        Project.expected_files,
         Project.archived,
         Project.archived_reason,
         Project.quarantined,
@@ -172,7 +175,7 @@ _PROJECT: _Query = (
     .where(Project.normalized_name == bindparam("name"), projects.IS_TAKEN_NOW)
 )
 
-_STANDING = 7  # where the columns of the project's status begin
+_STANDING = 8  # where the columns of the project's status begin
 _RELEASE_COLUMNS, _FILE_COLUMNS = 3, 2
 _PLACE: _Query = (
     select(

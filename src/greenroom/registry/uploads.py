@@ -11,6 +11,7 @@ from datetime import timedelta
 
 from packaging.utils import canonicalize_name
 
+from greenroom.counts import counted
 from greenroom.distributions.errors import InvalidDistribution
 from greenroom.distributions.inspect import Distribution, inspect
 from greenroom.models import Draft, File, Project, Release
@@ -20,6 +21,7 @@ from greenroom.registry import (
     catalogue,
     draft_contents,
     drafts,
+    expected_files,
     file_rules,
     projects,
     publication,
@@ -279,7 +281,7 @@ def _check_rules(
     if place.draft is not None and place.former is not None:
         drafts.check_not_reserved(place.draft, filename)
     if not staged:
-        _check_direct(uow, place.project, place.draft)
+        _check_direct(uow, place, filename, claims)
         if place.project is not None:
             projects.check_may_be_registered(uow, place.project)
     if place.release is not None:
@@ -394,24 +396,27 @@ def _check_digests(artifact: Artifact, claims: Claims) -> None:
             )
 
 
-def _check_direct(uow: UnitOfWork, project: ProjectThere | None, draft: DraftThere | None) -> None:
-    if draft is not None:
-        raise DraftIsOpen(draft.project_name, draft.version)
+def _check_direct(uow: UnitOfWork, place: Place, filename: str, claims: Claims) -> None:
+    if place.draft is not None:
+        raise DraftIsOpen(place.draft.project_name, place.draft.version)
     if uow.settings.review_command is not None:
         raise DraftsOnly("This index reviews what is published.")
-    publishing_policy.check_direct(uow, project)
+    publishing_policy.check_direct(uow, place.project)
+    if place.project is not None:
+        is_sdist = claims.packagetype == "sdist"
+        expected_files.check_direct(uow, place.project, place.release, filename, is_sdist=is_sdist)
 
 
 def _check_rate(uow: UnitOfWork, actor: Actor) -> None:
     limit = uow.settings.uploads_per_hour
-    counted = actor.uploads() if limit else None
-    if counted is None:
+    own = actor.uploads() if limit else None
+    if own is None:
         return
-    wait = waiting_time(uow, File.created, counted, limit=limit, within=timedelta(hours=1))
+    wait = waiting_time(uow, File.created, own, limit=limit, within=timedelta(hours=1))
     if wait is not None:
         raise TooMany(
-            f"The user {actor.name!r} uploaded {limit} files within an hour, as many as this index "
-            "allows: wait before you upload the next one.",
+            f"The user {actor.name!r} uploaded {counted(limit, 'file')} within an hour, as many as "
+            "this index allows: wait before you upload the next one.",
             wait,
         )
 

@@ -27,7 +27,7 @@ def test_releases_are_staged_into_a_set_and_published_together(
     assert [each["project"] for each in found["sessions"]] == ["one", "two"]
     assert found["content-digest"] == listed["content-digest"]
     shown = server.greenroom("set", "show", "ada/2026.11")
-    assert "two 1.0" in shown
+    assert "two 1.0, 1 file, expires" in shown
     uploader.run("stage", make_wheel(tmp_path, "two", tag="py2-none-any"))
     stale = uploader.run(
         *("session", "publish", "--set", "2026.11", "--digest", found["content-digest"]), status=1

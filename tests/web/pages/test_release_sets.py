@@ -11,7 +11,7 @@ from sqlalchemy import update
 
 from greenroom.models import Project, ReleaseSet, RoleName
 from greenroom.registry import accounts, projects, publishing, release_sets
-from greenroom.registry.permissions import Person
+from greenroom.registry.permissions import OPERATOR, Person
 from greenroom.registry.release_sets import Reference
 from tests import factories, jobs
 from tests.artifacts import make_sdist, make_wheel
@@ -178,6 +178,7 @@ def test_a_set_is_made_filled_and_published_in_a_browser(site: Site, tmp_path: P
     page = submit(stale, "publish")
     assert "is published" in page.text
     assert "This release set was published." in text(page)
+    assert (page.html.select(".amber, .stage"), len(page.html.select("h1 .green"))) == ([], 1)
     assert page.click("<strong>one</strong>").status_int == 200
     assert [r.status_int for r in [browser.get("/project/two/", status=404)]] == [404]
     assert "Published" in text(browser.get("/manage/sets/"))
@@ -198,11 +199,21 @@ def test_reasons_stand_at_each_draft_and_a_set_is_discarded(
     assert "empty 1.0" in text(page)
     assert "It has no files" in text(page)
     page = browser.get(f"{address}discard")
+    assert "why" not in page.forms["confirm"].fields  # of administrators alone
     assert submit(page, "confirm", typed="something").status_int == 422
     page = submit(page, "confirm", typed="2026.11", with_drafts="y")
     assert "is discarded, with 3 drafts" in page.text
     browser.get("/manage/project/library/draft/1.0/", status=404)
     assert "This release set was discarded." in text(browser.get(address))
+
+
+def test_an_administrator_says_why_they_discard_a_set(site: Site, release_set: ReleaseSet) -> None:
+    site.user("root", administrator=True)
+    root = site.sign_in("root")
+    page = root.get(f"/manage/sets/{release_set.key}/discard")
+    assert "give a reason" in submit(page, "confirm", typed="2026.11").text
+    page = submit(page, "confirm", typed="2026.11", why="it was abandoned")
+    assert "is discarded." in page.text
 
 
 def test_the_people_of_two_projects_publish_one_set(
@@ -364,7 +375,14 @@ def test_a_person_publishes_it_with_a_second_factor_that_is_shown_now(
         uow.db.execute(update(Project).values(auto_publish_releases=False))
     address = f"/manage/sets/{release_set.key}/publish"
     browser = site.sign_in()
-    assert "second factor" in text(browser.get(address, status="*"))
+    page = browser.get(address, status=200)  # as the page of the draft alone says it
+    assert "You cannot publish it as yet." in text(page)
+    assert page.forms.keys().isdisjoint({"publish", "go"})
+    discard = browser.get(f"/manage/sets/{release_set.key}/discard").forms["confirm"]
+    with site.services.reading() as uow:
+        digest = release_sets.details(uow, OPERATOR, release_set).content_digest
+    sent = {"csrf_token": discard["csrf_token"].value, "content_digest": digest}
+    assert "second factor" in text(browser.post(address, sent, status=403))
     app, _ = add_app(browser, site)
     site.clock.advance(timedelta(minutes=6))  # who one is, is known for longer
     page = show_factor(browser.get(address, status=303), app, site)

@@ -627,6 +627,15 @@ def test_whoever_may_only_upload_drafts_is_told_how(site: Site, tmp_path: Path) 
         "400 The project 'example' publishes through drafts only. Upload this file as a draft (put "
         "?staged=true behind the upload URL), then publish the draft.\n"
     )
+    with site.services.writing() as uow:
+        projects.get(uow, "example").auto_publish_releases = True
+        projects.get(uow, "example").expected_files = "sdist"
+    refused = upload_of(another, site.token()).send(site)
+    assert refused.text == (
+        "400 The project 'example' expects certain files in every release, and only a draft can be "
+        "held against that. Upload this file as a draft (put ?staged=true behind the upload URL), "
+        "then publish the draft.\n"
+    )
     refused = upload_of(another, site.token(permissions=["stage"])).send(site)
     assert refused.status_int == 403
     assert refused.text.endswith(

@@ -9,8 +9,9 @@ from pyramid.config import Configurator
 from pyramid.events import BeforeRender
 
 from greenroom import __version__, times
-from greenroom.models import Project, Team
-from greenroom.registry import accounts, invitations, search
+from greenroom.counts import counted
+from greenroom.models import Project, ReleaseSet, Team
+from greenroom.registry import accounts, invitations, release_sets, search
 from greenroom.registry.accounts import UserSummary
 from greenroom.registry.permissions import Act, owes_reason_to_team
 from greenroom.web.http import authentication
@@ -34,6 +35,7 @@ def includeme(config: Configurator) -> None:
         filters["isotime"] = times.seconds
         filters["duration"] = duration
         filters["inert"] = inert
+        filters["counted"] = counted
         filters["is_query"] = search.is_query
 
     config.action(None, add_filters, order=999)
@@ -61,7 +63,7 @@ def duration(length: timedelta) -> str:
     for name, size in (("day", 86400), ("hour", 3600), ("minute", 60)):
         count, seconds = divmod(seconds, size)
         if count:
-            parts.append(f"{count} {name}{'s' if count != 1 else ''}")
+            parts.append(counted(count, name))
     return " ".join(parts[:2]) or "less than a minute"
 
 
@@ -93,6 +95,10 @@ def _owes_reason(request: Request | None, act: str | None = None) -> bool:
     team, project = (getattr(request.context, name, None) for name in ("team", "project"))
     if isinstance(team, Team):
         return owes_reason_to_team(request.person, team)
+    release_set = getattr(request.context, "release_set", None)
+    if isinstance(release_set, ReleaseSet) and act == Act.DISCARD:
+        there = [place.project for place in release_sets.places(request.uow, release_set)]
+        return release_sets.owes_reason(request.person, release_set, there)
     if not isinstance(project, Project):
         return False
     is_draft = getattr(request.context, "draft", None) is not None

@@ -2,6 +2,7 @@
 
 from pyramid.view import view_config
 
+from greenroom.counts import counted
 from greenroom.registry import sessions
 from greenroom.registry.errors import NotFound
 from greenroom.web.http.paging import page_from, page_number
@@ -48,8 +49,6 @@ def end_others(context: Sessions, request: Request) -> View:
     person = signed_in_or_sign_in(request)
     this = person.session.id if person.session is not None else None
     ended = sessions.end_all(request.uow, person, person.user, but=this)
-    notice = (
-        f"{ended} other session{'s' if ended != 1 else ''} of yours "
-        f"ha{'ve' if ended != 1 else 's'} ended."
-    )
+    has = "has" if ended == 1 else "have"
+    notice = f"{counted(ended, 'other session')} of yours {has} ended."
     return see_other(request, request.paths.sessions(), notice)

@@ -200,7 +200,8 @@ class ExpectedFilesForm(Form):
     expected_files = TextAreaField(
         "Every release has",
         description="A line each, such as: sdist; any; manylinux x86_64 cp311-cp314; macos arm64 "
-        "cp39 abi3. A draft that lacks one of them is not published. Empty: nothing is expected.",
+        "cp39 abi3. A draft that lacks one of them is not published, and new releases go through "
+        "drafts. Empty: nothing is expected.",
         render_kw={"rows": 6, "spellcheck": "false", **AS_TYPED},
     )
 

@@ -6,6 +6,7 @@ from pyramid.httpexceptions import HTTPSeeOther
 from pyramid.response import Response
 from pyramid.view import view_config
 
+from greenroom.counts import counted
 from greenroom.models import Draft, SetState
 from greenroom.models.base import JSONObject
 from greenroom.registry import (
@@ -293,15 +294,10 @@ def discard(context: ManagedSet, request: Request) -> View:
         count = release_sets.discard(
             request.uow, request.person, release_set, with_drafts=with_drafts
         )
-        besides = f", with {count} drafts" if with_drafts else ""
+        besides = f", with {counted(count, 'draft')}" if with_drafts else ""
         return request.paths.managed_sets(), f"{release_set.name} is discarded{besides}."
 
-    there = [place.project for place in release_sets.places(request.uow, release_set)]
-    page = {
-        "release_set": _details(context, request),
-        "owed": release_sets.owes_reason(request.person, release_set, there),
-    }
-    return asked_first(request, form, page, do)
+    return asked_first(request, form, {"release_set": _details(context, request)}, do)
 
 
 @view_config(context=ManagedDraft, name="set", request_method="POST")
@@ -419,8 +415,10 @@ def _not_shown(context: ManagedSet, request: Request, refusal: NotConfirmed) -> 
         return to_confirmation(request, there)
     if refusal.has_factor:
         return to_confirmation(request, there, fresh=True)
-    request.tm.doom()
     page = _publication(context, request, why_not=str(refusal))
+    if not is_form:
+        return page
+    request.tm.doom()
     return invalid(request, page, PAGE.status(FactorNotFresh))
 
 

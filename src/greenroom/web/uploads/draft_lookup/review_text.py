@@ -8,6 +8,7 @@ import re
 from collections.abc import Iterable, Iterator
 from itertools import groupby
 
+from greenroom.counts import counted
 from greenroom.distributions.comparison import FieldChange
 from greenroom.distributions.matrix import CellState, Matrix
 from greenroom.registry.draft_review import (
@@ -145,7 +146,7 @@ def _archive_line(archive: ArchiveChanges) -> str:
     if not archive.is_analysed:
         return f"{name}: not analysed yet"
     if archive.former is None:
-        return f"{name}: {archive.added} files, nothing to compare it with"
+        return f"{name}: {counted(archive.added, 'file')}, nothing to compare it with"
     counts = f"{archive.added} added, {archive.removed} removed, {archive.changed} changed"
     return f"{name}: {counts} since {archive.former}"
 
@@ -188,7 +189,7 @@ def _drafts(file: StagedFile) -> str:
 def _some(filenames: tuple[str, ...]) -> str:
     if len(filenames) <= 3:
         return ", ".join(filenames)
-    return f"{', '.join(filenames[:2])} and {len(filenames) - 2} more files"
+    return f"{', '.join(filenames[:2])} and {counted(len(filenames) - 2, 'more file')}"
 
 
 def size(count: int) -> str:
