@@ -13,7 +13,7 @@ from greenroom.distributions import expectations
 from greenroom.distributions.expectations import Expectation, InvalidExpectation
 from greenroom.distributions.matrix import wheels
 from greenroom.models import Project
-from greenroom.registry import audit, projects
+from greenroom.registry import audit, catalogue, projects
 from greenroom.registry.audit import Kind
 from greenroom.registry.errors import DraftsOnly, InvalidRequest, Refusal
 from greenroom.registry.file_rules import IsPublished
