@@ -224,7 +224,7 @@ KNOWN = [
     *["drafts: may("] * 2,  # whether somebody sees a draft
     "invitations: may(",  # whether whoever invited could do so still
     "invitations: may_run_team(",
-    *["publishing: may("] * 2,  # whether a set may be named to somebody
+    *["publishing: may("] * 3,  # whether a set may be named to somebody
     *["publishing: may("] * 6,  # which drafts of a set somebody publishes
     *["release_sets: may("] * 2,  # whether somebody sees a set
     *["release_sets: may("] * 2,  # whether they could publish
@@ -232,6 +232,7 @@ KNOWN = [
     "release_sets: may(",  # the sentence that refuses to discard it; a reason is asked for
     *["set_approvals: may("] * 3,  # of which drafts of a set somebody may approve
     "set_review: may(",  # whether somebody sees a draft of a set
+    *["set_schedules: may("] * 2,  # which drafts of a set somebody publishes
     "trusted_publishers: require_right(",  # the list
     "uploads: may(",  # whether somebody is told of a draft
     *["webhooks: require_right("] * 5,  # the list, and one of them

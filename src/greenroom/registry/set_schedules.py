@@ -128,8 +128,9 @@ def cancel(uow: UnitOfWork, actor: Actor, release_set: ReleaseSet) -> None:
     publishes = any(may(actor, Act.PUBLISH, place.project) for place in places)
     if not publishes and not release_sets.may_run(uow, actor, release_set):
         raise NotAllowed(
-            f"{actor.name!r} may publish none of the drafts of the release set "
-            f"{set_members.title(release_set)!r}, and so not take back when that is."
+            f"{actor.name!r} may not take back when the release set "
+            f"{set_members.title(release_set)!r} is published: whoever may publish one of its "
+            "drafts can, and its owner."
         )
     _check_takes_changes(release_set, ())
     at = release_set.scheduled

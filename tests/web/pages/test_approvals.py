@@ -264,6 +264,7 @@ def test_an_approval_that_came_with_a_time_ends_with_it(
     doubts = page.html.select_one("#doubts")
     assert doubts is not None
     assert "It takes 2 approvals, and has 1" in " ".join(doubts.get_text().split())
+    assert "Not as it stands" in text(page)
     token = authorization(site.token())
     session = site.app.get("/api/drafts/example/2.0", headers=token).json
     assert session["schedule"]["doubts"] != []

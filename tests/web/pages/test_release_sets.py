@@ -406,6 +406,7 @@ def test_a_time_is_set_and_taken_back_on_its_page(
     page = submit(page, "set-time", at="2026-06-03T09:30", is_embargoed="y")
     assert "It is published on 3 Jun 2026, 09:30 UTC." in page.text
     assert "as ada has set" in text(page)
+    assert "Not as it stands" in text(page)
     doubts = page.html.select_one("#doubts[role=note]")
     assert doubts is not None
     assert "eves 1.0: Nobody who may publish eves has said go" in doubts.get_text()
