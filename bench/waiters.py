@@ -63,7 +63,8 @@ def _staged(index: RunningIndex, account: Account, folder: Path, count: int) -> 
     answer = get(index.url, f"/upload/2.0/set/?name={quote(SET)}", headers)
     if answer.status != 200:
         raise SystemExit(f"The set was answered with {answer.status}.")
-    return urlsplit(json.loads(answer.body)["links"]["set"]).path
+    there: str = json.loads(answer.body)["links"]["set"]
+    return urlsplit(there).path
 
 
 def _measured(index: RunningIndex, others: Others, seconds: float) -> list[str]:
