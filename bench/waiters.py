@@ -35,7 +35,7 @@ def main() -> None:
     arguments = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     arguments.add_argument("--waiters", type=int, default=500, metavar="N")
     arguments.add_argument("--drafts", type=int, default=10, metavar="N")
-    arguments.add_argument("--seconds", type=float, default=20.0, metavar="S")
+    arguments.add_argument("--seconds", type=float, default=15.0, metavar="S")
     options = arguments.parse_args()
     with tempfile.TemporaryDirectory(prefix="greenroom-bench-") as folder, running_index() as index:
         account = Account("/legacy/", "__token__", index.token)
@@ -47,7 +47,7 @@ def main() -> None:
             _until_quiet(index)
             rows.append([str(options.waiters), *_measured(index, others, options.seconds)])
             told = _tell(index, account, Path(folder), waiters)
-    heading = ["waiting", "CPU s", "of it idle", "MiB", *(f"{act}, ms" for act in ACTS)]
+    heading = ["waiting", "CPU s, idle", "CPU s, with others", "MiB", *(f"{act}, ms" for act in ACTS)]
     said = f"{now_and_here()}; a set of {options.drafts} drafts, {options.seconds:.0f} s each."
     print(f"{Table(said, heading, rows)}\n\n{told}")
 
@@ -63,19 +63,19 @@ def _staged(index: RunningIndex, account: Account, folder: Path, count: int) -> 
     answer = get(index.url, f"/upload/2.0/set/?name={quote(SET)}", headers)
     if answer.status != 200:
         raise SystemExit(f"The set was answered with {answer.status}.")
-    return str(urlsplit(json.loads(answer.body)["links"]["set"]).path)
+    there: str = json.loads(answer.body)["links"]["set"]
+    return urlsplit(there).path
 
 
 def _measured(index: RunningIndex, others: Others, seconds: float) -> list[str]:
-    """Processor time meanwhile, and without anybody who asks; memory; the medians of others."""
-    before = busy_seconds(index.pid)
+    """Processor time in which nobody asks, and in which others do; memory; their medians."""
+    began = busy_seconds(index.pid)
+    time.sleep(seconds / 3)
+    idle = busy_seconds(index.pid)
     times = medians(others, seconds)
-    busy = busy_seconds(index.pid)
-    time.sleep(seconds)
-    idle = busy_seconds(index.pid) - busy
-    memory = proportional_memory(index.pid) / MIB
+    busy, memory = busy_seconds(index.pid), proportional_memory(index.pid) / MIB
     shown = [f"{times[act] * 1000:.0f}" for act in ACTS]
-    return [f"{busy - before:.2f}", f"{idle:.2f}", f"{memory:.0f}", *shown]
+    return [f"{(idle - began) * 3:.2f}", f"{busy - idle:.2f}", f"{memory:.0f}", *shown]
 
 
 @contextmanager

@@ -28,14 +28,14 @@ def test_changes_come_back_as_they_were_kept() -> None:
         member("a.py", "1"),
         member("gone.so", "x", native=True),
         member("old/name.py", "the same"),
-        member("link", link="a.py"),
+        member("link", "a.py", link="a.py"),
         member("same.py", "="),
     ]
     after = [
         member("a.py", "2"),
         member("new.so", "y", native=True),
         member("new/name.py", "the same"),
-        member("link", link="b.py"),
+        member("link", "b.py", link="b.py"),
         member("same.py", "="),
     ]
     said, changes = compared.beside_predecessor(before, after, is_sdist=False)

@@ -14,7 +14,10 @@ from greenroom.registry.silenced_findings import Silence
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """How many files were looked into, out of those that are to be: the predecessor's count."""
+    """How many files are known, out of those that are to be: those of the release before, too.
+
+    A file is known when it was looked into, and compared with what it is compared with.
+    """
 
     analysed: int
     of: int
@@ -129,7 +132,7 @@ class ArchiveChanges:
         filename: of the draft; None where the release before has a file that nothing follows.
         former: its predecessor in the release that it is compared with; None where it has none.
         size: in bytes; 0 where there is no such file. So is ``former_size``.
-        is_analysed: whether both were looked into, so that the rest says something.
+        is_analysed: whether both were looked into and compared, so that the rest says something.
         problem: why one of them cannot be read; empty where both can.
         members: those that are not the same, by place, at most ``MOST_MEMBERS`` of
             :mod:`greenroom.distributions.compared`. ``before`` and ``after`` have the paths that
