@@ -60,6 +60,7 @@ from greenroom.models.trusted_publishers import (
     UsedIDToken,
 )
 from greenroom.models.uploads import PRESIGNED, UploadPart, UploadSession, UploadState
+from greenroom.models.upstream_pages import UpstreamPage
 from greenroom.models.webhooks import (
     DeliveryState,
     Webhook,
@@ -142,6 +143,7 @@ __all__ = [
     "UploadPart",
     "UploadSession",
     "UploadState",
+    "UpstreamPage",
     "UsedChallenge",
     "UsedIDToken",
     "User",
