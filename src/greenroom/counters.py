@@ -11,6 +11,7 @@ class Counted(StrEnum):
     UPLOADS = "uploads"
     STORAGE_ERRORS = "storage errors"
     SIGN_IN_FAILURES = "sign-in failures"
+    UPSTREAM_FILES = "upstream files"
 
 
 _lock = threading.Lock()

@@ -60,6 +60,7 @@ from greenroom.models.trusted_publishers import (
     UsedIDToken,
 )
 from greenroom.models.uploads import PRESIGNED, UploadPart, UploadSession, UploadState
+from greenroom.models.upstream_files import UpstreamFile
 from greenroom.models.upstream_pages import UpstreamPage
 from greenroom.models.webhooks import (
     DeliveryState,
@@ -143,6 +144,7 @@ __all__ = [
     "UploadPart",
     "UploadSession",
     "UploadState",
+    "UpstreamFile",
     "UpstreamPage",
     "UsedChallenge",
     "UsedIDToken",
