@@ -78,9 +78,7 @@ only where the server can do that."""
 class SendArriving(Protocol):
     """Makes the body of an answer from a file that still grows; no thread waits for it."""
 
-    def __call__(
-        self, file: BinaryIO, end: int, may_grow: Callable[[], bool]
-    ) -> Iterable[bytes]:
+    def __call__(self, file: BinaryIO, end: int, may_grow: Callable[[], bool]) -> Iterable[bytes]:
         """Make it.
 
         Args:

@@ -14,22 +14,32 @@ import json
 import os
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import AbstractContextManager, contextmanager, suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import BinaryIO, Protocol
+from typing import BinaryIO
 
 import structlog
 
 from greenroom.counters import Counted, count
+from greenroom.other_indexes.client import Answer, shown
+from greenroom.other_indexes.errors import (
+    AddressRefused,
+    BadAnswer,
+    BrokenOff,
+    NoAnswer,
+    UpstreamFailed,
+)
+from greenroom.outages import outage_of
 from greenroom.registry import storage_identity, upstream_files
 from greenroom.registry.unit_of_work import Services
 from greenroom.registry.upstream_files import WantedFile
 from greenroom.storage import StorageUnavailable
 from greenroom.storage.disk import disk_errors
+from greenroom.upstream_settings import Upstream
 
 AT_ONCE = 8
 """So many files does a process fetch at once."""
@@ -38,13 +48,12 @@ MOST_WAITING = 1000
 
 _PREFIX = "upstream-"
 _BLOCK = 256 * 1024
-_PAUSES = (0.2, 1.0, 3.0)
+_PAUSES = (0.2, 1.0, 3.0, 5.0)
 """Seconds between attempts that bring nothing more; where one does, they begin anew."""
+_PAUSES_BEFORE_ANYTHING = (0.2, 1.0)
 _LOCK_ATTEMPTS = 5
 _LOCK_PAUSE = 0.005
-_REMEMBERED = 5.0
-"""Seconds that a failure is told to whoever asks, before the upstream is asked again."""
-_LONGEST_REMEMBERED = 600.0
+_RETRY_AFTER, _LONGEST_RETRY_AFTER = 5.0, 600.0
 _TOUCHED_EVERY = 600.0
 
 log = structlog.get_logger("greenroom.upstream")
@@ -57,66 +66,13 @@ class FileNotHere(Exception):
         retry_after: after how many seconds it may be asked for again.
     """
 
-    def __init__(self, sentence: str, retry_after: float = _REMEMBERED) -> None:
+    def __init__(self, sentence: str, retry_after: float = _RETRY_AFTER) -> None:
         super().__init__(sentence)
         self.retry_after = retry_after
 
 
-class WrongContent(FileNotHere):
+class WrongContent(UpstreamFailed):
     """What the upstream sends is not what its page says."""
-
-
-class Interrupted(Exception):
-    """The upstream has not sent all of it. The text is a sentence that names it.
-
-    Attributes:
-        retry_after: after how many seconds it wants to be asked again.
-        is_transient: whether there is sense in asking it again at once.
-    """
-
-    def __init__(
-        self, sentence: str, *, retry_after: float | None = None, is_transient: bool = True
-    ) -> None:
-        super().__init__(sentence)
-        self.retry_after = retry_after
-        self.is_transient = is_transient
-
-
-class Answered(Protocol):
-    """What an upstream answers to a request for a file."""
-
-    @property
-    def status(self) -> int:
-        """As in HTTP."""
-
-    @property
-    def headers(self) -> Mapping[str, str]:
-        """By names in lower case."""
-
-    def pieces(self) -> Iterator[bytes]:
-        """The body as it comes, without a coding.
-
-        Raises:
-            Interrupted: it does not come to its end.
-        """
-
-
-class Opener(Protocol):
-    """Asks an upstream for a file."""
-
-    def __call__(
-        self, upstream: str, url: str, headers: Mapping[str, str]
-    ) -> AbstractContextManager[Answered]:
-        """Ask it.
-
-        Args:
-            upstream: its name in the settings.
-            url: of the file.
-            headers: besides those that every request has.
-
-        Raises:
-            Interrupted: it cannot be asked, or does not answer.
-        """
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,6 +119,11 @@ class _Place:
         """What the upstream has said of it: there while it may be sent on."""
         return self.folder / f"{_PREFIX}{self.key}.head"
 
+    @property
+    def asked(self) -> tuple[str, ...]:
+        """What is remembered of failures to fetch it goes by this."""
+        return (self.wanted.upstream, "file", self.key)
+
     def read_head(self) -> "_Head | None":
         """What the upstream has said of it; None where it has not answered yet."""
         try:
@@ -189,12 +150,10 @@ class _Head:
 class Fetches:
     """What this process fetches; all threads share it."""
 
-    def __init__(self, services: Services, opener: Opener) -> None:
+    def __init__(self, services: Services) -> None:
         """Nothing is fetched yet."""
         self._services = services
-        self._open = opener
         self._jobs: dict[str, _Job] = {}
-        self._failures: dict[str, tuple[float, FileNotHere]] = {}
         self._lock = threading.Lock()
         self._threads: ThreadPoolExecutor | None = None
 
@@ -211,12 +170,12 @@ class Fetches:
         """
         place = _Place(self._services.storage.incoming, wanted)
         with self._lock:
-            self._raise_failure(place.key)
             job = self._jobs.get(place.key)
         if job is not None:
             return _arriving(place) if job.has_begun else None
         if _is_locked(place.path):
             return _arriving(place)
+        self._raise_failure(place)
         self._begin(place)
         return None
 
@@ -236,8 +195,8 @@ class Fetches:
             with self._lock:
                 if place.key in self._jobs:
                     return True
-                self._raise_failure(place.key)
             if not _is_locked(place.path):
+                self._raise_failure(place)
                 self._begin(place)
         except (FileNotHere, StorageUnavailable):
             return False
@@ -256,12 +215,11 @@ class Fetches:
             time.sleep(pause)
             pause = min(2 * pause, 0.5)
 
-    def _raise_failure(self, key: str) -> None:
-        until, failure = self._failures.get(key, (0.0, None))
+    def _raise_failure(self, place: _Place) -> None:
+        now = self._services.clock()
+        failure = self._services.asking.failure(place.asked, now)
         if failure is not None:
-            if time.monotonic() < until:
-                raise failure
-            del self._failures[key]
+            raise _not_here(failure.sentence, (failure.until - now).total_seconds())
 
     def _begin(self, place: _Place) -> None:
         with self._lock:
@@ -275,22 +233,22 @@ class Fetches:
             self._threads.submit(self._run, place, job)
 
     def _run(self, place: _Place, job: _Job) -> None:
-        failure: FileNotHere | None = None
         try:
             self._fetch(place, job)
-        except FileNotHere as error:
-            failure = error
-        except StorageUnavailable as error:
-            log.error("a file of an upstream cannot be kept", reason=str(error))
-            failure = FileNotHere("The storage of this index takes no files now: try again later.")
-        except Exception:
-            log.exception("a file of an upstream cannot be fetched", file=place.wanted.filename)
-            failure = FileNotHere("Something went wrong in this index.")
-        with self._lock:
-            del self._jobs[place.key]
-            if failure is not None:
-                _forget_old(self._failures)
-                self._failures[place.key] = (time.monotonic() + failure.retry_after, failure)
+        except FileNotHere:
+            pass  # it is remembered, and told to whoever asks
+        except Exception as error:
+            outage = outage_of(error)
+            if outage is None:
+                log.exception("a file of an upstream cannot be fetched", file=place.wanted.filename)
+            else:
+                log.error("a file of an upstream cannot be kept", reason=outage.reason)
+            sentence = outage.sentence if outage is not None else "Something went wrong here."
+            failure = UpstreamFailed(sentence)
+            self._services.asking.note_failure(place.asked, failure, self._services.clock())
+        finally:
+            with self._lock:
+                del self._jobs[place.key]
 
     def _fetch(self, place: _Place, job: _Job) -> bool:
         """Fetch a file and keep it; False where somebody else fetches it."""
@@ -302,7 +260,7 @@ class Fetches:
                 if kept is not None and upstream_files.is_whole(uow, kept):
                     _remove(place)
                     return True
-            _Fetch(self._services, self._open, place, file, job).run()
+            _Fetch(self._services, place, file, job).run()
         return True
 
 
@@ -311,7 +269,6 @@ class _Fetch:
     """One file that is fetched, by whoever holds its lock."""
 
     services: Services
-    opener: Opener
     place: _Place
     file: BinaryIO
     job: _Job
@@ -320,6 +277,7 @@ class _Fetch:
     last: bytes = b""
     touched: float = 0.0
     size: int | None = None
+    _etag: str = ""
     hashes: dict[str, "hashlib._Hash"] = field(default_factory=dict)
 
     @property
@@ -335,20 +293,25 @@ class _Fetch:
         former = self.place.read_head()
         self.place.head.unlink(missing_ok=True)
         self._begin_with_what_is_there(former)
+        asking = self.services.asking
         try:
             if not self._is_complete():
                 self._receive_all(former.etag if former is not None else "")
             self._check()
-        except WrongContent as error:
-            _remove(self.place)
-            count(Counted.UPSTREAM_FILES, "wrong")
-            log.error(
-                "an upstream has sent a wrong file",
+        except UpstreamFailed as error:
+            asking.note_failure(self.place.asked, error, self.services.clock())
+            is_wrong = isinstance(error, WrongContent)
+            if is_wrong:
+                _remove(self.place)
+            count(Counted.UPSTREAM_FILES, "wrong" if is_wrong else "interrupted")
+            (log.error if is_wrong else log.warning)(
+                "an upstream has sent a wrong file" if is_wrong else "a file is not fetched",
                 upstream=self.wanted.upstream,
                 file=self.wanted.filename,
                 reason=str(error),
             )
-            raise
+            raise _not_here(str(error), error.retry_after) from None
+        asking.note_success(self.place.asked)
         self._keep()
 
     def _begin_with_what_is_there(self, former: _Head | None) -> None:
@@ -369,79 +332,77 @@ class _Fetch:
         return self.size is not None and self.received >= self.size
 
     def _receive_all(self, etag: str) -> None:
-        pauses = iter(_PAUSES)
+        """Receive what is missing, in as many attempts as bring something, and some that do not.
+
+        Raises:
+            UpstreamFailed: it does not come.
+        """
+        self._etag = etag
+        failed = 0
         while True:
             before = self.received
             try:
-                etag = self._receive(etag)
+                self._receive()
                 if self.size is None or self._is_complete():
                     return
-                raise Interrupted(f"The upstream {self.wanted.upstream} has ended too early.")
-            except Interrupted as error:
-                if self.received > before:
-                    pauses = iter(_PAUSES)
-                pause = next(pauses, None)
-                wait = error.retry_after
-                if pause is None or not error.is_transient or (wait or 0) > pause:
-                    count(Counted.UPSTREAM_FILES, "interrupted")
-                    sentence = f"{error} The file is not kept by this index: try again later."
-                    wait = min(wait or _REMEMBERED, _LONGEST_REMEMBERED)
-                    raise FileNotHere(sentence, wait) from None
-                time.sleep(pause)
+                raise BrokenOff(f"{shown(self.wanted.url)} ends too early.")
+            except (BrokenOff, NoAnswer, BadAnswer) as error:
+                failed = 1 if self.received > before else failed + 1
+                pauses = _PAUSES if self.received else _PAUSES_BEFORE_ANYTHING
+                if failed > len(pauses) or not _is_passing(error, pauses[failed - 1]):
+                    raise
+                time.sleep(pauses[failed - 1])
 
-    def _receive(self, etag: str) -> str:
-        """Ask once, and take what comes; give the entity tag of what the upstream has."""
-        headers = {"Accept": "*/*", "Accept-Encoding": "identity"}
+    def _receive(self) -> None:
+        """Ask once, and take what comes."""
+        headers = {"Accept": "*/*"}
         if self.received:
             headers["Range"] = f"bytes={self.received}-"
-            if etag:
-                headers["If-Range"] = etag
-        with self.opener(self.wanted.upstream, self.wanted.url, headers) as answer:
+            if self._etag:
+                headers["If-Range"] = self._etag
+        client = self.services.asking.client(self.services.settings, _upstream(self))
+        with client.get(self.wanted.url, headers, seconds=None) as answer:
             begins = self._begins_at(answer)
             self._take_size(answer, begins)
-            etag = _strong_etag(answer.headers.get("etag", ""))
+            self._etag = _strong_etag(answer.headers.get("ETag", ""))
             if self.size is not None:
-                self.place.write_head(_Head(self.size, etag))
+                self.place.write_head(_Head(self.size, self._etag))
                 self.job.has_begun = True
             pieces = answer.pieces()
             if begins == 0 and self.received:
                 pieces = self._without_beginning(pieces)
             for piece in pieces:
                 self._take(piece)
-        return etag
 
-    def _begins_at(self, answer: Answered) -> int:
+    def _begins_at(self, answer: Answer) -> int:
         """At which byte the answer begins.
 
         Raises:
-            Interrupted: it is none that has the file.
+            UpstreamFailed: it is none that has the file.
         """
-        name, status = self.wanted.upstream, answer.status
-        if answer.headers.get("content-encoding", "identity") not in ("", "identity"):
-            raise WrongContent(f"The upstream {name} sends a file in a coding nobody asked for.")
+        url, status = shown(answer.url), answer.status
+        if answer.headers.get("Content-Encoding", "identity") != "identity":
+            raise WrongContent(f"{url} comes in a coding that nobody asked for.")
         if status == 200:
             return 0
         if status == 206 and self.received:
-            said = answer.headers.get("content-range", "").partition("-")[0]
+            said = answer.headers.get("Content-Range", "").partition("-")[0]
             if said.strip() == f"bytes {self.received}":
                 return self.received
         if status == 416 and self.received:
-            raise WrongContent(f"The upstream {name} has another file now than it had.")
-        raise Interrupted(
-            f"The upstream {name} answers with status {status} to a file that is on its page.",
-            retry_after=_seconds(answer.headers.get("retry-after", "")),
-            is_transient=status in (408, 429) or status >= 500,
+            raise WrongContent(f"{url} is another file now than it was.")
+        raise BadAnswer(
+            f"{url} answers with status {status}, though it is on the page of the project.",
+            retry_after=answer.retry_after(self.services.clock()),
         )
 
-    def _take_size(self, answer: Answered, begins: int) -> None:
-        said = answer.headers.get("content-length", "")
-        if not (said.isascii() and said.isdigit()):
+    def _take_size(self, answer: Answer, begins: int) -> None:
+        if answer.length is None:
             return
-        size = begins + int(said)
+        size = begins + answer.length
         if self.size is not None and size != self.size:
             raise WrongContent(
-                f"The upstream {self.wanted.upstream} sends {size} bytes, and has said that "
-                f"{self.wanted.filename} has {self.size}."
+                f"{shown(answer.url)} has {size} bytes, and should have {self.size}."
             )
         self.size = size
 
@@ -454,9 +415,7 @@ class _Fetch:
                 rest = piece[missing:]
                 missing -= min(missing, len(piece))
                 if not missing and digest.digest() != self.hashes["sha256"].digest():
-                    raise WrongContent(
-                        f"The upstream {self.wanted.upstream} has another file now than it had."
-                    )
+                    raise WrongContent(f"{shown(self.wanted.url)} is another file now than it was.")
                 piece = rest  # noqa: PLW2901 - what is left of it
             if piece:
                 yield piece
@@ -470,8 +429,7 @@ class _Fetch:
         limit = self.size if self.size is not None else self.services.settings.upstream_cache_size
         if self.received > limit:
             raise WrongContent(
-                f"The upstream {self.wanted.upstream} sends more than the {limit} bytes that "
-                f"{self.wanted.filename} may have."
+                f"{shown(self.wanted.url)} has more than the {limit} bytes that it may have."
             )
         whole = self.last + piece
         self._write(whole[:-1])
@@ -493,18 +451,15 @@ class _Fetch:
 
     def _check(self) -> None:
         """See that it is the file that the page speaks of, and write its last byte."""
-        name = self.wanted.upstream
+        url = shown(self.wanted.url)
         if self.size is not None and self.received != self.size:
-            raise WrongContent(
-                f"The upstream {name} has sent {self.received} bytes, and {self.wanted.filename} "
-                f"has {self.size}."
-            )
+            raise WrongContent(f"{url} has {self.received} bytes, and should have {self.size}.")
         for function, said in self.wanted.hashes.items():
             hashed = self.hashes.get(function)
             if hashed is not None and hashed.hexdigest() != said:
                 raise WrongContent(
-                    f"What the upstream {name} sends as {self.wanted.filename} is not what its "
-                    f"page says: the {function} digest is another one. Nothing of it was kept."
+                    f"What comes from {url} is not what the page of the upstream says: its "
+                    f"{function} digest is another one."
                 )
         self._write(self.last)
         self.last = b""
@@ -525,10 +480,30 @@ class _Fetch:
         _remove(self.place)
 
 
-def _forget_old(failures: dict[str, tuple[float, FileNotHere]]) -> None:
-    now = time.monotonic()
-    for key in [key for key, (until, _) in failures.items() if until <= now]:
-        del failures[key]
+def _upstream(fetch: _Fetch) -> Upstream:
+    """Of which the file is.
+
+    Raises:
+        UpstreamFailed: there is none of this name any more.
+    """
+    for each in fetch.services.settings.upstreams:
+        if each.name == fetch.wanted.upstream:
+            return each
+    raise AddressRefused(f"There is no upstream {fetch.wanted.upstream}.")
+
+
+def _is_passing(error: UpstreamFailed, pause: float) -> bool:
+    """Whether it is worth asking again after such a pause."""
+    if error.retry_after is not None:
+        return error.retry_after <= pause
+    return not isinstance(error, BadAnswer)
+
+
+def _not_here(sentence: str, retry_after: float | None) -> FileNotHere:
+    return FileNotHere(
+        f"The file is not kept here, and the upstream that has it cannot be asked now: {sentence}",
+        min(retry_after or _RETRY_AFTER, _LONGEST_RETRY_AFTER),
+    )
 
 
 @contextmanager
@@ -585,8 +560,3 @@ def _remove(place: _Place) -> None:
 
 def _strong_etag(etag: str) -> str:
     return "" if etag.startswith("W/") else etag
-
-
-def _seconds(text: str) -> float | None:
-    """What Retry-After says in seconds (RFC 9110, 10.2.3); dates are left aside."""
-    return float(text) if text.isascii() and text.isdigit() and len(text) < 7 else None

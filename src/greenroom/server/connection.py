@@ -728,6 +728,20 @@ class Connection(_GunicornProtocol):
         if offset < end:
             self._abort()
 
+    async def _send_arriving(self, body: ArrivingFile) -> None:
+        """Send a file while it grows; the connection is cut where it does not grow to its end."""
+        offset, pause = body.file.tell(), SHORTEST_PAUSE
+        while offset < body.end and not self._closed:
+            count = body.available - offset
+            if count > 0:
+                await self._send_file(body.file, offset, count)
+                offset, pause = offset + count, SHORTEST_PAUSE
+            elif body.may_grow():
+                await asyncio.sleep(pause)
+                pause = min(2 * pause, LONGEST_PAUSE)
+            elif body.available <= offset:  # it has not grown since
+                self._abort()
+
     async def _send_piece(self, connection: int, file: BinaryIO, offset: int, count: int) -> int:
         """Send some bytes of a file, once the client takes any; say how many."""
         while not self._closed:

@@ -76,9 +76,7 @@ def _file(request: Request, name: str, parent: Node) -> UpstreamFile:
     raise KeyError(name)
 
 
-def _wanted(
-    request: Request, upstream: str, project: str, file: PageFile
-) -> WantedFile | None:
+def _wanted(request: Request, upstream: str, project: str, file: PageFile) -> WantedFile | None:
     """What the address asks for, if it is that of this file or of its metadata file."""
     path = f"/{upstream_file_path(upstream, project, file)}"
     if request.path_info == unquote(path):

@@ -5,7 +5,6 @@ import re
 from functools import partial
 from urllib.parse import quote
 
-from pyramid.httpexceptions import HTTPFound
 from pyramid.response import Response
 from pyramid.view import view_config
 
@@ -29,14 +28,16 @@ _SHORTEST_PAUSE, _LONGEST_PAUSE = 0.03, 0.5
 # With this digest it never changes; it may be refused later, of which no cache is told.
 _UNCHANGING = "max-age=86400, immutable"
 _CHANGING = "max-age=60"
-_UNSAFE_NAME = re.compile(r'[^ !#-\[\]-~]')
+_UNSAFE_NAME = re.compile(r"[^ !#-\[\]-~]")
 
 
 @view_config(context=UpstreamFile, request_method="GET")
 def content(context: UpstreamFile, request: Request) -> Response:
     """The file, if it is not refused."""
     if request.services.settings.upstream_mode == "redirect":
-        return HTTPFound(context.wanted.url, headers={"Cache-Control": "no-cache"})
+        response = Response(status=302, location=context.wanted.url)
+        response.headers["Cache-Control"] = "no-cache"
+        return response
     kept = upstream_files.find(request.uow.db, context.wanted)
     if kept is None or not upstream_files.is_whole(request.uow, kept):
         response = _fetched(context, request)
@@ -64,7 +65,7 @@ def _fetched(context: UpstreamFile, request: Request) -> Response:
     """The file, which is not here yet."""
     wanted, send = context.wanted, request_notes.send_arriving(request.environ)
     if request.method == "HEAD" and wanted.size is not None:
-        return _head(context, request, wanted.size)
+        return _head(context, request, wanted.size)[0]
     try:
         if send is None:
             return _fetched_in_place(context, request)
@@ -107,38 +108,43 @@ def _arriving(
     context: UpstreamFile, request: Request, arriving: Arriving, send: SendArriving
 ) -> Response:
     """The file, or the range of it that the request wants, as it comes."""
-    response = _head(context, request, arriving.size)
-    if request.method == "HEAD" or response.status_int >= 300:
+    response, span = _head(context, request, arriving.size)
+    if span is None:
         arriving.file.close()
         return response
-    begin = response.content_range.start if response.content_range is not None else 0
+    begin, end = span
     arriving.file.seek(begin)
     may_grow = partial(_fetches(request).is_coming, context.wanted, arriving.file)
-    response.app_iter = send(arriving.file, begin + response.content_length, may_grow)
+    response.app_iter = send(arriving.file, end, may_grow)
     return response
 
 
-def _head(context: UpstreamFile, request: Request, size: int) -> Response:
-    """The answer without its content, of a file that has so many bytes in the end."""
+def _head(
+    context: UpstreamFile, request: Request, size: int
+) -> tuple[Response, tuple[int, int] | None]:
+    """The answer without its content, of a file that has so many bytes in the end.
+
+    Returns:
+        The answer, and where its content begins and ends; None where it has none.
+    """
     wanted = context.wanted
     response = blob_responses.head_of(_content_type(context), _disposed(wanted.filename))
-    sha256 = wanted.hashes.get("sha256")
+    sha256, asked = wanted.hashes.get("sha256"), blob_responses.wanted_range(request)
+    start, end = 0, size
     if sha256 is not None:
         response.etag, response.accept_ranges = sha256, "bytes"
         if sha256 in request.if_none_match:
             response.status_int, response.content_type = 304, None
             response.content_length = None
-            return response
-    start, end = 0, size
-    asked = blob_responses.wanted_range(request)
-    if sha256 is not None and asked is not None and response in request.if_range:
-        start, end = blob_responses.span(*asked, size)
-        if start >= end:
-            return blob_responses.unsatisfied(size)
-        response.status_int, response.content_range = 206, (start, end, size)
+            return response, None
+        if asked is not None and response in request.if_range:
+            start, end = blob_responses.span(*asked, size)
+            if start >= end:
+                return blob_responses.unsatisfied(size), None
+            response.status_int, response.content_range = 206, (start, end, size)
     response.app_iter = []
     response.content_length = end - start
-    return response
+    return response, (start, end) if request.method != "HEAD" else None
 
 
 def _not_now(sentence: str, retry_after: float) -> Response:
@@ -167,6 +173,6 @@ def _fetches(request: Request) -> Fetches:
     services = request.registry.services
     known: tuple[object, Fetches] | None = request.registry.__dict__.get("upstream_fetches")
     if known is None or known[0] is not services:
-        known = (services, Fetches(services, _opener(services)))
+        known = (services, Fetches(services))
         request.registry.__dict__["upstream_fetches"] = known
     return known[1]
