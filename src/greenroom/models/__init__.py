@@ -61,7 +61,7 @@ from greenroom.models.trusted_publishers import (
 )
 from greenroom.models.uploads import PRESIGNED, UploadPart, UploadSession, UploadState
 from greenroom.models.upstream_files import UpstreamFile
-from greenroom.models.upstream_pages import UpstreamPage
+from greenroom.models.upstream_pages import UpstreamPage, UpstreamRequest
 from greenroom.models.webhooks import (
     DeliveryState,
     Webhook,
@@ -146,6 +146,7 @@ __all__ = [
     "UploadState",
     "UpstreamFile",
     "UpstreamPage",
+    "UpstreamRequest",
     "UsedChallenge",
     "UsedIDToken",
     "User",
