@@ -545,13 +545,17 @@ def _is_at(path: Path, file: BinaryIO) -> bool:
 
 
 def _arriving(place: _Place) -> Arriving | None:
-    head = place.read_head()
-    if head is None:
-        return None
+    """What has come of a file that somebody fetches; None where the upstream has not answered."""
     try:
-        return Arriving(place.path.open("rb"), head.size)
+        file = place.path.open("rb")
     except FileNotFoundError:  # it is kept now
         return None
+    # In this order: what is said of a file goes before the file does.
+    head = place.read_head()
+    if head is None or not _is_at(place.path, file):
+        file.close()
+        return None
+    return Arriving(file, head.size)
 
 
 def _remove(place: _Place) -> None:
