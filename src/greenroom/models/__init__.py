@@ -61,6 +61,13 @@ from greenroom.models.trusted_publishers import (
 )
 from greenroom.models.uploads import PRESIGNED, UploadPart, UploadSession, UploadState
 from greenroom.models.upstream_pages import UpstreamPage
+from greenroom.models.upstream_policy import (
+    RuleKind,
+    UpstreamLicense,
+    UpstreamRefusal,
+    UpstreamRule,
+)
+from greenroom.models.upstream_usage import UpstreamStanding, UpstreamUse, UpstreamUser
 from greenroom.models.webhooks import (
     DeliveryState,
     Webhook,
@@ -122,6 +129,7 @@ __all__ = [
     "Role",
     "RoleInvitation",
     "RoleName",
+    "RuleKind",
     "RunningBackup",
     "Schedule",
     "ScheduleState",
@@ -143,7 +151,13 @@ __all__ = [
     "UploadPart",
     "UploadSession",
     "UploadState",
+    "UpstreamLicense",
     "UpstreamPage",
+    "UpstreamRefusal",
+    "UpstreamRule",
+    "UpstreamStanding",
+    "UpstreamUse",
+    "UpstreamUser",
     "UsedChallenge",
     "UsedIDToken",
     "User",
