@@ -60,7 +60,8 @@ from greenroom.models.trusted_publishers import (
     UsedIDToken,
 )
 from greenroom.models.uploads import PRESIGNED, UploadPart, UploadSession, UploadState
-from greenroom.models.upstream_pages import UpstreamPage
+from greenroom.models.upstream_files import UpstreamFile
+from greenroom.models.upstream_pages import UpstreamPage, UpstreamRequest
 from greenroom.models.upstream_policy import (
     RuleKind,
     UpstreamLicense,
@@ -151,9 +152,11 @@ __all__ = [
     "UploadPart",
     "UploadSession",
     "UploadState",
+    "UpstreamFile",
     "UpstreamLicense",
     "UpstreamPage",
     "UpstreamRefusal",
+    "UpstreamRequest",
     "UpstreamRule",
     "UpstreamStanding",
     "UpstreamUse",

@@ -890,6 +890,17 @@ def roles_of(db: Session, user: User) -> list[tuple[str, str]]:
     return _strongest(rows)
 
 
+def owns_beginning(db: Session, user_id: int, beginning: str) -> bool:
+    """Whether a user owns a public project whose normalized name begins so."""
+    owned = exists().where(
+        Role.project_id == Project.id, Role.user_id == user_id, Role.name == RoleName.OWNER
+    )
+    found = select(Project.id).where(
+        Project.normalized_name.startswith(beginning, autoescape=True), owned, _is_public_project()
+    )
+    return db.scalar(found.limit(1)) is not None
+
+
 def people(db: Session, project: PublicProject) -> list[tuple[str, str]]:
     """Role and user name of everybody who works on a public project: owners first, by name.
 

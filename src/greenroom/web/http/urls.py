@@ -2,7 +2,7 @@
 
 import re
 from typing import Protocol
-from urllib.parse import quote, unquote, urlencode
+from urllib.parse import quote, unquote, urlencode, urlsplit
 
 STAGED = "?staged=true"
 """What makes the address of uploads that of staged ones."""
@@ -35,6 +35,7 @@ _PARTS = {
     "sitemap.xml": "feeds",
     "static": "static",
     "upload": "uploads",
+    "upstream": "files",
     "user": "pages",
 }
 """Which part of the index the first segment of a path asks, for those who count requests."""
@@ -130,6 +131,18 @@ class HasContent(Protocol):
     @property
     def sha256(self) -> str:
         """The SHA-256 digest of its content, hexadecimal."""
+
+
+class IsElsewhere(Protocol):
+    """A file of another index."""
+
+    @property
+    def filename(self) -> str:
+        """Its name."""
+
+    @property
+    def url(self) -> str:
+        """Where it is."""
 
 
 class Urls:
@@ -469,6 +482,22 @@ def published_file_at(target: str) -> tuple[str, str] | None:
     if found is None or found[4].endswith(".metadata"):
         return None
     return found[1] + found[2] + found[3], unquote(found[4])
+
+
+def upstream_file_path(upstream: str, project: str, file: IsElsewhere) -> str:
+    """The path of a file of an upstream, relative to the root of the site: its address there.
+
+    Args:
+        upstream: its name in the settings.
+        project: the normalized name.
+        file: as its page has it.
+    """
+    parts = urlsplit(file.url)
+    folders = [unquote(each) for each in parts.path.strip("/").split("/")[:-1]]
+    if parts.query:
+        folders.append(f"?{parts.query}")
+    names = (upstream, project, parts.netloc.rpartition("@")[2], *folders, file.filename)
+    return "/".join(["upstream", *map(_quoted, names)])
 
 
 def draft_file_path(filename: str) -> str:
