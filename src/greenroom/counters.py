@@ -12,6 +12,8 @@ class Counted(StrEnum):
     STORAGE_ERRORS = "storage errors"
     SIGN_IN_FAILURES = "sign-in failures"
     UPSTREAM_FILES = "upstream files"
+    UPSTREAM_PAGES = "upstream pages"
+    UPSTREAM_REFUSALS = "upstream refusals"
 
 
 _lock = threading.Lock()
