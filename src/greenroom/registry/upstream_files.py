@@ -251,9 +251,11 @@ def let_go_of_all(services: Services, project: str | None = None) -> Usage:
     return Usage(gone, freed)
 
 
-def forget_all(uow: UnitOfWork) -> None:
-    """Forget what is kept, since this is another storage, which has none of it."""
-    uow.db.execute(delete(UpstreamFile))
+def forget_missing(uow: UnitOfWork) -> None:
+    """Forget the files whose bytes are not there: backups have none of them."""
+    for kept in uow.db.execute(_KEPT).all():
+        if uow.storage.size(kept.sha256) != kept.size:
+            uow.db.execute(delete(UpstreamFile).where(UpstreamFile.id == kept.id))
 
 
 def _remove_bytes(uow: UnitOfWork, sha256: str) -> None:
