@@ -219,7 +219,7 @@ class Fetches:
         now = self._services.clock()
         failure = self._services.asking.failure(place.asked, now)
         if failure is not None:
-            raise _not_here(failure.sentence, (failure.until - now).total_seconds())
+            raise _not_here(place.wanted, failure.sentence, (failure.until - now).total_seconds())
 
     def _begin(self, place: _Place) -> None:
         with self._lock:
@@ -310,7 +310,7 @@ class _Fetch:
                 file=self.wanted.filename,
                 reason=str(error),
             )
-            raise _not_here(str(error), error.retry_after) from None
+            raise _not_here(self.wanted, str(error), error.retry_after) from None
         asking.note_success(self.place.asked)
         self._keep()
 
@@ -499,9 +499,10 @@ def _is_passing(error: UpstreamFailed, pause: float) -> bool:
     return not isinstance(error, BadAnswer)
 
 
-def _not_here(sentence: str, retry_after: float | None) -> FileNotHere:
+def _not_here(wanted: WantedFile, sentence: str, retry_after: float | None) -> FileNotHere:
     return FileNotHere(
-        f"The file is not kept here, and the upstream that has it cannot be asked now: {sentence}",
+        f"{wanted.filename} is not kept here, and the upstream {wanted.upstream} that has it "
+        f"cannot be asked now: {sentence}",
         min(retry_after or _RETRY_AFTER, _LONGEST_RETRY_AFTER),
     )
 
@@ -544,13 +545,17 @@ def _is_at(path: Path, file: BinaryIO) -> bool:
 
 
 def _arriving(place: _Place) -> Arriving | None:
-    head = place.read_head()
-    if head is None:
-        return None
+    """What has come of a file that somebody fetches; None where the upstream has not answered."""
     try:
-        return Arriving(place.path.open("rb"), head.size)
+        file = place.path.open("rb")
     except FileNotFoundError:  # it is kept now
         return None
+    # In this order: what is said of a file goes before the file does.
+    head = place.read_head()
+    if head is None or not _is_at(place.path, file):
+        file.close()
+        return None
+    return Arriving(file, head.size)
 
 
 def _remove(place: _Place) -> None:

@@ -133,7 +133,7 @@ class HasContent(Protocol):
         """The SHA-256 digest of its content, hexadecimal."""
 
 
-class IsElsewhere(Protocol):
+class HasUrl(Protocol):
     """A file of another index."""
 
     @property
@@ -142,7 +142,7 @@ class IsElsewhere(Protocol):
 
     @property
     def url(self) -> str:
-        """Where it is."""
+        """Where it is there."""
 
 
 class Urls:
@@ -489,20 +489,22 @@ def published_file_at(target: str) -> tuple[str, str] | None:
     return found[1] + found[2] + found[3], unquote(found[4])
 
 
-def upstream_file_path(upstream: str, project: str, file: IsElsewhere) -> str:
-    """The path of a file of an upstream, relative to the root of the site: its address there.
+def upstream_file_path(upstream: str, project: str, file: HasUrl) -> str:
+    """The path of a file of an index behind this one, relative to the root, without a leading /.
 
-    Args:
-        upstream: its name in the settings.
-        project: the normalized name.
-        file: as its page has it.
+    It has the host and the path that the file has there. A query stands quoted before the name of
+    the file, quoted once more as no server in front takes it for part of the address then.
     """
     parts = urlsplit(file.url)
-    folders = [unquote(each) for each in parts.path.strip("/").split("/")[:-1]]
+    names = [unquote(part) for part in parts.path.split("/")]
+    if names[-1] == file.filename:
+        names.pop()
     if parts.query:
-        folders.append(f"?{parts.query}")
-    names = (upstream, project, parts.netloc.rpartition("@")[2], *folders, file.filename)
-    return "/".join(["upstream", *map(_quoted, names)])
+        names.append(quote(f"?{parts.query}", safe=""))
+    host = parts.netloc.rpartition("@")[2].lower()
+    kept = [name for name in names if name not in ("", ".", "..")]
+    path = "/".join(_quoted(name) for name in [*kept, file.filename])
+    return f"upstream/{_quoted(upstream)}/{_quoted(project)}/{quote(host, safe=':')}/{path}"
 
 
 def draft_file_path(filename: str) -> str:

@@ -116,6 +116,7 @@ def _arriving(
     arriving.file.seek(begin)
     may_grow = partial(_fetches(request).is_coming, context.wanted, arriving.file)
     response.app_iter = send(arriving.file, end, may_grow)
+    response.content_length = end - begin
     return response
 
 
