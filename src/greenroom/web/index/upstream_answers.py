@@ -74,14 +74,14 @@ def project(request: Request, name: str, root: str, *, is_shared: bool) -> Respo
         HTTPNotFound: no index has it.
         UpstreamUnavailable: nobody can say.
     """
-    asked_at = request.uow.now
+    before = request.uow
     found = _find(request, name)
     if isinstance(found, Response):
         return found
     if found is None or found.page is None:
         raise HTTPNotFound
     has_waited = waiting.has_waited_for(request, _topic(found.upstream, name))
-    _note_use(request, found, name, was_kept=not has_waited and found.checked <= asked_at)
+    _note_use(request, found, name, was_kept=not has_waited and request.uow is before)
     if upstream_pages.is_use_due(request.uow, found):
         note = partial(upstream_pages.note_use, upstream=found.upstream, name=name)
         after_answer(request, note)
