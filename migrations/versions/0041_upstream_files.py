@@ -30,7 +30,10 @@ def upgrade() -> None:
         sa.Column("used", moment, nullable=False),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_upstream_files")),
         sa.UniqueConstraint(
-            "upstream", "project", "filename", name=op.f("uq_upstream_files_upstream_project_filename")
+            "upstream",
+            "project",
+            "filename",
+            name=op.f("uq_upstream_files_upstream_project_filename"),
         ),
     )
     op.create_index(op.f("ix_upstream_files_sha256"), "upstream_files", ["sha256"])

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 import sqlalchemy.exc
 import structlog
 
-from greenroom.registry import downloads, draft_installations, upstream_usage
+from greenroom.registry import downloads, draft_installations, upstream_files, upstream_usage
 from greenroom.registry.download_logs import ReadAddress
 from greenroom.registry.downloads import Downloaded
 from greenroom.registry.unit_of_work import Services
@@ -70,6 +70,7 @@ class DownloadCounter:
             self.write,
             draft_installations.PENDING.write,
             upstream_usage.PENDING.write,
+            upstream_files.PENDING.write,
         )
         while True:
             ends = stop.wait(WRITE_EVERY)

@@ -15,7 +15,7 @@ import os
 import threading
 import time
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -88,11 +88,20 @@ class Arriving:
     size: int
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class _Job:
-    """A file that this process fetches, or is about to fetch."""
+    """A file that this process fetches, or is about to fetch.
 
-    has_begun: bool = False
+    Attributes:
+        begun: done when the upstream has answered, or when it is over.
+    """
+
+    begun: Future[None] = field(default_factory=Future)
+
+    def begin(self) -> None:
+        """Tell whoever waits that something can be said."""
+        if not self.begun.done():
+            self.begun.set_result(None)
 
 
 @dataclass(frozen=True)
@@ -157,12 +166,13 @@ class Fetches:
         self._lock = threading.Lock()
         self._threads: ThreadPoolExecutor | None = None
 
-    def look(self, wanted: WantedFile) -> Arriving | None:
+    def look(self, wanted: WantedFile) -> "Arriving | Future[None] | None":
         """How far a file is; if nobody fetches it, this process begins to. Nothing is waited for.
 
         Returns:
-            What has come so far; None where nothing can be said yet. Whoever asks looks then
-            whether it is kept meanwhile, and asks again.
+            What has come so far; else what is done when this process can say more; None where
+            another one fetches, and nothing can be said yet. Whoever asks looks then whether it is
+            kept meanwhile, and asks again.
 
         Raises:
             FileNotHere: it could not be fetched a moment ago.
@@ -172,12 +182,11 @@ class Fetches:
         with self._lock:
             job = self._jobs.get(place.key)
         if job is not None:
-            return _arriving(place) if job.has_begun else None
+            return (_arriving(place) if job.begun.done() else None) or job.begun
         if _is_locked(place.path):
             return _arriving(place)
         self._raise_failure(place)
-        self._begin(place)
-        return None
+        return self._begin(place).begun
 
     def is_coming(self, wanted: WantedFile, file: BinaryIO) -> bool:
         """Whether more can be expected of a file that is not whole; quick, for the event loop.
@@ -221,16 +230,18 @@ class Fetches:
         if failure is not None:
             raise _not_here(place.wanted, failure.sentence, (failure.until - now).total_seconds())
 
-    def _begin(self, place: _Place) -> None:
+    def _begin(self, place: _Place) -> _Job:
         with self._lock:
-            if place.key in self._jobs:
-                return
+            job = self._jobs.get(place.key)
+            if job is not None:
+                return job
             if len(self._jobs) >= AT_ONCE + MOST_WAITING:
                 raise FileNotHere("This index fetches too many files at once: try again.")
             job = self._jobs[place.key] = _Job()
             if self._threads is None:
                 self._threads = ThreadPoolExecutor(AT_ONCE, "upstream files")
             self._threads.submit(self._run, place, job)
+            return job
 
     def _run(self, place: _Place, job: _Job) -> None:
         try:
@@ -249,6 +260,7 @@ class Fetches:
         finally:
             with self._lock:
                 del self._jobs[place.key]
+            job.begin()
 
     def _fetch(self, place: _Place, job: _Job) -> bool:
         """Fetch a file and keep it; False where somebody else fetches it."""
@@ -367,7 +379,7 @@ class _Fetch:
             self._etag = _strong_etag(answer.headers.get("ETag", ""))
             if self.size is not None:
                 self.place.write_head(_Head(self.size, self._etag))
-                self.job.has_begun = True
+                self.job.begin()
             pieces = answer.pieces()
             if begins == 0 and self.received:
                 pieces = self._without_beginning(pieces)
@@ -416,7 +428,7 @@ class _Fetch:
                 missing -= min(missing, len(piece))
                 if not missing and digest.digest() != self.hashes["sha256"].digest():
                     raise WrongContent(f"{shown(self.wanted.url)} is another file now than it was.")
-                piece = rest  # noqa: PLW2901 - what is left of it
+                piece = rest
             if piece:
                 yield piece
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 from urllib.parse import unquote
 
 from greenroom.other_indexes.pages import PageFile, ProjectPage
-from greenroom.registry import upstream_files, upstream_pages, upstreams
+from greenroom.registry import catalogue, upstream_files, upstream_pages, upstreams
 from greenroom.registry.upstream_files import METADATA, WantedFile
 from greenroom.registry.upstreams import Answering
 from greenroom.web.http import reading
@@ -41,21 +41,16 @@ class UpstreamFile(Node):
     is_leaf = True
 
     def __init__(
-        self, request: Request, name: str, parent: Node, page: ProjectPage, wanted: WantedFile
+        self, request: Request, name: str, parent: Node, file: PageFile, wanted: WantedFile
     ) -> None:
         super().__init__(request, name, parent)
-        self.page = page
+        self.file = file
         self.wanted = wanted
 
     @property
     def is_metadata(self) -> bool:
         """Whether it is the metadata file of a wheel."""
-        return self.filename != self.wanted.filename
-
-    @property
-    def filename(self) -> str:
-        """The name of the file, or of that which it is the metadata of."""
-        return self.wanted.filename.removesuffix(METADATA)
+        return self.wanted.filename != self.file.filename
 
 
 def _file(request: Request, name: str, parent: Node) -> UpstreamFile:
@@ -72,7 +67,7 @@ def _file(request: Request, name: str, parent: Node) -> UpstreamFile:
         if name in (file.filename, file.filename + METADATA):
             wanted = _wanted(request, upstream, project, file)
             if wanted is not None:
-                return UpstreamFile(request, name, parent, page, wanted)
+                return UpstreamFile(request, name, parent, file, wanted)
     raise KeyError(name)
 
 
@@ -93,6 +88,8 @@ def _page(request: Request, upstream: str, project: str) -> ProjectPage:
         KeyError: it has none, or this index answers for the name.
     """
     uow = request.uow
+    if not catalogue.reads_upstream(uow.db):
+        raise KeyError(upstream)
     if upstream not in {each.name for each in uow.settings.upstreams}:
         raise KeyError(upstream)
     if upstreams.answering(uow, project) is not Answering.UPSTREAM:
