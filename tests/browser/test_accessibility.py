@@ -21,8 +21,8 @@ from greenroom.models import (
     Job,
     LinkKind,
     ProjectReport,
-    RuleKind,
     ReportKind,
+    RuleKind,
     SecondFactor,
     SignInSession,
     Token,
@@ -34,8 +34,8 @@ from greenroom.registry import (
     prohibited_names,
     projects,
     reports,
-    upstream_rules,
     trusted_publishers,
+    upstream_rules,
 )
 from greenroom.registry.permissions import OPERATOR, Person
 from greenroom.registry.unit_of_work import Services
@@ -318,8 +318,8 @@ def _use_upstreams(server: Server) -> None:
     usage, who = Usage(), Who("ada", "gr_12345678 (ci)")
     refused = Refused(
         Why.AGE,
-        "requests 2.99.0 was uploaded 3 hours ago: this index lets files in from pypi after 7 days. "
-        "Its administrators can let it in earlier.",
+        "requests 2.99.0 was uploaded 3 hours ago: this index lets files in from pypi after 7 "
+        "days. Its administrators can let it in earlier.",
     )
     with server.services() as services:
         now = services.clock()
