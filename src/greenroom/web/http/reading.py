@@ -41,7 +41,7 @@ def _find_reader(event: BeforeTraversal) -> None:
     ):
         return
     actor = _actor(request, branch.read_by)
-    request.is_stranger = actor is ANONYMOUS
+    request.is_stranger, request.reads_as = actor is ANONYMOUS, actor
     request.reader = actor.reader(settings)
     if "uow" in request.__dict__ and settings.read != "public":
         catalogue.limit(request.uow.db, request.reader)
@@ -84,7 +84,7 @@ def read_besides_secret(request: Request) -> None:
     if settings.read == "public" or settings.draft_links != "anyone":  # it is known by now
         return
     actor = _actor(request, ReadBy.PROGRAMS)
-    request.is_stranger = actor is ANONYMOUS
+    request.is_stranger, request.reads_as = actor is ANONYMOUS, actor
     request.reader = actor.reader(settings)
     catalogue.limit(request.uow.db, request.reader)
 
@@ -113,6 +113,13 @@ def asked_who(request: Request) -> Response | None:
     if branch.read_by is ReadBy.PEOPLE:
         return to_sign_in(request)
     raise NotAuthenticated(_WHO_READS)
+
+
+def asking(request: Request) -> Actor:
+    """Who asks for what everybody is answered in the same way; nobody, where nobody can say."""
+    if request.reads_as is not None:
+        return request.reads_as
+    return authentication.known_token(request, _kept_tokens(request), request.services)
 
 
 def _actor(request: Request, read_by: ReadBy) -> Actor:

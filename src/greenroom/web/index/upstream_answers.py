@@ -21,6 +21,8 @@ from greenroom.registry import (
     upstream_asking,
     upstream_page_fetching,
     upstream_pages,
+    upstream_policy,
+    upstream_usage,
     upstreams,
 )
 from greenroom.registry.upstream_pages import KeptPage
@@ -72,11 +74,14 @@ def project(request: Request, name: str, root: str, *, is_shared: bool) -> Respo
         HTTPNotFound: no index has it.
         UpstreamUnavailable: nobody can say.
     """
+    before = request.uow
     found = _find(request, name)
     if isinstance(found, Response):
         return found
     if found is None or found.page is None:
         raise HTTPNotFound
+    has_waited = waiting.has_waited_for(request, _topic(found.upstream, name))
+    _note_use(request, found, name, was_kept=not has_waited and request.uow is before)
     if upstream_pages.is_use_due(request.uow, found):
         note = partial(upstream_pages.note_use, upstream=found.upstream, name=name)
         after_answer(request, note)
@@ -109,6 +114,11 @@ def _find(request: Request, name: str) -> KeptPage | Response | None:
     raise upstream_asking.unavailable(services.settings.upstreams[0].name)
 
 
+def _topic(upstream: str, name: str) -> str:
+    """What a request waits for that waits for a page."""
+    return f"upstream-page:{upstream}/{name}"
+
+
 def _asked(
     request: Request, upstream: Upstream, name: str
 ) -> Response | UpstreamUnavailable | None:
@@ -118,7 +128,7 @@ def _asked(
         A note that the request is to wait for it; why it cannot be asked; or None, when it was
         asked and the request has a new unit of work to look for what it said.
     """
-    services, topic = request.services, f"upstream-page:{upstream.name}/{name}"
+    services, topic = request.services, _topic(upstream.name, name)
     failure = services.asking.failure((upstream.name, name), services.clock())
     if failure is not None:
         return failure.unavailable(upstream.name, services.clock())
@@ -162,4 +172,10 @@ def _rendered(request: Request, kept: KeptPage, root: str) -> Response:
 
 def _refused(request: Request, kept: KeptPage) -> Mapping[str, str]:
     """Which files are not let in, and why."""
-    return {}
+    assert kept.page is not None  # noqa: S101 - for the type checker
+    return upstream_policy.judge(request.uow, kept.upstream, kept.page)
+
+
+def _note_use(request: Request, kept: KeptPage, name: str, *, was_kept: bool) -> None:
+    who, now = upstream_usage.who(reading.asking(request)), request.uow.now
+    upstream_usage.PENDING.note_page(kept.upstream, name, who, now, was_kept=was_kept)
