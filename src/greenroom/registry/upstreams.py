@@ -4,7 +4,9 @@ A name that this index has is answered by this index alone, and a name that the 
 never asked for elsewhere: the files of two indexes are on no page together.
 """
 
+from datetime import datetime
 from enum import StrEnum, auto
+from typing import Protocol
 
 from sqlalchemy import CompoundSelect, bindparam, exists, null, select, true, union_all
 
@@ -13,6 +15,7 @@ from greenroom.models import Draft, Project, RetiredName
 from greenroom.registry import claimed_names, live_drafts
 from greenroom.registry.names import lookup_name
 from greenroom.registry.unit_of_work import UnitOfWork
+from greenroom.settings import Settings
 
 
 class Answering(StrEnum):
@@ -47,6 +50,37 @@ def answering(uow: UnitOfWork, name: str) -> Answering:
     if all(found in {upstream.name for upstream in upstreams} for _, found in rows):
         return Answering.UPSTREAM
     return Answering.RESERVED
+
+
+class HasOrigin(Protocol):
+    """A project, by what was found out when its name was reserved: a row, or a value made of it."""
+
+    @property
+    def name(self) -> str:
+        """As it spells itself."""
+
+    @property
+    def registered(self) -> datetime | None:
+        """When the name became its own, None where drafts only reserve it."""
+
+    @property
+    def found_upstream(self) -> str | None:
+        """The upstream that had the name; empty where none had, None where nobody knows."""
+
+
+def warning(settings: Settings, project: HasOrigin) -> str:
+    """What is said of a draft whose publication takes a name from an upstream; mostly empty."""
+    if not settings.upstreams or project.registered is not None or project.found_upstream == "":
+        return ""
+    name, found = project.name, project.found_upstream
+    if claimed_names.claim_on(settings, name) is not None:
+        return ""
+    if found is None:
+        return (
+            f"Whether {name} exists upstream is not known: nobody could be asked when its name was "
+            "reserved. From publication on this index answers for it alone."
+        )
+    return f"{name} exists upstream ({found}): from publication on this index answers for it alone."
 
 
 # A name that only drafts have is there as long as one of them is live.
