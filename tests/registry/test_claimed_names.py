@@ -7,7 +7,7 @@ import pytest
 
 from greenroom.models import RoleName
 from greenroom.registry import credentials, publishing, trusted_publishers
-from greenroom.registry.errors import NotAllowed
+from greenroom.registry.errors import CannotPublish, NotAllowed
 from greenroom.registry.permissions import (
     Actor,
     PendingGrant,
@@ -147,7 +147,7 @@ def test_what_was_reserved_before_the_claim_is_not_published(
     draft = factories.stage(before, ada, make_wheel(tmp_path, NAME, "1.0"))
 
     assert SENTENCE in publishing.obstacles(uow, draft)
-    with pytest.raises(NotAllowed, match="keeps for its own"):
+    with pytest.raises(CannotPublish, match="keeps for its own"):
         publishing.publish(uow, ada, draft)
 
     root = factories.make_user(uow, "root", administrator=True)
