@@ -4,6 +4,7 @@ A name that this index has is answered by this index alone, and a name that the 
 never asked for elsewhere: the files of two indexes are on no page together.
 """
 
+from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum, auto
 from typing import Protocol
@@ -12,7 +13,7 @@ from sqlalchemy import CompoundSelect, bindparam, exists, null, select, true, un
 
 from greenroom.database import run
 from greenroom.models import Draft, Project, RetiredName
-from greenroom.registry import claimed_names, live_drafts
+from greenroom.registry import catalogue, claimed_names, live_drafts
 from greenroom.registry.names import lookup_name
 from greenroom.registry.unit_of_work import UnitOfWork
 from greenroom.settings import Settings
@@ -50,6 +51,35 @@ def answering(uow: UnitOfWork, name: str) -> Answering:
     if all(found in {upstream.name for upstream in upstreams} for _, found in rows):
         return Answering.UPSTREAM
     return Answering.RESERVED
+
+
+@dataclass(frozen=True, slots=True)
+class Hint:
+    """What is said where projects were searched for, as upstreams are not searched.
+
+    Attributes:
+        upstreams: what the settings call them, in their order.
+        name: the normalized name that the query may mean there; empty where it means none.
+    """
+
+    upstreams: tuple[str, ...]
+    name: str
+
+
+def hint(uow: UnitOfWork, query: str) -> Hint | None:
+    """What is said of upstreams to whoever searches for this; None where there are none.
+
+    That a draft reserves a name changes nothing, as nobody may know.
+    """
+    if not uow.settings.upstreams:
+        return None
+    name = lookup_name(query.strip())
+    if name and (
+        claimed_names.claim_on(uow.settings, name) is not None
+        or catalogue.project(uow.db, name) is not None
+    ):
+        name = ""
+    return Hint(tuple(upstream.name for upstream in uow.settings.upstreams), name)
 
 
 class HasOrigin(Protocol):
