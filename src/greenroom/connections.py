@@ -99,9 +99,9 @@ def with_tls(sock: socket.socket, host: str | None, until: float) -> ssl.SSLSock
     """
     try:
         sock.settimeout(left(until))
-        return _trusting(os.environ.get("SSL_CERT_FILE"), os.environ.get("SSL_CERT_DIR")).wrap_socket(
-            sock, server_hostname=host
-        )
+        return _trusting(
+            os.environ.get("SSL_CERT_FILE"), os.environ.get("SSL_CERT_DIR")
+        ).wrap_socket(sock, server_hostname=host)
     except BaseException:
         sock.close()
         raise

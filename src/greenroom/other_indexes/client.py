@@ -295,7 +295,11 @@ class Client:
     def _credentials(self, parts: SplitResult) -> dict[str, str]:
         """What the upstream wants, for requests to itself."""
         base = self._base
-        same = (parts.scheme, (parts.hostname or "").lower(), parts.port or PORTS[parts.scheme]) == (
+        same = (
+            parts.scheme,
+            (parts.hostname or "").lower(),
+            parts.port or PORTS[parts.scheme],
+        ) == (
             base.scheme,
             self.upstream.host,
             base.port or PORTS[base.scheme],
@@ -401,7 +405,9 @@ def _understood(what: str) -> Iterator[None]:
     except TimeoutError:
         raise NoAnswer(f"{what} does not answer in time.") from None
     except ssl.SSLCertVerificationError as error:
-        raise NoAnswer(f"{what} has a certificate that is not trusted: {error.verify_message}.") from None
+        raise NoAnswer(
+            f"{what} has a certificate that is not trusted: {error.verify_message}."
+        ) from None
     except ssl.SSLError as error:
         reason = error.reason or type(error).__name__
         raise NoAnswer(f"{what} does not speak TLS: {reason}.") from None

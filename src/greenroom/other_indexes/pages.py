@@ -29,6 +29,8 @@ _MAJOR_VERSION = "1"
 _STATUSES = frozenset({"active", "archived", "quarantined", "deprecated"})
 _UPLOAD_TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,6})?Z", re.ASCII)
 _HEXADECIMAL = re.compile(r"[0-9a-f]+", re.ASCII)
+# Of which the last is what PyPI writes.
+_METADATA_KEYS = ("core-metadata", "dist-info-metadata", "data-dist-info-metadata")
 _LARGEST_SIZE = 2**62
 _FORM = 1
 
@@ -263,7 +265,7 @@ def _json_file(page: Page, entry: Mapping[str, object]) -> PageFile | None:
         upload_time=_time(time),
         requires_python=_text(entry.get("requires-python")) or None,
         yanked="" if yanked is True else _text(yanked) or None,
-        core_metadata=_metadata(entry.get("core-metadata", entry.get("dist-info-metadata"))),
+        core_metadata=_metadata(next((entry[key] for key in _METADATA_KEYS if key in entry), None)),
         provenance=(_joined(page.url, provenance) or None) if provenance else None,
         has_signature=signature if isinstance(signature, bool) else None,
     )

@@ -160,6 +160,15 @@ def reader_of(db: Session) -> Reader:
 _READER = "greenroom.reader"
 
 
+def reads_upstream(db: Session) -> bool:
+    """Whether who reads in this session may read what the indexes behind this one have.
+
+    Everybody may where everybody may read this index; else members, and tokens that read.
+    """
+    reader = reader_of(db)
+    return reader.is_unlimited or Visibility.INTERNAL in reader.further
+
+
 def sees_journal(db: Session) -> bool:
     """Whether the journal is told to whoever reads in this session: it names what is in it."""
     reader = reader_of(db)

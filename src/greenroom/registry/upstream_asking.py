@@ -43,12 +43,25 @@ class Failure:
     def unavailable(self, upstream: str, now: datetime) -> UpstreamUnavailable:
         """What whoever asks is told."""
         wait = max(1, math.ceil((self.until - now).total_seconds()))
-        return UpstreamUnavailable(
-            f"The index behind this one that has this name ({upstream}) cannot be asked now: "
-            f"{self.sentence[:1].lower()}{self.sentence[1:]}",
-            self.sentence,
-            wait,
-        )
+        return unavailable(upstream, self.sentence, wait)
+
+
+def unavailable(
+    upstream: str, reason: str = "It takes too long to ask it.", wait: int = 5
+) -> UpstreamUnavailable:
+    """What whoever asks is told of an upstream that cannot be asked.
+
+    Args:
+        upstream: its name in the settings.
+        reason: for the log.
+        wait: after how many seconds it is worth trying again.
+    """
+    return UpstreamUnavailable(
+        f"The index behind this one that may have this name ({upstream}) does not answer as it "
+        f"should: try again in {wait} seconds.",
+        reason,
+        wait,
+    )
 
 
 class Asking:

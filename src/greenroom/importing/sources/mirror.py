@@ -9,9 +9,9 @@ from packaging.utils import canonicalize_name
 from greenroom.distributions.historical import looks_like_one
 from greenroom.importing.candidates import Candidate, Passed, SourceFailed, Trouble
 from greenroom.importing.requirements import Wanted
+from greenroom.importing.sources.local_files import inside, modified, opener
 from greenroom.other_indexes import pages
 from greenroom.other_indexes.pages import NotAPage, Page, PageFile
-from greenroom.importing.sources.local_files import inside, modified, opener
 
 _PAGES = (
     ("index.v1_json", "application/vnd.pypi.simple.v1+json"),
