@@ -85,11 +85,11 @@ def _has(services: Services, upstream: Upstream, name: str, until: float) -> boo
     That it had one when it was last asked is believed, however long ago that is.
     """
     kept = _kept(services, upstream, name)
-    if kept is None or not kept.is_fresh:
-        if services.asking.failure((upstream.name, name), services.clock()) is None:
-            asked = upstream_page_fetching.fetch(services, upstream, name)
-            wait([asked], max(0.0, until - time.monotonic()))
-            kept = _kept(services, upstream, name)
+    has_failed = services.asking.failure((upstream.name, name), services.clock()) is not None
+    if (kept is None or not kept.is_fresh) and not has_failed:
+        asked = upstream_page_fetching.fetch(services, upstream, name)
+        wait([asked], max(0.0, until - time.monotonic()))
+        kept = _kept(services, upstream, name)
     if kept is None:
         return None
     return kept.page is not None or (False if kept.is_fresh else None)
