@@ -8,7 +8,7 @@ from urllib.parse import SplitResult, urlsplit, urlunsplit
 from packaging.licenses import canonicalize_license_expression
 
 FORM = "names with the addresses of simple indexes: pypi=https://index.example/simple/"
-LICENSE_FORM = "SPDX identifiers, such as MIT, separated by commas"
+LICENSE_FORM = "licences by their SPDX identifiers, such as MIT, separated by commas"
 CLAIMED_FORM = "names of projects, or beginnings of them that end with *, such as acme-*"
 
 _NAME = re.compile(r"[a-z0-9]([a-z0-9-]{0,30}[a-z0-9])?", re.ASCII)

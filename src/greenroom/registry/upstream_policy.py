@@ -14,7 +14,7 @@ it is asked otherwise, and for what is not. In this order, the first that decide
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from enum import StrEnum
 
 from packaging.version import Version
@@ -200,7 +200,7 @@ class Policy:
         least = self.settings.upstream_min_age
         if least is None:
             return None
-        uploaded = _moment(file.upload_time)
+        uploaded = file.uploaded
         if uploaded is not None and self.now - uploaded >= least:
             return None
         if any(
@@ -299,15 +299,6 @@ def _rules(uow: UnitOfWork, project: str) -> tuple[HeldRule, ...]:
         for kind, pattern, specifier, reason, until in rows
     )
     return tuple(rule for rule in rules if rule.selection.is_about(project))
-
-
-def _moment(text: str | None) -> datetime | None:
-    """The moment that PEP 700 writes so; None where there is none, or it is written otherwise."""
-    try:
-        found = datetime.fromisoformat(text) if text else None
-    except ValueError:
-        return None
-    return found.replace(tzinfo=UTC) if found is not None and found.tzinfo is None else found
 
 
 def _ago(age: timedelta) -> str:
