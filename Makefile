@@ -22,7 +22,7 @@ unexport PYTHONDONTWRITEBYTECODE
 serve: $(VENV)/.serve
 	$(BIN)/greenroom serve $(ARGS)
 
-test: $(VENV)/.test $(VENV)/.clients $(VENV)/.browser
+test: $(VENV)/.test $(VENV)/.clients $(VENV)/.browser $(VENV)/bench/simple-repository/installed
 	$(BIN)/python -m pytest $(if $(ARGS),$(ARGS),--numprocesses auto --dist worksteal)
 
 lint: $(VENV)/.test
@@ -51,7 +51,7 @@ lock: $(VENV)/.test
 	$(LOCK) pyproject.toml --group build --extra s3 --group test --group lint \
 		--output-file requirements/test.txt
 	$(LOCK) --group clients --output-file requirements/clients.txt
-	for peer in pypiserver devpi simple-repository servers; do \
+	for peer in pypiserver devpi simple-repository proxpi servers; do \
 		$(LOCK) --group bench-$$peer --output-file requirements/bench-$$peer.txt || exit; done
 
 # The stamps $(VENV)/.serve, $(VENV)/.test and $(VENV)/.clients say what is installed; twine-stage
@@ -70,6 +70,10 @@ $(VENV)/.clients: requirements/clients.txt | $(VENV)/.test
 	@$(BIN)/python -m venv --clear --without-pip $(VENV)/clients
 	@$(PIP) --python $(VENV)/clients/bin/python install --require-hashes --requirement $<
 	@touch $@
+
+# A peer that tests have behind the index; the bench makes the others when it first wants them.
+$(VENV)/bench/%/installed: requirements/bench-%.txt | $(VENV)/.test
+	@$(BIN)/python -m bench.servers $*
 
 # What tests in a browser take from npm.
 $(VENV)/.browser: tests/browser/packages/package-lock.json | $(BIN)/python

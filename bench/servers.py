@@ -2,6 +2,8 @@
 
 Each peer has an environment of its own below `.venv/bench`, made when it is first wanted from a
 lock file in `requirements/`. nginx is a Debian package.
+
+    python -m bench.servers simple-repository    make an environment now
 """
 
 import base64
@@ -467,3 +469,8 @@ def _write_page(folder: Path, page: tuple[str, str]) -> None:
         path = folder / f"index.{form}"
         path.write_text(text, encoding="utf-8")
         path.with_name(f"{path.name}.gz").write_bytes(gzip.compress(text.encode(), 9, mtime=0))
+
+
+if __name__ == "__main__":
+    for _name in sys.argv[1:]:
+        environment(_name)
