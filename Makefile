@@ -1,7 +1,8 @@
 # make serve            run the index, with everything embedded, on http://127.0.0.1:6543
 # make test ARGS=-x     run the tests
 # make lint | format    check | repair style and types
-# make bench            measure the index beside its peers, its search, a large release (ARGS=--quick)
+# make bench            measure the index beside its peers, its search, a large release, an upstream
+#                       behind it (ARGS=--quick)
 # make publish-client INDEX=https://index.example   put twine-stage on your index
 # make publish-greenroom INDEX=https://index.example   put greenroom itself on your index
 # make lock             pin the dependencies of pyproject.toml anew (ARGS=--upgrade: the newest)
@@ -36,6 +37,7 @@ format: $(VENV)/.test
 
 bench: $(VENV)/.test
 	$(BIN)/python -m bench.side_by_side --json $(VENV)/bench/side-by-side.json $(ARGS)
+	$(BIN)/python -m bench.upstream --json $(VENV)/bench/upstream.json $(filter --quick,$(ARGS))
 	$(BIN)/python -m bench.search
 	$(BIN)/python -m bench.release
 

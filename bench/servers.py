@@ -286,18 +286,22 @@ class Devpi(Server):
 
     def fill(self) -> None:
         """Make an index in it, and upload everything."""
-        token = self._ask("POST", "/+login", {"user": _DEVPI_USER, "password": PASSWORD})[
-            "password"
-        ]
+        token = self.sign_in()
         index: dict[str, object] = {"type": "stage", "bases": [], "volatile": True}
-        self._ask("PUT", _DEVPI_INDEX, index, token)
+        self.ask("PUT", _DEVPI_INDEX, index, token)
         # As devpi's own client does, which keeps what it got for the password.
         self.account = Account(f"{_DEVPI_INDEX}/", _DEVPI_USER, token)
         upload_all(self.url, self.account, self.files.all)
 
-    def _ask(
+    def sign_in(self) -> str:
+        """What it hands out for the password."""
+        who: dict[str, object] = {"user": _DEVPI_USER, "password": PASSWORD}
+        return self.ask("POST", "/+login", who)["password"]
+
+    def ask(
         self, method: str, path: str, message: dict[str, object], token: str = ""
     ) -> dict[str, str]:
+        """Ask its API; gives the result."""
         headers = {"Content-Type": "application/json"}
         if token:
             headers["X-Devpi-Auth"] = base64.b64encode(f"root:{token}".encode()).decode()

@@ -17,13 +17,14 @@ from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
+from urllib.parse import urljoin
 
 import pytest
 import requests
 from sqlalchemy import DateTime, update
 
 from greenroom.models.base import Base
-from tests import factories, processes
+from tests import processes
 from tests.artifacts import make_wheel
 from tests.clients.upstreams import MODES, in_front_of
 from tests.serving import Server, new_database, plain_environment
@@ -82,7 +83,7 @@ class Front:
         page = self.page(project)
         assert page.status_code == 200, page.text
         [file] = page.json()["files"]
-        return requests.compat.urljoin(page.url, file["url"])
+        return urljoin(page.url, file["url"])
 
     def is_there_for_others(self) -> None:
         """Reads and writes that have nothing to do with the upstream are answered."""
