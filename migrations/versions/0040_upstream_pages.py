@@ -21,6 +21,7 @@ def upgrade() -> None:
         sa.Column("upstream", name, nullable=False),
         sa.Column("project", name, nullable=False),
         sa.Column("is_there", sa.Boolean(), nullable=False),
+        sa.Column("base", sa.Text(), nullable=False),
         sa.Column("url", sa.Text(), nullable=False),
         sa.Column("etag", sa.Text(), nullable=False),
         sa.Column("last_modified", name, nullable=False),
@@ -35,7 +36,16 @@ def upgrade() -> None:
     )
     op.create_index(op.f("ix_upstream_pages_project"), "upstream_pages", ["project"])
     op.create_index(op.f("ix_upstream_pages_used"), "upstream_pages", ["used"])
+    op.create_table(
+        "upstream_requests",
+        sa.Column("upstream", name, nullable=False),
+        sa.Column("project", name, nullable=False),
+        sa.Column("until", moment, nullable=False),
+        sa.Column("key", name, nullable=False),
+        sa.PrimaryKeyConstraint("upstream", "project", name=op.f("pk_upstream_requests")),
+    )
 
 
 def downgrade() -> None:
+    op.drop_table("upstream_requests")
     op.drop_table("upstream_pages")

@@ -1,6 +1,7 @@
 """What the server and the application tell each other of a request, in its WSGI environment."""
 
 from collections.abc import Mapping
+from concurrent.futures import Future
 from dataclasses import dataclass
 
 REQUEST_ID = "greenroom.request_id"
@@ -48,6 +49,8 @@ class Wait:
         since: what the application wants to be told when it is asked again.
         left: for how many seconds the request may wait, all in all.
         pause: for how many it may wait before the application is asked again.
+        done: where what is waited for is done by this process: it is over when this is, and nobody
+            has to look at ``mark``.
     """
 
     topic: str
@@ -55,6 +58,7 @@ class Wait:
     since: str
     left: float
     pause: float
+    done: "Future[None] | None" = None
 
 
 def waited(environ: Mapping[str, object]) -> Waited | None:
@@ -67,3 +71,13 @@ def wait(environ: Mapping[str, object]) -> Wait | None:
     """What the request is to wait for; None where it is answered."""
     found = environ.get(WAIT)
     return found if isinstance(found, Wait) else None
+
+
+KEEP_FOR = "greenroom.keep_for"
+"""For how many seconds a public answer may be kept, where it is made of what nobody tells of."""
+
+
+def keep_for(environ: Mapping[str, object]) -> float | None:
+    """For how many seconds the answer may be kept; None: until what it was made of changes."""
+    found = environ.get(KEEP_FOR)
+    return float(found) if isinstance(found, int | float) else None

@@ -60,7 +60,7 @@ from greenroom.models.trusted_publishers import (
     UsedIDToken,
 )
 from greenroom.models.uploads import PRESIGNED, UploadPart, UploadSession, UploadState
-from greenroom.models.upstream_pages import UpstreamPage
+from greenroom.models.upstream_pages import UpstreamPage, UpstreamRequest
 from greenroom.models.webhooks import (
     DeliveryState,
     Webhook,
@@ -144,6 +144,7 @@ __all__ = [
     "UploadSession",
     "UploadState",
     "UpstreamPage",
+    "UpstreamRequest",
     "UsedChallenge",
     "UsedIDToken",
     "User",

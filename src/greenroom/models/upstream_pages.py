@@ -17,6 +17,8 @@ class UpstreamPage(Base):
         upstream: its name in the settings.
         project: the normalized name.
         is_there: whether it has such a project: what it has said when it had none is kept, too.
+        base: where the upstream was then, without credentials: what another one has said under its
+            name counts no more.
         url: of the page, after redirects, without credentials.
         etag: by which the upstream knows it, or empty; ``last_modified`` likewise.
         content: the page, read and written again in a form of our own (JSON); empty where there is
@@ -35,6 +37,7 @@ class UpstreamPage(Base):
     upstream: Mapped[Name]
     project: Mapped[Name] = mapped_column(index=True)
     is_there: Mapped[bool]
+    base: Mapped[LongText]
     url: Mapped[LongText]
     etag: Mapped[LongText]
     last_modified: Mapped[Name]
@@ -44,3 +47,21 @@ class UpstreamPage(Base):
     fresh_until: Mapped[datetime]
     changed: Mapped[datetime]
     used: Mapped[datetime] = mapped_column(index=True)
+
+
+class UpstreamRequest(Base):
+    """That a process asks an upstream for something just now, so that no other one does.
+
+    Attributes:
+        upstream: its name in the settings.
+        project: the normalized name of the project whose page is asked for.
+        until: when whoever asks must have died.
+        key: known to whoever asks alone.
+    """
+
+    __tablename__ = "upstream_requests"
+
+    upstream: Mapped[Name] = mapped_column(primary_key=True)
+    project: Mapped[Name] = mapped_column(primary_key=True)
+    until: Mapped[datetime]
+    key: Mapped[Name]

@@ -160,6 +160,15 @@ def reader_of(db: Session) -> Reader:
 _READER = "greenroom.reader"
 
 
+def reads_upstream(db: Session) -> bool:
+    """Whether who reads in this session may read what the indexes behind this one have.
+
+    Everybody may where everybody may read this index; else members, and tokens that read.
+    """
+    reader = reader_of(db)
+    return reader.is_unlimited or Visibility.INTERNAL in reader.further
+
+
 def sees_journal(db: Session) -> bool:
     """Whether the journal is told to whoever reads in this session: it names what is in it."""
     reader = reader_of(db)
@@ -888,6 +897,17 @@ def roles_of(db: Session, user: User) -> list[tuple[str, str]]:
         .where(_is_shown_of(user), _is_public_project(), _is_recommended(), *_may_read(db))
     )
     return _strongest(rows)
+
+
+def owns_beginning(db: Session, user_id: int, beginning: str) -> bool:
+    """Whether a user owns a public project whose normalized name begins so."""
+    owned = exists().where(
+        Role.project_id == Project.id, Role.user_id == user_id, Role.name == RoleName.OWNER
+    )
+    found = select(Project.id).where(
+        Project.normalized_name.startswith(beginning, autoescape=True), owned, _is_public_project()
+    )
+    return db.scalar(found.limit(1)) is not None
 
 
 def people(db: Session, project: PublicProject) -> list[tuple[str, str]]:

@@ -27,6 +27,7 @@ from greenroom.registry import (
     trash,
     trusted_publishers,
     upload_sessions,
+    upstream_pages,
     webhook_deliveries,
 )
 from greenroom.registry.permissions import HOUSEKEEPING, Actor
@@ -107,6 +108,7 @@ def _do_all(
         file_facts.forget_old(uow)
         file_facts.want_of_open(uow)
         trusted_publishers.forget_old(uow)
+        upstream_pages.forget_unused(uow)
     _forget_audit(services)
     report.stale_files_removed = services.storage.remove_stale_incoming(STALE_AFTER)
     report.uploads_cleared = _clear_uploads(services)

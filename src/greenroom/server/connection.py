@@ -509,7 +509,8 @@ class Connection(_GunicornProtocol):
             if wait is not None:
                 return wait
             await self._hold_back_refusal(exchange.status or "", place)
-            return await self._send_answer(request, wanted, age, exchange)
+            seconds = request_notes.keep_for(environ)
+            return await self._send_answer(request, wanted, age, exchange, seconds)
         finally:
             self._exchange = None
             exchange.abandon()
@@ -565,7 +566,12 @@ class Connection(_GunicornProtocol):
         await exchange.news()
 
     async def _send_answer(
-        self, request: CallbackRequest, wanted: Wanted | None, age: int, exchange: Exchange
+        self,
+        request: CallbackRequest,
+        wanted: Wanted | None,
+        age: int,
+        exchange: Exchange,
+        seconds: float | None,
     ) -> bool:
         status, headers = exchange.status or "500 Internal Server Error", exchange.headers
         lines = _checked(status, headers)
@@ -574,7 +580,7 @@ class Connection(_GunicornProtocol):
         if wanted is not None and status.startswith("200"):
             kept = body if whole else _file_to_keep(exchange.file)
             if kept is not None and request.method == "GET":
-                self._front.answers.keep(wanted, age, status, lines, kept)
+                self._front.answers.keep(wanted, age, status, lines, kept, seconds)
                 answer = self._front.answers.find(wanted)
                 if answer is not None and await self._send_kept(
                     request, wanted, answer, is_new=True

@@ -12,6 +12,7 @@ from greenroom.web.http import reading
 from greenroom.web.http.draft_nodes import DraftFile, DraftNode, SetNode
 from greenroom.web.http.request import Request
 from greenroom.web.http.traversal import Node
+from greenroom.web.index import upstream_answers
 
 
 class DraftSimpleIndex(DraftNode):
@@ -49,9 +50,26 @@ class FullSimpleIndex(DraftNode):
         """What the address opens, as far as it has a project."""
         return [self.draft] if self.draft.project is not None else []
 
-    def __getitem__(self, name: str) -> FullSimpleProject:
+    def __getitem__(self, name: str) -> FullSimpleProject | FullUpstreamProject:
+        if _is_upstream(self.request, name, self.drafts):
+            return FullUpstreamProject(self.request, canonicalize_name(name), self.draft, self)
         public, opened = _in_full_index(self.request, name, self.drafts)
         return FullSimpleProject(self.request, canonicalize_name(name), self, public, opened)
+
+
+def _opened(name: str, drafts_: Sequence[Draft]) -> list[Draft]:
+    """Those of the drafts that are of the project of this name, in any spelling."""
+    wanted = canonicalize_name(name)
+    return [
+        draft
+        for draft in drafts_
+        if draft.project is not None and draft.project.normalized_name == wanted
+    ]
+
+
+def _is_upstream(request: Request, name: str, drafts_: Sequence[Draft]) -> bool:
+    """Whether an index behind this one answers for a name: not for those of the drafts."""
+    return not _opened(name, drafts_) and upstream_answers.answers_for(request, name)
 
 
 def _in_full_index(
@@ -62,12 +80,7 @@ def _in_full_index(
     Raises:
         KeyError: there is neither.
     """
-    wanted = canonicalize_name(name)
-    opened = [
-        draft
-        for draft in drafts_
-        if draft.project is not None and draft.project.normalized_name == wanted
-    ]
+    opened = _opened(name, drafts_)
     public = catalogue.find(request.uow.db, name)
     if public is None and not opened:
         reading.ask_strangers(request)
@@ -89,6 +102,14 @@ class FullSimpleProject(DraftNode):
         super().__init__(request, name, parent.draft, parent)
         self.public = public
         self.drafts = opened
+
+
+class FullUpstreamProject(DraftNode):
+    """``/draft/<slug>/full/simple/<project>/`` of a name that another index answers for."""
+
+
+class SetFullUpstreamProject(SetNode):
+    """The same, below the address of a release set."""
 
 
 class DraftFiles(DraftNode):
@@ -167,7 +188,10 @@ class SetFullSimpleIndex(SetNode):
         """The drafts of the set."""
         return release_sets.drafts_of(self.request.uow, self.release_set)
 
-    def __getitem__(self, name: str) -> SetFullSimpleProject:
+    def __getitem__(self, name: str) -> SetFullSimpleProject | SetFullUpstreamProject:
+        if _is_upstream(self.request, name, self.drafts):
+            normalized = canonicalize_name(name)
+            return SetFullUpstreamProject(self.request, normalized, self.release_set, self)
         public, opened = _in_full_index(self.request, name, self.drafts)
         return SetFullSimpleProject(self, canonicalize_name(name), public, opened)
 
