@@ -228,7 +228,9 @@ class Bench:
             for turn in range(rounds):
                 first = turn % len(kinds)
                 for kind in [*kinds[first:], *kinds[:first]]:
-                    server = kind(self._folder / f"{kind.name.replace(' ', '-')}-{turn}", self._files)
+                    server = kind(
+                        self._folder / f"{kind.name.replace(' ', '-')}-{turn}", self._files
+                    )
                     try:
                         found[kind.name].append(self._measure(server, upstream))
                     except (SystemExit, OSError, subprocess.CalledProcessError) as error:

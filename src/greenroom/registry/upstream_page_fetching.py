@@ -23,7 +23,7 @@ from greenroom.other_indexes.client import Answer, shown
 from greenroom.other_indexes.errors import BadAnswer, BrokenOff, UpstreamFailed
 from greenroom.other_indexes.pages import NotAPage, Page, ProjectPage
 from greenroom.outages import outage_of
-from greenroom.registry import upstream_pages
+from greenroom.registry import upstream_pages, upstream_usage
 from greenroom.registry.unit_of_work import Services
 from greenroom.registry.upstream_pages import KeptPage, Said
 from greenroom.upstream_settings import Upstream
@@ -109,8 +109,10 @@ def _fetch(services: Services, upstream: Upstream, name: str) -> None:
             return  # somebody else has asked just before
         _ask(services, upstream, name, known)
         services.asking.note_success(key)
+        upstream_usage.PENDING.note_answer(upstream.name, services.clock())
     except UpstreamFailed as error:
         services.asking.note_failure(key, error, services.clock())
+        upstream_usage.PENDING.note_failure(upstream.name, str(error), services.clock())
         log.warning("an upstream was not read", upstream=upstream.name, project=name,
                     reason=str(error))  # fmt: skip
     except Exception:
