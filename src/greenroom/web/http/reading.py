@@ -51,6 +51,14 @@ def _find_reader(event: BeforeTraversal) -> None:
         raise NotAuthenticated(_WHO_READS)
 
 
+def known_actor(request: Request) -> Actor:
+    """Who asks, as far as it can be known: for what is noted, and decides nothing."""
+    try:
+        return _actor(request, ReadBy.PROGRAMS)
+    except NotAuthenticated:
+        return ANONYMOUS
+
+
 def require_somebody(request: Request, read_by: ReadBy) -> None:
     """Ask who it is, of what takes an account besides its address, where nothing else does.
 

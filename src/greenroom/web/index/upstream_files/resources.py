@@ -9,13 +9,12 @@ from dataclasses import dataclass
 from urllib.parse import unquote
 
 from greenroom.other_indexes.pages import PageFile
-from greenroom.registry import catalogue, upstream_files, upstream_pages, upstreams
+from greenroom.registry import upstream_files, upstream_pages
 from greenroom.registry.names import lookup_name
 from greenroom.registry.upstream_files import METADATA, WantedFile
 from greenroom.registry.upstream_pages import KeptPage
-from greenroom.registry.upstreams import Answering
 from greenroom.upstream_settings import Upstream
-from greenroom.web.http import reading
+from greenroom.web.http import reading, upstream_names
 from greenroom.web.http.refusals import TEXT
 from greenroom.web.http.request import Request
 from greenroom.web.http.traversal import Node, ReadBy, segments
@@ -104,14 +103,13 @@ def _file(request: Request, name: str, parent: Node) -> UpstreamFile:
 
     Raises:
         KeyError: there is no such upstream, or it is not asked for this name.
+        NotAuthenticated: a stranger is asked who they are.
     """
-    names, uow = segments(request), request.uow
+    names = segments(request)
     if len(names) < _SHORTEST or len(name) > upstream_files.LONGEST_NAME:
         raise KeyError(name)
     _, upstream_name, project, *_ = names
-    found = {each.name: each for each in uow.settings.upstreams}
-    if not catalogue.reads_upstream(uow.db) or lookup_name(project) != project:
-        raise KeyError(name)
-    if upstreams.answering(uow, project) is not Answering.UPSTREAM:
+    found = {each.name: each for each in request.services.settings.upstreams}
+    if lookup_name(project) != project or not upstream_names.answers_for(request, project):
         raise KeyError(name)
     return UpstreamFile(request, name, parent, found[upstream_name], project)

@@ -1,6 +1,5 @@
 """``/upstream/…``: files of upstreams and their metadata, from here or as they come from there."""
 
-import concurrent.futures
 import math
 import re
 from concurrent.futures import Future
@@ -14,18 +13,15 @@ from pyramid.view import view_config
 from greenroom import request_notes
 from greenroom.registry import (
     upstream_files,
-    upstream_page_fetching,
     upstream_pages,
     upstream_policy,
     upstream_usage,
 )
-from greenroom.registry.errors import NotAuthenticated
 from greenroom.registry.upstream_fetching import Arriving, Fetches, FileNotHere
 from greenroom.registry.upstream_files import KeptFile
 from greenroom.registry.upstream_policy import Refused
-from greenroom.registry.upstream_usage import Who
 from greenroom.request_notes import SendArriving, Wait
-from greenroom.web.http import blob_responses, waiting
+from greenroom.web.http import blob_responses, reading, upstream_names
 from greenroom.web.http.late_writes import after_answer
 from greenroom.web.http.request import Request
 from greenroom.web.http.upload_refusals import one_line
@@ -53,13 +49,14 @@ def content(context: UpstreamFile, request: Request) -> Response:
 
     Raises:
         HTTPNotFound: the upstream has no such file.
+        UpstreamUnavailable: nobody can say whether it has.
     """
     page = context.page()
     found = context.found_on(page) if page is not None else None
-    if found is None and (page is None or not page.is_fresh):
-        response = _page_asked(context, request)
-        if response is not None:
-            return response
+    if found is None:
+        asked = upstream_names.find(request, context.project)
+        if isinstance(asked, Response):
+            return asked
         page = context.page()
         found = context.found_on(page) if page is not None else None
     if page is None or found is None:
@@ -68,29 +65,6 @@ def content(context: UpstreamFile, request: Request) -> Response:
         note = partial(upstream_pages.note_use, upstream=page.upstream, name=context.project)
         after_answer(request, note)
     return _if_let_in(found, request)
-
-
-def _page_asked(context: UpstreamFile, request: Request) -> Response | None:
-    """Have the upstream asked for the page of the project, which may have the file.
-
-    Returns:
-        A note that the request is to wait, or why the upstream cannot be asked; None: it was asked,
-        and the request has a unit of work to look for what it said.
-    """
-    services, upstream, name = request.services, context.upstream, context.project
-    topic = f"upstream-page:{upstream.name}/{name}"
-    failure = services.asking.failure((upstream.name, name), services.clock())
-    if failure is not None:
-        error = failure.unavailable(upstream.name, services.clock())
-        return _not_now(str(error), error.retry_after)
-    if waiting.has_waited_for(request, topic):
-        return None
-    done = upstream_page_fetching.fetch(services, upstream, name)
-    if waiting.can_wait(request):
-        return waiting.until_done(request, topic, done, upstream_page_fetching.LONGEST)
-    request.give_up_unit_of_work()
-    concurrent.futures.wait([done], upstream_page_fetching.LONGEST)
-    return None
 
 
 def _if_let_in(found: OnPage, request: Request) -> Response:
@@ -130,7 +104,7 @@ def _refused(found: OnPage, request: Request, refused: Refused) -> Response:
         wanted.project,
         found.file.filename,
         refused,
-        _who(request),
+        upstream_usage.who(reading.known_actor(request)),
         request.uow.now,
     )
     return _told(403, refused.sentence)
@@ -144,19 +118,11 @@ def _note_use(found: OnPage, request: Request, response: Response, *, was_kept: 
     upstream_usage.PENDING.note_file(
         found.wanted.upstream,
         found.wanted.project,
-        _who(request),
+        upstream_usage.who(reading.known_actor(request)),
         request.services.clock(),
         was_kept=was_kept,
         size=response.content_length or 0,
     )
-
-
-def _who(request: Request) -> Who:
-    """Who asks, as far as it is known; a token that is not valid changes nothing here."""
-    try:
-        return upstream_usage.who(request.actor)
-    except NotAuthenticated:
-        return Who()
 
 
 def _sent(found: OnPage, request: Request, kept: KeptFile) -> Response:
