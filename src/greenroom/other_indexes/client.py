@@ -11,6 +11,7 @@ import socket
 import ssl
 import threading
 import time
+import weakref
 import zlib
 from base64 import b64encode
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -49,6 +50,9 @@ _KEPT_SECONDS = 30.0
 _USER_AGENT = f"greenroom/{__version__}"
 _LONGEST_URL = 8000
 _LONGEST_WAIT = 86400
+Place = tuple[str, str, int]
+"""Scheme, host and port."""
+
 _NO_HEADERS: Mapping[str, str] = MappingProxyType({})
 
 
@@ -64,7 +68,7 @@ class Answer:
     def __init__(self, url: str, response: http.client.HTTPResponse, shown: str) -> None:
         self.url = url
         self.status = response.status
-        self.headers: Mapping[str, str] = response.headers
+        self.headers = response.headers
         self._response = response
         self._shown = shown
         self.is_complete = False
@@ -156,8 +160,10 @@ class Client:
         self._networks = tuple(networks)
         self._most = connections_
         self._lock = threading.Lock()
-        self._idle: dict[tuple[str, str, int], list[_Idle]] = {}
-        self._turns: dict[tuple[str, str, int], threading.BoundedSemaphore] = {}
+        self._idle: dict[Place, list[_Idle]] = {}
+        self._turns: dict[Place, threading.BoundedSemaphore] = {}
+        # Connections that nobody will use again are closed, and not left to whoever finds them.
+        weakref.finalize(self, _close_all, self._idle)
 
     @contextmanager
     def get(
@@ -205,7 +211,7 @@ class Client:
         """
         try:
             parts = urlsplit(url)
-            port = parts.port or PORTS.get(parts.scheme, 0)
+            port = PORTS.get(parts.scheme, 0) if parts.port is None else parts.port
             host = (parts.hostname or "").lower()
         except ValueError:
             port, host = 0, ""
@@ -225,16 +231,14 @@ class Client:
     def close(self) -> None:
         """Let go of the connections that wait."""
         with self._lock:
-            idle, self._idle = self._idle, {}
-        for each in (one for several in idle.values() for one in several):
-            each.sock.close()
+            _close_all(self._idle)
 
     @contextmanager
     def _asked(
         self, parts: SplitResult, headers: Mapping[str, str], until: float
     ) -> Iterator[Answer]:
         """One request to one host, on a connection that is kept if all of its answer is read."""
-        key = (parts.scheme, (parts.hostname or "").lower(), parts.port or PORTS[parts.scheme])
+        key = _place(parts)
         url = urlunsplit((parts.scheme, _netloc(parts), parts.path, parts.query, ""))
         with self._lock:
             turn = self._turns.setdefault(key, threading.BoundedSemaphore(self._most))
@@ -258,7 +262,7 @@ class Client:
 
     def _send(
         self,
-        key: tuple[str, str, int],
+        key: Place,
         parts: SplitResult,
         headers: Mapping[str, str],
         until: float,
@@ -295,21 +299,12 @@ class Client:
     def _credentials(self, parts: SplitResult) -> dict[str, str]:
         """What the upstream wants, for requests to itself."""
         base = self._base
-        same = (
-            parts.scheme,
-            (parts.hostname or "").lower(),
-            parts.port or PORTS[parts.scheme],
-        ) == (
-            base.scheme,
-            self.upstream.host,
-            base.port or PORTS[base.scheme],
-        )
-        if base.username is None or not same:
+        if base.username is None or _place(parts) != _place(base):
             return {}
         login = f"{unquote(base.username)}:{unquote(base.password or '')}"
         return {"Authorization": f"Basic {b64encode(login.encode()).decode()}"}
 
-    def _connected(self, key: tuple[str, str, int], until: float) -> _Idle:
+    def _connected(self, key: Place, until: float) -> _Idle:
         scheme, host, port = key
         addresses = self._judged(host, port)
         soon = min(until, time.monotonic() + CONNECT_SECONDS)
@@ -330,7 +325,7 @@ class Client:
             )
         return found
 
-    def _take(self, key: tuple[str, str, int]) -> _Idle | None:
+    def _take(self, key: Place) -> _Idle | None:
         """A connection that waits, and was not closed meanwhile as far as can be seen."""
         now = time.monotonic()
         while True:
@@ -343,7 +338,7 @@ class Client:
                 return used
             used.sock.close()
 
-    def _keep(self, key: tuple[str, str, int], used: _Idle) -> None:
+    def _keep(self, key: Place, used: _Idle) -> None:
         used.since = time.monotonic()
         with self._lock:
             waiting = self._idle.setdefault(key, [])
@@ -351,6 +346,16 @@ class Client:
                 waiting.append(used)
                 return
         used.sock.close()
+
+
+def _close_all(idle: dict[Place, list[_Idle]]) -> None:
+    for each in (one for several in idle.values() for one in several):
+        each.sock.close()
+    idle.clear()
+
+
+def _place(parts: SplitResult) -> Place:
+    return parts.scheme, (parts.hostname or "").lower(), parts.port or PORTS[parts.scheme]
 
 
 def shown(url: str) -> str:
