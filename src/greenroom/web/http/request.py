@@ -44,6 +44,9 @@ class Request(PyramidRequest):
     reader: Reader = Reader()
     """Who reads, where not everybody may read everything: nobody, until it is known who asks."""
 
+    reads_as: Actor | None = None
+    """Who that is, where it was looked for."""
+
     is_stranger: bool = True
     """Whether the answer is for whoever asks, where not everybody may read everything."""
 

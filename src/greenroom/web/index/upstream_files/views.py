@@ -11,13 +11,11 @@ from pyramid.view import view_config
 
 from greenroom import request_notes
 from greenroom.registry import upstream_files, upstream_policy, upstream_usage
-from greenroom.registry.errors import NotAuthenticated
 from greenroom.registry.upstream_fetching import Arriving, Fetches, FileNotHere
 from greenroom.registry.upstream_files import KeptFile
 from greenroom.registry.upstream_policy import Refused
-from greenroom.registry.upstream_usage import Who
 from greenroom.request_notes import SendArriving, Wait
-from greenroom.web.http import blob_responses
+from greenroom.web.http import blob_responses, reading
 from greenroom.web.http.request import Request
 from greenroom.web.http.upload_refusals import one_line
 from greenroom.web.index.upstream_files.resources import UpstreamFile
@@ -76,7 +74,7 @@ def _refused(context: UpstreamFile, request: Request, refused: Refused) -> Respo
         wanted.project,
         context.file.filename,
         refused,
-        _who(request),
+        upstream_usage.who(reading.known_actor(request)),
         request.uow.now,
     )
     return _told(403, refused.sentence)
@@ -92,19 +90,11 @@ def _note_use(
     upstream_usage.PENDING.note_file(
         context.wanted.upstream,
         context.wanted.project,
-        _who(request),
+        upstream_usage.who(reading.known_actor(request)),
         request.services.clock(),
         was_kept=was_kept,
         size=response.content_length or 0,
     )
-
-
-def _who(request: Request) -> Who:
-    """Who asks, as far as it is known; a token that is not valid changes nothing here."""
-    try:
-        return upstream_usage.who(request.actor)
-    except NotAuthenticated:
-        return Who()
 
 
 def _sent(context: UpstreamFile, request: Request, kept: KeptFile) -> Response:
