@@ -52,11 +52,13 @@ def _find_reader(event: BeforeTraversal) -> None:
 
 
 def known_actor(request: Request) -> Actor:
-    """Who asks, as far as it can be known: for what is noted, and decides nothing."""
-    try:
-        return _actor(request, ReadBy.PROGRAMS)
-    except NotAuthenticated:
-        return ANONYMOUS
+    """Who asks, as far as it can be known: for what is noted, and decides nothing.
+
+    Where everybody is answered in the same way, sessions of browsers are not looked at.
+    """
+    if request.reads_as is not None:
+        return request.reads_as
+    return authentication.known_token(request, _kept_tokens(request), request.services)
 
 
 def require_somebody(request: Request, read_by: ReadBy) -> None:
@@ -121,13 +123,6 @@ def asked_who(request: Request) -> Response | None:
     if branch.read_by is ReadBy.PEOPLE:
         return to_sign_in(request)
     raise NotAuthenticated(_WHO_READS)
-
-
-def asking(request: Request) -> Actor:
-    """Who asks for what everybody is answered in the same way; nobody, where nobody can say."""
-    if request.reads_as is not None:
-        return request.reads_as
-    return authentication.known_token(request, _kept_tokens(request), request.services)
 
 
 def _actor(request: Request, read_by: ReadBy) -> Actor:
