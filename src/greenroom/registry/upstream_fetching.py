@@ -499,6 +499,8 @@ class _Fetch:
             upstream_files.make_room(self.services, size)
             self.services.storage.put(path, sha256)
             with self.services.writing() as uow:
+                name = f"{self.wanted.upstream}/{self.wanted.project}/{self.wanted.filename}"
+                uow.lock(f"upstream file:{name}")
                 uow.lock(f"blob:{sha256}")
                 if sha256 not in uow.storage:  # it went to the trash a moment ago
                     uow.storage.put(path, sha256)
