@@ -250,6 +250,7 @@ def test_where_not_everybody_reads_upstreams_are_for_members(
     settings = site.services.settings.model_copy(update={"read": read})
     private = Site(replace(site.services, settings=settings), site.clock)
     slug = site.stage(make_wheel(tmp_path / "ours", "mine", "8.0"))
+    upstream.forget()
     for path in ("/simple/thing/", "/simple/nothing/", f"/draft/{slug}/full/simple/thing/"):
         private.app.get(path, status=401)
     assert upstream.asked() == 0
@@ -257,7 +258,7 @@ def test_where_not_everybody_reads_upstreams_are_for_members(
     for token, status in (
         (private.token(), 200),
         (private.token(project="ours"), 200),
-        (private.token(permissions=["upload"]), 404),
+        (private.token(permissions=["stage"]), 404),
     ):
         answer = private.app.get("/simple/thing/", headers=authorization(token), status=status)
         control = answer.headers["Cache-Control"]
