@@ -256,8 +256,8 @@ def test_where_not_everybody_reads_upstreams_are_for_members(
     assert upstream.asked() == 0
 
     for token, status in (
-        (private.token(), 200),
-        (private.token(project="ours"), 200),
+        (private.token(permissions=["read"]), 200),
+        (private.token(project="ours", permissions=["read"]), 200),
         (private.token(permissions=["stage"]), 404),
     ):
         answer = private.app.get("/simple/thing/", headers=authorization(token), status=status)
