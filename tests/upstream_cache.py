@@ -5,7 +5,6 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import timedelta
 from ipaddress import ip_network
-from pathlib import Path
 
 from greenroom.other_indexes.pages import PageFile, ProjectPage
 from greenroom.registry import upstream_files, upstream_pages

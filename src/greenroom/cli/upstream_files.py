@@ -10,7 +10,7 @@ from greenroom.cli.failures import fail
 from greenroom.cli.opening import with_services
 from greenroom.cli.printing import progress_bar
 from greenroom.registry import audit, upstream_files, upstream_warming
-from greenroom.registry.file_rules import readable_size
+from greenroom.registry.readable_sizes import readable_size
 from greenroom.registry.names import lookup_name
 from greenroom.registry.permissions import OPERATOR
 from greenroom.registry.unit_of_work import Services
