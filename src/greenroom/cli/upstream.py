@@ -14,8 +14,8 @@ from greenroom.cli.upstream_files import upstream_evict, upstream_verify, upstre
 from greenroom.models import RuleKind
 from greenroom.models.base import LARGEST_ID
 from greenroom.registry import upstream_overview, upstream_refusals, upstream_rules
-from greenroom.registry.readable_sizes import readable_size
 from greenroom.registry.permissions import OPERATOR
+from greenroom.registry.sizes import readable_size
 from greenroom.registry.unit_of_work import Services
 from greenroom.registry.upstream_overview import Overview
 from greenroom.registry.upstream_rules import Rule

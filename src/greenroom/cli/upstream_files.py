@@ -1,6 +1,7 @@
 """``greenroom upstream warm|evict|verify``: files of upstreams that are kept here."""
 
 import sys
+from contextlib import closing
 from pathlib import Path
 
 import click
@@ -10,7 +11,7 @@ from greenroom.cli.failures import fail
 from greenroom.cli.opening import with_services
 from greenroom.cli.printing import progress_bar
 from greenroom.registry import audit, upstream_files, upstream_warming
-from greenroom.registry.readable_sizes import readable_size
+from greenroom.registry.sizes import readable_size
 from greenroom.registry.names import lookup_name
 from greenroom.registry.permissions import OPERATOR
 from greenroom.registry.unit_of_work import Services
@@ -37,7 +38,7 @@ def upstream_warm(services: Services, paths: tuple[Path, ...]) -> None:
     """
     _check_mode(services)
     wanted = [locked for path in paths for locked in lock_files.read(path)]
-    with progress_bar() as bar:
+    with progress_bar() as bar, closing(services.asking):
         bar.begin("Asking for pages", 0)
         plan = upstream_warming.plan(services, wanted)
         bar.begin("Fetching files", sum(file.size or 0 for file in plan.files))
@@ -96,7 +97,7 @@ def upstream_verify(services: Services) -> None:
     """
     with services.reading() as uow:
         size = upstream_files.usage(uow.db).size
-    with progress_bar() as bar:
+    with progress_bar() as bar, closing(services.asking):
         bar.begin("Verifying", size)
         found = upstream_warming.verify(services, bar.advance)
     for name in found.wrong:

@@ -19,6 +19,7 @@ from greenroom.registry.errors import (
     TooLarge,
 )
 from greenroom.registry.permissions import HasRights
+from greenroom.registry.sizes import readable_size
 from greenroom.registry.unit_of_work import UnitOfWork
 
 

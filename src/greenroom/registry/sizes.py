@@ -1,4 +1,4 @@
-"""Sizes in bytes, for people."""
+"""Sizes as people read them."""
 
 
 def readable_size(size: int) -> str:
