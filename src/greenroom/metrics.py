@@ -224,6 +224,8 @@ class Observed(Collector):
             yield _one("free_bytes", "Free space where files arrive.", free)
         if found is not None:
             yield from _of_database(found)
+        most = self._services.settings.upstream_cache_size
+        yield _one("upstream_cache_limit_bytes", "How much of upstreams may be kept.", most)
 
     def _observation(self) -> Observation | None:
         with self._lock:
@@ -253,6 +255,8 @@ def _of_database(found: Observation) -> Iterator[Metric]:
     for kind, moment in found.jobs_done.items():
         done.add_metric([kind], moment.timestamp())
     yield done
+    cached = found.upstream_cached
+    yield _one("upstream_cached_bytes", "Files of upstreams that are kept.", cached)
     if found.backed_up is not None:
         yield _one(
             "backup_timestamp_seconds",
