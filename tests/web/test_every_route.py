@@ -36,7 +36,7 @@ from greenroom.web.index.feeds.resources import Feeds, ProjectFeeds, Sitemap
 from greenroom.web.index.files.resources import PublishedFile, PublishedMetadata
 from greenroom.web.index.json_api.resources import PypiProject, PypiRelease
 from greenroom.web.index.pypi import Pypi
-from greenroom.web.index.simple.resources import SimpleIndex, SimpleProject
+from greenroom.web.index.simple.resources import SimpleIndex, SimpleProject, UpstreamProject
 from greenroom.web.operators.metrics.resources import Metrics
 from greenroom.web.pages.account.resources import (
     Account,
@@ -95,6 +95,7 @@ from greenroom.web.pages.project.resources import (
     UnpublishedProject,
     UserPage,
 )
+from greenroom.web.pages.project.resources import UpstreamProject as UpstreamProjectPage
 from greenroom.web.pages.webhook_nodes import WebhookNode, Webhooks
 from greenroom.web.uploads.draft_lookup.resources import Api, ApiDraft, ApiSet, ApiSets, Approval
 from greenroom.web.uploads.legacy.resources import LegacyUpload
@@ -213,6 +214,8 @@ ADDRESSES: dict[type[Node], str] = {
     Teams: "/account/teams/",
     Tokens: "/account/tokens/",
     UnpublishedProject: "/project/hidden/",
+    UpstreamProject: "/simple/elsewhere/",  # there, where there is an upstream
+    UpstreamProjectPage: "/project/elsewhere/",
     UploadRoot: "/upload/2.0/",
     PublishingSession: "/upload/2.0/session/{session}/",
     FileUploadSession: "/upload/2.0/session/{session}/file/{upload}/",
