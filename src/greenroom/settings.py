@@ -371,6 +371,15 @@ class Settings(BaseModel):
         return self.oidc_name or self.oidc_issuer.partition("://")[2].partition("/")[0]
 
     @model_validator(mode="after")
+    def _licenses_are_read(self) -> Self:
+        if self.upstream_licenses and self.upstream_mode != "cache":
+            raise ValueError(
+                "GREENROOM_UPSTREAM_LICENSES is set and GREENROOM_UPSTREAM_MODE is not cache: "
+                "metadata is read where files come through this index."
+            )
+        return self
+
+    @model_validator(mode="after")
     def _mail_has_what_it_needs(self) -> Self:
         missing = [variable(each) for each in ("mail_from", "url") if getattr(self, each) is None]
         if self.mail_url is not None and missing:

@@ -32,6 +32,7 @@ ALLOW, EARLY, DENY = RuleKind.ALLOW, RuleKind.EARLY, RuleKind.DENY
 
 def settings(services: Services, **values: str) -> Settings:
     """The settings, with some of upstreams as the environment would say them."""
+    values = {"mode": "cache"} | values
     asked = {f"GREENROOM_UPSTREAM_{name.upper()}": value for name, value in values.items()}
     loaded = load_settings(asked | {"GREENROOM_LOG_FORMAT": "text"})
     fields = {f"upstream_{name}": getattr(loaded, f"upstream_{name}") for name in values}

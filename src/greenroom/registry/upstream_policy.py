@@ -114,7 +114,7 @@ class Policy:
 
     def of(self, file: PageFile) -> Refused | None:
         """Why a file is not let in; None where it is."""
-        version = version_in(file.filename, self.project) if self._needs_versions else None
+        version = self._version(file)
         for selection in self.denied:
             if selection.has(self.project, version, unknown=True):
                 return self._refused(
@@ -220,9 +220,26 @@ class Policy:
             Why.AGE, file, f"was uploaded {ago}: {after}", f"{_CAN_LET_IN[:-1]} earlier."
         )
 
+    def needs_license(self, file: PageFile) -> bool:
+        """Whether it counts for a file that is let in so far what its metadata says, not known yet.
+
+        Only a file of which the upstream offers the metadata has any that can be read before it.
+        """
+        return (
+            bool(self.settings.upstream_licenses)
+            and file.core_metadata is not None
+            and file.filename not in self.licenses
+            and self._rule(self._version(file)) is None
+        )
+
     def _under_another_license(self, file: PageFile) -> Refused | None:
         expression = self.licenses.get(file.filename)
-        return self.under_another_license(file, expression) if expression is not None else None
+        if expression is None:  # whoever sends the file looks; of others nobody can say
+            return self.under_another_license(file, "") if file.core_metadata is None else None
+        return self.under_another_license(file, expression)
+
+    def _version(self, file: PageFile) -> Version | None:
+        return version_in(file.filename, self.project) if self._needs_versions else None
 
     def under_another_license(self, file: PageFile, expression: str) -> Refused | None:
         """Why a file under this licence is not let in, where nothing but its licence counts.

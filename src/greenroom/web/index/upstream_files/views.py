@@ -13,13 +13,14 @@ from pyramid.view import view_config
 from greenroom import request_notes
 from greenroom.registry import (
     upstream_files,
+    upstream_metadata,
     upstream_pages,
     upstream_policy,
     upstream_usage,
 )
 from greenroom.registry.upstream_fetching import Arriving, Fetches, FileNotHere
 from greenroom.registry.upstream_files import KeptFile
-from greenroom.registry.upstream_policy import Refused
+from greenroom.registry.upstream_policy import Policy, Refused
 from greenroom.request_notes import SendArriving, Wait
 from greenroom.web.http import blob_responses, reading, upstream_names
 from greenroom.web.http.late_writes import after_answer
@@ -70,7 +71,13 @@ def content(context: UpstreamFile, request: Request) -> Response:
 def _if_let_in(found: OnPage, request: Request) -> Response:
     """The file, or why it is not let in."""
     uow, wanted = request.uow, found.wanted
-    refused = upstream_policy.load(uow, wanted.upstream, wanted.project).of(found.file)
+    policy = upstream_policy.load(uow, wanted.upstream, wanted.project)
+    refused = policy.of(found.file)
+    if refused is None and policy.needs_license(found.file):
+        judged = _judged_by_metadata(found, request, policy)
+        if isinstance(judged, Response):
+            return judged
+        refused, uow = judged, request.uow
     if refused is not None:
         return _refused(found, request, refused)
     if uow.settings.upstream_mode == "redirect":
@@ -85,6 +92,36 @@ def _if_let_in(found: OnPage, request: Request) -> Response:
         _note_use(found, request, response, was_kept=kept is not None)
         _let_keep(found, request, response)
     return response
+
+
+def _judged_by_metadata(
+    found: OnPage, request: Request, policy: Policy
+) -> Refused | Response | None:
+    """Why what the metadata of a file says does not let it in.
+
+    Returns:
+        None: it lets it in. A response, where the metadata is not here yet, or cannot be had.
+    """
+    metadata = upstream_files.wanted_metadata(policy.upstream, policy.project, found.file)
+    if metadata is None:
+        return None
+    try:
+        kept = upstream_files.find(request.uow.db, metadata)
+        if kept is None or not upstream_files.is_whole(request.uow, kept):
+            if request_notes.send_arriving(request.environ) is not None:
+                coming = _fetches(request).look(metadata)
+                if isinstance(coming, Arriving):
+                    coming.file.close()
+                    coming = None
+                return _wait(request, coming) or _not_now(_BUSY, _RETRY_AFTER)
+            request.give_up_unit_of_work()
+            _fetches(request).fetch(metadata)
+            kept = upstream_files.find(request.uow.db, metadata)
+    except FileNotHere as error:
+        return _not_now(str(error), error.retry_after)
+    if kept is None:
+        return _not_now(_TOO_LARGE, _RETRY_AFTER)
+    return upstream_metadata.judge(request.uow, policy, found.file, kept)
 
 
 def _let_keep(found: OnPage, request: Request, response: Response) -> None:
