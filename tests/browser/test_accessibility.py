@@ -335,7 +335,7 @@ def _use_upstreams(server: Server) -> None:
                 {},
                 upload_time="2026-01-02T03:04:05Z",
                 yanked=yanked,
-            )  # fmt: skip
+            )
             for version, yanked in (("2.32.3", None), ("2.32.0", "Broken."))
         ),
         status="archived",

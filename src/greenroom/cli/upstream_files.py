@@ -11,9 +11,9 @@ from greenroom.cli.failures import fail
 from greenroom.cli.opening import with_services
 from greenroom.cli.printing import progress_bar
 from greenroom.registry import audit, upstream_files, upstream_warming
-from greenroom.registry.sizes import readable_size
 from greenroom.registry.names import lookup_name
 from greenroom.registry.permissions import OPERATOR
+from greenroom.registry.sizes import readable_size
 from greenroom.registry.unit_of_work import Services
 from greenroom.settings import parse_size
 
