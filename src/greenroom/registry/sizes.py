@@ -1,4 +1,4 @@
-"""Sizes as people read them."""
+"""Sizes as text."""
 
 
 def readable_size(size: int) -> str:
