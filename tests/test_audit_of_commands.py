@@ -465,7 +465,7 @@ READING = {
 
 RUNNING = {"serve", "work"}
 """What runs until it is stopped: what is done meanwhile has lines of its own."""
-FETCHING = {"upstream warm"}
+FETCHING = {"upstream adopt", "upstream warm"}
 """What only has the index fetch what anybody may ask it for."""
 SENDING = {"mail test"}
 """What changes nothing and needs somebody to send to: tests/test_mail.py has it."""
