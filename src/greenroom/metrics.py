@@ -24,6 +24,7 @@ from greenroom.counters import Counted
 from greenroom.registry import observation
 from greenroom.registry.observation import Observation
 from greenroom.registry.unit_of_work import Services
+from greenroom.registry.upstream_policy import Why
 from greenroom.server.tallies import BUCKETS, State, Tallies
 
 OBSERVE_SECONDS = 10.0
@@ -33,6 +34,9 @@ _WORDS = {
     Counted.UPLOADS: ("accepted", "refused", "failed"),
     Counted.STORAGE_ERRORS: ("unavailable", "missing", "damaged"),
     Counted.SIGN_IN_FAILURES: ("password", "token"),
+    Counted.UPSTREAM_FILES: ("kept", "fetched", "interrupted", "wrong"),
+    Counted.UPSTREAM_PAGES: ("kept", "fetched", "failed"),
+    Counted.UPSTREAM_REFUSALS: tuple(why.value for why in Why),
 }
 _RESERVED = 256 * 1024
 """Bytes for the numbers of one kind of a process; there are not so many that they need more."""
@@ -104,6 +108,15 @@ class Metrics:
             ),
             Counted.SIGN_IN_FAILURES: _counter(
                 "sign_in_failures", "Credentials that did not open.", "by"
+            ),
+            Counted.UPSTREAM_FILES: _counter(
+                "upstream_files", "Files of upstreams that were asked for.", "result"
+            ),
+            Counted.UPSTREAM_PAGES: _counter(
+                "upstream_pages", "Pages of upstreams that were asked for.", "result"
+            ),
+            Counted.UPSTREAM_REFUSALS: _counter(
+                "upstream_refusals", "Files of upstreams that are not let in.", "why"
             ),
         }
         for what, words in _WORDS.items():

@@ -22,7 +22,7 @@ from urllib.parse import urlsplit
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
-from greenroom import settings_sources, trusted_issuers, upstream_settings
+from greenroom import selections, settings_sources, trusted_issuers, upstream_settings
 from greenroom.openid.issuers import is_issuer
 from greenroom.settings_sources import BadSettings, Given, variable
 
@@ -124,6 +124,18 @@ def _claims(value: object) -> object:
     return parts
 
 
+def _selections(value: object) -> object:
+    text = ",".join(str(each) for each in value) if isinstance(value, tuple | list) else value
+    return selections.parse_all(text) if isinstance(text, str) else value
+
+
+def _licenses(value: object) -> object:
+    parts = _listed(value)
+    if not isinstance(parts, tuple | list) or not all(isinstance(part, str) for part in parts):
+        return value
+    return tuple(upstream_settings.license_of(part) for part in parts)
+
+
 _TEAM = re.compile(r"[A-Za-z0-9]([A-Za-z0-9._-]{0,48}[A-Za-z0-9])?", re.ASCII)
 _TEAMS_OF_GROUPS = "groups with the teams of their members: group=team, other group=team2"
 
@@ -207,6 +219,8 @@ IssuerUrl = Annotated[str, BeforeValidator(_issuer_url)]
 Words = Annotated[tuple[str, ...], BeforeValidator(_parts)]
 Upstreams = Annotated[tuple[upstream_settings.Upstream, ...], BeforeValidator(_upstreams)]
 Claims = Annotated[tuple[str, ...], BeforeValidator(_claims)]
+Selections = Annotated[tuple[selections.Selection, ...], BeforeValidator(_selections)]
+Licenses = Annotated[tuple[str, ...], BeforeValidator(_licenses)]
 Groups = Annotated[tuple[str, ...], BeforeValidator(_listed)]
 TeamsOfGroups = Annotated[tuple[str, ...], BeforeValidator(_teams_of_groups)]
 Command = Annotated[str, BeforeValidator(_command)]
@@ -276,8 +290,11 @@ class Settings(BaseModel):
     upstream_cache_size: Size = 20 * 2**30
     upstream_min_age: Duration | None = None
     upstream_wheels_only: Literal["true", "false"] = "false"
-    upstream_licenses: Words = ()
+    upstream_licenses: Licenses = ()
+    upstream_unknown_licenses: Literal["allow", "refuse"] = "allow"
     upstream_max_file_size: Size | None = None
+    upstream_allow: Selections = ()
+    upstream_deny: Selections = ()
     mail_url: MailUrl | None = None
     mail_from: Sender | None = None
     trash_days: Annotated[int, Field(ge=0, le=36500)] = 14
@@ -493,7 +510,10 @@ _ACCEPTS = {
     "upstream_min_age": "a whole number followed by s, m, h or d, such as 7d",
     "upstream_wheels_only": "true or false",
     "upstream_mode": "redirect or cache",
-    "upstream_licenses": "SPDX identifiers, such as MIT, separated by commas",
+    "upstream_licenses": upstream_settings.LICENSE_FORM,
+    "upstream_unknown_licenses": "allow or refuse",
+    "upstream_allow": selections.FORM,
+    "upstream_deny": selections.FORM,
     "upstream_max_file_size": "a whole number with an optional KiB, MiB, GiB or TiB, such as 1GiB",
     "webhook_networks": "networks such as 10.0.0.0/8, separated by commas",
     "mail_url": _MAIL_URL,

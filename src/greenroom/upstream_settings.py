@@ -5,7 +5,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from urllib.parse import SplitResult, urlsplit, urlunsplit
 
+from packaging.licenses import canonicalize_license_expression
+
 FORM = "names with the addresses of simple indexes: pypi=https://index.example/simple/"
+LICENSE_FORM = "licences by their SPDX identifiers, such as MIT, separated by commas"
 CLAIMED_FORM = "names of projects, or beginnings of them that end with *, such as acme-*"
 
 _NAME = re.compile(r"[a-z0-9]([a-z0-9-]{0,30}[a-z0-9])?", re.ASCII)
@@ -75,3 +78,18 @@ def _is_whole(url: str) -> bool:
 def is_claim(text: str) -> bool:
     """Whether a text says which names an operator claims: one name, or a beginning and ``*``."""
     return _CLAIMED.fullmatch(text) is not None
+
+
+def license_of(text: str) -> str:
+    """The SPDX identifier, which may have an exception with it, in its canonical form.
+
+    Raises:
+        ValueError: it is none.
+    """
+    try:
+        found = str(canonicalize_license_expression(text))
+    except ValueError:
+        raise ValueError(LICENSE_FORM) from None
+    if re.search(r"[()]| AND | OR ", found):
+        raise ValueError(LICENSE_FORM)
+    return found

@@ -93,7 +93,8 @@ def test_without_upstreams_nothing_is_asked(uow: UnitOfWork, ada: Person, tmp_pa
 def test_what_is_published_here_is_answered_here(
     uow: UnitOfWork, ada: Person, tmp_path: Path
 ) -> None:
-    project = factories.release(uow, ada, make_wheel(tmp_path, "acme-tools", "1.0"))
+    before = at(uow, claimed_names=())
+    project = factories.release(before, ada, make_wheel(tmp_path, "acme-tools", "1.0"))
     assert answering(uow, "Acme.Tools") is Answering.HERE
 
     yanking.yank_release(uow, OPERATOR, project, "1.0", "")

@@ -60,7 +60,15 @@ from greenroom.models.trusted_publishers import (
     UsedIDToken,
 )
 from greenroom.models.uploads import PRESIGNED, UploadPart, UploadSession, UploadState
+from greenroom.models.upstream_files import UpstreamFile
 from greenroom.models.upstream_pages import UpstreamPage, UpstreamRequest
+from greenroom.models.upstream_policy import (
+    RuleKind,
+    UpstreamLicense,
+    UpstreamRefusal,
+    UpstreamRule,
+)
+from greenroom.models.upstream_usage import UpstreamStanding, UpstreamUse, UpstreamUser
 from greenroom.models.webhooks import (
     DeliveryState,
     Webhook,
@@ -122,6 +130,7 @@ __all__ = [
     "Role",
     "RoleInvitation",
     "RoleName",
+    "RuleKind",
     "RunningBackup",
     "Schedule",
     "ScheduleState",
@@ -143,8 +152,15 @@ __all__ = [
     "UploadPart",
     "UploadSession",
     "UploadState",
+    "UpstreamFile",
+    "UpstreamLicense",
     "UpstreamPage",
+    "UpstreamRefusal",
     "UpstreamRequest",
+    "UpstreamRule",
+    "UpstreamStanding",
+    "UpstreamUse",
+    "UpstreamUser",
     "UsedChallenge",
     "UsedIDToken",
     "User",

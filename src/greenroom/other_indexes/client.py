@@ -49,6 +49,9 @@ _KEPT_SECONDS = 30.0
 _USER_AGENT = f"greenroom/{__version__}"
 _LONGEST_URL = 8000
 _LONGEST_WAIT = 86400
+Place = tuple[str, str, int]
+"""Scheme, host and port."""
+
 _NO_HEADERS: Mapping[str, str] = MappingProxyType({})
 
 
@@ -64,7 +67,7 @@ class Answer:
     def __init__(self, url: str, response: http.client.HTTPResponse, shown: str) -> None:
         self.url = url
         self.status = response.status
-        self.headers: Mapping[str, str] = response.headers
+        self.headers = response.headers
         self._response = response
         self._shown = shown
         self.is_complete = False
@@ -156,8 +159,8 @@ class Client:
         self._networks = tuple(networks)
         self._most = connections_
         self._lock = threading.Lock()
-        self._idle: dict[tuple[str, str, int], list[_Idle]] = {}
-        self._turns: dict[tuple[str, str, int], threading.BoundedSemaphore] = {}
+        self._idle: dict[Place, list[_Idle]] = {}
+        self._turns: dict[Place, threading.BoundedSemaphore] = {}
 
     @contextmanager
     def get(
@@ -234,7 +237,7 @@ class Client:
         self, parts: SplitResult, headers: Mapping[str, str], until: float
     ) -> Iterator[Answer]:
         """One request to one host, on a connection that is kept if all of its answer is read."""
-        key = (parts.scheme, (parts.hostname or "").lower(), parts.port or PORTS[parts.scheme])
+        key = _place(parts)
         url = urlunsplit((parts.scheme, _netloc(parts), parts.path, parts.query, ""))
         with self._lock:
             turn = self._turns.setdefault(key, threading.BoundedSemaphore(self._most))
@@ -258,7 +261,7 @@ class Client:
 
     def _send(
         self,
-        key: tuple[str, str, int],
+        key: Place,
         parts: SplitResult,
         headers: Mapping[str, str],
         until: float,
@@ -295,21 +298,12 @@ class Client:
     def _credentials(self, parts: SplitResult) -> dict[str, str]:
         """What the upstream wants, for requests to itself."""
         base = self._base
-        same = (
-            parts.scheme,
-            (parts.hostname or "").lower(),
-            parts.port or PORTS[parts.scheme],
-        ) == (
-            base.scheme,
-            self.upstream.host,
-            base.port or PORTS[base.scheme],
-        )
-        if base.username is None or not same:
+        if base.username is None or _place(parts) != _place(base):
             return {}
         login = f"{unquote(base.username)}:{unquote(base.password or '')}"
         return {"Authorization": f"Basic {b64encode(login.encode()).decode()}"}
 
-    def _connected(self, key: tuple[str, str, int], until: float) -> _Idle:
+    def _connected(self, key: Place, until: float) -> _Idle:
         scheme, host, port = key
         addresses = self._judged(host, port)
         soon = min(until, time.monotonic() + CONNECT_SECONDS)
@@ -330,7 +324,7 @@ class Client:
             )
         return found
 
-    def _take(self, key: tuple[str, str, int]) -> _Idle | None:
+    def _take(self, key: Place) -> _Idle | None:
         """A connection that waits, and was not closed meanwhile as far as can be seen."""
         now = time.monotonic()
         while True:
@@ -343,7 +337,7 @@ class Client:
                 return used
             used.sock.close()
 
-    def _keep(self, key: tuple[str, str, int], used: _Idle) -> None:
+    def _keep(self, key: Place, used: _Idle) -> None:
         used.since = time.monotonic()
         with self._lock:
             waiting = self._idle.setdefault(key, [])
@@ -351,6 +345,10 @@ class Client:
                 waiting.append(used)
                 return
         used.sock.close()
+
+
+def _place(parts: SplitResult) -> Place:
+    return parts.scheme, (parts.hostname or "").lower(), parts.port or PORTS[parts.scheme]
 
 
 def shown(url: str) -> str:

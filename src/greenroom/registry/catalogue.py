@@ -12,7 +12,7 @@ A project in quarantine is still there, with its status and its history, so that
 but none of its files is offered to anyone, and no list recommends it (PEP 792).
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import cache, lru_cache
@@ -899,10 +899,10 @@ def roles_of(db: Session, user: User) -> list[tuple[str, str]]:
     return _strongest(rows)
 
 
-def owns_beginning(db: Session, user_id: int, beginning: str) -> bool:
-    """Whether a user owns a public project whose normalized name begins so."""
+def owns_beginning(db: Session, user_ids: Collection[int], beginning: str) -> bool:
+    """Whether one of the users owns a public project whose normalized name begins so."""
     owned = exists().where(
-        Role.project_id == Project.id, Role.user_id == user_id, Role.name == RoleName.OWNER
+        Role.project_id == Project.id, Role.user_id.in_(user_ids), Role.name == RoleName.OWNER
     )
     found = select(Project.id).where(
         Project.normalized_name.startswith(beginning, autoescape=True), owned, _is_public_project()

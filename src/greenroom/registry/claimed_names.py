@@ -4,11 +4,12 @@ A claim is a name, or the beginning of names and ``*``: ``acme-*``.
 """
 
 import re
+from collections.abc import Collection
 from functools import lru_cache
 
 from sqlalchemy import select
 
-from greenroom.models import User
+from greenroom.models import Project, Role, RoleName, User
 from greenroom.registry import catalogue
 from greenroom.registry.errors import NotAllowed
 from greenroom.registry.names import lookup_name
@@ -55,20 +56,40 @@ def check(uow: UnitOfWork, name: str, user_id: int | None, *, is_administrator: 
             public project under the same claim.
     """
     claim = claim_on(uow.settings, name)
-    if claim is None or is_administrator or _is_at_home(uow, claim, user_id):
+    if claim is None or is_administrator:
         return
-    raise NotAllowed(
+    if user_id is None or not _are_at_home(uow, claim, {user_id}):
+        raise _not_yours(name, claim)
+
+
+def check_reserved(uow: UnitOfWork, project: catalogue.HasName) -> None:
+    """Raise NotAllowed where the name of a project was claimed after drafts had reserved it.
+
+    Raises:
+        NotAllowed: it is claimed, and neither who reserved it nor an owner would get it now.
+    """
+    claim = claim_on(uow.settings, project.normalized_name)
+    if claim is None:
+        return
+    owners = select(Role.user_id).where(Role.project_id == project.id, Role.name == RoleName.OWNER)
+    founder = select(Project.created_by_id).where(
+        Project.id == project.id, Project.created_by_id.is_not(None)
+    )
+    if not _are_at_home(uow, claim, {*uow.db.scalars(owners), *uow.db.scalars(founder)}):
+        raise _not_yours(project.name, claim)
+
+
+def _are_at_home(uow: UnitOfWork, claim: str, user_ids: Collection[int]) -> bool:
+    """Whether one of the accounts is an administrator's, or has something public under a claim."""
+    administers = select(User.id).where(User.id.in_(user_ids), User.is_administrator)
+    if uow.db.scalar(administers.limit(1)) is not None:
+        return True
+    return claim.endswith("*") and catalogue.owns_beginning(uow.db, user_ids, _beginning(claim))
+
+
+def _not_yours(name: str, claim: str) -> NotAllowed:
+    return NotAllowed(
         f"The name {name!r} is one of those that this index keeps for its own ({claim}): let an "
         "administrator of this index register it, or an owner of a project that is public under "
         "such a name."
     )
-
-
-def _is_at_home(uow: UnitOfWork, claim: str, user_id: int | None) -> bool:
-    """Whether an account is an administrator's, or has something public under the claim."""
-    if user_id is None:
-        return False
-    administers = select(User.is_administrator).where(User.id == user_id)
-    if uow.db.scalar(administers):
-        return True
-    return claim.endswith("*") and catalogue.owns_beginning(uow.db, user_id, _beginning(claim))

@@ -36,6 +36,7 @@ from greenroom.registry import (
     review_findings,
     silenced_findings,
     upload_states,
+    upstreams,
 )
 from greenroom.registry.errors import Ended, NotFound
 from greenroom.registry.file_facts import Contents
@@ -263,6 +264,7 @@ class _There:
         found = [
             *review_findings.of_all(self.staged, self.now, self.before, self.facts, self.matrix),
             *review_findings.of_sources(self.now, self.facts, self.contents.of),
+            *review_findings.of_name(upstreams.warning(self.uow.settings, self.project)),
         ]
         silences = silenced_findings.of_project(self.uow.db, self.project)
         left_out = review_findings.left_out(self.staged, self.facts)

@@ -98,7 +98,7 @@ def check_file_size(uow: UnitOfWork, size: int) -> None:
 
 def file_too_large(limit: int) -> str:
     """The sentence for a file that is larger than ``limit`` bytes."""
-    return f"File too large. This index takes files of at most {_readable(limit)}."
+    return f"File too large. This index takes files of at most {readable_size(limit)}."
 
 
 class HasQuota(catalogue.HasId, Protocol):
@@ -132,8 +132,8 @@ def check_project_size(
     if present + more > limit:
         raise TooLarge(
             f"Project size too large. All files of a project together, staged ones too, may have "
-            f"{_readable(limit)}; this would make {_readable(present + more)}. Remove files that "
-            "nobody needs."
+            f"{readable_size(limit)}; this would make {readable_size(present + more)}. Remove "
+            "files that nobody needs."
         )
 
 
@@ -188,7 +188,7 @@ def check_quotas(
             present += bytes_arriving(uow.storage.incoming)
         if present + more > limit:
             raise OutOfSpace(
-                f"The index is full: all files together may have {_readable(limit)}. Tell its "
+                f"The index is full: all files together may have {readable_size(limit)}. Tell its "
                 "operator."
             )
     limit = uow.settings.max_user_size
@@ -200,8 +200,8 @@ def check_quotas(
     if present + more > limit:
         raise TooLarge(
             f"Your projects are too large. All files of the projects that a person owns, staged "
-            f"and announced ones too, may have {_readable(limit)}; this would make "
-            f"{_readable(present + more)}. Remove files that nobody needs."
+            f"and announced ones too, may have {readable_size(limit)}; this would make "
+            f"{readable_size(present + more)}. Remove files that nobody needs."
         )
 
 
@@ -343,7 +343,8 @@ def _second_sdist(version: str, other: str, published: bool) -> str:
     return f"{fact}. Remove it from the draft first, or use a different version."
 
 
-def _readable(size: int) -> str:
+def readable_size(size: int) -> str:
+    """A size in bytes for people: ``1.5 KiB``."""
     amount = float(size)
     for unit in ("bytes", "KiB", "MiB", "GiB"):
         if amount < 1024:

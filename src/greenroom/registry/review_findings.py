@@ -98,6 +98,11 @@ def of_sources(
     ]
 
 
+def of_name(warning: str) -> list[Found]:
+    """What is to be said of a name that an index behind this one has, too; empty: nothing."""
+    return [Found(Finding(Code.EXISTS_UPSTREAM, detail=warning))] if warning else []
+
+
 def told(
     found: Iterable[Found],
     left_out: Mapping[Code, int],

@@ -123,9 +123,9 @@ class Asking:
             for each in (key[:1], key):
                 found = self._failures.get(each)
                 # Where the clock has been set back, what was written down says nothing.
-                if found is not None and now < found.until <= now + timedelta(days=1):
-                    if len(each) > 1 or found.count >= _BEFORE_PAUSE:
-                        return found
+                is_now = found is not None and now < found.until <= now + timedelta(days=1)
+                if found is not None and is_now and found.count >= _enough(each):
+                    return found
         return None
 
     def note_failure(self, key: tuple[str, ...], error: UpstreamFailed, now: datetime) -> None:
@@ -162,3 +162,8 @@ class Asking:
             clients, self._clients = self._clients, {}
         for client in clients.values():
             client.close()
+
+
+def _enough(key: tuple[str, ...]) -> int:
+    """After how many failures in a row it is left alone: one page at once."""
+    return 1 if len(key) > 1 else _BEFORE_PAUSE

@@ -4,15 +4,19 @@ A name that this index has is answered by this index alone, and a name that the 
 never asked for elsewhere: the files of two indexes are on no page together.
 """
 
+from dataclasses import dataclass
+from datetime import datetime
 from enum import StrEnum, auto
+from typing import Protocol
 
 from sqlalchemy import CompoundSelect, bindparam, exists, null, select, true, union_all
 
 from greenroom.database import run
 from greenroom.models import Draft, Project, RetiredName
-from greenroom.registry import claimed_names, live_drafts
+from greenroom.registry import catalogue, claimed_names, live_drafts
 from greenroom.registry.names import lookup_name
 from greenroom.registry.unit_of_work import UnitOfWork
+from greenroom.settings import Settings
 
 
 class Answering(StrEnum):
@@ -47,6 +51,66 @@ def answering(uow: UnitOfWork, name: str) -> Answering:
     if all(found in {upstream.name for upstream in upstreams} for _, found in rows):
         return Answering.UPSTREAM
     return Answering.RESERVED
+
+
+@dataclass(frozen=True, slots=True)
+class Hint:
+    """What is said where projects were searched for, as upstreams are not searched.
+
+    Attributes:
+        upstreams: what the settings call them, in their order.
+        name: the normalized name that the query may mean there; empty where it means none.
+    """
+
+    upstreams: tuple[str, ...]
+    name: str
+
+
+def hint(uow: UnitOfWork, query: str) -> Hint | None:
+    """What is said of upstreams to whoever searches for this; None where there are none.
+
+    That a draft reserves a name changes nothing, as nobody may know.
+    """
+    if not uow.settings.upstreams:
+        return None
+    name = lookup_name(query.strip())
+    if name and (
+        claimed_names.claim_on(uow.settings, name) is not None
+        or catalogue.project(uow.db, name) is not None
+    ):
+        name = ""
+    return Hint(tuple(upstream.name for upstream in uow.settings.upstreams), name)
+
+
+class HasOrigin(Protocol):
+    """A project, by what was found out when its name was reserved: a row, or a value made of it."""
+
+    @property
+    def name(self) -> str:
+        """As it spells itself."""
+
+    @property
+    def registered(self) -> datetime | None:
+        """When the name became its own, None where drafts only reserve it."""
+
+    @property
+    def found_upstream(self) -> str | None:
+        """The upstream that had the name; empty where none had, None where nobody knows."""
+
+
+def warning(settings: Settings, project: HasOrigin) -> str:
+    """What is said of a draft whose publication takes a name from an upstream; mostly empty."""
+    if not settings.upstreams or project.registered is not None or project.found_upstream == "":
+        return ""
+    name, found = project.name, project.found_upstream
+    if claimed_names.claim_on(settings, name) is not None:
+        return ""
+    if found is None:
+        return (
+            f"Whether {name} exists upstream is not known: nobody could be asked when its name was "
+            "reserved. From publication on this index answers for it alone."
+        )
+    return f"{name} exists upstream ({found}): from publication on this index answers for it alone."
 
 
 # A name that only drafts have is there as long as one of them is live.

@@ -374,6 +374,11 @@ class Urls:
         """One of what such a page lists, or an act on it."""
         return _with_query(self._path("admin", part, item) + act, query)
 
+    def admin_upstream(self, part: str, number: int | None = None, act: str = "") -> str:
+        """A page of administrators on upstreams: ``rules``, or an act on one of what it lists."""
+        below = (str(number),) if number is not None else ()
+        return self._path("admin", "upstream", part, *below) + act
+
     def report_project(self, project: HasName) -> str:
         """Where a project is reported to the administrators."""
         return self.project(project) + "report"

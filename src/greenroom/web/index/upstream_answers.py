@@ -1,11 +1,5 @@
-"""Pages of names that the indexes behind this one answer for, as they are answered here.
+"""Pages of names that the indexes behind this one answer for, as they are answered here."""
 
-What nobody knows yet is asked for by threads of their own, and the request waits for that without
-one (``web/http/waiting.py``); what was known, and may be another by now, is answered, and asked for
-meanwhile.
-"""
-
-import concurrent.futures
 import hashlib
 import json
 from collections.abc import Callable, Mapping
@@ -14,19 +8,10 @@ from functools import partial
 from pyramid.httpexceptions import HTTPNotFound
 from pyramid.response import Response
 
-from greenroom.other_indexes.errors import UpstreamUnavailable
 from greenroom.other_indexes.pages import PageFile
-from greenroom.registry import (
-    catalogue,
-    upstream_asking,
-    upstream_page_fetching,
-    upstream_pages,
-    upstreams,
-)
+from greenroom.registry import upstream_pages
 from greenroom.registry.upstream_pages import KeptPage
-from greenroom.registry.upstreams import Answering
-from greenroom.upstream_settings import Upstream
-from greenroom.web.http import reading, waiting
+from greenroom.web.http import upstream_names
 from greenroom.web.http.caching import cached_for
 from greenroom.web.http.late_writes import after_answer
 from greenroom.web.http.request import Request
@@ -41,29 +26,11 @@ KEPT_SECONDS_MEANWHILE = 1.0
 """The same, of a page that the upstream is asked for again meanwhile."""
 
 
-def answers_for(request: Request, name: str) -> bool:
-    """Whether an index behind this one answers for a name, to whoever asks here.
-
-    Args:
-        request: of whom it is known who reads.
-        name: in any spelling.
-
-    Raises:
-        NotAuthenticated: a stranger is asked who they are.
-    """
-    if not request.services.settings.upstreams:
-        return False
-    if upstreams.answering(request.uow, name) is not Answering.UPSTREAM:
-        return False
-    reading.ask_strangers(request)
-    return catalogue.reads_upstream(request.uow.db)
-
-
 def project(request: Request, name: str, root: str, *, is_shared: bool) -> Response:
     """The page of a project, from the index that has it, or a note that the request is to wait.
 
     Args:
-        request: for a name that :func:`answers_for`.
+        request: for a name that :func:`upstream_names.answers_for`.
         name: normalized.
         root: from the page to the root of this index, relative, with a slash at its end.
         is_shared: whether the answer may be kept, by the server and by caches in front.
@@ -72,7 +39,7 @@ def project(request: Request, name: str, root: str, *, is_shared: bool) -> Respo
         HTTPNotFound: no index has it.
         UpstreamUnavailable: nobody can say.
     """
-    found = _find(request, name)
+    found = upstream_names.find(request, name)
     if isinstance(found, Response):
         return found
     if found is None or found.page is None:
@@ -88,48 +55,6 @@ def project(request: Request, name: str, root: str, *, is_shared: bool) -> Respo
         left = (found.fresh_until - request.uow.now).total_seconds()
         seconds = min(KEPT_SECONDS, max(left, KEPT_SECONDS_MEANWHILE))
     return cached_for(request, response, seconds, f"project/{name}")
-
-
-def _find(request: Request, name: str) -> KeptPage | Response | None:
-    """What is known of a name; a note that the request is to wait until something is."""
-    services = request.services
-    for _ in range(len(services.settings.upstreams) + 1):
-        standing = upstream_pages.standing(request.uow, name)
-        if standing.ask is None:
-            if standing.refresh is not None:
-                upstream_page_fetching.refresh(services, standing.refresh, name)
-            return standing.shown
-        asked = _asked(request, standing.ask, name)
-        if isinstance(asked, Response):
-            return asked
-        if asked is not None:
-            if standing.has_otherwise:
-                return standing.otherwise
-            raise asked
-    raise upstream_asking.unavailable(services.settings.upstreams[0].name)
-
-
-def _asked(
-    request: Request, upstream: Upstream, name: str
-) -> Response | UpstreamUnavailable | None:
-    """Ask an upstream for a page.
-
-    Returns:
-        A note that the request is to wait for it; why it cannot be asked; or None, when it was
-        asked and the request has a new unit of work to look for what it said.
-    """
-    services, topic = request.services, f"upstream-page:{upstream.name}/{name}"
-    failure = services.asking.failure((upstream.name, name), services.clock())
-    if failure is not None:
-        return failure.unavailable(upstream.name, services.clock())
-    if waiting.has_waited_for(request, topic):
-        return upstream_asking.unavailable(upstream.name)
-    done = upstream_page_fetching.fetch(services, upstream, name)
-    if waiting.can_wait(request):
-        return waiting.until_done(request, topic, done, upstream_page_fetching.LONGEST)
-    request.give_up_unit_of_work()
-    concurrent.futures.wait([done], upstream_page_fetching.LONGEST)
-    return None
 
 
 def _rendered(request: Request, kept: KeptPage, root: str) -> Response:

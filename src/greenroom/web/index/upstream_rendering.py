@@ -72,9 +72,8 @@ def _anchors(page: ProjectPage, link: Link, marked: Reasons) -> Iterator[str]:
             attributes += f' data-gpg-sig="{"true" if file.has_signature else "false"}"'
         found = _hash(file.hashes)
         fragment = f"#{found}" if found else ""
-        yield (
-            f'<a href="{escape(link(file))}{fragment}"{attributes}>{escape(file.filename)}</a><br />'
-        )
+        href = f"{escape(link(file))}{fragment}"
+        yield f'<a href="{href}"{attributes}>{escape(file.filename)}</a><br />'
 
 
 def _hash(hashes: Mapping[str, str]) -> str:
@@ -113,4 +112,5 @@ def _file_objects(page: ProjectPage, link: Link, marked: Reasons) -> Iterator[st
 
 def _hashes(hashes: Mapping[str, str]) -> str:
     # Names and digests have nothing in them that would have to be quoted.
-    return "{%s}" % ",".join(f'"{name}":"{value}"' for name, value in hashes.items())
+    pairs = ",".join(f'"{name}":"{value}"' for name, value in hashes.items())
+    return f"{{{pairs}}}"

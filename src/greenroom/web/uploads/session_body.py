@@ -178,6 +178,7 @@ def _standing(request: Request, draft: DraftDetails, content_digest: str) -> lis
         else []
     )
     return [
+        *([draft.upstream_warning] if draft.upstream_warning else []),
         f"Draft of {draft.project_name} {draft.version}: {request.urls.draft(draft)}",
         f"Try it: {commands.install_draft(request, draft)}",
         f"Or with one index: {commands.install_draft_from_one_index(request, draft)}",

@@ -8,11 +8,10 @@ from packaging.utils import canonicalize_name
 
 from greenroom.models import Draft, File, Project, ReleaseSet
 from greenroom.registry import catalogue, drafts, release_sets, upload_sessions
-from greenroom.web.http import reading
+from greenroom.web.http import reading, upstream_names
 from greenroom.web.http.draft_nodes import DraftFile, DraftNode, SetNode
 from greenroom.web.http.request import Request
 from greenroom.web.http.traversal import Node
-from greenroom.web.index import upstream_answers
 
 
 class DraftSimpleIndex(DraftNode):
@@ -69,7 +68,7 @@ def _opened(name: str, drafts_: Sequence[Draft]) -> list[Draft]:
 
 def _is_upstream(request: Request, name: str, drafts_: Sequence[Draft]) -> bool:
     """Whether an index behind this one answers for a name: not for those of the drafts."""
-    return not _opened(name, drafts_) and upstream_answers.answers_for(request, name)
+    return not _opened(name, drafts_) and upstream_names.answers_for(request, name)
 
 
 def _in_full_index(

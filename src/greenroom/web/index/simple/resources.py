@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from packaging.utils import canonicalize_name
 
+from greenroom.web.http import upstream_names
 from greenroom.web.http.refusals import TEXT
 from greenroom.web.http.traversal import Node, PublicProject, ReadBy
-from greenroom.web.index import upstream_answers
 
 
 class SimpleIndex(Node):
@@ -17,7 +17,7 @@ class SimpleIndex(Node):
     open_to_all_origins = True
 
     def __getitem__(self, name: str) -> SimpleProject | UpstreamProject:
-        if upstream_answers.answers_for(self.request, name):
+        if upstream_names.answers_for(self.request, name):
             return UpstreamProject(self.request, canonicalize_name(name), self)
         return SimpleProject.find(self.request, name, self)
 
