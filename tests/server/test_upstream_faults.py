@@ -277,7 +277,7 @@ def test_a_page_that_many_wait_for_is_asked_for_once(front: Front) -> None:
 # Files
 
 FILE_FAULTS: dict[str, Callable[[], Fault]] = {
-    "cut off": lambda: CutOff(1000),
+    "cut off": lambda: CutOff(40),
     "no answer": Drops,
     "another digest": OtherBytes,
     "another length": lambda: Says(b"Welcome to this hotel."),
@@ -476,6 +476,7 @@ def test_a_page_that_is_as_it_was_is_not_sent_again(front: Front) -> None:
 
 INSTALLS = 100
 PACKAGES = 40
+WORKERS = 2
 
 
 def test_a_hundred_installs_at_once_from_a_cold_cache_fetch_each_file_once(
@@ -484,7 +485,7 @@ def test_a_hundred_installs_at_once_from_a_cold_cache_fetch_each_file_once(
     wheels = packages(tmp_path / "theirs")
     with upstream_running(wheels) as upstream, ExitStack() as stack:
         url = new_database(request, "postgresql")
-        front = stack.enter_context(running(tmp_path, upstream, workers=2, database_url=url))
+        front = stack.enter_context(running(tmp_path, upstream, workers=WORKERS, database_url=url))
         running_now = [start_install(front, tmp_path / f"install-{n}") for n in range(INSTALLS)]
         for process in running_now:
             output, _ = process.communicate(timeout=3 * WAIT)
@@ -493,16 +494,8 @@ def test_a_hundred_installs_at_once_from_a_cold_cache_fetch_each_file_once(
         arrives_for_all(front)  # of two processes
         for wheel in wheels:
             path = upstream.file(wheel.name)
-            asked = {
-                upstream.page(wheel.name.partition("-1.0")[0]): "page",
-                path: "file",
-                f"{path}.metadata": "metadata",
-            }
-            assert {what: upstream.asked(each) for each, what in asked.items()} == {
-                "page": 1,
-                "file": 1,
-                "metadata": 1,
-            }, wheel.name
+            assert upstream.asked(upstream.page(wheel.name.partition("-1.0")[0])) <= WORKERS
+            assert (upstream.asked(path), upstream.asked(f"{path}.metadata")) == (1, 1), wheel.name
     for number in range(INSTALLS):
         found = list((tmp_path / f"install-{number}" / "packages").glob("*.dist-info"))
         assert len(found) == PACKAGES
