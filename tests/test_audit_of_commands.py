@@ -347,6 +347,20 @@ ROWS = [
         again=True,
     ),
     Row(
+        *("upstream rule allow", lambda i: ["acme==1", "--early", "--reason", "Ours."]),
+        "upstream-allow",
+        detail=r"acme==1 early: Ours\.",
+    ),
+    Row(
+        *("upstream rule deny", lambda i: ["acme", "--until", "2999-01-01"], "upstream-deny"),
+        detail="acme until 2999-01-01",
+    ),
+    Row(
+        *("upstream rule remove", lambda i: ["1", "--reason", "Over."], "upstream-rule-remove"),
+        detail=r"allow acme==1 early: Over\.",
+        again=True,
+    ),
+    Row(
         *("draft publish", lambda i: [i.draft("1.1")], "draft-publish"),
         (None, "example", "1.1", None),
         r"sha256:\w{64}",
@@ -431,6 +445,7 @@ READING = {
     *("config", "db check", "draft list", "jobs list", "audit", "set list", "set list --json"),
     "set show {set}",
     *("user list", "user show ada", "token list", "session list", "prohibited list"),
+    *("upstream status", "upstream status --json", "upstream rule list"),
     *("webhook list", "webhook list example", "webhook list example --json"),
     *("storage verify --quick", "housekeeping --dry-run"),
     *("backup {folder}/backup --list", "restore {folder}/backup --list"),

@@ -5,11 +5,11 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import timedelta
 from ipaddress import ip_network
-from pathlib import Path
 
 from greenroom.other_indexes.pages import PageFile, ProjectPage
-from greenroom.registry import upstream_pages
+from greenroom.registry import upstream_files, upstream_pages
 from greenroom.registry.unit_of_work import Services
+from greenroom.registry.upstream_files import KeptFile, WantedFile
 from greenroom.registry.upstream_pages import Said
 from greenroom.settings import Settings
 from greenroom.upstream_settings import Upstream
@@ -79,6 +79,20 @@ def holding(name: str, content: bytes) -> Iterator[tuple[UpstreamServer, HeldFil
         yield upstream, held
 
 
-def arriving(folder: Path) -> list[Path]:
-    """What lies in the folder of files that are being received."""
-    return sorted((folder / "incoming").iterdir())
+def keep(services: Services, content: bytes, filename: str = "thing-1.0.tar.gz") -> KeptFile:
+    """Keep a file as if it had come from an upstream."""
+    digest = hashlib.sha256(content).hexdigest()
+    wanted = WantedFile(
+        "up", "thing", filename, f"http://x.example/{filename}", {"sha256": digest}, len(content)
+    )
+    path = services.storage.new_file()
+    path.write_bytes(content)
+    services.storage.put(path, digest)
+    path.unlink()
+    with services.writing() as uow:
+        uow.lock(f"blob:{digest}")
+        upstream_files.keep(uow, wanted, digest, len(content))
+    with services.reading() as uow:
+        found = upstream_files.find(uow.db, wanted)
+    assert found is not None
+    return found

@@ -22,6 +22,7 @@ from greenroom.models import (
     LinkKind,
     ProjectReport,
     ReportKind,
+    RuleKind,
     SecondFactor,
     SignInSession,
     Token,
@@ -34,9 +35,12 @@ from greenroom.registry import (
     projects,
     reports,
     trusted_publishers,
+    upstream_rules,
 )
 from greenroom.registry.permissions import OPERATOR, Person
 from greenroom.registry.unit_of_work import Services
+from greenroom.registry.upstream_policy import Refused, Why
+from greenroom.registry.upstream_usage import Usage, Who
 from tests import factories
 from tests.browser.inhabited import Inhabited, settle
 from tests.browser.keyboard import found_by_tab
@@ -128,6 +132,10 @@ SIGNED_IN = [
     "/admin/drafts/",
     "/admin/jobs/",
     "/admin/storage/",
+    "/admin/upstream/",
+    "/admin/upstream/projects/",
+    "/admin/upstream/refusals/",
+    "/admin/upstream/rules/",
     "/admin/settings/",
     "/admin/health/",
     "/admin/reports/",
@@ -207,6 +215,8 @@ ACTS = [
     "/admin/drafts/discard?project=tidewatch&version=2.0",
     "/admin/reports/{report}/",
     "/admin/jobs/{job}/retry",
+    "/admin/upstream/refusals/1/allow",
+    "/admin/upstream/rules/{rule}/remove",
 ]
 _KINDS = (LinkKind.INVITATION, LinkKind.PASSWORD_RESET, LinkKind.EMAIL_VERIFICATION)
 LINKS = [f"/account/{kind.value}?key={{{kind.name}}}" for kind in _KINDS]
@@ -259,6 +269,7 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Server, In
             "GREENROOM_TRUSTED_ISSUERS": "github, gitlab=https://git.example",
             "GREENROOM_MAIL_URL": f"smtp://127.0.0.1:{nobody}",
             "GREENROOM_MAIL_FROM": "greenroom@index.example",
+            "GREENROOM_UPSTREAMS": f"pypi=http://127.0.0.1:{nobody}/simple/",
             "GREENROOM_OIDC_ISSUER": provider.url,
             "GREENROOM_OIDC_CLIENT_ID": CLIENT_ID,
             "GREENROOM_OIDC_CLIENT_SECRET": CLIENT_SECRET,
@@ -270,6 +281,7 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Server, In
 
 def _furnish(server: Server) -> Numbers:
     """What else there are pages of, with the numbers and keys that are in their addresses."""
+    _use_upstreams(server)
     values = {"owner": "ada", "repository": "tidewatch", "workflow": "release.yml"}
     with server.services() as services, services.writing() as uow:
         service = trusted_publishers.service_named(uow.settings, "github")
@@ -282,6 +294,7 @@ def _furnish(server: Server) -> Numbers:
         )
         reports.report(uow, Person(grace), project, ReportKind.SPAM, "It is spam.", "10.0.0.1")
         prohibited_names.prohibit(uow, Person(ada), "acme", "It is ours.")
+        rule = upstream_rules.make(uow, Person(ada), RuleKind.DENY, "acme-*", "It is ours.")
         job = Job(kind="mail", payload={}, state="failed", created=uow.now, due=uow.now)
         uow.db.add(job)
         uow.db.flush()
@@ -295,8 +308,28 @@ def _furnish(server: Server) -> Numbers:
             "report": uow.db.scalar(select(ProjectReport.id)),
             "token": uow.db.scalar(select(Token.id)),
             "job": job.id,
+            "rule": rule.id,
             **{LinkKind(link.kind).name: link.key for link in links},
         }
+
+
+def _use_upstreams(server: Server) -> None:
+    """Note that projects of an upstream are used, and a file was refused."""
+    usage, who = Usage(), Who("ada", "gr_12345678 (ci)")
+    refused = Refused(
+        Why.AGE,
+        "requests 2.99.0 was uploaded 3 hours ago: this index lets files in from pypi after 7 "
+        "days. Its administrators can let it in earlier.",
+    )
+    with server.services() as services:
+        now = services.clock()
+        for project in ("requests", "urllib3"):
+            usage.note_page("pypi", project, Who(), now, was_kept=True)
+            usage.note_file("pypi", project, who, now, was_kept=False, size=65_000)
+        name = "requests-2.99.0-py3-none-any.whl"
+        usage.note_refusal("pypi", "requests", name, refused, who, now)
+        usage.note_failure("pypi", "The host does not answer.", now)
+        usage.write(services)
 
 
 @pytest.fixture

@@ -38,8 +38,13 @@ def settings(services: Services, **values: str) -> Settings:
     return services.settings.model_copy(update=fields)
 
 
-def page(*files: str, name: str = "requests", **said: object) -> ProjectPage:
-    made = [PageFile(each, f"https://index.example/{each}", {}, **said) for each in files]
+def page(
+    *files: str, name: str = "requests", upload_time: str | None = None, size: int | None = None
+) -> ProjectPage:
+    made = [
+        PageFile(each, f"https://index.example/{each}", {}, size=size, upload_time=upload_time)
+        for each in files
+    ]
     return ProjectPage(name, tuple(made))
 
 

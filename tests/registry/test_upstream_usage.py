@@ -1,5 +1,6 @@
 """Which projects of upstreams are used, by whom, and how upstreams are doing."""
 
+from collections.abc import Callable
 from datetime import timedelta
 from threading import Thread
 
@@ -144,7 +145,7 @@ def test_how_upstreams_are_doing(services: Services, clock: FakeClock) -> None:
 
 def test_what_cannot_be_written_down_is_remembered(services: Services) -> None:
     usage = Usage()
-    note = [
+    note: list[Callable[[], None]] = [
         lambda: usage.note_page("pypi", "requests", Who(), services.clock(), was_kept=True),
         lambda: usage.note_license("pypi", "requests", "requests.whl", "MIT"),
         lambda: usage.note_failure("pypi", "No.", services.clock()),

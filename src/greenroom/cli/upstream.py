@@ -9,11 +9,12 @@ import click
 from greenroom import times
 from greenroom.cli.opening import with_services, with_services_to_read
 from greenroom.cli.printing import print_table
+from greenroom.cli.upstream_files import upstream_evict, upstream_verify, upstream_warm
 from greenroom.models import RuleKind
 from greenroom.models.base import LARGEST_ID
 from greenroom.registry import upstream_overview, upstream_refusals, upstream_rules
-from greenroom.registry.file_rules import readable_size
 from greenroom.registry.permissions import OPERATOR
+from greenroom.registry.sizes import readable_size
 from greenroom.registry.unit_of_work import Services
 from greenroom.registry.upstream_overview import Overview
 from greenroom.registry.upstream_rules import Rule
@@ -33,6 +34,10 @@ _UNTIL = click.option(
 @click.group("upstream")
 def upstream_group() -> None:
     """The indexes behind this one."""
+
+
+for _command in (upstream_warm, upstream_evict, upstream_verify):
+    upstream_group.add_command(_command)
 
 
 @upstream_group.command("status")

@@ -11,6 +11,7 @@ import socket
 import ssl
 import threading
 import time
+import weakref
 import zlib
 from base64 import b64encode
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -161,6 +162,8 @@ class Client:
         self._lock = threading.Lock()
         self._idle: dict[Place, list[_Idle]] = {}
         self._turns: dict[Place, threading.BoundedSemaphore] = {}
+        # Connections that nobody will use again are closed, and not left to whoever finds them.
+        weakref.finalize(self, _close_all, self._idle)
 
     @contextmanager
     def get(
@@ -208,7 +211,7 @@ class Client:
         """
         try:
             parts = urlsplit(url)
-            port = parts.port or PORTS.get(parts.scheme, 0)
+            port = PORTS.get(parts.scheme, 0) if parts.port is None else parts.port
             host = (parts.hostname or "").lower()
         except ValueError:
             port, host = 0, ""
@@ -228,9 +231,7 @@ class Client:
     def close(self) -> None:
         """Let go of the connections that wait."""
         with self._lock:
-            idle, self._idle = self._idle, {}
-        for each in (one for several in idle.values() for one in several):
-            each.sock.close()
+            _close_all(self._idle)
 
     @contextmanager
     def _asked(
@@ -345,6 +346,12 @@ class Client:
                 waiting.append(used)
                 return
         used.sock.close()
+
+
+def _close_all(idle: dict[Place, list[_Idle]]) -> None:
+    for each in (one for several in idle.values() for one in several):
+        each.sock.close()
+    idle.clear()
 
 
 def _place(parts: SplitResult) -> Place:

@@ -123,6 +123,7 @@ class Kind(StrEnum):
     NAME_ALLOW = "name-allow", "Allowed a name that was prohibited."
     UPSTREAM_ALLOW = "upstream-allow", "Let files of upstreams in."
     UPSTREAM_DENY = "upstream-deny", "Denied files of upstreams."
+    UPSTREAM_EVICT = "upstream-evict", "Let kept files of upstreams go."
     UPSTREAM_RULE_REMOVE = "upstream-rule-remove", "Removed a rule on files of upstreams."
     PROJECT_EXPECT = "project-expect", "Said which files every release of a project has."
     FINDING_SILENCE = "finding-silence", "Silenced a finding in the reviews of a project."

@@ -19,6 +19,7 @@ from greenroom.registry.errors import (
     TooLarge,
 )
 from greenroom.registry.permissions import HasRights
+from greenroom.registry.sizes import readable_size
 from greenroom.registry.unit_of_work import UnitOfWork
 
 
@@ -341,13 +342,3 @@ def _second_sdist(version: str, other: str, published: bool) -> str:
     if published:
         return f"{fact}, which is published and stays. Use a different version."
     return f"{fact}. Remove it from the draft first, or use a different version."
-
-
-def readable_size(size: int) -> str:
-    """A size in bytes for people: ``1.5 KiB``."""
-    amount = float(size)
-    for unit in ("bytes", "KiB", "MiB", "GiB"):
-        if amount < 1024:
-            return f"{amount:.4g} {unit}"
-        amount /= 1024
-    return f"{amount:.4g} TiB"

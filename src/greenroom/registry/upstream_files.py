@@ -134,10 +134,13 @@ def usage(db: Session) -> Usage:
 
 
 def all_of(services: Services, project: str | None = None) -> Iterator[KeptFile]:
-    """What is kept, of one project or of all, with few of them in memory at once."""
+    """What is kept now, of one project or of all, with few of them in memory at once."""
     last = 0
+    with services.reading() as uow:
+        newest = uow.db.scalar(select(func.max(UpstreamFile.id))) or 0
     while True:
-        query = _KEPT.where(UpstreamFile.id > last).order_by(UpstreamFile.id).limit(_BATCH)
+        query = _KEPT.where(UpstreamFile.id > last, UpstreamFile.id <= newest)
+        query = query.order_by(UpstreamFile.id).limit(_BATCH)
         if project is not None:
             query = query.where(UpstreamFile.project == project)
         with services.reading() as uow:
@@ -249,6 +252,13 @@ def let_go_of_all(services: Services, project: str | None = None) -> Usage:
         if let_go(services, kept):
             gone, freed = gone + 1, freed + kept.size
     return Usage(gone, freed)
+
+
+def forget(uow: UnitOfWork, kept: KeptFile) -> None:
+    """Forget a file whose bytes are not what they were; the lock of its blob is held."""
+    uow.db.execute(
+        delete(UpstreamFile).where(UpstreamFile.id == kept.id, UpstreamFile.sha256 == kept.sha256)
+    )
 
 
 def forget_missing(uow: UnitOfWork) -> None:

@@ -23,7 +23,7 @@ from greenroom.other_indexes.client import Answer, shown
 from greenroom.other_indexes.errors import BadAnswer, BrokenOff, UpstreamFailed
 from greenroom.other_indexes.pages import NotAPage, Page, ProjectPage
 from greenroom.outages import outage_of
-from greenroom.registry import upstream_pages
+from greenroom.registry import upstream_pages, upstream_usage
 from greenroom.registry.unit_of_work import Services
 from greenroom.registry.upstream_pages import KeptPage, Said
 from greenroom.upstream_settings import Upstream
@@ -99,26 +99,39 @@ def _fetch(services: Services, upstream: Upstream, name: str) -> None:
     key = (upstream.name, name)
     if services.asking.failure(key, services.clock()) is not None:
         return  # it has failed while this has waited for a thread
-    lease = _take_turn(services, upstream, name)
-    if lease is None:
+    turn = _take_turn(services, upstream, name)
+    if turn is None:
         return
+    is_given = False
     try:
         with services.reading() as uow:
             known = upstream_pages.find(uow, upstream.name, name)
         if known is not None and known.is_fresh:
             return  # somebody else has asked just before
-        _ask(services, upstream, name, known)
+        heard = _twice(lambda: _hear(services, upstream, name, known))
+        with services.writing() as uow:
+            if heard.is_news:
+                upstream_pages.keep(uow, upstream, name, heard.page, heard.said)
+            else:
+                upstream_pages.renew(uow, upstream, name, heard.said.fresh_for)
+            _give_turn(uow.db, upstream, name, turn)
+        is_given = True
         services.asking.note_success(key)
+        upstream_usage.PENDING.note_answer(upstream.name, services.clock())
     except UpstreamFailed as error:
         services.asking.note_failure(key, error, services.clock())
-        log.warning("an upstream was not read", upstream=upstream.name, project=name,
-                    reason=str(error))  # fmt: skip
+        upstream_usage.PENDING.note_failure(upstream.name, str(error), services.clock())
+        log.warning(
+            "an upstream was not read", upstream=upstream.name, project=name, reason=str(error)
+        )
     except Exception:
         failed = UpstreamFailed("What it has said cannot be kept.")
         services.asking.note_failure(key, failed, services.clock())
         raise
     finally:
-        _give_turn(services, upstream, name, lease)
+        if not is_given:
+            with services.writing() as uow:
+                _give_turn(uow.db, upstream, name, turn)
 
 
 # --- one request of all processes ---
@@ -165,15 +178,14 @@ def _lease(db: Session, row: UpstreamRequest | None, wanted: UpstreamRequest) ->
         row.until, row.key = wanted.until, wanted.key
 
 
-def _give_turn(services: Services, upstream: Upstream, name: str, key: str) -> None:
-    with services.writing() as uow:
-        uow.db.execute(
-            delete(UpstreamRequest).where(
-                UpstreamRequest.upstream == upstream.name,
-                UpstreamRequest.project == name,
-                UpstreamRequest.key == key,
-            )
+def _give_turn(db: Session, upstream: Upstream, name: str, key: str) -> None:
+    db.execute(
+        delete(UpstreamRequest).where(
+            UpstreamRequest.upstream == upstream.name,
+            UpstreamRequest.project == name,
+            UpstreamRequest.key == key,
         )
+    )
 
 
 # --- asking ---
@@ -186,20 +198,6 @@ class _Heard:
     said: Said
     page: ProjectPage | None = None
     is_news: bool = True
-
-
-def _ask(services: Services, upstream: Upstream, name: str, known: KeptPage | None) -> None:
-    """Ask, and keep what is said.
-
-    Raises:
-        UpstreamFailed: it does not say.
-    """
-    heard = _twice(lambda: _hear(services, upstream, name, known))
-    with services.writing() as uow:
-        if heard.is_news:
-            upstream_pages.keep(uow, upstream, name, heard.page, heard.said)
-        else:
-            upstream_pages.renew(uow, upstream, name, heard.said.fresh_for)
 
 
 def _twice(hear: Callable[[], _Heard]) -> _Heard:

@@ -10,10 +10,10 @@ from collections import OrderedDict
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy import bindparam, case, delete, null, select, update
+from sqlalchemy import bindparam, case, delete, null, or_, select, update
 
 from greenroom.database import run
-from greenroom.models import UpstreamPage
+from greenroom.models import UpstreamPage, UpstreamRequest
 from greenroom.other_indexes import pages
 from greenroom.other_indexes.pages import NotAPage, ProjectPage
 from greenroom.registry.unit_of_work import UnitOfWork
@@ -227,8 +227,17 @@ def note_use(uow: UnitOfWork, upstream: str, name: str) -> None:
 
 
 def forget_unused(uow: UnitOfWork) -> None:
-    """Forget what nobody has asked for in a month."""
-    uow.db.execute(delete(UpstreamPage).where(UpstreamPage.used < uow.now - UNUSED_FOR))
+    """Forget what nobody has asked for in a month, and that something was not there long ago."""
+    uow.db.execute(
+        delete(UpstreamPage).where(
+            or_(
+                UpstreamPage.used < uow.now - UNUSED_FOR,
+                UpstreamPage.is_there.is_(False)
+                & (UpstreamPage.checked < uow.now - uow.settings.upstream_stale),
+            )
+        )
+    )
+    uow.db.execute(delete(UpstreamRequest).where(UpstreamRequest.until < uow.now))
 
 
 def _read(name: str, digest: str, content: str | None) -> ProjectPage | None:

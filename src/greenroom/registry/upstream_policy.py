@@ -24,7 +24,7 @@ from greenroom.distributions.historical import version_in
 from greenroom.models import RuleKind, UpstreamRule
 from greenroom.other_indexes.pages import PageFile, ProjectPage
 from greenroom.registry import upstream_licenses
-from greenroom.registry.file_rules import readable_size
+from greenroom.registry.sizes import readable_size
 from greenroom.registry.unit_of_work import UnitOfWork
 from greenroom.selections import Selection
 from greenroom.settings import Settings

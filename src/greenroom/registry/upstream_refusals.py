@@ -6,6 +6,7 @@ from datetime import datetime
 from sqlalchemy import ColumnElement, delete, func, or_, select
 
 from greenroom.models import RuleKind, UpstreamRefusal
+from greenroom.models.base import LARGEST_ID
 from greenroom.registry import upstream_rules
 from greenroom.registry.administering import check_administrator
 from greenroom.registry.errors import InvalidRequest, NotFound
@@ -84,10 +85,16 @@ def count_of(uow: UnitOfWork, words: str = "", why: Why | None = None) -> int:
     return uow.db.scalar(found) or 0
 
 
-def find(uow: UnitOfWork, number: int) -> Refusal | None:
-    """The refusal of this number, None where there is none."""
-    row = uow.db.get(UpstreamRefusal, number)
-    return _refusal(row) if row is not None else None
+def get(uow: UnitOfWork, number: int) -> Refusal:
+    """The refusal of this number.
+
+    Raises:
+        NotFound: there is none.
+    """
+    row = uow.db.get(UpstreamRefusal, number) if number <= LARGEST_ID else None
+    if row is None:
+        raise NotFound("There is no such refusal: perhaps it was let in meanwhile.")
+    return _refusal(row)
 
 
 def let_in(uow: UnitOfWork, actor: Actor, number: int, reason: str = "") -> Rule:
@@ -101,9 +108,7 @@ def let_in(uow: UnitOfWork, actor: Actor, number: int, reason: str = "") -> Rule
         InvalidRequest: the settings refuse it, another rule does, or the reason does not do.
     """
     check_administrator(uow, actor)
-    refusal = find(uow, number)
-    if refusal is None:
-        raise NotFound("There is no such refusal: perhaps it was let in meanwhile.")
+    refusal = get(uow, number)
     if not refusal.can_be_let_in:
         raise InvalidRequest(
             f"The settings deny {refusal.selection}, which no rule changes: its operator can."

@@ -10,6 +10,7 @@ from sqlalchemy import ColumnElement, func, select
 
 from greenroom import selections
 from greenroom.models import RuleKind, UpstreamRule
+from greenroom.models.base import LARGEST_ID
 from greenroom.registry import audit
 from greenroom.registry.administering import check_administrator, check_reason
 from greenroom.registry.audit import Kind
@@ -105,21 +106,29 @@ def remove(uow: UnitOfWork, actor: Actor, number: int, reason: str = "") -> Rule
     """
     check_administrator(uow, actor)
     reason = check_reason(actor, reason)
-    row = uow.db.get(UpstreamRule, number)
-    if row is None:
-        raise NotFound("There is no such rule.")
+    row = _row(uow, number)
     removed = _rule(uow, row)
     uow.db.delete(row)
     uow.db.flush()
-    detail = _detail(removed, reason)
-    audit.write(uow, Kind.UPSTREAM_RULE_REMOVE, actor, detail=f"{removed.kind} {detail}")
+    kind = "deny " if removed.kind is RuleKind.DENY else "allow "
+    audit.write(uow, Kind.UPSTREAM_RULE_REMOVE, actor, detail=kind + _detail(removed, reason))
     return removed
 
 
-def find(uow: UnitOfWork, number: int) -> Rule | None:
-    """The rule of this number, None where there is none."""
-    row = uow.db.get(UpstreamRule, number)
-    return _rule(uow, row) if row is not None else None
+def get(uow: UnitOfWork, number: int) -> Rule:
+    """The rule of this number.
+
+    Raises:
+        NotFound: there is none.
+    """
+    return _rule(uow, _row(uow, number))
+
+
+def _row(uow: UnitOfWork, number: int) -> UpstreamRule:
+    row = uow.db.get(UpstreamRule, number) if number <= LARGEST_ID else None
+    if row is None:
+        raise NotFound("There is no such rule.")
+    return row
 
 
 def listed(uow: UnitOfWork, words: str = "", *, start: int, count: int) -> list[Rule]:

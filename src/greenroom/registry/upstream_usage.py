@@ -216,6 +216,11 @@ class Usage:
         count(Counted.UPSTREAM_PAGES, "failed")
         self._note_standing(upstream, _Standing(failed=now, failure=audit.plain(failure)))
 
+    def forget(self) -> None:
+        """Forget what is remembered."""
+        with self._lock:
+            self._pending = _Pending.nothing()
+
     def write(self, services: Services, *, at_once: bool = False) -> None:
         """Write down what is remembered.
 

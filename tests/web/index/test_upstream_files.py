@@ -9,9 +9,10 @@ import pytest
 from greenroom.other_indexes.pages import PageFile
 from greenroom.registry.unit_of_work import Services
 from tests import upstream_cache
+from tests.artifacts import make_wheel
 from tests.conftest import FakeClock
 from tests.upstream_server import HeldFile, Status, UpstreamServer, upstream_running
-from tests.web.conftest import Site
+from tests.web.conftest import Site, authorization
 
 FILENAME = "thing-1.0-py3-none-any.whl"
 CONTENT = os.urandom(200_000)
@@ -109,17 +110,72 @@ def test_what_is_on_no_page_is_never_fetched(
     assert callable(change)
     cached.app.get(change(upstream_cache.address(file)), status=404)
 
-    assert upstream.requests == []
+    assert [asked for asked in upstream.requests if asked.path.startswith("/packages/")] == []
 
 
 def test_a_name_that_is_published_here_has_no_files_elsewhere(
     cached: Site, file: PageFile, account: str, upstream: UpstreamServer
 ) -> None:
-    from tests.artifacts import make_wheel
-
     folder = cached.services.storage.incoming.parent
     cached.release(make_wheel(folder, "thing", "3.0"))
 
     cached.app.get(upstream_cache.address(file), status=404)
 
     assert upstream.requests == []
+
+
+def test_a_file_of_a_page_that_nobody_has_asked_for_is_found(
+    services: Services, clock: FakeClock, file: PageFile, upstream: UpstreamServer
+) -> None:
+    """Lock files name addresses of files, and nobody asks for the page then."""
+    settings = upstream_cache.with_upstream(services.settings, upstream)
+    site = Site(replace(services, settings=settings), clock)
+
+    assert site.app.get(upstream_cache.address(file)).body == CONTENT
+
+    site.app.get(upstream_cache.address(file).replace("thing", "another"), status=404)
+    services.asking.close()
+
+
+def test_what_is_not_let_in_says_why_and_so_does_its_metadata(
+    services: Services, clock: FakeClock, file: PageFile, upstream: UpstreamServer
+) -> None:
+    settings = upstream_cache.with_upstream(services.settings, upstream, upstream_max_file_size=10)
+    site = Site(replace(services, settings=settings), clock)
+
+    for end in ("", ".metadata"):
+        answer = site.app.get(upstream_cache.address(file) + end, status=403)
+        assert "this index lets files of at most 10 bytes in from up" in answer.status
+        assert answer.text.strip() in answer.status
+    assert upstream.asked(upstream.file(FILENAME)) == 0
+    services.asking.close()
+
+
+def test_where_files_are_not_kept_the_address_leads_there(
+    services: Services, clock: FakeClock, file: PageFile, upstream: UpstreamServer
+) -> None:
+    settings = upstream_cache.with_upstream(services.settings, upstream, upstream_mode="redirect")
+    site = Site(replace(services, settings=settings), clock)
+
+    answer = site.app.get(upstream_cache.address(file), status=302)
+
+    assert answer.location == file.url
+    services.asking.close()
+
+
+def test_strangers_get_nothing_where_members_read(
+    services: Services, clock: FakeClock, file: PageFile, upstream: UpstreamServer
+) -> None:
+    settings = upstream_cache.with_upstream(services.settings, upstream, read="projects")
+    site = Site(replace(services, settings=settings), clock)
+    site.user()
+    token = site.token(permissions=["read"])
+
+    for path in (upstream_cache.address(file), "/upstream/up/x/y/z.whl", "/upstream/q/x/y/z.whl"):
+        site.app.get(path, status=401)
+    assert upstream.requests == []
+    answer = site.app.get(upstream_cache.address(file), headers=authorization(token))
+    assert answer.body == CONTENT
+    assert answer.headers["Cache-Control"].startswith("private")
+    assert "Surrogate-Key" not in answer.headers
+    services.asking.close()

@@ -9,6 +9,7 @@ import concurrent.futures
 
 from pyramid.response import Response
 
+from greenroom import request_notes
 from greenroom.other_indexes.errors import UpstreamUnavailable
 from greenroom.registry import (
     catalogue,
@@ -22,6 +23,8 @@ from greenroom.registry.upstreams import Answering
 from greenroom.upstream_settings import Upstream
 from greenroom.web.http import reading, waiting
 from greenroom.web.http.request import Request
+
+_TOPIC = "upstream-page:"
 
 
 def answers_for(request: Request, name: str) -> bool:
@@ -68,6 +71,13 @@ def find(request: Request, name: str) -> KeptPage | Response | None:
     raise upstream_asking.unavailable(services.settings.upstreams[0].name)
 
 
+def has_asked(request: Request) -> bool:
+    """Whether an upstream was asked so that this request can be answered."""
+    waited = request_notes.waited(request.environ)
+    has_waited = waited is not None and (waited.topic or "").startswith(_TOPIC)
+    return has_waited or request.has_asked_upstream
+
+
 def _asked(
     request: Request, upstream: Upstream, name: str
 ) -> Response | UpstreamUnavailable | None:
@@ -77,7 +87,7 @@ def _asked(
         A note that the request is to wait for it; why it cannot be asked; or None, when it was
         asked and the request has a new unit of work to look for what it said.
     """
-    services, topic = request.services, f"upstream-page:{upstream.name}/{name}"
+    services, topic = request.services, f"{_TOPIC}{upstream.name}/{name}"
     failure = services.asking.failure((upstream.name, name), services.clock())
     if failure is not None:
         return failure.unavailable(upstream.name, services.clock())
@@ -86,6 +96,7 @@ def _asked(
     done = upstream_page_fetching.fetch(services, upstream, name)
     if waiting.can_wait(request):
         return waiting.until_done(request, topic, done, upstream_page_fetching.LONGEST)
+    request.has_asked_upstream = True
     request.give_up_unit_of_work()
     concurrent.futures.wait([done], upstream_page_fetching.LONGEST)
     return None

@@ -2,16 +2,16 @@
 
 import hashlib
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from functools import partial
 
 from pyramid.httpexceptions import HTTPNotFound
 from pyramid.response import Response
 
 from greenroom.other_indexes.pages import PageFile
-from greenroom.registry import upstream_pages
+from greenroom.registry import upstream_pages, upstream_policy, upstream_usage
 from greenroom.registry.upstream_pages import KeptPage
-from greenroom.web.http import upstream_names
+from greenroom.web.http import reading, upstream_names
 from greenroom.web.http.caching import cached_for
 from greenroom.web.http.late_writes import after_answer
 from greenroom.web.http.request import Request
@@ -44,9 +44,7 @@ def project(request: Request, name: str, root: str, *, is_shared: bool) -> Respo
         return found
     if found is None or found.page is None:
         raise HTTPNotFound
-    if upstream_pages.is_use_due(request.uow, found):
-        note = partial(upstream_pages.note_use, upstream=found.upstream, name=name)
-        after_answer(request, note)
+    _note_use(request, found, name)
     response = _rendered(request, found, root)
     if not is_shared:
         return response
@@ -60,7 +58,7 @@ def project(request: Request, name: str, root: str, *, is_shared: bool) -> Respo
 def _rendered(request: Request, kept: KeptPage, root: str) -> Response:
     page = kept.page
     assert page is not None  # noqa: S101 - for the type checker
-    refused = _refused(request, kept)
+    refused = upstream_policy.judge(request.uow, kept.upstream, page)
     is_cached = request.services.settings.upstream_mode == "cache"
 
     def link(file: PageFile) -> str:
@@ -85,6 +83,14 @@ def _rendered(request: Request, kept: KeptPage, root: str) -> Response:
     )
 
 
-def _refused(request: Request, kept: KeptPage) -> Mapping[str, str]:
-    """Which files are not let in, and why."""
-    return {}
+def _note_use(request: Request, kept: KeptPage, name: str) -> None:
+    if upstream_pages.is_use_due(request.uow, kept):
+        note = partial(upstream_pages.note_use, upstream=kept.upstream, name=name)
+        after_answer(request, note)
+    upstream_usage.PENDING.note_page(
+        kept.upstream,
+        name,
+        upstream_usage.who(reading.known_actor(request)),
+        request.uow.now,
+        was_kept=not upstream_names.has_asked(request),
+    )

@@ -50,9 +50,10 @@ class FullSimpleIndex(DraftNode):
         return [self.draft] if self.draft.project is not None else []
 
     def __getitem__(self, name: str) -> FullSimpleProject | FullUpstreamProject:
-        if _is_upstream(self.request, name, self.drafts):
+        opened = _opened(name, self.drafts)
+        if not opened and upstream_names.answers_for(self.request, name):
             return FullUpstreamProject(self.request, canonicalize_name(name), self.draft, self)
-        public, opened = _in_full_index(self.request, name, self.drafts)
+        public = _public(self.request, name, opened)
         return FullSimpleProject(self.request, canonicalize_name(name), self, public, opened)
 
 
@@ -66,25 +67,17 @@ def _opened(name: str, drafts_: Sequence[Draft]) -> list[Draft]:
     ]
 
 
-def _is_upstream(request: Request, name: str, drafts_: Sequence[Draft]) -> bool:
-    """Whether an index behind this one answers for a name: not for those of the drafts."""
-    return not _opened(name, drafts_) and upstream_names.answers_for(request, name)
-
-
-def _in_full_index(
-    request: Request, name: str, drafts_: Sequence[Draft]
-) -> tuple[catalogue.PublicProject | None, list[Draft]]:
-    """What is public of a project, and those of the drafts that are of it.
+def _public(request: Request, name: str, opened: Sequence[Draft]) -> catalogue.PublicProject | None:
+    """What is public of a project.
 
     Raises:
-        KeyError: there is neither.
+        KeyError: there is nothing, and none of the drafts is of it either.
     """
-    opened = _opened(name, drafts_)
     public = catalogue.find(request.uow.db, name)
     if public is None and not opened:
         reading.ask_strangers(request)
         raise KeyError(name)
-    return public, opened
+    return public
 
 
 class FullSimpleProject(DraftNode):
@@ -188,10 +181,11 @@ class SetFullSimpleIndex(SetNode):
         return release_sets.drafts_of(self.request.uow, self.release_set)
 
     def __getitem__(self, name: str) -> SetFullSimpleProject | SetFullUpstreamProject:
-        if _is_upstream(self.request, name, self.drafts):
+        opened = _opened(name, self.drafts)
+        if not opened and upstream_names.answers_for(self.request, name):
             normalized = canonicalize_name(name)
             return SetFullUpstreamProject(self.request, normalized, self.release_set, self)
-        public, opened = _in_full_index(self.request, name, self.drafts)
+        public = _public(self.request, name, opened)
         return SetFullSimpleProject(self, canonicalize_name(name), public, opened)
 
 

@@ -5,17 +5,23 @@ Nothing is there but what a page of the upstream has, so that nobody can have an
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from urllib.parse import unquote
 
-from greenroom.other_indexes.pages import PageFile, ProjectPage
-from greenroom.registry import catalogue, upstream_files, upstream_pages, upstreams
+from greenroom.other_indexes.pages import PageFile
+from greenroom.registry import upstream_files, upstream_pages
+from greenroom.registry.names import lookup_name
 from greenroom.registry.upstream_files import METADATA, WantedFile
-from greenroom.registry.upstreams import Answering
-from greenroom.web.http import reading
+from greenroom.registry.upstream_pages import KeptPage
+from greenroom.upstream_settings import Upstream
+from greenroom.web.http import reading, upstream_names
 from greenroom.web.http.refusals import TEXT
 from greenroom.web.http.request import Request
 from greenroom.web.http.traversal import Node, ReadBy, segments
 from greenroom.web.http.urls import upstream_file_path
+
+_SHORTEST = 5
+"""Segments: ``upstream``, its name, the project, a host, and the file."""
 
 
 class Upstreams(Node):
@@ -35,66 +41,75 @@ class Upstreams(Node):
         return folder
 
 
+@dataclass(frozen=True, slots=True)
+class OnPage:
+    """A file that is on the page of a project.
+
+    Attributes:
+        file: as the page has it.
+        wanted: it, or its metadata file.
+    """
+
+    file: PageFile
+    wanted: WantedFile
+
+    @property
+    def is_metadata(self) -> bool:
+        """Whether the metadata file is wanted."""
+        return self.wanted.filename != self.file.filename
+
+
 class UpstreamFile(Node):
-    """``/upstream/<upstream>/<project>/<host>/…/<filename>``, maybe with ``.metadata`` (PEP 658)"""
+    """``/upstream/<upstream>/<project>/<host>/…/<filename>``, maybe with ``.metadata`` (PEP 658)
+
+    Whether there is such a file the page of the project says.
+    """
 
     is_leaf = True
 
     def __init__(
-        self, request: Request, name: str, parent: Node, file: PageFile, wanted: WantedFile
+        self, request: Request, name: str, parent: Node, upstream: Upstream, project: str
     ) -> None:
         super().__init__(request, name, parent)
-        self.file = file
-        self.wanted = wanted
+        self.upstream = upstream
+        self.project = project
 
-    @property
-    def is_metadata(self) -> bool:
-        """Whether it is the metadata file of a wheel."""
-        return self.wanted.filename != self.file.filename
+    def page(self) -> KeptPage | None:
+        """What is kept of the page of the project; None where that was never asked for."""
+        return upstream_pages.find(self.request.uow, self.upstream.name, self.project)
+
+    def found_on(self, kept: KeptPage) -> OnPage | None:
+        """The file, if the page has it."""
+        for file in kept.page.files if kept.page is not None else ():
+            if self.__name__ in (file.filename, file.filename + METADATA):
+                wanted = self._wanted(file)
+                if wanted is not None:
+                    return OnPage(file, wanted)
+        return None
+
+    def _wanted(self, file: PageFile) -> WantedFile | None:
+        """What the address asks for, if it is that of this file or of its metadata file."""
+        upstream, project, asked = self.upstream.name, self.project, self.request.path_info
+        path = f"/{upstream_file_path(upstream, project, file)}"
+        if asked == unquote(path):
+            return upstream_files.wanted(upstream, project, file)
+        if asked == unquote(path + METADATA):
+            return upstream_files.wanted_metadata(upstream, project, file)
+        return None
 
 
 def _file(request: Request, name: str, parent: Node) -> UpstreamFile:
-    """The file at the address of the request.
+    """The file that may be at the address of the request.
 
     Raises:
-        KeyError: no page has it that this index may show.
+        KeyError: there is no such upstream, or it is not asked for this name.
+        NotAuthenticated: a stranger is asked who they are.
     """
-    _, upstream, project, *_ = (*segments(request), "", "")
-    page = _page(request, upstream, project)
-    if len(name) > upstream_files.LONGEST_NAME:
+    names = segments(request)
+    if len(names) < _SHORTEST or len(name) > upstream_files.LONGEST_NAME:
         raise KeyError(name)
-    for file in page.files:
-        if name in (file.filename, file.filename + METADATA):
-            wanted = _wanted(request, upstream, project, file)
-            if wanted is not None:
-                return UpstreamFile(request, name, parent, file, wanted)
-    raise KeyError(name)
-
-
-def _wanted(request: Request, upstream: str, project: str, file: PageFile) -> WantedFile | None:
-    """What the address asks for, if it is that of this file or of its metadata file."""
-    path = f"/{upstream_file_path(upstream, project, file)}"
-    if request.path_info == unquote(path):
-        return upstream_files.wanted(upstream, project, file)
-    if request.path_info == unquote(path + METADATA):
-        return upstream_files.wanted_metadata(upstream, project, file)
-    return None
-
-
-def _page(request: Request, upstream: str, project: str) -> ProjectPage:
-    """What the upstream has said of the project.
-
-    Raises:
-        KeyError: it has none, or this index answers for the name.
-    """
-    uow = request.uow
-    if not catalogue.reads_upstream(uow.db):
-        raise KeyError(upstream)
-    if upstream not in {each.name for each in uow.settings.upstreams}:
-        raise KeyError(upstream)
-    if upstreams.answering(uow, project) is not Answering.UPSTREAM:
-        raise KeyError(project)
-    kept = upstream_pages.find(uow, upstream, project)
-    if kept is None or kept.page is None or kept.page.name != project:
-        raise KeyError(project)
-    return kept.page
+    _, upstream_name, project, *_ = names
+    found = {each.name: each for each in request.services.settings.upstreams}
+    if lookup_name(project) != project or not upstream_names.answers_for(request, project):
+        raise KeyError(name)
+    return UpstreamFile(request, name, parent, found[upstream_name], project)

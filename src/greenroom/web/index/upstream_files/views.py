@@ -6,21 +6,26 @@ from concurrent.futures import Future
 from functools import partial
 from urllib.parse import quote
 
+from pyramid.httpexceptions import HTTPNotFound
 from pyramid.response import Response
 from pyramid.view import view_config
 
 from greenroom import request_notes
-from greenroom.registry import upstream_files, upstream_policy, upstream_usage
-from greenroom.registry.errors import NotAuthenticated
+from greenroom.registry import (
+    upstream_files,
+    upstream_pages,
+    upstream_policy,
+    upstream_usage,
+)
 from greenroom.registry.upstream_fetching import Arriving, Fetches, FileNotHere
 from greenroom.registry.upstream_files import KeptFile
 from greenroom.registry.upstream_policy import Refused
-from greenroom.registry.upstream_usage import Who
 from greenroom.request_notes import SendArriving, Wait
-from greenroom.web.http import blob_responses
+from greenroom.web.http import blob_responses, reading, upstream_names
+from greenroom.web.http.late_writes import after_answer
 from greenroom.web.http.request import Request
 from greenroom.web.http.upload_refusals import one_line
-from greenroom.web.index.upstream_files.resources import UpstreamFile
+from greenroom.web.index.upstream_files.resources import OnPage, UpstreamFile
 
 LONGEST_WAIT = 300.0
 """Seconds that a request waits for the first byte of a file."""
@@ -40,111 +45,124 @@ _UNSAFE_NAME = re.compile(r"[^ !#-\[\]-~]")
 
 @view_config(context=UpstreamFile, request_method="GET")
 def content(context: UpstreamFile, request: Request) -> Response:
-    """The file, if it is let in."""
-    uow, wanted = request.uow, context.wanted
-    policy = upstream_policy.load(uow, wanted.upstream, wanted.project)
-    refused = policy.of(context.file)
+    """The file, if it is let in.
+
+    Raises:
+        HTTPNotFound: the upstream has no such file.
+        UpstreamUnavailable: nobody can say whether it has.
+    """
+    page = context.page()
+    found = context.found_on(page) if page is not None else None
+    if found is None:
+        asked = upstream_names.find(request, context.project)
+        if isinstance(asked, Response):
+            return asked
+        page = context.page()
+        found = context.found_on(page) if page is not None else None
+    if page is None or found is None:
+        raise HTTPNotFound
+    if upstream_pages.is_use_due(request.uow, page):
+        note = partial(upstream_pages.note_use, upstream=page.upstream, name=context.project)
+        after_answer(request, note)
+    return _if_let_in(found, request)
+
+
+def _if_let_in(found: OnPage, request: Request) -> Response:
+    """The file, or why it is not let in."""
+    uow, wanted = request.uow, found.wanted
+    refused = upstream_policy.load(uow, wanted.upstream, wanted.project).of(found.file)
     if refused is not None:
-        return _refused(context, request, refused)
+        return _refused(found, request, refused)
     if uow.settings.upstream_mode == "redirect":
         response = Response(status=302, location=wanted.url)
         response.headers["Cache-Control"] = "no-cache"
         return response
     kept = upstream_files.find(uow.db, wanted)
-    is_kept = kept is not None and upstream_files.is_whole(uow, kept)
-    response = _sent(context, request, kept) if kept and is_kept else _fetched(context, request)
+    if kept is not None and not upstream_files.is_whole(uow, kept):
+        kept = None
+    response = _sent(found, request, kept) if kept is not None else _fetched(found, request)
     if response.status_int < 400 and request.environ.get(request_notes.WAIT) is None:
-        _note_use(context, request, response, was_kept=is_kept)
-        _let_keep(context, request, response)
+        _note_use(found, request, response, was_kept=kept is not None)
+        _let_keep(found, request, response)
     return response
 
 
-def _let_keep(context: UpstreamFile, request: Request, response: Response) -> None:
+def _let_keep(found: OnPage, request: Request, response: Response) -> None:
     """Say who may keep the answer for how long: here for a short time, since it may be refused."""
     headers = response.headers
-    headers["Cache-Control"] = _UNCHANGING if context.wanted.strong else _CHANGING
-    headers["Surrogate-Key"] = f"project/{context.wanted.project}"
+    headers["Cache-Control"] = _UNCHANGING if found.wanted.strong else _CHANGING
+    headers["Surrogate-Key"] = f"project/{found.wanted.project}"
     headers["Access-Control-Allow-Origin"] = "*"
     request.environ[request_notes.KEEP_FOR] = KEPT_SECONDS
 
 
-def _refused(context: UpstreamFile, request: Request, refused: Refused) -> Response:
+def _refused(found: OnPage, request: Request, refused: Refused) -> Response:
     """The file is not let in: clients print the status line, or the body."""
-    wanted = context.wanted
+    wanted = found.wanted
     upstream_usage.PENDING.note_refusal(
         wanted.upstream,
         wanted.project,
-        context.file.filename,
+        found.file.filename,
         refused,
-        _who(request),
+        upstream_usage.who(reading.known_actor(request)),
         request.uow.now,
     )
     return _told(403, refused.sentence)
 
 
-def _note_use(
-    context: UpstreamFile, request: Request, response: Response, *, was_kept: bool
-) -> None:
+def _note_use(found: OnPage, request: Request, response: Response, *, was_kept: bool) -> None:
     """Take note of a file that is sent from its beginning."""
     span = response.content_range
     if request.method != "GET" or response.status_int == 304 or (span and span.start):
         return
     upstream_usage.PENDING.note_file(
-        context.wanted.upstream,
-        context.wanted.project,
-        _who(request),
+        found.wanted.upstream,
+        found.wanted.project,
+        upstream_usage.who(reading.known_actor(request)),
         request.services.clock(),
         was_kept=was_kept,
         size=response.content_length or 0,
     )
 
 
-def _who(request: Request) -> Who:
-    """Who asks, as far as it is known; a token that is not valid changes nothing here."""
-    try:
-        return upstream_usage.who(request.actor)
-    except NotAuthenticated:
-        return Who()
-
-
-def _sent(context: UpstreamFile, request: Request, kept: KeptFile) -> Response:
+def _sent(found: OnPage, request: Request, kept: KeptFile) -> Response:
     """The file, which is kept here."""
     upstream_files.PENDING.note(kept, request.uow.now)
     return blob_responses.send(
         request,
         kept.sha256,
-        content_type=_content_type(context),
+        content_type=_content_type(found),
         filename=_disposed(kept.filename),
         size=kept.size,
     )
 
 
-def _fetched(context: UpstreamFile, request: Request) -> Response:
+def _fetched(found: OnPage, request: Request) -> Response:
     """The file, which is not here yet."""
-    wanted, send = context.wanted, request_notes.send_arriving(request.environ)
+    wanted, send = found.wanted, request_notes.send_arriving(request.environ)
     if request.method == "HEAD" and wanted.size is not None:
-        return _head(context, request, wanted.size)[0]
+        return _head(found, request, wanted.size)[0]
     try:
         if send is None:
-            return _fetched_in_place(context, request)
-        found = _fetches(request).look(wanted)
+            return _fetched_in_place(found, request)
+        arriving = _fetches(request).look(wanted)
     except FileNotHere as error:
         return _not_now(str(error), error.retry_after)
-    if isinstance(found, Arriving):
-        return _arriving(context, request, found, send)
-    return _wait(request, found) or _not_now(_BUSY, _RETRY_AFTER)
+    if isinstance(arriving, Arriving):
+        return _arriving(found, request, arriving, send)
+    return _wait(request, arriving) or _not_now(_BUSY, _RETRY_AFTER)
 
 
-def _fetched_in_place(context: UpstreamFile, request: Request) -> Response:
+def _fetched_in_place(found: OnPage, request: Request) -> Response:
     """The file, once all of it has come, where the server cannot send what still comes.
 
     Raises:
         FileNotHere: it cannot be had.
     """
     request.give_up_unit_of_work()
-    _fetches(request).fetch(context.wanted)
-    kept = upstream_files.find(request.uow.db, context.wanted)
-    return _sent(context, request, kept) if kept is not None else _not_now(_TOO_LARGE, _RETRY_AFTER)
+    _fetches(request).fetch(found.wanted)
+    kept = upstream_files.find(request.uow.db, found.wanted)
+    return _sent(found, request, kept) if kept is not None else _not_now(_TOO_LARGE, _RETRY_AFTER)
 
 
 def _wait(request: Request, done: "Future[None] | None") -> Response | None:
@@ -156,7 +174,7 @@ def _wait(request: Request, done: "Future[None] | None") -> Response | None:
     waited = request_notes.waited(request.environ)
     if waited is None:
         return None
-    left = LONGEST_WAIT if waited.topic is None else waited.left
+    left = waited.left if waited.topic == _TOPIC else LONGEST_WAIT
     if left <= 0:
         return None
     pause = min(max((LONGEST_WAIT - left) / 4, _SHORTEST_PAUSE), _LONGEST_PAUSE)
@@ -171,32 +189,28 @@ def _wait(request: Request, done: "Future[None] | None") -> Response | None:
     return Response(status=204)
 
 
-def _arriving(
-    context: UpstreamFile, request: Request, arriving: Arriving, send: SendArriving
-) -> Response:
+def _arriving(found: OnPage, request: Request, arriving: Arriving, send: SendArriving) -> Response:
     """The file, or the range of it that the request wants, as it comes."""
-    response, span = _head(context, request, arriving.size)
+    response, span = _head(found, request, arriving.size)
     if span is None:
         arriving.file.close()
         return response
     begin, end = span
     arriving.file.seek(begin)
-    may_grow = partial(_fetches(request).is_coming, context.wanted, arriving.file)
+    may_grow = partial(_fetches(request).is_coming, found.wanted, arriving.file)
     response.app_iter = send(arriving.file, end, may_grow)
     response.content_length = end - begin
     return response
 
 
-def _head(
-    context: UpstreamFile, request: Request, size: int
-) -> tuple[Response, tuple[int, int] | None]:
+def _head(found: OnPage, request: Request, size: int) -> tuple[Response, tuple[int, int] | None]:
     """The answer without its content, of a file that has so many bytes in the end.
 
     Returns:
         The answer, and where its content begins and ends; None where it has none.
     """
-    wanted = context.wanted
-    response = blob_responses.head_of(_content_type(context), _disposed(wanted.filename))
+    wanted = found.wanted
+    response = blob_responses.head_of(_content_type(found), _disposed(wanted.filename))
     sha256, asked = wanted.hashes.get("sha256"), blob_responses.wanted_range(request)
     start, end = 0, size
     if sha256 is not None:
@@ -229,10 +243,10 @@ def _told(status: int, sentence: str) -> Response:
     return response
 
 
-def _content_type(context: UpstreamFile) -> str:
-    if context.is_metadata:
+def _content_type(found: OnPage) -> str:
+    if found.is_metadata:
         return blob_responses.METADATA
-    is_gzip = context.file.filename.endswith((".tar.gz", ".tgz"))
+    is_gzip = found.file.filename.endswith((".tar.gz", ".tgz"))
     return blob_responses.SDIST if is_gzip else blob_responses.WHEEL
 
 

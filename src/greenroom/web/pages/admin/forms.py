@@ -69,7 +69,7 @@ class TransferForm(TypedReasonForm):
 class UpstreamRuleForm(ReasonForm):
     """What of upstreams is let in or denied, until when, and why."""
 
-    kind = SelectField("What it does", choices=[(kind.value, kind.value) for kind in RuleKind])
+    kind = SelectField("What it does", choices=list(RuleKind))
     about = StringField(
         "Project and versions",
         [InputRequired("Enter the name of a project."), Length(max=400)],

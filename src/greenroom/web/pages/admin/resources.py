@@ -6,13 +6,7 @@ import re
 from collections.abc import Callable
 
 from greenroom.models import Project
-from greenroom.registry import (
-    account_list,
-    accounts,
-    projects,
-    upstream_refusals,
-    upstream_rules,
-)
+from greenroom.registry import account_list, accounts, projects
 from greenroom.web.http.request import Request
 from greenroom.web.http.traversal import Node
 from greenroom.web.pages.webhook_nodes import Webhooks
@@ -144,18 +138,11 @@ class AdminUpstreamRefusals(Node):
 
 
 class AdminUpstreamRefusal(Node):
-    """``/admin/upstream/refusals/…/``: a refusal by its number. It has no page, but acts.
-
-    Raises:
-        KeyError: nothing was refused under it.
-    """
+    """``/admin/upstream/refusals/…/``: a refusal by its number. It has no page, but acts."""
 
     def __init__(self, request: Request, name: str, parent: Node) -> None:
         super().__init__(request, name, parent)
-        found = upstream_refusals.find(request.uow, _number(name))
-        if found is None:
-            raise KeyError(name)
-        self.refusal = found
+        self.number = _number(name)
 
 
 class AdminUpstreamRules(Node):
@@ -166,18 +153,11 @@ class AdminUpstreamRules(Node):
 
 
 class AdminUpstreamRule(Node):
-    """``/admin/upstream/rules/…/``: a rule by its number. It has no page, but acts.
-
-    Raises:
-        KeyError: there is none.
-    """
+    """``/admin/upstream/rules/…/``: a rule by its number. It has no page, but acts."""
 
     def __init__(self, request: Request, name: str, parent: Node) -> None:
         super().__init__(request, name, parent)
-        found = upstream_rules.find(request.uow, _number(name))
-        if found is None:
-            raise KeyError(name)
-        self.rule = found
+        self.number = _number(name)
 
 
 def _number(name: str) -> int:

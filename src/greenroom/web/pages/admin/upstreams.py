@@ -103,7 +103,7 @@ def refusals(context: AdminUpstreamRefusals, request: Request) -> View:
 def allow(context: AdminUpstreamRefusal, request: Request) -> View:
     """Let in what was refused."""
     begin(request)
-    refusal = context.refusal
+    refusal = upstream_refusals.get(request.uow, context.number)
     whole = "" if refusal.version else " The name of the file says no version: it is about all."
     act = Act(
         question=f"Let {refusal.selection} in?",
@@ -168,7 +168,7 @@ def _rules_page(request: Request, form: UpstreamRuleForm) -> dict[str, object]:
 def remove_rule(context: AdminUpstreamRule, request: Request) -> View:
     """Remove a rule."""
     begin(request)
-    rule = context.rule
+    rule = upstream_rules.get(request.uow, context.number)
     said = f"{_DOES[rule.kind]} {rule.selection}"
     act = Act(
         question=f"Remove the rule that {said}?",
