@@ -1,7 +1,8 @@
 # make serve            run the index, with everything embedded, on http://127.0.0.1:6543
 # make test ARGS=-x     run the tests
 # make lint | format    check | repair style and types
-# make bench            measure the index beside its peers, its search, a large release (ARGS=--quick)
+# make bench            measure the index beside its peers, its search, a large release, an upstream
+#                       behind it (ARGS=--quick)
 # make publish-client INDEX=https://index.example   put twine-stage on your index
 # make publish-greenroom INDEX=https://index.example   put greenroom itself on your index
 # make lock             pin the dependencies of pyproject.toml anew (ARGS=--upgrade: the newest)
@@ -22,7 +23,7 @@ unexport PYTHONDONTWRITEBYTECODE
 serve: $(VENV)/.serve
 	$(BIN)/greenroom serve $(ARGS)
 
-test: $(VENV)/.test $(VENV)/.clients $(VENV)/.browser
+test: $(VENV)/.test $(VENV)/.clients $(VENV)/.browser $(VENV)/bench/simple-repository/installed
 	$(BIN)/python -m pytest $(if $(ARGS),$(ARGS),--numprocesses auto --dist worksteal)
 
 lint: $(VENV)/.test
@@ -36,6 +37,7 @@ format: $(VENV)/.test
 
 bench: $(VENV)/.test
 	$(BIN)/python -m bench.side_by_side --json $(VENV)/bench/side-by-side.json $(ARGS)
+	$(BIN)/python -m bench.upstream --json $(VENV)/bench/upstream.json $(filter --quick,$(ARGS))
 	$(BIN)/python -m bench.search
 	$(BIN)/python -m bench.release
 
@@ -51,7 +53,7 @@ lock: $(VENV)/.test
 	$(LOCK) pyproject.toml --group build --extra s3 --group test --group lint \
 		--output-file requirements/test.txt
 	$(LOCK) --group clients --output-file requirements/clients.txt
-	for peer in pypiserver devpi simple-repository servers; do \
+	for peer in pypiserver devpi simple-repository proxpi servers; do \
 		$(LOCK) --group bench-$$peer --output-file requirements/bench-$$peer.txt || exit; done
 
 # The stamps $(VENV)/.serve, $(VENV)/.test and $(VENV)/.clients say what is installed; twine-stage
@@ -70,6 +72,10 @@ $(VENV)/.clients: requirements/clients.txt | $(VENV)/.test
 	@$(BIN)/python -m venv --clear --without-pip $(VENV)/clients
 	@$(PIP) --python $(VENV)/clients/bin/python install --require-hashes --requirement $<
 	@touch $@
+
+# A peer that tests have behind the index; the bench makes the others when it first wants them.
+$(VENV)/bench/%/installed: requirements/bench-%.txt | $(VENV)/.test
+	@$(BIN)/python -m bench.servers $*
 
 # What tests in a browser take from npm.
 $(VENV)/.browser: tests/browser/packages/package-lock.json | $(BIN)/python

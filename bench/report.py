@@ -17,7 +17,7 @@ from bench.servers import ENVIRONMENTS
 from bench.tables import MIB, Results, Table, in_markdown, results_from, table
 
 PEERS = ("pypiserver", "devpi-server", "simple-repository-server")
-TABLES = ("slow-clients", "bare-servers")
+TABLES = ("slow-clients", "bare-servers", "upstream")
 SIDE_BY_SIDE = ("side-by-side", "behind-caches")
 
 

@@ -2,6 +2,8 @@
 
 Each peer has an environment of its own below `.venv/bench`, made when it is first wanted from a
 lock file in `requirements/`. nginx is a Debian package.
+
+    python -m bench.servers simple-repository    make an environment now
 """
 
 import base64
@@ -284,18 +286,22 @@ class Devpi(Server):
 
     def fill(self) -> None:
         """Make an index in it, and upload everything."""
-        token = self._ask("POST", "/+login", {"user": _DEVPI_USER, "password": PASSWORD})[
-            "password"
-        ]
+        token = self.sign_in()
         index: dict[str, object] = {"type": "stage", "bases": [], "volatile": True}
-        self._ask("PUT", _DEVPI_INDEX, index, token)
+        self.ask("PUT", _DEVPI_INDEX, index, token)
         # As devpi's own client does, which keeps what it got for the password.
         self.account = Account(f"{_DEVPI_INDEX}/", _DEVPI_USER, token)
         upload_all(self.url, self.account, self.files.all)
 
-    def _ask(
+    def sign_in(self) -> str:
+        """What it hands out for the password."""
+        who: dict[str, object] = {"user": _DEVPI_USER, "password": PASSWORD}
+        return self.ask("POST", "/+login", who)["password"]
+
+    def ask(
         self, method: str, path: str, message: dict[str, object], token: str = ""
     ) -> dict[str, str]:
+        """Ask its API; gives the result."""
         headers = {"Content-Type": "application/json"}
         if token:
             headers["X-Devpi-Auth"] = base64.b64encode(f"root:{token}".encode()).decode()
@@ -467,3 +473,8 @@ def _write_page(folder: Path, page: tuple[str, str]) -> None:
         path = folder / f"index.{form}"
         path.write_text(text, encoding="utf-8")
         path.with_name(f"{path.name}.gz").write_bytes(gzip.compress(text.encode(), 9, mtime=0))
+
+
+if __name__ == "__main__":
+    for _name in sys.argv[1:]:
+        environment(_name)

@@ -47,7 +47,13 @@ def main() -> None:
             _until_quiet(index)
             rows.append([str(options.waiters), *_measured(index, others, options.seconds)])
             told = _tell(index, account, Path(folder), waiters)
-    heading = ["waiting", "CPU s, idle", "CPU s, with others", "MiB", *(f"{act}, ms" for act in ACTS)]
+    heading = [
+        "waiting",
+        "CPU s, idle",
+        "CPU s, with others",
+        "MiB",
+        *(f"{act}, ms" for act in ACTS),
+    ]
     said = f"{now_and_here()}; a set of {options.drafts} drafts, {options.seconds:.0f} s each."
     print(f"{Table(said, heading, rows)}\n\n{told}")
 

@@ -27,8 +27,7 @@ from greenroom.registry.errors import Refusal
 from greenroom.registry.unit_of_work import Services, UnitOfWork
 from greenroom.settings import Settings
 from greenroom.storage import open_storage
-from greenroom.web.index import project_list
-from greenroom.web.index.draft import kept_pages
+from greenroom.web.index import kept_pages, project_list
 from tests import fuzzing, processes, secrets_in_logs
 
 hypothesis.settings.load_profile(fuzzing.PROFILE)

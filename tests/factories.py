@@ -52,7 +52,8 @@ from greenroom.registry.permissions import (
     Person,
     ShownSession,
 )
-from greenroom.registry.releases import NotRendered, with_renderings
+from greenroom.registry.preparations import NotPrepared
+from greenroom.registry.releases import with_renderings
 from greenroom.registry.unit_of_work import Services, UnitOfWork
 from greenroom.registry.upload_sessions import (
     HTTP_POST_BYTES,
@@ -144,7 +145,7 @@ class OneUnit(Services):
         try:
             with self._uow.db.begin_nested():  # what an exception leaves is undone
                 yield self._uow
-        except NotRendered:
+        except NotPrepared:
             self._uow.collecting.clear()
             self._uow.collecting.update(collecting)
             raise

@@ -45,6 +45,7 @@ from greenroom.registry import (
     housekeeping,
     projects,
     removal,
+    upstream_files,
 )
 from greenroom.registry.backup_snapshots import BackupRefused
 from greenroom.registry.backups import Wish, back_up
@@ -60,6 +61,7 @@ from tests.preloaded import Process
 from tests.s3_server import S3Server, s3_server
 from tests.serving import Server, command, new_database, preloaded, serving
 from tests.storage.keeping import unused_prefix
+from tests.upstream_cache import keep as keep_upstream
 from tests.web.conftest import authorization, form_fields
 from tests.whole_index import Environment, index_in, inhabit, opened, referenced, rows_of
 
@@ -723,3 +725,23 @@ def opened_as_it_is(environment: Environment) -> Iterator[Database]:
 
 def stopped(database: Database) -> None:
     raise BackupRefused("It was stopped.")
+
+
+def test_files_of_upstreams_are_in_no_backup(tmp_path: Path) -> None:
+    original, elsewhere = index_in(tmp_path / "original"), index_in(tmp_path / "elsewhere")
+    inhabit(original, tmp_path / "dist")
+    wheel = make_wheel(tmp_path / "dist")
+    with opened(original) as services:
+        keep_upstream(services, b"of another index", "thing-1.0.tar.gz")
+        lost = keep_upstream(services, b"lost", "thing-2.0.tar.gz")
+        keep_upstream(services, wheel.read_bytes(), wheel.name)
+        services.storage.delete(lost.sha256)
+
+    made = backed_up(original, str(tmp_path / "backup"))
+
+    assert (made["lost"], made["copied"]) == ([], len(referenced(original)))
+    assert command(elsewhere, "restore", str(tmp_path / "backup")).returncode == 0
+    with opened(elsewhere) as services:
+        assert set(services.storage.digests()) == referenced(original)
+        assert [kept.filename for kept in upstream_files.all_of(services)] == [wheel.name]
+        assert housekeeping.keep_house(services).blobs_freed == 0

@@ -11,6 +11,9 @@ class Counted(StrEnum):
     UPLOADS = "uploads"
     STORAGE_ERRORS = "storage errors"
     SIGN_IN_FAILURES = "sign-in failures"
+    UPSTREAM_FILES = "upstream files"
+    UPSTREAM_PAGES = "upstream pages"
+    UPSTREAM_REFUSALS = "upstream refusals"
 
 
 _lock = threading.Lock()

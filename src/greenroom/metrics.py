@@ -24,6 +24,7 @@ from greenroom.counters import Counted
 from greenroom.registry import observation
 from greenroom.registry.observation import Observation
 from greenroom.registry.unit_of_work import Services
+from greenroom.registry.upstream_policy import Why
 from greenroom.server.tallies import BUCKETS, State, Tallies
 
 OBSERVE_SECONDS = 10.0
@@ -33,6 +34,9 @@ _WORDS = {
     Counted.UPLOADS: ("accepted", "refused", "failed"),
     Counted.STORAGE_ERRORS: ("unavailable", "missing", "damaged"),
     Counted.SIGN_IN_FAILURES: ("password", "token"),
+    Counted.UPSTREAM_FILES: ("kept", "fetched", "interrupted", "wrong"),
+    Counted.UPSTREAM_PAGES: ("kept", "fetched", "failed"),
+    Counted.UPSTREAM_REFUSALS: tuple(why.value for why in Why),
 }
 _RESERVED = 256 * 1024
 """Bytes for the numbers of one kind of a process; there are not so many that they need more."""
@@ -104,6 +108,15 @@ class Metrics:
             ),
             Counted.SIGN_IN_FAILURES: _counter(
                 "sign_in_failures", "Credentials that did not open.", "by"
+            ),
+            Counted.UPSTREAM_FILES: _counter(
+                "upstream_files", "Files of upstreams that were asked for.", "result"
+            ),
+            Counted.UPSTREAM_PAGES: _counter(
+                "upstream_pages", "Pages of upstreams that were asked for.", "result"
+            ),
+            Counted.UPSTREAM_REFUSALS: _counter(
+                "upstream_refusals", "Files of upstreams that are not let in.", "why"
             ),
         }
         for what, words in _WORDS.items():
@@ -211,6 +224,8 @@ class Observed(Collector):
             yield _one("free_bytes", "Free space where files arrive.", free)
         if found is not None:
             yield from _of_database(found)
+        most = self._services.settings.upstream_cache_size
+        yield _one("upstream_cache_limit_bytes", "How much of upstreams may be kept.", most)
 
     def _observation(self) -> Observation | None:
         with self._lock:
@@ -240,6 +255,8 @@ def _of_database(found: Observation) -> Iterator[Metric]:
     for kind, moment in found.jobs_done.items():
         done.add_metric([kind], moment.timestamp())
     yield done
+    cached = found.upstream_cached
+    yield _one("upstream_cached_bytes", "Files of upstreams that are kept.", cached)
     if found.backed_up is not None:
         yield _one(
             "backup_timestamp_seconds",

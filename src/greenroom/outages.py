@@ -15,6 +15,7 @@ from enum import StrEnum
 import sqlalchemy.exc
 
 from greenroom.openid.errors import IssuerUnavailable
+from greenroom.other_indexes.errors import UpstreamUnavailable
 from greenroom.storage import StorageFull, StorageUnavailable
 
 
@@ -26,6 +27,7 @@ class Part(StrEnum):
     DISK = "disk"
     MACHINE = "machine"
     ISSUER = "issuer"
+    UPSTREAM = "upstream"
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,6 +169,8 @@ def outage_of(error: BaseException) -> Outage | None:
     if isinstance(error, IssuerUnavailable):
         wait = int(error.retry_after.total_seconds())
         return Outage(Part.ISSUER, str(error), error.reason, wait)
+    if isinstance(error, UpstreamUnavailable):
+        return Outage(Part.UPSTREAM, str(error), error.reason, error.retry_after)
     if isinstance(error, sqlalchemy.exc.DBAPIError):
         return _of_driver(error.orig) if error.orig is not None else None
     if isinstance(error, sqlalchemy.exc.TimeoutError):

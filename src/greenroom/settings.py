@@ -22,7 +22,7 @@ from urllib.parse import urlsplit
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
-from greenroom import settings_sources, trusted_issuers
+from greenroom import selections, settings_sources, trusted_issuers, upstream_settings
 from greenroom.openid.issuers import is_issuer
 from greenroom.settings_sources import BadSettings, Given, variable
 
@@ -108,6 +108,34 @@ def _listed(value: object) -> object:
     return tuple(part.strip() for part in value.split(",") if part.strip())
 
 
+def _upstreams(value: object) -> object:
+    entries = _listed(value)
+    if not isinstance(entries, tuple | list) or not all(isinstance(each, str) for each in entries):
+        return value
+    return upstream_settings.parse_all(entries)
+
+
+def _claims(value: object) -> object:
+    parts = _parts(value)
+    if isinstance(parts, tuple | list) and not all(
+        isinstance(part, str) and upstream_settings.is_claim(part) for part in parts
+    ):
+        raise ValueError(upstream_settings.CLAIMED_FORM)
+    return parts
+
+
+def _selections(value: object) -> object:
+    text = ",".join(str(each) for each in value) if isinstance(value, tuple | list) else value
+    return selections.parse_all(text) if isinstance(text, str) else value
+
+
+def _licenses(value: object) -> object:
+    parts = _listed(value)
+    if not isinstance(parts, tuple | list) or not all(isinstance(part, str) for part in parts):
+        return value
+    return tuple(upstream_settings.license_of(part) for part in parts)
+
+
 _TEAM = re.compile(r"[A-Za-z0-9]([A-Za-z0-9._-]{0,48}[A-Za-z0-9])?", re.ASCII)
 _TEAMS_OF_GROUPS = "groups with the teams of their members: group=team, other group=team2"
 
@@ -189,6 +217,10 @@ BaseUrl = Annotated[str, BeforeValidator(_base_url)]
 TrustedIssuers = Annotated[tuple[trusted_issuers.TrustedIssuer, ...], BeforeValidator(_issuers)]
 IssuerUrl = Annotated[str, BeforeValidator(_issuer_url)]
 Words = Annotated[tuple[str, ...], BeforeValidator(_parts)]
+Upstreams = Annotated[tuple[upstream_settings.Upstream, ...], BeforeValidator(_upstreams)]
+Claims = Annotated[tuple[str, ...], BeforeValidator(_claims)]
+Selections = Annotated[tuple[selections.Selection, ...], BeforeValidator(_selections)]
+Licenses = Annotated[tuple[str, ...], BeforeValidator(_licenses)]
 Groups = Annotated[tuple[str, ...], BeforeValidator(_listed)]
 TeamsOfGroups = Annotated[tuple[str, ...], BeforeValidator(_teams_of_groups)]
 Command = Annotated[str, BeforeValidator(_command)]
@@ -249,6 +281,20 @@ class Settings(BaseModel):
     purge_url: BaseUrl | None = None
     purge_token: str | None = None
     webhook_networks: Networks = ()
+    claimed_names: Claims = ()
+    upstreams: Upstreams = ()
+    upstream_mode: Literal["redirect", "cache"] = "redirect"
+    upstream_hosts: Words = ()
+    upstream_networks: Networks = ()
+    upstream_stale: Duration = timedelta(days=1)
+    upstream_cache_size: Size = 20 * 2**30
+    upstream_min_age: Duration | None = None
+    upstream_wheels_only: Literal["true", "false"] = "false"
+    upstream_licenses: Licenses = ()
+    upstream_unknown_licenses: Literal["allow", "refuse"] = "allow"
+    upstream_max_file_size: Size | None = None
+    upstream_allow: Selections = ()
+    upstream_deny: Selections = ()
     mail_url: MailUrl | None = None
     mail_from: Sender | None = None
     trash_days: Annotated[int, Field(ge=0, le=36500)] = 14
@@ -325,6 +371,15 @@ class Settings(BaseModel):
         return self.oidc_name or self.oidc_issuer.partition("://")[2].partition("/")[0]
 
     @model_validator(mode="after")
+    def _licenses_are_read(self) -> Self:
+        if self.upstream_licenses and self.upstream_mode != "cache":
+            raise ValueError(
+                "GREENROOM_UPSTREAM_LICENSES is set and GREENROOM_UPSTREAM_MODE is not cache: "
+                "metadata is read where files come through this index."
+            )
+        return self
+
+    @model_validator(mode="after")
     def _mail_has_what_it_needs(self) -> Self:
         missing = [variable(each) for each in ("mail_from", "url") if getattr(self, each) is None]
         if self.mail_url is not None and missing:
@@ -381,7 +436,15 @@ class Settings(BaseModel):
 
 _SECRETS = frozenset({"oidc_client_secret", "secret_key", "purge_token", "metrics_token"})
 _URLS = frozenset(
-    {"database_url", "storage_url", "s3_endpoint", "s3_public_endpoint", "purge_url", "mail_url"}
+    {
+        "database_url",
+        "storage_url",
+        "s3_endpoint",
+        "s3_public_endpoint",
+        "purge_url",
+        "mail_url",
+        "upstreams",
+    }
 )
 # What holds where nothing is set, for settings whose default is not a value.
 _UNSET = {
@@ -447,6 +510,20 @@ _ACCEPTS = {
     "trusted_issuers": trusted_issuers.FORM,
     "trusted_proxies": "networks such as 10.0.0.0/8, separated by commas",
     "url": "an http or https URL without query, such as https://index.example",
+    "claimed_names": upstream_settings.CLAIMED_FORM,
+    "upstreams": upstream_settings.FORM,
+    "upstream_hosts": "names of hosts, such as files.index.example, separated by commas",
+    "upstream_networks": "networks such as 10.0.0.0/8, separated by commas",
+    "upstream_stale": "a whole number followed by s, m, h or d, such as 1d",
+    "upstream_cache_size": "a whole number with an optional KiB, MiB, GiB or TiB, such as 20GiB",
+    "upstream_min_age": "a whole number followed by s, m, h or d, such as 7d",
+    "upstream_wheels_only": "true or false",
+    "upstream_mode": "redirect or cache",
+    "upstream_licenses": upstream_settings.LICENSE_FORM,
+    "upstream_unknown_licenses": "allow or refuse",
+    "upstream_allow": selections.FORM,
+    "upstream_deny": selections.FORM,
+    "upstream_max_file_size": "a whole number with an optional KiB, MiB, GiB or TiB, such as 1GiB",
     "webhook_networks": "networks such as 10.0.0.0/8, separated by commas",
     "mail_url": _MAIL_URL,
     "mail_from": "an address, such as Greenroom <greenroom@index.example>",

@@ -6,36 +6,28 @@ nothing of an answer is read but its beginning, and all of it has ten seconds.
 """
 
 import http.client
-import io
 import socket
 import ssl
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import closing, suppress
 from dataclasses import dataclass
-from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
-from typing import TYPE_CHECKING
+from ipaddress import IPv4Address, IPv6Address
 from urllib.parse import SplitResult, urlsplit
 
-from greenroom.networks import embedded_addresses, is_public
-
-if TYPE_CHECKING:
-    from _typeshed import WriteableBuffer
+from greenroom import connections
+from greenroom.connections import PORTS, Address, Network, Timed, UnknownHost, with_tls
 
 TIMEOUT_SECONDS = 10.0
 MOST_OF_ANSWER = 2048
 """So many bytes of an answer are read, for the log."""
 LONGEST_URL = 2000
 
-_PORTS = {"http": 80, "https": 443}
 # RFC 6761, 6.3, and what systems call it besides.
 _LOCAL_NAMES = frozenset(
     {"localhost", "localhost.localdomain", "ip6-localhost", "ip6-loopback", "localhost6"}
 )
 _LONGEST_ERROR = 200
-
-Network = IPv4Network | IPv6Network
-Address = IPv4Address | IPv6Address
 
 _LOOPBACK = (IPv4Address("127.0.0.1"), IPv6Address("::1"))
 
@@ -97,7 +89,7 @@ def _written(host: str) -> Sequence[Address]:
     if name in _LOCAL_NAMES or name.endswith(".localhost"):
         return _LOOPBACK
     with suppress(ValueError):
-        return (ip_address(name),)
+        return (connections.parsed(name),)
     with suppress(OSError):
         return (IPv4Address(socket.inet_aton(name)),)
     return ()
@@ -134,7 +126,7 @@ def send(
     parts, until = _parts(url), time.monotonic() + TIMEOUT_SECONDS
     try:
         with closing(_connected(parts, networks, until)) as sock:
-            return _ask(_Timed(sock, until), method, parts, headers, body)
+            return _ask(Timed(sock, until), method, parts, headers, body)
     except TimeoutError:
         raise WebhookFailed(
             f"The receiver did not answer within {TIMEOUT_SECONDS:.0f} seconds."
@@ -158,7 +150,7 @@ def send(
 def _parts(url: str) -> SplitResult:
     try:
         parts = urlsplit(url)
-        is_whole = parts.scheme in _PORTS and bool(parts.hostname) and parts.port != 0
+        is_whole = parts.scheme in PORTS and bool(parts.hostname) and parts.port != 0
     except ValueError:
         is_whole = False
     if not is_whole or len(url) > LONGEST_URL or not (url.isascii() and url.isprintable()):
@@ -177,111 +169,42 @@ def _parts(url: str) -> SplitResult:
 
 def _connected(parts: SplitResult, networks: Sequence[Network], until: float) -> socket.socket:
     """A connection to the host, with TLS where that is asked for."""
-    sock = _to_any(_addresses(parts, networks), until)
-    if parts.scheme == "http":
-        return sock
-    try:
-        sock.settimeout(_left(until))
-        context = ssl.create_default_context()
-        return context.wrap_socket(sock, server_hostname=parts.hostname)
-    except BaseException:
-        sock.close()
-        raise
+    port = parts.port or PORTS[parts.scheme]
+    sock = connections.connect(_addresses(parts, port, networks), port, until)
+    return sock if parts.scheme == "http" else with_tls(sock, parts.hostname, until)
 
 
-def _addresses(parts: SplitResult, networks: Sequence[Network]) -> list[tuple[str, int]]:
+def _addresses(parts: SplitResult, port: int, networks: Sequence[Network]) -> list[Address]:
     """Where the host is, once all of that was judged.
 
     Raises:
         TargetRefused: one of its addresses is where nothing is sent.
         WebhookFailed: nobody knows the host.
     """
-    port = parts.port or _PORTS[parts.scheme]
     try:
-        found = socket.getaddrinfo(parts.hostname, port, type=socket.SOCK_STREAM)
-    except (OSError, UnicodeError):
+        found = connections.look_up(parts.hostname or "", port)
+    except UnknownHost:
         raise WebhookFailed("The host of the receiver is not known.") from None
-    texts = [str(address[0]) for _, _, _, _, address in found]
-    for text in texts:
-        _check(ip_address(text.partition("%")[0]), parts.scheme, networks)
-    return [(text, port) for text in texts]
+    for address in found:
+        _check(address, parts.scheme, networks)
+    return found
 
 
 def _check(address: Address, scheme: str, networks: Sequence[Network]) -> None:
-    meant = [address, *embedded_addresses(address)]
-    allowed = [each for each in meant if any(each in network for network in networks)]
-    if not all(is_public(each) for each in meant if each not in allowed):
+    if not connections.may_reach(address, networks):
         raise TargetRefused(
             "The host of the receiver is at an address that is not of the Internet: the operator "
             "can allow its network with GREENROOM_WEBHOOK_NETWORKS."
         )
-    if scheme == "http" and not allowed:
+    if scheme == "http" and not connections.is_listed(address, networks):
         raise TargetRefused(
             "Only addresses that begin with https:// are sent to, but in networks that the "
             "operator allows."
         )
 
 
-def _to_any(addresses: Sequence[tuple[str, int]], until: float) -> socket.socket:
-    """A connection to the first address that takes one."""
-    failure: OSError | None = None
-    for index, address in enumerate(addresses):
-        # The last one may take what is left, each before it its share.
-        share = _left(until) / (len(addresses) - index)
-        try:
-            return socket.create_connection(address, timeout=share)
-        except OSError as error:
-            failure = error
-    raise failure or OSError("no address")
-
-
-def _left(until: float) -> float:
-    left = until - time.monotonic()
-    if left <= 0:
-        raise TimeoutError
-    return left
-
-
-class _Timed:
-    """A connection on which all that comes and goes is over at one moment.
-
-    A timeout of a socket begins anew with each byte, so that who sends one now and then would never
-    be done. It has what :mod:`http.client` asks of a socket.
-    """
-
-    def __init__(self, sock: socket.socket, until: float) -> None:
-        self._sock, self._until = sock, until
-
-    def sendall(self, data: bytes) -> None:
-        """Send it all."""
-        self._sock.settimeout(_left(self._until))
-        self._sock.sendall(data)
-
-    def makefile(self, mode: str) -> io.BufferedReader:
-        """What is answered."""
-        return io.BufferedReader(_Incoming(self._sock, self._until), 4096)
-
-    def close(self) -> None:
-        """Nothing: who has connected closes it."""
-
-
-class _Incoming(io.RawIOBase):
-    def __init__(self, sock: socket.socket, until: float) -> None:
-        super().__init__()
-        self._sock, self._until = sock, until
-
-    def readable(self) -> bool:
-        """Always."""
-        return True
-
-    def readinto(self, buffer: "WriteableBuffer") -> int:
-        """What has come, at least a byte, until the moment."""
-        self._sock.settimeout(_left(self._until))
-        return self._sock.recv_into(buffer)
-
-
 def _ask(
-    sock: _Timed, method: str, parts: SplitResult, headers: Mapping[str, str], body: bytes
+    sock: Timed, method: str, parts: SplitResult, headers: Mapping[str, str], body: bytes
 ) -> Answer:
     connection = http.client.HTTPConnection(parts.netloc)
     connection.sock = sock

@@ -22,10 +22,12 @@ from greenroom.models import (
     LinkKind,
     ProjectReport,
     ReportKind,
+    RuleKind,
     SecondFactor,
     SignInSession,
     Token,
 )
+from greenroom.other_indexes.pages import PageFile, ProjectPage
 from greenroom.registry import (
     account_links,
     accounts,
@@ -34,9 +36,14 @@ from greenroom.registry import (
     projects,
     reports,
     trusted_publishers,
+    upstream_pages,
+    upstream_rules,
 )
 from greenroom.registry.permissions import OPERATOR, Person
 from greenroom.registry.unit_of_work import Services
+from greenroom.registry.upstream_pages import Said
+from greenroom.registry.upstream_policy import Refused, Why
+from greenroom.registry.upstream_usage import Usage, Who
 from tests import factories
 from tests.browser.inhabited import Inhabited, settle
 from tests.browser.keyboard import found_by_tab
@@ -77,6 +84,7 @@ PUBLIC = [
     "/project/tidewatch/1.0/",
     "/project/lighthouse/",
     "/project/plain/1.0/",
+    "/project/requests/",  # of an upstream
     "/user/ada/",
     "/search/",
     "/search/?q=tide",
@@ -128,6 +136,10 @@ SIGNED_IN = [
     "/admin/drafts/",
     "/admin/jobs/",
     "/admin/storage/",
+    "/admin/upstream/",
+    "/admin/upstream/projects/",
+    "/admin/upstream/refusals/",
+    "/admin/upstream/rules/",
     "/admin/settings/",
     "/admin/health/",
     "/admin/reports/",
@@ -188,6 +200,7 @@ SIGNED_IN = [
 # Those of one form, and what is another page only by what it says: looked at once. The numbers are
 # of what :func:`_furnish` makes.
 ACTS = [
+    "/admin/upstream/adopt?project=requests&version=2.32.3",
     f"{_PROJECT}end-token?token={{token}}",
     "/account/tokens/revoke?token={token}",
     "/account/teams/wool/leave-project?project=tidewatch",
@@ -207,6 +220,8 @@ ACTS = [
     "/admin/drafts/discard?project=tidewatch&version=2.0",
     "/admin/reports/{report}/",
     "/admin/jobs/{job}/retry",
+    "/admin/upstream/refusals/1/allow",
+    "/admin/upstream/rules/{rule}/remove",
 ]
 _KINDS = (LinkKind.INVITATION, LinkKind.PASSWORD_RESET, LinkKind.EMAIL_VERIFICATION)
 LINKS = [f"/account/{kind.value}?key={{{kind.name}}}" for kind in _KINDS]
@@ -259,6 +274,7 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Server, In
             "GREENROOM_TRUSTED_ISSUERS": "github, gitlab=https://git.example",
             "GREENROOM_MAIL_URL": f"smtp://127.0.0.1:{nobody}",
             "GREENROOM_MAIL_FROM": "greenroom@index.example",
+            "GREENROOM_UPSTREAMS": f"pypi=http://127.0.0.1:{nobody}/simple/",
             "GREENROOM_OIDC_ISSUER": provider.url,
             "GREENROOM_OIDC_CLIENT_ID": CLIENT_ID,
             "GREENROOM_OIDC_CLIENT_SECRET": CLIENT_SECRET,
@@ -270,6 +286,7 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Server, In
 
 def _furnish(server: Server) -> Numbers:
     """What else there are pages of, with the numbers and keys that are in their addresses."""
+    _use_upstreams(server)
     values = {"owner": "ada", "repository": "tidewatch", "workflow": "release.yml"}
     with server.services() as services, services.writing() as uow:
         service = trusted_publishers.service_named(uow.settings, "github")
@@ -282,6 +299,7 @@ def _furnish(server: Server) -> Numbers:
         )
         reports.report(uow, Person(grace), project, ReportKind.SPAM, "It is spam.", "10.0.0.1")
         prohibited_names.prohibit(uow, Person(ada), "acme", "It is ours.")
+        rule = upstream_rules.make(uow, Person(ada), RuleKind.DENY, "acme-*", "It is ours.")
         job = Job(kind="mail", payload={}, state="failed", created=uow.now, due=uow.now)
         uow.db.add(job)
         uow.db.flush()
@@ -295,8 +313,47 @@ def _furnish(server: Server) -> Numbers:
             "report": uow.db.scalar(select(ProjectReport.id)),
             "token": uow.db.scalar(select(Token.id)),
             "job": job.id,
+            "rule": rule.id,
             **{LinkKind(link.kind).name: link.key for link in links},
         }
+
+
+def _use_upstreams(server: Server) -> None:
+    """Note that projects of an upstream are used, and a file was refused."""
+    usage, who = Usage(), Who("ada", "gr_12345678 (ci)")
+    refused = Refused(
+        Why.AGE,
+        "requests 2.99.0 was uploaded 3 hours ago: this index lets files in from pypi after 7 "
+        "days. Its administrators can let it in earlier.",
+    )
+    page = ProjectPage(
+        "requests",
+        tuple(
+            PageFile(
+                f"requests-{version}-py3-none-any.whl",
+                "https://files.example/r.whl",
+                {},
+                upload_time="2026-01-02T03:04:05Z",
+                yanked=yanked,
+            )
+            for version, yanked in (("2.32.3", None), ("2.32.0", "Broken."))
+        ),
+        status="archived",
+        status_reason="It is finished.",
+    )
+    with server.services() as services, services.writing() as uow:
+        [upstream] = uow.settings.upstreams
+        said = Said(f"{upstream.url}requests/", timedelta(hours=1))
+        upstream_pages.keep(uow, upstream, "requests", page, said)
+    with server.services() as services:
+        now = services.clock()
+        for project in ("requests", "urllib3"):
+            usage.note_page("pypi", project, Who(), now, was_kept=True)
+            usage.note_file("pypi", project, who, now, was_kept=False, size=65_000)
+        name = "requests-2.99.0-py3-none-any.whl"
+        usage.note_refusal("pypi", "requests", name, refused, who, now)
+        usage.note_failure("pypi", "The host does not answer.", now)
+        usage.write(services)
 
 
 @pytest.fixture

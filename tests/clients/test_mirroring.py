@@ -4,26 +4,19 @@ devpi-server also has indexes of its own, and pushes what was tried there to our
 """
 
 import hashlib
-import socket
-import subprocess
 import sys
-import time
-import urllib.request
 import zipfile
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from urllib.error import URLError
 
 import pytest
 
 from greenroom.registry import drafts, journal
 from greenroom.registry.unit_of_work import Services
-from tests import factories, processes
+from tests import factories
 from tests.artifacts import make_sdist, make_wheel
 from tests.clients import guide, maintainer
-from tests.clients.programs import program
-from tests.serving import Server, plain_environment
+from tests.clients.peers import devpi, devpi_server
+from tests.serving import Server
 
 
 def last_serial(beside: Services) -> int:
@@ -151,60 +144,6 @@ def metadata(*wheels: Path) -> dict[str, bytes]:
 
 def digests(*files: Path) -> dict[str, str]:
     return {file.name: hashlib.sha256(file.read_bytes()).hexdigest() for file in files}
-
-
-@contextmanager
-def devpi_server(server: Server, folder: Path) -> Iterator[str]:
-    """A devpi-server without an index, at which root is signed in; gives its address."""
-    data = str(folder / "devpi")
-    server.run(program("devpi-init"), "--serverdir", data, "--no-root-pypi")
-    url = f"http://127.0.0.1:{free_port()}"
-    with (folder / "devpi.log").open("w") as log:
-        process = processes.start(
-            [
-                *(program("devpi-server"), "--serverdir", data),
-                *("--listen", url.removeprefix("http://"), "--threads", "4"),
-                # Its secrets are not worth the seconds and the half gigabyte that they cost.
-                *("--argon2-memory-cost", "1024", "--argon2-time-cost", "1"),
-            ],
-            env=plain_environment(server.home),
-            stdout=log,
-            stderr=subprocess.STDOUT,
-        )
-    try:
-        wait_for(f"{url}/+api", process)
-        devpi(server, "use", url)
-        devpi(server, "login", "root", "--password=")
-        yield url
-    finally:
-        process.terminate()
-        process.wait(timeout=60)
-
-
-def devpi(server: Server, *arguments: str) -> None:
-    server.run(program("devpi"), *arguments)
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    assert isinstance(port, int)
-    return port
-
-
-def wait_for(url: str, process: processes.Process) -> None:
-    """Until something answers there."""
-    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
-    for _ in range(600):
-        assert process.poll() is None, "devpi-server ended"
-        try:
-            opener.open(url, timeout=5).close()
-        except URLError:
-            time.sleep(0.1)
-        else:
-            return
-    raise AssertionError("devpi-server did not start within a minute")
 
 
 def test_devpi_server_passes_on_what_is_published(

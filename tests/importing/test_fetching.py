@@ -7,7 +7,7 @@ import pytest
 from greenroom.importing import fetching
 from greenroom.importing.candidates import SourceFailed
 from greenroom.importing.fetching import Login, NotAnAddress, is_same_host, shown, split
-from greenroom.importing.simple_pages import Page, project_files, project_names
+from greenroom.other_indexes.pages import NotAPage, Page, project_files, project_names
 
 
 @pytest.mark.parametrize(
@@ -60,9 +60,9 @@ def test_a_redirect_leads_to_no_less_secure_address() -> None:
 @pytest.mark.parametrize("body", [b"", b"[]", b"{", b'{"files": 1}', b"[" * 100_000, b"\xff"])
 def test_json_that_is_no_page_is_refused(body: bytes) -> None:
     page = Page("https://a.example/simple/x/", "application/vnd.pypi.simple.v1+json", body)
-    with pytest.raises(SourceFailed):
+    with pytest.raises(NotAPage):
         project_files(page)
-    with pytest.raises(SourceFailed):
+    with pytest.raises(NotAPage):
         project_names(page)
 
 
@@ -71,7 +71,7 @@ def test_a_page_in_json_is_read_as_far_as_it_makes_sense() -> None:
         {"filename": "d.whl", "url": "../d.whl#x", "hashes": {"SHA256": "AB", "odd": "1", "md5": 2},
          "yanked": true, "size": -1, "upload-time": "yesterday"}]}"""
     (link,) = project_files(Page("https://a.example/simple/x/", "application/json", body))
-    assert (link.url, link.digests, link.yanked) == (
+    assert (link.url, link.hashes, link.yanked) == (
         "https://a.example/simple/d.whl",
         {"sha256": "ab"},
         "",

@@ -318,7 +318,7 @@ FORMS = (
     "/account/login", "/account/login?next=/", "/account/password", "/account/tokens/",
     "/account/tokens/revoke", "/account/register", "/admin/names/", "/account/confirm",
     "/account/sessions/end", "/account/sessions/end-others",
-    "/admin/jobs/1/retry",
+    "/admin/jobs/1/retry", "/admin/upstream/rules/",
     "/admin/projects/Example/quota", "/project/Example/report", "/admin/invitations/",
     "/admin/users/ada/disable", "/account/delete",
     "/account/invitation?key=x", "/account/password-reset?key=x",

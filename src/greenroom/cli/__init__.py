@@ -37,6 +37,7 @@ _PLACES = {
     "storage": ("storage", "storage"),
     "team": ("teams", "team"),
     "token": ("credentials", "token"),
+    "upstream": ("upstream", "upstream_group"),
     "user": ("users", "user"),
     "webhook": ("webhooks", "webhook"),
     "work": ("serving", "work"),

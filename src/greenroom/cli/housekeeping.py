@@ -45,3 +45,5 @@ def _print_done(report: housekeeping.Report) -> None:
             f"Brought back from the trash: {report.blobs_restored}. "
             f"Deleted from it: {report.blobs_deleted}."
         )
+    if report.upstream_files:
+        click.echo(f"Files of upstreams let go: {report.upstream_files}.")

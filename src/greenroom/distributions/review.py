@@ -66,6 +66,8 @@ class Code(StrEnum):
     NEW_NATIVE = "new-native-code"
     NEW_ADDRESS = "new-address"
     NEW_URL = "new-url"
+    # What other indexes have.
+    EXISTS_UPSTREAM = "exists-upstream"
 
 
 SEVERITY = {
@@ -99,6 +101,7 @@ SEVERITY = {
     Code.NEW_NATIVE: Severity.LOOK,
     Code.NEW_ADDRESS: Severity.LOOK,
     Code.NEW_URL: Severity.NOTE,
+    Code.EXISTS_UPSTREAM: Severity.LOOK,
 }
 
 ADVICE = {
@@ -146,6 +149,8 @@ ADVICE = {
     Code.NEW_NATIVE: "Look where it comes from: nobody can read it.",
     Code.NEW_ADDRESS: "Look what it is for: the release before did not name this host.",
     Code.NEW_URL: "The host was named in the release before; the address was not.",
+    Code.EXISTS_UPSTREAM: "Look whether it is meant to take the place of that project: whoever "
+    "installs the name from this index gets what is published here, and nothing else any more.",
 }
 
 

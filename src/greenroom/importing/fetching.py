@@ -21,7 +21,7 @@ import urllib3.exceptions
 
 from greenroom import __version__
 from greenroom.importing.candidates import Opened, SourceFailed
-from greenroom.importing.simple_pages import Page
+from greenroom.other_indexes.pages import Page
 
 USERNAME_VARIABLE = "IMPORT_USERNAME"
 PASSWORD_VARIABLE = "IMPORT_PASSWORD"  # noqa: S105 (a name)

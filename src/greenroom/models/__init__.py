@@ -2,6 +2,7 @@
 
 from greenroom.models.account_links import AccountLink, LinkKind
 from greenroom.models.accounts import Attempt, User
+from greenroom.models.adoptions import AdoptedFile
 from greenroom.models.approvals import Approval
 from greenroom.models.audit import AuditEntry, AuditRetention, TokenAddress
 from greenroom.models.backups import RunningBackup
@@ -60,6 +61,15 @@ from greenroom.models.trusted_publishers import (
     UsedIDToken,
 )
 from greenroom.models.uploads import PRESIGNED, UploadPart, UploadSession, UploadState
+from greenroom.models.upstream_files import UpstreamFile
+from greenroom.models.upstream_pages import UpstreamPage, UpstreamRequest
+from greenroom.models.upstream_policy import (
+    RuleKind,
+    UpstreamLicense,
+    UpstreamRefusal,
+    UpstreamRule,
+)
+from greenroom.models.upstream_usage import UpstreamStanding, UpstreamUse, UpstreamUser
 from greenroom.models.webhooks import (
     DeliveryState,
     Webhook,
@@ -71,6 +81,7 @@ from greenroom.models.webhooks import (
 __all__ = [
     "PRESIGNED",
     "AccountLink",
+    "AdoptedFile",
     "Approval",
     "Attempt",
     "AuditEntry",
@@ -122,6 +133,7 @@ __all__ = [
     "Role",
     "RoleInvitation",
     "RoleName",
+    "RuleKind",
     "RunningBackup",
     "Schedule",
     "ScheduleState",
@@ -143,6 +155,15 @@ __all__ = [
     "UploadPart",
     "UploadSession",
     "UploadState",
+    "UpstreamFile",
+    "UpstreamLicense",
+    "UpstreamPage",
+    "UpstreamRefusal",
+    "UpstreamRequest",
+    "UpstreamRule",
+    "UpstreamStanding",
+    "UpstreamUse",
+    "UpstreamUser",
     "UsedChallenge",
     "UsedIDToken",
     "User",

@@ -67,6 +67,8 @@ class Project(Base):
     ``visibility`` says who may read it, where the index decides that by project. ``quota`` is how
     many bytes its files may have, ``NULL`` where the index's own setting says so.
     ``expected_files`` are lines that say which files every release has (``expectations.py``).
+    ``found_upstream`` is the index behind this one that had a project of this name when the name
+    was reserved here, empty where none had; ``NULL`` where nobody asked, or none could say.
 
     ``auto_publish_releases`` is off where a person publishes (``registry/publishing_policy.py``).
     ``approvals_needed`` is how many people have to approve of a draft: others than those who staged
@@ -109,6 +111,7 @@ class Project(Base):
     visibility: Mapped[Name] = mapped_column(default=Visibility.PUBLIC, server_default="public")
     quota: Mapped[int | None] = mapped_column(BigInteger)
     expected_files: Mapped[LongText] = mapped_column(default="", server_default="")
+    found_upstream: Mapped[Name | None]
     created_by_id: Mapped[int | None] = mapped_column(ForeignKey("users.id", ondelete="SET NULL"))
 
     roles: Mapped[list[Role]] = relationship(

@@ -12,7 +12,7 @@ A project in quarantine is still there, with its status and its history, so that
 but none of its files is offered to anyone, and no list recommends it (PEP 792).
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import cache, lru_cache
@@ -160,6 +160,15 @@ def reader_of(db: Session) -> Reader:
 _READER = "greenroom.reader"
 
 
+def reads_upstream(db: Session) -> bool:
+    """Whether who reads in this session may read what the indexes behind this one have.
+
+    Everybody may where everybody may read this index; else members, and tokens that read.
+    """
+    reader = reader_of(db)
+    return reader.is_unlimited or Visibility.INTERNAL in reader.further
+
+
 def sees_journal(db: Session) -> bool:
     """Whether the journal is told to whoever reads in this session: it names what is in it."""
     reader = reader_of(db)
@@ -267,12 +276,16 @@ class PublicProject(NamedTuple):
 
 
 class PublicRelease(NamedTuple):
-    """A public release, for programs, without what it says of itself."""
+    """A public release, for programs, without what it says of itself.
+
+    ``adopted_from`` is the upstream that files of it were copied from, None where it was none.
+    """
 
     id: int
     version: str
     yanked: bool
     yanked_reason: str
+    adopted_from: str | None = None
 
 
 class NewRelease(NamedTuple):
@@ -907,6 +920,21 @@ def roles_of(db: Session, user: User) -> list[tuple[str, str]]:
     return _strongest(rows)
 
 
+def owners_of_beginning(db: Session, user_ids: Collection[int], beginning: str) -> set[int]:
+    """Those of the users who own a public project whose normalized name begins so."""
+    found = (
+        select(Role.user_id)
+        .join(Project, Role.project_id == Project.id)
+        .where(
+            Role.user_id.in_(user_ids),
+            Role.name == RoleName.OWNER,
+            Project.normalized_name.startswith(beginning, autoescape=True),
+            _is_public_project(),
+        )
+    )
+    return set(db.scalars(found.distinct()))
+
+
 def people(db: Session, project: PublicProject) -> list[tuple[str, str]]:
     """Role and user name of everybody who works on a public project: owners first, by name.
 
@@ -1035,10 +1063,14 @@ def _listed_projects() -> Select[str, int]:
     return select(Project.normalized_name, Project.last_serial).where(_is_public_project())
 
 
-def _public_releases(project_id: int) -> Select[int, str, bool, str]:
-    return select(Release.id, Release.version, Release.yanked, Release.yanked_reason).where(
-        Release.project_id == project_id, _is_public_release()
-    )
+def _public_releases(project_id: int) -> Select[int, str, bool, str, str | None]:
+    return select(
+        Release.id,
+        Release.version,
+        Release.yanked,
+        Release.yanked_reason,
+        Release.adopted_from,
+    ).where(Release.project_id == project_id, _is_public_release())
 
 
 class _Standing(NamedTuple):

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 import sqlalchemy.exc
 import structlog
 
-from greenroom.registry import downloads, draft_installations
+from greenroom.registry import downloads, draft_installations, upstream_files, upstream_usage
 from greenroom.registry.download_logs import ReadAddress
 from greenroom.registry.downloads import Downloaded
 from greenroom.registry.unit_of_work import Services
@@ -63,11 +63,18 @@ class DownloadCounter:
     def write_regularly(self, services: Services, stop: threading.Event) -> None:
         """Write down what was counted, every minute and when the event is set.
 
-        What installers took from drafts is written down with it, where that could not be at once.
+        What installers took from drafts is written down with it, where that could not be at once,
+        and what they asked upstreams for.
         """
+        writes = (
+            self.write,
+            draft_installations.PENDING.write,
+            upstream_usage.PENDING.write,
+            upstream_files.PENDING.write,
+        )
         while True:
             ends = stop.wait(WRITE_EVERY)
-            for write in (self.write, draft_installations.PENDING.write):
+            for write in writes:
                 try:
                     write(services)
                 except (sqlalchemy.exc.SQLAlchemyError, OSError) as error:

@@ -40,6 +40,7 @@ from greenroom.registry import (
     review_findings,
     silenced_findings,
     upload_states,
+    upstreams,
 )
 from greenroom.registry.draft_sides import Sides
 from greenroom.registry.errors import Ended, NotFound
@@ -265,6 +266,7 @@ def _there(uow: UnitOfWork, drafts_: Sequence[Draft], against: str | None) -> li
             *(each, facts, compared),
             silences=silences[each.project.id],
             unfinished=unfinished[each.draft.id],
+            warning=upstreams.warning(uow.settings, each.project),
         )
         for each in sides
     ]
@@ -290,8 +292,10 @@ class _There:
         *,
         silences: Sequence[Silence],
         unfinished: Sequence[UploadStatus],
+        warning: str,
     ) -> None:
         self._sides, self._silences, self._unfinished = sides, silences, unfinished
+        self._warning = warning
         self.draft, self.project, self.release = sides.draft, sides.project, sides.release
         self.staged, self.now, self.before = sides.staged, sides.now, sides.before
         self.facts, self.compared = facts, compared
@@ -318,6 +322,7 @@ class _There:
         found = [
             *review_findings.of_all(self.staged, self.now, self.before, self.facts, self.matrix),
             *review_findings.of_sources(self._beside_sources),
+            *review_findings.of_name(self._warning),
         ]
         left_out = review_findings.left_out(self.staged, self.facts, self._beside_sources)
         return review_findings.told(found, left_out, silenced_findings.silenced_by(self._silences))

@@ -47,6 +47,7 @@ from greenroom.registry import (
     releases,
     set_members,
     upload_places,
+    upstreams,
 )
 from greenroom.registry.artifacts import Artifact
 from greenroom.registry.draft_addresses import SLUG_LENGTH, new_slug
@@ -92,6 +93,8 @@ class DraftDetails:
         time_left: how long it lives on, zero where it has ended by now.
         scheduled: when it is to be published by itself, None where nobody has set a time.
         members_only: whether its address takes an account besides.
+        upstream_warning: what to know of an index behind this one that has the name, too; empty
+            where there is nothing, and where the draft has ended.
     """
 
     project_name: str
@@ -105,6 +108,7 @@ class DraftDetails:
     time_left: timedelta
     scheduled: datetime | None
     members_only: bool
+    upstream_warning: str
 
     @property
     def is_live(self) -> bool:
@@ -279,7 +283,13 @@ def details(uow: UnitOfWork, draft: Draft) -> DraftDetails:
         time_left=max(draft.expires - uow.now, timedelta(0)),
         scheduled=draft.scheduled if is_open else None,
         members_only=draft.members_only,
+        upstream_warning=_upstream_warning(uow, draft) if is_open else "",
     )
+
+
+def _upstream_warning(uow: UnitOfWork, draft: Draft) -> str:
+    project = draft.project
+    return upstreams.warning(uow.settings, project) if project is not None else ""
 
 
 def summary(uow: UnitOfWork, draft: Draft) -> DraftSummary:

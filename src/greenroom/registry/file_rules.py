@@ -20,6 +20,7 @@ from greenroom.registry.errors import (
     TooLarge,
 )
 from greenroom.registry.permissions import HasRights
+from greenroom.registry.sizes import readable_size
 from greenroom.registry.unit_of_work import UnitOfWork
 
 _MOST_ASKED = 10_000
@@ -102,7 +103,7 @@ def check_file_size(uow: UnitOfWork, size: int) -> None:
 
 def file_too_large(limit: int) -> str:
     """The sentence for a file that is larger than ``limit`` bytes."""
-    return f"File too large. This index takes files of at most {_readable(limit)}."
+    return f"File too large. This index takes files of at most {readable_size(limit)}."
 
 
 class HasQuota(catalogue.HasId, Protocol):
@@ -136,8 +137,8 @@ def check_project_size(
     if present + more > limit:
         raise TooLarge(
             f"Project size too large. All files of a project together, staged ones too, may have "
-            f"{_readable(limit)}; this would make {_readable(present + more)}. Remove files that "
-            "nobody needs."
+            f"{readable_size(limit)}; this would make {readable_size(present + more)}. Remove "
+            "files that nobody needs."
         )
 
 
@@ -192,7 +193,7 @@ def check_quotas(
             present += bytes_arriving(uow.storage.incoming)
         if present + more > limit:
             raise OutOfSpace(
-                f"The index is full: all files together may have {_readable(limit)}. Tell its "
+                f"The index is full: all files together may have {readable_size(limit)}. Tell its "
                 "operator."
             )
     limit = uow.settings.max_user_size
@@ -204,8 +205,8 @@ def check_quotas(
     if present + more > limit:
         raise TooLarge(
             f"Your projects are too large. All files of the projects that a person owns, staged "
-            f"and announced ones too, may have {_readable(limit)}; this would make "
-            f"{_readable(present + more)}. Remove files that nobody needs."
+            f"and announced ones too, may have {readable_size(limit)}; this would make "
+            f"{readable_size(present + more)}. Remove files that nobody needs."
         )
 
 
@@ -381,12 +382,3 @@ def _second_sdist(version: str, other: str, published: bool) -> str:
     if published:
         return f"{fact}, which is published and stays. Use a different version."
     return f"{fact}. Remove it from the draft first, or use a different version."
-
-
-def _readable(size: int) -> str:
-    amount = float(size)
-    for unit in ("bytes", "KiB", "MiB", "GiB"):
-        if amount < 1024:
-            return f"{amount:.4g} {unit}"
-        amount /= 1024
-    return f"{amount:.4g} TiB"

@@ -27,6 +27,8 @@ from greenroom.registry import (
     trash,
     trusted_publishers,
     upload_sessions,
+    upstream_files,
+    upstream_pages,
     webhook_deliveries,
 )
 from greenroom.registry.permissions import HOUSEKEEPING, Actor
@@ -49,6 +51,7 @@ class Report:
         uploads_cleared: of how many uploads the parts were removed.
         blobs_restored: how many blobs came back from the trash, since somebody refers to them.
         blobs_deleted: how many blobs were deleted from the trash, for good.
+        upstream_files: how many files of upstreams were let go, since more are kept than may be.
     """
 
     drafts_expired: int = 0
@@ -57,6 +60,7 @@ class Report:
     uploads_cleared: int = 0
     blobs_restored: int = 0
     blobs_deleted: int = 0
+    upstream_files: int = 0
 
 
 def keep_house(
@@ -107,9 +111,11 @@ def _do_all(
         file_facts.forget_old(uow)
         file_facts.want_of_open(uow)
         trusted_publishers.forget_old(uow)
+        upstream_pages.forget_unused(uow)
     _forget_audit(services)
     report.stale_files_removed = services.storage.remove_stale_incoming(STALE_AFTER)
     report.uploads_cleared = _clear_uploads(services)
+    report.upstream_files = upstream_files.make_room(services).files
     report.blobs_restored = trash.restore_wanted(services)
     report.blobs_freed = trash.sweep(services, force=force)
     report.blobs_deleted = trash.empty(services)

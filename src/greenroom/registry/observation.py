@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from sqlalchemy import func, select
 
 from greenroom.models import AuditEntry, Draft, Job, JobState
-from greenroom.registry import jobs
+from greenroom.registry import jobs, upstream_overview
 from greenroom.registry.audit import Kind
 from greenroom.registry.live_drafts import is_live
 from greenroom.registry.unit_of_work import UnitOfWork
@@ -29,6 +29,7 @@ class Observation:
         jobs_late: for how long the first job that is due has waited.
         jobs_done: when a job of each kind was last done.
         backed_up: when the last backup was made, None where none is known.
+        upstream_cached: bytes of files of upstreams that are kept.
     """
 
     drafts_open: int
@@ -38,6 +39,7 @@ class Observation:
     jobs_late: timedelta
     jobs_done: Mapping[str, datetime]
     backed_up: datetime | None
+    upstream_cached: int
 
 
 def observe(uow: UnitOfWork) -> Observation:
@@ -61,6 +63,7 @@ def observe(uow: UnitOfWork) -> Observation:
         late,
         {kind: finished for kind, finished in done if finished is not None},
         uow.db.scalar(select(func.max(AuditEntry.at)).where(AuditEntry.act == Kind.BACKUP.value)),
+        upstream_overview.cached_size(uow) if uow.settings.upstreams else 0,
     )
 
 

@@ -4,14 +4,13 @@ A name is prohibited with all that look like it; a pattern has ``*``, which stan
 What is registered already is not touched.
 """
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
-from packaging.utils import canonicalize_name
 from sqlalchemy import ColumnElement, bindparam, func, or_, select
 
+from greenroom import name_patterns
 from greenroom.database import run
 from greenroom.models import ProhibitedName
 from greenroom.registry import audit
@@ -21,10 +20,6 @@ from greenroom.registry.errors import InvalidRequest, NameNotAvailable, NotFound
 from greenroom.registry.names import confusable_form
 from greenroom.registry.permissions import Actor
 from greenroom.registry.unit_of_work import UnitOfWork
-
-_PATTERN = re.compile(r"[a-z0-9*](?:[a-z0-9*-]*[a-z0-9*])?", re.ASCII)
-_LONGEST = 200
-_MOST_STARS = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +64,7 @@ def refusals(uow: UnitOfWork, names: Mapping[str, str]) -> dict[str, NameNotAvai
             "ask its operator."
         )
         for normalized, form in forms.items()
-        if form in itself or any(_matches(pattern, normalized) for pattern in patterns)
+        if form in itself or any(name_patterns.matches(pattern, normalized) for pattern in patterns)
     }
 
 
@@ -80,20 +75,6 @@ _CANDIDATES = select(ProhibitedName.name, ProhibitedName.confusable_name).where(
         ProhibitedName.confusable_name.is_(None),
     )
 )
-
-
-def _matches(pattern: str, normalized: str) -> bool:
-    # Piece by piece, so that no pattern takes long: a regular expression may.
-    first, *rest = pattern.split("*")
-    if not normalized.startswith(first):
-        return False
-    place = len(first)
-    for piece in rest[:-1]:
-        found = normalized.find(piece, place)
-        if found < 0:
-            return False
-        place = found + len(piece)
-    return normalized.endswith(rest[-1]) and len(normalized) - len(rest[-1]) >= place
 
 
 def prohibit(uow: UnitOfWork, actor: Actor, name: str, reason: str = "") -> str:
@@ -135,7 +116,9 @@ def allow(uow: UnitOfWork, actor: Actor, name: str, reason: str = "") -> str:
     """
     check_administrator(uow, actor)
     reason = check_reason(actor, reason)
-    found = uow.db.scalar(select(ProhibitedName).where(ProhibitedName.name == _normalized(name)))
+    found = uow.db.scalar(
+        select(ProhibitedName).where(ProhibitedName.name == name_patterns.normalized(name))
+    )
     if found is None:
         raise NotFound(f"The name {name!r} is not prohibited here.")
     kept = found.name
@@ -172,20 +155,15 @@ def _having(words: str) -> list[ColumnElement[bool]]:
 
 
 def _kept(name: str) -> str:
-    kept = _normalized(name)
-    if len(kept) > _LONGEST or _PATTERN.fullmatch(kept) is None or not kept.strip("*-"):
+    kept = name_patterns.normalized(name)
+    if kept.count("*") > name_patterns.MOST_STARS:
+        raise InvalidRequest(f"A pattern has '*' at most {name_patterns.MOST_STARS} times.")
+    if not name_patterns.is_pattern(kept) or not kept.strip("*-"):
         raise InvalidRequest(
             f"{name[:60]!r} is no name of a project, nor a pattern: letters, digits and '-', and "
             "'*' for any text."
         )
-    if kept.count("*") > _MOST_STARS:
-        raise InvalidRequest(f"A pattern has '*' at most {_MOST_STARS} times.")
     return kept
-
-
-def _normalized(name: str) -> str:
-    plain = name.strip()
-    return re.sub(r"\*+", "*", canonicalize_name(plain)) if plain.isprintable() else ""
 
 
 def _detail(name: str, reason: str) -> str:

@@ -27,17 +27,20 @@ from greenroom.models import (
 from greenroom.registry import (
     audit,
     catalogue,
+    claimed_names,
     journal,
     live_drafts,
     prohibited_names,
     publishing_policy,
     purging,
+    upstream_names,
 )
 from greenroom.registry.audit import Kind
 from greenroom.registry.errors import (
     InvalidRequest,
     NameNotAvailable,
     NotFound,
+    Refusal,
     TooMany,
 )
 from greenroom.registry.names import (
@@ -89,6 +92,10 @@ class HasRegistration(Protocol):
     @property
     def registered(self) -> datetime | None:
         """When the name became its own, None where drafts only reserve it."""
+
+
+class HasReservation(HasRegistration, catalogue.HasId, Protocol):
+    """A project that the database knows, by whether its name is its own."""
 
 
 def find(uow: UnitOfWork, name: str) -> Project | None:
@@ -219,13 +226,15 @@ def check_can_register(uow: UnitOfWork, actor: Actor, name: str, *, staged: bool
     Raises:
         InvalidMetadata: it is no valid name.
         NameNotAvailable: it is prohibited, was deleted, or is confusingly similar to another one.
-        NotAllowed: the actor may not register names.
+        NotAllowed: the actor may not register names, or not this one, which is claimed.
         TooMany: the actor registered too many of late.
     """
     settings = uow.settings
     check_project_name(name)
     # Nobody else learns which names are taken, or look like one that is.
     require_registering(actor, name, staged=staged)
+    owner_id = actor.account_for(name, None)
+    claimed_names.check(uow, name, owner_id, is_administrator=actor.is_administrator)
     check_name_is_free(uow, name)
     _check_rate(uow, actor, settings.new_projects_per_hour, timedelta(hours=1), "an hour")
     _check_rate(uow, actor, settings.new_projects_per_day, timedelta(days=1), "a day")
@@ -254,25 +263,27 @@ def check_name_is_free(uow: UnitOfWork, name: str, *, historical: bool = False) 
         _check_not_confusable(uow, name, normalized)
 
 
-def check_may_be_registered(uow: UnitOfWork, project: HasRegistration) -> None:
-    """Raise NameNotAvailable where a name that is only reserved was prohibited meanwhile.
+def check_may_be_registered(uow: UnitOfWork, project: HasReservation) -> None:
+    """Raise a refusal where a name that is only reserved was prohibited or claimed meanwhile.
 
     Raises:
-        NameNotAvailable: it was.
+        NameNotAvailable: it was prohibited.
+        NotAllowed: it was claimed, and is not for those who have reserved it.
     """
     for refusal in not_registrable(uow, [project]).values():
         raise refusal
 
 
-def not_registrable(
-    uow: UnitOfWork, projects_: Iterable[HasRegistration]
-) -> dict[str, NameNotAvailable]:
-    """Why those of these projects cannot be registered whose names were prohibited meanwhile.
+def not_registrable(uow: UnitOfWork, projects_: Iterable[HasReservation]) -> dict[str, Refusal]:
+    """Why those of these projects cannot be registered whose names are not to be had any more.
 
-    By their normalized names. Nothing is asked where all of them are registered.
+    They were prohibited or claimed meanwhile. By their normalized names. Nothing is asked where all
+    of them are registered.
     """
-    names = {each.normalized_name: each.name for each in projects_ if each.registered is None}
-    return prohibited_names.refusals(uow, names) if names else {}
+    reserved = [each for each in projects_ if each.registered is None]
+    names = {each.normalized_name: each.name for each in reserved}
+    prohibited = prohibited_names.refusals(uow, names) if names else {}
+    return {**claimed_names.refusals(uow, reserved), **prohibited}
 
 
 def create(
@@ -283,6 +294,10 @@ def create(
     The caller has checked that it may be, and holds the project's lock. Where it begins with a
     draft (``staged``), a person publishes in it; not where it was published elsewhere before
     (``imported``), until somebody says so.
+
+    Raises:
+        NotAsked: it begins with a draft, and the indexes behind this one have to be asked first
+            whether they have the name: see :mod:`greenroom.registry.preparations`.
     """
     normalized = check_project_name(name)
     owner_id = actor.account_for(name, None)
@@ -295,6 +310,7 @@ def create(
         visibility=_FIRST_VISIBILITY[uow.settings.read],
         auto_publish_releases=imported
         or publishing_policy.starts_with(uow.settings, staged=staged),
+        found_upstream=upstream_names.found_upstream(uow, normalized) if staged else None,
     )
     if owner_id is not None:
         owner = uow.db.get_one(User, owner_id)

@@ -32,6 +32,11 @@ def note_parts(uow: UnitOfWork, which: ColumnElement[bool]) -> None:
     uow.db.execute(insert(ReleasedBlob).from_select(["digest", "at"], digests))
 
 
+def note(uow: UnitOfWork, digest: str) -> None:
+    """Write down that a blob is let go."""
+    uow.db.execute(insert(ReleasedBlob).values(digest=digest, at=uow.now))
+
+
 def among(db: Session, digests: Iterable[str]) -> set[str]:
     """Those of the digests that were let go."""
     found = select(ReleasedBlob.digest).where(ReleasedBlob.digest.in_(list(digests)))

@@ -22,7 +22,8 @@ from greenroom.registry import catalogue
 from greenroom.registry.artifacts import Artifact
 from greenroom.registry.names import canonical_version
 from greenroom.registry.permissions import Actor
-from greenroom.registry.unit_of_work import UnitOfWork
+from greenroom.registry.preparations import NotPrepared
+from greenroom.registry.unit_of_work import Services, UnitOfWork
 
 _T = TypeVar("_T")
 
@@ -319,7 +320,7 @@ def known_rendering(metadata: CoreMetadata) -> str:
     return html
 
 
-class NotRendered(Exception):
+class NotRendered(NotPrepared):
     """A description has to be rendered first, where no lock is held.
 
     Attributes:
@@ -329,6 +330,10 @@ class NotRendered(Exception):
     def __init__(self, metadata: CoreMetadata) -> None:
         super().__init__("A description is not rendered.")
         self.metadata = metadata
+
+    def prepare(self, services: Services) -> None:
+        """Render it."""
+        rendered_description(self.metadata)
 
 
 def with_renderings(act: Callable[[], _T]) -> _T:

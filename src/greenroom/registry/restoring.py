@@ -26,6 +26,7 @@ from greenroom.registry import (
     blob_digests,
     database_dumps,
     storage_identity,
+    upstream_files,
 )
 from greenroom.registry.backup_snapshots import DATABASES, BackupRefused, Snapshot
 from greenroom.registry.backups import Lost
@@ -100,6 +101,7 @@ def restore(
     services.database.upgrade()
     with services.writing() as uow:
         backup_holds.forget(uow)
+        upstream_files.forget_missing(uow)
         _record(uow, place, restored)
     services.storage.mark(snapshot.identity)
     return restored

@@ -82,6 +82,11 @@ def of_sources(beside: Mapping[str, Compared]) -> Iterator[Found]:
             yield Found(finding, (filename,))
 
 
+def of_name(warning: str) -> list[Found]:
+    """What is to be said of a name that an index behind this one has, too; empty: nothing."""
+    return [Found(Finding(Code.EXISTS_UPSTREAM, detail=warning))] if warning else []
+
+
 def told(
     found: Iterable[Found],
     left_out: Mapping[Code, int],

@@ -15,7 +15,7 @@ import structlog
 from sqlalchemy import or_, select
 from sqlalchemy.orm import Session
 
-from greenroom.models import File, UploadPart
+from greenroom.models import File, UploadPart, UpstreamFile
 from greenroom.registry import audit, backup_holds, blob_digests, released_blobs
 from greenroom.registry.audit import Doer, Kind
 from greenroom.registry.errors import Refusal
@@ -197,7 +197,8 @@ def referenced(db: Session, digests: Iterable[str], ending: tuple[int, ...] = ()
         select(File.metadata_sha256).where(File.metadata_sha256.in_(wanted), stays)
     )
     arriving = db.scalars(select(UploadPart.sha256).where(UploadPart.sha256.in_(wanted)))
-    return {*contents, *metadata, *arriving}
+    upstream = db.scalars(select(UpstreamFile.sha256).where(UpstreamFile.sha256.in_(wanted)))
+    return {*contents, *metadata, *arriving, *upstream}
 
 
 def batches(keys: Iterable[str]) -> Iterator[tuple[str, ...]]:

@@ -24,7 +24,7 @@ from greenroom.models import (
 from greenroom.openid import tokens as id_tokens
 from greenroom.openid.errors import InvalidToken
 from greenroom.openid.tokens import IDToken
-from greenroom.registry import audit, minted_tokens, projects
+from greenroom.registry import audit, claimed_names, minted_tokens, projects
 from greenroom.registry.audit import Kind
 from greenroom.registry.errors import (
     InvalidIDToken,
@@ -204,7 +204,7 @@ def add_pending(
     The name is not reserved by that, and nobody is told whether a draft reserves it.
 
     Raises:
-        NotAllowed: the user may not register names.
+        NotAllowed: the user may not register names, or not this one, which is claimed.
         InvalidMetadata: it is no name of a project.
         NameNotAvailable: nobody gets it.
         InvalidRequest: a project has it; or the values do not do, or it is there, or so many are.
@@ -216,6 +216,7 @@ def add_pending(
         project_name, normalized, settings.prohibited_names, private=settings.private
     )
     require_registering(actor, project_name, staged=not may_publish)
+    claimed_names.check(uow, project_name, user.id, is_administrator=actor.is_administrator)
     there = projects.find(uow, project_name)
     if there is not None and there.registered is not None:
         raise InvalidRequest(

@@ -13,6 +13,7 @@ from greenroom.database import Database
 from greenroom.models import Base, Job
 from greenroom.openid.provider import Providers
 from greenroom.outages import outages_passed_over
+from greenroom.registry.upstream_asking import Asking
 from greenroom.settings import Settings
 from greenroom.storage import Storage
 
@@ -89,7 +90,7 @@ class Services:
     """What outlives a unit of work: the database, the storage, the settings and the clock.
 
     ``origin`` is where everything comes from that is done in their units of work, ``providers``
-    what is known of the issuers of ID tokens.
+    what is known of the issuers of ID tokens, ``asking`` what the process has to do with upstreams.
     """
 
     database: Database
@@ -98,6 +99,7 @@ class Services:
     clock: Clock = utc_now
     origin: Origin = Origin()
     providers: Providers = field(default_factory=Providers)
+    asking: Asking = field(default_factory=Asking)
 
     def coming_from(self, origin: Origin) -> "Services":
         """The same, for what comes from there."""

@@ -42,6 +42,7 @@ from greenroom.registry.errors import (
     WrongDigest,
 )
 from greenroom.registry.permissions import Act, Actor, may, require_registering, require_upload
+from greenroom.registry.preparations import with_preparations
 from greenroom.registry.rate_limits import waiting_time
 from greenroom.registry.release_sets import Reference
 from greenroom.registry.unit_of_work import Services, UnitOfWork
@@ -212,7 +213,7 @@ def upload_file(
             actor = authenticate(uow)
             return accept(uow, actor, artifact, claims, distribution, staged=staged, into=into)
 
-    return releases.with_renderings(take)
+    return with_preparations(services, take)
 
 
 def check_actor(uow: UnitOfWork, actor: Actor, name: str, *, staged: bool) -> ProjectThere | None:

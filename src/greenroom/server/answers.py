@@ -11,6 +11,7 @@ import gzip
 import os
 import re
 import sys
+import time
 from collections import OrderedDict, deque
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
@@ -116,8 +117,14 @@ class _Kept:
     headers: HeaderLines
     body: bytes | Path
     keys: tuple[str, ...]
+    until: float | None = None
     variants: dict[str, Answer] = field(default_factory=dict)
     size: int = 0
+
+    @property
+    def is_over(self) -> bool:
+        """Whether it was to be kept until now, and not longer."""
+        return self.until is not None and time.monotonic() >= self.until
 
 
 class Answers:
@@ -144,12 +151,17 @@ class Answers:
         """How much memory they take, in bytes, about."""
         return self._bytes
 
-    def find(self, wanted: Wanted) -> Answer | None:
-        """The answer to this, if it is kept."""
+    def find(self, wanted: Wanted, *, outlasting: bool = False) -> Answer | None:
+        """The answer to this, if it is kept.
+
+        Args:
+            wanted: what is asked for.
+            outlasting: whether one will do whose time is over.
+        """
         for coding in dict.fromkeys((wanted.coding, "")):
             place = (wanted.target, wanted.form, coding)
             kept = self._kept.get(place)
-            if kept is not None:
+            if kept is not None and (outlasting or not kept.is_over):
                 self._kept.move_to_end(place)
                 return self._variant(kept, place, wanted.coding)
         return None
@@ -161,6 +173,7 @@ class Answers:
         status: str,
         headers: HeaderLines,
         body: bytes | Path,
+        seconds: float | None = None,
     ) -> None:
         """Keep an answer, if it may be kept.
 
@@ -170,6 +183,7 @@ class Answers:
             status: code and reason.
             headers: with names in lower case.
             body: its content, or the file that has it.
+            seconds: for how long; None: until what it was made of changes.
         """
         keys = _keys(status, headers)
         large = isinstance(body, bytes) and len(body) > LARGEST
@@ -178,7 +192,8 @@ class Answers:
         encoded = _value(headers, b"content-encoding") or b""
         place = (wanted.target, wanted.form, encoded.decode("latin-1"))
         self._drop(place)
-        self._kept[place] = _Kept(status, headers, body, keys)
+        until = time.monotonic() + seconds if seconds is not None else None
+        self._kept[place] = _Kept(status, headers, body, keys, until)
         for key in keys:
             self._by_key.setdefault(key, set()).add(place)
         self._account(place, self._kept[place], len(body) if isinstance(body, bytes) else 200)

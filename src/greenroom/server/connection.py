@@ -30,12 +30,14 @@ from greenroom.server.environ import make_environ
 from greenroom.server.front import Front, Known
 from greenroom.server.refusals import REFUSALS
 from greenroom.server.waiters import wake
-from greenroom.server.wsgi_pool import Busy, Exchange, FileBody
+from greenroom.server.wsgi_pool import ArrivingFile, Busy, Exchange, FileBody
 
 SENT_AT_ONCE = 64 * 1024
 SMALL_BODY = 64 * 1024
 PIECE_OF_A_FILE = 1024**2
 PAUSE = 1.0
+SHORTEST_PAUSE, LONGEST_PAUSE = 0.01, 0.25
+"""Seconds between two looks at a file that grows."""
 MOST_PIPELINED = 8 * 1024
 DISCARDED = 4 * 1024**3
 DISCARDED_OF_STRANGERS = 8 * 1024**2
@@ -509,7 +511,8 @@ class Connection(_GunicornProtocol):
             if wait is not None:
                 return wait
             await self._hold_back_refusal(exchange.status or "", place)
-            return await self._send_answer(request, wanted, age, exchange)
+            seconds = request_notes.keep_for(environ)
+            return await self._send_answer(request, wanted, age, exchange, seconds)
         finally:
             self._exchange = None
             exchange.abandon()
@@ -565,7 +568,12 @@ class Connection(_GunicornProtocol):
         await exchange.news()
 
     async def _send_answer(
-        self, request: CallbackRequest, wanted: Wanted | None, age: int, exchange: Exchange
+        self,
+        request: CallbackRequest,
+        wanted: Wanted | None,
+        age: int,
+        exchange: Exchange,
+        seconds: float | None,
     ) -> bool:
         status, headers = exchange.status or "500 Internal Server Error", exchange.headers
         lines = _checked(status, headers)
@@ -574,7 +582,7 @@ class Connection(_GunicornProtocol):
         if wanted is not None and status.startswith("200"):
             kept = body if whole else _file_to_keep(exchange.file)
             if kept is not None and request.method == "GET":
-                self._front.answers.keep(wanted, age, status, lines, kept)
+                self._front.answers.keep(wanted, age, status, lines, kept, seconds)
                 answer = self._front.answers.find(wanted)
                 if answer is not None and await self._send_kept(
                     request, wanted, answer, is_new=True
@@ -617,9 +625,12 @@ class Connection(_GunicornProtocol):
             self._write(start)
         elif exchange.file is not None:
             self._write(start)
-            if length is None:
-                length = os.fstat(exchange.file.file.fileno()).st_size
-            await self._send_file(exchange.file.file, exchange.file.file.tell(), length)
+            if isinstance(exchange.file, ArrivingFile):
+                await self._send_arriving(exchange.file)
+            else:
+                if length is None:
+                    length = os.fstat(exchange.file.file.fileno()).st_size
+                await self._send_file(exchange.file.file, exchange.file.file.tell(), length)
         elif exchange.finished and not exchange.output:
             await self._write_all(start, body if not chunked else _chunk(body) + b"0\r\n\r\n")
         else:
@@ -723,6 +734,20 @@ class Connection(_GunicornProtocol):
         if offset < end:
             self._abort()
 
+    async def _send_arriving(self, body: ArrivingFile) -> None:
+        """Send a file while it grows; the connection is cut where it does not grow to its end."""
+        offset, pause = body.file.tell(), SHORTEST_PAUSE
+        while offset < body.end and not self._closed:
+            count = body.available - offset
+            if count > 0:
+                await self._send_file(body.file, offset, count)
+                offset, pause = offset + count, SHORTEST_PAUSE
+            elif body.may_grow():
+                await asyncio.sleep(pause)
+                pause = min(2 * pause, LONGEST_PAUSE)
+            elif body.available <= offset:  # it has not grown since
+                self._abort()
+
     async def _send_piece(self, connection: int, file: BinaryIO, offset: int, count: int) -> int:
         """Send some bytes of a file, once the client takes any; say how many."""
         while not self._closed:
@@ -803,7 +828,7 @@ def _checked(status: str, headers: list[tuple[str, str]]) -> answers.HeaderLines
 
 def _file_to_keep(body: FileBody | None) -> bytes | Path | None:
     """A small file's bytes, which are read; a larger file's path; None where there is none."""
-    if body is None or body.file.tell():
+    if body is None or isinstance(body, ArrivingFile) or body.file.tell():
         return None
     return answers.content_of(body.file)
 

@@ -189,7 +189,7 @@ class Front:
         if holds:
             return self.answers.find(wanted)
         age = changes.staleness
-        answer = self.answers.find(wanted) if age is not None else None
+        answer = self.answers.find(wanted, outlasting=True) if age is not None else None
         return stale(answer, age) if answer is not None and age is not None else None
 
     async def find(self, wanted: Wanted) -> Answer | None:

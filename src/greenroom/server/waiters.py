@@ -7,7 +7,8 @@ is another one is woken, and the application is asked again. It alone knows what
 
 import asyncio
 from collections.abc import Collection, Mapping
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -54,6 +55,7 @@ class Waiters:
         self._marks = marks
         self._loop = loop
         self._waiting: dict[str, set[_Waiter]] = {}
+        self._of_this_process: set[asyncio.Future[None]] = set()
         self._count = 0
         self._is_anew = False
         self._looked_at = float("-inf")
@@ -76,8 +78,11 @@ class Waiters:
             wait: for what, and for how long.
             woken: to be done by whoever wants to end it before.
         """
-        waiter = _Waiter(wait.mark, woken)
         timer = self._loop.call_later(wait.pause, wake, woken)
+        if wait.done is not None:
+            await self._wait_until_done(wait.done, woken, timer)
+            return
+        waiter = _Waiter(wait.mark, woken)
         self._waiting.setdefault(wait.topic, set()).add(waiter)
         self._count += 1
         self._is_anew = True
@@ -91,8 +96,27 @@ class Waiters:
             if not others:
                 del self._waiting[wait.topic]
 
+    async def _wait_until_done(
+        self, done: "Future[None]", woken: asyncio.Future[None], timer: asyncio.TimerHandle
+    ) -> None:
+        done.add_done_callback(lambda _: self._wake_from_afar(woken))
+        self._of_this_process.add(woken)
+        self._count += 1
+        try:
+            await woken
+        finally:
+            timer.cancel()
+            self._count -= 1
+            self._of_this_process.discard(woken)
+
+    def _wake_from_afar(self, woken: asyncio.Future[None]) -> None:
+        with suppress(RuntimeError):  # the loop has ended
+            self._loop.call_soon_threadsafe(wake, woken)
+
     def wake_all(self) -> None:
         """Have everybody answered now: the server stops."""
+        for woken in self._of_this_process:
+            wake(woken)
         for waiters in self._waiting.values():
             for waiter in waiters:
                 wake(waiter.woken)

@@ -12,6 +12,7 @@ import asyncio
 import contextlib
 import io
 import logging
+import os
 import queue
 import threading
 from collections import Counter, deque
@@ -58,6 +59,20 @@ class FileBody:
     def close(self) -> None:
         """Close the file."""
         self.file.close()
+
+
+class ArrivingFile(FileBody):
+    """What an application answers with to have a file sent that still grows (``request_notes``)."""
+
+    def __init__(self, file: BinaryIO, end: int, may_grow: Callable[[], bool]) -> None:
+        super().__init__(file)
+        self.end = end
+        self.may_grow = may_grow
+
+    @property
+    def available(self) -> int:
+        """How many bytes the file has of what is to be sent."""
+        return min(os.fstat(self.file.fileno()).st_size, self.end)
 
 
 class _Closable(Protocol):
@@ -384,6 +399,7 @@ class WsgiPool:
         exchange = Exchange(self, environ, address)
         environ["wsgi.input"] = exchange.input
         environ["wsgi.file_wrapper"] = FileBody
+        environ[request_notes.ARRIVING_FILE] = ArrivingFile
         if body:
             exchange.feed(body)
         if complete:

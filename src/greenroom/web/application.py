@@ -23,6 +23,7 @@ PARTS = (
     "index.files",
     "index.json_api",
     "index.simple",
+    "index.upstream_files",
     "index.xmlrpc",
     "operators.metrics",
     "pages.account",

@@ -19,7 +19,7 @@ from greenroom.registry import (
 )
 from greenroom.registry.permissions import OPERATOR, Person
 from greenroom.registry.unit_of_work import UnitOfWork
-from greenroom.web.index.draft import kept_pages
+from greenroom.web.index import kept_pages
 from tests import factories
 from tests.artifacts import make_sdist, make_wheel
 from tests.web.conftest import Site, authorization

@@ -13,8 +13,8 @@ from packaging.utils import canonicalize_name
 from greenroom.distributions.historical import looks_like_one
 from greenroom.importing.candidates import Candidate, Passed, SourceFailed, Trouble
 from greenroom.importing.requirements import Wanted
-from greenroom.importing.simple_pages import is_digest
 from greenroom.importing.sources.local_files import inside, modified, opener
+from greenroom.other_indexes.pages import is_digest
 
 DATA = "dataindex.json"
 

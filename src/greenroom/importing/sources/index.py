@@ -7,11 +7,11 @@ from functools import partial
 from packaging.utils import canonicalize_name
 
 from greenroom.distributions.historical import looks_like_one
-from greenroom.importing import simple_pages
 from greenroom.importing.candidates import Candidate, Passed, SourceFailed, Trouble
 from greenroom.importing.fetching import Fetcher, shown
 from greenroom.importing.requirements import Wanted
-from greenroom.importing.simple_pages import ACCEPT, Link, Page
+from greenroom.other_indexes import pages
+from greenroom.other_indexes.pages import ACCEPT, NotAPage, Page, PageFile
 
 _LONG_AGO = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -40,34 +40,38 @@ class IndexSource:
             address = f"{self._base}{name}/"
             try:
                 page = self._fetcher.page(address, ACCEPT)
-                links = simple_pages.project_files(page) if page is not None else []
-            except SourceFailed as error:
+                files = pages.project_files(page) if page is not None else []
+            except (SourceFailed, NotAPage) as error:
                 yield Trouble(shown(address), str(error), name)
                 continue
             if page is None:
                 yield Trouble(shown(address), f"The index has no project {name!r}.", name)
-            yield from self._candidates(name, links)
+            yield from self._candidates(name, files)
 
     def _listed(self) -> Iterable[str]:
         page: Page | None = self._fetcher.page(self._base, ACCEPT)
         if page is None:
             raise SourceFailed(f"There is no index at {shown(self._base)} (404).")
-        return [name for name in simple_pages.project_names(page) if _is_name(name)]
+        try:
+            names = pages.project_names(page)
+        except NotAPage as error:
+            raise SourceFailed(str(error)) from None
+        return [name for name in names if _is_name(name)]
 
-    def _candidates(self, name: str, links: Iterable[Link]) -> Iterator[Candidate]:
-        for link in sorted(links, key=lambda link: (link.uploaded or _LONG_AGO, link.filename)):
-            if not looks_like_one(link.filename):
+    def _candidates(self, name: str, files: Iterable[PageFile]) -> Iterator[Candidate]:
+        for file in sorted(files, key=lambda file: (file.uploaded or _LONG_AGO, file.filename)):
+            if not looks_like_one(file.filename):
                 self.passed.count += 1
-            elif name not in self._wanted or self._wanted[name].takes(link.filename):
+            elif name not in self._wanted or self._wanted[name].takes(file.filename):
                 yield Candidate(
-                    filename=link.filename,
-                    where=shown(link.url),
-                    open=partial(self._fetcher.file, link.url),
+                    filename=file.filename,
+                    where=shown(file.url),
+                    open=partial(self._fetcher.file, file.url),
                     project=name,
-                    size=link.size,
-                    digests=link.digests,
-                    uploaded=link.uploaded,
-                    yanked=link.yanked,
+                    size=file.size,
+                    digests=file.hashes,
+                    uploaded=file.uploaded,
+                    yanked=file.yanked,
                     is_local=False,
                 )
 

@@ -7,11 +7,11 @@ from urllib.parse import unquote, urlsplit
 from packaging.utils import canonicalize_name
 
 from greenroom.distributions.historical import looks_like_one
-from greenroom.importing import simple_pages
 from greenroom.importing.candidates import Candidate, Passed, SourceFailed, Trouble
 from greenroom.importing.requirements import Wanted
-from greenroom.importing.simple_pages import Link, Page
 from greenroom.importing.sources.local_files import inside, modified, opener
+from greenroom.other_indexes import pages
+from greenroom.other_indexes.pages import NotAPage, Page, PageFile
 
 _PAGES = (
     ("index.v1_json", "application/vnd.pypi.simple.v1+json"),
@@ -53,36 +53,36 @@ class MirrorSource:
                 if path.stat().st_size > _MOST_OF_A_PAGE:
                     raise SourceFailed("The page is longer than any page of an index.")
                 page = Page(f"{_BASE}simple/{folder.name}/", content_type, path.read_bytes())
-                links = simple_pages.project_files(page)
+                files = pages.project_files(page)
             except OSError as error:
                 yield Trouble(str(path), f"The page cannot be read: {error.strerror}.", name)
-            except SourceFailed as error:
+            except (SourceFailed, NotAPage) as error:
                 yield Trouble(str(path), str(error), name)
             else:
-                yield from self._candidates(name, links)
+                yield from self._candidates(name, files)
 
-    def _candidates(self, name: str, links: list[Link]) -> Iterator[Candidate | Trouble]:
-        for link in sorted(links, key=lambda link: link.filename):
-            if not looks_like_one(link.filename):
+    def _candidates(self, name: str, files: list[PageFile]) -> Iterator[Candidate | Trouble]:
+        for file in sorted(files, key=lambda file: file.filename):
+            if not looks_like_one(file.filename):
                 self.passed.count += 1
-            elif name not in self._wanted or self._wanted[name].takes(link.filename):
-                yield self._candidate(name, link)
+            elif name not in self._wanted or self._wanted[name].takes(file.filename):
+                yield self._candidate(name, file)
 
-    def _candidate(self, name: str, link: Link) -> Candidate | Trouble:
-        relative = unquote(urlsplit(link.url).path).lstrip("/")
+    def _candidate(self, name: str, file: PageFile) -> Candidate | Trouble:
+        relative = unquote(urlsplit(file.url).path).lstrip("/")
         path = inside(self._root, relative)
         if path is None:
             return Trouble(relative, "The file is on a page of the mirror, and not in it.", name)
         return Candidate(
-            filename=link.filename,
+            filename=file.filename,
             where=relative,
             open=opener(path),
             project=name,
             size=path.stat().st_size,
-            digests=link.digests,
+            digests=file.hashes,
             # The mirror gives its files the times that they had.
-            uploaded=link.uploaded or modified(path),
-            yanked=link.yanked,
+            uploaded=file.uploaded or modified(path),
+            yanked=file.yanked,
         )
 
 

@@ -8,9 +8,9 @@ _INCLUDED = (
     "errors",
     "malformed_headers",
     "misdirected_uploads",
+    "preparations",
     "proxies",
     "reading",
-    "renderings",
     "security_headers",
     "strict_forms",
 )

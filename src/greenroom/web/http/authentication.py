@@ -15,7 +15,7 @@ from greenroom.registry import credentials, sessions, single_sign_on, token_text
 from greenroom.registry.accounts import SignedIn
 from greenroom.registry.errors import AccountDisabled, NotAuthenticated
 from greenroom.registry.kept_tokens import KeptTokens
-from greenroom.registry.permissions import Actor, Person
+from greenroom.registry.permissions import ANONYMOUS, Actor, Person
 from greenroom.registry.unit_of_work import AT_ONCE, Services, UnitOfWork
 from greenroom.request_notes import WHO
 from greenroom.settings import Settings
@@ -63,19 +63,33 @@ def reading_token(request: PyramidRequest, kept: KeptTokens, services: Services)
     return _found(request, lambda token: kept.find(services, token))[0]
 
 
+def known_token(request: PyramidRequest, kept: KeptTokens, services: Services) -> Actor:
+    """The actor of the Authorization header, for an answer that is the same for everybody.
+
+    Nobody, where there is none, or no valid token in it.
+    """
+    try:
+        return _looked_up(request, lambda token: kept.find(services, token))[0]
+    except (NotAuthenticated, AccountDisabled):
+        return ANONYMOUS
+
+
 def _found(request: PyramidRequest, find: Callable[[str], Actor]) -> tuple[Actor, str]:
     """The actor of the token in the header, and the token."""
-    header = request.headers.get("Authorization")
     try:
-        token = _token(header)
-        # Databases differ in what text they can be asked for; no token has any of the rest.
-        if not token.isascii() or not token.isprintable():
-            raise NotAuthenticated(INVALID)
-        found = find(token)
+        return _looked_up(request, find)
     except (NotAuthenticated, AccountDisabled):
-        if header is not None:
+        if request.headers.get("Authorization") is not None:
             count(Counted.SIGN_IN_FAILURES, "token")
         raise
+
+
+def _looked_up(request: PyramidRequest, find: Callable[[str], Actor]) -> tuple[Actor, str]:
+    token = _token(request.headers.get("Authorization"))
+    # Databases differ in what text they can be asked for; no token has any of the rest.
+    if not token.isascii() or not token.isprintable():
+        raise NotAuthenticated(INVALID)
+    found = find(token)
     request.environ[WHO] = token_texts.prefix_of(token)
     return found, token
 

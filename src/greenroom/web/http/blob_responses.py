@@ -58,11 +58,9 @@ def send(
         filename: what a browser saves it under.
         size: how many bytes it has; None where nobody knows.
     """
-    response = Response(content_type=content_type)
-    response.charset = "utf-8" if content_type == METADATA else None
+    response = head_of(content_type, filename)
     response.etag = sha256
     response.accept_ranges = "bytes"
-    response.content_disposition = f'attachment; filename="{filename}"'
     if sha256 in request.if_none_match:
         response.status_int = 304
         response.content_type = None
@@ -76,6 +74,14 @@ def send(
     except _Damaged as damage:
         count(Counted.STORAGE_ERRORS, "damaged")
         return _not_available(sha256, filename, str(damage))
+
+
+def head_of(content_type: str, filename: str) -> Response:
+    """An answer that browsers save under this name, and do not show; without its content."""
+    response = Response(content_type=content_type)
+    response.charset = "utf-8" if content_type == METADATA else None
+    response.content_disposition = f'attachment; filename="{filename}"'
+    return response
 
 
 def _not_available(sha256: str, filename: str, reason: str) -> Response:
@@ -99,17 +105,15 @@ def _open(
 
 
 def _with_body(request: Request, response: Response, sha256: str, expected: int | None) -> Response:
-    wanted = _wanted_range(request)
+    wanted = wanted_range(request)
     if wanted is None or response not in request.if_range:
         blob = _open(request, sha256, expected)
     else:
         with _open(request, sha256, expected, 0, 0) as blob:
             size = blob.size
-        start, end = _span(*wanted, size)
+        start, end = span(*wanted, size)
         if start >= end:
-            unsatisfied = Response(f"The file has {size} bytes.\n", 416, content_type="text/plain")
-            unsatisfied.content_range = (None, None, size)
-            return unsatisfied
+            return unsatisfied(size)
         blob = _open(request, sha256, expected, start, end - start)
         response.status_int = 206
         response.content_range = (start, end, size)
@@ -125,7 +129,14 @@ def _with_body(request: Request, response: Response, sha256: str, expected: int 
     return response
 
 
-def _wanted_range(request: Request) -> tuple[str, str] | None:
+def unsatisfied(size: int) -> Response:
+    """The answer to who wants a range that the file has not got (416)."""
+    response = Response(f"The file has {size} bytes.\n", 416, content_type="text/plain")
+    response.content_range = (None, None, size)
+    return response
+
+
+def wanted_range(request: Request) -> tuple[str, str] | None:
     """First and last byte of the range, either of which may be left open; None for the whole.
 
     What is no range of bytes is ignored, as is a range in anything but a GET.
@@ -141,7 +152,7 @@ def _wanted_range(request: Request) -> tuple[str, str] | None:
     return first, last
 
 
-def _span(first: str, last: str, size: int) -> tuple[int, int]:
+def span(first: str, last: str, size: int) -> tuple[int, int]:
     """The range as offsets, the end exclusive; empty when the file has no such bytes."""
     if not first:
         return max(size - int(last), 0), size

@@ -7,6 +7,7 @@ from pyramid.config import Configurator
 from pyramid.events import NewResponse
 from pyramid.response import Response
 
+from greenroom import request_notes
 from greenroom.registry import purging
 from greenroom.web.http import gzip_pieces
 from greenroom.web.http.gzip_pieces import Piece
@@ -15,7 +16,8 @@ from greenroom.web.http.request import Request
 SERIAL_HEADER = "X-PyPI-Last-Serial"
 
 # Programs ask again each time; a shared cache that is purged may answer for a minute.
-_CACHE_CONTROL = "public, max-age=0, s-maxage=60"
+_SHARED_SECONDS = 60
+_CACHE_CONTROL = f"public, max-age=0, s-maxage={_SHARED_SECONDS}"
 _OF_SHARED_CACHES = ("public", "private", "s-maxage", "stale-if-error")
 _WITH_CHARSET = ("text/html", "text/xml")
 
@@ -110,6 +112,18 @@ def _prefers_gzip(request: Request) -> bool:
         return False
     offers = accepted.acceptable_offers(["gzip", "identity"])
     return bool(offers) and offers[0][0] == "gzip"
+
+
+def cached_for(request: Request, response: Response, seconds: float, *keys: str) -> Response:
+    """The same as :func:`cached`, for so many seconds at most: of what else changes nobody tells.
+
+    They are those of the server, too, which keeps other answers until something changes.
+    """
+    request.environ[request_notes.KEEP_FOR] = seconds
+    response = cached(response, *keys)
+    shared = min(int(seconds), _SHARED_SECONDS)
+    response.headers["Cache-Control"] = f"public, max-age=0, s-maxage={shared}"
+    return response
 
 
 def cached(response: Response, *keys: str) -> Response:

@@ -41,7 +41,7 @@ def _find_reader(event: BeforeTraversal) -> None:
     ):
         return
     actor = _actor(request, branch.read_by)
-    request.is_stranger = actor is ANONYMOUS
+    request.is_stranger, request.reads_as = actor is ANONYMOUS, actor
     request.reader = actor.reader(settings)
     if "uow" in request.__dict__ and settings.read != "public":
         catalogue.limit(request.uow.db, request.reader)
@@ -49,6 +49,16 @@ def _find_reader(event: BeforeTraversal) -> None:
         if branch.read_by is ReadBy.PEOPLE:
             raise to_sign_in(request)
         raise NotAuthenticated(_WHO_READS)
+
+
+def known_actor(request: Request) -> Actor:
+    """Who asks, as far as it can be known: for what is noted, and decides nothing.
+
+    Where everybody is answered in the same way, sessions of browsers are not looked at.
+    """
+    if request.reads_as is not None:
+        return request.reads_as
+    return authentication.known_token(request, _kept_tokens(request), request.services)
 
 
 def require_somebody(request: Request, read_by: ReadBy) -> None:
@@ -84,7 +94,7 @@ def read_besides_secret(request: Request) -> None:
     if settings.read == "public" or settings.draft_links != "anyone":  # it is known by now
         return
     actor = _actor(request, ReadBy.PROGRAMS)
-    request.is_stranger = actor is ANONYMOUS
+    request.is_stranger, request.reads_as = actor is ANONYMOUS, actor
     request.reader = actor.reader(settings)
     catalogue.limit(request.uow.db, request.reader)
 

@@ -44,6 +44,9 @@ class Request(PyramidRequest):
     reader: Reader = Reader()
     """Who reads, where not everybody may read everything: nobody, until it is known who asks."""
 
+    reads_as: Actor | None = None
+    """Who that is, where it was looked for."""
+
     is_stranger: bool = True
     """Whether the answer is for whoever asks, where not everybody may read everything."""
 
@@ -52,6 +55,9 @@ class Request(PyramidRequest):
 
     names_client_as_stranger: bool = False
     """Whether a proxy that is not trusted has passed it on, so that nobody knows whose it is."""
+
+    has_asked_upstream: bool = False
+    """Whether an index behind this one was asked meanwhile, in the request's own time."""
 
     given_reason: str = ""
     """Why an administrator does what a form asks for, in that form."""

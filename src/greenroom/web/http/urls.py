@@ -2,7 +2,7 @@
 
 import re
 from typing import Protocol
-from urllib.parse import quote, unquote, urlencode
+from urllib.parse import quote, unquote, urlencode, urlsplit
 
 STAGED = "?staged=true"
 """What makes the address of uploads that of staged ones."""
@@ -35,6 +35,7 @@ _PARTS = {
     "sitemap.xml": "feeds",
     "static": "static",
     "upload": "uploads",
+    "upstream": "files",
     "user": "pages",
 }
 """Which part of the index the first segment of a path asks, for those who count requests."""
@@ -130,6 +131,18 @@ class HasContent(Protocol):
     @property
     def sha256(self) -> str:
         """The SHA-256 digest of its content, hexadecimal."""
+
+
+class HasUrl(Protocol):
+    """A file of another index."""
+
+    @property
+    def filename(self) -> str:
+        """Its name."""
+
+    @property
+    def url(self) -> str:
+        """Where it is there."""
 
 
 class Urls:
@@ -361,6 +374,11 @@ class Urls:
         """One of what such a page lists, or an act on it."""
         return _with_query(self._path("admin", part, item) + act, query)
 
+    def admin_upstream(self, part: str, number: int | None = None, act: str = "") -> str:
+        """A page of administrators on upstreams: ``rules``, or an act on one of what it lists."""
+        below = (str(number),) if number is not None else ()
+        return self._path("admin", "upstream", part, *below) + act
+
     def report_project(self, project: HasName) -> str:
         """Where a project is reported to the administrators."""
         return self.project(project) + "report"
@@ -469,6 +487,24 @@ def published_file_at(target: str) -> tuple[str, str] | None:
     if found is None or found[4].endswith(".metadata"):
         return None
     return found[1] + found[2] + found[3], unquote(found[4])
+
+
+def upstream_file_path(upstream: str, project: str, file: HasUrl) -> str:
+    """The path of a file of an index behind this one, relative to the root, without a leading /.
+
+    It has the host and the path that the file has there. A query stands quoted before the name of
+    the file, quoted once more as no server in front takes it for part of the address then.
+    """
+    parts = urlsplit(file.url)
+    names = [unquote(part) for part in parts.path.split("/")]
+    if names[-1] == file.filename:
+        names.pop()
+    if parts.query:
+        names.append(quote(f"?{parts.query}", safe=""))
+    host = parts.netloc.rpartition("@")[2].lower()
+    kept = [name for name in names if name not in ("", ".", "..")]
+    path = "/".join(_quoted(name) for name in [*kept, file.filename])
+    return f"upstream/{_quoted(upstream)}/{_quoted(project)}/{quote(host, safe=':')}/{path}"
 
 
 def draft_file_path(filename: str) -> str:

@@ -7,6 +7,7 @@ is given at once.
 
 import re
 from collections.abc import Callable
+from concurrent.futures import Future
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -113,6 +114,27 @@ def not_yet_of_set(
     return _wait(
         request, Stand(stands, known, seconds), topic, lambda: mark(uow.db, release_set), expires
     )
+
+
+def until_done(request: Request, topic: str, done: "Future[None]", seconds: float) -> Response:
+    """What to give back for the request to wait until this process has done something.
+
+    Args:
+        request: which can wait (:func:`can_wait`).
+        topic: of what, for :func:`has_waited_for`.
+        done: by which it is told.
+        seconds: for how long it may wait.
+    """
+    request.environ[request_notes.WAIT] = Wait(
+        topic=topic, mark="", since="", left=seconds, pause=seconds, done=done
+    )
+    return Response(status=204)
+
+
+def has_waited_for(request: Request, topic: str) -> bool:
+    """Whether the request has waited for this."""
+    waited = request_notes.waited(request.environ)
+    return waited is not None and waited.topic == topic
 
 
 @dataclass(frozen=True, slots=True)

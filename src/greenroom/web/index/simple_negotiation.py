@@ -32,15 +32,19 @@ Render = Callable[[], bytes]
 RenderPieces = Callable[[], list[Piece]]
 
 
-def answer(request: Request, *, html: Render, json: Render, serial: int) -> Response:
-    """The page in the form that the request prefers, or 406 when it accepts none of them."""
+def answer(request: Request, *, html: Render, json: Render, serial: int | None) -> Response:
+    """The page in the form that the request prefers, or 406 when it accepts none of them.
+
+    ``serial`` is None where it is no page of this index's own.
+    """
     content_type = preferred(request)
     if content_type is None:
         response = _not_acceptable()
     else:
         body = json() if content_type == JSON_V1 else html()
         response = conditional(request, body, content_type)
-        response.headers[SERIAL_HEADER] = str(serial)
+        if serial is not None:
+            response.headers[SERIAL_HEADER] = str(serial)
     response.vary = ["Accept"]
     return open_to_all_origins(response)
 

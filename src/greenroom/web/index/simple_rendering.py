@@ -61,7 +61,7 @@ def projects_json(projects: Sequence[ListedProject], serial: int) -> bytes:
 
 
 def _html_ends(serial: int) -> tuple[bytes, bytes]:
-    page = _page("Simple index", ["<h1>Simple index</h1>"], serial)
+    page = page_html("Simple index", ["<h1>Simple index</h1>"], serial)
     before, body, after = page.partition(b"\n</body>")
     return before, body + after
 
@@ -88,7 +88,7 @@ def project_html(listing: Listing, link: Link) -> bytes:
     """A project's files in HTML; ``link`` gives the address of each, absolute or relative."""
     title = f"Links for {listing.name}"
     lines = [f"<h1>{title}</h1>", *_anchors(listing.files, link)]
-    return _page(title, lines, listing.last_serial, _status(listing))
+    return page_html(title, lines, listing.last_serial, _status(listing))
 
 
 def project_json(listing: Listing, link: Link) -> bytes:
@@ -115,20 +115,34 @@ def _status(listing: Listing) -> dict[str, str]:
     return status | {"reason": listing.status_reason} if listing.status_reason else status
 
 
-def _page(
-    title: str, lines: list[str], serial: int, status: Mapping[str, str] = MappingProxyType({})
+def page_html(
+    title: str,
+    lines: list[str],
+    serial: int | None,
+    status: Mapping[str, str] = MappingProxyType({}),
+    version: str = API_VERSION,
 ) -> bytes:
+    """A page of HTML.
+
+    Args:
+        title: of the page.
+        lines: of its body.
+        serial: which it shows; None where it shows none.
+        status: of a project, and why (PEP 792).
+        version: of the form that the page has (PEP 629).
+    """
     markers = [
         f'<meta name="{_STATUS_MARKERS[key]}" content="{escape(value)}">'
         for key, value in status.items()
     ]
+    end = [f"<!--SERIAL {serial}-->"] if serial is not None else []
     return "\n".join(
         [
             "<!DOCTYPE html>",
             '<html lang="en">',
             "<head>",
             '<meta charset="utf-8">',
-            f'<meta name="pypi:repository-version" content="{API_VERSION}">',
+            f'<meta name="pypi:repository-version" content="{version}">',
             *markers,
             f"<title>{title}</title>",
             "</head>",
@@ -136,7 +150,7 @@ def _page(
             *lines,
             "</body>",
             "</html>",
-            f"<!--SERIAL {serial}-->",
+            *end,
         ]
     ).encode()
 

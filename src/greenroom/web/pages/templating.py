@@ -74,6 +74,7 @@ def _add_globals(event: BeforeRender) -> None:
     event["to"] = urls
     event["static"] = lambda name: urls.static(name, _static_mark(name))
     event["viewer"] = _viewer(request)
+    event["has_upstreams"] = lambda: _has_upstreams(request)
     event["owes_reason"] = partial(_owes_reason, request)
     event["invitations_waiting"] = lambda: _invitations_waiting(request)
 
@@ -86,6 +87,11 @@ def _viewer(request: Request | None) -> UserSummary | None:
         return accounts.summary(request.user) if request.user is not None else None
     except Exception:  # an error page must not fail for the same reason as the page
         return None
+
+
+def _has_upstreams(request: Request | None) -> bool:
+    """Whether there are indexes behind this one."""
+    return request is not None and bool(request.services.settings.upstreams)
 
 
 def _owes_reason(request: Request | None, act: str | None = None) -> bool:

@@ -8,7 +8,7 @@ from packaging.utils import canonicalize_name
 
 from greenroom.models import Draft, File, Project, ReleaseSet
 from greenroom.registry import catalogue, drafts, release_sets, upload_sessions
-from greenroom.web.http import reading
+from greenroom.web.http import reading, upstream_names
 from greenroom.web.http.draft_nodes import DraftFile, DraftNode, SetNode
 from greenroom.web.http.request import Request
 from greenroom.web.http.traversal import Node
@@ -49,30 +49,35 @@ class FullSimpleIndex(DraftNode):
         """What the address opens, as far as it has a project."""
         return [self.draft] if self.draft.project is not None else []
 
-    def __getitem__(self, name: str) -> FullSimpleProject:
-        public, opened = _in_full_index(self.request, name, self.drafts)
+    def __getitem__(self, name: str) -> FullSimpleProject | FullUpstreamProject:
+        opened = _opened(name, self.drafts)
+        if not opened and upstream_names.answers_for(self.request, name):
+            return FullUpstreamProject(self.request, canonicalize_name(name), self.draft, self)
+        public = _public(self.request, name, opened)
         return FullSimpleProject(self.request, canonicalize_name(name), self, public, opened)
 
 
-def _in_full_index(
-    request: Request, name: str, drafts_: Sequence[Draft]
-) -> tuple[catalogue.PublicProject | None, list[Draft]]:
-    """What is public of a project, and those of the drafts that are of it.
-
-    Raises:
-        KeyError: there is neither.
-    """
+def _opened(name: str, drafts_: Sequence[Draft]) -> list[Draft]:
+    """Those of the drafts that are of the project of this name, in any spelling."""
     wanted = canonicalize_name(name)
-    opened = [
+    return [
         draft
         for draft in drafts_
         if draft.project is not None and draft.project.normalized_name == wanted
     ]
+
+
+def _public(request: Request, name: str, opened: Sequence[Draft]) -> catalogue.PublicProject | None:
+    """What is public of a project.
+
+    Raises:
+        KeyError: there is nothing, and none of the drafts is of it either.
+    """
     public = catalogue.find(request.uow.db, name)
     if public is None and not opened:
         reading.ask_strangers(request)
         raise KeyError(name)
-    return public, opened
+    return public
 
 
 class FullSimpleProject(DraftNode):
@@ -89,6 +94,14 @@ class FullSimpleProject(DraftNode):
         super().__init__(request, name, parent.draft, parent)
         self.public = public
         self.drafts = opened
+
+
+class FullUpstreamProject(DraftNode):
+    """``/draft/<slug>/full/simple/<project>/`` of a name that another index answers for."""
+
+
+class SetFullUpstreamProject(SetNode):
+    """The same, below the address of a release set."""
 
 
 class DraftFiles(DraftNode):
@@ -167,8 +180,12 @@ class SetFullSimpleIndex(SetNode):
         """The drafts of the set."""
         return release_sets.drafts_of(self.request.uow, self.release_set)
 
-    def __getitem__(self, name: str) -> SetFullSimpleProject:
-        public, opened = _in_full_index(self.request, name, self.drafts)
+    def __getitem__(self, name: str) -> SetFullSimpleProject | SetFullUpstreamProject:
+        opened = _opened(name, self.drafts)
+        if not opened and upstream_names.answers_for(self.request, name):
+            normalized = canonicalize_name(name)
+            return SetFullUpstreamProject(self.request, normalized, self.release_set, self)
+        public = _public(self.request, name, opened)
         return SetFullSimpleProject(self, canonicalize_name(name), public, opened)
 
 

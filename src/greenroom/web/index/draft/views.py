@@ -17,17 +17,18 @@ from greenroom.web.http.draft_nodes import DraftNode, SetNode
 from greenroom.web.http.late_writes import act_after_answer
 from greenroom.web.http.request import Request
 from greenroom.web.http.urls import draft_file_path, full_index_file_path
-from greenroom.web.index import simple_rendering
-from greenroom.web.index.draft import kept_pages
+from greenroom.web.index import kept_pages, simple_rendering, upstream_answers
 from greenroom.web.index.draft.resources import (
     ArrivingFile,
     DraftSimpleIndex,
     DraftSimpleProject,
     FullSimpleIndex,
     FullSimpleProject,
+    FullUpstreamProject,
     SetFile,
     SetFullSimpleIndex,
     SetFullSimpleProject,
+    SetFullUpstreamProject,
     SetMetadata,
     SetSimpleIndex,
     SetSimpleProject,
@@ -141,12 +142,24 @@ def _only_public(request: Request, project: PublicProject) -> Response:
     )
 
 
+@view_config(context=FullUpstreamProject, request_method="GET")
+@view_config(context=SetFullUpstreamProject, request_method="GET")
+def upstream_project(
+    context: FullUpstreamProject | SetFullUpstreamProject, request: Request
+) -> Response:
+    """Every file that an index behind this one has of a project."""
+    root = "../../../../../"
+    return upstream_answers.project(request, context.__name__, root, is_shared=False)
+
+
 def _public_link(file: ListedFile) -> str:
     return full_index_file_path(file, staged=False)
 
 
 @view_config(context=FullSimpleIndex, request_method="OPTIONS")
 @view_config(context=FullSimpleProject, request_method="OPTIONS")
+@view_config(context=FullUpstreamProject, request_method="OPTIONS")
+@view_config(context=SetFullUpstreamProject, request_method="OPTIONS")
 @view_config(context=DraftSimpleIndex, request_method="OPTIONS")
 @view_config(context=DraftSimpleProject, request_method="OPTIONS")
 @view_config(context=SetFullSimpleIndex, request_method="OPTIONS")

@@ -11,9 +11,9 @@ from greenroom.web.http.caching import cached
 from greenroom.web.http.cors import preflight
 from greenroom.web.http.request import Request
 from greenroom.web.http.urls import published_file_path
-from greenroom.web.index import simple_rendering
+from greenroom.web.index import simple_rendering, upstream_answers
 from greenroom.web.index.project_list import project_list
-from greenroom.web.index.simple.resources import SimpleIndex, SimpleProject
+from greenroom.web.index.simple.resources import SimpleIndex, SimpleProject, UpstreamProject
 from greenroom.web.index.simple_negotiation import answer, answer_in_pieces
 
 
@@ -38,9 +38,16 @@ def project(context: SimpleProject, request: Request) -> Response:
     return cached(response, f"project/{listing.name}")
 
 
+@view_config(context=UpstreamProject, request_method="GET")
+def upstream_project(context: UpstreamProject, request: Request) -> Response:
+    """Every file that an index behind this one has of a project."""
+    return upstream_answers.project(request, context.__name__, "../../", is_shared=True)
+
+
 @view_config(context=SimpleIndex, request_method="OPTIONS")
 @view_config(context=SimpleProject, request_method="OPTIONS")
-def options(context: SimpleIndex | SimpleProject, request: Request) -> Response:
+@view_config(context=UpstreamProject, request_method="OPTIONS")
+def options(context: SimpleIndex | SimpleProject | UpstreamProject, request: Request) -> Response:
     """What scripts of other origins may do."""
     return preflight()
 

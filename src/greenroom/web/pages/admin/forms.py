@@ -1,8 +1,10 @@
 """Forms of the administrators' pages."""
 
-from wtforms import Form, StringField
+from wtforms import DateField, Form, SelectField, StringField
 from wtforms.validators import InputRequired, Length
+from wtforms.validators import Optional as MayBeEmpty
 
+from greenroom.models import RuleKind
 from greenroom.registry.reasons import LONGEST_REASON
 from greenroom.web.pages.confirmation import AS_TYPED, ConfirmForm
 
@@ -43,6 +45,17 @@ class NameForm(ReasonForm):
     )
 
 
+class AdoptForm(TypedReasonForm):
+    """Whose a project is to be that is adopted, and why."""
+
+    owner = StringField(
+        "Owner",
+        [InputRequired("Enter a user name."), Length(max=255)],
+        description="Whose project it is to be here; of one that was adopted before it stays.",
+        render_kw=AS_TYPED,
+    )
+
+
 class QuotaForm(ReasonForm):
     """How large a project may be, and why."""
 
@@ -61,4 +74,21 @@ class TransferForm(TypedReasonForm):
         "User name of the new owner",
         [InputRequired("Enter a user name."), Length(max=255)],
         render_kw=AS_TYPED,
+    )
+
+
+class UpstreamRuleForm(ReasonForm):
+    """What of upstreams is let in or denied, until when, and why."""
+
+    kind = SelectField("What it does", choices=list(RuleKind))
+    about = StringField(
+        "Project and versions",
+        [InputRequired("Enter the name of a project."), Length(max=400)],
+        description="“requests”, “requests>=2,<3”, or “acme-*”, where “*” stands for any text.",
+        render_kw=AS_TYPED,
+    )
+    until = DateField(
+        "Until",
+        [MayBeEmpty()],
+        description="The last day, of UTC, on which it holds. Empty: for ever.",
     )

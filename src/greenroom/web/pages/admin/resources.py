@@ -119,6 +119,47 @@ class AdminHealth(Node):
     """``/admin/health/``"""
 
 
+class AdminUpstream(Node):
+    """``/admin/upstream/``: the indexes behind this one."""
+
+    def __getitem__(self, name: str) -> Node:
+        return _BELOW_UPSTREAM[name](self.request, name, self)
+
+
+class AdminUpstreamProjects(Node):
+    """``/admin/upstream/projects/``: what of them is used."""
+
+
+class AdminUpstreamRefusals(Node):
+    """``/admin/upstream/refusals/``: files that were refused."""
+
+    def __getitem__(self, name: str) -> AdminUpstreamRefusal:
+        return AdminUpstreamRefusal(self.request, name, self)
+
+
+class AdminUpstreamRefusal(Node):
+    """``/admin/upstream/refusals/…/``: a refusal by its number. It has no page, but acts."""
+
+    def __init__(self, request: Request, name: str, parent: Node) -> None:
+        super().__init__(request, name, parent)
+        self.number = _number(name)
+
+
+class AdminUpstreamRules(Node):
+    """``/admin/upstream/rules/``: what is let in, and denied."""
+
+    def __getitem__(self, name: str) -> AdminUpstreamRule:
+        return AdminUpstreamRule(self.request, name, self)
+
+
+class AdminUpstreamRule(Node):
+    """``/admin/upstream/rules/…/``: a rule by its number. It has no page, but acts."""
+
+    def __init__(self, request: Request, name: str, parent: Node) -> None:
+        super().__init__(request, name, parent)
+        self.number = _number(name)
+
+
 def _number(name: str) -> int:
     """What a name stands for that is a number.
 
@@ -130,6 +171,11 @@ def _number(name: str) -> int:
     return int(name)
 
 
+_BELOW_UPSTREAM: dict[str, Callable[[Request, str, Node], Node]] = {
+    "projects": AdminUpstreamProjects,
+    "refusals": AdminUpstreamRefusals,
+    "rules": AdminUpstreamRules,
+}
 _BELOW: dict[str, Callable[[Request, str, Node], Node]] = {
     "drafts": AdminDrafts,
     "health": AdminHealth,
@@ -140,6 +186,7 @@ _BELOW: dict[str, Callable[[Request, str, Node], Node]] = {
     "reports": AdminReports,
     "settings": AdminSettings,
     "storage": AdminStorage,
+    "upstream": AdminUpstream,
     "users": AdminUsers,
     "webhooks": Webhooks.of_index,
 }

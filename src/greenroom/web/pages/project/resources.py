@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from greenroom.models import Draft, File, Project, Release, User
 from greenroom.registry import accounts, catalogue, drafts, projects
-from greenroom.registry.names import parse_version
+from greenroom.registry.names import lookup_name, parse_version
 from greenroom.registry.permissions import Act, may
+from greenroom.web.http import upstream_names
 from greenroom.web.http.request import Request
 from greenroom.web.http.traversal import Node
 
@@ -13,15 +14,19 @@ from greenroom.web.http.traversal import Node
 class Projects(Node):
     """``/project/``"""
 
-    def __getitem__(self, name: str) -> ProjectPage:
+    def __getitem__(self, name: str) -> ProjectPage | UpstreamProject:
         uow, person = self.request.uow, self.request.person
         project = catalogue.project(uow.db, name)
         if project is not None:
             return ProjectPage(self.request, project, self)
         unseen = projects.find(uow, name) if self.request.user is not None else None
-        if unseen is None or not may(person, Act.SEE, unseen):
-            raise KeyError(name)
-        return UnpublishedProject(self.request, unseen, self)
+        if unseen is not None and may(person, Act.SEE, unseen):
+            return UnpublishedProject(self.request, unseen, self)
+        # A stranger who may not read all is asked who they are by whatever finds nothing.
+        may_read = uow.settings.read == "public" or not self.request.is_stranger
+        if may_read and upstream_names.answers_for(self.request, name):
+            return UpstreamProject(self.request, lookup_name(name), self)
+        raise KeyError(name)
 
 
 class ProjectPage(Node):
@@ -51,6 +56,10 @@ class ProjectPage(Node):
 
 class UnpublishedProject(ProjectPage):
     """A project that only the drafts of a first release hold. It has no page of its own."""
+
+
+class UpstreamProject(Node):
+    """``/project/<name>/`` of a name that an index behind this one answers for, if any has it."""
 
 
 class ReleasePage(Node):

@@ -2,7 +2,7 @@
 
 from pyramid.view import view_config
 
-from greenroom.registry import releases, search
+from greenroom.registry import releases, search, upstreams
 from greenroom.registry.drafts import DraftSummary
 from greenroom.registry.search import Breadth
 from greenroom.web.http import authentication
@@ -37,6 +37,7 @@ def find(context: Search, request: Request) -> dict[str, object]:
             releases.summary
         ),
         "narrowed": _NARROWED.get(found.breadth),
+        "upstream": upstreams.hint(request.uow, query),
     }
 
 

@@ -82,9 +82,23 @@ def page(
     line = journal.line(db, project.last_serial) if listed else None
     if line is None:
         return render()
+    return _kept(database, (form, project.id, project.normalized_name, line), render)
+
+
+def of_upstream(database: Database, key: tuple[str, ...], render: Callable[[], bytes]) -> bytes:
+    """A page of a project that an upstream has, in the same way.
+
+    Args:
+        database: of the index that shows it.
+        key: all that it is made of, or digests of that.
+        render: makes it.
+    """
+    return _kept(database, key, render)
+
+
+def _kept(database: Database, key: _Key, render: Callable[[], bytes]) -> bytes:
     with _keeping:
         pages = kept.setdefault(database, _Kept())
-    key = (form, project.id, project.normalized_name, line)
     found = pages.find(key)
     if found is None:
         found = render()

@@ -1,0 +1,124 @@
+"""The indexes behind this one: which of them may be asked for which name.
+
+A name that this index has is answered by this index alone, and a name that the operator claims is
+never asked for elsewhere: the files of two indexes are on no page together.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum, auto
+from typing import Protocol
+
+from sqlalchemy import CompoundSelect, bindparam, exists, null, select, true, union_all
+
+from greenroom.database import run
+from greenroom.models import Draft, Project, RetiredName
+from greenroom.registry import catalogue, claimed_names, live_drafts
+from greenroom.registry.names import lookup_name
+from greenroom.registry.unit_of_work import UnitOfWork
+from greenroom.settings import Settings
+
+
+class Answering(StrEnum):
+    """Who answers for a name."""
+
+    HERE = auto()  # published here, now or once: this index alone
+    RESERVED = auto()  # a draft has it, and no upstream was known to have it: nobody else is asked
+    CLAIMED = auto()  # of the operator: nobody else is asked
+    UPSTREAM = auto()  # the upstreams, in their order
+    NOBODY = auto()  # there is no upstream, or it is no name
+
+
+def answering(uow: UnitOfWork, name: str) -> Answering:
+    """Who answers for a name, to everybody alike: what somebody may read counts for nothing.
+
+    A name that an upstream had before a draft reserved it is the upstream's until the draft is
+    published, so that nobody learns of the draft.
+
+    Args:
+        uow: what to look into. It is asked one question, and none where there is no upstream.
+        name: in any spelling.
+    """
+    normalized = lookup_name(name)
+    upstreams = uow.settings.upstreams
+    if not upstreams or not normalized:
+        return Answering.NOBODY
+    rows = run(uow.db, _STANDING, {"name": normalized, "now": uow.now}).all()
+    if any(is_final for is_final, _ in rows):
+        return Answering.HERE
+    if claimed_names.claim_on(uow.settings, normalized) is not None:
+        return Answering.CLAIMED
+    if all(found in {upstream.name for upstream in upstreams} for _, found in rows):
+        return Answering.UPSTREAM
+    return Answering.RESERVED
+
+
+@dataclass(frozen=True, slots=True)
+class Hint:
+    """What is said where projects were searched for, as upstreams are not searched.
+
+    Attributes:
+        upstreams: what the settings call them, in their order.
+        name: the normalized name that the query may mean there; empty where it means none.
+    """
+
+    upstreams: tuple[str, ...]
+    name: str
+
+
+def hint(uow: UnitOfWork, query: str) -> Hint | None:
+    """What is said of upstreams to whoever searches for this; None where there are none.
+
+    That a draft reserves a name changes nothing, as nobody may know.
+    """
+    if not uow.settings.upstreams:
+        return None
+    name = lookup_name(query.strip())
+    if name and (
+        claimed_names.claim_on(uow.settings, name) is not None
+        or catalogue.project(uow.db, name) is not None
+    ):
+        name = ""
+    return Hint(tuple(upstream.name for upstream in uow.settings.upstreams), name)
+
+
+class HasOrigin(Protocol):
+    """A project, by what was found out when its name was reserved: a row, or a value made of it."""
+
+    @property
+    def name(self) -> str:
+        """As it spells itself."""
+
+    @property
+    def registered(self) -> datetime | None:
+        """When the name became its own, None where drafts only reserve it."""
+
+    @property
+    def found_upstream(self) -> str | None:
+        """The upstream that had the name; empty where none had, None where nobody knows."""
+
+
+def warning(settings: Settings, project: HasOrigin) -> str:
+    """What is said of a draft whose publication takes a name from an upstream; mostly empty."""
+    if not settings.upstreams or project.registered is not None or project.found_upstream == "":
+        return ""
+    name, found = project.name, project.found_upstream
+    if claimed_names.claim_on(settings, name) is not None:
+        return ""
+    if found is None:
+        return (
+            f"Whether {name} exists upstream is not known: nobody could be asked when its name was "
+            "reserved. From publication on this index answers for it alone."
+        )
+    return f"{name} exists upstream ({found}): from publication on this index answers for it alone."
+
+
+# A name that only drafts have is there as long as one of them is live.
+_STANDING: CompoundSelect[bool, str | None] = union_all(
+    select(Project.registered.is_not(None), Project.found_upstream).where(
+        Project.normalized_name == bindparam("name"),
+        Project.registered.is_not(None)
+        | exists().where(Draft.project_id == Project.id, live_drafts.LIVE_NOW),
+    ),
+    select(true(), null()).where(RetiredName.normalized_name == bindparam("name")),
+)
