@@ -24,7 +24,7 @@ from greenroom.registry.permissions import OPERATOR, Person
 from greenroom.registry.release_sets import Reference
 from greenroom.storage import Shelf
 from greenroom.web.http.urls import published_file_path
-from tests import factories
+from tests import factories, upstream_cache
 from tests.artifacts import make_sdist, make_wheel
 from tests.factories import PASSWORD
 from tests.serving import command
@@ -135,6 +135,12 @@ class Index:
         with opened(self.environment) as services, services.writing() as uow:
             later = uow.now + timedelta(days=3650)
             return str(jobs.enqueue(uow, jobs.Kind.PURGE, {"keys": []}, later).id)
+
+    def upstream_file(self) -> list[str]:
+        """A file of an upstream is kept."""
+        with opened(self.environment) as services:
+            upstream_cache.keep(services, b"content")
+        return ["--project", "Thing"]
 
     def unknown_blob(self) -> str:
         with opened(self.environment) as services:
@@ -361,6 +367,10 @@ ROWS = [
         again=True,
     ),
     Row(
+        *("upstream evict", lambda i: i.upstream_file(), "upstream-evict"),
+        detail="of thing; files: 1, bytes: 7",
+    ),
+    Row(
         *("draft publish", lambda i: [i.draft("1.1")], "draft-publish"),
         (None, "example", "1.1", None),
         r"sha256:\w{64}",
@@ -445,7 +455,7 @@ READING = {
     *("config", "db check", "draft list", "jobs list", "audit", "set list", "set list --json"),
     "set show {set}",
     *("user list", "user show ada", "token list", "session list", "prohibited list"),
-    *("upstream status", "upstream status --json", "upstream rule list"),
+    *("upstream status", "upstream status --json", "upstream rule list", "upstream verify"),
     *("webhook list", "webhook list example", "webhook list example --json"),
     *("storage verify --quick", "housekeeping --dry-run"),
     *("backup {folder}/backup --list", "restore {folder}/backup --list"),
@@ -455,6 +465,8 @@ READING = {
 
 RUNNING = {"serve", "work"}
 """What runs until it is stopped: what is done meanwhile has lines of its own."""
+FETCHING = {"upstream adopt", "upstream warm"}
+"""What only has the index fetch what anybody may ask it for."""
 SENDING = {"mail test"}
 """What changes nothing and needs somebody to send to: tests/test_mail.py has it."""
 
@@ -473,7 +485,9 @@ def test_every_command_is_in_one_of_the_tables() -> None:
 
     changing = {row.command for row in ROWS}
     for path in commands(greenroom):
-        assert is_one(path, changing) or is_one(path, READING) or path in RUNNING | SENDING, path
+        assert (
+            is_one(path, changing) or is_one(path, READING) or path in RUNNING | SENDING | FETCHING
+        ), path
 
 
 def test_every_command_that_changes_something_leaves_one_line(tmp_path: Path) -> None:

@@ -27,6 +27,7 @@ from greenroom.models import (
     SignInSession,
     Token,
 )
+from greenroom.other_indexes.pages import PageFile, ProjectPage
 from greenroom.registry import (
     account_links,
     accounts,
@@ -35,10 +36,12 @@ from greenroom.registry import (
     projects,
     reports,
     trusted_publishers,
+    upstream_pages,
     upstream_rules,
 )
 from greenroom.registry.permissions import OPERATOR, Person
 from greenroom.registry.unit_of_work import Services
+from greenroom.registry.upstream_pages import Said
 from greenroom.registry.upstream_policy import Refused, Why
 from greenroom.registry.upstream_usage import Usage, Who
 from tests import factories
@@ -81,6 +84,7 @@ PUBLIC = [
     "/project/tidewatch/1.0/",
     "/project/lighthouse/",
     "/project/plain/1.0/",
+    "/project/requests/",  # of an upstream
     "/user/ada/",
     "/search/",
     "/search/?q=tide",
@@ -196,6 +200,7 @@ SIGNED_IN = [
 # Those of one form, and what is another page only by what it says: looked at once. The numbers are
 # of what :func:`_furnish` makes.
 ACTS = [
+    "/admin/upstream/adopt?project=requests&version=2.32.3",
     f"{_PROJECT}end-token?token={{token}}",
     "/account/tokens/revoke?token={token}",
     "/account/teams/wool/leave-project?project=tidewatch",
@@ -321,6 +326,25 @@ def _use_upstreams(server: Server) -> None:
         "requests 2.99.0 was uploaded 3 hours ago: this index lets files in from pypi after 7 "
         "days. Its administrators can let it in earlier.",
     )
+    page = ProjectPage(
+        "requests",
+        tuple(
+            PageFile(
+                f"requests-{version}-py3-none-any.whl",
+                "https://files.example/r.whl",
+                {},
+                upload_time="2026-01-02T03:04:05Z",
+                yanked=yanked,
+            )
+            for version, yanked in (("2.32.3", None), ("2.32.0", "Broken."))
+        ),
+        status="archived",
+        status_reason="It is finished.",
+    )
+    with server.services() as services, services.writing() as uow:
+        [upstream] = uow.settings.upstreams
+        said = Said(f"{upstream.url}requests/", timedelta(hours=1))
+        upstream_pages.keep(uow, upstream, "requests", page, said)
     with server.services() as services:
         now = services.clock()
         for project in ("requests", "urllib3"):

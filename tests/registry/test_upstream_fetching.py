@@ -8,7 +8,7 @@ from dataclasses import replace
 
 import pytest
 
-from greenroom.registry import upstream_fetching, upstream_files
+from greenroom.registry import upstream_fetching, upstream_files, upstream_policy
 from greenroom.registry.unit_of_work import Services
 from greenroom.registry.upstream_fetching import Fetches, FileNotHere
 from greenroom.registry.upstream_files import KeptFile, WantedFile
@@ -250,3 +250,25 @@ def test_another_content_under_the_same_name_takes_its_place(
     found = kept(cached, newer)
     assert found is not None
     assert content(cached, found.sha256) == b"another"
+
+
+def test_the_licence_that_metadata_says_is_known_at_once(
+    cached: Services, upstream: UpstreamServer
+) -> None:
+    strict = cached.settings.model_copy(update={"upstream_licenses": ("MIT",)})
+    cached = replace(cached, settings=strict)
+    metadata = (
+        b"Metadata-Version: 2.4\nName: thing\nVersion: 1.0\nLicense-Expression: GPL-3.0-only\n"
+    )
+    held = HeldFile(FILENAME, CONTENT, metadata)
+    upstream.project("thing").files[:] = [held]
+    file = upstream_cache.page_file(upstream, held)
+    wanted = upstream_files.wanted_metadata(NAME, "thing", file)
+    assert wanted is not None
+
+    Fetches(cached).fetch(wanted)
+
+    with cached.reading() as uow:
+        refused = upstream_policy.load(uow, NAME, "thing").of(file)
+    assert refused is not None
+    assert "is under GPL-3.0-only" in refused.sentence

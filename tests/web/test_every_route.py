@@ -23,9 +23,11 @@ from greenroom.web.index.draft.resources import (
     DraftSimpleProject,
     FullSimpleIndex,
     FullSimpleProject,
+    FullUpstreamProject,
     SetFile,
     SetFullSimpleIndex,
     SetFullSimpleProject,
+    SetFullUpstreamProject,
     SetMetadata,
     SetSimpleIndex,
     SetSimpleProject,
@@ -36,7 +38,8 @@ from greenroom.web.index.feeds.resources import Feeds, ProjectFeeds, Sitemap
 from greenroom.web.index.files.resources import PublishedFile, PublishedMetadata
 from greenroom.web.index.json_api.resources import PypiProject, PypiRelease
 from greenroom.web.index.pypi import Pypi
-from greenroom.web.index.simple.resources import SimpleIndex, SimpleProject
+from greenroom.web.index.simple.resources import SimpleIndex, SimpleProject, UpstreamProject
+from greenroom.web.index.upstream_files.resources import UpstreamFile
 from greenroom.web.operators.metrics.resources import Metrics
 from greenroom.web.pages.account.resources import (
     Account,
@@ -95,6 +98,7 @@ from greenroom.web.pages.project.resources import (
     UnpublishedProject,
     UserPage,
 )
+from greenroom.web.pages.project.resources import UpstreamProject as UpstreamProjectPage
 from greenroom.web.pages.webhook_nodes import WebhookNode, Webhooks
 from greenroom.web.uploads.draft_lookup.resources import Api, ApiDraft, ApiSet, ApiSets, Approval
 from greenroom.web.uploads.legacy.resources import LegacyUpload
@@ -213,9 +217,14 @@ ADDRESSES: dict[type[Node], str] = {
     Teams: "/account/teams/",
     Tokens: "/account/tokens/",
     UnpublishedProject: "/project/hidden/",
+    FullUpstreamProject: "/draft/{open}/full/simple/elsewhere/",
+    SetFullUpstreamProject: "/draft/{set}/full/simple/elsewhere/",
+    UpstreamProject: "/simple/elsewhere/",  # there, where there is an upstream
+    UpstreamProjectPage: "/project/elsewhere/",
     UploadRoot: "/upload/2.0/",
     PublishingSession: "/upload/2.0/session/{session}/",
     FileUploadSession: "/upload/2.0/session/{session}/file/{upload}/",
+    UpstreamFile: "/upstream/up/thing/files.example/thing-1.0.tar.gz",
     UserPage: "/user/ada/",
     WebhookNode: f"{PROJECT}webhooks/1/",
     Webhooks: f"{PROJECT}webhooks/",

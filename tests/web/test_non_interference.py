@@ -11,6 +11,7 @@ import tempfile
 import xmlrpc.client
 from collections.abc import Callable, Iterable, Iterator
 from datetime import timedelta
+from ipaddress import ip_network
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +35,7 @@ from greenroom.registry import (
     draft_checks,
     drafts,
     housekeeping,
+    preparations,
     projects,
     publishing,
     release_sets,
@@ -41,6 +43,7 @@ from greenroom.registry import (
     roles,
     upload_sessions,
     upload_states,
+    upstream_names,
     yanking,
 )
 from greenroom.registry.draft_checks import Posted
@@ -50,6 +53,7 @@ from greenroom.registry.release_sets import Reference
 from greenroom.registry.unit_of_work import Services, UnitOfWork
 from greenroom.settings import Settings
 from greenroom.storage import open_storage
+from greenroom.upstream_settings import Upstream
 from greenroom.web.application import make_app
 from greenroom.web.http.draft_nodes import DraftNode, SetNode
 from greenroom.web.http.traversal import Node, Root
@@ -58,7 +62,8 @@ from greenroom.web.index.feeds.resources import Feeds, ProjectFeeds, Sitemap
 from greenroom.web.index.files.resources import PublishedFile, PublishedMetadata
 from greenroom.web.index.json_api.resources import PypiProject, PypiRelease
 from greenroom.web.index.pypi import Pypi
-from greenroom.web.index.simple.resources import SimpleIndex, SimpleProject
+from greenroom.web.index.simple.resources import SimpleIndex, SimpleProject, UpstreamProject
+from greenroom.web.index.upstream_files.resources import UpstreamFile
 from greenroom.web.operators.metrics.resources import Metrics
 from greenroom.web.pages.account.resources import (
     Account,
@@ -114,6 +119,7 @@ from greenroom.web.pages.project.resources import (
     UnpublishedProject,
     UserPage,
 )
+from greenroom.web.pages.project.resources import UpstreamProject as UpstreamProjectPage
 from greenroom.web.pages.webhook_nodes import WebhookNode, Webhooks
 from greenroom.web.uploads.draft_lookup.resources import Api, ApiDraft, ApiSet, Approval
 from greenroom.web.uploads.legacy.resources import LegacyUpload
@@ -135,6 +141,7 @@ from tests import factories
 from tests.artifacts import make_sdist, make_wheel
 from tests.conftest import SECRET_KEY, FakeClock, MakeDatabase, empty, unflushed
 from tests.fuzzing import walk
+from tests.upstream_server import UpstreamServer, upstream_running
 
 PEOPLE = ("ada", "bob", "eve")
 NAMES = ("alpha", "beta")
@@ -177,6 +184,9 @@ PUBLIC_VIEWS = {
     (ProjectPage, "badge.svg"): [f"/project/{name}/badge.svg" for name in NAMES],
     (ProjectPage, "report"): [],  # there where the page is, with a token of each browser's own
     (UnpublishedProject, ""): [],
+    (UpstreamProjectPage, ""): [],  # where the page of the project is, before there is one here
+    (UpstreamFile, ""): [],  # what it has is on pages of the upstream
+    (UpstreamProject, ""): [],  # where its simple page is
     (ReleasePage, ""): [f"/project/{n}/{v}/" for n in NAMES for v in VERSIONS],
     (DraftedReleasePage, ""): [],
     (ReleaseArchive, ""): [
@@ -277,20 +287,28 @@ class World:
 
     services: Services
 
-    def __init__(self, folder: Path, database_url: str) -> None:
+    def __init__(
+        self, folder: Path, database_url: str, upstream: UpstreamServer | None = None
+    ) -> None:
         self.folder = folder
+        self.upstream = upstream
         self.database = unflushed(Database(database_url))
         self.router = make_app(self._settings, services=self._services(FakeClock()))
         self.app = webtest.TestApp(self.router)
 
     @property
     def _settings(self) -> Settings:
-        return Settings(
+        settings = Settings(
             data=self.folder / "data",
             database_url=self.database.engine.url.render_as_string(hide_password=False),
             secret_key=SECRET_KEY,
             url="http://index.example",
         )
+        if self.upstream is None:
+            return settings
+        behind = (Upstream("up", self.upstream.url),)
+        networks = (ip_network("127.0.0.0/8"),)
+        return settings.model_copy(update={"upstreams": behind, "upstream_networks": networks})
 
     def _services(self, clock: FakeClock) -> Services:
         settings = self._settings
@@ -315,7 +333,13 @@ class World:
         body = xmlrpc.client.dumps(parameters, method)
         return self.app.post("/pypi", body, content_type="text/xml", status=200).body
 
+    def settle(self) -> None:
+        """Wait until no upstream is asked any more."""
+        for running in list(self.services.asking._running.values()):
+            running.result(60)
+
     def close(self) -> None:
+        self.services.asking.close()
         self.database.close()
 
 
@@ -686,14 +710,43 @@ class TwoIndexes(RuleBasedStateMachine):
             roles.give(uow, OPERATOR, project, person, role)
 
 
+class TwoIndexesBeforeAnUpstream(TwoIndexes):
+    """The same where an index behind both has a project that is called like one of theirs."""
+
+    @invariant()
+    def the_public_sees_the_same(self) -> None:
+        # What an upstream has said is fresh for as long on both: everybody asks of everything.
+        for world in (self.seeing, self.unseeing):
+            for _ in range(2):
+                for name in NAMES:
+                    world.get(f"/simple/{name}/", JSON)
+                world.settle()
+        super().the_public_sees_the_same()
+
+    @contextlib.contextmanager
+    def _act(self) -> Iterator[UnitOfWork]:
+        """As requests do it: what the upstream has is found out before, in no unit of work."""
+        known = {name: upstream_names.ask(self.seeing.services, name) for name in NAMES}
+        assert known == {"alpha": "up", "beta": ""}
+        token = preparations._KNOWN.set(known)
+        try:
+            with super()._act() as uow:
+                yield uow
+        finally:
+            preparations._KNOWN.reset(token)
+
+
 def actor(uow: UnitOfWork, username: str) -> Actor:
     return Person(accounts.get_user(uow.db, username))
 
 
-def run(folder: Path, urls: tuple[str, str], seed: int) -> None:
+def run(
+    folder: Path, urls: tuple[str, str], seed: int, upstream: UpstreamServer | None = None
+) -> None:
     """Walk. The seeds below are, of sixteen, those whose walks do the most different things."""
-    seeing, unseeing = (World(folder / n, u) for n, u in zip("ab", urls, strict=True))
-    machine = type("Machine", (TwoIndexes,), {"seeing": seeing, "unseeing": unseeing})
+    seeing, unseeing = (World(folder / n, u, upstream) for n, u in zip("ab", urls, strict=True))
+    kind = TwoIndexes if upstream is None else TwoIndexesBeforeAnUpstream
+    machine = type("Machine", (kind,), {"seeing": seeing, "unseeing": unseeing})
     try:
         walk(machine, seed, walks=6, steps=20, at_least=15)
     finally:
@@ -712,6 +765,30 @@ def test_drafts_leave_no_trace_in_public_on_postgresql(
     new_migrated_postgresql: MakeDatabase, tmp_path: Path
 ) -> None:
     run(tmp_path, (new_migrated_postgresql(), new_migrated_postgresql()), seed=7)
+
+
+@pytest.fixture
+def upstream(tmp_path: Path) -> Iterator[UpstreamServer]:
+    """An index that has ``alpha``, and nothing else."""
+    with upstream_running([make_wheel(tmp_path / "upstream", "alpha", "0.5")]) as running:
+        yield running
+
+
+def test_they_leave_none_before_an_upstream_on_sqlite(
+    migrated_sqlite: Path, tmp_path: Path, upstream: UpstreamServer
+) -> None:
+    copies = (tmp_path / "seeing.sqlite", tmp_path / "unseeing.sqlite")
+    for copy in copies:
+        shutil.copy(migrated_sqlite, copy)
+    urls = (f"sqlite:///{copies[0]}", f"sqlite:///{copies[1]}")
+    run(tmp_path, urls, seed=12, upstream=upstream)
+
+
+def test_they_leave_none_before_an_upstream_on_postgresql(
+    new_migrated_postgresql: MakeDatabase, tmp_path: Path, upstream: UpstreamServer
+) -> None:
+    urls = (new_migrated_postgresql(), new_migrated_postgresql())
+    run(tmp_path, urls, seed=7, upstream=upstream)
 
 
 def test_every_view_is_either_walked_as_public_or_named_as_private(services: Services) -> None:

@@ -3,6 +3,8 @@
 import xmlrpc.client
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -12,9 +14,12 @@ from sqlalchemy.orm import Session
 from greenroom.core_metadata import CoreMetadata
 from greenroom.database import Database
 from greenroom.models import Draft, File, Project, Release
-from greenroom.registry import accounts, release_sets
+from greenroom.other_indexes.pages import PageFile, ProjectPage
+from greenroom.registry import accounts, release_sets, upstream_pages
 from greenroom.registry.permissions import Person
 from greenroom.registry.release_sets import Reference
+from greenroom.registry.upstream_pages import Said
+from greenroom.upstream_settings import Upstream
 from tests import factories
 from tests.artifacts import make_sdist, make_wheel
 from tests.web.conftest import Site, authorization
@@ -190,6 +195,47 @@ def test_a_read_does_as_many_queries_on_a_large_index_as_on_a_small_one(
 
     assert counts[0] == counts[1], "\n".join(seen)
     assert counts[0] <= most, "\n".join(seen)
+
+
+@pytest.mark.parametrize(
+    ("path", "most"),
+    [
+        ("/simple/theirs/", 3),  # who answers, what was said, what is refused
+        ("/simple/big/", 3),  # who answers, the project, its files
+        ("/draft/{slug}/full/simple/theirs/", 4),  # and the draft
+        ("/simple/", 2),
+        ("{file}", 1),
+    ],
+)
+def test_so_it_does_with_an_upstream_behind_it(
+    indexes: tuple[UnitOfWork, UnitOfWork], path: str, most: int
+) -> None:
+    counts = []
+    for index, files in zip(indexes, (1, MANY), strict=True):
+        site = _with_upstream(index.site, files)
+        with statements(site.services.database) as seen:
+            fetch(site, index.address(path), headers=JSON)
+        counts.append(len(seen))
+
+    assert counts[0] == counts[1], "\n".join(seen)
+    assert counts[0] <= most, "\n".join(seen)
+
+
+def _with_upstream(site: Site, count: int) -> Site:
+    """The same index with an upstream behind it that has said what it has."""
+    upstream = Upstream("up", "https://up.example/simple/")
+    settings = site.services.settings.model_copy(update={"upstreams": (upstream,)})
+    services = replace(site.services, settings=settings)
+    files = tuple(
+        PageFile(f"theirs-{number}.tar.gz", f"https://up.example/theirs-{number}.tar.gz", {})
+        for number in range(count)
+    )
+    with services.writing() as uow:
+        for name in ("theirs", *(f"theirs-{number}" for number in range(count))):
+            said = Said(f"{upstream.url}{name}/", timedelta(days=1))
+            upstream_pages.keep(uow, upstream, name, ProjectPage(name, files), said)
+    upstream_pages.forget_what_was_read()
+    return Site(services, site.clock)
 
 
 @pytest.mark.parametrize(

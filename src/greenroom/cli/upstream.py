@@ -9,6 +9,7 @@ import click
 from greenroom import times
 from greenroom.cli.opening import with_services, with_services_to_read
 from greenroom.cli.printing import print_table
+from greenroom.cli.upstream_adopt import upstream_adopt
 from greenroom.cli.upstream_files import upstream_evict, upstream_verify, upstream_warm
 from greenroom.models import RuleKind
 from greenroom.models.base import LARGEST_ID
@@ -36,7 +37,7 @@ def upstream_group() -> None:
     """The indexes behind this one."""
 
 
-for _command in (upstream_warm, upstream_evict, upstream_verify):
+for _command in (upstream_adopt, upstream_warm, upstream_evict, upstream_verify):
     upstream_group.add_command(_command)
 
 

@@ -100,6 +100,10 @@ def upstream_verify(services: Services) -> None:
     with progress_bar() as bar, closing(services.asking):
         bar.begin("Verifying", size)
         found = upstream_warming.verify(services, bar.advance)
+    if found.wrong:
+        with services.writing() as uow:
+            detail = f"of upstreams; wrong: {len(found.wrong)}, fetched again: {found.repaired}"
+            audit.write(uow, audit.Kind.STORAGE_REPAIR, OPERATOR, detail=detail)
     for name in found.wrong:
         click.echo(f"{name}: Its content is missing, or another one.")
     lost = len(found.wrong) - found.repaired

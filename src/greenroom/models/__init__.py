@@ -2,6 +2,7 @@
 
 from greenroom.models.account_links import AccountLink, LinkKind
 from greenroom.models.accounts import Attempt, User
+from greenroom.models.adoptions import AdoptedFile
 from greenroom.models.approvals import Approval
 from greenroom.models.audit import AuditEntry, AuditRetention, TokenAddress
 from greenroom.models.backups import RunningBackup
@@ -80,6 +81,7 @@ from greenroom.models.webhooks import (
 __all__ = [
     "PRESIGNED",
     "AccountLink",
+    "AdoptedFile",
     "Approval",
     "Attempt",
     "AuditEntry",

@@ -28,7 +28,8 @@ class Release(Base):
     version as the files spell it, normalized; ``canonical_version`` also drops trailing zeros, so
     that 1.0 and 1.0.0 are one release. ``core_metadata`` is what the files say together, and with
     it all that is derived of it, ``version`` too.
-    ``content_digest`` is that of the last draft that was published into it.
+    ``content_digest`` is that of the last draft that was published into it. ``adopted_from`` is the
+    index behind this one that files of it were copied from (``models/adoptions.py``).
     """
 
     __tablename__ = "releases"
@@ -49,6 +50,7 @@ class Release(Base):
     summary: Mapped[LongText] = mapped_column(default="")
     requires_python: Mapped[LongText | None]
     content_digest: Mapped[ContentDigest | None]
+    adopted_from: Mapped[Name | None]
     core_metadata: Mapped[CoreMetadata] = mapped_column(default=CoreMetadata, deferred=True)
     description_html: Mapped[LongText] = mapped_column(default="", deferred=True)
 

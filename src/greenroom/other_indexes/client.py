@@ -193,7 +193,9 @@ class Client:
             "Accept-Encoding": "gzip" if is_packed else "identity",
             **headers,
         }
-        for _ in range(_MOST_REDIRECTS + 1):
+        asked: set[str] = set()
+        while url not in asked and len(asked) <= _MOST_REDIRECTS:
+            asked.add(url)
             parts = self.check(url)
             with self._asked(parts, sent, until) as answer:
                 target = answer.headers.get("Location")

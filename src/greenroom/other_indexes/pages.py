@@ -15,6 +15,7 @@ from urllib.parse import unquote, urldefrag, urljoin, urlsplit
 from packaging.utils import (
     InvalidSdistFilename,
     InvalidWheelFilename,
+    canonicalize_name,
     parse_sdist_filename,
     parse_wheel_filename,
 )
@@ -29,6 +30,12 @@ _MAJOR_VERSION = "1"
 _STATUSES = frozenset({"active", "archived", "quarantined", "deprecated"})
 _UPLOAD_TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,6})?Z", re.ASCII)
 _HEXADECIMAL = re.compile(r"[0-9a-f]+", re.ASCII)
+# How names of files end to which pages of HTML link, besides links to anything else.
+_SUFFIXES = (
+    *(".whl", ".tar.gz", ".zip", ".tar.bz2", ".tar.xz", ".tar.z", ".tar", ".tgz", ".tbz", ".txz"),
+    *(".egg", ".exe", ".msi", ".rpm", ".deb", ".dmg"),
+)
+_TITLES = ("title", "h1")
 # Of which the last is what PyPI writes.
 _METADATA_KEYS = ("core-metadata", "dist-info-metadata", "data-dist-info-metadata")
 _LARGEST_SIZE = 2**62
@@ -170,10 +177,21 @@ def project_page(page: Page, name: str) -> ProjectPage:
     read = _html(page)
     _check_version(read.meta.get("pypi:repository-version"))
     files = tuple(
-        file for file in _html_files(read) if _is_on_the_web(file.url) and "." in file.filename
+        file
+        for file in _html_files(read)
+        if _is_on_the_web(file.url) and file.filename.lower().endswith(_SUFFIXES)
     )
+    if not files and not _is_of(read, name):
+        raise NotAPage("The answer is some page of HTML, and none of a simple index.")
     status, reason = map(read.meta.get, ("pypi:project-status", "pypi:project-status-reason"))
     return _project_page(name, files, None, status, reason)
+
+
+def _is_of(read: "_ReadHTML", name: str) -> bool:
+    """Whether a page without files says that it is the one of this project."""
+    words = re.split(r"[^A-Za-z0-9._-]+", " ".join(read.title))
+    named = {canonicalize_name(word.strip("._-")) for word in words}
+    return "pypi:repository-version" in read.meta or name in named
 
 
 def _project_page(
@@ -349,6 +367,7 @@ class _ReadHTML:
     url: str
     anchors: list[_Anchor] = field(default_factory=list)
     meta: dict[str, str] = field(default_factory=dict)
+    title: list[str] = field(default_factory=list)
 
 
 class _Reader(HTMLParser):
@@ -357,9 +376,20 @@ class _Reader(HTMLParser):
     def __init__(self, url: str) -> None:
         super().__init__(convert_charrefs=True)
         self._base = url
+        self._is_title = False
         self.read = _ReadHTML(url)
 
+    def handle_data(self, data: str) -> None:
+        if self._is_title:
+            self.read.title.append(data)
+
+    def handle_endtag(self, tag: str) -> None:
+        if tag in _TITLES:
+            self._is_title = False
+
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        if tag in _TITLES:
+            self._is_title = True
         if tag not in ("a", "base", "meta"):
             return
         values = dict(reversed(attrs))

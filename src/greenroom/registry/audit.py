@@ -136,6 +136,7 @@ class Kind(StrEnum):
     RELEASE_YANK = "release-yank", "Yanked a release."
     RELEASE_UNYANK = "release-unyank", "Took back that a release was yanked."
     RELEASE_DELETE = "release-delete", "Deleted a release."
+    RELEASE_ADOPT = "release-adopt", "Had a release of an upstream copied, to stay."
     DRAFT_OPEN = "draft-open", "Opened a draft."
     DRAFT_STAGE = "draft-stage", "Uploaded a file into a draft."
     DRAFT_REPLACE = "draft-replace", "Replaced a file of a draft."

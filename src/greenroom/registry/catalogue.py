@@ -276,12 +276,16 @@ class PublicProject(NamedTuple):
 
 
 class PublicRelease(NamedTuple):
-    """A public release, for programs, without what it says of itself."""
+    """A public release, for programs, without what it says of itself.
+
+    ``adopted_from`` is the upstream that files of it were copied from, None where it was none.
+    """
 
     id: int
     version: str
     yanked: bool
     yanked_reason: str
+    adopted_from: str | None = None
 
 
 class NewRelease(NamedTuple):
@@ -1038,10 +1042,14 @@ def _listed_projects() -> Select[str, int]:
     return select(Project.normalized_name, Project.last_serial).where(_is_public_project())
 
 
-def _public_releases(project_id: int) -> Select[int, str, bool, str]:
-    return select(Release.id, Release.version, Release.yanked, Release.yanked_reason).where(
-        Release.project_id == project_id, _is_public_release()
-    )
+def _public_releases(project_id: int) -> Select[int, str, bool, str, str | None]:
+    return select(
+        Release.id,
+        Release.version,
+        Release.yanked,
+        Release.yanked_reason,
+        Release.adopted_from,
+    ).where(Release.project_id == project_id, _is_public_release())
 
 
 class _Standing(NamedTuple):

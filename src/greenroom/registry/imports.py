@@ -13,7 +13,7 @@ from enum import Enum
 from greenroom.distributions.errors import InvalidDistribution
 from greenroom.distributions.historical import inspect_historical
 from greenroom.distributions.inspect import Distribution, inspect
-from greenroom.models import Project, Release, Role, RoleName, User
+from greenroom.models import AdoptedFile, File, Project, Release, Role, RoleName, User
 from greenroom.registry import (
     accounts,
     audit,
@@ -58,6 +58,21 @@ class Terms:
 
 
 @dataclass(frozen=True, slots=True)
+class Adopted:
+    """That a file comes from an index behind this one, to stay.
+
+    Attributes:
+        upstream: what the settings call it.
+        url: of the file there, without credentials.
+        by: who had it adopted.
+    """
+
+    upstream: str
+    url: str
+    by: str
+
+
+@dataclass(frozen=True, slots=True)
 class Prepared:
     """A file that was inspected and stored, and waits to be accepted.
 
@@ -69,6 +84,7 @@ class Prepared:
         yanked: why, None where it is not.
         uploaded_by: the user name of whoever uploaded it there, None for the owner.
         where: where it is in its source, without credentials.
+        adopted: which index behind this one it was copied from; None where it was none.
     """
 
     artifact: Artifact
@@ -78,6 +94,7 @@ class Prepared:
     yanked: str | None = None
     uploaded_by: str | None = None
     where: str = ""
+    adopted: Adopted | None = None
 
 
 class Taken(Enum):
@@ -237,10 +254,27 @@ def _take(uow: UnitOfWork, terms: Terms, file: Prepared) -> Taken:
     row.created = file.at
     row.uploaded_by_id = uploader.id
     publication.make_public(uow, uploader.username, project, release, [row], at=file.at)
+    if file.adopted is not None:
+        _keep_origin(uow, release, row, file.adopted)
     if file.yanked is not None:
         yanking.yank_new_file(uow, actor, row, _reason(file.yanked))
     _record(uow, terms, file, found, release)
     return found.outcome
+
+
+def _keep_origin(uow: UnitOfWork, release: Release, row: File, adopted: Adopted) -> None:
+    release.adopted_from = adopted.upstream
+    uow.db.add(
+        AdoptedFile(
+            file_id=row.id,
+            upstream=adopted.upstream,
+            url=adopted.url,
+            sha256=row.sha256,
+            at=uow.now,
+            by=adopted.by,
+        )
+    )
+    uow.db.flush()
 
 
 def _record(

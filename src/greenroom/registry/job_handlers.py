@@ -28,11 +28,13 @@ from greenroom.registry import (
     mail,
     reviews,
     schedules,
+    upstream_adoption,
     verification,
     webhook_telling,
 )
 from greenroom.registry.jobs import Kind
 from greenroom.registry.unit_of_work import Services, UnitOfWork
+from greenroom.registry.upstream_adoption import Order
 
 Handler = Callable[[Services, JSONObject], None]
 _T = TypeVar("_T")
@@ -74,6 +76,14 @@ def publish(services: Services, payload: JSONObject) -> None:
     number = payload.get("schedule")
     if isinstance(number, int):
         schedules.carry_out(services, number)
+
+
+def adopt(services: Services, payload: JSONObject) -> None:
+    """Copy a release of an upstream, to stay; what cannot be done is in the audit log."""
+    wanted = [payload.get(name) for name in ("project", "version", "owner", "by")]
+    texts = [text for text in wanted if isinstance(text, str)]
+    if len(texts) == len(wanted):
+        upstream_adoption.carry_out(services, Order(*texts))
 
 
 def analyse(services: Services, payload: JSONObject) -> None:
@@ -132,6 +142,7 @@ HANDLERS: Mapping[str, Handler] = MappingProxyType(
         Kind.REVIEW: review,
         Kind.PUBLISH: publish,
         Kind.ANALYSE: analyse,
+        Kind.ADOPT: adopt,
         Kind.HOUSEKEEPING: keep_house,
         Kind.VERIFY: verify,
         Kind.NOTIFY: mail.notify,

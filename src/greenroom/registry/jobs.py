@@ -59,6 +59,7 @@ class Kind(StrEnum):
     MAIL = "mail"
     TELL_WEBHOOKS = webhook_events.JOB
     WEBHOOK = "webhook"
+    ADOPT = "adopt"
 
 
 class Later(Exception):
@@ -387,6 +388,8 @@ def _about(job: Job) -> str:
             return str(job.payload.get("release", ""))
         case Kind.NOTIFY | Kind.TELL_WEBHOOKS:
             return str(job.payload.get("act", ""))
+        case Kind.ADOPT:
+            return f"{job.payload.get('project', '')} {job.payload.get('version', '')}"
         case Kind.WEBHOOK:
             return f"webhook {job.payload.get('webhook', '')}"
         case Kind.MAIL:

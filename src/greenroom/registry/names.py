@@ -11,7 +11,8 @@ from greenroom.registry.standard_library import BACKPORTS, SUBMODULES, TOP_LEVEL
 
 _PROJECT_NAME = re.compile(r"[A-Z0-9]|[A-Z0-9][A-Z0-9._-]*[A-Z0-9]", re.IGNORECASE | re.ASCII)
 _LOOK_ALIKES = str.maketrans({"1": "l", "i": "l", "0": "o", "-": None})
-_LONGEST_NAME = 200
+LONGEST_NAME = 200
+"""Characters of the name of a project."""
 _LONGEST_VERSION = 100
 _SHOWN = 40
 
@@ -26,8 +27,8 @@ def check_project_name(name: str) -> NormalizedName:
     Raises:
         InvalidMetadata: it is not a valid name.
     """
-    if len(name) > _LONGEST_NAME:
-        raise _too_long("Name", name, _LONGEST_NAME)
+    if len(name) > LONGEST_NAME:
+        raise _too_long("Name", name, LONGEST_NAME)
     if _PROJECT_NAME.fullmatch(name) is None:
         raise InvalidMetadata(
             f"{name!r} is an invalid value for Name. It must start and end with an "

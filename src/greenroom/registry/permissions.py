@@ -889,12 +889,13 @@ VERIFICATION = Itself("verification")
 MAIL = Itself("mail")
 SCHEDULE = Itself("schedule")
 WEBHOOKS = Itself("webhooks")
+ADOPTION = Itself("adoption")
 
 NO_USERS = frozenset(
     each.name
     for each in (
         *(ANONYMOUS, OPERATOR, EXPIRY, REVIEW, HOUSEKEEPING, VERIFICATION, MAIL),
-        *(SCHEDULE, WEBHOOKS),
+        *(SCHEDULE, WEBHOOKS, ADOPTION),
     )
 )
 """What logs call those who are no users, and what so no user is called, in any letter case."""

@@ -25,6 +25,9 @@ from typing import BinaryIO
 import structlog
 
 from greenroom.counters import Counted, count
+from greenroom.distributions.errors import InvalidDistribution
+from greenroom.distributions.historical import inspect_historical
+from greenroom.distributions.metadata import salvage_metadata
 from greenroom.other_indexes.client import Answer, shown
 from greenroom.other_indexes.errors import (
     AddressRefused,
@@ -34,7 +37,12 @@ from greenroom.other_indexes.errors import (
     UpstreamFailed,
 )
 from greenroom.outages import outage_of
-from greenroom.registry import storage_identity, upstream_files
+from greenroom.registry import (
+    storage_identity,
+    upstream_files,
+    upstream_licenses,
+    upstream_usage,
+)
 from greenroom.registry.unit_of_work import Services
 from greenroom.registry.upstream_files import WantedFile
 from greenroom.storage import StorageUnavailable
@@ -130,8 +138,11 @@ class _Place:
 
     @property
     def asked(self) -> tuple[str, ...]:
-        """What is remembered of failures to fetch it goes by this."""
-        return (self.wanted.upstream, "file", self.key)
+        """What is remembered of failures to fetch it goes by this.
+
+        They say nothing of the pages of the upstream, which may be on another host.
+        """
+        return ("files", self.wanted.upstream, self.key)
 
     def read_head(self) -> "_Head | None":
         """What the upstream has said of it; None where it has not answered yet."""
@@ -305,26 +316,29 @@ class _Fetch:
         former = self.place.read_head()
         self.place.head.unlink(missing_ok=True)
         self._begin_with_what_is_there(former)
-        asking = self.services.asking
         try:
             if not self._is_complete():
                 self._receive_all(former.etag if former is not None else "")
             self._check()
         except UpstreamFailed as error:
-            asking.note_failure(self.place.asked, error, self.services.clock())
-            is_wrong = isinstance(error, WrongContent)
-            if is_wrong:
-                _remove(self.place)
-            count(Counted.UPSTREAM_FILES, "wrong" if is_wrong else "interrupted")
-            (log.error if is_wrong else log.warning)(
-                "an upstream has sent a wrong file" if is_wrong else "a file is not fetched",
-                upstream=self.wanted.upstream,
-                file=self.wanted.filename,
-                reason=str(error),
-            )
+            self._note_failure(error)
             raise _not_here(self.wanted, str(error), error.retry_after) from None
-        asking.note_success(self.place.asked)
+        self.services.asking.note_success(self.place.asked)
         self._keep()
+
+    def _note_failure(self, error: UpstreamFailed) -> None:
+        failed = UpstreamFailed(str(error), retry_after=error.retry_after)
+        self.services.asking.note_failure(self.place.asked, failed, self.services.clock())
+        is_wrong = isinstance(error, WrongContent)
+        if is_wrong:
+            _remove(self.place)
+        count(Counted.UPSTREAM_FILES, "wrong" if is_wrong else "interrupted")
+        (log.error if is_wrong else log.warning)(
+            "an upstream has sent a wrong file" if is_wrong else "a file is not fetched",
+            upstream=self.wanted.upstream,
+            file=self.wanted.filename,
+            reason=str(error),
+        )
 
     def _begin_with_what_is_there(self, former: _Head | None) -> None:
         """Read what an earlier fetch has left, for the digests."""
@@ -368,7 +382,8 @@ class _Fetch:
     def _receive(self) -> None:
         """Ask once, and take what comes."""
         headers = {"Accept": "*/*"}
-        if self.received:
+        # What nothing tells from another content is not put together from two answers.
+        if self.received and (self._etag or self.wanted.strong):
             headers["Range"] = f"bytes={self.received}-"
             if self._etag:
                 headers["If-Range"] = self._etag
@@ -403,10 +418,11 @@ class _Fetch:
                 return self.received
         if status == 416 and self.received:
             raise WrongContent(f"{url} is another file now than it was.")
-        raise BadAnswer(
-            f"{url} answers with status {status}, though it is on the page of the project.",
-            retry_after=answer.retry_after(self.services.clock()),
-        )
+        sentence = f"{url} answers with status {status}, though it is on the page of the project."
+        wait = answer.retry_after(self.services.clock())
+        if status >= 500 and wait is None:
+            raise NoAnswer(sentence)
+        raise BadAnswer(sentence, retry_after=wait)
 
     def _take_size(self, answer: Answer, begins: int) -> None:
         if answer.length is None:
@@ -484,12 +500,31 @@ class _Fetch:
             upstream_files.make_room(self.services, size)
             self.services.storage.put(path, sha256)
             with self.services.writing() as uow:
+                name = f"{self.wanted.upstream}/{self.wanted.project}/{self.wanted.filename}"
+                uow.lock(f"upstream file:{name}")
                 uow.lock(f"blob:{sha256}")
                 if sha256 not in uow.storage:  # it went to the trash a moment ago
                     uow.storage.put(path, sha256)
                 upstream_files.keep(uow, self.wanted, sha256, size)
         count(Counted.UPSTREAM_FILES, "fetched")
+        self._note_license()
         _remove(self.place)
+
+    def _note_license(self) -> None:
+        """Write down under which licence the file comes, where files are let in by that."""
+        wanted = self.wanted
+        if not self.services.settings.upstream_licenses:
+            return
+        filename = wanted.filename.removesuffix(upstream_files.METADATA)
+        expression = ""
+        with suppress(InvalidDistribution):
+            if filename != wanted.filename:
+                metadata = salvage_metadata(self.place.path.read_bytes())
+            else:
+                metadata = inspect_historical(self.place.path, filename, wanted.project).metadata
+            expression = upstream_licenses.expression_of(metadata)
+        upstream_usage.PENDING.note_license(wanted.upstream, wanted.project, filename, expression)
+        upstream_usage.PENDING.write(self.services)
 
 
 def _upstream(fetch: _Fetch) -> Upstream:

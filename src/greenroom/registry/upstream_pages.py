@@ -249,6 +249,11 @@ def _read(name: str, digest: str, content: str | None) -> ProjectPage | None:
     return page
 
 
+def forget_what_was_read() -> None:
+    """Let the memory of this process go."""
+    _READ.clear()
+
+
 class _Read:
     """Pages that were read of late, by what was said; bounded, the least wanted go first."""
 
@@ -256,6 +261,12 @@ class _Read:
         self._lock = threading.Lock()
         self._pages: OrderedDict[str, dict[str, ProjectPage]] = OrderedDict()
         self._files = 0
+
+    def clear(self) -> None:
+        """Forget all."""
+        with self._lock:
+            self._pages.clear()
+            self._files = 0
 
     def of(self, name: str) -> dict[str, ProjectPage]:
         """The project's pages, by their digests."""

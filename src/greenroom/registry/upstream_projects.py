@@ -1,6 +1,7 @@
 """Projects of the indexes behind this one, in the words of pages: no more than they say themselves.
 
-Nothing of it is rendered, and no file is looked into.
+Nothing of it is rendered, and no file is looked into. When it was asked for is not told: that may
+have been because somebody has staged a draft.
 """
 
 from collections.abc import Iterable
@@ -37,14 +38,12 @@ class UpstreamProject:
     Attributes:
         name: the normalized name.
         upstream: what the settings call the index that has it.
-        checked: when that last said so.
         releases: the highest first, those without a version last.
         status: of PEP 792, empty where it is ``active`` or not said; so is the reason.
     """
 
     name: str
     upstream: str
-    checked: datetime
     releases: tuple[UpstreamRelease, ...]
     file_count: int
     status: str
@@ -64,7 +63,6 @@ def of_page(kept: KeptPage, page: ProjectPage) -> UpstreamProject:
     return UpstreamProject(
         name=page.name,
         upstream=kept.upstream,
-        checked=kept.checked,
         releases=tuple(releases(page)),
         file_count=len(page.files),
         status="" if page.status == "active" else page.status,

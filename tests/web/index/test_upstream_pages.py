@@ -2,18 +2,25 @@
 
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import timedelta
 from ipaddress import ip_network
 from pathlib import Path
+from urllib.parse import urljoin, urlsplit
 
 import pytest
 from pypi_simple import ProjectPage
+from sqlalchemy import select
 
+from greenroom import request_notes
+from greenroom.models import UpstreamPage
+from greenroom.other_indexes.pages import PageFile
 from greenroom.settings import Settings
 from greenroom.upstream_settings import Upstream
+from greenroom.web.http.urls import upstream_file_path
 from tests.artifacts import make_sdist, make_wheel
 from tests.upstream_server import EVERYTHING, Status, UpstreamServer, upstream_running
-from tests.web.conftest import Site
+from tests.web.conftest import Site, authorization
 
 JSON = {"Accept": "application/vnd.pypi.simple.v1+json"}
 LOOPBACK = (ip_network("127.0.0.0/8"),)
@@ -108,3 +115,187 @@ def test_an_upstream_that_is_away_is_an_outage_with_its_name(
 
     assert answer.headers["Retry-After"] == "40"
     assert "(up)" in answer.text
+
+
+def test_other_spellings_are_redirected_as_on_pages_of_our_own(
+    site: Site, upstream: UpstreamServer
+) -> None:
+    for path in ("/simple/Thing/", "/simple/thing", "/simple/THING"):
+        answer = site.app.get(path, status=301)
+        assert answer.location.endswith("/simple/thing/")
+    assert upstream.asked() == 0
+    for path in ("/simple/-/", "/simple/a b/", f"/simple/{'a' * 300}/", "/simple/..%2fx/"):
+        site.app.get(path, status=404)
+    assert upstream.asked() == 0
+
+
+def test_who_has_a_page_is_not_sent_it_again(site: Site) -> None:
+    answer = site.app.get("/simple/thing/", headers=JSON)
+    again = site.app.get(
+        "/simple/thing/", headers=JSON | {"If-None-Match": answer.headers["ETag"]}, status=304
+    )
+    assert again.body == b""
+    assert answer.headers["Access-Control-Allow-Origin"] == "*"
+    assert "Accept" in answer.headers["Vary"]
+    assert site.app.get("/simple/thing/", headers={"Accept": "image/png"}, status=406)
+    assert site.app.options("/simple/thing/").headers["Access-Control-Allow-Methods"]
+    head = site.app.head("/simple/thing/", headers=JSON)
+    assert head.headers["ETag"] == answer.headers["ETag"]
+
+
+def test_a_page_may_be_kept_as_long_as_it_is_fresh_and_not_for_long(
+    site: Site, upstream: UpstreamServer
+) -> None:
+    upstream.cache_control = "max-age=20"
+    answer = site.app.get("/simple/thing/")
+    assert answer.request.environ[request_notes.KEEP_FOR] == 20.0
+    assert answer.headers["Cache-Control"].startswith("public, max-age=0, s-maxage=20")
+    site.clock.advance(timedelta(minutes=1))
+    answer = site.app.get("/simple/thing/")
+    assert answer.request.environ[request_notes.KEEP_FOR] == 1.0
+    _settle(site)
+    upstream.cache_control = ""
+    site.clock.advance(timedelta(minutes=1))
+    site.app.get("/simple/thing/")
+    _settle(site)
+    answer = site.app.get("/simple/thing/")
+    assert answer.request.environ[request_notes.KEEP_FOR] == 30.0
+
+
+def test_what_is_published_here_is_answered_here_alone(
+    site: Site, upstream: UpstreamServer, tmp_path: Path, account: str
+) -> None:
+    site.app.get("/simple/thing/")
+    site.release(make_wheel(tmp_path / "ours", "thing", "0.1"))
+    page = json.loads(site.app.get("/simple/thing/", headers=JSON).body)
+    assert [file["filename"] for file in page["files"]] == ["thing-0.1-py3-none-any.whl"]
+    assert page["meta"]["_last-serial"] > 0
+    assert "thing" in site.app.get("/simple/").text
+
+
+def test_the_list_has_no_project_of_an_upstream(site: Site) -> None:
+    site.app.get("/simple/thing/")
+    assert "thing" not in site.app.get("/simple/").text
+
+
+def test_a_draft_is_tried_with_the_upstream_behind_it(
+    site: Site, upstream: UpstreamServer, tmp_path: Path, account: str
+) -> None:
+    upstream.add(make_wheel(tmp_path, "mine", "7.0"))
+    slug = site.stage(make_wheel(tmp_path / "ours", "mine", "8.0"))
+    base = f"/draft/{slug}/full/simple/"
+    theirs = site.app.get(f"{base}thing/", headers=JSON)
+    assert [file["url"] for file in json.loads(theirs.body)["files"]] == [
+        file["url"]
+        for file in json.loads(site.app.get("/simple/thing/", headers=JSON).body)["files"]
+    ]
+    assert "Surrogate-Key" not in theirs.headers
+    own = site.app.get(base, headers=JSON)
+    for name in ("Cache-Control", "X-Robots-Tag", "Referrer-Policy"):
+        assert theirs.headers.get(name) == own.headers.get(name)
+    assert request_notes.KEEP_FOR not in theirs.request.environ
+
+    mine = json.loads(site.app.get(f"{base}mine/", headers=JSON).body)
+    assert [file["filename"] for file in mine["files"]] == ["mine-8.0-py3-none-any.whl"]
+    site.app.get(f"{base}nothing/", status=404)
+    assert "thing" not in site.app.get(base).text
+
+
+@pytest.mark.parametrize("root", ["/simple/", "/draft/{slug}/full/simple/"])
+def test_links_to_files_that_are_kept_lead_below_this_index(
+    site: Site, upstream: UpstreamServer, tmp_path: Path, account: str, root: str
+) -> None:
+    slug = site.stage(make_wheel(tmp_path / "ours", "mine", "8.0"))
+    settings = site.services.settings.model_copy(update={"upstream_mode": "cache"})
+    caching = Site(replace(site.services, settings=settings), site.clock)
+    path = f"{root.format(slug=slug)}thing/"
+    page = json.loads(caching.app.get(path, headers=JSON).body)
+    html = caching.app.get(path).text
+    found = ProjectPage.from_html("thing", html, base_url=f"http://index.example{path}")
+    host = upstream.origin.removeprefix("http://")
+    for file, linked in zip(page["files"], found.packages, strict=True):
+        whole = urljoin(f"http://index.example{path}", file["url"])
+        assert linked.url == whole
+        assert whole == (
+            f"http://index.example/upstream/up/thing/{host}{upstream.file(file['filename'])}"
+        )
+        assert len(caching.app.get(urlsplit(whole).path).body) == file["size"]
+
+
+def test_what_is_refused_is_marked_with_the_reason_and_linked_to_where_it_is_said(
+    site: Site, upstream: UpstreamServer
+) -> None:
+    settings = site.services.settings.model_copy(update={"upstream_wheels_only": "true"})
+    strict = Site(replace(site.services, settings=settings), site.clock)
+    wheel, sdist = json.loads(strict.app.get("/simple/thing/", headers=JSON).body)["files"]
+    assert wheel["url"].startswith(upstream.origin)
+    assert sdist["url"].startswith("../../upstream/up/thing/")
+    assert "not a wheel" in sdist["yanked"]
+
+    held = upstream.projects["thing"].files
+    upstream.projects["thing"].files = [file for file in held if file.metadata is None]
+    site.clock.advance(timedelta(minutes=11))
+    strict.app.get("/simple/thing/")
+    _settle(strict)
+    [sdist] = json.loads(strict.app.get("/simple/thing/", headers=JSON).body)["files"]
+    assert sdist["yanked"] == "Broken."  # as it is there: installers are to try, and to be told
+    assert sdist["url"].startswith("../../upstream/up/thing/")
+
+
+@pytest.mark.parametrize("read", ["members", "projects"])
+def test_where_not_everybody_reads_upstreams_are_for_members(
+    site: Site, upstream: UpstreamServer, tmp_path: Path, account: str, read: str
+) -> None:
+    site.release(make_wheel(tmp_path / "ours", "ours"))
+    settings = site.services.settings.model_copy(update={"read": read})
+    private = Site(replace(site.services, settings=settings), site.clock)
+    slug = site.stage(make_wheel(tmp_path / "ours", "mine", "8.0"))
+    upstream.forget()
+    for path in ("/simple/thing/", "/simple/nothing/", f"/draft/{slug}/full/simple/thing/"):
+        private.app.get(path, status=401)
+    assert upstream.asked() == 0
+
+    for token, status in (
+        (private.token(permissions=["read"]), 200),
+        (private.token(project="ours", permissions=["read"]), 200),
+        (private.token(permissions=["stage"]), 404),
+    ):
+        answer = private.app.get("/simple/thing/", headers=authorization(token), status=status)
+        control = answer.headers["Cache-Control"]
+        assert "public" not in control or status == 404
+        assert "Surrogate-Key" not in answer.headers
+
+
+def test_who_uses_a_page_is_noted(site: Site) -> None:
+    site.app.get("/simple/thing/")
+    with site.services.reading() as uow:
+        before = uow.db.scalars(select(UpstreamPage.used)).one()
+    site.clock.advance(timedelta(hours=2))
+    site.app.get("/simple/thing/")
+    _settle(site)
+    with site.services.reading() as uow:
+        assert uow.db.scalars(select(UpstreamPage.used)).one() > before
+
+
+def test_a_page_without_sizes_is_of_the_version_that_has_none(
+    site: Site, upstream: UpstreamServer
+) -> None:
+    upstream.speaks_json = False
+    page = json.loads(site.app.get("/simple/thing/", headers=JSON).body)
+    assert page["meta"] == {"api-version": "1.0"}
+    assert "size" not in page["files"][0]
+    assert 'content="1.0"' in site.app.get("/simple/thing/").text
+
+
+def test_the_address_of_a_file_is_quoted_so_that_it_can_be_mapped_back() -> None:
+    def path(url: str, filename: str = "a-1.tar.gz") -> str:
+        return upstream_file_path("up", "a", PageFile(filename, url, {}))
+
+    assert path("https://Files.example/x/a-1.tar.gz") == "upstream/up/a/files.example/x/a-1.tar.gz"
+    assert path("https://u:p@h.example:8443//x/../a-1.tar.gz") == (
+        "upstream/up/a/h.example:8443/x/a-1.tar.gz"
+    )
+    assert path("https://h.example/x%20y/a-1.tar.gz?t=1/2&u") == (
+        "upstream/up/a/h.example/x%20y/%253Ft%253D1%252F2%2526u/a-1.tar.gz"
+    )
+    assert path("https://h.example/get/7") == "upstream/up/a/h.example/get/7/a-1.tar.gz"

@@ -21,8 +21,12 @@ def install(request: Request, project: HasName, release: HasVersion | None = Non
 def install_draft(request: Request, draft: InstallableDraft) -> str:
     """The line that installs the draft with pip, and what it depends on from this index.
 
-    Without ``--index-url``, pip would look up private dependencies on a public index.
+    Without ``--index-url``, pip would look up private dependencies on a public index. Where there
+    are upstreams, they may have a project of the same name: then it is one address, which answers
+    for each name from one index.
     """
+    if request.services.settings.upstreams:
+        return install_draft_from_one_index(request, draft)
     requirement = f"{draft.project_name}=={draft.version}"
     return (
         f"pip install --index-url {request.urls.simple_index()} "
@@ -51,6 +55,8 @@ def install_set(request: Request, release_set: InstallableSet) -> str:
 
     Empty where none has files.
     """
+    if request.services.settings.upstreams:
+        return install_set_from_one_index(request, release_set)
     there = [draft for draft in release_set.members if draft.file_count]
     if not there:
         return ""

@@ -18,6 +18,7 @@ from greenroom.registry import (
     upstream_pages,
     upstreams,
 )
+from greenroom.registry.names import LONGEST_NAME
 from greenroom.registry.upstream_pages import KeptPage
 from greenroom.registry.upstreams import Answering
 from greenroom.upstream_settings import Upstream
@@ -37,7 +38,7 @@ def answers_for(request: Request, name: str) -> bool:
     Raises:
         NotAuthenticated: a stranger is asked who they are.
     """
-    if not request.services.settings.upstreams:
+    if not request.services.settings.upstreams or len(name) > LONGEST_NAME:
         return False
     if upstreams.answering(request.uow, name) is not Answering.UPSTREAM:
         return False

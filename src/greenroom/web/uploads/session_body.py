@@ -177,11 +177,13 @@ def _standing(request: Request, draft: DraftDetails, content_digest: str) -> lis
         if draft.scheduled is not None
         else []
     )
+    install = commands.install_draft(request, draft)
+    one_index = commands.install_draft_from_one_index(request, draft)
     return [
         *([draft.upstream_warning] if draft.upstream_warning else []),
         f"Draft of {draft.project_name} {draft.version}: {request.urls.draft(draft)}",
-        f"Try it: {commands.install_draft(request, draft)}",
-        f"Or with one index: {commands.install_draft_from_one_index(request, draft)}",
+        f"Try it: {install}",
+        *([f"Or with one index: {one_index}"] if one_index != install else []),
         f"It expires on {draft.expires:%Y-%m-%d at %H:%M} UTC.",
         f"The digest of its content is {content_digest}.",
         f"Publish it: {request.urls.managed_draft(draft)}",

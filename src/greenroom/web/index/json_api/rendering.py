@@ -11,6 +11,7 @@ from greenroom import times
 from greenroom.core_metadata import CoreMetadata, normalized_label
 from greenroom.registry.catalogue import ListedFile
 from greenroom.registry.downloads import DownloadNumbers
+from greenroom.registry.upstream_adoption import Origin
 from greenroom.web.index.simple_rendering import core_metadata
 
 Link = Callable[[ListedFile], str]
@@ -95,6 +96,21 @@ def info(described: Described) -> dict[str, object]:
         "yanked": described.yanked,
         "yanked_reason": described.yanked_reason or None,
     }
+
+
+def origins(files: Iterable[Origin]) -> list[dict[str, object]]:
+    """Where files come from that were copied from an index behind this one: a key of our own."""
+    return [
+        {
+            "filename": each.filename,
+            "upstream": each.upstream,
+            "url": each.url,
+            "digests": {"sha256": each.sha256},
+            "adopted": times.seconds(each.at),
+            "by": each.by,
+        }
+        for each in files
+    ]
 
 
 def _downloads(numbers: DownloadNumbers | None) -> dict[str, int]:

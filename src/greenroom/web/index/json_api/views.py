@@ -6,7 +6,7 @@ from pyramid.httpexceptions import HTTPNotFound
 from pyramid.response import Response
 from pyramid.view import view_config
 
-from greenroom.registry import catalogue, downloads
+from greenroom.registry import catalogue, downloads, upstream_adoption
 from greenroom.registry.catalogue import ListedFile, PublicProject, PublicRelease
 from greenroom.web.http.caching import SERIAL_HEADER, cached, conditional
 from greenroom.web.http.canonical_urls import moved
@@ -78,9 +78,12 @@ def _document(
         downloads=downloads.of_project(request.uow, project.id),
     )
     people = [(role.title(), username) for role, username in catalogue.people(db, project)]
-    return rendering.document(
+    document = rendering.document(
         described, files, people, project.last_serial, request.urls.published_file
     )
+    if release.adopted_from is None:
+        return document
+    return document | {"adopted_from": rendering.origins(upstream_adoption.origins(db, release.id))}
 
 
 def _answer(request: Request, project: PublicProject, described: dict[str, object]) -> Response:

@@ -45,6 +45,17 @@ class NameForm(ReasonForm):
     )
 
 
+class AdoptForm(TypedReasonForm):
+    """Whose a project is to be that is adopted, and why."""
+
+    owner = StringField(
+        "Owner",
+        [InputRequired("Enter a user name."), Length(max=255)],
+        description="Whose project it is to be here; of one that was adopted before it stays.",
+        render_kw=AS_TYPED,
+    )
+
+
 class QuotaForm(ReasonForm):
     """How large a project may be, and why."""
 

@@ -8,7 +8,7 @@ from pyramid.view import view_config
 
 from greenroom import request_notes
 from greenroom.registry import upstream_projects
-from greenroom.web.http import commands, upstream_names
+from greenroom.web.http import authentication, commands, upstream_names
 from greenroom.web.http.paging import page_of
 from greenroom.web.http.request import Request
 from greenroom.web.pages.caching import cache_publicly
@@ -42,4 +42,5 @@ def upstream_project(context: UpstreamProject, request: Request) -> dict[str, ob
         "project": project,
         "page": page_of(request, project.releases, _RELEASES_ON_A_PAGE),
         "install_command": commands.install(request, _Named(project.name)),
+        "may_adopt": authentication.has_session(request) and request.person.is_administrator,
     }

@@ -17,8 +17,10 @@ from greenroom.registry import (
     projects,
     releases,
     roles,
+    upstream_adoption,
 )
 from greenroom.registry.permissions import Act, may
+from greenroom.registry.upstream_adoption import Origin
 from greenroom.web.http import commands
 from greenroom.web.http.canonical_urls import moved
 from greenroom.web.http.paging import page_of
@@ -147,7 +149,15 @@ def _published(
         "install_command": commands.install(request, project, release),
         "approved_by": approvals.approvers(request.uow.db, release),
         "downloads": download_plot(downloads.of_project(request.uow, project.id)),
+        "origins": _origins(request, release),
     }
+
+
+def _origins(request: Request, release: Release) -> list[Origin]:
+    """Where its files come from; that is asked only of what was adopted."""
+    if release.adopted_from is None:
+        return []
+    return upstream_adoption.origins(request.uow.db, release.id)
 
 
 def _page(
@@ -169,5 +179,6 @@ def _page(
         "staged_files": (),
         "open_drafts": (),
         "approved_by": (),
+        "origins": (),
         "downloads": None,
     }
