@@ -37,6 +37,8 @@ from packaging.utils import canonicalize_name, parse_sdist_filename, parse_wheel
 WAIT = 120
 """Seconds after which a test that waits for a request has failed."""
 
+_NOW_AND_THEN = 2.0
+
 EVERYTHING = "*"
 """In place of a path: whatever is asked for."""
 
@@ -143,7 +145,10 @@ class Slow(Fault):
 
 @dataclass
 class Held(Fault):
-    """So many bytes of the body, and the rest when the test lets go: slow without a clock."""
+    """So many bytes of the body, and the rest when the test lets go: slow without a clock.
+
+    Meanwhile a byte comes now and then, or whoever asks would think that nobody is there.
+    """
 
     after: int = 0
     reached: threading.Semaphore = field(default_factory=lambda: threading.Semaphore(0))
@@ -159,12 +164,16 @@ class Held(Fault):
         self.released.set()
 
     def send(self, body: bytes, out: Out) -> None:
-        out.write(body[: self.after])
+        sent = self.after
+        out.write(body[:sent])
         self.reached.release()
-        while not self.released.wait(0.05):
+        while not self.released.wait(_NOW_AND_THEN):
             if out.gone.is_set():
                 return
-        out.write(body[self.after :])
+            if sent + 1 < len(body):
+                out.write(body[sent : sent + 1])
+                sent += 1
+        out.write(body[sent:])
 
 
 @dataclass

@@ -8,7 +8,6 @@ from pathlib import Path
 
 import pytest
 
-from greenroom.registry.unit_of_work import Services
 from tests.artifacts import make_wheel
 from tests.clients import maintainer, universe
 from tests.clients.installers import Installation, pip
@@ -45,7 +44,10 @@ def fronts(
             database_url=new_database(request, databases["cache"]),
         ) as cache,
     ):
-        yield {"redirect": redirect, "cache": cache}
+        running = {"redirect": redirect, "cache": cache}
+        for server in running.values():
+            server.user(maintainer.NAME)
+        yield running
 
 
 @pytest.mark.parametrize("client", LOCKERS, ids=attrgetter("__name__"))
@@ -71,7 +73,6 @@ def test_a_draft_is_installed_with_what_it_needs_of_the_upstream_through_one_add
     server, name = fronts[mode], f"staged-{mode}"
     needs = [("Requires-Dist", universe.ROOT)]
     with server.services() as services:
-        maintainer.join(services)
         slug = maintainer.stage(services, make_wheel(tmp_path, name, "1.0", metadata_extra=needs))
         full = f"{server.url}/draft/{slug}/full/simple/"
         installation = Installation(server, tmp_path / "here", full)
@@ -95,20 +96,15 @@ def installed(server: Server, python: list[str]) -> dict[str, str]:
 def test_what_is_published_here_is_installed_beside_what_the_upstream_has(
     upstream: UpstreamServer, fronts: dict[str, Server], tmp_path: Path
 ) -> None:
-    """A project of ours that has the name of one of the upstream stands for it, alone."""
     server, leaf = fronts["redirect"], universe.name(universe.COUNT - 1)
-    assert upstream.projects[leaf].files
-
-    def release(services: Services) -> None:
-        maintainer.join(services)
-        maintainer.release(services, make_wheel(tmp_path, "house-app", metadata_extra=needs))
-        maintainer.release(services, make_wheel(tmp_path, "house-lib", "0.1"))
 
     needs = [("Requires-Dist", "house-lib"), ("Requires-Dist", leaf)]
     with server.services() as services:
-        release(services)
-        installation = Installation(server, tmp_path / "here", f"{server.url}/simple/")
-        python = pip(installation, "house-app", "--no-cache-dir")
+        maintainer.release(services, make_wheel(tmp_path, "house-app", metadata_extra=needs))
+        maintainer.release(services, make_wheel(tmp_path, "house-lib", "0.1"))
+    installation = Installation(server, tmp_path / "here", f"{server.url}/simple/")
+
+    python = pip(installation, "house-app", "--no-cache-dir")
 
     assert installed(server, python) == {
         "house-app": "1.0",

@@ -6,7 +6,7 @@ from datetime import datetime
 from pathlib import Path
 
 import pytest
-from pypi_simple import DistributionPackage, PyPISimple
+from pypi_simple import ACCEPT_JSON_PREFERRED, DistributionPackage, PyPISimple
 
 from tests.artifacts import make_sdist, make_wheel
 from tests.clients.installers import Installation, pip
@@ -47,7 +47,7 @@ def said(package: DistributionPackage) -> Said:
     return Said(
         package.filename,
         tuple(sorted(package.digests.items())),
-        package.requires_python,
+        package.requires_python or None,  # devpi-server says that there is none so
         (package.yanked_reason or "") if package.is_yanked else None,
         package.size,
         package.upload_time,
@@ -57,7 +57,7 @@ def said(package: DistributionPackage) -> Said:
 
 
 def packages(index: str, project: str) -> dict[str, DistributionPackage]:
-    with PyPISimple(index) as client:
+    with PyPISimple(index, accept=ACCEPT_JSON_PREFERRED) as client:
         return {package.filename: package for package in client.get_project_page(project).packages}
 
 

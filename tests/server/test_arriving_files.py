@@ -17,6 +17,7 @@ import pytest
 from greenroom.other_indexes.pages import PageFile
 from greenroom.registry import upstream_files
 from tests import upstream_cache
+from tests.artifacts import make_wheel
 from tests.serving import Server, new_database, serving
 from tests.upstream_cache import NAME
 from tests.upstream_server import (
@@ -28,6 +29,7 @@ from tests.upstream_server import (
     OtherBytes,
     Out,
     UpstreamServer,
+    upstream_running,
 )
 
 FILENAME = "thing-1.0-py3-none-any.whl"
@@ -188,3 +190,21 @@ def test_an_upstream_that_goes_away_in_the_middle_cuts_and_comes_back(tmp_path: 
         assert body == CONTENT[: len(body)]
         assert len(body) < len(CONTENT)
         assert read(cached)[0] == 503
+
+
+def test_pip_installs_through_one_address_also_when_the_upstream_is_away(tmp_path: Path) -> None:
+    wheel = make_wheel(tmp_path / "there", "thing", "1.0")
+    with upstream_running([wheel]) as upstream:
+        settings = upstream_cache.environment(upstream)
+        with serving(tmp_path, settings=settings) as server:
+
+            def install(target: str) -> None:
+                index = ("--index-url", f"{server.url}/simple/", "--no-cache-dir")
+                server.run("pip", "install", "thing", *index, "--target", str(tmp_path / target))
+
+            install("first")
+            paths = [upstream.file(wheel.name), f"{upstream.file(wheel.name)}.metadata"]
+            assert [upstream.asked(path) for path in paths] == [1, 1]
+            upstream.go_away()
+            install("second")
+            upstream.come_back()

@@ -1,4 +1,4 @@
-"""Sizes as text."""
+"""Sizes as people read them."""
 
 
 def readable_size(size: int) -> str:

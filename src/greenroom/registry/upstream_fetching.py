@@ -382,7 +382,8 @@ class _Fetch:
     def _receive(self) -> None:
         """Ask once, and take what comes."""
         headers = {"Accept": "*/*"}
-        if self.received:
+        # What nothing tells from another content is not put together from two answers.
+        if self.received and (self._etag or self.wanted.strong):
             headers["Range"] = f"bytes={self.received}-"
             if self._etag:
                 headers["If-Range"] = self._etag

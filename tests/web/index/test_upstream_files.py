@@ -179,3 +179,16 @@ def test_strangers_get_nothing_where_members_read(
     assert answer.headers["Cache-Control"].startswith("private")
     assert "Surrogate-Key" not in answer.headers
     services.asking.close()
+
+
+def test_a_size_that_no_page_says_counts_when_it_is_known(
+    services: Services, clock: FakeClock, file: PageFile, upstream: UpstreamServer
+) -> None:
+    upstream.speaks_json = False
+    settings = upstream_cache.with_upstream(services.settings, upstream, upstream_max_file_size=10)
+    site = Site(replace(services, settings=settings), clock)
+
+    for _ in range(2):
+        answer = site.app.get(upstream_cache.address(file), status=403)
+        assert "this index lets files of at most 10 bytes in from up" in answer.status
+    services.asking.close()

@@ -3,6 +3,7 @@
 import math
 import re
 from concurrent.futures import Future
+from dataclasses import replace
 from functools import partial
 from urllib.parse import quote
 
@@ -88,6 +89,9 @@ def _if_let_in(found: OnPage, request: Request) -> Response:
     if kept is not None and not upstream_files.is_whole(uow, kept):
         kept = None
     response = _sent(found, request, kept) if kept is not None else _fetched(found, request)
+    refused = _judged_by_size(found, policy, response)
+    if refused is not None:
+        return _refused(found, request, refused)
     if response.status_int < 400 and request.environ.get(request_notes.WAIT) is None:
         _note_use(found, request, response, was_kept=kept is not None)
         _let_keep(found, request, response)
@@ -122,6 +126,21 @@ def _judged_by_metadata(
     if kept is None:
         return _not_now(_TOO_LARGE, _RETRY_AFTER)
     return upstream_metadata.judge(request.uow, policy, found.file, kept)
+
+
+def _judged_by_size(found: OnPage, policy: Policy, response: Response) -> Refused | None:
+    """Why a file is not let in that is larger than may be, where its page does not say its size.
+
+    An answer that is not sent is closed.
+    """
+    size, span = response.content_length, response.content_range
+    if found.file.size is not None or found.is_metadata or not size or response.status_int >= 300:
+        return None
+    whole = span.length if span is not None else size
+    refused = policy.of(replace(found.file, size=whole))
+    if refused is not None and hasattr(response.app_iter, "close"):
+        response.app_iter.close()
+    return refused
 
 
 def _let_keep(found: OnPage, request: Request, response: Response) -> None:
