@@ -7,7 +7,7 @@ import re
 from collections.abc import Collection, Iterable
 from functools import lru_cache
 
-from sqlalchemy import select, union_all
+from sqlalchemy import select
 
 from greenroom.models import Project, Role, RoleName, User
 from greenroom.registry import catalogue
@@ -98,8 +98,9 @@ def _people(uow: UnitOfWork, project_ids: Collection[int]) -> dict[int, set[int]
         Project.id.in_(project_ids), Project.created_by_id.is_not(None)
     )
     found: dict[int, set[int]] = {number: set() for number in project_ids}
-    for row in uow.db.execute(union_all(owners, founders)):
-        found[row[0]].add(row[1])
+    for rows in (owners, founders):
+        for number, user_id in uow.db.execute(rows):
+            found[number].add(user_id)
     return found
 
 
