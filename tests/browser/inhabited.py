@@ -129,7 +129,8 @@ def settle(server: Server, folder: Path) -> Inhabited:
             )  # fmt: skip
         made = _gather(uow, ada, kim, make_wheel(folder, "kelp", "0.1"), buoy, staged)
         of_set = release_sets.details(uow, ada, made).content_digest
-        set_schedules.schedule(uow, ada, made, uow.now + timedelta(days=3), of_set)
+        at, shown = uow.now + timedelta(days=3), factories.present(uow, user)
+        set_schedules.schedule(uow, shown, made, at, of_set)
         ended = release_sets.create(uow, ada, "ended")
         release_sets.discard(uow, ada, ended)
         return Inhabited(staged.slug, discarded.slug, made.slug, made.key, ended.slug)
