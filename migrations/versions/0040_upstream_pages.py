@@ -1,14 +1,14 @@
 """What indexes behind this one have said of projects.
 
 Revision ID: 0040
-Revises: 0036
+Revises: 0038
 """
 
 import sqlalchemy as sa
 from alembic import op
 
 revision = "0040"
-down_revision = "0036"
+down_revision = "0038"
 branch_labels = None
 depends_on = None
 

@@ -94,13 +94,12 @@ def _people(uow: UnitOfWork, project_ids: Collection[int]) -> dict[int, set[int]
     owners = select(Role.project_id, Role.user_id).where(
         Role.project_id.in_(project_ids), Role.name == RoleName.OWNER
     )
-    founders = select(Project.id, Project.created_by_id).where(
-        Project.id.in_(project_ids), Project.created_by_id.is_not(None)
-    )
+    founders = select(Project.id, Project.created_by_id).where(Project.id.in_(project_ids))
     found: dict[int, set[int]] = {number: set() for number in project_ids}
     for rows in (owners, founders):
         for number, user_id in uow.db.execute(rows):
-            found[number].add(user_id)
+            if user_id is not None:
+                found[number].add(user_id)
     return found
 
 
