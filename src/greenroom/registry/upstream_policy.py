@@ -265,7 +265,8 @@ class Policy:
     def _refused(self, why: Why, file: PageFile, what: str, then: str = _CAN_LET_IN) -> Refused:
         version = version_in(file.filename, self.project)
         called = f"{self.project} {version}" if version is not None else file.filename
-        return Refused(why, f"{called} {what}. {then}")
+        end = "" if what.endswith(("!", "?")) else "."
+        return Refused(why, f"{called} {what}{end} {then}")
 
 
 def load(uow: UnitOfWork, upstream: str, project: str) -> Policy:

@@ -9,6 +9,9 @@ from pathlib import Path
 import pytest
 import webtest
 
+from greenroom.models import RuleKind
+from greenroom.registry import upstream_rules
+from greenroom.registry.permissions import OPERATOR
 from greenroom.registry.upstream_policy import Refused, Why
 from greenroom.registry.upstream_usage import PENDING, Who
 from greenroom.settings import Settings, load_settings
@@ -18,6 +21,7 @@ from tests.upstream_server import EVERYTHING, Status, UpstreamServer, upstream_r
 from tests.web.conftest import Site
 from tests.web.pages.test_account_life import act, audited, token_of
 from tests.web.reading import links, text
+from tests.web.test_queries import statements
 
 JSON = {"Accept": "application/vnd.pypi.simple.v1+json"}
 PAGES = ("", "projects/", "refusals/", "rules/")
@@ -204,3 +208,26 @@ def test_what_was_refused_is_let_in_for_a_reason(site: Site, root: webtest.TestA
     page = root.get("/admin/upstream/refusals/")
     assert [link for link in links(page) if "allow" in link] == []
     assert act(root, "/admin/upstream/refusals/3/allow").status_int == 400
+
+
+def test_many_cost_as_many_queries_as_one(site: Site, root: webtest.TestApp) -> None:
+    def counts() -> list[int]:
+        found = []
+        for path in PAGES:
+            with statements(site.services.database) as seen:
+                root.get(f"/admin/upstream/{path}")
+            found.append(len(seen))
+        return found
+
+    def fill(first: int, last: int) -> None:
+        for number in range(first, last):
+            PENDING.note_page("up", f"p{number}", Who("root"), site.clock(), was_kept=True)
+            refuse(site, f"p{number}-1.0.tar.gz", Why.AGE, f"p{number}")
+            with site.services.writing() as uow:
+                upstream_rules.make(uow, OPERATOR, RuleKind.DENY, f"p{number}")
+
+    fill(0, 1)
+    counts()  # so that the session was used just before
+    before = counts()
+    fill(1, 20)
+    assert counts() == before
