@@ -748,7 +748,7 @@ def run(
     kind = TwoIndexes if upstream is None else TwoIndexesBeforeAnUpstream
     machine = type("Machine", (kind,), {"seeing": seeing, "unseeing": unseeing})
     try:
-        walk(machine, seed, walks=6, steps=20, at_least=15)
+        walk(machine, seed, walks=6 if upstream is None else 3, steps=20, at_least=15)
     finally:
         seeing.close()
         unseeing.close()

@@ -59,7 +59,9 @@ def test_a_project_of_an_upstream_has_a_plain_page(site: Site, upstream: Upstrea
     assert "Yanked" in said
     assert not any("adopt" in link for link in links(page))
     assert page.headers["Surrogate-Key"] == "project/thing"
-    assert site.app.get("/project/Thing/", status=301).location.endswith("/project/thing/")
+    assert (
+        site.app.get("/project/Thing/", status=301).headers["Location"].endswith("/project/thing/")
+    )
     for address in ("/project/nothing/", "/project/thing/1.0/", "/pypi/thing/json"):
         site.app.get(address, status=404)
 
@@ -68,7 +70,8 @@ def test_who_may_not_read_learns_nothing_of_it(site: Site, upstream: UpstreamSer
     for read in ("members", "projects"):
         closed = with_settings(site, read=read)
         for name in ("thing", "nothing"):
-            assert "/account/login" in closed.app.get(f"/project/{name}/", status=303).location
+            asked = closed.app.get(f"/project/{name}/", status=303)
+            assert "/account/login" in asked.headers["Location"]
         assert upstream.asked() == 0
         member = closed.sign_in(closed.user(f"member-of-{read}"))
         assert "is not a project of this index" in text(member.get("/project/thing/"))
