@@ -13,6 +13,7 @@ from sqlalchemy import select
 from greenroom.models import UpstreamPage, UpstreamRequest
 from greenroom.other_indexes import client
 from greenroom.other_indexes.errors import UpstreamUnavailable
+from greenroom.other_indexes.pages import PageFile, ProjectPage
 from greenroom.registry import upstream_page_fetching, upstream_pages
 from greenroom.registry.unit_of_work import Services
 from greenroom.registry.upstream_pages import KeptPage, Standing
@@ -324,16 +325,13 @@ def test_what_nobody_uses_is_forgotten(services: Services, clock: FakeClock, two
 
 def test_pages_in_memory_are_bounded() -> None:
     read = upstream_pages._Read()
+    file = PageFile("x.whl", "https://up.example/x.whl", {})
     for number in range(300):
-        page = upstream_pages.ProjectPage(f"p-{number}", (upstream_pages_file(),) * 100)
+        page = ProjectPage(f"p-{number}", (file,) * 100)
         read.keep(page.name, "digest", page)
     assert read._files <= upstream_pages._MOST_FILES_IN_MEMORY
     assert read.of("p-299")
     assert not read.of("p-0")
-
-
-def upstream_pages_file() -> upstream_pages.pages.PageFile:
-    return upstream_pages.pages.PageFile("x.whl", "https://up.example/x.whl", {})
 
 
 def test_many_threads_ask_for_many_pages(

@@ -1,6 +1,7 @@
 """What is kept of answers, in which codings, and when it is dropped."""
 
 import gzip
+import time
 from pathlib import Path
 
 import pytest
@@ -154,3 +155,20 @@ def test_a_file_is_kept_by_its_place_unless_it_is_small(tmp_path: Path) -> None:
 )
 def test_the_coding_is_one_that_is_accepted(accepted: bytes | None, coding: str) -> None:
     assert preferred_coding(accepted) == coding
+
+
+def test_an_answer_may_be_kept_for_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    now = 1000.0
+    monkeypatch.setattr(time, "monotonic", lambda: now)
+    answers = Answers()
+    answers.keep(wanted(), answers.age, "200 OK", headers(), PAGE, 30.0)
+    now = 1029.0
+    assert answers.find(wanted()) is not None
+    now = 1030.0
+    assert answers.find(wanted()) is None
+    # While nobody can say whether anything else holds, it is as good as that.
+    assert answers.find(wanted(), outlasting=True) is not None
+    answers.keep(wanted(), answers.age, "200 OK", headers(), PAGE)
+    assert answers.find(wanted()) is not None
+    answers.drop(["project/a"])
+    assert answers.find(wanted(), outlasting=True) is None

@@ -63,11 +63,11 @@ def fetch(services: Services, upstream: Upstream, name: str) -> "Future[None]":
         name: of the project, normalized.
 
     Returns:
-        What is done when it was asked, whatever came of it: what is kept, or :func:`failure`, tells
-        that. It has an exception where nothing could be kept.
+        What is done when it was asked, whatever came of it: what is kept, or ``failure`` of
+        ``Asking``, tells that. It has an exception where nothing could be kept.
     """
     key = (upstream.name, name)
-    return services.asking.once(key, lambda: _fetch(services, upstream, name))
+    return services.asking.once(key, lambda: _fetch_and_tell(services, upstream, name))
 
 
 def fetch_now(services: Services, upstream: Upstream, name: str) -> None:
@@ -86,13 +86,22 @@ def fetch_now(services: Services, upstream: Upstream, name: str) -> None:
 def refresh(services: Services, upstream: Upstream, name: str) -> None:
     """Have it asked meanwhile, unless it has failed of late. What comes of it is for the next."""
     if services.asking.failure((upstream.name, name), services.clock()) is None:
-        fetch(services, upstream, name).add_done_callback(_log_bug)
+        fetch(services, upstream, name)
 
 
-def _log_bug(done: "Future[None]") -> None:
-    error = done.exception()
-    if error is not None and outage_of(error) is None:
-        log.error("a page of an upstream could not be kept", exc_info=error)
+def _fetch_and_tell(services: Services, upstream: Upstream, name: str) -> None:
+    """Ask, and write into the log why nothing could be kept."""
+    try:
+        _fetch(services, upstream, name)
+    except Exception as error:
+        failed = UpstreamFailed("What it has said cannot be kept.")
+        services.asking.note_failure((upstream.name, name), failed, services.clock())
+        outage, what = outage_of(error), "a page of an upstream cannot be kept"
+        if outage is None:
+            log.exception(what, upstream=upstream.name, project=name)
+        else:
+            log.warning(what, upstream=upstream.name, project=name, reason=outage.reason)
+        raise
 
 
 def _fetch(services: Services, upstream: Upstream, name: str) -> None:
@@ -124,10 +133,6 @@ def _fetch(services: Services, upstream: Upstream, name: str) -> None:
         log.warning(
             "an upstream was not read", upstream=upstream.name, project=name, reason=str(error)
         )
-    except Exception:
-        failed = UpstreamFailed("What it has said cannot be kept.")
-        services.asking.note_failure(key, failed, services.clock())
-        raise
     finally:
         if not is_given:
             with services.writing() as uow:

@@ -97,6 +97,9 @@ def _asked(
     done = upstream_page_fetching.fetch(services, upstream, name)
     if waiting.can_wait(request):
         return waiting.until_done(request, topic, done, upstream_page_fetching.LONGEST)
+    if request_notes.request_id(request.environ) is not None:
+        # Here is a server, and it cannot let this one wait: nor may it hold one of its threads.
+        return upstream_asking.unavailable(upstream.name)
     request.has_asked_upstream = True
     request.give_up_unit_of_work()
     concurrent.futures.wait([done], upstream_page_fetching.LONGEST)
