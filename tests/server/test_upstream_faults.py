@@ -186,6 +186,7 @@ PAGE_FAULTS: dict[str, Callable[[], Fault]] = {
     "cut off": lambda: CutOff(40),
     "no answer": Drops,
     "another content type": lambda: Says(content_type="application/pdf"),
+    "HTML of something else": lambda: Says(b"Welcome to this hotel.", "text/html"),
     "broken JSON": lambda: Says(b'{"files": [', JSON),
     "JSON of another kind": lambda: Says(b'{"meta": {"api-version": "2.0"}, "files": {}}', JSON),
     "too long": Endless,
