@@ -1,14 +1,14 @@
 """What of the indexes behind this one is let in, what was refused, and what is used.
 
-Revision ID: 0042
-Revises: 0041
+Revision ID: 0041
+Revises: 0040
 """
 
 import sqlalchemy as sa
 from alembic import op
 
-revision = "0042"
-down_revision = "0041"
+revision = "0041"
+down_revision = "0040"
 branch_labels = None
 depends_on = None
 

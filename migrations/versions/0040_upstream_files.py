@@ -1,14 +1,14 @@
 """Files of indexes behind this one that are kept here for a while.
 
-Revision ID: 0041
-Revises: 0040
+Revision ID: 0040
+Revises: 0039
 """
 
 import sqlalchemy as sa
 from alembic import op
 
-revision = "0041"
-down_revision = "0040"
+revision = "0040"
+down_revision = "0039"
 branch_labels = None
 depends_on = None
 
