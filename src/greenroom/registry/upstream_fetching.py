@@ -44,7 +44,7 @@ from greenroom.registry import (
     upstream_usage,
 )
 from greenroom.registry.unit_of_work import Services
-from greenroom.registry.upstream_files import WantedFile
+from greenroom.registry.upstream_files import MOST_METADATA, WantedFile
 from greenroom.storage import StorageUnavailable
 from greenroom.storage.disk import disk_errors
 from greenroom.upstream_settings import Upstream
@@ -432,7 +432,23 @@ class _Fetch:
             raise WrongContent(
                 f"{shown(answer.url)} has {size} bytes, and should have {self.size}."
             )
+        self._check_size(size)
         self.size = size
+
+    def _check_size(self, size: int) -> None:
+        """Raise WrongContent where it is more than such a file may have that nobody has measured.
+
+        What the page says of a size has been judged with it (:mod:`upstream_policy`).
+        """
+        settings = self.services.settings
+        limit = settings.upstream_max_file_size or settings.upstream_cache_size
+        if self.wanted.is_metadata:
+            limit = MOST_METADATA
+        most = self.size if self.size is not None else limit
+        if size > most:
+            raise WrongContent(
+                f"{shown(self.wanted.url)} has more than the {most} bytes that it may have."
+            )
 
     def _without_beginning(self, pieces: Iterator[bytes]) -> Iterator[bytes]:
         """The pieces behind what is there already; see that it is the same."""
@@ -454,11 +470,8 @@ class _Fetch:
             return
         self._digest(piece)
         self.received += len(piece)
-        limit = self.size if self.size is not None else self.services.settings.upstream_cache_size
-        if self.received > limit:
-            raise WrongContent(
-                f"{shown(self.wanted.url)} has more than the {limit} bytes that it may have."
-            )
+        if self.size is None or self.received > self.size:
+            self._check_size(self.received)
         whole = self.last + piece
         self._write(whole[:-1])
         self.last = whole[-1:]

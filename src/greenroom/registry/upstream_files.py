@@ -26,6 +26,9 @@ STRONG = ("sha256", "sha384", "sha512", "sha3_256", "sha3_384", "sha3_512", "bla
 METADATA = ".metadata"
 """How the name of a wheel's metadata file ends (PEP 658)."""
 
+MOST_METADATA = 16 * 2**20
+"""Bytes of a metadata file: those of real ones have some thousand."""
+
 LONGEST_NAME = 255
 
 _BATCH = 100
@@ -57,6 +60,11 @@ class WantedFile:
     def strong(self) -> Mapping[str, str]:
         """The digests that nobody can forge."""
         return {name: self.hashes[name] for name in STRONG if name in self.hashes}
+
+    @property
+    def is_metadata(self) -> bool:
+        """Whether it is the metadata file of a wheel."""
+        return self.filename.endswith(METADATA)
 
     @property
     def said(self) -> str:
