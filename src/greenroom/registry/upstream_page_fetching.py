@@ -24,7 +24,7 @@ from greenroom.other_indexes.errors import BadAnswer, BrokenOff, UpstreamFailed
 from greenroom.other_indexes.pages import NotAPage, Page, ProjectPage
 from greenroom.outages import outage_of
 from greenroom.registry import upstream_pages, upstream_usage
-from greenroom.registry.unit_of_work import Services
+from greenroom.registry.unit_of_work import AT_ONCE, Services, UnitOfWork
 from greenroom.registry.upstream_pages import KeptPage, Said
 from greenroom.upstream_settings import Upstream
 
@@ -119,6 +119,7 @@ def _fetch(services: Services, upstream: Upstream, name: str) -> None:
             return  # somebody else has asked just before
         heard = _twice(lambda: _hear(services, upstream, name, known))
         with services.writing() as uow:
+            _lock(uow, upstream, name)
             if heard.is_news:
                 upstream_pages.keep(uow, upstream, name, heard.page, heard.said)
             else:
@@ -136,6 +137,7 @@ def _fetch(services: Services, upstream: Upstream, name: str) -> None:
     finally:
         if not is_given:
             with services.writing() as uow:
+                _lock(uow, upstream, name)
                 _give_turn(uow.db, upstream, name, turn)
 
 
@@ -148,9 +150,10 @@ def _take_turn(services: Services, upstream: Upstream, name: str) -> str | None:
     has_waited, until = False, time.monotonic() + LONGEST
     while True:
         with services.writing() as uow:
-            uow.lock(f"upstream-page/{upstream.name}/{name}")
+            _lock(uow, upstream, name)
             row = _request(uow.db, upstream, name)
-            if row is None or not uow.now < row.until <= uow.now + LEASE:
+            # Whoever has waited for the lock has an older moment than whoever had it.
+            if row is None or not uow.now < row.until <= uow.now + LEASE + AT_ONCE:
                 if row is None and has_waited:
                     return None
                 _lease(uow.db, row, UpstreamRequest(
@@ -166,6 +169,11 @@ def _take_turn(services: Services, upstream: Upstream, name: str) -> str | None:
                     break
         else:
             return None
+
+
+def _lock(uow: UnitOfWork, upstream: Upstream, name: str) -> None:
+    """Nobody else writes of this page, or of who asks for it, until the unit of work ends."""
+    uow.lock(f"upstream-page/{upstream.name}/{name}")
 
 
 def _request(db: Session, upstream: Upstream, name: str) -> UpstreamRequest | None:
