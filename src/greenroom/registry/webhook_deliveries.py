@@ -18,7 +18,7 @@ from greenroom.registry import audit, jobs, release_sets, set_members, webhooks
 from greenroom.registry.audit import Kind
 from greenroom.registry.errors import InvalidRequest, NotFound
 from greenroom.registry.permissions import WEBHOOKS, Actor
-from greenroom.registry.unit_of_work import Services, UnitOfWork
+from greenroom.registry.unit_of_work import AT_ONCE, Services, UnitOfWork
 from greenroom.registry.webhook_events import Event
 from greenroom.registry.webhook_telling import Told, queue
 from greenroom.registry.webhooks import Hook, Scope, SigningKey, Target
@@ -140,7 +140,7 @@ def take(services: Services, number: int) -> bool:
             return False
         busy = hook.busy_until
         # What is longer than anybody takes is of a clock that was ahead.
-        if busy is not None and uow.now < busy <= uow.now + _TAKEN_FOR:
+        if busy is not None and uow.now < busy <= uow.now + _TAKEN_FOR + AT_ONCE:
             _look_again(uow, hook, uow.now + _LOOK_AGAIN)
             return False
         hook.busy_until = uow.now + _TAKEN_FOR
@@ -271,7 +271,7 @@ def _is_left_alone(uow: UnitOfWork, hook: Webhook) -> bool:
     """Whether it is not to be tried yet; a moment that is too far away is of a wrong clock."""
     wait = hook.not_before
     longest = timedelta(seconds=max(_LONGEST_WAIT, *_PAUSES))
-    return wait is not None and uow.now < wait <= uow.now + longest
+    return wait is not None and uow.now < wait <= uow.now + longest + AT_ONCE
 
 
 def _locked(uow: UnitOfWork, number: int) -> Webhook | None:
