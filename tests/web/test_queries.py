@@ -25,6 +25,7 @@ from greenroom.registry import (
     file_facts,
     release_sets,
     required_checks,
+    set_schedules,
     silenced_findings,
     unit_of_work,
     upstream_pages,
@@ -333,6 +334,16 @@ class Sets:
         digest = draft_contents.digest_of(draft, drafts.files(uow.db, draft))
         approvals.approve(uow, ada, draft, digest)
 
+    def schedule_all(self) -> None:
+        """Have both published tomorrow, though something stands in the way."""
+        with self.site.services.writing() as uow:
+            ada = factories.present(uow, accounts.get_user(uow.db, "ada"))
+            for count in self.keys:
+                release_set = release_sets.open_for(uow, ada, Reference(f"of-{count}"))
+                digest = release_sets.details(uow, ada, release_set).content_digest
+                tomorrow = uow.now + timedelta(days=1)
+                set_schedules.schedule(uow, ada, release_set, tomorrow, digest)
+
     def look_into_all(self) -> None:
         with self.site.services.reading() as uow:
             numbers = [draft.id for draft in drafts.all_live(uow)]
@@ -373,6 +384,23 @@ def test_the_review_of_a_set_does_as_many_queries_for_many_drafts_as_for_few(set
             few, many = counts(path, is_page=path.startswith("/manage"))
             assert few == many <= most, path
         sets.look_into_all()
+
+
+def test_the_page_of_a_set_does_as_many_queries_for_many_drafts_as_for_few(sets: Sets) -> None:
+    def counts() -> list[int]:
+        found = []
+        for count, key in sets.keys.items():
+            with statements(sets.site.services.database) as seen:
+                text = sets.browser.get(f"/manage/sets/{key}/", status=200).text
+            assert text.count(f"set-{count}-") >= count
+            found.append(len(seen))
+        return found
+
+    few, many = counts()
+    assert few == many
+    sets.schedule_all()
+    few, many = counts()
+    assert few == many
 
 
 @pytest.mark.parametrize("path", ["/simple/", "/simple/big/", "/draft/{slug}/simple/big/"])

@@ -299,8 +299,25 @@ def keep(uow: UnitOfWork, draft: Draft, project: Project, staged: Sequence[File]
 
 def of_draft(uow: UnitOfWork, actor: Actor, draft: Draft, staged: Sequence[File]) -> DraftApprovals:
     """The approvals of a live draft with these files, as the actor may see and give them."""
-    project, digest = _project(draft), draft_contents.digest_of(draft, staged)
-    judge, given = _judge(uow, project, staged), _of_draft(uow.db, draft)
+    return of_drafts(uow, actor, [(draft, staged)])[draft.id]
+
+
+def of_drafts(
+    uow: UnitOfWork, actor: Actor, drafts_: Sequence[tuple[Draft, Sequence[File]]]
+) -> dict[int, DraftApprovals]:
+    """The same for each of these drafts, by its number, with as many queries as for one."""
+    teams_ = _teams(uow.db, [_project(draft) for draft, _ in drafts_])
+    given = _of_drafts(uow.db, [draft for draft, _ in drafts_])
+    return {
+        draft.id: _told(uow, actor, _Judge(_project(draft), staged, teams_), draft, given[draft.id])
+        for draft, staged in drafts_
+    }
+
+
+def _told(
+    uow: UnitOfWork, actor: Actor, judge: "_Judge", draft: Draft, given: Sequence[Approval]
+) -> DraftApprovals:
+    project, digest = _project(draft), draft_contents.digest_of(draft, judge.staged)
     standing = _standing(given, judge, digest)
     return DraftApprovals(
         needed=project.approvals_needed,
@@ -311,7 +328,7 @@ def of_draft(uow: UnitOfWork, actor: Actor, draft: Draft, staged: Sequence[File]
         counted=len({each.user_id for each in standing}),
         is_mine_standing=any(actor.user_id == each.user_id for each in standing),
         is_mine_by_hand=actor.user_id in _by_hand(standing),
-        why_not=_why_not(uow, actor, project, judge, staged),
+        why_not=_why_not(uow, actor, project, judge, judge.staged),
     )
 
 
@@ -416,12 +433,17 @@ def _chosen_team(uow: UnitOfWork, project: Project, name: str) -> Team:
 
 
 class _Judge:
-    """Whose approval of these files the project takes."""
+    """Whose approval of these files the project takes.
+
+    Attributes:
+        staged: the files.
+        team: whose members approve; None where anybody may, or the team is gone.
+    """
 
     def __init__(
         self, project: Project, staged: Sequence[File], teams_: Mapping[int, Team]
     ) -> None:
-        self._project = project
+        self._project, self.staged = project, staged
         self._stagers = {file.uploaded_by_id for file in staged}
         number = project.approving_team_id if project.approvals_by_team else None
         self.team = teams_.get(number) if number is not None else None

@@ -45,7 +45,8 @@ def of_set(
 ) -> dict[str, DraftApprovals]:
     """The approvals of drafts of an open set, by project and version.
 
-    Those are left out whose projects want none, and of which the actor cannot approve.
+    Those are left out whose projects want none, and of which the actor cannot approve. The number
+    of queries does not depend on how many drafts there are.
 
     Args:
         uow: what to look into.
@@ -55,13 +56,17 @@ def of_set(
     """
     if release_set.state != SetState.OPEN:
         return {}
-    found = {}
-    for place in release_sets.places(uow, release_set)[shown]:
-        may_approve = actor.is_in_person and may(actor, Act.PUBLISH, place.project)
-        if place.project.approvals_needed or may_approve:
-            staged = drafts.files(uow.db, place.draft)
-            found[_what(place)] = approvals.of_draft(uow, actor, place.draft, staged)
-    return found
+    wanted = [
+        place
+        for place in release_sets.places(uow, release_set)[shown]
+        if place.project.approvals_needed
+        or (actor.is_in_person and may(actor, Act.PUBLISH, place.project))
+    ]
+    staged = drafts.files_of(uow.db, [place.draft for place in wanted])
+    found = approvals.of_drafts(
+        uow, actor, [(place.draft, staged[place.draft.id]) for place in wanted]
+    )
+    return {_what(place): found[place.draft.id] for place in wanted}
 
 
 def standings(uow: UnitOfWork, actor: Actor, release_set: ReleaseSet) -> dict[int, JSONObject]:

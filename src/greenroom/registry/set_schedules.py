@@ -147,8 +147,8 @@ def of_set(
 ) -> ScheduleDetails | None:
     """The time that is set for an open set with this content, or the last one, if it was refused.
 
-    None where there is none, or the last one was canceled. The number of queries depends on how
-    many drafts there are while it waits, and on nothing else.
+    None where there is none, or the last one was canceled. The number of queries does not depend on
+    how many drafts there are.
 
     Args:
         uow: where to look.
