@@ -41,7 +41,7 @@ MAY_IMPORT = {
         "upstream_settings",
     },
     "outages": {"openid", "other_indexes", "storage"},
-    "other_indexes": {"connections", "upstream_settings", "__init__"},
+    "other_indexes": {"connections", "times", "upstream_settings", "__init__"},
     "upstream_settings": set(),
     "services": {"registry", "database", "storage", "settings"},
     "importing": {"registry", "distributions", "other_indexes", "settings", "__init__"},

@@ -225,7 +225,7 @@ KNOWN = [
     "invitations: may(",  # whether whoever invited could do so still
     "invitations: may_run_team(",
     *["publishing: may("] * 3,  # whether a set may be named to somebody
-    *["publishing: may("] * 6,  # which drafts of a set somebody publishes
+    *["publishing: may("] * 7,  # which drafts of a set somebody publishes
     *["release_sets: may("] * 2,  # whether somebody sees a set
     *["release_sets: may("] * 2,  # whether they could publish
     *["release_sets: may("] * 2,  # whether they could stage

@@ -21,6 +21,8 @@ from packaging.utils import (
 )
 from packaging.version import InvalidVersion
 
+from greenroom import times
+
 ACCEPT = (
     "application/vnd.pypi.simple.v1+json, application/vnd.pypi.simple.v1+html;q=0.2, "
     "text/html;q=0.01"
@@ -332,7 +334,7 @@ def _time(text: str | None) -> str | None:
     moment = _moment(text)
     if moment is None:
         return None
-    return moment.astimezone(UTC).isoformat("T", "microseconds").removesuffix("+00:00") + "Z"
+    return times.microseconds(moment)
 
 
 def _moment(value: str | None) -> datetime | None:

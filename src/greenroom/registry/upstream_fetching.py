@@ -436,12 +436,8 @@ class _Fetch:
         self.size = size
 
     def _check_size(self, size: int) -> None:
-        """Raise WrongContent where it is more than such a file may have that nobody has measured.
-
-        What the page says of a size has been judged with it (:mod:`upstream_policy`).
-        """
-        settings = self.services.settings
-        limit = settings.upstream_max_file_size or settings.upstream_cache_size
+        """Raise WrongContent where it is more than a file may have whose size nobody has said."""
+        limit = self.services.settings.upstream_cache_size
         if self.wanted.is_metadata:
             limit = MOST_METADATA
         most = self.size if self.size is not None else limit

@@ -1,6 +1,7 @@
 """Templates get values, never rows. Every application of the tests sees to it: here, for all."""
 
 import dataclasses
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -8,6 +9,7 @@ import webtest
 
 from greenroom import paths
 from greenroom.models import Base, LinkKind, Project, RoleName
+from greenroom.other_indexes.pages import PageFile, ProjectPage
 from greenroom.registry import (
     account_links,
     accounts,
@@ -16,10 +18,12 @@ from greenroom.registry import (
     projects,
     release_sets,
     second_factor_resets,
+    upstream_pages,
 )
 from greenroom.registry.draft_checks import Posted
 from greenroom.registry.permissions import CONFIRMED_FOR, OPERATOR, Person
 from greenroom.registry.release_sets import Reference
+from greenroom.registry.upstream_pages import Said
 from tests import factories
 from tests.artifacts import make_sdist
 from tests.factories import PASSWORD
@@ -35,6 +39,7 @@ DRAFT = f"{PROJECT}draft/3.0/"
 TEAM = "/account/teams/wool/"
 WHEEL = "example-1.0-py3-none-any.whl"
 ARRIVING = "example-3.0-py2-none-any.whl"
+UPSTREAM = "https://up.example/simple/"
 
 ADDRESSES = [
     "/",
@@ -175,6 +180,17 @@ def names_of_templates() -> set[str]:
     }
 
 
+def _see_what_an_upstream_has(site: Site) -> None:
+    behind = with_settings(site, upstreams=f"up={UPSTREAM}")
+    file = PageFile("theirs-1.0.tar.gz", f"{UPSTREAM}theirs-1.0.tar.gz", {})
+    said = Said(f"{UPSTREAM}theirs/", timedelta(days=1))
+    with behind.services.writing() as uow:
+        (upstream,) = uow.settings.upstreams
+        page = ProjectPage("theirs", (file,), ("1.0",))
+        upstream_pages.keep(uow, upstream, "theirs", page, said)
+    behind.app.get("/project/theirs/")
+
+
 @pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)  # of pages alone
 def test_no_page_is_made_of_rows(site: Site, tmp_path: Path) -> None:
     """A row that is handed to a template is an error of the page's, in all tests."""
@@ -209,6 +225,7 @@ def test_no_page_is_made_of_rows(site: Site, tmp_path: Path) -> None:
     site.app.get(f"/account/email-verification?key={link.key}")
     mail = {"mail_url": "smtp://localhost", "mail_from": "greenroom@index.example"}
     with_settings(site, **mail).app.get("/account/forgotten-password")
+    _see_what_an_upstream_has(site)
     browser = site.sign_in()
 
     for address in ADDRESSES:
