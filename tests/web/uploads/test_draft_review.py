@@ -67,8 +67,8 @@ def test_it_says_all_of_it_once_the_files_were_looked_into(drafted: tuple[Site, 
     assert file["credential"].startswith("token ")
     with site.services.reading() as uow:
         found = jobs.rows(uow, "analyse")
-    # One was written when the file came, and one by the first review, for what it did not know.
-    assert [job.state for job in found] == ["done", "done"]
+    # It was written when the file came; the first review saw that it was waiting.
+    assert [job.state for job in found] == ["done"]
 
 
 def test_it_is_text_and_markdown_as_well(drafted: tuple[Site, str]) -> None:
