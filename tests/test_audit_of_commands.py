@@ -467,7 +467,7 @@ READING = {
     *("webhook list", "webhook list example", "webhook list example --json"),
     *("storage verify --quick", "housekeeping --dry-run"),
     *("backup {folder}/backup --list", "restore {folder}/backup --list"),
-    "import {folder} --owner ada --dry-run",
+    "import {folder}/packages --owner ada --dry-run",
 }
 """What changes nothing, with the options with which it does so."""
 

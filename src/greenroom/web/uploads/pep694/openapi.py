@@ -153,7 +153,7 @@ OPERATIONS = (
                 tuple(_SESSION_LINKS),
             ),
         },
-        (400, 403, 406, 415, 429),
+        (400, 403, 404, 406, 415, 429),
         CreateSession,
     ),
     Operation(
