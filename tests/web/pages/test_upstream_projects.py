@@ -6,9 +6,10 @@ from pathlib import Path
 
 import pytest
 
+from greenroom.registry import accounts
 from greenroom.settings import Settings
 from greenroom.upstream_settings import Upstream
-from tests import jobs
+from tests import factories, jobs
 from tests.artifacts import make_sdist, make_wheel
 from tests.upstream_server import UpstreamServer, upstream_running
 from tests.web.conftest import Site, authorization
@@ -76,6 +77,30 @@ def test_who_may_not_read_learns_nothing_of_it(site: Site, upstream: UpstreamSer
         member = closed.sign_in(closed.user(f"member-of-{read}"))
         assert "is not a project of this index" in text(member.get("/project/thing/"))
         upstream.forget()
+
+
+def test_a_name_that_a_draft_keeps_is_like_one_that_no_upstream_has(
+    site: Site, tmp_path: Path
+) -> None:
+    site.user("ada")
+
+    def seen(name: str) -> list[tuple[str, str, bytes]]:
+        paths = [
+            f"/{part}/{spelling}{end}"
+            for part in ("simple", "project")
+            for spelling in (name, name.upper())
+            for end in ("/", "")
+        ]
+        answers = [site.app.get(path, status="*") for path in paths]
+        return [
+            (answer.status, answer.headers.get("Location", ""), answer.body) for answer in answers
+        ]
+
+    before = seen("neverheard")
+    with site.services.writing() as uow:
+        ada = accounts.get_user(uow.db, "ada")
+        factories.stage(uow, ada, make_sdist(tmp_path, "neverheard", "1.0"))
+    assert seen("neverheard") == before
 
 
 def test_the_search_says_that_others_may_come_from_upstream(

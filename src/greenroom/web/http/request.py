@@ -56,6 +56,9 @@ class Request(PyramidRequest):
     names_client_as_stranger: bool = False
     """Whether a proxy that is not trusted has passed it on, so that nobody knows whose it is."""
 
+    asks_no_upstream: bool = False
+    """Whether a draft keeps the name from the indexes behind this one, which nobody may notice."""
+
     has_asked_upstream: bool = False
     """Whether an index behind this one was asked meanwhile, in the request's own time."""
 

@@ -31,6 +31,9 @@ _TOPIC = "upstream-page:"
 def answers_for(request: Request, name: str) -> bool:
     """Whether an index behind this one answers for a name, to whoever asks here.
 
+    So it seems for a name that a draft keeps from them, too: nobody may tell it from one that no
+    upstream has, in any spelling.
+
     Args:
         request: of whom it is known who reads.
         name: in any spelling.
@@ -40,8 +43,11 @@ def answers_for(request: Request, name: str) -> bool:
     """
     if not request.services.settings.upstreams or len(name) > LONGEST_NAME:
         return False
-    if upstreams.answering(request.uow, name) is not Answering.UPSTREAM:
+    answering = upstreams.answering(request.uow, name)
+    if answering not in (Answering.UPSTREAM, Answering.RESERVED):
         return False
+    # In every other way the name is like one that no upstream has.
+    request.asks_no_upstream = answering is Answering.RESERVED
     reading.ask_strangers(request)
     return catalogue.reads_upstream(request.uow.db)
 
@@ -56,6 +62,8 @@ def find(request: Request, name: str) -> KeptPage | Response | None:
         UpstreamUnavailable: nobody can say.
     """
     services = request.services
+    if request.asks_no_upstream:
+        return None
     for _ in range(len(services.settings.upstreams) + 1):
         standing = upstream_pages.standing(request.uow, name)
         if standing.ask is None:
