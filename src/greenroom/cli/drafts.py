@@ -6,7 +6,7 @@ import click
 
 from greenroom import times
 from greenroom.cli.opening import with_services, with_services_to_read
-from greenroom.cli.parsing import moment
+from greenroom.cli.parsing import moment_or_none
 from greenroom.cli.printing import print_table
 from greenroom.models import Draft, ReviewState
 from greenroom.registry import draft_contents, drafts, publishing, releases, schedules
@@ -108,9 +108,7 @@ def draft_schedule(
     embargo: bool,
 ) -> None:
     """Publish the draft with this SLUG at a TIME in UTC, such as 2026-01-31T09:30Z."""
-    if (time is None) != is_canceled:
-        raise click.UsageError("Give a TIME, or --cancel.")
-    at = moment(time) if time is not None else None
+    at = moment_or_none(time, is_canceled=is_canceled)
     with services.writing() as uow:
         draft = _draft(uow, slug)
         what = f"{draft.project_name} {draft.version}"

@@ -7,7 +7,7 @@ import click
 from greenroom import times
 from greenroom.cli.failures import fail
 from greenroom.cli.opening import with_services, with_services_to_read
-from greenroom.cli.parsing import moment
+from greenroom.cli.parsing import moment_or_none
 from greenroom.cli.printing import print_table
 from greenroom.counts import counted
 from greenroom.models import ReleaseSet
@@ -114,9 +114,7 @@ def set_schedule(
     embargo: bool,
 ) -> None:
     """Publish the release set OWNER/NAME at a TIME in UTC, such as 2026-01-31T09:30Z."""
-    if (time is None) != is_canceled:
-        raise click.UsageError("Give a TIME, or --cancel.")
-    at = moment(time) if time is not None else None
+    at = moment_or_none(time, is_canceled=is_canceled)
     with services.writing() as uow:
         found = _set(uow, name)
         if at is None:

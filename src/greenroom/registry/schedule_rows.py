@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 from sqlalchemy import ColumnElement, select
 
 from greenroom.models import Draft, ReleaseSet, Schedule, ScheduleState
-from greenroom.registry import approvals, publishing_policy
+from greenroom.registry import approvals, jobs, publishing_policy
 from greenroom.registry.errors import AccountDisabled, InvalidRequest
 from greenroom.registry.permissions import OPERATOR, Actor, Person
 from greenroom.registry.unit_of_work import UnitOfWork
@@ -79,6 +79,21 @@ def end(uow: UnitOfWork, of: Draft | ReleaseSet, state: ScheduleState, by: Actor
             approvals.end_with(uow, found, by)
     uow.db.flush()
     return found is not None
+
+
+def is_due(uow: UnitOfWork, schedule: Schedule) -> bool:
+    """Whether it is to be carried out now; not where it has ended. The caller holds the locks.
+
+    Raises:
+        jobs.Later: it is not time yet.
+    """
+    uow.db.refresh(schedule)
+    if schedule.state != ScheduleState.WAITING:
+        return False
+    if uow.now < schedule.at:
+        # Somebody had it tried before. What is put off for longer looks like a wrong clock.
+        raise jobs.Later(min(schedule.at, uow.now + jobs.LONGEST_PAUSE))
+    return True
 
 
 def newest(uow: UnitOfWork, of: Draft | ReleaseSet) -> Schedule | None:

@@ -170,12 +170,8 @@ def _carry_out(uow: UnitOfWork, number: int) -> None:
     if found is None or draft is None:
         return
     drafts.lock_and_reload(uow, draft)
-    uow.db.refresh(found)
-    if found.state != ScheduleState.WAITING:
+    if not schedule_rows.is_due(uow, found):
         return
-    if uow.now < found.at:
-        # Somebody had it tried before. What is put off for longer looks like a wrong clock.
-        raise jobs.Later(min(found.at, uow.now + jobs.LONGEST_PAUSE))
     if not drafts.is_live(uow, draft):  # it was published before, or is gone
         schedule_rows.end(uow, draft, ScheduleState.CANCELED, SCHEDULE)
         return

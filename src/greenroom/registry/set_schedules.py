@@ -212,12 +212,8 @@ def _carry_out(uow: UnitOfWork, number: int) -> None:
         places = release_sets.lock_all(uow, release_set)
     except SetConflict:
         raise jobs.Later(uow.now + jobs.FIRST_PAUSE) from None
-    uow.db.refresh(found)
-    if found.state != ScheduleState.WAITING:
+    if not schedule_rows.is_due(uow, found):
         return
-    if uow.now < found.at:
-        # Somebody had it tried before. What is put off for longer looks like a wrong clock.
-        raise jobs.Later(min(found.at, uow.now + jobs.LONGEST_PAUSE))
     if release_set.state != SetState.OPEN:  # it was published before, or has ended
         schedule_rows.end(uow, release_set, ScheduleState.CANCELED, SCHEDULE)
         return

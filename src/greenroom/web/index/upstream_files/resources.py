@@ -112,6 +112,6 @@ def _file(request: Request, name: str, parent: Node) -> UpstreamFile:
     found = {each.name: each for each in request.services.settings.upstreams}
     if lookup_name(project) != project or not upstream_names.answers_for(request, project):
         raise KeyError(name)
-    if request.asks_no_upstream:
+    if request.asks_no_upstream:  # a draft keeps the name, and nothing is looked for
         raise KeyError(name)
     return UpstreamFile(request, name, parent, found[upstream_name], project)
