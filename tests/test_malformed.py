@@ -7,6 +7,7 @@ The cases are in `tests/malformed/`.
 import http.client
 import re
 import socket
+import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
@@ -15,7 +16,9 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
+from sqlalchemy import select
 
+from greenroom.models import Job, JobState
 from greenroom.registry.unit_of_work import Services, utc_now
 from tests.artifacts import make_wheel
 from tests.conftest import FakeClock
@@ -156,6 +159,7 @@ def standing(
         url = site.services.settings.database_url
         with serving(folder, url, workers=1) as server:
             server.greenroom("housekeeping")
+            until_no_job_waits(site)
             yield server, Ground(site, values(stocked), state(site))
 
 
@@ -164,6 +168,7 @@ def test_one_worker_takes_it_all_and_stays_small(
 ) -> None:
     server, ground = standing
     assert ask(server, http_bytes(sound(ground, tmp_path, "before"), server))[0] == 200
+    until_no_job_waits(ground.site)
     before = state(ground.site)
     (worker,) = workers(server)
     size = memory(worker, "VmRSS")
@@ -195,6 +200,19 @@ def test_what_is_no_request_is_refused_and_leaves_no_trace(
     assert not any(trace in text for trace in TRACES)
     assert state(ground.site) == before
     assert server.get("/simple/").status == 200
+
+
+def until_no_job_waits(site: Site) -> None:
+    """Go on when the server has done what follows of requests and commands, which changes rows."""
+    soon = utc_now() + timedelta(minutes=1)
+    waiting = select(Job.kind).where(Job.state == JobState.WAITING, Job.due < soon)
+    for _ in range(10 * HANGS_AFTER_SECONDS):
+        with site.services.reading() as uow:
+            kinds = uow.db.scalars(waiting).all()
+        if not kinds:
+            return
+        time.sleep(0.1)
+    raise AssertionError(f"never done: {kinds}")
 
 
 def sound(ground: Ground, folder: Path, name: str) -> Malformed:
