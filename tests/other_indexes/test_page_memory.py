@@ -1,7 +1,6 @@
 """What a process takes for pages of other indexes: no more than it may, and no small one waits."""
 
 import gzip
-import subprocess
 import sys
 import threading
 from collections.abc import Iterator
@@ -19,7 +18,7 @@ from greenroom.other_indexes.pages import Page, ProjectPage
 from greenroom.registry import upstream_page_fetching, upstream_pages
 from greenroom.registry.unit_of_work import Services
 from greenroom.registry.upstream_asking import MOST_AT_ONCE
-from tests import upstream_cache
+from tests import processes, upstream_cache
 from tests.upstream_server import JSON, Answer, Fault, Says, UpstreamServer, upstream_running
 from tests.whole_index import index_in, opened
 
@@ -94,13 +93,8 @@ def test_many_large_pages_take_no_more_than_one(
         upstream.project(f"large-{number}")
         upstream.fail(upstream.page(f"large-{number}"), says)
 
-    done = subprocess.run(
-        [sys.executable, "-c", READ_ALL, str(COUNT)],
-        env=environment,
-        capture_output=True,
-        text=True,
-        check=True,
-        timeout=600,
+    done = processes.run(
+        [sys.executable, "-c", READ_ALL, str(COUNT)], env=environment, check=True, timeout=600
     )
 
     most, found = map(int, done.stdout.split())

@@ -9,6 +9,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from greenroom import spare_memory
 from greenroom.other_indexes.client import MOST_OF_A_PAGE
 
 FACTOR = 8
@@ -35,6 +36,7 @@ class PageMemory:
         Args:
             limit: in bytes, for all of them.
         """
+        spare_memory.keep_no_large_blocks()
         self._for_small = limit // _SMALL_PART
         self._small = self._for_small // _AT_ONCE
         self._taken = 0
@@ -52,7 +54,10 @@ class PageMemory:
         weight = size * FACTOR
         if weight > self._small:
             with self._large:
-                yield
+                try:
+                    yield
+                finally:
+                    spare_memory.give_back()
             return
         with self._given_back:
             self._given_back.wait_for(lambda: self._taken + weight <= self._for_small)
