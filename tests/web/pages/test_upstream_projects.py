@@ -1,6 +1,7 @@
 """Projects of an upstream, on pages: their own, the search, those of drafts; and adopting them."""
 
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from ipaddress import ip_network
 from pathlib import Path
@@ -8,14 +9,14 @@ from pathlib import Path
 import pytest
 
 from greenroom.models import AuditEntry
-from greenroom.registry import accounts, projects, publishing
+from greenroom.registry import accounts, projects, publishing, upstream_names
 from greenroom.registry.housekeeping import keep_house
 from greenroom.registry.permissions import Person
 from greenroom.settings import Settings
 from greenroom.upstream_settings import Upstream
 from tests import factories, jobs
 from tests.artifacts import make_sdist, make_wheel
-from tests.upstream_server import UpstreamServer, upstream_running
+from tests.upstream_server import Held, UpstreamServer, upstream_running
 from tests.web.conftest import Site, authorization
 from tests.web.reading import heading, links, text
 from tests.web.standing import with_settings
@@ -249,6 +250,30 @@ def test_who_registers_what_nobody_knows_of_is_told_so(
     assert answer.text == (
         f"{UNKNOWN}: nobody could be asked. From now on this index answers for it alone.\n"
     )
+
+
+@pytest.mark.parametrize("staged", [True, False])
+def test_nobody_waits_for_who_waits_for_an_upstream(
+    site: Site,
+    account: str,
+    upstream: UpstreamServer,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    staged: bool,
+) -> None:
+    monkeypatch.setattr(upstream_names, "LONGEST_WAIT", 120.0)
+    held = Held()
+    upstream.fail(upstream.page("thing"), held)
+    token, made = site.token(account), make_wheel(tmp_path, "thing", "9.0")
+    with ThreadPoolExecutor(1) as pool:
+        uploading = pool.submit(site.upload, made, token, staged=staged)
+        held.wait()
+        # Neither the lock of the database nor that of the name is held.
+        with site.services.writing() as uow:
+            projects.lock(uow, "thing")
+            assert projects.find(uow, "thing") is None
+        held.release()
+        assert "exists upstream (up)" in uploading.result(120).text
 
 
 def test_what_a_draft_has_reserved_can_be_registered_by_an_upload(
