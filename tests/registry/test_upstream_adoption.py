@@ -108,6 +108,7 @@ def test_what_is_of_this_index_is_mixed_with_nothing(
     with index.writing() as uow:
         ada = Person(factories.make_user(uow, "bob"))
         factories.release(uow, ada, make_wheel(tmp_path, "thing", "9.0"))
+    upstream.forget()
 
     with pytest.raises(InvalidRequest, match="never mixed"):
         adopt(index)
