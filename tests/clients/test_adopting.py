@@ -121,10 +121,11 @@ def running(
     upstream: UpstreamServer,
     mode: str,
     url: str | None = None,
+    *,
     workers: int = 1,
-    **more: str,
+    more: Mapping[str, str] | None = None,
 ) -> Iterator[Front]:
-    settings = {"GREENROOM_CLAIMED_NAMES": "acme-*", **more}
+    settings = {"GREENROOM_CLAIMED_NAMES": "acme-*", **(more or {})}
     with in_front_of(
         upstream.url, folder, mode, database_url=url, more=settings, workers=workers
     ) as server:
@@ -323,7 +324,7 @@ def test_files_that_are_too_much_together_are_not_adopted_in_part(
 ) -> None:
     sizes = [len(upstream._file(name).content) for name in RELEASE]
     room = {"GREENROOM_MAX_PROJECT_SIZE": str(sum(sizes) - 1)}
-    with running(tmp_path, upstream, "redirect", **room) as front:
+    with running(tmp_path, upstream, "redirect", more=room) as front:
         before = front.rows()
 
         result = front.adopt("thing", "1.0", "--owner", "ada")

@@ -65,7 +65,8 @@ class Stage:
         page = self.page(name)
         assert page.status_code == 200, page.text
         [file] = page.json()["files"]
-        return urljoin(page.url, file["url"])
+        address: str = urljoin(page.url, file["url"])
+        return address
 
     def log(self) -> str:
         return (self.server.home.parent / "serve.log").read_text()
