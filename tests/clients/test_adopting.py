@@ -4,11 +4,12 @@ import json
 import os
 import signal
 import subprocess
+import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from urllib.parse import urljoin
+from urllib.parse import urljoin, urlsplit
 
 import pytest
 import requests
@@ -17,7 +18,7 @@ from greenroom.registry import upstream_files
 from greenroom.storage.local import blob_path
 from tests import factories
 from tests.artifacts import make_sdist, make_wheel
-from tests.clients import maintainer
+from tests.clients import lockers, maintainer
 from tests.clients.conftest import DATABASES
 from tests.clients.installers import Installation, pip
 from tests.clients.upstreams import MODES, in_front_of
@@ -151,7 +152,10 @@ def test_what_is_adopted_is_installed_when_the_upstream_is_gone(
     where = {name: upstream.origin + upstream.file(name) for name in RELEASE}
     url = new_database(request, database)
     with running(tmp_path, upstream, mode, url, workers=2) as front:
-        assert sorted(front.files()) == EVERYTHING_OF_IT
+        before = front.files()
+        assert sorted(before) == EVERYTHING_OF_IT
+        folder = Installation(front.server, tmp_path / "locked", f"{front.server.url}/simple/")
+        assert lockers.uv(folder, "thing<2").versions == {"thing": "1.0"}
 
         result = front.adopt("Thing", "1.0.0", "--owner", "ada", "--reason", "Our builds need it.")
 
@@ -174,8 +178,29 @@ def test_what_is_adopted_is_installed_when_the_upstream_is_gone(
         python = pip(home, "thing", "--no-cache-dir")
         version = front.server.run(*python, "-c", "import thing; print(thing.__version__)")
         assert version.stdout == "1.0\n"
+        if mode == "cache":
+            was_moved(front, before)
+            folder.run("uv", "sync", "--frozen", "--no-cache", "--python", sys.executable)
         assert upstream.requests == []
         is_shown(front, where)
+
+
+def was_moved(front: Front, before: Mapping[str, str]) -> None:
+    """What lock files have from before leads to what was adopted, and to nothing else."""
+    for name in RELEASE:
+        answer = front.get(before[name], "*/*")
+        assert answer.content == front.upstream._file(name).content
+        assert answer.url == front.files()[name]
+        metadata = front.get(f"{before[name]}.metadata", "*/*")
+        assert metadata.status_code == (404 if name == SDIST else 200)
+    assert front.get(before[NEWER], "*/*").status_code == 404
+    for other in (
+        before[WHEEL].replace("/upstream/up/", "/upstream/down/"),
+        before[WHEEL].replace("/thing/", "/acme-thing/"),
+        before[WHEEL].replace(urlsplit(front.upstream.origin).netloc, "files.example"),
+        before[WHEEL].replace("/packages/", "/packages/x/"),
+    ):
+        assert front.get(other, "*/*").status_code == 404
 
 
 def is_shown(front: Front, where: Mapping[str, str]) -> None:

@@ -121,6 +121,15 @@ def origins(db: Session, release_id: int) -> list[Origin]:
     return [Origin(*row) for row in rows]
 
 
+def address_of(db: Session, upstream: str, filename: str) -> str | None:
+    """Where a file was at an upstream that it was adopted from; None where it was not."""
+    return db.scalar(
+        select(AdoptedFile.url)
+        .join(File, File.id == AdoptedFile.file_id)
+        .where(AdoptedFile.upstream == upstream, File.filename == filename)
+    )
+
+
 def order(
     uow: UnitOfWork, actor: Actor, project: str, version: str, owner: str, reason: str = ""
 ) -> Order:

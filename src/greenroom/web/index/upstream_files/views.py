@@ -29,7 +29,7 @@ from greenroom.web.http import blob_responses, reading, upstream_names
 from greenroom.web.http.late_writes import after_answer
 from greenroom.web.http.request import Request
 from greenroom.web.http.upload_refusals import one_line
-from greenroom.web.index.upstream_files.resources import OnPage, UpstreamFile
+from greenroom.web.index.upstream_files.resources import MovedFile, OnPage, UpstreamFile
 
 LONGEST_WAIT = 300.0
 """Seconds that a request waits for the first byte of a file."""
@@ -69,6 +69,14 @@ def content(context: UpstreamFile, request: Request) -> Response:
         note = partial(upstream_pages.note_use, upstream=page.upstream, name=context.project)
         after_answer(request, note)
     return _if_let_in(found, request)
+
+
+@view_config(context=MovedFile, request_method="GET")
+def moved(context: MovedFile, request: Request) -> Response:
+    """Where a file is that was adopted."""
+    response = Response(status=302, location=context.address)
+    response.headers["Cache-Control"] = "no-cache"
+    return response
 
 
 def _if_let_in(found: OnPage, request: Request) -> Response:
