@@ -10,8 +10,8 @@
         upstream.come_back()    # on the same one
         assert upstream.asked(upstream.page("thing")) == 1
 
-It has pages in HTML (PEP 503) and JSON (PEP 691, with what PEP 592, 658, 700, 740 and 792 add),
-metadata files, ETags and conditional requests, Cache-Control, ranges, and connections that
+It has pages in HTML (PEP 503) and JSON (PEP 691, with what PEP 592, 658, 700, 708, 740 and 792
+add), metadata files, ETags and conditional requests, Cache-Control, ranges, and connections that
 last.
 """
 
@@ -79,6 +79,8 @@ class HeldProject:
     files: list[HeldFile] = field(default_factory=list)
     status: str = ""
     status_reason: str = ""
+    tracks: list[str] = field(default_factory=list)
+    alternates: list[str] = field(default_factory=list)
 
 
 @dataclass(frozen=True)
@@ -523,12 +525,15 @@ class UpstreamServer:
         if not self._likes_json(asked):
             return _in_html(project.name, [_link(file, base) for file in project.files], project)
         status = {"status": project.status, "reason": project.status_reason}
+        tracks = {"tracks": project.tracks} if project.tracks else {}
         page = {
-            "meta": {"api-version": "1.4"},
+            "meta": {"api-version": "1.4"} | tracks,
             "name": project.name,
             "versions": list(dict.fromkeys(_version_of(file) for file in project.files)),
             "files": [_in_json(file, base) for file in project.files],
         } | ({"project-status": status} if project.status else {})
+        if project.alternates:
+            page["alternate-locations"] = project.alternates
         return json.dumps(page).encode()
 
     def _file_answer(self, asked: Asked) -> Answer:
@@ -679,11 +684,14 @@ def _link(file: HeldFile, base: str) -> str:
 
 
 def _in_html(title: str, links: Sequence[str], project: HeldProject | None = None) -> bytes:
-    said = {"pypi:repository-version": "1.4"}
+    said = [("pypi:repository-version", "1.4")]
     if project is not None and project.status:
-        said["pypi:project-status"] = project.status
-        said["pypi:project-status-reason"] = project.status_reason
-    metas = [f'<meta name="{name}" content="{html.escape(text)}">' for name, text in said.items()]
+        said.append(("pypi:project-status", project.status))
+        said.append(("pypi:project-status-reason", project.status_reason))
+    if project is not None:
+        said += [("pypi:tracks", url) for url in project.tracks]
+        said += [("pypi:alternate-locations", url) for url in project.alternates]
+    metas = [f'<meta name="{name}" content="{html.escape(text)}">' for name, text in said]
     lines = [
         *("<!DOCTYPE html>", "<html><head>", *metas, f"<title>{title}</title></head><body>"),
         *(*links, "</body></html>", ""),

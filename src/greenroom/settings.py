@@ -288,6 +288,7 @@ class Settings(BaseModel):
     upstream_networks: Networks = ()
     upstream_stale: Duration = timedelta(days=1)
     upstream_cache_size: Size = 20 * 2**30
+    upstream_page_memory: Annotated[Size, Field(ge=16 * 2**20)] = 768 * 2**20
     upstream_min_age: Duration | None = None
     upstream_wheels_only: Literal["true", "false"] = "false"
     upstream_licenses: Licenses = ()
@@ -516,6 +517,7 @@ _ACCEPTS = {
     "upstream_networks": "networks such as 10.0.0.0/8, separated by commas",
     "upstream_stale": "a whole number followed by s, m, h or d, such as 1d",
     "upstream_cache_size": "a whole number with an optional KiB, MiB, GiB or TiB, such as 20GiB",
+    "upstream_page_memory": "a size of at least 16MiB, such as 256MiB",
     "upstream_min_age": "a whole number followed by s, m, h or d, such as 7d",
     "upstream_wheels_only": "true or false",
     "upstream_mode": "redirect or cache",

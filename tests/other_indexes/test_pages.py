@@ -98,6 +98,45 @@ def test_what_has_no_sense_is_left_out(said: dict[str, object], found: dict[str,
     assert file == replace(WHOLE, **found)  # type: ignore[arg-type]
 
 
+MANY = [f"https://a.example/{number}/thing/" for number in range(1000)]
+
+
+@pytest.mark.parametrize(
+    ("listed", "tracks", "alternates"),
+    [
+        (["../../o/Thing"], ["https://up.example/o/Thing"], ["https://up.example/o/Thing"]),
+        (["https://a.example/th%69ng"] * 2, *[["https://a.example/th%69ng"]] * 2),
+        # The page of another project is not one of the same project.
+        (["https://a.example/simple/"], [], ["https://a.example/simple/"]),
+        (["ftp://a.example/thing/", "javascript:thing", "http://[::1/thing/", ""], [], []),
+        (["https://u:p@a.example/thing/", "https://a.example:0/thing/"], [], []),
+        ([f"https://a.example/{'x' * 1000}/thing/", "https://a.example/\u202e/thing/"], [], []),
+        ([7, None, []], [], []),
+        ("https://a.example/thing/", [], []),
+        ({"https://a.example/thing/": 1}, [], []),
+        (MANY, MANY[:20], MANY[:20]),
+    ],
+    ids=range(10),
+)
+def test_where_else_a_project_is_is_known_as_far_as_it_has_sense(
+    listed: object, tracks: list[str], alternates: list[str]
+) -> None:
+    said = in_json(
+        SPELLED, meta={"api-version": "1.4", "tracks": listed}, **{"alternate-locations": listed}
+    )
+    urls = [url for url in listed if isinstance(url, str)] if isinstance(listed, list) else []
+    metas = [
+        f'<meta name="pypi:{name}" content="{url}">'
+        for name in ("tracks", "alternate-locations")
+        for url in urls
+    ]
+    shown = in_html(f'<meta name="pypi:tracks"><meta content="x">{"".join(metas)}')
+    for page in (said, shown):
+        found = project_page(page, "thing")
+        assert (list(found.tracks), list(found.alternates)) == (tracks, alternates)
+        assert pages.from_text(pages.to_text(found), "thing") == found
+
+
 @pytest.mark.parametrize("key", ["core-metadata", "dist-info-metadata", "data-dist-info-metadata"])
 def test_metadata_files_are_known_by_all_their_names(key: str) -> None:
     said = {name: value for name, value in SPELLED.items() if name != "core-metadata"}
@@ -161,7 +200,7 @@ def test_a_project_may_have_no_files(body: str) -> None:
 def test_a_page_is_kept_as_it_is() -> None:
     page = project_page(in_json(SPELLED, versions=["1.0"]), "thing")
     assert pages.from_text(pages.to_text(page), "thing") == page
-    for text in ("", "[]", '[99,[],"","",[]]', '{"a": 1}', "[1,[],1,1,[[1]]]"):
+    for text in ("", "[]", '[99,[],"","",[],[],[]]', '{"a": 1}', "[2,[],1,1,[],[],[[1]]]"):
         with pytest.raises(NotAPage):
             pages.from_text(text, "thing")
 

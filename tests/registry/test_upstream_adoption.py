@@ -1,15 +1,22 @@
 """Adopting a release of an upstream: copied to stay, with where it comes from."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from ipaddress import ip_network
 from pathlib import Path
 
 import pytest
 
-from greenroom.models import AuditEntry, Release
+from greenroom.models import AuditEntry, File, Release, RuleKind
 from greenroom.other_indexes.errors import UpstreamUnavailable
-from greenroom.registry import catalogue, job_handlers, projects, upstream_adoption
+from greenroom.registry import (
+    catalogue,
+    job_handlers,
+    projects,
+    upstream_adoption,
+    upstream_rules,
+)
 from greenroom.registry.errors import InvalidRequest, NotAllowed, NotFound, WrongDigest
 from greenroom.registry.permissions import OPERATOR, Person
 from greenroom.registry.unit_of_work import Services
@@ -145,6 +152,86 @@ def test_a_file_that_is_not_let_in_is_not_adopted(index: Services) -> None:
         index.clock,
     )
     with pytest.raises(InvalidRequest, match="only wheels"):
+        adopt(strict)
+
+
+MIT, GPL = ("License-Expression", "MIT"), ("License-Expression", "GPL-3.0-only")
+NOT_UNDER = r"thing 5\.0 is under GPL-3\.0-only: this index lets files in from up under MIT"
+
+
+def licensed(
+    index: Services, upstream: UpstreamServer, folder: Path, *licences: Sequence[tuple[str, str]]
+) -> Services:
+    """An index that lets MIT in, where the upstream has a wheel and an sdist under these.
+
+    It offers no metadata without them.
+    """
+    wheel, sdist = licences
+    made = make_wheel(folder, "thing", "5.0", metadata_extra=wheel, metadata_version="2.4")
+    upstream.add(made, with_metadata=False)
+    made = make_sdist(folder, "thing", "5.0", metadata_extra=sdist, metadata_version="2.4")
+    upstream.add(made)
+    changed = {"upstream_licenses": ("MIT",), "upstream_mode": "cache"}
+    return replace(index, settings=index.settings.model_copy(update=changed))
+
+
+@pytest.mark.parametrize("unknown", ["allow", "refuse"])
+@pytest.mark.parametrize("licences", [([MIT], [GPL]), ([GPL], [MIT])])
+def test_a_licence_is_read_from_what_has_come(
+    index: Services,
+    upstream: UpstreamServer,
+    tmp_path: Path,
+    licences: Sequence[Sequence[tuple[str, str]]],
+    unknown: str,
+) -> None:
+    strict = licensed(index, upstream, tmp_path, *licences)
+    changed = strict.settings.model_copy(update={"upstream_unknown_licenses": unknown})
+    strict = replace(strict, settings=changed)
+
+    with pytest.raises(InvalidRequest, match=NOT_UNDER):
+        adopt(strict, version="5.0")
+
+    with strict.reading() as uow:
+        assert projects.find(uow, "thing") is None
+        assert answering(uow, "thing") is Answering.UPSTREAM
+        assert uow.db.query(File).count() == 0
+    # What was found out need not be fetched to be refused again.
+    fetched = upstream.asked()
+    with pytest.raises(InvalidRequest, match=NOT_UNDER):
+        adopt(strict, version="5.0")
+    assert upstream.asked() == fetched
+
+
+def test_a_licence_that_is_let_in_is_adopted_also_where_unknown_ones_are_not(
+    index: Services, upstream: UpstreamServer, tmp_path: Path
+) -> None:
+    strict = licensed(index, upstream, tmp_path, [MIT], [MIT])
+    changed = strict.settings.model_copy(update={"upstream_unknown_licenses": "refuse"})
+    strict = replace(strict, settings=changed)
+    assert len(adopt(strict, version="5.0").taken) == 2
+
+    with pytest.raises(InvalidRequest, match="says no licence that can be read"):
+        adopt(strict, version="2.0")
+
+
+def test_administrators_let_in_what_is_under_another_licence(
+    index: Services, upstream: UpstreamServer, tmp_path: Path
+) -> None:
+    strict = licensed(index, upstream, tmp_path, [GPL], [])
+    with index.writing() as uow:
+        upstream_rules.make(uow, OPERATOR, RuleKind.ALLOW, "thing==5.0", "Our lawyers agree.")
+
+    assert len(adopt(strict, version="5.0").taken) == 2
+
+
+def test_a_size_that_the_page_does_not_say_counts_once_the_file_is_there(
+    index: Services, upstream: UpstreamServer
+) -> None:
+    upstream.speaks_json = False
+    strict = replace(
+        index, settings=index.settings.model_copy(update={"upstream_max_file_size": 100})
+    )
+    with pytest.raises(InvalidRequest, match="lets files of at most 100 bytes in from up"):
         adopt(strict)
 
 

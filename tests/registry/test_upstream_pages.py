@@ -3,6 +3,7 @@
 import threading
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import timedelta
 from ipaddress import ip_network
 from pathlib import Path
@@ -260,12 +261,10 @@ def test_what_was_cut_off_once_is_asked_for_again_at_once(
     assert kept(services) is not None
 
 
-def test_a_page_that_is_longer_than_any_is_not_read(
-    services: Services, two: Upstream, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(client.Answer.content, "__defaults__", (100,))
+def test_a_page_that_is_longer_than_any_is_not_read(services: Services, two: Upstream) -> None:
+    changed = services.settings.model_copy(update={"upstream_page_memory": 1000})
     with pytest.raises(UpstreamUnavailable):
-        upstream_page_fetching.fetch_now(services, two, NAME)
+        upstream_page_fetching.fetch_now(replace(services, settings=changed), two, NAME)
 
 
 def test_of_many_who_ask_in_two_processes_one_is_heard(

@@ -14,7 +14,7 @@ import time
 import weakref
 import zlib
 from base64 import b64encode
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -43,6 +43,8 @@ MOST_OF_A_PAGE = 64 * 2**20
 MOST_CONNECTIONS = 16
 """To one host, of one process."""
 PIECE = 64 * 1024
+
+_MOST_UNPACKED = 256 * 1024
 
 _MOST_REDIRECTS = 5
 _REDIRECTS = (301, 302, 303, 307, 308)
@@ -94,22 +96,27 @@ class Answer:
         self.is_complete = True
         self._response.close()
 
-    def content(self, most: int = MOST_OF_A_PAGE) -> bytes:
-        """All bytes, unpacked.
+    def unpacked(self, most: int = MOST_OF_A_PAGE) -> Iterator[bytes]:
+        """The bytes as they come, unpacked, a little at a time.
 
         Raises:
             TooLong: they are more than ``most``.
             BrokenOff: they end before their end, or are packed in another way than it is said.
             NoAnswer: they do not come in time.
         """
-        unpack = _unpacking(self.headers.get("Content-Encoding", ""), self._shown)
-        found = bytearray()
+        unpacking = _unpacking(self.headers.get("Content-Encoding", ""), self._shown)
+        size = 0
         for piece in self.pieces():
-            found += unpack(piece, most + 1 - len(found))
-            if len(found) > most:
-                raise TooLong(f"{self._shown} is longer than {most // 2**20} MiB.")
-        unpack(b"", 0)
-        return bytes(found)
+            for found in unpacking.pieces(piece):
+                size += len(found)
+                if size > most:
+                    raise TooLong(f"{self._shown} is longer than {most / 2**20:.4g} MiB.")
+                yield found
+        unpacking.end()
+
+    def content(self, most: int = MOST_OF_A_PAGE) -> bytes:
+        """All bytes, unpacked; what :meth:`unpacked` raises is raised."""
+        return b"".join(self.unpacked(most))
 
     def retry_after(self, now: datetime) -> float | None:
         """After how many seconds it wants to be asked again (RFC 9110, 10.2.3)."""
@@ -428,29 +435,45 @@ def _understood(what: str) -> Iterator[None]:
         raise NoAnswer(f"{what} cannot be reached: {reason[:100]}.") from None
 
 
-class _Unpack:
-    """Unpacks gzip, no more at a time than is asked for."""
+class _Plain:
+    """What is not packed."""
+
+    def pieces(self, piece: bytes) -> Iterator[bytes]:
+        """What a piece is."""
+        yield piece
+
+    def end(self) -> None:
+        """See that nothing is missing."""
+
+
+class _Unpack(_Plain):
+    """Unpacks gzip, a little at a time, however small it was packed."""
 
     def __init__(self, what: str) -> None:
         self._what = what
         self._unpacker = zlib.decompressobj(16 + zlib.MAX_WBITS)
 
-    def __call__(self, piece: bytes, most: int) -> bytes:
-        """What the piece is unpacked; with an empty one it is checked that nothing is missing."""
-        if not piece:
-            if not self._unpacker.eof:
-                raise BrokenOff(f"{self._what} breaks off in the middle.")
-            return b""
-        try:
-            return self._unpacker.decompress(piece, max(most, 1))
-        except zlib.error:
-            raise BrokenOff(f"{self._what} is packed in a way that cannot be read.") from None
+    def pieces(self, piece: bytes) -> Iterator[bytes]:
+        """What a piece is unpacked, in pieces."""
+        while piece:
+            try:
+                found = self._unpacker.decompress(piece, _MOST_UNPACKED)
+            except zlib.error:
+                raise BrokenOff(f"{self._what} is packed in a way that cannot be read.") from None
+            piece = self._unpacker.unconsumed_tail
+            if found:
+                yield found
+
+    def end(self) -> None:
+        """See that nothing is missing."""
+        if not self._unpacker.eof:
+            raise BrokenOff(f"{self._what} breaks off in the middle.")
 
 
-def _unpacking(coding: str, what: str) -> Callable[[bytes, int], bytes]:
+def _unpacking(coding: str, what: str) -> _Plain:
     name = coding.strip().lower()
     if name in ("gzip", "x-gzip"):
         return _Unpack(what)
     if name in ("", "identity"):
-        return lambda piece, _most: piece
+        return _Plain()
     raise BrokenOff(f"{what} is packed in a way that was not asked for.")

@@ -1,4 +1,4 @@
-"""The pages of a simple index, read: PEP 503 (HTML), 592, 658, 691 (JSON), 700, 740, 792.
+"""The pages of a simple index, read: PEP 503 (HTML), 592, 658, 691 (JSON), 700, 708, 740, 792.
 
 None is trusted: what has no sense is left out, and what is no such page is refused.
 """
@@ -6,8 +6,8 @@ None is trusted: what has no sense is left out, and what is no such page is refu
 import hashlib
 import json
 import re
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from html.parser import HTMLParser
 from urllib.parse import unquote, urldefrag, urljoin, urlsplit
@@ -40,8 +40,12 @@ _SUFFIXES = (
 _TITLES = ("title", "h1")
 # Of which the last is what PyPI writes.
 _METADATA_KEYS = ("core-metadata", "dist-info-metadata", "data-dist-info-metadata")
+# In HTML, where each address has an element of its own (PEP 708).
+_TRACKS, _ALTERNATES = "pypi:tracks", "pypi:alternate-locations"
+_MOST_ADDRESSES = 20
+_LONGEST_ADDRESS = 1000
 _LARGEST_SIZE = 2**62
-_FORM = 1
+_FORM = 2
 
 
 class NotAPage(Exception):
@@ -116,6 +120,9 @@ class ProjectPage:
         files: in the order of the page.
         versions: as the page says them (PEP 700), or as the names of files do.
         status: of PEP 792; empty where it is not said. So is the reason.
+        tracks: the pages of the same project at the indexes that it is of, where this is another
+            one (PEP 708): absolute, and of the same name.
+        alternates: the pages of it at indexes that have other files of it (PEP 708): absolute.
     """
 
     name: str
@@ -123,6 +130,8 @@ class ProjectPage:
     versions: tuple[str, ...] = ()
     status: str = ""
     status_reason: str = ""
+    tracks: tuple[str, ...] = ()
+    alternates: tuple[str, ...] = ()
 
 
 def project_names(page: Page) -> list[str]:
@@ -165,14 +174,17 @@ def project_page(page: Page, name: str) -> ProjectPage:
     """
     if page.is_json:
         content = _json(page)
-        meta = content.get("meta")
-        _check_version(meta.get("api-version") if isinstance(meta, dict) else None)
+        said_of_page = content.get("meta")
+        meta = said_of_page if isinstance(said_of_page, dict) else {}
+        _check_version(meta.get("api-version"))
         files = tuple(file for file in _json_files(page, content) if _is_on_the_web(file.url))
         status = content.get("project-status")
         said = status if isinstance(status, dict) else {}
         versions = content.get("versions")
         listed = versions if isinstance(versions, list) else None
-        return _project_page(name, files, listed, said.get("status"), said.get("reason"))
+        found = _project_page(name, files, listed, said.get("status"), said.get("reason"))
+        tracks, alternates = meta.get("tracks"), content.get("alternate-locations")
+        return _located(found, _joined_all(page.url, tracks), _joined_all(page.url, alternates))
     if not page.is_html:
         shown = page.media_type if page.media_type.isprintable() else ""
         raise NotAPage(f"The answer is no page of a simple index, but {shown[:80] or 'nothing'}.")
@@ -186,7 +198,8 @@ def project_page(page: Page, name: str) -> ProjectPage:
     if not files and not _is_of(read, name):
         raise NotAPage("The answer is some page of HTML, and none of a simple index.")
     status, reason = map(read.meta.get, ("pypi:project-status", "pypi:project-status-reason"))
-    return _project_page(name, files, None, status, reason)
+    found = _project_page(name, files, None, status, reason)
+    return _located(found, read.addresses[_TRACKS], read.addresses[_ALTERNATES])
 
 
 def _is_of(read: "_ReadHTML", name: str) -> bool:
@@ -212,6 +225,28 @@ def _project_page(
         status=str(status) if said else "",
         status_reason=_text(reason) or "" if said else "",
     )
+
+
+def _located(page: ProjectPage, tracks: Sequence[str], alternates: Sequence[str]) -> ProjectPage:
+    """The page with where else the project is, as far as that is addresses of pages on the web."""
+    return replace(
+        page,
+        tracks=tuple(url for url in _addresses(tracks) if _name_in(url) == page.name),
+        alternates=tuple(_addresses(alternates)),
+    )
+
+
+def _addresses(urls: Sequence[str]) -> Iterator[str]:
+    """The first of these that are addresses of pages on the web, each once, without credentials."""
+    for url in list(dict.fromkeys(urls))[:_MOST_ADDRESSES]:
+        is_plain = _line(url) == url and len(url) <= _LONGEST_ADDRESS
+        if is_plain and _is_on_the_web(url) and "@" not in urlsplit(url).netloc:
+            yield url
+
+
+def _name_in(url: str) -> str:
+    """The project whose page is at this address, normalized."""
+    return canonicalize_name(unquote(urlsplit(url).path).rstrip("/").rpartition("/")[2])
 
 
 def _check_version(text: object) -> None:
@@ -354,6 +389,12 @@ def _joined(base: str, url: str) -> str:
         return ""
 
 
+def _joined_all(base: str, urls: object) -> list[str]:
+    """The absolute addresses that are listed, where there is a list."""
+    listed = urls if isinstance(urls, list) else []
+    return [_joined(base, url) for url in listed[:_MOST_ADDRESSES] if isinstance(url, str) and url]
+
+
 # --- HTML ---
 
 
@@ -369,6 +410,7 @@ class _ReadHTML:
     url: str
     anchors: list[_Anchor] = field(default_factory=list)
     meta: dict[str, str] = field(default_factory=dict)
+    addresses: dict[str, list[str]] = field(default_factory=lambda: {_TRACKS: [], _ALTERNATES: []})
     title: list[str] = field(default_factory=list)
 
 
@@ -396,7 +438,7 @@ class _Reader(HTMLParser):
             return
         values = dict(reversed(attrs))
         if tag == "meta":
-            self.read.meta[values.get("name") or ""] = values.get("content") or ""
+            self._read_meta(values.get("name") or "", values.get("content") or "")
             return
         href = values.get("href")
         if not href:
@@ -410,6 +452,12 @@ class _Reader(HTMLParser):
             self._base = joined
         else:
             self.read.anchors.append(_Anchor(url, fragment, values))
+
+    def _read_meta(self, name: str, content: str) -> None:
+        self.read.meta[name] = content
+        listed = self.read.addresses.get(name)
+        if content and listed is not None and len(listed) < _MOST_ADDRESSES:
+            listed.append(_joined(self._base, content.strip()))
 
 
 def _html(page: Page) -> _ReadHTML:
@@ -480,7 +528,8 @@ def to_text(page: ProjectPage) -> str:
         )
         for file in page.files
     ]
-    content = [_FORM, page.versions, page.status, page.status_reason, files]
+    located = page.tracks, page.alternates
+    content = [_FORM, page.versions, page.status, page.status_reason, *located, files]
     return json.dumps(content, separators=(",", ":"), ensure_ascii=False)
 
 
@@ -491,10 +540,11 @@ def from_text(text: str, name: str) -> ProjectPage:
         NotAPage: it is in a form that another version of this program has written.
     """
     try:
-        form, versions, status, reason, files = json.loads(text)
+        form, versions, status, reason, tracks, alternates, files = json.loads(text)
         if form == _FORM:
             listed = tuple(PageFile(*file) for file in files)
-            return ProjectPage(name, listed, tuple(versions), status, reason)
+            located = tuple(tracks), tuple(alternates)
+            return ProjectPage(name, listed, tuple(versions), status, reason, *located)
     except (ValueError, TypeError):
         pass
     raise NotAPage("The page is kept in a form that is not known here.")

@@ -266,7 +266,7 @@ def _there(uow: UnitOfWork, drafts_: Sequence[Draft], against: str | None) -> li
             *(each, facts, compared),
             silences=silences[each.project.id],
             unfinished=unfinished[each.draft.id],
-            warning=upstreams.warning(uow.settings, each.project),
+            warning=upstreams.warning(uow, each.project),
         )
         for each in sides
     ]

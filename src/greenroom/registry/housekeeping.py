@@ -28,6 +28,7 @@ from greenroom.registry import (
     trusted_publishers,
     upload_sessions,
     upstream_files,
+    upstream_names,
     upstream_pages,
     webhook_deliveries,
 )
@@ -113,6 +114,7 @@ def _do_all(
         trusted_publishers.forget_old(uow)
         upstream_pages.forget_unused(uow)
     _forget_audit(services)
+    upstream_names.ask_again(services)
     report.stale_files_removed = services.storage.remove_stale_incoming(STALE_AFTER)
     report.uploads_cleared = _clear_uploads(services)
     report.upstream_files = upstream_files.make_room(services).files

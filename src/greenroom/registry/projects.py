@@ -296,8 +296,8 @@ def create(
     (``imported``), until somebody says so.
 
     Raises:
-        NotAsked: it begins with a draft, and the indexes behind this one have to be asked first
-            whether they have the name: see :mod:`greenroom.registry.preparations`.
+        NotAsked: it was not published elsewhere before, and the indexes behind this one have to be
+            asked first whether they have the name: see :mod:`greenroom.registry.preparations`.
     """
     normalized = check_project_name(name)
     owner_id = actor.account_for(name, None)
@@ -310,7 +310,7 @@ def create(
         visibility=_FIRST_VISIBILITY[uow.settings.read],
         auto_publish_releases=imported
         or publishing_policy.starts_with(uow.settings, staged=staged),
-        found_upstream=upstream_names.found_upstream(uow, normalized) if staged else None,
+        found_upstream=None if imported else upstream_names.found_upstream(uow, normalized),
     )
     if owner_id is not None:
         owner = uow.db.get_one(User, owner_id)

@@ -39,6 +39,7 @@ from greenroom.registry import (
     release_sets,
     schedule_rows,
     set_members,
+    upstream_names,
     webhook_events,
 )
 from greenroom.registry.audit import Kind
@@ -562,6 +563,7 @@ def _make_all_public(
         draft, release, staged = candidate.draft, candidate.release, candidate.staged
         draft.content_digest = candidate.digest
         approvals.keep(uow, draft, candidate.project, staged)
+        upstream_names.settle(uow, candidate.project)
         publication.make_public(
             *(uow, (candidate.by or by).name, candidate.project),
             *(release if staged else None, staged, candidate.digest),

@@ -29,6 +29,8 @@ from greenroom.registry import (
     release_sets,
     releases,
     upload_places,
+    upstream_names,
+    upstreams,
 )
 from greenroom.registry.arriving import OF_NOBODY, Share
 from greenroom.registry.artifacts import Artifact, Claims
@@ -60,12 +62,15 @@ class Accepted:
         opened: whether the upload opened it.
         published: whether the file is public.
         changed: False where it was there before.
+        warning: what is to be known of an index behind this one that has the name, too, where the
+            upload has registered it; empty: nothing.
     """
 
     draft_key: str | None
     opened: bool
     published: bool
     changed: bool
+    warning: str = ""
 
 
 Authenticate = Callable[[UnitOfWork], Actor]
@@ -492,7 +497,7 @@ def _publish(
     comment: str,
 ) -> Accepted:
     is_first = place.release is None or place.release.published is None
-    project, version = _make_public(uow, actor, place, artifact, distribution, comment)
+    project, version, warning = _make_public(uow, actor, place, artifact, distribution, comment)
     audit.write(
         uow,
         audit.Kind.FILE_UPLOAD,
@@ -500,10 +505,10 @@ def _publish(
         project=project,
         version=version,
         filename=artifact.filename,
-        detail=draft_contents.added(artifact.sha256),
+        detail=". ".join(filter(None, [draft_contents.added(artifact.sha256), warning])),
         told=is_first,
     )
-    return Accepted(None, opened=False, published=True, changed=True)
+    return Accepted(None, opened=False, published=True, changed=True, warning=warning)
 
 
 def _make_public(
@@ -513,22 +518,26 @@ def _make_public(
     artifact: Artifact,
     distribution: Distribution,
     comment: str,
-) -> tuple[audit.Audited, str]:
-    """Publish the file; give the project and the version that it is of now."""
+) -> tuple[audit.Audited, str, str]:
+    """Publish the file; give the project and the version that it is of now, and a warning."""
     there, release_there = place.project, place.release
     if there is not None and publication.is_spelled_so(there, distribution):
         if release_there is None:
             publication.add_release(uow, actor, there, artifact, distribution, comment)
-            return there, str(distribution.version)
+            return there, str(distribution.version), ""
         if publication.changes_nothing_else(uow, release_there, distribution):
             publication.add_file(uow, actor, there, release_there, artifact, distribution, comment)
-            return there, release_there.version
+            return there, release_there.version, ""
     project, release, _ = _objects(uow, actor, place, distribution, staged=False)
+    warning = ""
+    if project.registered is None:
+        upstream_names.settle(uow, project)
+        warning = upstreams.warning_of_direct(uow, project)
     if release is None:
         release = releases.add(uow, project, distribution.version)
     file = releases.new_file(uow, actor, release, artifact, distribution, comment)
     publication.make_public(uow, actor.name, project, release, [file])
-    return project, release.version
+    return project, release.version, warning
 
 
 def _objects(

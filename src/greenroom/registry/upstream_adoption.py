@@ -13,6 +13,7 @@ from packaging.version import Version
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from greenroom.distributions.inspect import Distribution
 from greenroom.models import AdoptedFile, File, Project, Release
 from greenroom.other_indexes.client import shown
 from greenroom.other_indexes.errors import UpstreamFailed, UpstreamUnavailable
@@ -27,10 +28,12 @@ from greenroom.registry import (
     names,
     projects,
     upstream_files,
+    upstream_licenses,
     upstream_page_fetching,
     upstream_pages,
     upstream_policy,
     upstream_projects,
+    upstream_usage,
     upstreams,
 )
 from greenroom.registry.administering import check_administrator, check_reason
@@ -41,6 +44,7 @@ from greenroom.registry.errors import InvalidRequest, NotFound, Refusal, TooLarg
 from greenroom.registry.imports import Adopted, Prepared, Taken, Terms
 from greenroom.registry.permissions import ADOPTION, OPERATOR, Actor
 from greenroom.registry.unit_of_work import Services, UnitOfWork
+from greenroom.registry.upstream_policy import Policy, Refused
 from greenroom.registry.upstreams import Answering
 from greenroom.storage import BlobMissing
 from greenroom.upstream_settings import Upstream
@@ -227,14 +231,15 @@ def adopt(services: Services, wanted: Order, progress: Progress = lambda _: None
     if not missing:
         return Adoption(upstream.name, (), tuple(present))
     with services.reading() as uow:
-        refused = upstream_policy.judge(uow, upstream.name, page)
-    sentence = next((refused[file.filename] for file in missing if file.filename in refused), None)
-    if sentence is not None:
-        raise InvalidRequest(sentence)
+        policy = upstream_policy.load(uow, upstream.name, page.name)
+    for file in missing:
+        _check(policy.before(file))
     with ExitStack() as stack:
         prepared = []
         for file in missing:
-            prepared.append(stack.enter_context(_prepared(services, upstream, page, file, wanted)))
+            prepared.append(
+                stack.enter_context(_prepared(services, upstream, policy, file, wanted))
+            )
             progress(file.filename)
         return _accepted(services, upstream, wanted, prepared, present)
 
@@ -243,6 +248,11 @@ def _is_public(public: Mapping[str, PublishedFile], file: PageFile) -> bool:
     """Whether exactly this file is public here."""
     found = public.get(file.filename)
     return found is not None and imports.same_content(found, file.hashes) is True
+
+
+def _check(refused: Refused | None) -> None:
+    if refused is not None:
+        raise InvalidRequest(refused.sentence)
 
 
 def _former(uow: UnitOfWork, name: str) -> str | None:
@@ -317,15 +327,15 @@ def _files(page: ProjectPage, wanted: Order, upstream: Upstream) -> tuple[PageFi
 
 @contextmanager
 def _prepared(
-    services: Services, upstream: Upstream, page: ProjectPage, file: PageFile, wanted: Order
+    services: Services, upstream: Upstream, policy: Policy, file: PageFile, wanted: Order
 ) -> Iterator[Prepared]:
-    """A file that has come, is what its page says, and is stored."""
+    """A file that has come, is what its page says, is let in as it is, and is stored."""
     hashes = {name: text for name, text in file.hashes.items() if name in _HASHES}
     limit = services.settings.max_file_size
     imports.check_before(services, file.size)
     with Receiver(services.storage.incoming, limit=limit, digests=hashes, share=None) as receiver:
         try:
-            for piece in _pieces(services, upstream, page, file):
+            for piece in _pieces(services, upstream, policy.project, file):
                 receiver.add(piece)
         except TooManyBytes:
             raise TooLarge(file_rules.file_too_large(limit)) from None
@@ -336,8 +346,9 @@ def _prepared(
                     f"{file.filename} does not have the digest ({name}) that {upstream.name} says."
                 )
         distribution, is_historical = imports.examine(
-            services, artifact, page.name, historical=True
+            services, artifact, policy.project, historical=True
         )
+        _check(_judged(services, policy, file, artifact, distribution))
         imports.store(services, artifact, distribution)
         now = services.clock()
         yield Prepared(
@@ -351,15 +362,31 @@ def _prepared(
         )
 
 
+def _judged(
+    services: Services,
+    policy: Policy,
+    file: PageFile,
+    artifact: Artifact,
+    distribution: Distribution,
+) -> Refused | None:
+    """Why a file is not let in by what it is; what it says of its licence is noted."""
+    expression = upstream_licenses.expression_of(distribution.metadata)
+    if services.settings.upstream_licenses:
+        which = policy.upstream, policy.project, file.filename
+        upstream_usage.PENDING.note_license(*which, expression)
+        upstream_usage.PENDING.write(services)
+    return policy.once_read(file, artifact.size, expression)
+
+
 _HASHES = hashlib.algorithms_guaranteed - {"shake_128", "shake_256"}
 
 
 def _pieces(
-    services: Services, upstream: Upstream, page: ProjectPage, file: PageFile
+    services: Services, upstream: Upstream, project: str, file: PageFile
 ) -> Iterable[bytes]:
     """The bytes of a file: those that are kept here, or else from the upstream."""
     with services.reading() as uow:
-        kept = upstream_files.find(uow.db, upstream_files.wanted(upstream.name, page.name, file))
+        kept = upstream_files.find(uow.db, upstream_files.wanted(upstream.name, project, file))
         is_here = kept is not None and upstream_files.is_whole(uow, kept)
     if kept is not None and is_here:
         with suppress(BlobMissing):  # it may be let go of just now

@@ -13,6 +13,7 @@ from datetime import datetime, timedelta
 
 from greenroom.other_indexes.client import Client
 from greenroom.other_indexes.errors import UpstreamFailed, UpstreamUnavailable
+from greenroom.other_indexes.page_memory import PageMemory
 from greenroom.settings import Settings
 from greenroom.upstream_settings import Upstream
 
@@ -68,10 +69,15 @@ class Asking:
     """Connections, what is being asked for, and failures; any thread may use it.
 
     What is asked for is called by a key: the name of the upstream first.
+
+    Attributes:
+        turns: of who asks for a page; who has it, and waits for the memory to read it, has none.
     """
 
     def __init__(self) -> None:
         """Nothing is connected yet, and no thread runs."""
+        self.turns = threading.BoundedSemaphore(MOST_AT_ONCE)
+        self._memory: PageMemory | None = None
         self._lock = threading.Lock()
         self._clients: dict[Upstream, Client] = {}
         self._running: dict[tuple[str, ...], Future[None]] = {}
@@ -87,6 +93,13 @@ class Asking:
                 found = self._clients[upstream] = Client(upstream, hosts, networks)
             return found
 
+    def memory(self, settings: Settings) -> PageMemory:
+        """What pages take that this process reads."""
+        with self._lock:
+            if self._memory is None:
+                self._memory = PageMemory(settings.upstream_page_memory)
+            return self._memory
+
     def once(self, key: tuple[str, ...], act: Callable[[], None]) -> "Future[None]":
         """Let a thread of the pool act, or give what is done when a thread that does has done it.
 
@@ -99,7 +112,7 @@ class Asking:
             if running is not None:
                 return running
             if self._executor is None:
-                self._executor = ThreadPoolExecutor(MOST_AT_ONCE, "upstream")
+                self._executor = ThreadPoolExecutor(2 * MOST_AT_ONCE, "upstream")
             running = self._running[key] = Future()
             self._executor.submit(self._run, key, act, running)
             return running

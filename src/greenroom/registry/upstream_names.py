@@ -1,14 +1,23 @@
-"""Whether an index behind this one has a name already that somebody reserves here.
+"""Whether an index behind this one has a name already that somebody takes here.
 
-It is asked once, when a first draft reserves the name, and written down: the name stays the
-upstream's until the draft is published, so that the public sees nothing of the draft.
+It is asked once, when a first draft reserves the name or a direct upload registers it, and written
+down: the name stays the upstream's until the draft is published, so that the public sees nothing of
+the draft.
+
+Where nobody knew, the upstreams are asked again while a draft is open. What they say then is kept
+with their pages, for what people are told of the draft; what was written down stays as it is, and
+so does what the public sees.
 """
 
 import time
 from concurrent.futures import wait
 
+from sqlalchemy import exists, select
+
+from greenroom.models import Draft, Project
 from greenroom.registry import (
     claimed_names,
+    live_drafts,
     preparations,
     upstream_page_fetching,
     upstream_pages,
@@ -19,7 +28,10 @@ from greenroom.registry.upstream_pages import KeptPage
 from greenroom.upstream_settings import Upstream
 
 LONGEST_WAIT = 5.0
-"""Seconds that somebody who reserves a name waits for what the upstreams say of it, all in all."""
+"""Seconds that somebody who takes a name waits for what the upstreams say of it, all in all."""
+LONGEST_AGAIN = 30.0
+"""Seconds within which names are asked for again, of which nobody knew, one after the other."""
+_MOST_AGAIN = 500
 
 
 class NotAsked(NotPrepared):
@@ -41,7 +53,7 @@ class NotAsked(NotPrepared):
 
 
 def found_upstream(uow: UnitOfWork, normalized: str) -> str | None:
-    """The upstream that has a project of this name, which somebody reserves here now.
+    """The upstream that has a project of this name, which somebody takes here now.
 
     Returns:
         Its name in the settings; empty where none has it, or none may be asked; None where nobody
@@ -77,6 +89,51 @@ def ask(services: Services, name: str) -> str | None:
             return upstream.name
         is_certain &= is_there is not None
     return "" if is_certain else None
+
+
+def settle(uow: UnitOfWork, project: Project) -> None:
+    """Write down what is known of a name that is registered now, where nobody knew before.
+
+    From now on this index answers for it, so that nobody sees that.
+    """
+    if uow.settings.upstreams and project.registered is None and project.found_upstream is None:
+        claim = claimed_names.claim_on(uow.settings, project.normalized_name)
+        known = upstream_pages.last_said(uow, project.normalized_name)
+        project.found_upstream = known if claim is None else ""
+
+
+def ask_again(services: Services) -> None:
+    """Ask for the names that only drafts have of which nobody knows whether upstreams have them.
+
+    Not for long, so that the rest is asked for the next time.
+    """
+    if not services.settings.upstreams:
+        return
+    until = time.monotonic() + LONGEST_AGAIN
+    for name in _unknown(services):
+        if time.monotonic() > until:
+            return
+        ask(services, name)
+
+
+def _unknown(services: Services) -> list[str]:
+    with services.reading() as uow:
+        names = uow.db.scalars(
+            select(Project.normalized_name)
+            .where(
+                Project.registered.is_(None),
+                Project.found_upstream.is_(None),
+                exists().where(Draft.project_id == Project.id, live_drafts.is_live(uow)),
+            )
+            .order_by(Project.id.desc())
+            .limit(_MOST_AGAIN)
+        ).all()
+        return [
+            name
+            for name in names
+            if claimed_names.claim_on(uow.settings, name) is None
+            and upstream_pages.last_said(uow, name) is None
+        ]
 
 
 def _has(services: Services, upstream: Upstream, name: str, until: float) -> bool | None:

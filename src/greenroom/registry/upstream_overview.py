@@ -8,6 +8,7 @@ from itertools import groupby
 from sqlalchemy import ColumnElement, Row, func, select, tuple_
 
 from greenroom.models import (
+    Project,
     Team,
     TeamMember,
     UpstreamFile,
@@ -108,6 +109,45 @@ class Used:
     users: tuple[Who, ...]
     more: int
     teams: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class TakenName:
+    """A name that an upstream had when it was taken here.
+
+    Attributes:
+        project: as it spells itself; ``name`` is normalized.
+        upstream: which had it.
+        registered: from when on this index answers for it alone.
+    """
+
+    project: str
+    name: str
+    upstream: str
+    registered: datetime
+
+
+def taken(uow: UnitOfWork, *, count: int) -> tuple[list[TakenName], int]:
+    """The public projects whose names an upstream had: some, the newest first, and how many."""
+    names = [upstream.name for upstream in uow.settings.upstreams]
+    if not names:
+        return [], 0
+    wanted = (Project.registered.is_not(None), Project.found_upstream.in_(names))
+    rows = uow.db.execute(
+        select(Project.name, Project.normalized_name, Project.found_upstream, Project.registered)
+        .where(*wanted)
+        .order_by(Project.registered.desc(), Project.id.desc())
+        .limit(count)
+    ).all()
+    found = [
+        TakenName(name, normalized, upstream, registered)
+        for name, normalized, upstream, registered in rows
+        if upstream is not None and registered is not None
+    ]
+    if len(rows) < count:
+        return found, len(found)
+    total = uow.db.scalar(select(func.count()).select_from(Project).where(*wanted))
+    return found, total or 0
 
 
 def of_all(uow: UnitOfWork) -> tuple[Overview, ...]:

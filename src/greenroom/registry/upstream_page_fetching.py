@@ -9,9 +9,10 @@ import secrets
 import time
 from collections.abc import Callable
 from concurrent.futures import Future
+from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import timedelta
-from threading import Lock
+from tempfile import SpooledTemporaryFile
 
 import structlog
 from sqlalchemy import delete, select
@@ -21,11 +22,13 @@ from greenroom.models import UpstreamRequest
 from greenroom.other_indexes import pages
 from greenroom.other_indexes.client import Answer, shown
 from greenroom.other_indexes.errors import BadAnswer, BrokenOff, UpstreamFailed
+from greenroom.other_indexes.page_memory import ON_ARRIVAL
 from greenroom.other_indexes.pages import NotAPage, Page, ProjectPage
 from greenroom.outages import outage_of
 from greenroom.registry import upstream_pages, upstream_usage
 from greenroom.registry.unit_of_work import AT_ONCE, Services, UnitOfWork
 from greenroom.registry.upstream_pages import KeptPage, Said
+from greenroom.storage.disk import disk_errors
 from greenroom.upstream_settings import Upstream
 
 FRESH = timedelta(minutes=10)
@@ -41,7 +44,6 @@ LONGEST = LEASE.total_seconds()
 
 _LOOK_EVERY = 0.1
 _ATTEMPTS = 2
-_LARGE = 4 * 2**20
 _GONE = (404, 410)
 _NOT_MODIFIED = 304
 _OVERLOADED = (429, 502, 503, 504)
@@ -49,9 +51,6 @@ _MAX_AGE = re.compile(r"(?:^|[,\s])(s-maxage|max-age)\s*=\s*\"?(\d{1,9})", re.IG
 _LONGEST_NAME = 255
 
 log = structlog.get_logger("greenroom.upstream")
-
-# What is read of a large page takes ten times its size while it is read.
-_reading_large = Lock()
 
 
 def fetch(services: Services, upstream: Upstream, name: str) -> "Future[None]":
@@ -117,14 +116,15 @@ def _fetch(services: Services, upstream: Upstream, name: str) -> None:
             known = upstream_pages.find(uow, upstream.name, name)
         if known is not None and known.is_fresh:
             return  # somebody else has asked just before
-        heard = _twice(lambda: _hear(services, upstream, name, known))
-        with services.writing() as uow:
-            _lock(uow, upstream, name)
-            if heard.is_news:
-                upstream_pages.keep(uow, upstream, name, heard.page, heard.said)
-            else:
-                upstream_pages.renew(uow, upstream, name, heard.said.fresh_for)
-            _give_turn(uow.db, upstream, name, turn)
+        with ExitStack() as memory:
+            heard = _twice(lambda: _hear(services, upstream, name, known, memory))
+            with services.writing() as uow:
+                _lock(uow, upstream, name)
+                if heard.is_news:
+                    upstream_pages.keep(uow, upstream, name, heard.page, heard.said)
+                else:
+                    upstream_pages.renew(uow, upstream, name, heard.said.fresh_for)
+                _give_turn(uow.db, upstream, name, turn)
         is_given = True
         services.asking.note_success(key)
         upstream_usage.PENDING.note_answer(upstream.name, services.clock())
@@ -223,29 +223,41 @@ def _twice(hear: Callable[[], _Heard]) -> _Heard:
     raise AssertionError("unreachable")
 
 
-def _hear(services: Services, upstream: Upstream, name: str, known: KeptPage | None) -> _Heard:
+def _hear(
+    services: Services, upstream: Upstream, name: str, known: KeptPage | None, memory: ExitStack
+) -> _Heard:
+    """Ask once. What it takes to read a page is taken until ``memory`` is left."""
     client = services.asking.client(services.settings, upstream)
+    room = services.asking.memory(services.settings)
     headers = {"Accept": pages.ACCEPT}
     if known is not None and known.page is not None:
         if known.etag:
             headers["If-None-Match"] = known.etag
         elif known.last_modified:
             headers["If-Modified-Since"] = known.last_modified
-    with client.get(f"{upstream.url}{name}/", headers, is_packed=True) as answer:
-        if answer.status in _GONE:
-            return _Heard(Said(answer.url, FRESH_NOTHING))
-        if answer.status == _NOT_MODIFIED and len(headers) > 1:
-            return _Heard(_said(answer), is_news=False)
-        _check_status(services, answer)
-        body = answer.content()
-        page = Page(answer.url, answer.headers.get("Content-Type", ""), body)
-        try:
-            if len(body) < _LARGE:
-                return _Heard(_said(answer), pages.project_page(page, name))
-            with _reading_large:
-                return _Heard(_said(answer), pages.project_page(page, name))
-        except NotAPage as error:
-            raise BadAnswer(f"{shown(answer.url)} answers with something else. {error}") from None
+    incoming = services.storage.incoming
+    with SpooledTemporaryFile(ON_ARRIVAL, dir=str(incoming)) as received:
+        with (
+            services.asking.turns,
+            client.get(f"{upstream.url}{name}/", headers, is_packed=True) as answer,
+        ):
+            if answer.status in _GONE:
+                return _Heard(Said(answer.url, FRESH_NOTHING))
+            if answer.status == _NOT_MODIFIED and len(headers) > 1:
+                return _Heard(_said(answer), is_news=False)
+            _check_status(services, answer)
+            for piece in answer.unpacked(room.most):
+                with disk_errors(incoming):
+                    received.write(piece)
+        memory.enter_context(room.taken(received.tell()))
+        with disk_errors(incoming):
+            received.seek(0)
+            body = received.read()
+    page = Page(answer.url, answer.headers.get("Content-Type", ""), body)
+    try:
+        return _Heard(_said(answer), pages.project_page(page, name))
+    except NotAPage as error:
+        raise BadAnswer(f"{shown(answer.url)} answers with something else. {error}") from None
 
 
 def _check_status(services: Services, answer: Answer) -> None:

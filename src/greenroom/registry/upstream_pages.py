@@ -88,6 +88,30 @@ def find(uow: UnitOfWork, upstream: str, name: str) -> KeptPage | None:
     return _kept(uow, name).get(upstream)
 
 
+def last_said(uow: UnitOfWork, name: str) -> str | None:
+    """The upstream that has a project of this name, as far as they have said so, by one query.
+
+    That one has it is believed however long ago it was said, that it has not for as long as pages
+    may be shown.
+
+    Returns:
+        Its name in the settings; empty where none has it; None where nobody knows.
+    """
+    row = UpstreamPage
+    rows = uow.db.execute(
+        select(row.upstream, row.base, row.is_there, row.checked).where(row.project == name)
+    )
+    oldest = uow.now - uow.settings.upstream_stale
+    said = {
+        (each.upstream, each.base): each.is_there
+        for each in rows
+        if each.is_there or each.checked > oldest
+    }
+    found = {each.name: said.get((each.name, each.shown)) for each in uow.settings.upstreams}
+    first = next((upstream for upstream, is_there in found.items() if is_there), None)
+    return first or (None if None in found.values() else "")
+
+
 def standing(uow: UnitOfWork, name: str) -> Standing:
     """What is known of a name that upstreams answer for, by one query.
 

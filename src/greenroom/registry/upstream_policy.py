@@ -13,7 +13,7 @@ it is asked otherwise, and for what is not. In this order, the first that decide
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 
@@ -137,6 +137,26 @@ class Policy:
             or self._too_young(file, version)
             or self._under_another_license(file)
         )
+
+    def before(self, file: PageFile) -> Refused | None:
+        """The same of a file that is looked into before it is let in, whatever it is.
+
+        What nobody has read of its licence yet counts for nothing: :meth:`once_read` judges that.
+        """
+        refused = self.of(file)
+        is_certain = refused is None or refused.why is not Why.LICENSE
+        return refused if is_certain or file.filename in self.licenses else None
+
+    def once_read(self, file: PageFile, size: int, expression: str) -> Refused | None:
+        """The same of a file that has come.
+
+        Args:
+            file: which.
+            size: in bytes.
+            expression: as :func:`upstream_licenses.expression_of` gives it, of the metadata in it.
+        """
+        known = {**self.licenses, file.filename: expression}
+        return replace(self, licenses=known).of(replace(file, size=size))
 
     @property
     def _asks_anything(self) -> bool:

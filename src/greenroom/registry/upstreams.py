@@ -13,7 +13,7 @@ from sqlalchemy import CompoundSelect, bindparam, exists, null, select, true, un
 
 from greenroom.database import run
 from greenroom.models import Draft, Project, RetiredName
-from greenroom.registry import catalogue, claimed_names, live_drafts
+from greenroom.registry import catalogue, claimed_names, live_drafts, upstream_pages
 from greenroom.registry.names import lookup_name
 from greenroom.registry.unit_of_work import UnitOfWork
 from greenroom.settings import Settings
@@ -90,6 +90,10 @@ class HasOrigin(Protocol):
         """As it spells itself."""
 
     @property
+    def normalized_name(self) -> str:
+        """As everybody may spell it."""
+
+    @property
     def registered(self) -> datetime | None:
         """When the name became its own, None where drafts only reserve it."""
 
@@ -98,19 +102,60 @@ class HasOrigin(Protocol):
         """The upstream that had the name; empty where none had, None where nobody knows."""
 
 
-def warning(settings: Settings, project: HasOrigin) -> str:
-    """What is said of a draft whose publication takes a name from an upstream; mostly empty."""
-    if not settings.upstreams or project.registered is not None or project.found_upstream == "":
+def warning(uow: UnitOfWork, project: HasOrigin) -> str:
+    """What is said of a draft whose publication takes a name from an upstream; mostly empty.
+
+    Where nobody knew when the name was reserved, what upstreams have said since counts. Who answers
+    for the name does not change by that.
+    """
+    if project.registered is not None:
         return ""
+    return _said(
+        uow,
+        project,
+        "nobody could be asked when its name was reserved",
+        "from publication on this index answers for it alone",
+    )
+
+
+def warning_of_direct(uow: UnitOfWork, project: HasOrigin) -> str:
+    """What whoever registers a name by a direct upload is told; mostly empty."""
+    return _said(
+        uow, project, "nobody could be asked", "from now on this index answers for it alone"
+    )
+
+
+def origin(settings: Settings, project: HasOrigin) -> str:
+    """What is said of a project that has taken its name from an upstream; mostly empty."""
+    found = project.found_upstream
+    names = [upstream.name for upstream in settings.upstreams]
+    if project.registered is None or found not in names:
+        return ""
+    return (
+        f"{project.name} existed upstream ({found}) when its name was taken here. This index "
+        "answers for it alone."
+    )
+
+
+def _said(uow: UnitOfWork, project: HasOrigin, why: str, then: str) -> str:
+    """That a name exists upstream, or that nobody knows; empty where it does not.
+
+    Args:
+        uow: what to look into. It is asked nothing but for a name that nobody knew of.
+        project: whose name.
+        why: nobody knew.
+        then: what follows of it.
+    """
     name, found = project.name, project.found_upstream
-    if claimed_names.claim_on(settings, name) is not None:
+    if not uow.settings.upstreams or found == "":
+        return ""
+    if claimed_names.claim_on(uow.settings, name) is not None:
         return ""
     if found is None:
-        return (
-            f"Whether {name} exists upstream is not known: nobody could be asked when its name was "
-            "reserved. From publication on this index answers for it alone."
-        )
-    return f"{name} exists upstream ({found}): from publication on this index answers for it alone."
+        found = upstream_pages.last_said(uow, project.normalized_name)
+    if found is None:
+        return f"Whether {name} exists upstream is not known: {why}. {then[0].upper()}{then[1:]}."
+    return f"{name} exists upstream ({found}): {then}." if found else ""
 
 
 # A name that only drafts have is there as long as one of them is live.

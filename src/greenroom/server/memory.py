@@ -1,36 +1,23 @@
-"""Gives memory back that requests have needed and nobody needs now.
+"""Gives memory back that requests have needed and nobody needs now: up to 5 MiB for each worker."""
 
-The C library of most Linux systems keeps what threads have freed, each thread apart, and returns it
-only when it is told to: up to 5 MiB for each worker.
-"""
-
-import ctypes
 from collections.abc import Callable
-from functools import cache
+
+from greenroom import spare_memory
 
 EVERY = 10.0
 """Seconds; it takes one or two milliseconds."""
 
 
-@cache
-def _malloc_trim() -> Callable[[int], object]:
-    try:
-        trim: Callable[[int], object] = ctypes.CDLL(None).malloc_trim
-    except (AttributeError, OSError, TypeError):  # another C library, or another system
-        return lambda padding: None
-    return trim
-
-
 class Spare:
     """The memory of a process that nobody needs."""
 
-    def __init__(self, trim: Callable[[int], object] | None = None) -> None:
+    def __init__(self, give_back: Callable[[], object] = spare_memory.give_back) -> None:
         """Nothing was asked yet.
 
         Args:
-            trim: gives it back; the C library's, if nothing is said.
+            give_back: gives it back.
         """
-        self._trim = trim or _malloc_trim()
+        self._give_back = give_back
         self._asked = 0
         self._next = float("-inf")
 
@@ -44,4 +31,4 @@ class Spare:
         if asked == self._asked or now < self._next:
             return
         self._asked, self._next = asked, now + EVERY
-        self._trim(0)
+        self._give_back()

@@ -28,6 +28,7 @@ from tests.web.standing import standing_site
 JSON = {"Accept": "application/vnd.pypi.simple.v1+json"}
 PYPI = "up"
 EXISTS = "exists upstream (up): from publication on this index answers for it alone."
+EXISTS_NOW = "exists upstream (up): from now on this index answers for it alone."
 
 # What can happen to a name.
 DRAFT = "draft"  # somebody stages a release here
@@ -150,7 +151,7 @@ class World:
             assert answer.status_int == 201, answer.text
             assert (EXISTS in answer.text) is (name.found is True and not name.has(PUBLISH))
         elif step == PUBLISH:
-            self.publish(name)
+            self.publish(name, could_ask=could_ask)
 
     def would_say(self, name: Name) -> bool | None:
         """Whether the upstream has a name, as far as anybody could find out now."""
@@ -158,10 +159,11 @@ class World:
             return name.has(APPEAR)
         return True if name.known else None
 
-    def publish(self, name: Name) -> None:
+    def publish(self, name: Name, *, could_ask: bool) -> None:
         if not name.has(DRAFT):
             answer = self.site.upload(self.file(name, "9.0"), self.token)
             assert answer.status_int == 200, answer.text
+            assert (EXISTS_NOW in answer.text) is (could_ask and self.would_say(name) is True)
             return
         with self.site.services.writing() as uow:
             draft = factories.find_draft(uow, name.name, "9.0")

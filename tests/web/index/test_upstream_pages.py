@@ -9,6 +9,7 @@ from pathlib import Path
 from urllib.parse import urljoin, urlsplit
 
 import pytest
+from bs4 import BeautifulSoup
 from pypi_simple import ProjectPage
 from sqlalchemy import select
 
@@ -46,7 +47,8 @@ def test_a_name_that_is_not_here_is_answered_from_the_upstream(
     answer = site.app.get("/simple/thing/", headers=JSON)
     page = json.loads(answer.body)
 
-    assert page["meta"] == {"api-version": "1.4"}
+    assert page["meta"] == {"api-version": "1.4", "tracks": [f"{upstream.url}thing/"]}
+    assert "alternate-locations" not in page
     assert (page["name"], page["versions"]) == ("thing", ["1.0"])
     wheel, sdist = page["files"]
     assert wheel["url"] == upstream.origin + upstream.file(wheel["filename"])
@@ -71,6 +73,75 @@ def test_both_forms_say_the_same(site: Site, upstream: UpstreamServer) -> None:
             other["requires-python"],
             other["yanked"] is not False,
         )
+
+
+def markers(html: str) -> list[tuple[str, str]]:
+    """What the elements ``meta`` of a page say of where else the project is (PEP 708)."""
+    soup = BeautifulSoup(html, "html.parser")
+    names = ("pypi:tracks", "pypi:alternate-locations")
+    metas = [(str(each.get("name")), str(each["content"])) for each in soup.find_all("meta")[1:]]
+    return [meta for meta in metas if meta[0] in names]
+
+
+@pytest.mark.parametrize("speaks_json", [True, False])
+@pytest.mark.parametrize("path", ["/simple/thing/", "/draft/{slug}/full/simple/thing/"])
+def test_a_page_says_whose_project_it_is_and_where_else_it_is(
+    site: Site, upstream: UpstreamServer, tmp_path: Path, account: str, path: str, speaks_json: bool
+) -> None:
+    path = path.format(slug=site.stage(make_wheel(tmp_path / "ours", "mine", "8.0")))
+    upstream.speaks_json = speaks_json
+    base = upstream.url
+    upstream.project("thing").alternates = ["../../cpu/thing/", "https://gpu.example/a&b/Thing/"]
+
+    said = json.loads(site.app.get(path, headers=JSON).body)
+    assert said["meta"]["tracks"] == [f"{base}thing/"]
+    # Of whoever asks the upstream its own page is one of them, too.
+    alternates = [
+        *(f"{upstream.origin}/cpu/thing/", "https://gpu.example/a&b/Thing/", f"{base}thing/")
+    ]
+    assert said["alternate-locations"] == alternates
+    assert markers(site.app.get(path).text) == [
+        ("pypi:tracks", f"{base}thing/"),
+        *(("pypi:alternate-locations", url) for url in alternates),
+    ]
+
+
+def test_a_project_that_the_upstream_has_of_another_index_is_of_that_one(
+    site: Site, upstream: UpstreamServer
+) -> None:
+    owners = ["https://one.example/simple/Thing/", "https://two.example/simple/thing"]
+    upstream.project("thing").tracks = [*owners, "https://one.example/simple/", "ftp://x/thing/"]
+
+    said = json.loads(site.app.get("/simple/thing/", headers=JSON).body)
+    assert said["meta"]["tracks"] == owners
+    assert "alternate-locations" not in said
+    assert markers(site.app.get("/simple/thing/").text) == [("pypi:tracks", url) for url in owners]
+
+
+def test_of_several_upstreams_the_one_that_answers_says_where_it_is(
+    site: Site, upstream: UpstreamServer, tmp_path: Path
+) -> None:
+    with upstream_running() as other:
+        other.add(make_wheel(tmp_path / "other", "thing", "7.0"))
+        other.project("thing").alternates = ["https://third.example/simple/thing/"]
+        address = other.url.replace("http://", "http://ada:secret@")
+        behind = (Upstream("up", upstream.url), Upstream("other", address))
+        settings = site.services.settings.model_copy(update={"upstreams": behind})
+        both = Site(replace(site.services, settings=settings), site.clock)
+        first = json.loads(both.app.get("/simple/thing/", headers=JSON).body)
+        upstream.remove("thing")
+        site.clock.advance(timedelta(minutes=11))
+        both.app.get("/simple/thing/")
+        _settle(both)
+        second = json.loads(both.app.get("/simple/thing/", headers=JSON).body)
+
+    assert first["meta"]["tracks"] == [f"{upstream.url}thing/"]
+    assert "alternate-locations" not in first
+    assert second["meta"]["tracks"] == [f"{other.url}thing/"]
+    assert second["alternate-locations"] == [
+        "https://third.example/simple/thing/",
+        f"{other.url}thing/",
+    ]
 
 
 def test_it_is_asked_once_and_again_when_it_is_no_longer_fresh(
@@ -282,7 +353,7 @@ def test_a_page_without_sizes_is_of_the_version_that_has_none(
 ) -> None:
     upstream.speaks_json = False
     page = json.loads(site.app.get("/simple/thing/", headers=JSON).body)
-    assert page["meta"] == {"api-version": "1.0"}
+    assert page["meta"]["api-version"] == "1.0"
     assert "size" not in page["files"][0]
     assert 'content="1.0"' in site.app.get("/simple/thing/").text
 

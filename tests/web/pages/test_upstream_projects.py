@@ -1,22 +1,29 @@
 """Projects of an upstream, on pages: their own, the search, those of drafts; and adopting them."""
 
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
 from ipaddress import ip_network
 from pathlib import Path
 
 import pytest
 
-from greenroom.registry import accounts
+from greenroom.models import AuditEntry
+from greenroom.registry import accounts, projects, publishing, upstream_names
+from greenroom.registry.housekeeping import keep_house
+from greenroom.registry.permissions import Person
 from greenroom.settings import Settings
 from greenroom.upstream_settings import Upstream
 from tests import factories, jobs
 from tests.artifacts import make_sdist, make_wheel
-from tests.upstream_server import UpstreamServer, upstream_running
+from tests.upstream_server import Held, UpstreamServer, upstream_running
 from tests.web.conftest import Site, authorization
 from tests.web.reading import heading, links, text
 from tests.web.standing import with_settings
 
 EXISTS = "thing exists upstream (up): from publication on this index answers for it alone."
+EXISTS_NOW = "thing exists upstream (up): from now on this index answers for it alone."
+EXISTED = "thing existed upstream (up) when its name was taken here."
 UNKNOWN = "Whether thing exists upstream is not known"
 
 
@@ -79,34 +86,35 @@ def test_who_may_not_read_learns_nothing_of_it(site: Site, upstream: UpstreamSer
         upstream.forget()
 
 
+def seen(site: Site, name: str) -> list[tuple[str, str, bytes]]:
+    """What everybody sees of a name, in every spelling."""
+    paths = [
+        f"/{part}/{spelling}{end}"
+        for part in ("simple", "project")
+        for spelling in (name, name.upper())
+        for end in ("/", "")
+    ]
+    answers = [site.app.get(path, status="*") for path in paths]
+    return [(answer.status, answer.headers.get("Location", ""), answer.body) for answer in answers]
+
+
 def test_a_name_that_a_draft_keeps_is_like_one_that_no_upstream_has(
     site: Site, tmp_path: Path
 ) -> None:
     site.user("ada")
 
-    def seen(name: str) -> list[tuple[str, str, bytes]]:
-        paths = [
-            f"/{part}/{spelling}{end}"
-            for part in ("simple", "project")
-            for spelling in (name, name.upper())
-            for end in ("/", "")
-        ]
-        answers = [site.app.get(path, status="*") for path in paths]
-        return [
-            (answer.status, answer.headers.get("Location", ""), answer.body) for answer in answers
-        ]
-
-    before = seen("neverheard")
+    before = seen(site, "neverheard")
     with site.services.writing() as uow:
         ada = accounts.get_user(uow.db, "ada")
         factories.stage(uow, ada, make_sdist(tmp_path, "neverheard", "1.0"))
-    assert seen("neverheard") == before
+    assert seen(site, "neverheard") == before
 
 
 def test_the_search_says_that_others_may_come_from_upstream(
     site: Site, account: str, upstream: UpstreamServer, tmp_path: Path
 ) -> None:
     site.release(make_wheel(tmp_path, "own-thing"), by=account)
+    upstream.forget()
 
     found = site.app.get("/search/?q=Thing")
     assert "/project/own-thing/" in links(found)
@@ -167,6 +175,117 @@ def test_who_stages_what_nobody_knows_of_is_told_so(
         make_wheel(tmp_path, "other", "1.0"), site.token(account), staged=True, status=201
     )
     assert not any("upstream" in notice for notice in other.json["notices"])
+
+
+def test_what_was_not_known_when_it_was_staged_is_found_out_meanwhile(
+    site: Site, account: str, upstream: UpstreamServer, tmp_path: Path
+) -> None:
+    token = site.token(account)
+    upstream.go_away()
+    slug = site.upload(make_wheel(tmp_path, "thing", "9.0"), token, staged=True).json[
+        "session-token"
+    ]
+    other = site.upload(make_wheel(tmp_path, "other", "9.0"), token, staged=True).json[
+        "session-token"
+    ]
+    before = seen(site, "thing")
+    keep_house(site.services)
+    assert UNKNOWN in text(site.app.get(f"/draft/{slug}/"))
+
+    upstream.come_back()
+    site.clock.advance(timedelta(minutes=2))
+    keep_house(site.services)
+    keep_house(site.services)
+    assert upstream.asked(upstream.page("thing")) == upstream.asked(upstream.page("other")) == 1
+
+    browser = site.sign_in(account)
+    for path in (
+        *(f"/draft/{slug}/", "/manage/project/thing/draft/9.0/"),
+        "/manage/project/thing/draft/9.0/review",
+    ):
+        assert EXISTS in text(browser.get(path))
+        assert UNKNOWN not in text(browser.get(path))
+    assert "upstream" not in text(browser.get(f"/draft/{other}/"))
+    # It is seen by nobody else, and offered as before.
+    assert seen(site, "thing") == before
+    assert before[0][0] == "404 Not Found"
+    with site.services.reading() as uow:
+        assert projects.get(uow, "thing").found_upstream is None
+
+    with site.services.writing() as uow:
+        draft = factories.find_draft(uow, "thing", "9.0")
+        assert draft is not None
+        publishing.publish(uow, Person(accounts.get_user(uow.db, account)), draft)
+    assert EXISTED in text(browser.get("/manage/project/thing/"))
+
+
+def test_who_registers_what_an_upstream_has_is_told(
+    site: Site, account: str, upstream: UpstreamServer, tmp_path: Path
+) -> None:
+    token = site.token(account)
+    answer = site.upload(make_wheel(tmp_path, "thing", "9.0"), token, status=200)
+    assert answer.text == f"{EXISTS_NOW}\n"
+    for made in (make_sdist(tmp_path, "thing", "9.0"), make_wheel(tmp_path, "other", "1.0")):
+        assert site.upload(made, token, status=200).text == ""
+    assert upstream.asked(upstream.page("thing")) == 1
+
+    browser = site.sign_in(account)
+    assert EXISTED in text(browser.get("/manage/project/thing/"))
+    assert "upstream" not in text(browser.get("/manage/project/other/"))
+    root = site.sign_in(site.user("root", administrator=True))
+    overview = root.get("/admin/upstream/")
+    assert "/project/thing/" in links(overview)
+    assert "/project/other/" not in links(overview)
+    assert "Names that an upstream had 1" in text(overview)
+    with site.services.reading() as uow:
+        details = [line.detail for line in uow.db.query(AuditEntry) if line.act == "file-upload"]
+    assert [EXISTS_NOW in detail for detail in details] == [True, False, False]
+
+
+def test_who_registers_what_nobody_knows_of_is_told_so(
+    site: Site, account: str, upstream: UpstreamServer, tmp_path: Path
+) -> None:
+    upstream.go_away()
+    answer = site.upload(make_wheel(tmp_path, "thing", "9.0"), site.token(account), status=200)
+    assert answer.text == (
+        f"{UNKNOWN}: nobody could be asked. From now on this index answers for it alone.\n"
+    )
+
+
+@pytest.mark.parametrize("staged", [True, False])
+def test_nobody_waits_for_who_waits_for_an_upstream(
+    site: Site,
+    account: str,
+    upstream: UpstreamServer,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    staged: bool,
+) -> None:
+    monkeypatch.setattr(upstream_names, "LONGEST_WAIT", 120.0)
+    held = Held()
+    upstream.fail(upstream.page("thing"), held)
+    token, made = site.token(account), make_wheel(tmp_path, "thing", "9.0")
+    with ThreadPoolExecutor(1) as pool:
+        uploading = pool.submit(site.upload, made, token, staged=staged)
+        held.wait()
+        # Neither the lock of the database nor that of the name is held.
+        with site.services.writing() as uow:
+            projects.lock(uow, "thing")
+            assert projects.find(uow, "thing") is None
+        held.release()
+        assert "exists upstream (up)" in uploading.result(120).text
+
+
+def test_what_a_draft_has_reserved_can_be_registered_by_an_upload(
+    site: Site, account: str, upstream: UpstreamServer, tmp_path: Path
+) -> None:
+    token = site.token(account)
+    site.upload(make_wheel(tmp_path, "thing", "9.0"), token, staged=True, status=201)
+    with site.services.writing() as uow:
+        projects.get(uow, "thing").auto_publish_releases = True
+    answer = site.upload(make_wheel(tmp_path, "thing", "10.0"), token, status=200)
+    assert answer.text == f"{EXISTS_NOW}\n"
+    assert upstream.asked(upstream.page("thing")) == 1
 
 
 def test_a_claimed_name_is_refused_with_a_sentence(

@@ -121,6 +121,7 @@ def page_html(
     serial: int | None,
     status: Mapping[str, str] = MappingProxyType({}),
     version: str = API_VERSION,
+    markers: Iterable[tuple[str, str]] = (),
 ) -> bytes:
     """A page of HTML.
 
@@ -130,11 +131,10 @@ def page_html(
         serial: which it shows; None where it shows none.
         status: of a project, and why (PEP 792).
         version: of the form that the page has (PEP 629).
+        markers: what else its elements ``meta`` say, by their names.
     """
-    markers = [
-        f'<meta name="{_STATUS_MARKERS[key]}" content="{escape(value)}">'
-        for key, value in status.items()
-    ]
+    said = [*((_STATUS_MARKERS[key], value) for key, value in status.items()), *markers]
+    metas = [f'<meta name="{name}" content="{escape(value)}">' for name, value in said]
     end = [f"<!--SERIAL {serial}-->"] if serial is not None else []
     return "\n".join(
         [
@@ -143,7 +143,7 @@ def page_html(
             "<head>",
             '<meta charset="utf-8">',
             f'<meta name="pypi:repository-version" content="{version}">',
-            *markers,
+            *metas,
             f"<title>{title}</title>",
             "</head>",
             "<body>",

@@ -59,7 +59,10 @@ def _rendered(request: Request, kept: KeptPage, root: str) -> Response:
     page = kept.page
     assert page is not None  # noqa: S101 - for the type checker
     refused = upstream_policy.judge(request.uow, kept.upstream, page)
-    is_cached = request.services.settings.upstream_mode == "cache"
+    settings = request.services.settings
+    is_cached = settings.upstream_mode == "cache"
+    base = next(each.shown for each in settings.upstreams if each.name == kept.upstream)
+    source = f"{base}{page.name}/"
 
     def link(file: PageFile) -> str:
         if is_cached or file.filename in refused:
@@ -71,9 +74,10 @@ def _rendered(request: Request, kept: KeptPage, root: str) -> Response:
     said = hashlib.sha256(json.dumps(sorted(refused.items())).encode()).hexdigest()
 
     def render(form: str, make: Callable[..., bytes]) -> bytes:
-        key = ("upstream", form, root, kept.upstream, page.name, kept.digest, said, str(is_cached))
+        which = kept.upstream, source, kept.digest
+        key = ("upstream", form, root, *which, said, str(is_cached))
         database = request.services.database
-        return kept_pages.of_upstream(database, key, lambda: make(page, link, marked))
+        return kept_pages.of_upstream(database, key, lambda: make(page, source, link, marked))
 
     return answer(
         request,

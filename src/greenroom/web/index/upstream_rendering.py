@@ -1,7 +1,8 @@
 """Pages of projects that an index behind this one has: a pure function of what that has said.
 
 They have the form of our own pages (``simple_rendering.py``), and no serial: those of the upstream
-mean nothing here.
+mean nothing here. Besides, they say whose project it is (PEP 708): this index has it of the
+upstream ("tracks"), or of those that the upstream itself has it of.
 """
 
 import json
@@ -25,23 +26,53 @@ Reasons = Mapping[str, str]
 """Why files are marked as yanked that the upstream has not yanked, by their names."""
 
 
-def project_html(page: ProjectPage, link: Link, marked: Reasons) -> bytes:
-    """A project's files in HTML; ``link`` gives the address of each, absolute or relative."""
+def project_html(page: ProjectPage, source: str, link: Link, marked: Reasons) -> bytes:
+    """A project's files in HTML.
+
+    Args:
+        page: what the upstream has said.
+        source: the address of the project's page there, without credentials.
+        link: gives the address of each file, absolute or relative.
+        marked: the files that are marked as yanked.
+    """
     title = f"Links for {page.name}"
     lines = [f"<h1>{title}</h1>", *_anchors(page, link, marked)]
-    return page_html(title, lines, None, _status(page), _version(page))
+    markers = [
+        *(("pypi:tracks", url) for url in tracks(page, source)),
+        *(("pypi:alternate-locations", url) for url in alternate_locations(page, source)),
+    ]
+    return page_html(title, lines, None, _status(page), _version(page), markers)
 
 
-def project_json(page: ProjectPage, link: Link, marked: Reasons) -> bytes:
-    """A project's files in JSON; ``link`` gives the address of each, absolute or relative."""
-    status = _status(page)
+def project_json(page: ProjectPage, source: str, link: Link, marked: Reasons) -> bytes:
+    """A project's files in JSON, of the same arguments."""
+    status, alternates = _status(page), alternate_locations(page, source)
     rest = to_json(
-        {"meta": {"api-version": _version(page)}, "name": page.name}
+        {"meta": {"api-version": _version(page), "tracks": tracks(page, source)}}
+        | {"name": page.name}
+        | ({"alternate-locations": alternates} if alternates else {})
         | ({"project-status": status} if status else {})
         | {"versions": page.versions}
     )
     files = ",".join(_file_objects(page, link, marked))
     return b'{"files":[%s],%s' % (files.encode(), rest[1:])
+
+
+def tracks(page: ProjectPage, source: str) -> tuple[str, ...]:
+    """The pages of the project at the indexes that it is of.
+
+    These are never pages of an index that has it of another one itself.
+    """
+    return page.tracks or (source,)
+
+
+def alternate_locations(page: ProjectPage, source: str) -> tuple[str, ...]:
+    """The pages of the project at indexes that have other files of it; mostly none.
+
+    Whoever asks the upstream takes its page for one of them, though it does not say so. Whoever
+    asks here takes ours for one, so that the upstream's has to be said.
+    """
+    return tuple(dict.fromkeys((*page.alternates, source))) if page.alternates else ()
 
 
 def _version(page: ProjectPage) -> str:

@@ -46,8 +46,11 @@ def overview(context: AdminUpstream, request: Request) -> View:
     settings = request.services.settings
     found = upstream_overview.of_all(request.uow)
     shown = {setting.name: setting.value for setting in settings_that_hold(settings)}
+    taken, total = upstream_overview.taken(request.uow, count=_ON_A_PAGE)
     return {
         "upstreams": found,
+        "taken": taken,
+        "taken_total": total,
         "mode": settings.upstream_mode,
         "size": sum(each.kept.size for each in found),
         "most": settings.upstream_cache_size,

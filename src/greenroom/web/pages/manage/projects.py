@@ -12,6 +12,7 @@ from greenroom.registry import (
     releases,
     required_checks,
     roles,
+    upstreams,
 )
 from greenroom.registry.audit_reading import LinePage, Place, Wanted, of_project
 from greenroom.registry.drafts import DraftSummary
@@ -120,6 +121,7 @@ def _page(request: Request, project: Project) -> dict[str, object]:
     published = catalogue.releases(request.uow.db, project)
     return {
         "project": projects.summary(project),
+        "upstream_origin": upstreams.origin(request.services.settings, project),
         "people": roles.people(project),
         "may": permitted(request.person, project),
         "may_read_audit": may_read_audit(request.person, project),

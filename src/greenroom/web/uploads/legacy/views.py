@@ -200,6 +200,7 @@ def _take(reception: _Reception, form: ReceivedForm) -> Response:
     if _SIGNATURE in form.thrown_away or _SIGNATURE in form.fields:
         notices.append(f"The signature of {form.file.artifact.filename} is not kept.")
     if not staged:
+        notices += [accepted.warning] if accepted.warning else []
         return Response("".join(f"{notice}\n" for notice in notices), content_type="text/plain")
     return _staged(request, form.file.artifact.filename, accepted, notices)
 
