@@ -230,6 +230,31 @@ def test_a_file_to_which_a_page_leads_without_tls_is_not_fetched(stage: Stage) -
     assert PASSWORD not in refused.text
 
 
+def test_another_host_of_files_has_a_certificate_of_its_own_and_gets_no_credentials(
+    stage: Stage, tmp_path: Path
+) -> None:
+    upstream, name = stage.upstream, stage.new()
+    wrong = make_authority(tmp_path, HOST)
+    with tls_before(stage.tls.backend[1], wrong) as files:
+        upstream.file_origin = f"https://{HOST}:{files.port}"
+        upstream.forget()
+        path, address = upstream.file(stage.wheel(name)), stage.address(name)
+
+        refused = stage.get(address)
+
+        upstream.file_origin = ""
+        assert refused.status_code == 503
+        assert f"{HOST}:{files.port}" in refused.text
+        assert "has a certificate that is not trusted" in refused.text
+        assert upstream.asked(path) == 0
+
+        upstream.credentials = None
+        files.show(stage.authority.server)
+        wait_until(lambda: stage.get(address).status_code == 200)
+        upstream.credentials = (USER, PASSWORD)
+    assert [each.headers.get("authorization") for each in upstream.requests_of(path)] == [None]
+
+
 def test_authorities_of_a_folder_are_trusted(stage: Stage, tmp_path: Path) -> None:
     """As they are where a system has them."""
     name, folder = stage.new(), tmp_path / "certificates"

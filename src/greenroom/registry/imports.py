@@ -233,6 +233,8 @@ def accept_all(
 ) -> list[Taken]:
     """Publish files of one project, in one transaction: all of them, or none.
 
+    Releases of which every file is yanked are yanked as a whole.
+
     Args:
         services: where to.
         terms: how.
@@ -250,7 +252,10 @@ def accept_all(
         with services.writing() as uow:
             _hold(uow, terms, files)
             check(uow)
-            return [_take(uow, terms, file) for file in files]
+            taken = [_take(uow, terms, file) for file in files]
+            if any(file.yanked is not None for file in files):
+                _yank_whole_releases(uow, projects.get(uow, files[0].distribution.name))
+            return taken
 
     return releases.with_renderings(take)
 
@@ -429,8 +434,12 @@ def yank_whole_releases(services: Services, name: str) -> None:
         if project is None or project.registered is None:
             return
         projects.lock_and_reload(uow, project)
-        for release, reason in catalogue.yanked_wholly(uow.db, project):
-            yanking.yank_with_its_files(uow, OPERATOR, release, reason)
+        _yank_whole_releases(uow, project)
+
+
+def _yank_whole_releases(uow: UnitOfWork, project: Project) -> None:
+    for release, reason in catalogue.yanked_wholly(uow.db, project):
+        yanking.yank_with_its_files(uow, OPERATOR, release, reason)
 
 
 def same_content(here: PublishedFile, digests: Mapping[str, str]) -> bool | None:

@@ -425,8 +425,6 @@ def _accepted(
             raise InvalidRequest(f"{wanted.project!r} was adopted from another index meanwhile.")
 
     taken = imports.accept_all(services, terms, files, check)
-    if any(file.yanked is not None for file in files):
-        imports.yank_whole_releases(services, wanted.project)
     by_name = {file.artifact.filename: what for file, what in zip(files, taken, strict=True)}
     meanwhile = [name for name, what in by_name.items() if what is Taken.BEFORE]
     return Adoption(
