@@ -30,21 +30,30 @@ class Authority:
 
     certificate: Path
     server: Path
+    _key: ec.EllipticCurvePrivateKey = field(repr=False)
+
+    def issue(self, path: Path, *hosts: str, until: timedelta = timedelta(days=1)) -> Path:
+        """Write what a server of these names and addresses shows, until so long from now."""
+        key = ec.generate_private_key(ec.SECP256R1())
+        subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, hosts[0])])
+        names = x509.SubjectAlternativeName([_named(host) for host in hosts])
+        shown = _certificate(subject, _NAME, key, self._key, names, until)
+        private = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+        path.write_bytes(private + shown)
+        return path
 
 
 def make_authority(folder: Path, *hosts: str) -> Authority:
     """An authority, with a certificate for a server of these names and addresses."""
-    own, key = ec.generate_private_key(ec.SECP256R1()), ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "An authority of the tests")])
-    root = _certificate(name, name, own, own, x509.BasicConstraints(ca=True, path_length=0))
-    subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, hosts[0])])
-    names = x509.SubjectAlternativeName([_named(host) for host in hosts])
-    shown = _certificate(subject, name, key, own, names)
-    certificate, server = folder / "authority.pem", folder / "server.pem"
-    certificate.write_bytes(root)
-    private = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
-    server.write_bytes(private + shown)
-    return Authority(certificate, server)
+    own = ec.generate_private_key(ec.SECP256R1())
+    root = _certificate(_NAME, _NAME, own, own, x509.BasicConstraints(ca=True, path_length=0))
+    made = Authority(folder / "authority.pem", folder / "server.pem", own)
+    made.certificate.write_bytes(root)
+    made.issue(made.server, *hosts)
+    return made
+
+
+_NAME = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "An authority of the tests")])
 
 
 def _named(host: str) -> x509.GeneralName:
@@ -60,6 +69,7 @@ def _certificate(
     key: ec.EllipticCurvePrivateKey,
     signer: ec.EllipticCurvePrivateKey,
     extension: x509.ExtensionType,
+    until: timedelta = timedelta(days=1),
 ) -> bytes:
     now = datetime.now(UTC)
     made = (
@@ -68,8 +78,8 @@ def _certificate(
         .issuer_name(issuer)
         .public_key(key.public_key())
         .serial_number(x509.random_serial_number())
-        .not_valid_before(now - timedelta(hours=1))
-        .not_valid_after(now + timedelta(days=1))
+        .not_valid_before(now - timedelta(days=2))
+        .not_valid_after(now + until)
         .add_extension(extension, critical=isinstance(extension, x509.BasicConstraints))
         .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
         .add_extension(
@@ -92,6 +102,16 @@ class Front:
     backend: tuple[str, int]
     context: ssl.SSLContext
     asked: list[str] = field(default_factory=list)
+    _open: set[socket.socket] = field(default_factory=set)
+
+    def show(self, server: Path) -> None:
+        """Show another certificate from now on, for which all connections are ended."""
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(server)
+        self.context = context
+        for connection in list(self._open):
+            with suppress(OSError):
+                connection.shutdown(socket.SHUT_RDWR)
 
     def serve(self, connection: socket.socket) -> None:
         """One connection, to its end."""
@@ -103,10 +123,14 @@ class Front:
                 self.context.wrap_socket(connection, server_side=True) as plain,
                 socket.create_connection(self.backend) as server,
             ):
-                back = threading.Thread(target=_copy, args=(server, plain), daemon=True)
-                back.start()
-                _copy(plain, server)
-                back.join()
+                self._open.add(server)
+                try:
+                    back = threading.Thread(target=_copy, args=(server, plain), daemon=True)
+                    back.start()
+                    _copy(plain, server)
+                    back.join()
+                finally:
+                    self._open.discard(server)
 
     def _answer_connect(self, connection: socket.socket) -> None:
         head = b""

@@ -107,6 +107,11 @@ def with_tls(sock: socket.socket, host: str | None, until: float) -> ssl.SSLSock
         raise
 
 
+def distrust(error: ssl.SSLCertVerificationError) -> str:
+    """Why a certificate is not trusted, as the end of a sentence: without a full stop."""
+    return error.verify_message.rstrip(".")
+
+
 @lru_cache(maxsize=4)
 def _trusting(_file: str | None, _folder: str | None) -> ssl.SSLContext:
     """Whom this system trusts, read once: that takes as long as many requests."""

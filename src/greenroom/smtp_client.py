@@ -97,9 +97,8 @@ def send(server: MailServer, hello: str, sender: str, recipient: str, message: b
     except TimeoutError:
         raise MailFailed(_SLOW.format(TIMEOUT_SECONDS)) from None
     except ssl.SSLCertVerificationError as error:
-        raise MailFailed(
-            f"The certificate of the mail server is not trusted: {error.verify_message}."
-        ) from None
+        why = error.verify_message.rstrip(".")
+        raise MailFailed(f"The certificate of the mail server is not trusted: {why}.") from None
     except smtplib.SMTPServerDisconnected as error:
         if isinstance(error.__context__, TimeoutError):
             raise MailFailed(_SLOW.format(TIMEOUT_SECONDS)) from None

@@ -133,7 +133,7 @@ def send(
         ) from None
     except ssl.SSLCertVerificationError as error:
         raise WebhookFailed(
-            f"The certificate of the receiver is not trusted: {error.verify_message}."
+            f"The certificate of the receiver is not trusted: {connections.distrust(error)}."
         ) from None
     except ssl.SSLError as error:
         reason = error.reason or type(error).__name__

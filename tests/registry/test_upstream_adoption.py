@@ -95,6 +95,19 @@ def test_a_release_is_copied_with_all_that_is_said_of_it(
         assert lines == ["thing 1.0.0, for ada: It must not vanish."]
 
 
+def test_a_release_that_is_yanked_there_is_yanked_as_a_whole(
+    index: Services, upstream: UpstreamServer, tmp_path: Path
+) -> None:
+    for path in (make_wheel(tmp_path / "up", "thing", "1.0"), make_wheel(tmp_path, "thing", "2.0")):
+        upstream.add(path, yanked="Broken.")
+    adopt(index)
+    adopt(index, version="2.0")
+
+    with index.reading() as uow:
+        found = {each.version: (each.yanked, each.yanked_reason) for each in uow.db.query(Release)}
+    assert found == {"1.0": (True, "Broken."), "2.0": (True, "Broken.")}
+
+
 def test_another_version_of_it_can_follow(index: Services, upstream: UpstreamServer) -> None:
     adopt(index)
     assert adopt(index, version="2.0").taken == ("thing-2.0-py3-none-any.whl",)

@@ -50,6 +50,7 @@ class Setup:
     background: bool = False
     broken: bool = False
     log: bool = False
+    keeps: bool = False
     timing: dict[str, float] = field(default_factory=dict)
 
 
@@ -89,6 +90,8 @@ def tiny(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[by
             environ[request_notes.WAIT] = wait
         start_response("200 OK", [("Content-Length", str(len(marks.mark)))])
         return [marks.mark.encode()]
+    if path.startswith("/public/"):
+        return public(environ, start_response)
     texts = {
         "/asked": count_asked,
         "/change": change,
@@ -96,6 +99,7 @@ def tiny(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[by
         "/locked": locked,
         "/slow": slow,
         "/who": who,
+        "/open": open_gate,
         "/scheme": scheme,
         "/refused": count_refused,
     }
@@ -133,6 +137,39 @@ def change(_: WSGIEnvironment, number: int) -> str:
 
 def count_asked(_: WSGIEnvironment, __: int) -> str:
     return str(len(asked))
+
+
+gate = threading.Event()
+
+
+def public(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+    """What may be kept, if its name says so; it comes once the gate is open."""
+    path = environ["PATH_INFO"]
+    asked.append(path)
+    if path == "/public/waits":
+        environ[request_notes.WAIT] = Wait("topic", "first", since="", left=60, pause=60)
+    else:
+        assert gate.wait(60)
+    headers = [("Content-Length", "5"), ("Cache-Control", "public")]
+    if path == "/public/kept":
+        headers += [("Surrogate-Key", "it"), ("ETag", '"it"')]
+    start_response("404 Not Found" if path == "/public/missing" else "200 OK", headers)
+    return [b"there"]
+
+
+def open_gate(_: WSGIEnvironment, milliseconds: int) -> str:
+    time.sleep(milliseconds / 1000)
+    gate.set()
+    return ""
+
+
+class Unchanging:
+    """Says at once that nothing public has changed."""
+
+    is_instant = True
+
+    def look(self) -> Iterable[str]:
+        return ()
 
 
 lock = threading.Lock()
@@ -181,8 +218,13 @@ def broken() -> Served:
 def main() -> None:
     setup = Setup(**json.loads(sys.argv[1]))
     watched = Watched(AccessLog(logs.write_line)) if setup.log else None
+    make_source = Unchanging if setup.keeps else None
+
+    def make() -> Served:
+        return Served(tiny, watched=watched, make_marks=lambda: marks, make_source=make_source)
+
     serve(
-        broken if setup.broken else lambda: Served(tiny, watched=watched, make_marks=lambda: marks),
+        broken if setup.broken else make,
         host=setup.host,
         port=setup.port,
         workers=setup.workers,
@@ -265,9 +307,9 @@ def upload(server: Server, path: str, size: int, *, chunked: bool) -> http.clien
     return connection
 
 
-def answer_on(connection: socket.socket) -> http.client.HTTPResponse:
+def answer_on(connection: socket.socket, method: str = "GET") -> http.client.HTTPResponse:
     """The head of the answer that comes on a connection, with the body to be read."""
-    answer = http.client.HTTPResponse(connection)
+    answer = http.client.HTTPResponse(connection, method=method)
     answer.begin()
     return answer
 

@@ -39,7 +39,7 @@ from greenroom.web.index.files.resources import PublishedFile, PublishedMetadata
 from greenroom.web.index.json_api.resources import PypiProject, PypiRelease
 from greenroom.web.index.pypi import Pypi
 from greenroom.web.index.simple.resources import SimpleIndex, SimpleProject, UpstreamProject
-from greenroom.web.index.upstream_files.resources import UpstreamFile
+from greenroom.web.index.upstream_files.resources import MovedFile, UpstreamFile
 from greenroom.web.operators.metrics.resources import Metrics
 from greenroom.web.pages.account.resources import (
     Account,
@@ -224,6 +224,7 @@ ADDRESSES: dict[type[Node], str] = {
     UploadRoot: "/upload/2.0/",
     PublishingSession: "/upload/2.0/session/{session}/",
     FileUploadSession: "/upload/2.0/session/{session}/file/{upload}/",
+    MovedFile: "/upstream/up/thing/files.example/thing-1.0.tar.gz",
     UpstreamFile: "/upstream/up/thing/files.example/thing-1.0.tar.gz",
     UserPage: "/user/ada/",
     WebhookNode: f"{PROJECT}webhooks/1/",

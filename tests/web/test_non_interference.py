@@ -63,7 +63,7 @@ from greenroom.web.index.files.resources import PublishedFile, PublishedMetadata
 from greenroom.web.index.json_api.resources import PypiProject, PypiRelease
 from greenroom.web.index.pypi import Pypi
 from greenroom.web.index.simple.resources import SimpleIndex, SimpleProject, UpstreamProject
-from greenroom.web.index.upstream_files.resources import UpstreamFile
+from greenroom.web.index.upstream_files.resources import MovedFile, UpstreamFile
 from greenroom.web.operators.metrics.resources import Metrics
 from greenroom.web.pages.account.resources import (
     Account,
@@ -185,6 +185,7 @@ PUBLIC_VIEWS = {
     (ProjectPage, "report"): [],  # there where the page is, with a token of each browser's own
     (UnpublishedProject, ""): [],
     (UpstreamProjectPage, ""): [],  # where the page of the project is, before there is one here
+    (MovedFile, ""): [],  # what it has is on pages of projects
     (UpstreamFile, ""): [],  # what it has is on pages of the upstream
     (UpstreamProject, ""): [],  # where its simple page is
     (ReleasePage, ""): [f"/project/{n}/{v}/" for n in NAMES for v in VERSIONS],

@@ -7,6 +7,7 @@ import click
 import sqlalchemy.exc
 
 from greenroom.database import UnusableDatabase
+from greenroom.other_indexes.errors import UpstreamUnavailable
 from greenroom.outages import Outage, Part, outage_of
 from greenroom.registry.errors import Refusal
 from greenroom.settings_sources import BadSettings
@@ -18,6 +19,10 @@ def sentence_of(error: Exception) -> str | None:
     match error:
         case Refusal() | BadSettings() | StorageUnavailable() | UnusableDatabase() | ValueError():
             return str(error)
+        case UpstreamUnavailable():
+            # Who asks by the web is told no reason: it may have addresses.
+            said = str(error)
+            return said if error.reason in said else f"{said} {error.reason}"
         case PermissionError():
             return f"No permission for {error.filename}."
         case sqlalchemy.exc.SQLAlchemyError() | OSError():

@@ -26,9 +26,15 @@ def upstream_adopt(services: Services, name: str, version: str, owner: str, reas
     """
     with services.writing() as uow:
         wanted = upstream_adoption.order(uow, OPERATOR, name, version, owner, reason)
-    found = upstream_adoption.adopt(services, wanted, lambda filename: click.echo(filename))
-    click.echo(
-        f"Adopted {wanted.project} {wanted.version} from {found.upstream}: "
-        f"{len(found.taken)} files came, {len(found.present)} were here. "
-        f"This index answers for {wanted.project} alone."
-    )
+    found = upstream_adoption.carry_out_now(services, wanted, click.echo)
+    release = f"{wanted.project} {wanted.version}"
+    if found.taken:
+        click.echo(
+            f"Adopted {release} from {found.upstream}. Files that came: {len(found.taken)}. "
+            f"Here before: {len(found.present)}. This index answers for {wanted.project} alone."
+        )
+    else:
+        click.echo(
+            f"Nothing was changed: all files of {release} that {found.upstream} has are here "
+            f"already ({len(found.present)})."
+        )

@@ -419,9 +419,8 @@ def _understood(what: str) -> Iterator[None]:
     except TimeoutError:
         raise NoAnswer(f"{what} does not answer in time.") from None
     except ssl.SSLCertVerificationError as error:
-        raise NoAnswer(
-            f"{what} has a certificate that is not trusted: {error.verify_message}."
-        ) from None
+        reason = connections.distrust(error)
+        raise NoAnswer(f"{what} has a certificate that is not trusted: {reason}.") from None
     except ssl.SSLError as error:
         reason = error.reason or type(error).__name__
         raise NoAnswer(f"{what} does not speak TLS: {reason}.") from None

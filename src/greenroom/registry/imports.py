@@ -5,7 +5,7 @@ several files of a project are accepted in one transaction, the moments of their
 kept, no limit within a time holds, and an operator can ask for what the ecosystem took in its time.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import Enum
@@ -213,12 +213,55 @@ def accept(services: Services, terms: Terms, files: Sequence[Prepared]) -> list[
 
     def take() -> list[Outcome]:
         with services.writing() as uow:
-            return _accept(uow, terms, files)
+            _hold(uow, terms, files)
+            outcomes: list[Outcome] = []
+            for file in files:
+                try:
+                    outcomes.append(_take(uow, terms, file))
+                except Refusal as refusal:  # which comes before anything is written
+                    outcomes.append(refusal)
+            return outcomes
 
     return releases.with_renderings(take)
 
 
-def _accept(uow: UnitOfWork, terms: Terms, files: Sequence[Prepared]) -> list[Outcome]:
+def accept_all(
+    services: Services,
+    terms: Terms,
+    files: Sequence[Prepared],
+    check: Callable[[UnitOfWork], object],
+) -> list[Taken]:
+    """Publish files of one project, in one transaction: all of them, or none.
+
+    Releases of which every file is yanked are yanked as a whole.
+
+    Args:
+        services: where to.
+        terms: how.
+        files: with one normalized name, which were stored.
+        check: raises a refusal where they may not come, while nobody else changes the project.
+
+    Returns:
+        What became of each, in their order.
+
+    Raises:
+        Refusal: of the first that is refused.
+    """
+
+    def take() -> list[Taken]:
+        with services.writing() as uow:
+            _hold(uow, terms, files)
+            check(uow)
+            taken = [_take(uow, terms, file) for file in files]
+            if any(file.yanked is not None for file in files):
+                _yank_whole_releases(uow, projects.get(uow, files[0].distribution.name))
+            return taken
+
+    return releases.with_renderings(take)
+
+
+def _hold(uow: UnitOfWork, terms: Terms, files: Sequence[Prepared]) -> None:
+    """Take the locks that it needs to accept the files."""
     name = files[0].distribution.normalized_name
     projects.lock(uow, name)
     drafts.expire_due(uow, name)
@@ -231,13 +274,6 @@ def _accept(uow: UnitOfWork, terms: Terms, files: Sequence[Prepared]) -> list[Ou
         for digest in (file.artifact.sha256, file.distribution.metadata_sha256)
     }
     uow.lock(*(f"blob:{digest}" for digest in sorted(digests)))
-    outcomes: list[Outcome] = []
-    for file in files:
-        try:
-            outcomes.append(_take(uow, terms, file))
-        except Refusal as refusal:  # which comes before anything is written
-            outcomes.append(refusal)
-    return outcomes
 
 
 def _take(uow: UnitOfWork, terms: Terms, file: Prepared) -> Taken:
@@ -398,8 +434,12 @@ def yank_whole_releases(services: Services, name: str) -> None:
         if project is None or project.registered is None:
             return
         projects.lock_and_reload(uow, project)
-        for release, reason in catalogue.yanked_wholly(uow.db, project):
-            yanking.yank_with_its_files(uow, OPERATOR, release, reason)
+        _yank_whole_releases(uow, project)
+
+
+def _yank_whole_releases(uow: UnitOfWork, project: Project) -> None:
+    for release, reason in catalogue.yanked_wholly(uow.db, project):
+        yanking.yank_with_its_files(uow, OPERATOR, release, reason)
 
 
 def same_content(here: PublishedFile, digests: Mapping[str, str]) -> bool | None:

@@ -4,8 +4,8 @@ From then on this index answers for the name alone. Where each file comes from i
 """
 
 import hashlib
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -21,6 +21,7 @@ from greenroom.other_indexes.pages import PageFile, ProjectPage
 from greenroom.registry import (
     accounts,
     audit,
+    blob_digests,
     file_rules,
     imports,
     jobs,
@@ -38,12 +39,14 @@ from greenroom.registry import (
 from greenroom.registry.administering import check_administrator, check_reason
 from greenroom.registry.artifacts import Artifact, Receiver, TooManyBytes
 from greenroom.registry.audit import Kind
+from greenroom.registry.catalogue import PublishedFile
 from greenroom.registry.errors import InvalidRequest, NotFound, Refusal, TooLarge, WrongDigest
 from greenroom.registry.imports import Adopted, Prepared, Taken, Terms
-from greenroom.registry.permissions import ADOPTION, Actor
+from greenroom.registry.permissions import ADOPTION, OPERATOR, Actor
 from greenroom.registry.unit_of_work import Services, UnitOfWork
 from greenroom.registry.upstream_policy import Policy, Refused
 from greenroom.registry.upstreams import Answering
+from greenroom.storage import BlobMissing
 from greenroom.upstream_settings import Upstream
 
 _ATTEMPTS = 3
@@ -122,6 +125,15 @@ def origins(db: Session, release_id: int) -> list[Origin]:
     return [Origin(*row) for row in rows]
 
 
+def address_of(db: Session, upstream: str, filename: str) -> str | None:
+    """Where a file was at an upstream that it was adopted from; None where it was not."""
+    return db.scalar(
+        select(AdoptedFile.url)
+        .join(File, File.id == AdoptedFile.file_id)
+        .where(AdoptedFile.upstream == upstream, File.filename == filename)
+    )
+
+
 def order(
     uow: UnitOfWork, actor: Actor, project: str, version: str, owner: str, reason: str = ""
 ) -> Order:
@@ -171,10 +183,28 @@ def carry_out(services: Services, wanted: Order) -> Adoption | None:
     try:
         return adopt(services, wanted)
     except Refusal as refusal:
-        with services.writing() as uow:
-            detail = f"{wanted.project} {wanted.version}, not adopted: {refusal}"
-            audit.write(uow, Kind.RELEASE_ADOPT, ADOPTION, detail=detail)
+        _write_down(services, wanted, ADOPTION, refusal)
         return None
+
+
+def carry_out_now(services: Services, wanted: Order, progress: Progress) -> Adoption:
+    """Do what somebody waits for. What cannot be done is written down where the order is.
+
+    Raises:
+        Refusal: it cannot be done.
+        UpstreamUnavailable: it cannot be done now.
+    """
+    try:
+        return adopt(services, wanted, progress)
+    except (Refusal, UpstreamUnavailable) as error:
+        _write_down(services, wanted, OPERATOR, error)
+        raise
+
+
+def _write_down(services: Services, wanted: Order, actor: Actor, error: Exception) -> None:
+    with services.writing() as uow:
+        detail = f"{wanted.project} {wanted.version}, not adopted: {error}"
+        audit.write(uow, Kind.RELEASE_ADOPT, actor, detail=detail)
 
 
 def adopt(services: Services, wanted: Order, progress: Progress = lambda _: None) -> Adoption:
@@ -195,18 +225,29 @@ def adopt(services: Services, wanted: Order, progress: Progress = lambda _: None
         former = _former(uow, wanted.project)
     upstream, page = _page(services, wanted.project, former)
     files = _files(page, wanted, upstream)
+    public = imports.published(services, [file.filename for file in files])
+    present = [file.filename for file in files if _is_public(public, file)]
+    missing = [file for file in files if file.filename not in present]
+    if not missing:
+        return Adoption(upstream.name, (), tuple(present))
     with services.reading() as uow:
         policy = upstream_policy.load(uow, upstream.name, page.name)
-    for file in files:
+    for file in missing:
         _check(policy.before(file))
     with ExitStack() as stack:
         prepared = []
-        for file in files:
+        for file in missing:
             prepared.append(
                 stack.enter_context(_prepared(services, upstream, policy, file, wanted))
             )
             progress(file.filename)
-        return _accepted(services, upstream, wanted, prepared)
+        return _accepted(services, upstream, wanted, prepared, present)
+
+
+def _is_public(public: Mapping[str, PublishedFile], file: PageFile) -> bool:
+    """Whether exactly this file is public here."""
+    found = public.get(file.filename)
+    return found is not None and imports.same_content(found, file.hashes) is True
 
 
 def _check(refused: Refused | None) -> None:
@@ -348,9 +389,15 @@ def _pieces(
         kept = upstream_files.find(uow.db, upstream_files.wanted(upstream.name, project, file))
         is_here = kept is not None and upstream_files.is_whole(uow, kept)
     if kept is not None and is_here:
-        with services.storage.open(kept.sha256) as blob:
-            yield from blob
-        return
+        with suppress(BlobMissing):  # it may be let go of just now
+            if not blob_digests.is_intact(services.storage, kept.sha256):
+                raise WrongDigest(
+                    f"What is kept here of {file.filename} is not what it was: run 'greenroom "
+                    "upstream verify' first, which fetches it again."
+                )
+            with services.storage.open(kept.sha256) as blob:
+                yield from blob
+            return
     client = services.asking.client(services.settings, upstream)
     try:
         with client.get(file.url, seconds=None) as answer:
@@ -364,19 +411,24 @@ def _pieces(
 
 
 def _accepted(
-    services: Services, upstream: Upstream, wanted: Order, files: list[Prepared]
+    services: Services,
+    upstream: Upstream,
+    wanted: Order,
+    files: Sequence[Prepared],
+    present: Sequence[str],
 ) -> Adoption:
     terms = Terms(wanted.owner, historical=True, source=f"{upstream.name} ({upstream.shown})")
-    for file in files:
-        outcome = imports.look(services, terms, file)
-        if isinstance(outcome, Refusal):
-            raise outcome
-    outcomes = imports.accept(services, terms, files)
-    refusal = next((each for each in outcomes if isinstance(each, Refusal)), None)
-    if refusal is not None:
-        raise refusal
-    if any(file.yanked is not None for file in files):
-        imports.yank_whole_releases(services, wanted.project)
-    by_name = {file.artifact.filename: what for file, what in zip(files, outcomes, strict=True)}
-    present = tuple(name for name, what in by_name.items() if what is Taken.BEFORE)
-    return Adoption(upstream.name, tuple(name for name in by_name if name not in present), present)
+
+    def check(uow: UnitOfWork) -> None:
+        """Refuse it where somebody has taken the name while the files came."""
+        if _former(uow, wanted.project) not in (None, upstream.name):
+            raise InvalidRequest(f"{wanted.project!r} was adopted from another index meanwhile.")
+
+    taken = imports.accept_all(services, terms, files, check)
+    by_name = {file.artifact.filename: what for file, what in zip(files, taken, strict=True)}
+    meanwhile = [name for name, what in by_name.items() if what is Taken.BEFORE]
+    return Adoption(
+        upstream.name,
+        tuple(name for name in by_name if name not in meanwhile),
+        (*present, *meanwhile),
+    )

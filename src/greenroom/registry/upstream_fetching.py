@@ -53,6 +53,8 @@ AT_ONCE = 8
 """So many files does a process fetch at once."""
 MOST_WAITING = 1000
 """So many more may be asked for; then the index is busy."""
+SMALL = 256 * 1024
+"""What has fewer bytes is sent when all of them are here, to all who wait, from memory."""
 
 _PREFIX = "upstream-"
 _BLOCK = 256 * 1024
@@ -102,14 +104,21 @@ class _Job:
 
     Attributes:
         begun: done when the upstream has answered, or when it is over.
+        ended: done when it is over.
     """
 
     begun: Future[None] = field(default_factory=Future)
+    ended: Future[None] = field(default_factory=Future)
 
     def begin(self) -> None:
         """Tell whoever waits that something can be said."""
         if not self.begun.done():
             self.begun.set_result(None)
+
+    def end(self) -> None:
+        """Tell whoever waits that it is over."""
+        self.begin()
+        self.ended.set_result(None)
 
 
 @dataclass(frozen=True)
@@ -181,9 +190,9 @@ class Fetches:
         """How far a file is; if nobody fetches it, this process begins to. Nothing is waited for.
 
         Returns:
-            What has come so far; else what is done when this process can say more; None where
-            another one fetches, and nothing can be said yet. Whoever asks looks then whether it is
-            kept meanwhile, and asks again.
+            What has come so far of a file that is not small; else what is done when this process
+            can say more; None where another one fetches, and nothing can be said yet. Whoever asks
+            looks then whether it is kept meanwhile, and asks again.
 
         Raises:
             FileNotHere: it could not be fetched a moment ago.
@@ -192,12 +201,16 @@ class Fetches:
         place = _Place(self._services.storage.incoming, wanted)
         with self._lock:
             job = self._jobs.get(place.key)
-        if job is not None:
-            return (_arriving(place) if job.begun.done() else None) or job.begun
-        if _is_locked(place.path):
-            return _arriving(place)
-        self._raise_failure(place)
-        return self._begin(place).begun
+        if job is None and not _is_locked(place.path):
+            self._raise_failure(place)
+            job = self._begin(place)
+        if job is None:
+            return _arriving(place, at_least=SMALL)
+        if wanted.is_metadata or (wanted.size is not None and wanted.size < SMALL):
+            return job.ended
+        if not job.begun.done():
+            return job.begun
+        return _arriving(place, at_least=SMALL) or job.ended
 
     def is_coming(self, wanted: WantedFile, file: BinaryIO) -> bool:
         """Whether more can be expected of a file that is not whole; quick, for the event loop.
@@ -271,7 +284,7 @@ class Fetches:
         finally:
             with self._lock:
                 del self._jobs[place.key]
-            job.begin()
+            job.end()
 
     def _fetch(self, place: _Place, job: _Job) -> bool:
         """Fetch a file and keep it; False where somebody else fetches it."""
@@ -600,15 +613,18 @@ def _is_at(path: Path, file: BinaryIO) -> bool:
     return False
 
 
-def _arriving(place: _Place) -> Arriving | None:
-    """What has come of a file that somebody fetches; None where the upstream has not answered."""
+def _arriving(place: _Place, at_least: int) -> Arriving | None:
+    """What has come of a file that somebody fetches.
+
+    None where the upstream has not answered, or the file is smaller than this.
+    """
     try:
         file = place.path.open("rb")
     except FileNotFoundError:  # it is kept now
         return None
     # In this order: what is said of a file goes before the file does.
     head = place.read_head()
-    if head is None or not _is_at(place.path, file):
+    if head is None or head.size < at_least or not _is_at(place.path, file):
         file.close()
         return None
     return Arriving(file, head.size)

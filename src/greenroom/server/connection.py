@@ -28,6 +28,7 @@ from greenroom.server.access_log import GONE, SLOW, Described, Seen, new_id
 from greenroom.server.answers import Answer, Wanted
 from greenroom.server.environ import make_environ
 from greenroom.server.front import Front, Known
+from greenroom.server.leads import Lead, follow
 from greenroom.server.refusals import REFUSALS
 from greenroom.server.waiters import wake
 from greenroom.server.wsgi_pool import ArrivingFile, Busy, Exchange, FileBody
@@ -125,6 +126,8 @@ class Connection(_GunicornProtocol):
         self._waiting: asyncio.Future[None] | None = None
         # Done when the request that waits for something need not wait longer.
         self._woken: asyncio.Future[None] | None = None
+        # Where others wait for the answer to this request.
+        self._lead: Lead | None = None
         self._peer = ""
         self._is_proxy = False
         self._noted = 0
@@ -245,35 +248,94 @@ class Connection(_GunicornProtocol):
         if not (request.content_length or request.chunked):
             wanted = self._front.wanted(request.method, request.uri or "", request.headers_bytes)
         if wanted is not None:
-            answer = await self._front.find(wanted)
-            if answer is not None and await self._send_kept(request, wanted, answer):
-                self._front.tallies.found += 1
-                self._remember_head(request, wanted, described)
-                if self._callback_parser._buffer:
-                    await asyncio.sleep(0)  # others are served before what was asked in advance
+            if await self._answer_with_kept(request, wanted, described):
                 return not self._will_close(request, False)
+            if self._closed:
+                return False
             self._front.tallies.not_found += 1
         if any(
             name == b"expect" and value.lower() != b"100-continue"
             for name, value in request.headers_bytes
         ):
             return self._refuse(417, "This server meets no expectation but 100-continue.\n")
-        waited = self._may_wait(request)
+        if wanted is not None and request.method == "GET":
+            self._lead = self._front.leads.begin(wanted)
         try:
-            while True:
-                environ = make_environ(request, sockname, peername)
-                if wanted is not None:  # what is kept is whole; see _send_answer
-                    environ.pop("HTTP_IF_NONE_MATCH", None)
-                if waited is not None:
-                    environ[request_notes.WAITED] = waited
-                answered = await self._answer(request, wanted, environ)
-                if isinstance(answered, bool):
-                    return answered
-                waited = await self._wait(answered)
-                if waited is None:
-                    return False
+            return await self._ask(request, wanted, sockname, peername)
         except Busy:
             return self._refuse(503, "The index is busy: try again.\n", ("Retry-After", "5"))
+        finally:
+            self._let_others_go(has_answered=False)
+
+    async def _ask(
+        self,
+        request: CallbackRequest,
+        wanted: Wanted | None,
+        sockname: tuple[Any, ...],
+        peername: tuple[Any, ...] | None,
+    ) -> bool:
+        """Send what the application answers, which is asked again as often as it says so.
+
+        Returns:
+            Whether the connection may serve another request.
+
+        Raises:
+            Busy: too many wait for the application already.
+        """
+        waited = self._may_wait(request)
+        while True:
+            environ = make_environ(request, sockname, peername)
+            if wanted is not None:  # what is kept is whole; see _send_answer
+                environ.pop("HTTP_IF_NONE_MATCH", None)
+            if waited is not None:
+                environ[request_notes.WAITED] = waited
+            answered = await self._answer(request, wanted, environ)
+            if isinstance(answered, bool):
+                return answered
+            waited = await self._wait(answered)
+            if waited is None:
+                return False
+
+    async def _answer_with_kept(
+        self, request: CallbackRequest, wanted: Wanted, described: Described
+    ) -> bool:
+        """Answer with what is kept, or will be when a request that wants the same is answered.
+
+        Returns:
+            False: the application is to be asked for this request itself.
+        """
+        lead: Lead | None = None
+        while True:
+            answer = await self._front.find(wanted)
+            if answer is not None and await self._send_kept(request, wanted, answer):
+                self._front.tallies.found += 1
+                self._remember_head(request, wanted, described)
+                if self._callback_parser._buffer:
+                    await asyncio.sleep(0)  # others are served before what was asked in advance
+                return True
+            if lead is not None and lead.has_answered:
+                return False  # with nothing that is kept
+            lead = self._front.leads.find(wanted)
+            if lead is None or self._closed:
+                return False
+            await self._follow(lead)
+
+    async def _follow(self, lead: Lead) -> None:
+        """Wait for another request that wants the same."""
+        began = self._loop.time()
+        self._woken = self._loop.create_future()
+        try:
+            await follow(lead, self._woken)
+        finally:
+            self._woken = None
+        if self._seen is not None:
+            self._seen.began += min(lead.waited, self._loop.time() - began)
+
+    def _let_others_go(self, *, has_answered: bool) -> None:
+        """No request waits for the answer to this one any more; see :class:`Leads`."""
+        lead, self._lead = self._lead, None
+        if lead is not None:
+            self._front.leads.end(lead, has_answered=has_answered)
 
     # --- waiting until something changes ---
 
@@ -285,6 +347,8 @@ class Connection(_GunicornProtocol):
 
     async def _wait(self, wait: Wait) -> Waited | None:
         """Wait; None where the client has gone meanwhile. It is no time that the index takes."""
+        if wait.done is None:  # that may be long, and others may not want to wait for it
+            self._let_others_go(has_answered=True)
         began = self._loop.time()
         self._woken = self._loop.create_future()
         try:
@@ -292,6 +356,8 @@ class Connection(_GunicornProtocol):
         finally:
             self._woken = None
         passed, has_gone = self._loop.time() - began, self._closed or self._has_ended
+        if self._lead is not None:
+            self._lead.waited += passed
         if self._seen is not None:
             self._seen.began += passed
             self._seen.status = _NOTHING_YET if has_gone else 0
@@ -510,6 +576,8 @@ class Connection(_GunicornProtocol):
             wait = request_notes.wait(environ)
             if wait is not None:
                 return wait
+            if not (exchange.status or "").startswith("200"):
+                self._let_others_go(has_answered=True)
             await self._hold_back_refusal(exchange.status or "", place)
             seconds = request_notes.keep_for(environ)
             return await self._send_answer(request, wanted, age, exchange, seconds)
@@ -583,11 +651,13 @@ class Connection(_GunicornProtocol):
             kept = body if whole else _file_to_keep(exchange.file)
             if kept is not None and request.method == "GET":
                 self._front.answers.keep(wanted, age, status, lines, kept, seconds)
+                self._let_others_go(has_answered=True)
                 answer = self._front.answers.find(wanted)
                 if answer is not None and await self._send_kept(
                     request, wanted, answer, is_new=True
                 ):
                     return not self._will_close(request, False)
+            self._let_others_go(has_answered=True)
             etag = dict(lines).get(b"etag")
             if etag and wanted.etags is not None and answers.matches(wanted.etags, etag):
                 status, lines, body = "304 Not Modified", _of_not_modified(lines), b""

@@ -16,6 +16,7 @@ from greenroom.server.access_log import AccessLog, Described, Seen
 from greenroom.server.addresses import Addresses
 from greenroom.server.answers import Answer, Answers, Wanted, preferred_coding, stale
 from greenroom.server.changes import Changes, Source
+from greenroom.server.leads import Leads
 from greenroom.server.refusals import Refusals
 from greenroom.server.tallies import Meter, State, Tallies
 from greenroom.server.waiters import Marks, Waiters
@@ -133,6 +134,7 @@ class Front:
         self._said_refused = self._said_unmetered = float("-inf")
         self.addresses = Addresses(proxies)
         self.answers = Answers()
+        self.leads = Leads()
         self.refusals = Refusals()
         self.waiters = Waiters(marks, loop)
         self.connections: set[Open] = set()

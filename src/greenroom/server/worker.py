@@ -13,6 +13,7 @@ import logging
 import os
 import resource
 import signal
+import socket
 import sys
 import threading
 from collections.abc import Callable
@@ -222,6 +223,18 @@ class _Arbiter(Arbiter):
         self.handle_term()
 
 
+class Listener(socket.socket):
+    """A socket that listens, with a backlog that nobody changes.
+
+    An event loop takes as many connections in a row as it believes the backlog to be. One that
+    takes one at a time leaves the others to workers that have nothing to do.
+    """
+
+    def listen(self, backlog: int = BACKLOG, /) -> None:
+        """Go on listening."""
+        super().listen(BACKLOG)
+
+
 class _Worker(ASGIWorker):
     """A process that accepts connections in an event loop."""
 
@@ -272,7 +285,11 @@ class _Worker(ASGIWorker):
             marks=make_marks() if make_marks is not None else None,
         )
         servers = [
-            await loop.create_server(lambda: Connection(self, front), sock=listener.sock)
+            await loop.create_server(
+                lambda: Connection(self, front),
+                sock=Listener(fileno=listener.sock.detach()),
+                backlog=1,
+            )
             for listener in self.sockets
         ]
         if self.age == 1:

@@ -58,6 +58,23 @@ def send(
         filename: what a browser saves it under.
         size: how many bytes it has; None where nobody knows.
     """
+    try:
+        return send_what_may_be_gone(
+            request, sha256, content_type=content_type, filename=filename, size=size
+        )
+    except BlobMissing:
+        count(Counted.STORAGE_ERRORS, "missing")
+        return _not_available(sha256, filename, "It is missing.")
+
+
+def send_what_may_be_gone(
+    request: Request, sha256: str, *, content_type: str, filename: str, size: int | None = None
+) -> Response:
+    """The same, of a blob that may be let go of at any moment.
+
+    Raises:
+        BlobMissing: it was.
+    """
     response = head_of(content_type, filename)
     response.etag = sha256
     response.accept_ranges = "bytes"
@@ -68,9 +85,6 @@ def send(
         return response
     try:
         return _with_body(request, response, sha256, size)
-    except BlobMissing:
-        count(Counted.STORAGE_ERRORS, "missing")
-        return _not_available(sha256, filename, "It is missing.")
     except _Damaged as damage:
         count(Counted.STORAGE_ERRORS, "damaged")
         return _not_available(sha256, filename, str(damage))

@@ -1,6 +1,7 @@
 """``/upstream/``: files of upstreams, by their addresses there.
 
-Nothing is there but what a page of the upstream has, so that nobody can have anything else fetched.
+Nothing is there but what a page of the upstream has, so that nobody can have anything else fetched,
+and what was adopted of it: lock files have the addresses from before.
 """
 
 from __future__ import annotations
@@ -9,7 +10,8 @@ from dataclasses import dataclass
 from urllib.parse import unquote
 
 from greenroom.other_indexes.pages import PageFile
-from greenroom.registry import upstream_files, upstream_pages
+from greenroom.registry import catalogue, upstream_adoption, upstream_files, upstream_pages
+from greenroom.registry.catalogue import OfferedFile
 from greenroom.registry.names import lookup_name
 from greenroom.registry.upstream_files import METADATA, WantedFile
 from greenroom.registry.upstream_pages import KeptPage
@@ -98,8 +100,32 @@ class UpstreamFile(Node):
         return None
 
 
-def _file(request: Request, name: str, parent: Node) -> UpstreamFile:
-    """The file that may be at the address of the request.
+class MovedFile(Node):
+    """The address that a file had before it was adopted, or its metadata file."""
+
+    is_leaf = True
+
+    def __init__(self, request: Request, name: str, parent: Node, file: OfferedFile) -> None:
+        super().__init__(request, name, parent)
+        self.file = file
+
+    @property
+    def address(self) -> str:
+        """Where it is now."""
+        path = self.request.paths.published_file(self.file)
+        return path if self.__name__ == self.file.filename else path + METADATA
+
+
+@dataclass(frozen=True, slots=True)
+class _Was:
+    """A file as it was on a page of an upstream."""
+
+    filename: str
+    url: str
+
+
+def _file(request: Request, name: str, parent: Node) -> UpstreamFile | MovedFile:
+    """The file that may be at the address of the request, or was.
 
     Raises:
         KeyError: there is no such upstream, or it is not asked for this name.
@@ -110,8 +136,29 @@ def _file(request: Request, name: str, parent: Node) -> UpstreamFile:
         raise KeyError(name)
     _, upstream_name, project, *_ = names
     found = {each.name: each for each in request.services.settings.upstreams}
-    if lookup_name(project) != project or not upstream_names.answers_for(request, project):
+    if lookup_name(project) != project:
         raise KeyError(name)
+    if not upstream_names.answers_for(request, project):
+        return _moved(request, name, parent, upstream_name, project)
     if request.asks_no_upstream:  # a draft keeps the name, and nothing is looked for
         raise KeyError(name)
     return UpstreamFile(request, name, parent, found[upstream_name], project)
+
+
+def _moved(request: Request, name: str, parent: Node, upstream: str, project: str) -> MovedFile:
+    """What was at the address of the request, and was adopted.
+
+    Raises:
+        KeyError: nothing was, or nobody may have it.
+    """
+    db = request.uow.db
+    for filename in (name, name.removesuffix(METADATA)):
+        url = upstream_adoption.address_of(db, upstream, filename)
+        file = catalogue.offered_file(db, filename) if url is not None else None
+        if url is None or file is None or file.project != project:
+            continue
+        end = name.removeprefix(filename)
+        path = f"/{upstream_file_path(upstream, project, _Was(filename, url))}{end}"
+        if request.path_info == unquote(path) and (file.is_wheel or not end):
+            return MovedFile(request, name, parent, file)
+    raise KeyError(name)

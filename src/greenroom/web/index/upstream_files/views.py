@@ -3,6 +3,7 @@
 import math
 import re
 from concurrent.futures import Future
+from contextlib import suppress
 from dataclasses import replace
 from functools import partial
 from urllib.parse import quote
@@ -23,11 +24,12 @@ from greenroom.registry.upstream_fetching import Arriving, Fetches, FileNotHere
 from greenroom.registry.upstream_files import KeptFile
 from greenroom.registry.upstream_policy import Policy, Refused
 from greenroom.request_notes import SendArriving, Wait
+from greenroom.storage import BlobMissing
 from greenroom.web.http import blob_responses, reading, upstream_names
 from greenroom.web.http.late_writes import after_answer
 from greenroom.web.http.request import Request
 from greenroom.web.http.upload_refusals import one_line
-from greenroom.web.index.upstream_files.resources import OnPage, UpstreamFile
+from greenroom.web.index.upstream_files.resources import MovedFile, OnPage, UpstreamFile
 
 LONGEST_WAIT = 300.0
 """Seconds that a request waits for the first byte of a file."""
@@ -69,6 +71,14 @@ def content(context: UpstreamFile, request: Request) -> Response:
     return _if_let_in(found, request)
 
 
+@view_config(context=MovedFile, request_method="GET")
+def moved(context: MovedFile, request: Request) -> Response:
+    """Where a file is that was adopted."""
+    response = Response(status=302, location=context.address)
+    response.headers["Cache-Control"] = "no-cache"
+    return response
+
+
 def _if_let_in(found: OnPage, request: Request) -> Response:
     """The file, or why it is not let in."""
     uow, wanted = request.uow, found.wanted
@@ -85,10 +95,8 @@ def _if_let_in(found: OnPage, request: Request) -> Response:
         response = Response(status=302, location=wanted.url)
         response.headers["Cache-Control"] = "no-cache"
         return response
-    kept = upstream_files.find(uow.db, wanted)
-    if kept is not None and not upstream_files.is_whole(uow, kept):
-        kept = None
-    response = _sent(found, request, kept) if kept is not None else _fetched(found, request)
+    kept = _sent_if_kept(found, request)
+    response = kept if kept is not None else _fetched(found, request)
     refused = _judged_by_size(found, policy, response)
     if refused is not None:
         return _refused(found, request, refused)
@@ -125,7 +133,10 @@ def _judged_by_metadata(
         return _not_now(str(error), error.retry_after)
     if kept is None:
         return _not_now(_TOO_LARGE, _RETRY_AFTER)
-    return upstream_metadata.judge(request.uow, policy, found.file, kept)
+    try:
+        return upstream_metadata.judge(request.uow, policy, found.file, kept)
+    except BlobMissing:  # another process has let go of it just now
+        return _wait(request, None) or _not_now(_BUSY, _RETRY_AFTER)
 
 
 def _judged_by_size(found: OnPage, policy: Policy, response: Response) -> Refused | None:
@@ -181,10 +192,23 @@ def _note_use(found: OnPage, request: Request, response: Response, *, was_kept: 
     )
 
 
+def _sent_if_kept(found: OnPage, request: Request) -> Response | None:
+    """The file, if it is kept here."""
+    kept = upstream_files.find(request.uow.db, found.wanted)
+    if kept is not None and upstream_files.is_whole(request.uow, kept):
+        with suppress(BlobMissing):  # another process may let go of it just now
+            return _sent(found, request, kept)
+    return None
+
+
 def _sent(found: OnPage, request: Request, kept: KeptFile) -> Response:
-    """The file, which is kept here."""
+    """The file, which is kept here.
+
+    Raises:
+        BlobMissing: not any more.
+    """
     upstream_files.PENDING.note(kept, request.uow.now)
-    return blob_responses.send(
+    return blob_responses.send_what_may_be_gone(
         request,
         kept.sha256,
         content_type=_content_type(found),
@@ -218,7 +242,12 @@ def _fetched_in_place(found: OnPage, request: Request) -> Response:
     request.give_up_unit_of_work()
     _fetches(request).fetch(found.wanted)
     kept = upstream_files.find(request.uow.db, found.wanted)
-    return _sent(found, request, kept) if kept is not None else _not_now(_TOO_LARGE, _RETRY_AFTER)
+    if kept is None:
+        return _not_now(_TOO_LARGE, _RETRY_AFTER)
+    try:
+        return _sent(found, request, kept)
+    except BlobMissing:
+        return _not_now(_BUSY, _RETRY_AFTER)
 
 
 def _wait(request: Request, done: "Future[None] | None") -> Response | None:
