@@ -77,6 +77,7 @@ MAY_IMPORT = {
     "trusted_issuers": {"openid"},
     "settings_sources": set(),
     "paths": set(),
+    "unread": set(),
     "__init__": set(),
 }
 ENTRY_POINTS = {
