@@ -205,12 +205,12 @@ class Fetches:
             self._raise_failure(place)
             job = self._begin(place)
         if job is None:
-            return _arriving(place, at_least=SMALL)
+            return _arriving(place)
         if wanted.is_metadata or (wanted.size is not None and wanted.size < SMALL):
             return job.ended
         if not job.begun.done():
             return job.begun
-        return _arriving(place, at_least=SMALL) or job.ended
+        return _arriving(place) or job.ended
 
     def is_coming(self, wanted: WantedFile, file: BinaryIO) -> bool:
         """Whether more can be expected of a file that is not whole; quick, for the event loop.
@@ -613,10 +613,10 @@ def _is_at(path: Path, file: BinaryIO) -> bool:
     return False
 
 
-def _arriving(place: _Place, at_least: int) -> Arriving | None:
+def _arriving(place: _Place) -> Arriving | None:
     """What has come of a file that somebody fetches.
 
-    None where the upstream has not answered, or the file is smaller than this.
+    None where the upstream has not answered, or the file is small.
     """
     try:
         file = place.path.open("rb")
@@ -624,7 +624,7 @@ def _arriving(place: _Place, at_least: int) -> Arriving | None:
         return None
     # In this order: what is said of a file goes before the file does.
     head = place.read_head()
-    if head is None or head.size < at_least or not _is_at(place.path, file):
+    if head is None or head.size < SMALL or not _is_at(place.path, file):
         file.close()
         return None
     return Arriving(file, head.size)

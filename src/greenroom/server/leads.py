@@ -25,7 +25,6 @@ class Lead:
     key: tuple[object, ...]
     has_answered: bool = False
     waited: float = 0.0
-    is_over: bool = False
     followers: set[asyncio.Future[None]] = field(default_factory=set)
 
 
@@ -48,16 +47,14 @@ class Leads:
         lead = self._by_key[key] = Lead(key)
         return lead
 
-    def end(self, lead: Lead, *, has_answered: bool = False) -> None:
+    def end(self, lead: Lead, *, has_answered: bool) -> None:
         """Let those go on that wait for a request.
 
         Args:
-            lead: the request; where it has ended before, nothing happens.
+            lead: the request, which ends once.
             has_answered: whether there was an answer, which is kept by now if it may be.
         """
-        if lead.is_over:
-            return
-        lead.is_over, lead.has_answered = True, has_answered
+        lead.has_answered = has_answered
         del self._by_key[lead.key]
         for follower in lead.followers:
             wake(follower)
