@@ -420,3 +420,15 @@ def test_no_read_writes(indexes: tuple[UnitOfWork, UnitOfWork]) -> None:
         fetch(index.site, "/api/drafts/big/2.0", headers=authorization(index.token))
 
     assert all(statement.startswith("SELECT") for statement in seen)
+
+
+def test_so_does_the_review_where_nobody_knows_which_names_an_upstream_has(sets: Sets) -> None:
+    site, found = _with_upstream(sets.site, 0), []
+    for count, key in sets.keys.items():
+        with statements(site.services.database) as seen:
+            address = f"/api/sets/{key}/review?format=text"
+            text = fetch(site, address, headers=authorization(sets.token)).text
+        assert text.count("exists upstream is not known") == count
+        found.append(len(seen))
+
+    assert found[0] == found[1]

@@ -261,14 +261,15 @@ def _there(uow: UnitOfWork, drafts_: Sequence[Draft], against: str | None) -> li
     facts, compared = file_facts.of_sides(db, sides), member_comparisons.of_sides(db, sides)
     silences = silenced_findings.of_projects(db, [each.project for each in sides])
     unfinished = upload_states.unfinished_of(uow, drafts_)
+    warnings = upstreams.warnings(uow, [each.project for each in sides])
     return [
         _There(
             *(each, facts, compared),
             silences=silences[each.project.id],
             unfinished=unfinished[each.draft.id],
-            warning=upstreams.warning(uow, each.project),
+            warning=warning,
         )
-        for each in sides
+        for each, warning in zip(sides, warnings, strict=True)
     ]
 
 

@@ -289,7 +289,7 @@ def details(uow: UnitOfWork, draft: Draft) -> DraftDetails:
 
 def _upstream_warning(uow: UnitOfWork, draft: Draft) -> str:
     project = draft.project
-    return upstreams.warning(uow, project) if project is not None else ""
+    return upstreams.warnings(uow, [project])[0] if project is not None else ""
 
 
 def summary(uow: UnitOfWork, draft: Draft) -> DraftSummary:

@@ -98,8 +98,8 @@ def settle(uow: UnitOfWork, project: Project) -> None:
     """
     if uow.settings.upstreams and project.registered is None and project.found_upstream is None:
         claim = claimed_names.claim_on(uow.settings, project.normalized_name)
-        known = upstream_pages.last_said(uow, project.normalized_name)
-        project.found_upstream = known if claim is None else ""
+        known = upstream_pages.last_said(uow, [project.normalized_name])
+        project.found_upstream = known[project.normalized_name] if claim is None else ""
 
 
 def ask_again(services: Services) -> None:
@@ -128,11 +128,9 @@ def _unknown(services: Services) -> list[str]:
             .order_by(Project.id.desc())
             .limit(_MOST_AGAIN)
         ).all()
+        asked = [name for name in names if claimed_names.claim_on(uow.settings, name) is None]
         return [
-            name
-            for name in names
-            if claimed_names.claim_on(uow.settings, name) is None
-            and upstream_pages.last_said(uow, name) is None
+            name for name, found in upstream_pages.last_said(uow, asked).items() if found is None
         ]
 
 

@@ -7,6 +7,7 @@ while one before it has to be asked and cannot be: none is passed over.
 import hashlib
 import threading
 from collections import OrderedDict
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -88,28 +89,35 @@ def find(uow: UnitOfWork, upstream: str, name: str) -> KeptPage | None:
     return _kept(uow, name).get(upstream)
 
 
-def last_said(uow: UnitOfWork, name: str) -> str | None:
-    """The upstream that has a project of this name, as far as they have said so, by one query.
+def last_said(uow: UnitOfWork, names: Collection[str]) -> dict[str, str | None]:
+    """The upstream that has a project of each of these names, as far as they have said so.
 
     That one has it is believed however long ago it was said, that it has not for as long as pages
-    may be shown.
+    may be shown. It is one query for all of them.
 
     Returns:
-        Its name in the settings; empty where none has it; None where nobody knows.
+        By the names, that of an upstream in the settings; empty where none has the project; None
+        where nobody knows.
     """
     row = UpstreamPage
     rows = uow.db.execute(
-        select(row.upstream, row.base, row.is_there, row.checked).where(row.project == name)
+        select(row.project, row.upstream, row.base, row.is_there, row.checked).where(
+            row.project.in_(names)
+        )
     )
     oldest = uow.now - uow.settings.upstream_stale
     said = {
-        (each.upstream, each.base): each.is_there
+        (each.project, each.upstream, each.base): each.is_there
         for each in rows
         if each.is_there or each.checked > oldest
     }
-    found = {each.name: said.get((each.name, each.shown)) for each in uow.settings.upstreams}
-    first = next((upstream for upstream, is_there in found.items() if is_there), None)
-    return first or (None if None in found.values() else "")
+
+    def of(name: str) -> str | None:
+        found = {up.name: said.get((name, up.name, up.shown)) for up in uow.settings.upstreams}
+        first = next((upstream for upstream, is_there in found.items() if is_there), None)
+        return first or (None if None in found.values() else "")
+
+    return {name: of(name) for name in names}
 
 
 def standing(uow: UnitOfWork, name: str) -> Standing:

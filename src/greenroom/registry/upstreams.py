@@ -4,6 +4,7 @@ A name that this index has is answered by this index alone, and a name that the 
 never asked for elsewhere: the files of two indexes are on no page together.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum, auto
@@ -102,27 +103,30 @@ class HasOrigin(Protocol):
         """The upstream that had the name; empty where none had, None where nobody knows."""
 
 
-def warning(uow: UnitOfWork, project: HasOrigin) -> str:
-    """What is said of a draft whose publication takes a name from an upstream; mostly empty.
+def warnings(uow: UnitOfWork, projects: Sequence[HasOrigin]) -> list[str]:
+    """What is said of drafts whose publication takes names from upstreams; mostly empty.
 
     Where nobody knew when the name was reserved, what upstreams have said since counts. Who answers
     for the name does not change by that.
+
+    Args:
+        uow: what to look into. It is asked one question at most, for names that nobody knew of.
+        projects: of which drafts they are.
+
+    Returns:
+        A sentence for each, in their order.
     """
-    if project.registered is not None:
-        return ""
-    return _said(
-        uow,
-        project,
-        "nobody could be asked when its name was reserved",
-        "from publication on this index answers for it alone",
-    )
+    found = _found(uow, [each for each in projects if each.registered is None])
+    why = "nobody could be asked when its name was reserved"
+    then = "from publication on this index answers for it alone"
+    return [_said(each.name, found.get(each.normalized_name, ""), why, then) for each in projects]
 
 
 def warning_of_direct(uow: UnitOfWork, project: HasOrigin) -> str:
     """What whoever registers a name by a direct upload is told; mostly empty."""
-    return _said(
-        uow, project, "nobody could be asked", "from now on this index answers for it alone"
-    )
+    [found] = _found(uow, [project]).values()
+    then = "from now on this index answers for it alone"
+    return _said(project.name, found, "nobody could be asked", then)
 
 
 def origin(settings: Settings, project: HasOrigin) -> str:
@@ -137,22 +141,24 @@ def origin(settings: Settings, project: HasOrigin) -> str:
     )
 
 
-def _said(uow: UnitOfWork, project: HasOrigin, why: str, then: str) -> str:
-    """That a name exists upstream, or that nobody knows; empty where it does not.
+def _found(uow: UnitOfWork, projects: Sequence[HasOrigin]) -> dict[str, str | None]:
+    """The upstreams that have these projects, by their normalized names.
 
-    Args:
-        uow: what to look into. It is asked nothing but for a name that nobody knew of.
-        project: whose name.
-        why: nobody knew.
-        then: what follows of it.
+    Empty where none has it, or none may be asked; None where nobody knows.
     """
-    name, found = project.name, project.found_upstream
-    if not uow.settings.upstreams or found == "":
-        return ""
-    if claimed_names.claim_on(uow.settings, name) is not None:
-        return ""
-    if found is None:
-        found = upstream_pages.last_said(uow, project.normalized_name)
+    settings = uow.settings
+    found = {
+        each.normalized_name: each.found_upstream
+        if settings.upstreams and claimed_names.claim_on(settings, each.normalized_name) is None
+        else ""
+        for each in projects
+    }
+    unknown = [name for name, upstream in found.items() if upstream is None]
+    return found | (upstream_pages.last_said(uow, unknown) if unknown else {})
+
+
+def _said(name: str, found: str | None, why: str, then: str) -> str:
+    """That a name exists upstream, or that nobody knows, and what follows; empty if it does not."""
     if found is None:
         return f"Whether {name} exists upstream is not known: {why}. {then[0].upper()}{then[1:]}."
     return f"{name} exists upstream ({found}): {then}." if found else ""
