@@ -17,8 +17,6 @@ from greenroom.registry.jobs import Kind, Taken
 from greenroom.registry.storage_identity import ForeignStorage
 from greenroom.registry.trash import TooMuchAtOnce
 from greenroom.registry.unit_of_work import Origin, Services
-from greenroom.services import open_services
-from greenroom.settings import Settings
 from greenroom.smtp_client import MailFailed
 from greenroom.storage import BlobMissing, StorageUnavailable
 
@@ -61,11 +59,9 @@ LANES: Mapping[str, int] = MappingProxyType({Kind.WEBHOOK: 8})
 others, each for somebody else."""
 
 
-def work(settings: Settings, stop: threading.Event) -> None:
+def work(services: Services, stop: threading.Event) -> None:
     """Do jobs until the event is set; what is in flight then has a moment to finish."""
-    services = open_services(settings)
     Worker(services).run(stop)
-    services.database.close()
 
 
 def do(services: Services, taken: Taken) -> None:

@@ -44,9 +44,9 @@ Parameters = Mapping[str, object] | Sequence[Mapping[str, object]] | None
 _BUSY_TIMEOUT_MS = 60_000
 _IMPATIENCE_MS = 50
 _KEPT_OPEN = 8
-_MOST_OPEN = 24  # more than a process has threads that answer requests
-MOST_CONNECTIONS = _MOST_OPEN + 8
-"""How many connections to PostgreSQL a worker has at most, with those of its background jobs."""
+MOST_CONNECTIONS = 32
+"""How many connections to PostgreSQL a process has at most: more than a worker has threads that
+answer requests, and that do jobs."""
 # What PostgreSQL's client library waits for: else a server that has gone without a word holds
 # whoever asks it for a quarter of an hour. The URL may say otherwise.
 _PATIENCE: dict[str, str | int] = {
@@ -289,7 +289,7 @@ def _engine(url: URL) -> Engine:
             isolation_level="READ COMMITTED",
             pool_pre_ping=True,
             pool_size=_KEPT_OPEN,
-            max_overflow=_MOST_OPEN - _KEPT_OPEN,
+            max_overflow=MOST_CONNECTIONS - _KEPT_OPEN,
             connect_args={
                 name: value for name, value in _PATIENCE.items() if name not in url.query
             },

@@ -146,6 +146,7 @@ def test_a_program_that_does_not_work_renders_nothing(tmp_path: Path) -> None:
 
     assert markdown(renderer, "hi") is None
     assert renderer.pid is None
+    renderer.close()
 
 
 def test_a_process_that_cannot_start_renders_nothing(
@@ -199,6 +200,95 @@ def test_each_process_has_its_own_and_leaves_none_behind(end: str) -> None:
     first, of_child, last = (int(line) for line in done.stdout.split())
     assert first == last != of_child
     wait_until(lambda: not is_running(first) and not is_running(of_child))
+
+
+SHARED = """
+import os, sys
+from greenroom.distributions.renderer import RENDERER
+def render():
+    assert RENDERER.render("hi", is_restructuredtext=False, variant="GFM", seconds=10)
+    return RENDERER.pid
+RENDERER.share()
+if sys.argv[1] == "parent":
+    print(render(), flush=True)
+for _ in range(3):
+    child = os.fork()
+    if child == 0:
+        if (pid := render()) is not None:
+            print(pid, flush=True)
+        os._exit(0)
+    assert os.waitpid(child, 0)[1] == 0
+render()
+if sys.argv[2] == "killed":
+    os.kill(os.getpid(), 9)
+"""
+
+
+@pytest.mark.parametrize("end", ["returns", "killed"])
+@pytest.mark.parametrize("first", ["parent", "child"])
+def test_processes_that_share_one_start_one_which_outlasts_who_has_started_it(
+    first: str, end: str
+) -> None:
+    done = processes.run([sys.executable, "-c", SHARED, first, end])
+
+    assert done.returncode == (0 if end == "returns" else -9)
+    assert done.stderr == ""
+    (pid,) = (int(line) for line in done.stdout.split())
+    wait_until(lambda: not is_running(pid))
+
+
+AT_ONCE = """
+import os
+from greenroom.distributions.renderer import RENDERER
+RENDERER.share()
+begin, go = os.pipe()
+for _ in range(8):
+    if os.fork() == 0:
+        os.close(go)
+        os.read(begin, 1)
+        assert RENDERER.render("hi", is_restructuredtext=False, variant="GFM", seconds=10)
+        if RENDERER.pid is not None:
+            print(RENDERER.pid, flush=True)
+        os._exit(0)
+os.close(begin)
+os.close(go)
+assert all(os.wait()[1] == 0 for _ in range(8))
+print("all", flush=True)
+input()
+"""
+
+
+def test_of_those_that_are_started_at_the_same_moment_one_is_left() -> None:
+    with processes.start([sys.executable, "-c", AT_ONCE], stdin=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        pids = [int(line) for line in iter(process.stdout.readline, "all\n")]
+        wait_until(lambda: sum(map(is_running, pids)) == 1)
+        process.communicate("\n", timeout=20)
+    wait_until(lambda: not any(map(is_running, pids)))
+
+
+KILLED = """
+import os, signal
+from greenroom.distributions.renderer import RENDERER
+def render():
+    assert RENDERER.render("hi", is_restructuredtext=False, variant="GFM", seconds=10)
+    return RENDERER.pid
+RENDERER.share()
+first = render()
+os.killpg(first, signal.SIGKILL)
+child = os.fork()
+if child == 0:
+    assert render() not in (first, None)
+    os._exit(0)
+assert os.waitpid(child, 0)[1] == 0
+assert render() is None
+"""
+
+
+def test_a_shared_process_that_was_killed_is_started_anew_by_another() -> None:
+    done = processes.run([sys.executable, "-c", KILLED])
+
+    assert (done.returncode, done.stderr) == (0, "")
 
 
 def test_what_is_being_rendered_ends_with_who_asked(renderer: Renderer) -> None:

@@ -11,9 +11,11 @@ from pathlib import Path
 import click
 
 from greenroom import __version__, background, watching
+from greenroom.distributions.renderer import RENDERER
 from greenroom.registry.download_counting import DownloadCounter
 from greenroom.registry.draft_changes import DraftMarks
 from greenroom.registry.public_changes import PublicChanges
+from greenroom.registry.unit_of_work import Services
 from greenroom.server.serve import Served, serve
 from greenroom.services import open_services
 from greenroom.settings import Settings
@@ -34,26 +36,29 @@ def run(
         greeting: what is said, besides where the index is, of one at this base address.
     """
     counter = DownloadCounter(published_file_at)
+    services = open_services(settings)
     with watching.prepared(settings) as metrics:
         serve(
-            lambda: _served(settings, metrics, counter),
+            lambda: _served(services, metrics, counter),
             host=host,
             port=port,
             workers=workers,
             on_ready=lambda url: _announce(settings, url, greeting),
-            background=lambda stop: _work_and_count(settings, counter, stop),
+            background=lambda stop: _work_and_count(services, counter, stop),
         )
 
 
-def _served(settings: Settings, metrics: Path | None, counter: DownloadCounter) -> Served:
+def _served(services: Services, metrics: Path | None, counter: DownloadCounter) -> Served:
     """What a process answers with."""
-    services = open_services(settings)
+    settings = services.settings
+    RENDERER.share()
+    changes, marks = PublicChanges(services.database), DraftMarks(services.database)
     watch = watching.watch(settings, services, metrics)
     return Served(
         make_app(settings, services=services, tell_metrics=watch.tell_metrics),
         locals=THREAD_LOCALS,
-        make_source=lambda: PublicChanges(services.database),
-        make_marks=lambda: DraftMarks(services.database),
+        make_source=lambda: changes,
+        make_marks=lambda: marks,
         proxies=settings.trusted_proxies,
         stale_seconds=settings.stale_answers,
         watched=watch.watched,
@@ -72,13 +77,12 @@ def _announce(settings: Settings, url: str, greeting: Callable[[str], str]) -> N
     sys.stdout.flush()
 
 
-def _work_and_count(settings: Settings, counter: DownloadCounter, stop: threading.Event) -> None:
+def _work_and_count(services: Services, counter: DownloadCounter, stop: threading.Event) -> None:
     """Do jobs until the event is set, and write down meanwhile what this process sends."""
-    services = open_services(settings)
     writer = threading.Thread(
         target=counter.write_regularly, args=(services, stop), name="downloads", daemon=True
     )
     writer.start()
-    background.work(settings, stop)
+    background.work(services, stop)
     writer.join()
     services.database.close()

@@ -90,7 +90,7 @@ def work(services: Services) -> None:
     settings = services.settings
     services.database.close()
     with working(settings):
-        _until_told_to_stop(lambda stop: background.work(settings, stop))
+        _until_told_to_stop(lambda stop: background.work(services, stop))
 
 
 class _ToldToStop(BaseException):

@@ -1,13 +1,17 @@
-"""The process that renders descriptions: one for each process of ours, from when it is needed."""
+"""The process that renders descriptions, from when it is needed: one for a server."""
 
 import atexit
 import contextlib
+import fcntl
 import os
 import socket
 import subprocess
 import sys
+import tempfile
 import threading
+import time
 from pathlib import Path
+from typing import BinaryIO, NamedTuple
 
 from greenroom.distributions import rendering
 
@@ -15,18 +19,39 @@ _PARTING = 2.0
 """Seconds that the process has to end by itself."""
 _MARGIN = 5.0
 """Seconds that it has to import what renders, and to fork, besides the time of the rendering."""
-_LONGEST_ANSWER = rendering.ANSWER.size + 4 * rendering.MAX_HTML + 1
+_LOOK_AGAIN = 0.2
+"""Seconds after which it is looked whether it is still there, as long as it has not begun."""
+_LONGEST_ANSWER = rendering.ANSWER.size + 4 * rendering.MAX_HTML
 
 
 class _Broken(Exception):
     """The process did not begin with what it was asked for."""
 
 
+class _Post(NamedTuple):
+    """What the process is reached by.
+
+    Attributes:
+        orders: where it is given orders.
+        taken: where it takes them. We keep that, too, so that they outlast it.
+        mark: a file that it has locked as long as it is there.
+    """
+
+    orders: socket.socket
+    taken: socket.socket
+    mark: BinaryIO
+
+    def close(self) -> None:
+        """Let it go."""
+        for part in self:
+            part.close()
+
+
 class Renderer:
     """Has descriptions rendered by forks of one process (``rendering.py``), a few at once.
 
-    Any thread may ask. A process that is gone is started anew, and so is one for a process that was
-    forked from ours. It ends with ours, however that ends: its socket is closed then.
+    Any thread may ask. A process that is gone is started anew. It ends when all those have ended
+    that may give it orders, however they end: its socket is closed then.
     """
 
     def __init__(self, program: Path | None = None, at_once: int | None = None) -> None:
@@ -34,13 +59,14 @@ class Renderer:
 
         Args:
             program: what is run by Python; ``rendering.py``, if nothing is said.
-            at_once: how many descriptions are rendered at the same time; as many as there are
-                processors, if nothing is said.
+            at_once: how many descriptions are rendered at the same time for each process that
+                asks; as many as there are processors, if nothing is said.
         """
         self._program = program or Path(rendering.__file__)
         self._at_once = at_once or _processors()
         self._process: subprocess.Popen[bytes] | None = None
-        self._orders: socket.socket | None = None
+        self._post: _Post | None = None
+        self._is_shared = False
         self._begin()
 
     def _begin(self) -> None:
@@ -49,8 +75,17 @@ class Renderer:
 
     @property
     def pid(self) -> int | None:
-        """The process, where one was started."""
-        return self._process.pid if self._process is not None else None
+        """The process, where this one has started it and it is there."""
+        process = self._process
+        return process.pid if process is not None and process.poll() is None else None
+
+    def share(self) -> None:
+        """Let all that is forked from this process from now on have the same one render.
+
+        Else each has one of its own. Whoever needs it first starts it.
+        """
+        self._is_shared = True
+        self._opened()
 
     def render(
         self, text: str, *, is_restructuredtext: bool, variant: str, seconds: float
@@ -80,83 +115,105 @@ class Renderer:
         return None
 
     def close(self) -> None:
-        """End the process, if there is one."""
+        """End the process, if there is one that nobody else may need."""
         with self._lock:
-            self._end(self._orders)
+            post, self._post = self._post, None
+            if post is not None:
+                post.close()
+            if not self._is_shared:
+                self._end()
 
-    def abandon(self) -> None:
-        """Leave the process to the one that this one was forked from."""
+    def go_on_in_child(self) -> None:
+        """Leave the process to the one that this one was forked from, unless it is shared."""
         self._begin()
-        if self._orders is not None:
-            self._orders.close()
         if self._process is not None:
             self._process.returncode = 0  # it is not ours to wait for
-        self._orders = self._process = None
+            self._process = None
+        if self._post is not None and not self._is_shared:
+            self._post.close()
+            self._post = None
 
     def _ask(self, order: bytes, request: bytes, seconds: float) -> tuple[int, str] | None:
         ours, theirs = socket.socketpair()
         with ours:
-            with theirs:
-                orders = self._hand_over(order, theirs)
+            with theirs, self._lock:
+                post = self._opened()
+                if not self._is_there(post):
+                    self._start(post)
+                socket.send_fds(post.orders, [order], [theirs.fileno()])
+            self._wait_until_begun(ours, time.monotonic() + seconds)
             ours.settimeout(seconds)
-            answer = _exchange(ours, request)
-        if not answer:
-            self._give_up(orders)
-            raise _Broken
-        return _parsed(answer)
+            return _parsed(_exchange(ours, request))
 
-    def _hand_over(self, order: bytes, theirs: socket.socket) -> socket.socket:
-        """Give the process an order; gives back where it was given."""
-        with self._lock:
-            orders = self._orders
-            if orders is None:
-                orders = self._start()
+    def _opened(self) -> _Post:
+        if self._post is None:
+            mark = tempfile.TemporaryFile()  # noqa: SIM115 - closed with the sockets
+            self._post = _Post(*socket.socketpair(), mark)
+            self._post.orders.settimeout(_MARGIN)
+        return self._post
+
+    def _is_there(self, post: _Post) -> bool:
+        """Whether the process is there, which another one of ours may have started."""
+        return self.pid is not None or _is_locked(post.mark)
+
+    def _start(self, post: _Post) -> None:
+        """Start the process; it ends at once where another one of ours was faster."""
+        self._process = subprocess.Popen(  # noqa: S603 - nothing here is anybody's input
+            [sys.executable, "-I", "-X", "utf8", str(self._program)],
+            stdin=post.taken.fileno(),
+            stdout=post.mark.fileno(),
+            stderr=subprocess.DEVNULL,
+            cwd="/",
+            env={},
+            start_new_session=True,
+        )
+
+    def _wait_until_begun(self, asked: socket.socket, deadline: float) -> None:
+        """Wait until somebody has taken the order.
+
+        Raises:
+            _Broken: who has taken it is gone, or nobody is there, or has the time.
+        """
+        asked.settimeout(_LOOK_AGAIN)
+        while time.monotonic() < deadline:
             try:
-                socket.send_fds(orders, [order], [theirs.fileno()])
-            except OSError as error:
-                self._end(orders)
-                raise _Broken from error
-            return orders
+                begun = asked.recv(len(rendering.BEGUN))
+            except TimeoutError:
+                with self._lock:
+                    if self._post is None or not self._is_there(self._post):
+                        raise _Broken from None
+            except ConnectionResetError:
+                break
+            else:
+                if begun:
+                    return
+                break
+        else:
+            with self._lock:
+                self._end(at_once=True)
+        raise _Broken
 
-    def _start(self) -> socket.socket:
-        ours, theirs = socket.socketpair()
-        try:
-            with theirs:
-                self._process = subprocess.Popen(  # noqa: S603 - nothing here is anybody's input
-                    [sys.executable, "-I", "-X", "utf8", str(self._program)],
-                    stdin=theirs.fileno(),
-                    stdout=subprocess.DEVNULL,
-                    stderr=subprocess.DEVNULL,
-                    cwd="/",
-                    env={},
-                    start_new_session=True,
-                )
-        except BaseException:
-            ours.close()
-            raise
-        ours.settimeout(_MARGIN)
-        self._orders = ours
-        return ours
-
-    def _give_up(self, orders: socket.socket) -> None:
-        with self._lock:
-            self._end(orders)
-
-    def _end(self, orders: socket.socket | None) -> None:
-        """End the process that takes these orders, unless another one has taken its place."""
-        if orders is None or orders is not self._orders:
-            return
-        process = self._process
-        self._orders = self._process = None
-        orders.close()
+    def _end(self, *, at_once: bool = False) -> None:
+        """End the process that this one has started, if there is one."""
+        process, self._process = self._process, None
         if process is None:
             return
         try:
-            process.wait(_PARTING)
+            process.wait(0 if at_once else _PARTING)
         except subprocess.TimeoutExpired:
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(process.pid, 9)
             process.wait()
+
+
+def _is_locked(mark: BinaryIO) -> bool:
+    """Whether the process has locked it for itself."""
+    try:
+        fcntl.lockf(mark, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except (BlockingIOError, PermissionError):
+        return True
+    fcntl.lockf(mark, fcntl.LOCK_UN)
+    return False
 
 
 def _processors() -> int:
@@ -167,7 +224,7 @@ def _processors() -> int:
 
 
 def _exchange(asked: socket.socket, request: bytes) -> bytes:
-    """Send all, and receive all: nothing where the process has not even begun."""
+    """Send all, and receive all."""
     with contextlib.suppress(BrokenPipeError, ConnectionResetError, TimeoutError):
         asked.sendall(request)
         asked.shutdown(socket.SHUT_WR)
@@ -180,7 +237,6 @@ def _exchange(asked: socket.socket, request: bytes) -> bytes:
 
 
 def _parsed(answer: bytes) -> tuple[int, str] | None:
-    answer = answer.removeprefix(rendering.BEGUN)
     if len(answer) < rendering.ANSWER.size:
         return None
     outcome, length = rendering.ANSWER.unpack_from(answer)
@@ -190,5 +246,5 @@ def _parsed(answer: bytes) -> tuple[int, str] | None:
 
 RENDERER = Renderer()
 """The one of this process: to have more would only take memory."""
-os.register_at_fork(after_in_child=RENDERER.abandon)
+os.register_at_fork(after_in_child=RENDERER.go_on_in_child)
 atexit.register(RENDERER.close)

@@ -11,16 +11,18 @@ What the renderers give is clean, but not made for a page of somebody else's: fr
 the places that they name, and who uses a keyboard or a screen reader meets links without a text and
 code that cannot be scrolled. ``improved`` mends that, and cleans the result once more.
 
-    python rendering.py  < socket
+    python rendering.py  < socket  > file
 
-For each message of ``ORDER`` on its standard input, a Unix socket, with a stream socket in it, a
-process takes the Markdown variant, a line end and a description from that stream, up to its end.
-It answers ``BEGUN`` at once, then ``ANSWER``: an outcome and a length; then as many bytes: the
-HTML, or for ``DOES_NOT_RENDER`` the first warning. A process that breaks off leaves less. When the
-standard input ends, or nothing has come for ``IDLE`` seconds, all of this ends.
+It locks the file as long as it is there; where another one has, it ends at once. For each message
+of ``ORDER`` on its standard input, a Unix socket, with a stream socket in it, a process takes the
+Markdown variant, a line end and a description from that stream, up to its end. It answers ``BEGUN``
+at once, then ``ANSWER``: an outcome and a length; then as many bytes: the HTML, or for
+``DOES_NOT_RENDER`` the first warning. A process that breaks off leaves less. When the standard
+input ends, or nothing has come for ``IDLE`` seconds, all of this ends.
 """
 
 import contextlib
+import fcntl
 import gc
 import io
 import os
@@ -29,6 +31,7 @@ import resource
 import signal
 import socket
 import struct
+import time
 from dataclasses import dataclass, field
 from html import escape, unescape
 from itertools import pairwise
@@ -61,6 +64,8 @@ _ATTRIBUTE = re.compile(r' ([^ =>"]+)="([^"]*)"')
 
 def main() -> None:
     """Fork for each order on standard input, until it ends or nothing has come for long."""
+    if not _is_the_only_one():
+        return
     orders = socket.socket(fileno=os.dup(0))
     orders.settimeout(IDLE)
     signal.signal(signal.SIGCHLD, _reap)
@@ -81,6 +86,16 @@ def main() -> None:
     # in the group of this process, which was started as the first of its own.
     if os.getpgrp() == os.getpid():
         os.killpg(0, signal.SIGKILL)
+
+
+def _is_the_only_one() -> bool:
+    """Lock the file on standard output, which others lock for a moment to see whether we are."""
+    for _ in range(5):
+        with contextlib.suppress(OSError):
+            fcntl.lockf(1, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return True
+        time.sleep(0.01)
+    return False
 
 
 def _reap(*_: object) -> None:

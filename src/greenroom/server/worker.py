@@ -29,7 +29,7 @@ from gunicorn.errors import HaltServer
 from gunicorn.glogging import Logger
 from gunicorn.workers.gasgi import ASGIWorker
 
-from greenroom import logs
+from greenroom import logs, spare_memory
 from greenroom.server.changes import Source
 from greenroom.server.connection import Connection
 from greenroom.server.front import Front, Timing, Watched
@@ -165,6 +165,7 @@ def run(application: IndexApplication) -> None:
         SystemExit: with status 1 when a worker could not make its application.
     """
     _allow_many_connections()
+    spare_memory.use_one_arena()
     gc.disable()  # what is made here stays
     arbiter = _Arbiter(application)
     # What exists now is shared by the workers as long as nothing writes to it.
