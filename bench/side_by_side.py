@@ -42,6 +42,8 @@ from bench.wheels import MIB, Wheel, make_wheel, platform_tags
 ASKED_FOR_OFTEN = 20
 DEPENDENCIES = 20
 TAGS = 10
+UNTIL_IDLE = 3.0
+"""Seconds after its first answer until a server has started all of its processes."""
 PIP = {
     "User-Agent": (
         'pip/26.3 {"ci":null,"cpu":"x86_64","distro":{"id":"bookworm","libc":{"lib":"glibc",'
@@ -153,6 +155,7 @@ class Bench:
         with ExitStack() as stack:
             for server in servers:
                 stack.enter_context(server.running())
+            time.sleep(UNTIL_IDLE)
             idle = {server.name: server.memory() for server in servers}
             for self._round in range(rounds):
                 self._measure_lines(rotated(servers, self._round), columns)
@@ -318,12 +321,13 @@ class Bench:
         return address_of(server.origin, server.page_of(wheel.project), wheel.path.name)
 
     def _publish(self, server: Server, mib: float) -> Figures | None:
-        # Gigabytes are brought once: every round would leave as many behind.
+        # Gigabytes are brought once: every round would leave as many behind. Each round has a new
+        # project, as a token may not publish more of one where a person does that.
         is_repeated = mib > 1 and self._round > 0
         if is_repeated or not isinstance(server, Greenroom) or server.account is None:
             return None
         index = RunningIndex(server.url, server.account.password, server.pids[0])
-        wheels = self._wheels(f"bench-publish-{int(mib)}", 40, noise=int(mib * MIB))
+        wheels = self._wheels(f"bench-publish-{int(mib)}-{self._round}", 40, noise=int(mib * MIB))
         publish = stage(index, wheels, CONNECTIONS)
         client = Client(index)
         before, began = server.busy(), time.perf_counter()
