@@ -11,9 +11,9 @@ from dataclasses import dataclass
 
 import structlog
 
-from greenroom.server.supervisor import Kept, Order, end_with
+from greenroom.server.supervisor import Order, end_with
 from greenroom.server.timing import Timing
-from greenroom.server.worker import BACKLOG, Place, Served, Worker
+from greenroom.server.worker import BACKLOG, Place, Served, Worker, make_config
 
 log = structlog.get_logger("greenroom")
 
@@ -52,15 +52,31 @@ def start(plan: Plan, order: Order) -> None:
         if served.on_exit is not None:
             served.on_exit(ended.pid)
     plan.listener.listen(BACKLOG)
+    config = make_config(plan.timing)
     # What exists now is shared by the workers as long as nothing writes to it.
     gc.freeze()
     gc.enable()
     if os.getpid() != order.supervisor and os.getppid() != order.supervisor:
         return  # nobody is there any more to whom the workers could belong
     gate = _Gate()
-    workers = {number: _fork(plan, order, served, gate, number) for number in order.workers}
+    workers = {}
+    for number in order.workers:
+        place = _place(plan, order, number)
+        workers[number] = _fork(gate, Worker(served, place, plan.timing, config))
     order.report.write(workers, served.kept)
     gate.open(len(workers))
+
+
+def _place(plan: Plan, order: Order, number: int) -> Place:
+    return Place(
+        number,
+        is_first=number == 0 and order.kept is None,
+        parents=frozenset({order.supervisor, os.getpid()}),
+        heartbeats=order.heartbeats,
+        listener=plan.listener,
+        url=plan.url,
+        threads=plan.threads,
+    )
 
 
 class _Gate:
@@ -88,32 +104,20 @@ class _Gate:
             raise SystemExit(1)
 
 
-def _fork(plan: Plan, order: Order, served: Served, gate: _Gate, number: int) -> int:
-    """A new worker, which waits at the gate; gives its process."""
-    order.heartbeats.beat(number)
-    loader = os.getpid()
+def _fork(gate: _Gate, worker: Worker) -> int:
+    """Have a worker begin in a process of its own, which waits at the gate; gives the process."""
+    worker.notify()  # it is well, as far as anybody knows
     pid = os.fork()
-    if pid:
-        return pid
+    if pid == 0:
 
-    def work() -> None:
-        signal.signal(signal.SIGTERM, signal.SIG_DFL)
-        gate.wait()
-        Worker(
-            served,
-            Place(
-                number,
-                is_first=number == 0 and order.kept is None,
-                parents=frozenset({order.supervisor, loader}),
-                heartbeats=order.heartbeats,
-                listener=plan.listener,
-                url=plan.url,
-                threads=plan.threads,
-            ),
-            plan.timing,
-        ).start()
+        def work() -> None:
+            signal.signal(signal.SIGTERM, signal.SIG_DFL)
+            gate.wait()
+            worker.start()
 
-    end_with(work)
+        end_with(work)
+    worker.tmp.close()  # it is the worker's
+    return pid
 
 
 def _allow_many_connections() -> None:

@@ -29,7 +29,8 @@ def serve(
     workers: int,
     threads: int = 16,
     timing: Timing | None = None,
-) -> Kept:
+    at_end: Callable[[Kept], None] | None = None,
+) -> None:
     """Serve until SIGTERM or SIGINT, then finish what is in flight and return.
 
     Forwarded headers are not looked at here: whom to believe is the application's affair.
@@ -44,9 +45,7 @@ def serve(
         workers: how many processes.
         threads: how many requests the application works on at once, in a process.
         timing: how long to wait for what.
-
-    Returns:
-        What ``load`` has left the first time, of which the files are still open.
+        at_end: called when all have ended, with what ``load`` has left the first time.
 
     Raises:
         SystemExit: with a sentence when the address cannot be listened on, and with the status of
@@ -65,6 +64,7 @@ def serve(
     return Supervisor(
         start_workers,
         listener,
+        at_end or (lambda kept: None),
         workers=workers,
         graceful=timing.graceful,
         heartbeat=timing.heartbeat,

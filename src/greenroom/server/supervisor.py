@@ -142,6 +142,7 @@ class Supervisor:
         self,
         load: Callable[[Order], None],
         listener: socket.socket,
+        at_end: Callable[[Kept], None],
         *,
         workers: int,
         graceful: float,
@@ -153,12 +154,14 @@ class Supervisor:
             load: what a loader does: it forks workers and reports them. Why it cannot, it says
                 itself before it raises SystemExit.
             listener: the socket that loaders get, which is closed before the workers end.
+            at_end: called when all have ended, with what the first loader has left.
             workers: how many workers there are to be.
             graceful: the seconds that they may take to end.
             heartbeat: a worker of which nothing was heard for so many seconds is replaced.
         """
         self._load = load
         self._listener = listener
+        self._at_end = at_end
         self._numbers = range(workers)
         self._graceful = graceful
         self._heartbeat = heartbeat
@@ -172,8 +175,8 @@ class Supervisor:
         self._kept: Kept | None = None
         self._failure: int | str | None = None
 
-    def run(self) -> Kept:
-        """Supervise until a signal says to stop; gives what the first loader has left.
+    def run(self) -> None:
+        """Supervise until a signal says to stop.
 
         Raises:
             SystemExit: the application could not be loaded, or a worker could not begin.
@@ -189,9 +192,10 @@ class Supervisor:
                 self._kill_silent()
         finally:
             self._stop(at_once=number == signal.SIGQUIT)
+            if self._kept is not None:
+                self._at_end(self._kept)
         if self._failure is not None and number not in _STOPPING:
             raise SystemExit(self._failure)
-        return self._kept or Kept()
 
     def _catch_signals(self) -> None:
         for number in (*_STOPPING, signal.SIGCHLD):
@@ -347,7 +351,7 @@ def end_with(act: Callable[[], object]) -> NoReturn:
 
 
 def _ended_children() -> Iterator[tuple[int, int]]:
-    """The processes below this one that have ended, with their exit status, negative for signals."""
+    """The children that have ended, with their exit status, which is negative for a signal."""
     with contextlib.suppress(ChildProcessError):
         while (ended := os.waitpid(-1, os.WNOHANG)) != (0, 0):
             pid, status = ended

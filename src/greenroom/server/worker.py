@@ -105,7 +105,7 @@ class Place:
     threads: int
 
 
-def _config(timing: Timing) -> Config:
+def make_config(timing: Timing) -> Config:
     """What gunicorn's worker and connections look at."""
     settings: dict[str, object] = {
         "asgi_lifespan": "off",
@@ -144,23 +144,22 @@ class Worker(ASGIWorker):
     """A process that accepts connections in an event loop."""
 
     if TYPE_CHECKING:
+        asgi: Served  # type: ignore[assignment]  # what gunicorn only hands on
         loop: asyncio.AbstractEventLoop
 
-    def __init__(self, served: Served, place: Place, timing: Timing) -> None:
+    def __init__(self, served: Served, place: Place, timing: Timing, config: Config) -> None:
         """Begin nothing yet."""
-        config = _config(timing)
-        super().__init__(
-            place.number, os.getppid(), [place.listener], None, 0, config, _Log(config)
-        )
+        app: Any = None  # what is served was loaded before
+        super().__init__(place.number, os.getppid(), [place.listener], app, 0, config, _Log(config))
         self._served = served
         self._place = place
         self._timing = timing
 
     def start(self) -> None:
-        """Serve until a signal, or the end of the supervisor, ends it.
+        """Be the worker, in a process of its own.
 
         Raises:
-            SystemExit: always.
+            SystemExit: always; with the status CANNOT_START where it could not even begin.
         """
         try:
             self.init_process()
@@ -169,23 +168,28 @@ class Worker(ASGIWorker):
             sys.exit(1 if self.booted else CANNOT_START)
 
     def load_wsgi(self) -> None:
+        """Take what was loaded before."""
         self.asgi = self._served
 
     def notify(self) -> None:
+        """Note that this worker is well."""
         self._place.heartbeats.beat(self._place.number)
 
     def init_signals(self) -> None:
+        """Listen to the supervisor alone."""
         super().init_signals()
-        # A terminal sends these to every process of the group; the parent says when to stop.
+        # A terminal sends these to every process of the group; the supervisor says when to stop.
         for sent_to_all in (signal.SIGINT, signal.SIGHUP):
             self.loop.remove_signal_handler(sent_to_all)
             signal.signal(sent_to_all, signal.SIG_IGN)
 
     def handle_quit_signal(self) -> None:
+        """End at once."""
         logs.finish()
         os._exit(0)
 
     def run(self) -> None:
+        """Serve until a signal, or the end of the supervisor, ends it."""
         stop = threading.Event()
         logs.write_in_background()
         background = self._start_background(stop)
