@@ -39,6 +39,7 @@ _MODULES = {
         "greenroom.cli.served",
         "greenroom.cli.serving",
         "greenroom.background",
+        "greenroom.server.loader",
         "greenroom.server.serve",
         "greenroom.web.application",
         "greenroom.web.http.authentication",

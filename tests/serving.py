@@ -172,8 +172,10 @@ def command(
 ) -> subprocess.CompletedProcess[str]:
     """What comes of ``greenroom``, run in this process: to start one takes longer than all else.
 
-    What it does not catch is raised here.
+    What it does not catch is raised here. Only ``serve`` has a process of its own, which forks.
     """
+    if arguments[:1] == ("serve",):
+        return preloaded().run(arguments, environment, Path.cwd(), timeout=60)
     out, errors, status = io.StringIO(), io.StringIO(), 0
     with (
         redirect_stdout(out),

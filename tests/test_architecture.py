@@ -458,7 +458,8 @@ def is_gunicorn(name: str) -> bool:
 
 
 def test_the_server_is_started_by_what_serve_offers() -> None:
-    assert users_of("server.worker") == {"server.serve"}
+    assert users_of("server.supervisor") <= {"server.serve", "server.loader", "server.worker"}
+    assert users_of("server.loader") == {"server.serve"}
 
 
 # Visibility is decided in one place. A condition for the database is an expression of a class

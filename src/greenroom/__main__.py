@@ -2,8 +2,6 @@
 
 import gc
 
-from greenroom.unread import import_without
-
 
 def main() -> None:
     """Run the command line."""
@@ -11,8 +9,6 @@ def main() -> None:
     # nothing that forks later has to look through it again. It is looked for once the command and
     # what it is made of are there (see greenroom.cli).
     gc.disable()
-    # structlog would read rich, for tracebacks in colour: 50 ms and 4 MiB of every start.
-    import_without("structlog", "rich")
     from greenroom.cli import main as run
 
     try:

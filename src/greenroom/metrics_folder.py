@@ -5,8 +5,6 @@ import os
 import shutil
 import tempfile
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 MEMORY = Path("/dev/shm")  # noqa: S108 - folders in it have random names, and are of one account
@@ -17,12 +15,11 @@ _NEW_SECONDS = 60.0
 """So young, a folder may be somebody's who has not marked it yet."""
 
 
-@contextmanager
-def metrics_folder(data: Path, memory: Path = MEMORY) -> Iterator[Path]:
-    """A new folder, which ``prometheus-client`` finds when it is imported; removed at the end.
+def make_folder(data: Path, memory: Path = MEMORY) -> tuple[Path, int]:
+    """A new folder, and the descriptor of the file in it that says that it is in use.
 
     It is in memory where that is possible, so that a full disk does not matter to it. What servers
-    have left behind that were killed is removed as well.
+    have left behind that were killed is removed.
 
     Raises:
         OSError: it cannot be made.
@@ -30,16 +27,25 @@ def metrics_folder(data: Path, memory: Path = MEMORY) -> Iterator[Path]:
     place = memory if os.access(memory, os.W_OK) else data.absolute()
     for folder in place.glob(f"{_PREFIX}*"):
         if _is_left(folder):
-            shutil.rmtree(folder, ignore_errors=True)
+            remove_folder(folder)
     folder = Path(tempfile.mkdtemp(prefix=_PREFIX, dir=place))
     try:
-        with (folder / _IN_USE).open("wb") as mark:
-            fcntl.flock(mark, fcntl.LOCK_EX)
-            os.environ[_VARIABLE] = str(folder)
-            yield folder
-    finally:
-        os.environ.pop(_VARIABLE, None)
-        shutil.rmtree(folder, ignore_errors=True)
+        mark = os.open(folder / _IN_USE, os.O_CREAT | os.O_WRONLY, 0o600)
+        fcntl.flock(mark, fcntl.LOCK_EX)
+    except OSError:
+        remove_folder(folder)
+        raise
+    return folder, mark
+
+
+def use_folder(folder: Path) -> None:
+    """Have ``prometheus-client`` find the folder when it is imported."""
+    os.environ[_VARIABLE] = str(folder)
+
+
+def remove_folder(folder: Path) -> None:
+    """Remove it, when no process of the server runs any more."""
+    shutil.rmtree(folder, ignore_errors=True)
 
 
 def _is_left(folder: Path) -> bool:

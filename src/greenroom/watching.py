@@ -1,14 +1,13 @@
 """How a server is watched, as the settings say: its log of requests, and its metrics."""
 
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 import structlog
 
 from greenroom import logs
-from greenroom.metrics_folder import metrics_folder
+from greenroom.metrics_folder import make_folder, use_folder
 from greenroom.registry.unit_of_work import Services
 from greenroom.server.access_log import AccessLog
 from greenroom.server.front import Watched
@@ -31,19 +30,15 @@ class Watching:
     on_exit: Callable[[int], None] | None = None
 
 
-@contextmanager
-def prepared(settings: Settings) -> Iterator[Path | None]:
-    """The folder of the metrics, while the server runs; None where nobody may see any."""
+def prepared(settings: Settings) -> tuple[Path, int] | None:
+    """The folder of the metrics, and what says that it is in use; None where there are none."""
     if settings.metrics_token is None and not settings.metrics_networks:
-        yield None
-        return
-    with ExitStack() as stack:
-        folder = None
-        try:
-            folder = stack.enter_context(metrics_folder(settings.data))
-        except OSError as error:
-            _say_that_there_are_none(error)
-        yield folder
+        return None  # nobody may see any
+    try:
+        return make_folder(settings.data)
+    except OSError as error:
+        _say_that_there_are_none(error)
+        return None
 
 
 def watch(settings: Settings, services: Services, folder: Path | None) -> Watching:
@@ -63,7 +58,7 @@ def watch(settings: Settings, services: Services, folder: Path | None) -> Watchi
         )
     if folder is None:
         return Watching(Watched(access_log))
-    # The library looks for the folder when it is imported.
+    use_folder(folder)
     from greenroom.metrics import Metrics, process_has_ended
 
     try:

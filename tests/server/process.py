@@ -27,7 +27,8 @@ from greenroom import logs, request_notes
 from greenroom.request_notes import Wait
 from greenroom.server.access_log import AccessLog
 from greenroom.server.front import Watched
-from greenroom.server.serve import Served, Timing, serve
+from greenroom.server.serve import Order, Timing, serve
+from greenroom.server.worker import Served
 from tests import processes
 from tests.processes import Process
 
@@ -211,26 +212,27 @@ def in_background(stop: threading.Event) -> None:
     say(f"background of {os.getpid()} ends")
 
 
-def broken() -> Served:
-    raise RuntimeError("this application cannot be made")
-
-
 def main() -> None:
     setup = Setup(**json.loads(sys.argv[1]))
-    watched = Watched(AccessLog(logs.write_line)) if setup.log else None
-    make_source = Unchanging if setup.keeps else None
 
-    def make() -> Served:
-        return Served(tiny, watched=watched, make_marks=lambda: marks, make_source=make_source)
+    def load(_: Order) -> Served:
+        if setup.broken:
+            raise RuntimeError("this application cannot be made")
+        return Served(
+            tiny,
+            watched=Watched(AccessLog(logs.write_line)) if setup.log else None,
+            make_marks=lambda: marks,
+            make_source=Unchanging if setup.keeps else None,
+            on_ready=say,
+            background=in_background if setup.background else None,
+        )
 
     serve(
-        broken if setup.broken else make,
+        load,
         host=setup.host,
         port=setup.port,
         workers=setup.workers,
         threads=setup.threads,
-        on_ready=say,
-        background=in_background if setup.background else None,
         timing=replace(Timing(), **setup.timing),  # type: ignore[arg-type]  # some are whole
     )
     say(f"served by {os.getpid()}")

@@ -10,7 +10,8 @@ import structlog
 
 from greenroom.server import changes
 from greenroom.server.answers import Wanted
-from greenroom.server.front import Front, Timing
+from greenroom.server.front import Front
+from greenroom.server.timing import Timing
 
 PAGE = Wanted(b"/page", (b"text/html", b"", b""), "", None)
 LINES = [

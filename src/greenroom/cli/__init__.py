@@ -12,7 +12,7 @@ from importlib import import_module
 
 import click
 
-from greenroom import __version__
+from greenroom.unread import import_structlog
 
 # Where each command is: the module here, and what it is called there.
 _PLACES = {
@@ -40,7 +40,7 @@ _PLACES = {
     "upstream": ("upstream", "upstream_group"),
     "user": ("users", "user"),
     "webhook": ("webhooks", "webhook"),
-    "work": ("serving", "work"),
+    "work": ("working", "work"),
 }
 
 
@@ -54,6 +54,8 @@ class _Commands(MutableMapping[str, click.Command]):
     def __getitem__(self, name: str) -> click.Command:
         if name not in self._there:
             module, attribute = self._places[name]
+            if module != "serving":  # it stays in memory, and has others load the program
+                import_structlog()
             found: click.Command = getattr(import_module(f"{__name__}.{module}"), attribute)
             self._there[name] = found
         return self._there[name]
@@ -79,14 +81,13 @@ def main() -> None:
         # Imported here: whoever only asks for the version has no use for it.
         from greenroom.cli import failures
 
-        sentence = failures.sentence_of(error)
-        if sentence is None:
-            raise
-        failures.fail(sentence)
+        failures.tell(error)
 
 
 @click.group(commands=_Commands(_PLACES))
-@click.version_option(__version__, prog_name="greenroom", message="%(prog)s %(version)s")
+@click.version_option(
+    package_name="greenroom", prog_name="greenroom", message="%(prog)s %(version)s"
+)
 def greenroom() -> None:
     """A Python package index whose releases can wait unseen until they are published.
 

@@ -42,3 +42,15 @@ def fail(sentence: str) -> NoReturn:
     """End with this sentence and exit status 1."""
     click.echo(f"Error: {sentence}", err=True)
     sys.exit(1)
+
+
+def tell(error: Exception) -> NoReturn:
+    """End with the sentence that tells the operator of an error, and exit status 1.
+
+    Raises:
+        Exception: the error itself, which nobody expects.
+    """
+    sentence = sentence_of(error)
+    if sentence is None:
+        raise error
+    fail(sentence)

@@ -1,6 +1,7 @@
 """Whether an index runs on the data: files that are locked meanwhile, and who is connected."""
 
 import fcntl
+import os
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 
@@ -18,22 +19,21 @@ _SERVING = "serve.lock"
 _WORKING = "work.lock"
 
 
-@contextmanager
-def alone(settings: Settings) -> Iterator[None]:
-    """Say so when another ``serve`` runs on the same embedded data.
+def mark_serving(settings: Settings) -> int | None:
+    """The lock that tells others that a server runs, as a descriptor that is to stay open.
 
-    They get on with each other, but it is seldom meant.
+    It is said when another ``serve`` runs on the same embedded data: they get on with each other,
+    but it is seldom meant. None where the data is elsewhere.
     """
     if not settings.embedded:
-        yield
-        return
+        return None
     folder = settings.data.absolute()
-    with (folder / _SERVING).open("ab") as marker:
-        try:
-            fcntl.flock(marker, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            log.warning(f"another 'greenroom serve' runs on {folder}, too")
-        yield
+    marker = os.open(folder / _SERVING, os.O_CREAT | os.O_WRONLY | os.O_APPEND, 0o666)
+    try:
+        fcntl.flock(marker, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        log.warning(f"another 'greenroom serve' runs on {folder}, too")
+    return marker
 
 
 @contextmanager

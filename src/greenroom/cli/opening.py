@@ -54,16 +54,6 @@ def with_new_services(
     return _with_services(command, may_begin=True)
 
 
-def with_new_services_to_fork(
-    command: Callable[Concatenate[Services, P], None],
-) -> Callable[P, None]:
-    """The same for a command that forks, before which no storage may have been talked to here.
-
-    A database that does not answer may do so later.
-    """
-    return _with_services(command, may_begin=True, check=_check_storage_apart, may_wait=True)
-
-
 def with_new_services_to_work(
     command: Callable[Concatenate[Services, P], None],
 ) -> Callable[P, None]:
@@ -153,14 +143,30 @@ def _with_services(
 ) -> Callable[P, None]:
     @wraps(command)
     def run(*args: P.args, **kwargs: P.kwargs) -> None:
-        with opened(may_begin=may_begin, check=check) as services:
-            with waiting(services) if may_wait else nullcontext():
-                prepare_database(services)
-                if check is not None:
-                    check(services, False)
+        with _prepared(may_begin=may_begin, check=check, may_wait=may_wait) as services:
             command(services, *args, **kwargs)
 
     return run
+
+
+@contextmanager
+def opened_to_fork() -> Iterator[Services]:
+    """The services of a server, before the fork of which no storage may have been talked to here.
+
+    A database that does not answer may do so later.
+    """
+    with _prepared(may_begin=True, check=_check_storage_apart, may_wait=True) as services:
+        yield services
+
+
+@contextmanager
+def _prepared(*, may_begin: bool, check: StorageCheck | None, may_wait: bool) -> Iterator[Services]:
+    with opened(may_begin=may_begin, check=check) as services:
+        with waiting(services) if may_wait else nullcontext():
+            prepare_database(services)
+            if check is not None:
+                check(services, False)
+        yield services
 
 
 @contextmanager

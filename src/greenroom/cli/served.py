@@ -1,59 +1,160 @@
-"""What ``greenroom serve`` starts: the application in its processes, and the work beside it.
+"""What ``greenroom serve`` loads: the application, and the work beside it.
 
 This imports all of the server and of the application.
 """
 
+import os
+import pickle
 import sys
+import tempfile
 import threading
-from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 import click
+import structlog
 
-from greenroom import __version__, background, watching
+from greenroom import __version__, background, logs, watching
+from greenroom.cli import failures
+from greenroom.cli.locks import mark_serving
+from greenroom.cli.opening import opened_to_fork, waiting
 from greenroom.distributions.renderer import RENDERER
+from greenroom.registry import accounts
+from greenroom.registry.account_links import NewLink
 from greenroom.registry.download_counting import DownloadCounter
 from greenroom.registry.draft_changes import DraftMarks
 from greenroom.registry.public_changes import PublicChanges
 from greenroom.registry.unit_of_work import Services
-from greenroom.server.serve import Served, serve
+from greenroom.server.serve import Kept, Order
+from greenroom.server.worker import Served
 from greenroom.services import open_services
-from greenroom.settings import Settings
+from greenroom.settings import Settings, address_warning, exposure_warnings, secret_key
 from greenroom.web.application import THREAD_LOCALS, make_app
 from greenroom.web.http.urls import Urls, published_file_at
 
+log = structlog.get_logger("greenroom")
 
-def run(
-    settings: Settings, *, host: str, port: int, workers: int, greeting: Callable[[str], str]
-) -> None:
-    """Answer requests until SIGTERM or SIGINT.
+
+def load(order: Order, workers: int) -> Served:
+    """Make the application, the first time for an index that is looked at and prepared before.
 
     Args:
-        settings: of the index.
-        host: the address to listen on.
-        port: the port; 0 for any free one.
+        order: whether it is the first time, and what that one has left otherwise.
         workers: how many processes answer.
-        greeting: what is said, besides where the index is, of one at this base address.
+
+    Raises:
+        SystemExit: it cannot be served, which has been said.
     """
-    counter = DownloadCounter(published_file_at)
-    services = open_services(settings)
-    with watching.prepared(settings) as metrics:
-        serve(
-            lambda: _served(services, metrics, counter),
-            host=host,
-            port=port,
-            workers=workers,
-            on_ready=lambda url: _announce(settings, url, greeting),
-            background=lambda stop: _work_and_count(services, counter, stop),
+    try:
+        return _first(workers) if order.kept is None else _again(order.kept)
+    except Exception as error:
+        failures.tell(error)
+
+
+def _first(workers: int) -> Served:
+    with opened_to_fork() as services:
+        settings = services.settings
+        greeting = _prepare(services, workers)
+    kept = _keep(settings)
+    return _served(settings, kept, greeting)
+
+
+def _again(kept: Kept) -> Served:
+    """The same application as the first time, for workers that take the place of others."""
+    if __version__ != kept.facts["version"]:
+        failures.fail(
+            f"A worker cannot be replaced: Greenroom {kept.facts['version']} runs, and what is "
+            f"installed is {__version__} by now. Start it again."
+        )
+    # They may have changed where they were read; the workers must have the same.
+    settings = pickle.loads(_content(kept.files["settings"]))  # noqa: S301 - written by _keep
+    logs.configure(settings)
+    return _served(settings, kept)
+
+
+def _keep(settings: Settings) -> Kept:
+    """What must stay as it is now for as long as the server runs."""
+    facts = {"version": __version__}
+    files = {"settings": _file_in_memory(pickle.dumps(settings))}
+    lock = mark_serving(settings)
+    if lock is not None:
+        files["lock"] = lock
+    metrics = watching.prepared(settings)
+    if metrics is not None:
+        folder, files["metrics"] = metrics
+        facts["metrics"] = str(folder)
+    return Kept(facts, files)
+
+
+def _file_in_memory(content: bytes) -> int:
+    """A new file without a name, which is not on a disk where there are such files."""
+    if sys.platform == "linux":
+        descriptor = os.memfd_create("greenroom")
+    else:
+        with tempfile.TemporaryFile() as file:
+            descriptor = os.dup(file.fileno())
+    os.pwrite(descriptor, content, 0)
+    return descriptor
+
+
+def _content(descriptor: int) -> bytes:
+    return os.pread(descriptor, os.fstat(descriptor).st_size, 0)
+
+
+def _prepare(services: Services, workers: int) -> "_Greeting":
+    """Have what the workers must find, and warn of what is not as it should be."""
+    settings = services.settings
+    warnings = [address_warning(settings), *exposure_warnings(settings)]
+    secret_key(settings)  # made before the workers start, so that they agree on it
+    greeting = _Greeting(is_new=False)
+    with waiting(services, warns=False):
+        warnings.append(services.database.connection_warning(workers))
+        with services.reading() as uow:
+            greeting = _Greeting(is_new=accounts.is_empty(uow.db))
+        # Where logs are collected, the link would come into them.
+        if greeting.is_new and settings.log_format == "text":
+            with services.writing() as uow:
+                greeting = _Greeting(is_new=True, link=accounts.first_administrator_link(uow))
+    for warning in filter(None, warnings):
+        log.warning(warning)
+    return greeting
+
+
+@dataclass(frozen=True)
+class _Greeting:
+    """What is said of an index, besides where it is.
+
+    Attributes:
+        is_new: whether there is no user yet.
+        link: which creates the first administrator.
+    """
+
+    is_new: bool
+    link: NewLink | None = None
+
+    def said(self, base: str) -> str:
+        """In words, for the index at this base address."""
+        if not self.is_new:
+            return ""
+        if self.link is None:
+            return (
+                "There is no user yet. 'greenroom user first-administrator-link' prints a link "
+                "that creates the first administrator."
+            )
+        return (
+            "There is no user yet. Create the first administrator at\n"
+            f"  {Urls(base).one_time_link(self.link)}"
         )
 
 
-def _served(services: Services, metrics: Path | None, counter: DownloadCounter) -> Served:
-    """What a process answers with."""
-    settings = services.settings
-    RENDERER.share()
+def _served(settings: Settings, kept: Kept, greeting: _Greeting | None = None) -> Served:
+    """What the workers answer with; the first one has a greeting when they are ready."""
+    services = open_services(settings)
     changes, marks = PublicChanges(services.database), DraftMarks(services.database)
-    watch = watching.watch(settings, services, metrics)
+    RENDERER.share()
+    metrics = kept.facts.get("metrics")
+    watch = watching.watch(settings, services, Path(metrics) if metrics is not None else None)
+    counter = DownloadCounter(published_file_at)
     return Served(
         make_app(settings, services=services, tell_metrics=watch.tell_metrics),
         locals=THREAD_LOCALS,
@@ -62,17 +163,20 @@ def _served(services: Services, metrics: Path | None, counter: DownloadCounter) 
         proxies=settings.trusted_proxies,
         stale_seconds=settings.stale_answers,
         watched=watch.watched,
+        on_ready=lambda url: _announce(settings, url, greeting) if greeting is not None else None,
+        background=lambda stop: _work_and_count(services, counter, stop),
         on_exit=watch.on_exit,
         count=counter.note if settings.downloads == "on" else None,
+        kept=kept,
     )
 
 
-def _announce(settings: Settings, url: str, greeting: Callable[[str], str]) -> None:
+def _announce(settings: Settings, url: str, greeting: _Greeting) -> None:
     base = settings.url or url
     here = f", listening on {url}" if settings.url is not None else ""
     click.echo(f"Greenroom {__version__} is at {Urls(base).home()}{here}")
     click.echo(f"Data: {settings.data.absolute()}")
-    if said := greeting(base):
+    if said := greeting.said(base):
         click.echo(said)
     sys.stdout.flush()
 

@@ -9,67 +9,70 @@ refusal has to travel there: it is sent as the application wrote it. What else a
 """
 
 import socket
-import threading
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
-from greenroom.server.front import Timing
-from greenroom.server.worker import BACKLOG, IndexApplication, Plan, Served, run
+from greenroom.server.supervisor import Kept, Order, Supervisor
+from greenroom.server.timing import Timing
 
-__all__ = ["Served", "Timing", "serve"]
+if TYPE_CHECKING:
+    from greenroom.server.worker import Served
+
+__all__ = ["Kept", "Order", "Timing", "serve"]
 
 
 def serve(
-    make_served: Callable[[], Served],
+    load: "Callable[[Order], Served]",
     *,
     host: str,
     port: int,
     workers: int,
     threads: int = 16,
-    on_ready: Callable[[str], None],
-    background: Callable[[threading.Event], None] | None = None,
     timing: Timing | None = None,
+    at_end: Callable[[Kept], None] | None = None,
 ) -> None:
     """Serve until SIGTERM or SIGINT, then finish what is in flight and return.
-
-    The application is made once, before the fork, so that the workers share its memory: it must
-    not connect to anything before its first request. ``on_ready`` and ``background`` run in the
-    workers.
 
     Forwarded headers are not looked at here: whom to believe is the application's affair.
 
     Args:
-        make_served: makes the WSGI application, and says what goes with it.
+        load: makes the application, and says what goes with it, in a process of its own, which
+            forks the workers, so that they share its memory, and ends. It is called again when a
+            worker is to be replaced. Nothing may be connected to in that process but for what is
+            closed before it returns.
         host: the address or name to listen on.
         port: the port; 0 takes a free one.
         workers: how many processes.
         threads: how many requests the application works on at once, in a process.
-        on_ready: called once, in the first worker, when it accepts connections, with the address
-            that reaches the server from this machine.
-        background: runs in a thread of each worker until the event it is given is set, which
-            happens when the worker ends.
         timing: how long to wait for what.
+        at_end: called when all have ended, with what ``load`` has left the first time.
 
     Raises:
-        SystemExit: with a sentence when the address cannot be listened on, and with status 1 when
-            the application could not be made.
+        SystemExit: with a sentence when the address cannot be listened on, and with the status of
+            the process that could not make the application.
     """
-    listener = _listen(host, port)
-    plan = Plan(
-        make_served,
-        workers,
-        threads,
-        on_ready,
-        background,
-        timing or Timing(),
-        listener=listener.fileno(),
-        url=_address(listener),
-    )
-    application = IndexApplication(plan)
-    listener.detach()  # gunicorn owns it from here
-    run(application)
+    timing = timing or Timing()
+    listener = _bound(host, port)
+    url = _address(listener)
+
+    def start_workers(order: Order) -> None:
+        # Imported here: the process that supervises has no use for any of it.
+        from greenroom.server.loader import Plan, start
+
+        start(Plan(load, threads, timing, listener, url), order)
+
+    return Supervisor(
+        start_workers,
+        listener,
+        at_end or (lambda kept: None),
+        workers=workers,
+        graceful=timing.graceful,
+        heartbeat=timing.heartbeat,
+    ).run()
 
 
-def _listen(host: str, port: int) -> socket.socket:
+def _bound(host: str, port: int) -> socket.socket:
+    """A socket that is bound, and does not listen yet: nobody waits for what may not start."""
     try:
         family, _, _, _, address = socket.getaddrinfo(
             host or None, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
@@ -78,7 +81,6 @@ def _listen(host: str, port: int) -> socket.socket:
         try:
             listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             listener.bind(address)
-            listener.listen(BACKLOG)
         except BaseException:
             listener.close()
             raise

@@ -1,0 +1,129 @@
+"""What makes the application and forks workers, which share its memory, and then ends."""
+
+import contextlib
+import gc
+import os
+import resource
+import signal
+import socket
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import structlog
+
+from greenroom import spare_memory
+from greenroom.server.supervisor import Order, end_with
+from greenroom.server.timing import Timing
+from greenroom.server.worker import BACKLOG, Place, Served, Worker, make_config
+
+log = structlog.get_logger("greenroom")
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What is served where.
+
+    Attributes:
+        load: makes what is served.
+        threads: how many requests the application works on at once, in a process.
+        timing: how long to wait for what.
+        listener: the socket, which need not listen yet.
+        url: the address that reaches the server from this machine.
+    """
+
+    load: Callable[[Order], Served]
+    threads: int
+    timing: Timing
+    listener: socket.socket
+    url: str
+
+
+def start(plan: Plan, order: Order) -> None:
+    """Make the application, fork the workers that are asked for, and report them.
+
+    Raises:
+        SystemExit: the application cannot be made; why has been said.
+    """
+    _allow_many_connections()
+    spare_memory.use_one_arena()
+    gc.disable()  # what is made here stays
+    served = plan.load(order)
+    for ended in order.ended:
+        if ended.reason:
+            log.error("a process has ended and is replaced", pid=ended.pid, reason=ended.reason)
+        if served.on_exit is not None:
+            served.on_exit(ended.pid)
+    plan.listener.listen(BACKLOG)
+    config = make_config(plan.timing)
+    # What exists now is shared by the workers as long as nothing writes to it.
+    gc.freeze()
+    gc.enable()
+    if os.getpid() != order.supervisor and os.getppid() != order.supervisor:
+        return  # nobody is there any more to whom the workers could belong
+    gate = _Gate()
+    workers = {}
+    for number in order.workers:
+        place = _place(plan, order, number)
+        workers[number] = _fork(gate, Worker(served, place, plan.timing, config))
+    order.report.write(workers, served.kept)
+    gate.open(len(workers))
+
+
+def _place(plan: Plan, order: Order, number: int) -> Place:
+    return Place(
+        number,
+        is_first=number == 0 and order.kept is None,
+        parents=frozenset({order.supervisor, os.getpid()}),
+        heartbeats=order.heartbeats,
+        listener=plan.listener,
+        url=plan.url,
+        threads=plan.threads,
+    )
+
+
+class _Gate:
+    """Where workers wait until they are reported: one that nobody knows of must not go on."""
+
+    def __init__(self) -> None:
+        self._entry, self._key = os.pipe()
+
+    def open(self, count: int) -> None:
+        """Let so many go on."""
+        os.write(self._key, bytes(count))
+        os.close(self._key)
+        os.close(self._entry)
+
+    def wait(self) -> None:
+        """Wait, in a process that was forked.
+
+        Raises:
+            SystemExit: who could have opened it is gone.
+        """
+        os.close(self._key)
+        is_open = os.read(self._entry, 1)
+        os.close(self._entry)
+        if not is_open:
+            raise SystemExit(1)
+
+
+def _fork(gate: _Gate, worker: Worker) -> int:
+    """Have a worker begin in a process of its own, which waits at the gate; gives the process."""
+    worker.notify()  # it is well, as far as anybody knows
+    pid = os.fork()
+    if pid == 0:
+
+        def work() -> None:
+            signal.signal(signal.SIGTERM, signal.SIG_DFL)
+            gate.wait()
+            worker.start()
+
+        end_with(work)
+    worker.tmp.close()  # it is the worker's
+    return pid
+
+
+def _allow_many_connections() -> None:
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft != hard:
+        with contextlib.suppress(OSError, ValueError):
+            resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
