@@ -8,10 +8,11 @@ import difflib
 import re
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import fields
 
 from greenroom.core_metadata import CoreMetadata
 from greenroom.distributions.contents import Member
+from greenroom.values import frozen
 
 MOST_LINES = 5_000
 """Lines of a text that is compared; to compare more takes too long."""
@@ -23,7 +24,7 @@ _OWN_FOLDER = re.compile(r"[^/]+\.(dist-info|data|egg-info)(?=/)")
 _NOT_COMPARED = frozenset({"metadata_version", "name", "version", "description"})
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class MemberChange:
     """A member that is not the same in both archives.
 
@@ -50,7 +51,7 @@ class MemberChange:
         return self.after is None
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class FieldChange:
     """A field of the core metadata that says something else.
 
