@@ -1,14 +1,8 @@
 """Composes the application. The only place that names every part."""
 
-import inspect
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from types import FrameType
-from typing import Any
+from collections.abc import Callable
 
-import pyramid.view
 import pyramid_jinja2
-import venusian.advice  # type: ignore[import-untyped]
 from pyramid.config import Configurator
 from pyramid.router import Router
 from pyramid.threadlocal import manager  # type: ignore[import-untyped]
@@ -20,6 +14,7 @@ from greenroom.settings import Settings, secret_key
 from greenroom.web.http import authentication
 from greenroom.web.http.request import Request
 from greenroom.web.http.traversal import Root
+from greenroom.web.unread_sources import unread_sources
 
 PARTS = (
     "http",
@@ -67,6 +62,13 @@ def make_app(
         tell_metrics: gives the metrics of all processes; without it there are none.
     """
     services = services or open_services(settings)
+    with unread_sources():
+        return _configured(settings, services, tell_metrics).make_wsgi_app()
+
+
+def _configured(
+    settings: Settings, services: Services, tell_metrics: Callable[[], bytes] | None
+) -> Configurator:
     config = Configurator(
         root_factory=Root,
         request_factory=Request,
@@ -84,36 +86,9 @@ def make_app(
     config.include("pyramid_tm")
     _add_templates(config)
     authentication.configure(config, settings, secret_key(settings))
-    with _views_by_line():
-        for part in PARTS:
-            config.include(f"greenroom.web.{part}")
-    return config.make_wsgi_app()
-
-
-class _FramesWithoutSource:
-    """What Pyramid and venusian ask of ``inspect`` when they come to a decorator of a view."""
-
-    @staticmethod
-    def getframeinfo(frame: FrameType) -> inspect.Traceback:
-        """Where a frame is, without the text of the line."""
-        code = frame.f_code
-        return inspect.Traceback(code.co_filename, frame.f_lineno, code.co_name, [""], 0)
-
-
-@contextmanager
-def _views_by_line() -> Iterator[None]:
-    """Let views be known by file and line alone, without the text of that line.
-
-    To find it, the source of every view would be read and kept: a sixth of the start.
-    """
-    asking: tuple[Any, ...] = (pyramid.view, venusian.advice)  # nothing else tells them
-    for module in asking:
-        module.inspect = _FramesWithoutSource
-    try:
-        yield
-    finally:
-        for module in asking:
-            module.inspect = inspect
+    for part in PARTS:
+        config.include(f"greenroom.web.{part}")
+    return config
 
 
 def _add_templates(config: Configurator) -> None:
