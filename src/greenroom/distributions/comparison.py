@@ -4,7 +4,6 @@ Members are matched by their paths, in which the name and version of the archive
 not count: ``example-1.0/setup.py`` and ``example-1.1/setup.py`` are the same place.
 """
 
-import difflib
 import re
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
@@ -134,6 +133,8 @@ def text_difference(before: str, after: str, context: int = 3) -> tuple[str, ...
     old, new = before.splitlines(), after.splitlines()
     if max(len(old), len(new)) > MOST_LINES:
         return None
+    import difflib  # which few processes need
+
     lines = list(difflib.unified_diff(old, new, n=context, lineterm=""))[2:]
     return tuple(line if line.startswith("@@") else _cut(line) for line in lines)
 
