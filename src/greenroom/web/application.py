@@ -1,6 +1,7 @@
 """Composes the application. The only place that names every part."""
 
 from collections.abc import Callable
+from typing import Any
 
 import pyramid_jinja2
 from pyramid.config import Configurator
@@ -44,6 +45,8 @@ PARTS = (
     "uploads.reported_secrets",
 )
 
+View = Callable[[Any, Any], Any]
+
 THREAD_LOCALS = ((manager, "stack", list),)
 """What of Pyramid's belongs to a request and lies in its thread: holder, attribute, first value."""
 
@@ -81,6 +84,7 @@ def _configured(
             "jinja2.undefined": "strict",
         },
     )
+    config.set_view_mapper(_as_it_is)
     config.registry.services = services
     config.registry.tell_metrics = tell_metrics
     config.include("pyramid_tm")
@@ -89,6 +93,14 @@ def _configured(
     for part in PARTS:
         config.include(f"greenroom.web.{part}")
     return config
+
+
+def _as_it_is(**_: object) -> Callable[[View], View]:
+    """A view mapper, as Pyramid calls it: what calls a view, of whichever kind that is.
+
+    All of ours take a context and a request, so that nothing has to look at what each one takes.
+    """
+    return lambda view: view
 
 
 def _add_templates(config: Configurator) -> None:
