@@ -19,6 +19,8 @@ def engine() -> Engine:
 
 def run(connection: Connection) -> None:
     """Migrate in one transaction, on both databases."""
+    if context.config.cmd_opts is not None:
+        ask_indexes_for_their_conditions()
     context.configure(
         connection=connection,
         target_metadata=Base.metadata,
@@ -33,6 +35,14 @@ def run(connection: Connection) -> None:
             # Two processes that upgrade at once: the second waits, then finds nothing to do.
             connection.exec_driver_sql("SELECT pg_advisory_xact_lock(727204519)")
         context.run_migrations()
+
+
+def ask_indexes_for_their_conditions() -> None:
+    """Autogenerate writes down those that somebody has asked for (see ``partial_index``)."""
+    for table in Base.metadata.tables.values():
+        for index in table.indexes:
+            for database in ("sqlite", "postgresql"):
+                index.dialect_options[database]
 
 
 def is_of_the_models(name: str | None, kind: str, parents: object) -> bool:

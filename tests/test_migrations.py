@@ -11,6 +11,7 @@ import alembic.runtime.migration
 import pytest
 import sqlalchemy
 from sqlalchemy import Connection, event, select
+from sqlalchemy.engine.interfaces import ReflectedIndex
 
 from greenroom.database import Database
 from greenroom.models import Base, JournalEntry, RoleName, SearchDocument
@@ -67,6 +68,12 @@ def is_of_the_models(name: str | None, kind: str = "", parents: object = None) -
     return FULL_TEXT not in (name or "")
 
 
+def condition(index: ReflectedIndex) -> str:
+    """What rows have to fulfil to be in an index; empty where all are."""
+    options = index.get("dialect_options", {})
+    return "".join(str(value) for name, value in options.items() if name.endswith("_where"))
+
+
 def schema(database: Database) -> dict[str, object]:
     """Everything that can be found out about the tables."""
     inspector = sqlalchemy.inspect(database.engine)
@@ -78,7 +85,7 @@ def schema(database: Database) -> dict[str, object]:
                 if is_of_the_models(c["name"])
             ),
             sorted(
-                str(index["name"])
+                (str(index["name"]), condition(index))
                 for index in inspector.get_indexes(table)
                 if is_of_the_models(index["name"])
             ),
@@ -107,6 +114,14 @@ def test_they_make_the_constraints_of_the_models(database: Database) -> None:
         Base.metadata.drop_all(connection)
         Base.metadata.create_all(connection)
     assert migrated == schema(database)
+
+
+def test_indexes_are_partial(database: Database) -> None:
+    database.upgrade()
+    indexes = sqlalchemy.inspect(database.engine).get_indexes("roles")
+    conditions = {index["name"]: condition(index) for index in indexes}
+    assert "team_id IS NULL" in conditions["ix_roles_own"]
+    assert conditions["ix_roles_user_id"] == ""
 
 
 def test_up_down_and_up_again(database: Database) -> None:

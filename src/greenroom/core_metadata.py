@@ -6,10 +6,12 @@ them are its rules in our words. None of it is trusted: whoever made the file wr
 
 import string
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import fields
 from email.utils import getaddresses
 from typing import Self
 from urllib.parse import urlsplit
+
+from greenroom.values import frozen
 
 _NOT_IN_LABELS = str.maketrans("", "", string.punctuation + string.whitespace)
 _VOUCHED_SINCE = (2, 2)
@@ -21,7 +23,7 @@ _NAMES_IN_FILES = {
 }
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Mailbox:
     """Somebody in an e-mail field; either of the two may be empty."""
 
@@ -61,7 +63,7 @@ def is_web_address(url: str) -> bool:
         return False
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class CoreMetadata:
     """What a distribution says of itself. A field that says nothing is empty."""
 

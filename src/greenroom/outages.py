@@ -9,7 +9,7 @@ import re
 import sqlite3
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from enum import StrEnum
 
 import sqlalchemy.exc
@@ -17,6 +17,7 @@ import sqlalchemy.exc
 from greenroom.openid.errors import IssuerUnavailable
 from greenroom.other_indexes.errors import UpstreamUnavailable
 from greenroom.storage import StorageFull, StorageUnavailable
+from greenroom.values import frozen
 
 
 class Part(StrEnum):
@@ -30,7 +31,7 @@ class Part(StrEnum):
     UPSTREAM = "upstream"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Outage:
     """Why something cannot be done now.
 

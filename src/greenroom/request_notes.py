@@ -2,8 +2,9 @@
 
 from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import Future
-from dataclasses import dataclass
 from typing import BinaryIO, Protocol, cast
+
+from greenroom.values import frozen
 
 REQUEST_ID = "greenroom.request_id"
 """By which name the request stands in the log: the server gives it."""
@@ -25,7 +26,7 @@ WAIT = "greenroom.wait"
 """Where the application sets it, the answer is not sent, and asked for again: :class:`Wait`."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Waited:
     """How a request has waited so far.
 
@@ -40,7 +41,7 @@ class Waited:
     left: float = 0.0
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Wait:
     """That the application is to be asked again: when something changes, and in time anyway.
 

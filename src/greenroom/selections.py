@@ -1,7 +1,6 @@
 """Projects and versions of them, as settings and rules choose them: ``acme-*``, ``requests<3``."""
 
 import re
-from dataclasses import dataclass
 from enum import IntEnum
 from functools import lru_cache
 
@@ -9,6 +8,7 @@ from packaging.specifiers import SpecifierSet
 from packaging.version import Version
 
 from greenroom import name_patterns
+from greenroom.values import frozen
 
 FORM = "names of projects, '*' for any text in them, with specifiers of versions: requests>=2,<3"
 
@@ -26,7 +26,7 @@ class Breadth(IntEnum):
     ONE_VERSION = 3
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Selection:
     """A name or a pattern of names, and versions.
 

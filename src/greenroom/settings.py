@@ -5,7 +5,6 @@ and in files. ``docs/operating.md`` has the table for people; ``tests/test_docs.
 equal.
 """
 
-import difflib
 import os
 import re
 import secrets
@@ -667,6 +666,8 @@ def unknown_variables(environ: Mapping[str, str] = os.environ) -> list[str]:
     fields = list(Settings.model_fields)
     sentences = []
     for name, written in settings_sources.unknown_names(fields, environ):
+        import difflib  # seldom there is one
+
         in_file = " in " in written
         near = difflib.get_close_matches(name, fields if in_file else [*fields, "config"], n=1)
         hint = "docs/operating.md has them all."

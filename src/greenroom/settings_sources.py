@@ -4,7 +4,6 @@ What is set in several places counts as it is in the environment. This module kn
 places; what a value has to look like is in ``greenroom.settings``.
 """
 
-import tomllib
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -121,6 +120,8 @@ def _from_config(fields: Collection[str], environ: Mapping[str, str]) -> dict[st
 
 
 def _config(path: str) -> dict[str, object]:
+    import tomllib  # seldom there is such a file
+
     try:
         return tomllib.loads(_read(path))
     except (OSError, UnicodeDecodeError) as error:

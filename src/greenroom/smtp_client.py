@@ -3,9 +3,10 @@
 import smtplib
 import ssl
 from contextlib import suppress
-from dataclasses import dataclass
 from ipaddress import ip_address
 from urllib.parse import unquote, urlsplit
+
+from greenroom.values import frozen
 
 TIMEOUT_SECONDS = 20
 """So long each answer may take."""
@@ -23,7 +24,7 @@ class MailRefused(MailFailed):
     """The server will never take this message, or never for this recipient."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class MailServer:
     """Where mail is handed in.
 

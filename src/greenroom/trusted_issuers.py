@@ -7,11 +7,11 @@ other service with the claims that tell its jobs apart,
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Literal
 
 from greenroom.openid.issuers import Issuer, is_issuer
+from greenroom.values import frozen
 
 FORM = (
     "github, gitlab, forgejo=https://forge.example/api/actions or "
@@ -32,7 +32,7 @@ _HOST = re.compile(r"[A-Za-z0-9.-]{1,200}(:[0-9]{1,5})?")
 _KEYS = "keys="
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class TrustedIssuer:
     """An issuer of ID tokens that the operator trusts.
 

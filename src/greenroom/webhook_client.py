@@ -11,12 +11,12 @@ import ssl
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import closing, suppress
-from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv6Address
 from urllib.parse import SplitResult, urlsplit
 
 from greenroom import connections
 from greenroom.connections import PORTS, Address, Network, Timed, UnknownHost, with_tls
+from greenroom.values import frozen
 
 TIMEOUT_SECONDS = 10.0
 MOST_OF_ANSWER = 2048
@@ -40,7 +40,7 @@ class TargetRefused(WebhookFailed):
     """What was asked for leads to where this index sends nothing. The text says why."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Answer:
     """What a receiver answered.
 

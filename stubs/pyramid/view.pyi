@@ -4,8 +4,6 @@ from typing import TypeVar
 View = TypeVar("View", bound=Callable[..., object])
 
 class view_config:
-    _info: tuple[str, int, str, str]
-    _get_info: Callable[[view_config], None]
     def __init__(
         self,
         *,

@@ -5,7 +5,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 import click
@@ -20,12 +20,13 @@ from greenroom.importing.requirements import Wanted, requirements_in, wanted_of
 from greenroom.importing.sources.open import NotASource, Selection, named, open_source
 from greenroom.outages import outage_of
 from greenroom.registry.unit_of_work import Services
+from greenroom.values import frozen
 
 _NO_LIMIT = 2**62
 _UNITS = ("bytes", "KiB", "MiB", "GiB", "TiB")
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Order:
     """What was asked for, as it stands on the command line."""
 

@@ -8,7 +8,6 @@ from contextlib import ExitStack, contextmanager
 import structlog
 
 from greenroom.cli.failures import fail
-from greenroom.registry import database_copy
 from greenroom.registry.unit_of_work import Services
 from greenroom.settings import Settings
 
@@ -57,6 +56,9 @@ def stopped(services: Services) -> Iterator[None]:
                     fcntl.flock(marker, fcntl.LOCK_EX | fcntl.LOCK_NB)
                 except OSError:
                     fail(sentence)
-        elif database_copy.is_used(services.database):
-            fail(f"Others are connected to the database. {sentence}")
+        else:
+            from greenroom.registry import database_copy  # what serves has no use for it
+
+            if database_copy.is_used(services.database):
+                fail(f"Others are connected to the database. {sentence}")
         yield

@@ -1,13 +1,11 @@
 """How a command gets what it works on: the services of the settings, looked at before."""
 
-import multiprocessing
 import os
 import pwd
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
 from functools import wraps
-from multiprocessing.connection import Connection
-from typing import Concatenate, ParamSpec
+from typing import TYPE_CHECKING, Concatenate, ParamSpec
 
 import sqlalchemy.exc
 import structlog
@@ -22,6 +20,9 @@ from greenroom.services import open_services
 from greenroom.settings import Settings, check_data_folder, load_settings, unknown_variables
 from greenroom.settings_sources import BadSettings
 from greenroom.storage import StorageUnavailable
+
+if TYPE_CHECKING:
+    from multiprocessing.connection import Connection
 
 log = structlog.get_logger("greenroom")
 
@@ -105,6 +106,8 @@ def _check_storage_apart(services: Services, is_new: bool) -> None:
     if settings.storage_url is None:
         _check_storage_to_work(services, is_new)
         return
+    import multiprocessing  # a folder needs no other process
+
     services.database.close()
     processes = multiprocessing.get_context("spawn")
     answer, theirs = processes.Pipe(duplex=False)
@@ -120,7 +123,7 @@ def _check_storage_apart(services: Services, is_new: bool) -> None:
         raise storage_identity.ForeignStorage(problem)
 
 
-def _tell_storage_problem(settings: Settings, is_new: bool, answer: Connection) -> None:
+def _tell_storage_problem(settings: Settings, is_new: bool, answer: "Connection") -> None:
     """Send what is wrong with the storage, or None; in a process of its own."""
     logs.configure(settings)
     services = open_services(settings)

@@ -3,7 +3,7 @@
 import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import fields
 
 from packaging.requirements import InvalidRequirement, Requirement
 from packaging.specifiers import InvalidSpecifier, SpecifierSet
@@ -13,11 +13,12 @@ from greenroom.core_metadata import CoreMetadata, vouched_for
 from greenroom.distributions.comparison import place_of
 from greenroom.distributions.contents import Member
 from greenroom.distributions.review import Code, Finding
+from greenroom.values import frozen
 
 _SHOWN = 3
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Found:
     """A finding, and the files in which it is; none where it is about all of them together."""
 
@@ -25,7 +26,7 @@ class Found:
     filenames: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Described:
     """A file by what it says of itself."""
 

@@ -6,7 +6,7 @@ and packed members; :data:`COMPARISON` says by which way of comparing they were 
 """
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Self
 
 from greenroom.distributions.agreement import Sources
@@ -21,6 +21,7 @@ from greenroom.distributions.facts import (
     unpack_rows,
 )
 from greenroom.distributions.review import Code, Finding, bounded
+from greenroom.values import frozen
 
 COMPARISON = 1
 """Raise it when a comparison of the same files would say something else, or more."""
@@ -29,7 +30,7 @@ MOST_MEMBERS = 500
 """Changes of members that are told of one archive; that there are more is told, too."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Compared:
     """What came of comparing a file with another one, without the members.
 

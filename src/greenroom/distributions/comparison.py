@@ -4,14 +4,14 @@ Members are matched by their paths, in which the name and version of the archive
 not count: ``example-1.0/setup.py`` and ``example-1.1/setup.py`` are the same place.
 """
 
-import difflib
 import re
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import fields
 
 from greenroom.core_metadata import CoreMetadata
 from greenroom.distributions.contents import Member
+from greenroom.values import frozen
 
 MOST_LINES = 5_000
 """Lines of a text that is compared; to compare more takes too long."""
@@ -23,7 +23,7 @@ _OWN_FOLDER = re.compile(r"[^/]+\.(dist-info|data|egg-info)(?=/)")
 _NOT_COMPARED = frozenset({"metadata_version", "name", "version", "description"})
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class MemberChange:
     """A member that is not the same in both archives.
 
@@ -50,7 +50,7 @@ class MemberChange:
         return self.after is None
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class FieldChange:
     """A field of the core metadata that says something else.
 
@@ -133,6 +133,8 @@ def text_difference(before: str, after: str, context: int = 3) -> tuple[str, ...
     old, new = before.splitlines(), after.splitlines()
     if max(len(old), len(new)) > MOST_LINES:
         return None
+    import difflib  # which few processes need
+
     lines = list(difflib.unified_diff(old, new, n=context, lineterm=""))[2:]
     return tuple(line if line.startswith("@@") else _cut(line) for line in lines)
 

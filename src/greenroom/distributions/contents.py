@@ -7,7 +7,6 @@ memory is what is said of its members, whatever their size.
 import codecs
 import hashlib
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 
@@ -16,6 +15,7 @@ from greenroom.distributions.filenames import packagetype_of
 from greenroom.distributions.natives import HEAD, Native, native_of
 from greenroom.distributions.tarballs import TarMember, read_tarball
 from greenroom.distributions.zips import open_zip
+from greenroom.values import frozen
 
 
 class Kind(StrEnum):
@@ -27,7 +27,7 @@ class Kind(StrEnum):
     LINK = "link"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Member:
     """One file of an archive, or a link; folders are only in paths.
 

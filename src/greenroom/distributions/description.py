@@ -1,6 +1,5 @@
 """Descriptions of projects as HTML that is safe to show."""
 
-from dataclasses import dataclass
 from email.message import Message
 from html import escape
 from typing import Literal
@@ -8,6 +7,7 @@ from typing import Literal
 from greenroom.distributions import rendering
 from greenroom.distributions.errors import quoted
 from greenroom.distributions.renderer import RENDERER
+from greenroom.values import frozen
 
 MARKDOWN = rendering.MARKDOWN
 RESTRUCTUREDTEXT = rendering.RESTRUCTUREDTEXT
@@ -88,7 +88,7 @@ def _parameter(message: Message, name: str) -> str | None:
     return value if isinstance(value, str) else None
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class _Outcome:
     """What became of a rendering."""
 

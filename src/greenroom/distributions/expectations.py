@@ -18,10 +18,10 @@ no part of it.
 
 import re
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
 
 from greenroom.distributions.errors import quoted
 from greenroom.distributions.matrix import ABI3, ANY, Wheel, platforms_of
+from greenroom.values import frozen
 
 MOST_LINES = 100
 LONGEST_LINE = 200
@@ -57,7 +57,7 @@ class InvalidExpectation(ValueError):
     """A line says nothing that is understood; the sentence says what to write."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Expectation:
     """One line.
 

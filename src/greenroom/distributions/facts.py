@@ -12,7 +12,7 @@ import json
 import re
 import zlib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 from typing import Any, Self
 
@@ -32,6 +32,7 @@ from greenroom.distributions.records import (
 )
 from greenroom.distributions.review import Code, Finding, review
 from greenroom.distributions.zips import open_zip
+from greenroom.values import frozen
 
 ANALYSIS = 1
 """Raise it when facts of the same file would be others, or more."""
@@ -46,7 +47,7 @@ _EXTENSION_TAG = re.compile(r"\.(?:cpython-\d+|cp\d+|pypy\d+|abi3)[^/]*(?=\.(?:s
 _LIBRARY_HASH = re.compile(r"-[0-9a-f]{8,}(?=\.)")
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Facts:
     """What is known of one distribution.
 

@@ -1,7 +1,6 @@
 """The names of distribution files: what they must look like and what they tell."""
 
 import re
-from dataclasses import dataclass
 from typing import Literal
 
 from packaging.utils import canonicalize_name
@@ -13,6 +12,7 @@ from greenroom.distributions.moving_lists import (
     PRIVATE_PLATFORMS,
     platform_pattern,
 )
+from greenroom.values import frozen
 
 UploadedType = Literal["sdist", "bdist_wheel"]
 PackageType = Literal["sdist", "bdist_wheel", "bdist_egg", "bdist_wininst"]
@@ -32,7 +32,7 @@ _PRIVATE_PLATFORM = platform_pattern(PRIVATE_PLATFORMS)
 _BARE_LINUX = re.compile(r"linux_", re.IGNORECASE)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class SdistName:
     """The file name of a source distribution (PEP 625)."""
 
@@ -46,7 +46,7 @@ class SdistName:
     """What the legacy upload form calls ``pyversion``."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class WheelName:
     """The file name of a wheel (PEP 427, PEP 425)."""
 

@@ -8,7 +8,7 @@ archive that can be read to its end, and that no member leads out of it.
 
 import re
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -26,6 +26,7 @@ from greenroom.distributions.filenames import (
 from greenroom.distributions.inspect import Distribution
 from greenroom.distributions.metadata import salvage_metadata
 from greenroom.distributions.old_archives import Rank, tar_metadata, zip_metadata
+from greenroom.values import frozen
 
 EGG_SUFFIX = ".egg"
 INSTALLER_SUFFIX = ".exe"
@@ -62,7 +63,7 @@ _EGG = re.compile(
 )
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class _Kind:
     """What a file name tells before its project and version are known.
 

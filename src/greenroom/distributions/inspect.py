@@ -2,7 +2,6 @@
 
 import hashlib
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import TypeVar
@@ -36,6 +35,7 @@ from greenroom.distributions.records import (
 )
 from greenroom.distributions.tarballs import Tarball, read_tarball
 from greenroom.distributions.zips import ZipArchive, open_zip
+from greenroom.values import frozen
 
 _DIST_INFO = ".dist-info"
 _RECORD_SIGNATURES = ("RECORD.jws", "RECORD.p7s")
@@ -45,7 +45,7 @@ _SHOWN_TAGS = 3
 _T = TypeVar("_T")
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Distribution:
     """A wheel or a source distribution in which nothing was found to be wrong."""
 
@@ -103,7 +103,7 @@ def inspect(path: Path, filename: str, *, private: bool = False) -> Distribution
     )
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class _Content:
     """What an archive says of itself, whatever it was called."""
 

@@ -2,11 +2,11 @@
 
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from enum import StrEnum
 
 from greenroom.distributions.errors import InvalidFilename
 from greenroom.distributions.filenames import WheelName, parse_wheel_filename
+from greenroom.values import frozen
 
 ANY = "any"
 OWN, ABI3, FREE_THREADED, NO_ABI = "own", "abi3", "free-threaded", "none"
@@ -22,7 +22,7 @@ class CellState(StrEnum):
     NONE = "none"  # nothing fits, and nothing did
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Cell:
     """One Python on one platform.
 
@@ -39,7 +39,7 @@ class Cell:
     former: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Row:
     """A platform with an ABI.
 
@@ -54,7 +54,7 @@ class Row:
     cells: tuple[Cell, ...]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Matrix:
     """What there are wheels for.
 
@@ -95,7 +95,7 @@ _OTHERS = re.compile(r"(ios|android)_\d+(?:_\d+)?_(.+)")
 _WASM = re.compile(r"(?:pyodide|pyemscripten|emscripten|wasi)_(?:\d+_)*(\w+)")
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Wheel:
     """A wheel, by what it is for.
 

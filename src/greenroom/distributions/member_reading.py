@@ -15,7 +15,6 @@ import zipfile
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from functools import partial
 from itertools import islice
 
@@ -26,6 +25,7 @@ from greenroom.distributions.historical import TARS
 from greenroom.distributions.natives import HEAD, Native, native_of
 from greenroom.distributions.old_archives import Tape, decompressed
 from greenroom.distributions.ranged_file import RangedFile, TooMuchAtOnce
+from greenroom.values import frozen
 
 MOST_MEMBERS = 20_000
 """Members that are listed."""
@@ -50,7 +50,7 @@ _SLOW = ("bz2", "xz")
 _ENCRYPTED = 1 << 0 | 1 << 6 | 1 << 13
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class MemberEntry:
     """A file of an archive, or a link; folders are only in paths.
 
@@ -67,7 +67,7 @@ class MemberEntry:
     obstacle: str = ""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class MemberList:
     """What an archive has.
 
@@ -80,7 +80,7 @@ class MemberList:
     stopped: str = ""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class MemberContent:
     """What is in a member.
 

@@ -1,13 +1,13 @@
 """The members of an archive as folders, one of which is shown at a time."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 
 from greenroom.distributions.archives import MAX_MEMBER_DEPTH
 from greenroom.distributions.member_reading import MemberEntry
+from greenroom.values import frozen
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Folder:
     """What is in a folder of an archive, but not in folders below it.
 
@@ -34,7 +34,7 @@ class Folder:
         )
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Subfolder:
     """A folder in a folder.
 

@@ -7,8 +7,9 @@ PE/COFF, and WebAssembly. Nothing else of them is looked at, and nothing is run.
 import re
 import struct
 from collections.abc import Iterable
-from dataclasses import dataclass
 from enum import StrEnum
+
+from greenroom.values import frozen
 
 HEAD = 4096
 """Bytes at the beginning of a member that are enough to tell what it is."""
@@ -23,7 +24,7 @@ class Format(StrEnum):
     WASM = "WebAssembly"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Native:
     """Machine code: its format, and the machines that it runs on, as platform tags call them.
 

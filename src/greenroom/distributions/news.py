@@ -1,7 +1,6 @@
 """What has come into a release since the one before, that somebody should look at."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 
 from packaging.requirements import InvalidRequirement, Requirement
 from packaging.utils import canonicalize_name
@@ -11,9 +10,10 @@ from greenroom.distributions.addresses import Place
 from greenroom.distributions.agreement import Found
 from greenroom.distributions.facts import Facts
 from greenroom.distributions.review import Code, Finding
+from greenroom.values import frozen
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Known:
     """A file with all that is known of it; no facts where it was not looked into."""
 

@@ -6,7 +6,7 @@ does not hold. What refuses a file is in ``inspect.py``; nothing here does.
 
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from enum import IntEnum, StrEnum
 from pathlib import Path
 
@@ -14,6 +14,7 @@ from greenroom.distributions.comparison import place_of
 from greenroom.distributions.contents import Kind, Member, Watch, survey
 from greenroom.distributions.filenames import DistributionName, WheelName
 from greenroom.distributions.natives import Native, expected_by, fits
+from greenroom.values import frozen
 
 MOST_OF_A_CODE = 20
 """Findings of one code that are told; that there are more is told, too."""
@@ -154,7 +155,7 @@ ADVICE = {
 }
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Finding:
     """Something a reviewer should know.
 
@@ -179,7 +180,7 @@ class Finding:
         return ADVICE[self.code]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Reviewed:
     """What one pass over an archive has found.
 
@@ -338,7 +339,7 @@ _PRIVATE_KEY = re.compile(
 )
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class _Credential:
     """How something looks that only its owner should have.
 

@@ -34,6 +34,7 @@ from greenroom.distributions.links import (
     symbolic_link_problems,
 )
 from greenroom.distributions.zips import ZIP_TAIL, ends_like_a_zip
+from greenroom.values import frozen
 
 BLOCK = 512
 
@@ -59,7 +60,7 @@ _USTAR_MAGIC = b"ustar\x00"
 _OVERRIDES = frozenset({"path", "size", "linkpath", "hdrcharset"})
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class TarMember:
     """One file, folder or link. A folder's name ends in a slash."""
 
@@ -74,7 +75,7 @@ class TarMember:
         return self.name.endswith("/")
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Tarball:
     """What one pass over an archive has found."""
 

@@ -15,7 +15,6 @@ import tarfile
 import zlib
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
@@ -32,6 +31,7 @@ from greenroom.distributions.archives import (
     too_many_members,
 )
 from greenroom.distributions.errors import InvalidDistribution, quoted
+from greenroom.values import frozen
 
 _STORED = 0
 _DEFLATED = 8
@@ -62,7 +62,7 @@ _ZIP64_END_SIGNATURE = b"PK\x06\x06"
 _LONGEST_COMMENT = 0xFFFF
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class ZipMember:
     """One member, as both of its headers describe it."""
 
@@ -169,7 +169,7 @@ ZIP_TAIL = _END.size + _LONGEST_COMMENT
 """How many bytes at its end decide whether a file is a zip archive."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class _Directory:
     """Where the central directory lies."""
 
@@ -178,7 +178,7 @@ class _Directory:
     entries: int
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class _Header:
     """What a local header and an entry of the central directory have in common."""
 
@@ -190,7 +190,7 @@ class _Header:
     name: bytes
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class _Entry:
     """An entry of the central directory."""
 

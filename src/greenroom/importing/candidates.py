@@ -6,6 +6,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Protocol
 
+from greenroom.values import frozen
+
 _LONGEST_PAUSE = 60.0
 
 
@@ -27,7 +29,7 @@ class SourceFailed(Exception):
         return min(self.pause or 0.5 * 2**attempt, _LONGEST_PAUSE)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Opened:
     """A file that is being read.
 
@@ -43,7 +45,7 @@ class Opened:
 Open = Callable[[], AbstractContextManager[Opened]]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Candidate:
     """A file that a source offers.
 
@@ -76,7 +78,7 @@ class Candidate:
     is_local: bool = True
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Trouble:
     """Something that a source should have and cannot offer: a sentence for the report."""
 

@@ -10,7 +10,6 @@ import os
 import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from time import sleep
@@ -22,6 +21,7 @@ import urllib3.exceptions
 from greenroom import __version__
 from greenroom.importing.candidates import Opened, SourceFailed
 from greenroom.other_indexes.pages import Page
+from greenroom.values import frozen
 
 USERNAME_VARIABLE = "IMPORT_USERNAME"
 PASSWORD_VARIABLE = "IMPORT_PASSWORD"  # noqa: S105 (a name)
@@ -44,7 +44,7 @@ class NotAnAddress(ValueError):
     """An address that is not fetched; the text is a sentence."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Login:
     """A name and a password; neither is ever shown."""
 

@@ -2,8 +2,10 @@
 
 from dataclasses import dataclass, field
 
+from greenroom.values import frozen
 
-@dataclass(frozen=True, slots=True)
+
+@frozen
 class Refused:
     """A file that was not taken.
 

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 
 from packaging.requirements import InvalidRequirement, Requirement
@@ -10,6 +10,7 @@ from packaging.specifiers import SpecifierSet
 from packaging.utils import canonicalize_name
 
 from greenroom.distributions.historical import version_in
+from greenroom.values import frozen
 
 _COMMENT = re.compile(r"(^|\s)#.*$")
 _OPTIONS = re.compile(r"\s--?[a-z][a-z-]*(=|\s).*$")
@@ -21,7 +22,7 @@ class NotUnderstood(ValueError):
     """What is wanted cannot be understood; the text is a sentence."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Wanted:
     """A project, and which versions of it: one of the sets is enough, and none means all."""
 

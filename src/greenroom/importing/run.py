@@ -28,6 +28,7 @@ from greenroom.registry.catalogue import PublishedFile
 from greenroom.registry.errors import OutOfSpace, Refusal, TooLarge, WrongDigest
 from greenroom.registry.imports import Prepared, Taken, Terms
 from greenroom.registry.unit_of_work import Services
+from greenroom.values import frozen
 
 _LOOKED_UP_AT_ONCE = 200
 _MOST_BYTES_AT_ONCE = 64 * 2**20
@@ -47,7 +48,7 @@ class _Known(Enum):
 _Ready = Prepared | Refusal | SourceFailed | _Known
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Options:
     """How to import.
 

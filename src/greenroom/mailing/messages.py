@@ -8,7 +8,6 @@ import hashlib
 import textwrap
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.headerregistry import Address
 from email.message import EmailMessage
@@ -28,6 +27,7 @@ from greenroom.registry.mail import SUMMARY, Letter
 from greenroom.registry.notices import NOTICES, Category, Notice, Place
 from greenroom.registry.permissions import NO_USERS, OPERATOR
 from greenroom.settings import Settings, is_mail_address
+from greenroom.values import frozen
 from greenroom.web.http.urls import Urls
 
 _WIDTH = 72
@@ -44,7 +44,7 @@ _LINKS: Mapping[LinkKind, str] = MappingProxyType(
 )
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Body:
     """What a message says, before it is text or HTML.
 
@@ -64,7 +64,7 @@ class Body:
     reason: str
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class _Named:
     name: str
 

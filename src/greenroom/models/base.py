@@ -2,12 +2,23 @@
 
 from datetime import UTC, datetime
 from types import MappingProxyType
-from typing import Annotated
+from typing import Annotated, Any
 
-from sqlalchemy import JSON, DateTime, Dialect, MetaData, String, Text, TypeDecorator
+from sqlalchemy import (
+    JSON,
+    ColumnElement,
+    DateTime,
+    Dialect,
+    Index,
+    MetaData,
+    String,
+    Text,
+    TypeDecorator,
+)
 from sqlalchemy.orm import DeclarativeBase, mapped_column
 from sqlalchemy.sql.operators import OperatorType
 from sqlalchemy.types import TypeEngine
+from sqlalchemy.util import PopulateDict
 
 from greenroom.core_metadata import CoreMetadata
 
@@ -90,3 +101,23 @@ class Base(DeclarativeBase):
             list[str]: JSON,
         }
     )
+
+
+def partial_index(
+    name: str, *columns: str, where: ColumnElement[Any], unique: bool = False
+) -> Index:
+    """An index of the rows for which a condition holds, on both databases.
+
+    To give the condition as ``sqlite_where`` and ``postgresql_where`` imports what SQLAlchemy has
+    for both, and that for PostgreSQL takes 3 MiB. So a database is told when it asks.
+    """
+    index = Index(name, *columns, unique=unique)
+    options_of = index.dialect_options.creator
+
+    def with_condition(database: str) -> Any:
+        options = options_of(database)
+        options["where"] = where
+        return options
+
+    index.dialect_options = PopulateDict(with_condition)
+    return index

@@ -9,7 +9,15 @@ from sqlalchemy import CheckConstraint, ForeignKey, Index, String, column, false
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from greenroom.models.accounts import User
-from greenroom.models.base import Base, ContentDigest, Digest, LongText, Name, PrimaryKey
+from greenroom.models.base import (
+    Base,
+    ContentDigest,
+    Digest,
+    LongText,
+    Name,
+    PrimaryKey,
+    partial_index,
+)
 from greenroom.models.projects import Project
 from greenroom.models.releases import File, Release
 
@@ -51,13 +59,12 @@ class Draft(Base):
 
     __tablename__ = "drafts"
     __table_args__ = (
-        Index(
+        partial_index(
             "uq_drafts_open",
             "project_id",
             "canonical_version",
             unique=True,
-            sqlite_where=column("state") == "open",
-            postgresql_where=column("state") == "open",
+            where=column("state") == "open",
         ),
         Index(None, "state", "expires"),
         CheckConstraint("state IN ('open', 'published', 'discarded', 'expired')", name="state"),

@@ -17,7 +17,7 @@ from sqlalchemy import (
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from greenroom.models.accounts import User
-from greenroom.models.base import Base, LongText, Name, PrimaryKey
+from greenroom.models.base import Base, LongText, Name, PrimaryKey, partial_index
 
 
 class RoleName(StrEnum):
@@ -81,11 +81,10 @@ class Project(Base):
         # Answers how many names somebody registered of late, however many it were before.
         Index(None, "created_by_id", "created"),
         # There are few, and they are subtracted from all.
-        Index(
+        partial_index(
             "ix_projects_quarantined",
             "id",
-            sqlite_where=column("quarantined"),
-            postgresql_where=column("quarantined"),
+            where=column("quarantined"),
         ),
     )
 
@@ -162,13 +161,12 @@ class Role(Base):
     __table_args__ = (
         UniqueConstraint("project_id", "user_id", "team_id"),
         # To a unique constraint every NULL is another one.
-        Index(
+        partial_index(
             "ix_roles_own",
             "project_id",
             "user_id",
             unique=True,
-            sqlite_where=column("team_id").is_(None),
-            postgresql_where=column("team_id").is_(None),
+            where=column("team_id").is_(None),
         ),
         CheckConstraint("name IN ('owner', 'maintainer')", name="name"),
     )

@@ -9,7 +9,7 @@ from sqlalchemy import CheckConstraint, ForeignKey, Index, String, column
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from greenroom.models.accounts import User
-from greenroom.models.base import Base, ContentDigest, LongText, Name, PrimaryKey
+from greenroom.models.base import Base, ContentDigest, LongText, Name, PrimaryKey, partial_index
 from greenroom.models.drafts import Draft
 
 
@@ -35,13 +35,12 @@ class ReleaseSet(Base):
 
     __tablename__ = "release_sets"
     __table_args__ = (
-        Index(
+        partial_index(
             "uq_release_sets_open",
             "owner_id",
             "normalized_name",
             unique=True,
-            sqlite_where=column("state") == "open",
-            postgresql_where=column("state") == "open",
+            where=column("state") == "open",
         ),
         Index(None, "state", "changed"),
         CheckConstraint("state IN ('open', 'published', 'discarded', 'expired')", name="state"),

@@ -17,7 +17,15 @@ from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from greenroom.core_metadata import CoreMetadata
 from greenroom.models.accounts import User
-from greenroom.models.base import Base, ContentDigest, Digest, LongText, Name, PrimaryKey
+from greenroom.models.base import (
+    Base,
+    ContentDigest,
+    Digest,
+    LongText,
+    Name,
+    PrimaryKey,
+    partial_index,
+)
 from greenroom.models.projects import Project
 
 
@@ -72,12 +80,11 @@ class File(Base):
 
     __tablename__ = "files"
     __table_args__ = (
-        Index(
+        partial_index(
             "uq_files_published_filename",
             "filename",
             unique=True,
-            sqlite_where=column("draft_id").is_(None),
-            postgresql_where=column("draft_id").is_(None),
+            where=column("draft_id").is_(None),
         ),
         UniqueConstraint("draft_id", "filename"),
         CheckConstraint("(draft_id IS NULL) = (published IS NOT NULL)", name="staged_or_published"),

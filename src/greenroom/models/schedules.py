@@ -9,7 +9,7 @@ from sqlalchemy import CheckConstraint, ForeignKey, Index, column
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from greenroom.models.accounts import User
-from greenroom.models.base import Base, ContentDigest, Name, PrimaryKey
+from greenroom.models.base import Base, ContentDigest, Name, PrimaryKey, partial_index
 from greenroom.models.drafts import Draft
 from greenroom.models.release_sets import ReleaseSet
 
@@ -40,19 +40,17 @@ class Schedule(Base):
 
     __tablename__ = "schedules"
     __table_args__ = (
-        Index(
+        partial_index(
             "uq_schedules_waiting",
             "draft_id",
             unique=True,
-            sqlite_where=column("state") == "waiting",
-            postgresql_where=column("state") == "waiting",
+            where=column("state") == "waiting",
         ),
-        Index(
+        partial_index(
             "uq_schedules_waiting_sets",
             "release_set_id",
             unique=True,
-            sqlite_where=column("state") == "waiting",
-            postgresql_where=column("state") == "waiting",
+            where=column("state") == "waiting",
         ),
         Index(None, "draft_id", "id"),
         Index(None, "release_set_id", "id"),

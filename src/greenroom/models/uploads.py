@@ -16,7 +16,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
-from greenroom.models.base import Base, Digest, Name, PrimaryKey, TextMap
+from greenroom.models.base import Base, Digest, Name, PrimaryKey, TextMap, partial_index
 from greenroom.models.drafts import Draft
 from greenroom.models.releases import File
 
@@ -45,13 +45,12 @@ class UploadSession(Base):
     __tablename__ = "file_uploads"
     __table_args__ = (
         # Whoever announces a file that is under way, or failed and still there, is in conflict.
-        Index(
+        partial_index(
             "uq_file_uploads_under_way",
             "draft_id",
             "filename",
             unique=True,
-            sqlite_where=column("state").in_(["pending", "processing", "error"]),
-            postgresql_where=column("state").in_(["pending", "processing", "error"]),
+            where=column("state").in_(["pending", "processing", "error"]),
         ),
         Index(None, "state", "expires"),
         CheckConstraint(

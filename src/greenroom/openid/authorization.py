@@ -9,7 +9,6 @@ import hashlib
 import hmac
 import secrets
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from urllib.parse import quote, urlencode
 
@@ -17,6 +16,7 @@ from greenroom.openid import tokens
 from greenroom.openid.errors import InvalidToken, IssuerUnavailable
 from greenroom.openid.provider import Provider
 from greenroom.openid.tokens import LEEWAY, IDToken
+from greenroom.values import frozen
 
 _NOT_YOURS = (
     "This sign-in was not begun in this browser, or too long ago, or it is over: begin it again."
@@ -24,7 +24,7 @@ _NOT_YOURS = (
 _LONGEST_CODE = 4096
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Client:
     """What this index is to the issuer.
 
@@ -41,7 +41,7 @@ class Client:
     return_to: str
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Begun:
     """What a sign-in begins with.
 

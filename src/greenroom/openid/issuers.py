@@ -1,13 +1,14 @@
 """Issuers of ID tokens, as an operator names them, and the addresses that may be asked for them."""
 
-from dataclasses import dataclass
 from ipaddress import ip_address
 from urllib.parse import SplitResult, urlsplit
+
+from greenroom.values import frozen
 
 _PORTS = {"http": 80, "https": 443}
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Issuer:
     """An issuer that is trusted.
 

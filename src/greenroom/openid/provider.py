@@ -4,7 +4,6 @@ What asks, and what checks signatures, is imported when it is needed: most proce
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from threading import BoundedSemaphore, Lock
 from types import MappingProxyType
@@ -12,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from greenroom.openid.errors import Declined, InvalidToken, IssuerUnavailable, NotFetched
 from greenroom.openid.issuers import Issuer
+from greenroom.values import frozen
 
 if TYPE_CHECKING:
     from greenroom.openid.keys import Keys
@@ -31,7 +31,7 @@ MOST_AT_ONCE = 6
 where somebody sends token after token while an issuer hangs."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class _Known:
     configuration: Mapping[str, object]
     keys: "Keys"

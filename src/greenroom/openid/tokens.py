@@ -4,12 +4,12 @@ import base64
 import hashlib
 import json
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 from greenroom.openid.errors import InvalidToken
 from greenroom.openid.provider import Provider
+from greenroom.values import frozen
 
 if TYPE_CHECKING:
     from greenroom.openid.keys import PublicKey
@@ -26,7 +26,7 @@ _ALWAYS = ("iss", "sub", "aud", "exp", "iat")
 _NO_TOKEN = "This is no ID token: an ID token is a JSON Web Token in its compact form, signed."  # noqa: S105
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class IDToken:
     """An ID token that is what it says.
 

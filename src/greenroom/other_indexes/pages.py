@@ -7,7 +7,7 @@ import hashlib
 import json
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from datetime import UTC, datetime
 from html.parser import HTMLParser
 from urllib.parse import unquote, urldefrag, urljoin, urlsplit
@@ -22,6 +22,7 @@ from packaging.utils import (
 from packaging.version import InvalidVersion
 
 from greenroom import times
+from greenroom.values import frozen
 
 ACCEPT = (
     "application/vnd.pypi.simple.v1+json, application/vnd.pypi.simple.v1+html;q=0.2, "
@@ -52,7 +53,7 @@ class NotAPage(Exception):
     """What an index has answered is no page of a simple index. The text is a sentence."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Page:
     """A page as it came: the address that it has after redirects, and its media type."""
 
@@ -76,7 +77,7 @@ class Page:
         return self.media_type.endswith("html")
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class PageFile:
     """A file on the page of a project, as the index says it.
 
@@ -111,7 +112,7 @@ class PageFile:
         return _moment(self.upload_time)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class ProjectPage:
     """The page of a project.
 
@@ -398,14 +399,14 @@ def _joined_all(base: str, urls: object) -> list[str]:
 # --- HTML ---
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class _Anchor:
     url: str
     fragment: str
     attributes: Mapping[str, str | None]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class _ReadHTML:
     url: str
     anchors: list[_Anchor] = field(default_factory=list)

@@ -9,7 +9,6 @@ Whoever makes a link, or does something with one, writes the line of the audit l
 
 import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from types import MappingProxyType
 
@@ -20,6 +19,7 @@ from greenroom.registry.errors import NotFound
 from greenroom.registry.permissions import Actor
 from greenroom.registry.random_text import may_be_random_text, random_text
 from greenroom.registry.unit_of_work import UnitOfWork
+from greenroom.values import frozen
 
 _LENGTH = 43  # random letters and digits: 256 bits
 LIFETIMES: Mapping[LinkKind, timedelta] = MappingProxyType(
@@ -32,7 +32,7 @@ LIFETIMES: Mapping[LinkKind, timedelta] = MappingProxyType(
 )
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class NewLink:
     """A link that was made just now.
 
@@ -46,7 +46,7 @@ class NewLink:
     expires: datetime
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class FoundLink:
     """A link that can be used.
 

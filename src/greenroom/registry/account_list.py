@@ -1,6 +1,5 @@
 """Which accounts there are, and what belongs to one: for administrators and the operator."""
 
-from dataclasses import dataclass
 from enum import StrEnum
 
 from sqlalchemy import ColumnElement, false, func, or_, select
@@ -10,6 +9,7 @@ from greenroom.registry import accounts, projects
 from greenroom.registry.accounts import UserSummary
 from greenroom.registry.names import is_username
 from greenroom.registry.unit_of_work import UnitOfWork
+from greenroom.values import frozen
 
 
 class AccountState(StrEnum):
@@ -22,7 +22,7 @@ class AccountState(StrEnum):
     DELETED = "deleted"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class WantedAccounts:
     """What to choose accounts by.
 
@@ -35,7 +35,7 @@ class WantedAccounts:
     state: AccountState | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class ProjectRole:
     """A part that somebody has in a project."""
 

@@ -1,7 +1,6 @@
 """Accounts of people: making, finding, listing and verifying them."""
 
 import hashlib
-from dataclasses import dataclass
 from datetime import datetime
 
 from sqlalchemy import select
@@ -22,9 +21,10 @@ from greenroom.registry.names import is_username
 from greenroom.registry.permissions import NO_USERS, OPERATOR, Actor, Person
 from greenroom.registry.unit_of_work import Services, UnitOfWork
 from greenroom.settings import is_mail_address
+from greenroom.values import frozen
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class UserSummary:
     """What pages say of an account.
 
@@ -52,7 +52,7 @@ class UserSummary:
     deleted: datetime | None
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class NewAccount:
     """What an account begins with, all of which does; :func:`prepared` makes it."""
 
@@ -62,7 +62,7 @@ class NewAccount:
     has_password: bool = True
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class SignedIn:
     """Somebody who may have a session.
 

@@ -6,7 +6,6 @@ How many a project wants, and of whom, is asked whenever a draft is to be publis
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
@@ -32,6 +31,7 @@ from greenroom.registry.errors import (
 )
 from greenroom.registry.permissions import Act, Actor, Person, may, require
 from greenroom.registry.unit_of_work import UnitOfWork
+from greenroom.values import frozen
 
 MOST_NEEDED = 20
 _MOST_SHOWN = 50
@@ -47,7 +47,7 @@ class Standing(StrEnum):
     NOT_COUNTED = "not counted"  # by somebody whose approval the project does not take (any more)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class ApprovalLine:
     """An approval, for those who may see the draft.
 
@@ -68,7 +68,7 @@ class ApprovalLine:
     is_with_time: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class DraftApprovals:
     """The approvals of a draft, and what is wanted of them.
 
@@ -100,7 +100,7 @@ class DraftApprovals:
         return max(0, self.needed - self.counted)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class PublishedApproval:
     """An approval that stood when a draft was published."""
 
@@ -110,7 +110,7 @@ class PublishedApproval:
     standing: JSONObject
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class ApprovedPublication:
     """What was published of a release at one moment, after people had approved of it."""
 
@@ -119,7 +119,7 @@ class ApprovedPublication:
     approvals: tuple[PublishedApproval, ...]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Rules:
     """How many approvals a project wants, and of whom.
 
@@ -204,7 +204,7 @@ def withdraw(uow: UnitOfWork, actor: Actor, draft: Draft) -> None:
 # When a draft is to be published
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Asked:
     """A draft that is to be published, with its files.
 

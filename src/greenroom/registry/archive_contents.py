@@ -7,7 +7,6 @@ of them. Bytes that have a digest never change, so that what was listed of late 
 from collections import OrderedDict
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from threading import Lock
 from typing import Protocol, TypeVar
 
@@ -18,6 +17,7 @@ from greenroom.distributions.member_reading import MemberContent, MemberList
 from greenroom.distributions.ranged_file import Pieces, RangedFile
 from greenroom.registry.unit_of_work import Services
 from greenroom.storage import BlobMissing, StorageUnavailable
+from greenroom.values import frozen
 
 _MOST_REMEMBERED = 8_000_000
 """What the archives that were listed of late may take, in bytes, roughly."""
@@ -44,7 +44,7 @@ class HasBytes(Protocol):
 _F = TypeVar("_F", bound=HasBytes)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class MemberDifference:
     """A member beside a member of another archive.
 

@@ -7,11 +7,11 @@ the reserve, however many there are, and no quota is passed by what comes at the
 import shutil
 import threading
 from collections import Counter
-from dataclasses import dataclass
 from pathlib import Path
 
 from greenroom.registry.errors import OutOfSpace, TooLarge
 from greenroom.storage import disk_errors
+from greenroom.values import frozen
 
 RESERVE = 64 * 2**20
 """So many bytes of the disk stay free: uploads are refused before that."""
@@ -26,7 +26,7 @@ _TOO_MUCH = (
 )
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Share:
     """Whose quota the bytes of a file count against while they arrive.
 

@@ -6,7 +6,6 @@ import os
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from types import TracebackType
@@ -17,13 +16,14 @@ from packaging.version import Version
 from greenroom.registry.arriving import FULL, OF_NOBODY, Room, Share
 from greenroom.registry.errors import OutOfSpace
 from greenroom.storage import StorageFull, disk_errors
+from greenroom.values import frozen
 
 _LOOK_EVERY = 32 * 2**20
 
 PackageType = Literal["sdist", "bdist_wheel"]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Received:
     """Bytes that have arrived.
 
@@ -43,7 +43,7 @@ class Received:
         return self.digests["sha256"]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Artifact:
     """A file that has arrived whole, under the name that its uploader gives it."""
 
@@ -76,7 +76,7 @@ class Artifact:
         return self.content.digests["blake2_256"]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Claims:
     """What the uploader says of the file.
 

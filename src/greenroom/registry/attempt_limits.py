@@ -5,13 +5,13 @@
 
 import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import timedelta
 from enum import StrEnum
 from types import MappingProxyType
 
 from greenroom.networks import network_of
 from greenroom.registry.names import is_username
+from greenroom.values import frozen
 
 
 class Purpose(StrEnum):
@@ -37,7 +37,7 @@ class Purpose(StrEnum):
     """Coming back from the identity provider with something that does not do."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Limit:
     """So many within so long."""
 
@@ -45,7 +45,7 @@ class Limit:
     within: timedelta
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Limits:
     """The limits of one purpose; None is none.
 

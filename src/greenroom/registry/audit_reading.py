@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, fields, replace
+from dataclasses import fields, replace
 from datetime import datetime
 from heapq import merge
 from itertools import islice
@@ -18,9 +18,10 @@ from greenroom.registry.errors import NotAllowed
 from greenroom.registry.names import lookup_name
 from greenroom.registry.permissions import Actor, may_read_audit
 from greenroom.registry.unit_of_work import Services, UnitOfWork
+from greenroom.values import frozen
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class AuditLine:
     """One act.
 
@@ -56,7 +57,7 @@ class AuditLine:
         return kind.sentence if kind is not None else self.act
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Wanted:
     """Which lines: all that fit everything that is said here.
 
@@ -75,7 +76,7 @@ class Wanted:
     until: datetime | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Place:
     """Where a page of lines begins, the newest first: at ``at``, but for ``skipped`` lines of then.
 
@@ -86,7 +87,7 @@ class Place:
     skipped: int
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class LinePage:
     """Some lines, the newest first, and where the next ones begin, if there are any."""
 

@@ -42,6 +42,7 @@ from greenroom.storage import (
     open_pool,
 )
 from greenroom.storage.disk import disk_errors, make_folder
+from greenroom.values import frozen
 
 _AT_ONCE = 4
 _BATCH = 64
@@ -50,7 +51,7 @@ _ROUNDS = 3
 _LOOKED_AT = (Shelf.KEPT, Shelf.TRASH, Shelf.KEPT, Shelf.TRASH, Shelf.DAMAGED)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Lost:
     """A blob that could not be copied, and why."""
 
@@ -80,7 +81,7 @@ class Made:
     removed_blobs: int = 0
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Wish:
     """How a backup is to be made.
 
@@ -170,7 +171,7 @@ def _record(services: Services, place: BackupPlace, made: Made) -> None:
         audit.write(uow, audit.Kind.BACKUP, OPERATOR, detail="; ".join(words))
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class _To:
     """Where a backup is written to, and what makes files beside it for a while."""
 
@@ -249,7 +250,7 @@ def _dump(services: Services, to: _To, dump: Path, listed: Path) -> Snapshot:
     )
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class _Copying:
     """How blobs are copied."""
 

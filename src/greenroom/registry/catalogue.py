@@ -13,7 +13,7 @@ but none of its files is offered to anyone, and no list recommends it (PEP 792).
 """
 
 from collections.abc import Collection, Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime
 from functools import cache, lru_cache
 from itertools import chain
@@ -58,6 +58,7 @@ from greenroom.models import (
 from greenroom.models.base import UTCDateTime
 from greenroom.registry.names import canonical_version, lookup_name
 from greenroom.settings import Settings
+from greenroom.values import frozen
 
 WHEN_PUBLISHED = Release.published
 """When a release became public: for queries that read it as a column, and decide nothing by it."""
@@ -68,7 +69,7 @@ _READERS_KEPT = 1000
 _MOST_LOOKED_AT = 1000
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Reader:
     """Who reads, as far as it decides on what.
 
@@ -319,7 +320,7 @@ class OfferedFile(NamedTuple):
     visibility: str
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Listing:
     """A project's page of a simple index: versions in order, files by version and name."""
 
@@ -331,7 +332,7 @@ class Listing:
     files: tuple[ListedFile, ...]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class ChangedProject:
     """A project, as it spells itself, and when anything public about it last changed."""
 
@@ -780,7 +781,7 @@ def names_of_contents(db: Session, settings: Settings, digests: Iterable[str]) -
     return dict(rows.all())
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Uses:
     """Where a file's name and content are public, or were.
 

@@ -4,7 +4,6 @@ import hashlib
 import json
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import date
 from itertools import islice
 
@@ -19,6 +18,7 @@ from greenroom.registry.errors import Refusal
 from greenroom.registry.permissions import OPERATOR
 from greenroom.registry.progress import Progress
 from greenroom.registry.unit_of_work import Services
+from greenroom.values import frozen
 
 _BATCH = 500
 _ENDING_SECONDS = 15.0
@@ -35,7 +35,7 @@ class CannotCopy(Refusal):
     title = "The database cannot be copied"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Copied:
     """A table that was copied: how many rows it has, and a digest of all of them."""
 

@@ -12,7 +12,6 @@ import re
 import zlib
 from collections import Counter
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from enum import StrEnum
 from pathlib import Path
@@ -25,6 +24,7 @@ from greenroom.registry.downloads import Downloaded
 from greenroom.registry.errors import InvalidRequest
 from greenroom.registry.permissions import OPERATOR
 from greenroom.registry.unit_of_work import Services, UnitOfWork
+from greenroom.values import frozen
 
 LONGEST_LINE = 64 * 1024
 _LINES_AT_ONCE = 20_000
@@ -53,7 +53,7 @@ class LogFormat(StrEnum):
     JSON = "json"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Imported:
     """What came of a log: how many lines were read, and how many downloads they counted."""
 

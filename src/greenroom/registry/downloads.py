@@ -5,15 +5,15 @@ ended an hour ago at least. By then all of it is written down.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from typing import cast
 
 from sqlalchemy import Table, select
-from sqlalchemy.dialects import postgresql, sqlite
 
 from greenroom.models import File, FileDownloads, ProjectDownloads, Release
+from greenroom.registry.inserting import insert_into
 from greenroom.registry.unit_of_work import UnitOfWork
+from greenroom.values import frozen
 
 DAYS_TOLD = 90
 SETTLED_AFTER = timedelta(hours=1)
@@ -24,7 +24,7 @@ _MONTH = 30
 _BATCH = 500
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Downloaded:
     """A file that was downloaded on a day of UTC: by the digest and the name in its address."""
 
@@ -36,7 +36,7 @@ class Downloaded:
 Counts = Mapping[Downloaded, int]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class DownloadNumbers:
     """How often files of a project were downloaded.
 
@@ -101,8 +101,7 @@ def add(uow: UnitOfWork, counts: Counts) -> int:
 def _add(uow: UnitOfWork, table: Table, key: str, totals: Mapping[tuple[int, date], int]) -> None:
     if not totals:
         return
-    is_sqlite = uow.db.get_bind().dialect.name == "sqlite"
-    insert = sqlite.insert(table) if is_sqlite else postgresql.insert(table)
+    insert = insert_into(uow.db, table)
     uow.db.execute(
         insert.on_conflict_do_update(
             index_elements=[key, "day"],

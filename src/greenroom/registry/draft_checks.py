@@ -5,7 +5,6 @@ found out about other files does not count.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from types import MappingProxyType
 from urllib.parse import urlsplit
@@ -28,6 +27,7 @@ from greenroom.registry.permissions import Act, Actor, require
 from greenroom.registry.required_checks import INSTALLED
 from greenroom.registry.shown_text import has_unshown, plain_lines
 from greenroom.registry.unit_of_work import UnitOfWork
+from greenroom.values import frozen
 
 MOST_NAMES = 100
 MOST_KEPT = 50
@@ -52,7 +52,7 @@ STATUS_WORDS = tuple(_WORDS)
 """What may be said of how a check has ended."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class CheckResult:
     """One result.
 
@@ -79,7 +79,7 @@ class CheckResult:
         return self.is_current and self.status is CheckStatus.PASSED
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Posted:
     """A result as it is posted.
 

@@ -4,7 +4,6 @@ They are for those who see the draft on its manage page. Nobody else is shown th
 draft has become public, and they stay beside its log.
 """
 
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from sqlalchemy import func, select
@@ -17,6 +16,7 @@ from greenroom.registry.errors import Ended, InvalidRequest, NotAllowed, NotFoun
 from greenroom.registry.permissions import Act, Actor, may, require
 from greenroom.registry.shown_text import has_unshown, plain_lines
 from greenroom.registry.unit_of_work import UnitOfWork
+from greenroom.values import frozen
 
 LONGEST = 4000
 """Characters of a comment."""
@@ -25,7 +25,7 @@ MOST = 1000
 _MOST_PER_HOUR = 60
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Comment:
     """A comment.
 

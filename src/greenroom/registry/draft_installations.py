@@ -6,7 +6,6 @@ within a minute where somebody else writes just then. Nothing says whose an inst
 
 import threading
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from sqlalchemy import delete, select
@@ -15,6 +14,7 @@ from greenroom.models import Draft, DraftInstallation
 from greenroom.registry import installers
 from greenroom.registry.draft_contents import HasContent
 from greenroom.registry.unit_of_work import Services, UnitOfWork
+from greenroom.values import frozen
 
 MOST_KEPT = 100
 """So many are kept of a draft: those that were last."""
@@ -23,7 +23,7 @@ _WRITE_AGAIN_AFTER = timedelta(minutes=1)
 _BATCH = 500
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Taken:
     """A file that an installer took. ``draft`` is the key of the draft's session."""
 
@@ -33,7 +33,7 @@ class Taken:
     client: str
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Installation:
     """That an installer took a file.
 

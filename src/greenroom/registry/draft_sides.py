@@ -1,7 +1,6 @@
 """The files of drafts beside those of the releases that they follow: what a review compares."""
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
 
 from sqlalchemy import ColumnElement, and_, or_, select
 from sqlalchemy.orm import Session, undefer
@@ -9,6 +8,7 @@ from sqlalchemy.orm import Session, undefer
 from greenroom.distributions.matrix import predecessors
 from greenroom.models import Draft, File, Project, Release
 from greenroom.registry import catalogue, compared_releases
+from greenroom.values import frozen
 
 Choose = Callable[[Sequence[Release], Draft], Release | None]
 """Chooses the release that a draft is compared with, out of the public ones of its project."""
@@ -16,7 +16,7 @@ Choose = Callable[[Sequence[Release], Draft], Release | None]
 _PACKAGE_TYPES = frozenset({"sdist", "bdist_wheel"})
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Sides:
     """A draft beside a release, as rows: for the registry alone.
 

@@ -8,7 +8,6 @@ one project happen one after the other.
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Protocol, cast
@@ -74,13 +73,14 @@ from greenroom.registry.reasons import check_line
 from greenroom.registry.releases import FileSummary
 from greenroom.registry.unit_of_work import UnitOfWork
 from greenroom.registry.upload_places import DraftThere, ReleaseThere
+from greenroom.values import frozen
 
 KEY_LENGTH = 22
 # For so long after its end a session tells what became of it and of its files.
 STATUS_KEPT = timedelta(days=30)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class DraftDetails:
     """A draft as it stands at the moment of a unit of work, for pages and APIs.
 
@@ -121,7 +121,7 @@ class DraftDetails:
         return self.review is ReviewState.PROCESSING
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class DraftSummary:
     """A live draft in a list.
 
@@ -141,7 +141,7 @@ class DraftSummary:
     size: int
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class DraftEventLine:
     """A line of a draft's log: who did what, when, to which file.
 
@@ -156,7 +156,7 @@ class DraftEventLine:
     means: str | None
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class StagedContent:
     """A staged file: what it is called, and the SHA-256 of what is in it."""
 

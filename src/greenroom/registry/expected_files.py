@@ -6,7 +6,6 @@ with it all that is expected, which is what a draft with that one file would be 
 """
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from typing import Protocol
 
 from greenroom.distributions import expectations
@@ -19,6 +18,7 @@ from greenroom.registry.errors import DraftsOnly, InvalidRequest, Refusal
 from greenroom.registry.file_rules import IsPublished
 from greenroom.registry.permissions import Act, Actor, require
 from greenroom.registry.unit_of_work import UnitOfWork
+from greenroom.values import frozen
 
 
 class Named(Protocol):
@@ -45,7 +45,7 @@ class Expects(Protocol):
         """Lines, see :mod:`greenroom.distributions.expectations`; empty where it expects none."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class _Announced:
     """A file that is to come."""
 

@@ -6,7 +6,6 @@ kept, no limit within a time holds, and an operator can ask for what the ecosyst
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from enum import Enum
 
@@ -36,12 +35,13 @@ from greenroom.registry.errors import DraftIsOpen, FileExists, InvalidFile, Refu
 from greenroom.registry.permissions import OPERATOR, Importer, require_upload
 from greenroom.registry.reasons import LONGEST_REASON
 from greenroom.registry.unit_of_work import Services, UnitOfWork
+from greenroom.values import frozen
 
 MOST_AT_ONCE = 16
 """Files in one transaction. As many descriptions are remembered, so that it is not begun again."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Terms:
     """How files are taken in.
 
@@ -58,7 +58,7 @@ class Terms:
     source: str = ""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Adopted:
     """That a file comes from an index behind this one, to stay.
 
@@ -73,7 +73,7 @@ class Adopted:
     by: str
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Prepared:
     """A file that was inspected and stored, and waits to be accepted.
 
@@ -339,7 +339,7 @@ def _record(
     )
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class _Free:
     """Where a file that nothing stands in the way of goes, and as what."""
 

@@ -8,7 +8,6 @@ What is offered is judged anew when it is accepted, under the locks of what it i
 invited has to be able to give the role still.
 """
 
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from sqlalchemy import ColumnElement, exists, func, or_, select
@@ -40,6 +39,7 @@ from greenroom.registry.permissions import (
 from greenroom.registry.rate_limits import waiting_time
 from greenroom.registry.roles import OWN, Change
 from greenroom.registry.unit_of_work import UnitOfWork
+from greenroom.values import frozen
 
 LIFETIME = timedelta(days=14)
 MOST_IN_AN_HOUR = 30
@@ -53,7 +53,7 @@ MEMBER = "member"
 _INVITING = (Kind.ROLE_INVITE, Kind.TEAM_INVITE, Kind.PROJECT_OFFER)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class InvitationSummary:
     """An invitation that stands open, or was declined.
 
@@ -81,7 +81,7 @@ class InvitationSummary:
     team_projects: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Accepted:
     """What was accepted: a role in a project, a team, or both of a team."""
 

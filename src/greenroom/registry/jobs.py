@@ -7,7 +7,6 @@ stand that (:mod:`greenroom.registry.job_handlers`).
 """
 
 from collections.abc import Collection, Iterable
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import cast
@@ -33,6 +32,7 @@ from greenroom.registry import audit, notices, webhook_events
 from greenroom.registry.errors import InvalidRequest, NotAllowed, NotFound
 from greenroom.registry.permissions import Actor
 from greenroom.registry.unit_of_work import AT_ONCE, Services, UnitOfWork
+from greenroom.values import frozen
 
 LEASE = timedelta(seconds=20)
 FIRST_PAUSE = timedelta(seconds=1)
@@ -71,7 +71,7 @@ class Later(Exception):
         self.due = due
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Taken:
     """A job that is the caller's, as long as its lease lasts."""
 
@@ -81,7 +81,7 @@ class Taken:
     attempt: int
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Listed:
     """A job that is not done, for people to look at.
 
@@ -278,7 +278,7 @@ def _is_troubled() -> ColumnElement[bool]:
     return (Job.state == JobState.FAILED) | keeps_failing
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class WantedJobs:
     """What to choose jobs by.
 

@@ -5,7 +5,6 @@ beside it, without numbers of its own: a number that is missing would show it.
 """
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol, cast
 
@@ -27,6 +26,7 @@ from greenroom.database import run
 from greenroom.models import JournalEntry, Project, UnlistedEntry
 from greenroom.registry import catalogue, purging
 from greenroom.registry.unit_of_work import UnitOfWork
+from greenroom.values import frozen
 
 _NEVER_REACHED = 2**31
 _LINES = select(
@@ -51,7 +51,7 @@ _NEWEST = _LINES.order_by(JournalEntry.id.desc()).limit(1)
 _ONE = _LINES.where(JournalEntry.id == bindparam("serial"))
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class JournalLine:
     """One public change: what was done by whom to which project, or to which version of it.
 

@@ -6,7 +6,6 @@ does whoever has the database alone.
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import timedelta
 
 from sqlalchemy import select, update
@@ -15,11 +14,12 @@ from greenroom.models import SignInSession
 from greenroom.registry import sealing
 from greenroom.registry.permissions import ShownSession
 from greenroom.registry.unit_of_work import AT_ONCE, UnitOfWork
+from greenroom.values import frozen
 
 KEPT_FOR = timedelta(minutes=15)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class KeptForm:
     """A form that was sent, and not taken.
 

@@ -6,7 +6,7 @@ not kept: whoever reads is asked for them in the query of what is read.
 
 import hashlib
 import threading
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import datetime, timedelta
 
 from greenroom.networks import network_of
@@ -14,13 +14,14 @@ from greenroom.registry import tokens
 from greenroom.registry.credential_changes import CredentialChanges
 from greenroom.registry.permissions import ApiToken
 from greenroom.registry.unit_of_work import Services
+from greenroom.values import frozen
 
 _MOST = 10_000
 _USE_PRECISION = timedelta(hours=1)
 """To read writes nothing; so often it may, so that people see that a token is used."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class _Kept:
     token: ApiToken
     found: datetime

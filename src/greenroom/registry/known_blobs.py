@@ -2,12 +2,12 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
 
 from sqlalchemy import Select, func, select
 from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from greenroom.models import File, UploadPart, UploadSession
+from greenroom.values import frozen
 
 Sessions = Callable[[], AbstractContextManager[Session]]
 """Gives a session that reads, for some queries."""
@@ -15,7 +15,7 @@ Sessions = Callable[[], AbstractContextManager[Session]]
 _BATCH = 500
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class KnownBlob:
     """A blob that the database knows.
 

@@ -10,8 +10,9 @@ one browser: a cookie has the entries of a few accounts, and does not say of whi
 import hashlib
 import hmac
 import secrets
-from dataclasses import dataclass
 from datetime import datetime, timedelta
+
+from greenroom.values import frozen
 
 LIFETIME = timedelta(days=365)
 
@@ -22,7 +23,7 @@ _DOTS = 3
 """In an entry: its name, the stamp, until when, the signature."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Device:
     """A browser that is known to an account, as far as its cookie says.
 

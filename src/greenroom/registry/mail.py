@@ -6,7 +6,6 @@ made when it is sent (:mod:`greenroom.mailing`).
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from packaging.utils import canonicalize_name
@@ -44,6 +43,7 @@ from greenroom.registry.errors import InvalidRequest
 from greenroom.registry.notices import CHOICES, NOTICES, Category, Notice, To, Whom
 from greenroom.registry.permissions import HOUSEKEEPING, MAIL, Person
 from greenroom.registry.unit_of_work import Services, UnitOfWork
+from greenroom.values import frozen
 
 _HOUR = timedelta(hours=1)
 _KEPT = timedelta(days=7)
@@ -56,7 +56,7 @@ SUMMARY = "summary"
 """Stands for the act, where a message says how many others were not sent."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Letter:
     """A message that is to be sent now.
 

@@ -5,7 +5,6 @@ source distribution. A review reads what came of it: no member of an archive is 
 """
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import timedelta
 from typing import Self
 
@@ -23,6 +22,7 @@ from greenroom.registry import draft_sides
 from greenroom.registry.catalogue import HasId
 from greenroom.registry.draft_sides import Sides
 from greenroom.registry.unit_of_work import Services, UnitOfWork
+from greenroom.values import frozen
 
 KEPT = timedelta(days=7)
 """Comparisons of published files, which nobody reviews, but with more files of their release."""
@@ -34,7 +34,7 @@ Key = tuple[int, int | None]
 """Which two files are compared, by their numbers: None for no predecessor."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Pair:
     """Two files that are to be compared.
 
@@ -161,7 +161,7 @@ def make(services: Services, pairs: Iterable[Pair]) -> int:
     return count
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class _Looked:
     """What was found in two files.
 

@@ -1,7 +1,6 @@
 """The tokens that trusted workflows get for their ID tokens: short-lived, and never listed."""
 
 import hmac
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from sqlalchemy import bindparam, delete, select
@@ -18,6 +17,7 @@ from greenroom.registry.permissions import (
     TrustedPublisher,
 )
 from greenroom.registry.unit_of_work import UnitOfWork
+from greenroom.values import frozen
 
 LIFETIME = timedelta(minutes=15)
 """PEP 807: no less than 15 minutes, and no more than 6 hours."""
@@ -25,7 +25,7 @@ _KEPT_FOR = timedelta(days=1)
 _MARK = "ci"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Minted:
     """A new token.
 

@@ -6,7 +6,7 @@ names in the log, which knows this module.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 from types import MappingProxyType
@@ -20,6 +20,7 @@ from greenroom.database import run
 from greenroom.models import Job, LinkKind
 from greenroom.models.base import JSONObject
 from greenroom.registry.unit_of_work import UnitOfWork
+from greenroom.values import frozen
 
 JOB = "notify"
 """The kind of job that tells people of an act."""
@@ -96,7 +97,7 @@ class Place(StrEnum):
 MOST_PER_HOUR = 10
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Notice:
     """How people are told of an act.
 

@@ -2,7 +2,6 @@
 
 import shutil
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from sqlalchemy import func, select
@@ -13,11 +12,12 @@ from greenroom.registry.audit import Kind
 from greenroom.registry.live_drafts import is_live
 from greenroom.registry.unit_of_work import UnitOfWork
 from greenroom.settings import Settings
+from greenroom.values import frozen
 
 SOON = timedelta(days=1)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Observation:
     """What the database says.
 

@@ -8,10 +8,10 @@ import base64
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from greenroom.registry.errors import InvalidRequest
+from greenroom.values import frozen
 
 if TYPE_CHECKING:
     from fido2.server import Fido2Server
@@ -22,7 +22,7 @@ _LONGEST_ANSWER = 4096
 _NOT_TAKEN = "This passkey could not be checked: try again."
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Site:
     """What a passkey is bound to.
 
@@ -35,7 +35,7 @@ class Site:
     origin: str
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Answer:
     """What a browser has answered to a challenge on a site; ``text`` is JSON that it made."""
 
@@ -54,7 +54,7 @@ class Answer:
         return {name: value for name, value in fields.items() if isinstance(value, str)}
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class NewPasskey:
     """A passkey that a browser has made: what is kept of it."""
 

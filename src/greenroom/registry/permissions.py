@@ -7,7 +7,6 @@ kind it is, so that another kind is another class here.
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Protocol, cast
@@ -24,6 +23,7 @@ from greenroom.registry.names import lookup_name
 from greenroom.registry.reasons import check_line
 from greenroom.registry.unit_of_work import AT_ONCE, Origin, UnitOfWork
 from greenroom.settings import Settings
+from greenroom.values import frozen
 
 
 class Act(StrEnum):
@@ -294,7 +294,7 @@ class Actor(ABC):
         self.note_use(uow)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Anonymous(Actor):
     """Nobody in particular."""
 
@@ -308,7 +308,7 @@ class Anonymous(Actor):
         return _NOTHING
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Operator(Actor):
     """Whoever has the command line of the index."""
 
@@ -353,7 +353,7 @@ class Operator(Actor):
         draft.review_by = None
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Itself(Actor):
     """The index, where something falls due: no user is called so."""
 
@@ -437,7 +437,7 @@ class _WithAccount(Actor):
         draft.review_by = session.get(User, self.user_id) if session is not None else None
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class ShownSession:
     """A session that goes on, and was shown.
 
@@ -473,7 +473,7 @@ class ShownSession:
         return self.factor_kind or "second factor"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Person(_WithAccount):
     """A signed-in user. Without a session nothing is known of when they showed who they are.
 
@@ -588,7 +588,7 @@ class Person(_WithAccount):
         )
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Importer(_WithAccount):
     """The operator, who brings in what a user published elsewhere.
 
@@ -616,7 +616,7 @@ class Importer(_WithAccount):
         """None count."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class TokenUser:
     """The user whom a token stands for."""
 
@@ -625,7 +625,7 @@ class TokenUser:
     email_verified: bool
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class ShownToken:
     """A valid token that was shown.
 
@@ -654,7 +654,7 @@ class ShownToken:
     expires: datetime | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class ApiToken(_WithAccount):
     """An API token of a user. It carries no powers of an administrator."""
 
@@ -749,7 +749,7 @@ class ApiToken(_WithAccount):
         return frozenset(act for act in TOKEN_PERMISSIONS if act in self.token.permissions)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class PublisherGrant:
     """That a project trusts a workflow, to stage or also to publish."""
 
@@ -757,7 +757,7 @@ class PublisherGrant:
     may_publish: bool
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class PendingGrant:
     """That a user lets a workflow register a name, which becomes the user's project."""
 
@@ -771,7 +771,7 @@ _OF_STAGING_WORKFLOW = frozenset({Act.SEE, Act.STAGE})
 _OF_WORKFLOW = frozenset({Act.SEE, Act.STAGE, Act.PUBLISH, Act.DISCARD})
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class TrustedPublisher(Actor):
     """A run of a workflow that a project trusts, by the token that it got for its ID token.
 

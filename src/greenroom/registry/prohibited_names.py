@@ -5,7 +5,6 @@ What is registered already is not touched.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import datetime
 
 from sqlalchemy import ColumnElement, bindparam, func, or_, select
@@ -20,9 +19,10 @@ from greenroom.registry.errors import InvalidRequest, NameNotAvailable, NotFound
 from greenroom.registry.names import confusable_form
 from greenroom.registry.permissions import Actor
 from greenroom.registry.unit_of_work import UnitOfWork
+from greenroom.values import frozen
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Prohibited:
     """A name or a pattern that is prohibited.
 

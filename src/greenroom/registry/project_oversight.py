@@ -1,6 +1,5 @@
 """Projects, as administrators and the operator see them: all, with their sizes and quotas."""
 
-from dataclasses import dataclass
 from enum import StrEnum
 
 from sqlalchemy import ColumnElement, func, select
@@ -15,6 +14,7 @@ from greenroom.registry.permissions import Actor
 from greenroom.registry.projects import ProjectSummary
 from greenroom.registry.roles import Change
 from greenroom.registry.unit_of_work import UnitOfWork
+from greenroom.values import frozen
 
 _LARGEST_QUOTA = 2**60
 
@@ -29,7 +29,7 @@ class ProjectState(StrEnum):
     WITH_QUOTA = "quota"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class WantedProjects:
     """What to choose projects by.
 
@@ -42,7 +42,7 @@ class WantedProjects:
     state: ProjectState | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class OverseenProject:
     """A project, with what administrators decide on.
 

@@ -4,7 +4,7 @@ A token that is limited to the project is revoked. One that covers all projects 
 off from this one, and goes on for the others, which are none of the owners' business.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from sqlalchemy import ColumnElement, exists, func, select
 from sqlalchemy.orm import selectinload
@@ -20,9 +20,10 @@ from greenroom.registry.permissions import (
 )
 from greenroom.registry.tokens import TokenSummary
 from greenroom.registry.unit_of_work import UnitOfWork
+from greenroom.values import frozen
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class ReachingToken:
     """A token that reaches a project.
 

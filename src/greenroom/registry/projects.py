@@ -1,7 +1,7 @@
 """Projects: finding, registering, settings and status."""
 
 from collections.abc import Collection, Iterable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from datetime import datetime, timedelta
 from typing import Protocol
 
@@ -53,9 +53,10 @@ from greenroom.registry.permissions import Act, Actor, require, require_register
 from greenroom.registry.rate_limits import waiting_time
 from greenroom.registry.reasons import check_line
 from greenroom.registry.unit_of_work import UnitOfWork
+from greenroom.values import frozen
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class ProjectSummary:
     """What pages say of a project.
 
@@ -406,7 +407,7 @@ SIZE = _ALL_SIZES.where(Release.project_id == bindparam("project"))
 """What :func:`size` asks for, with ``project`` and ``now``: also as a part of other queries."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class ProjectSettings:
     """What an owner can set.
 

@@ -1,7 +1,6 @@
 """What stands in the way of publishing drafts: all of it, asked for several drafts at once."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from functools import partial
 
 from greenroom.models import Draft, File, Project, Release, UploadState
@@ -18,9 +17,10 @@ from greenroom.registry.errors import InvalidRequest, Refusal, UploadConflict
 from greenroom.registry.permissions import Actor
 from greenroom.registry.unit_of_work import UnitOfWork
 from greenroom.registry.upload_states import UploadStatus
+from greenroom.values import frozen
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Candidate:
     """A draft that is to be published, with all that is looked at for that.
 
@@ -56,7 +56,7 @@ def of_all(uow: UnitOfWork, candidates: Sequence[Candidate]) -> list[list[Refusa
     return [list(found.refusals(uow, each)) for each in candidates] if found is not None else []
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class _Found:
     """What was looked up for all of them, by the number of the draft where nothing else is said.
 

@@ -7,7 +7,6 @@ some seconds: whoever asks waits for a moment at most, and many who ask cost no 
 import threading
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 
 import structlog
 from sqlalchemy import literal, select
@@ -18,6 +17,7 @@ from greenroom.registry import storage_identity
 from greenroom.registry.arriving import has_room
 from greenroom.registry.storage_identity import ForeignStorage
 from greenroom.registry.unit_of_work import Services
+from greenroom.values import frozen
 
 PATIENCE = 2.0
 """Seconds within which it is said what is known."""
@@ -28,7 +28,7 @@ _KEPT_WHEN_NOT = 1.0
 log = structlog.get_logger("greenroom")
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Finding:
     """What is known of one thing.
 

@@ -10,7 +10,6 @@ of the projects in the order of their names.
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from types import MappingProxyType
 
@@ -69,6 +68,7 @@ from greenroom.registry.permissions import (
 from greenroom.registry.random_text import may_be_random_text, random_text
 from greenroom.registry.set_members import SLUG_LENGTH, title
 from greenroom.registry.unit_of_work import UnitOfWork
+from greenroom.values import frozen
 
 KEY_LENGTH = 22
 MOST_DRAFTS = 200
@@ -79,7 +79,7 @@ LONGEST_NAME = 60
 _NAME = re.compile(r"[a-z0-9]([a-z0-9._-]{0,58}[a-z0-9])?", re.IGNORECASE | re.ASCII)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Reference:
     """A set, as people name it: by its name, or by whose it is and its name.
 
@@ -97,7 +97,7 @@ class Reference:
         return same_owner and self.name.lower() == release_set.normalized_name
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class SetMember:
     """A draft of a set, as it stands at the moment of a unit of work.
 
@@ -127,7 +127,7 @@ class SetMember:
     may: frozenset[Act]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class SetDetails:
     """A set as it stands at the moment of a unit of work, for pages and APIs.
 
@@ -174,7 +174,7 @@ class SetDetails:
         return sum(member.size for member in self.members)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class SetSummary:
     """A set in a list; ``scheduled`` is when it is to be published by itself, if ever."""
 
@@ -193,7 +193,7 @@ class SetSummary:
         return title(self)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class SetEventLine:
     """A line of a set's log: who did what, when, with which draft."""
 
@@ -204,7 +204,7 @@ class SetEventLine:
     detail: str
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Place:
     """A draft in a set, both as the holder of their locks sees them."""
 

@@ -4,7 +4,6 @@ import hashlib
 import threading
 from collections import OrderedDict
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
 from datetime import datetime
 from typing import TypeVar, cast
 
@@ -24,11 +23,12 @@ from greenroom.registry.names import canonical_version
 from greenroom.registry.permissions import Actor
 from greenroom.registry.preparations import NotPrepared
 from greenroom.registry.unit_of_work import Services, UnitOfWork
+from greenroom.values import frozen
 
 _T = TypeVar("_T")
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class ReleaseSummary:
     """What pages say of a release, besides what it says of itself in its core metadata.
 
@@ -47,7 +47,7 @@ class ReleaseSummary:
     yanked_reason: str
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class FileSummary:
     """What pages say of a file, staged or published.
 
@@ -130,7 +130,7 @@ def add(uow: UnitOfWork, project: Project, version: Version) -> Release:
     return release
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Inserted:
     """A public release that was just written, with its first file's words."""
 

@@ -7,7 +7,6 @@ no better than to try them as credentials: they are as long, and what is mistype
 import hmac
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 from sqlalchemy import select
@@ -18,12 +17,13 @@ from greenroom.registry.audit import Kind
 from greenroom.registry.errors import NotAuthenticated
 from greenroom.registry.permissions import ANONYMOUS
 from greenroom.registry.unit_of_work import Services, UnitOfWork
+from greenroom.values import frozen
 
 _LONGEST_PLACE = 200
 _SOURCE = re.compile(r"[A-Za-z0-9 _.-]{1,40}", re.ASCII)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Found:
     """A text that somebody has found, with where, as they say it."""
 

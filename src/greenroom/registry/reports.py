@@ -3,7 +3,6 @@
 Anybody may report a project that they can see; nobody learns by it whether there is another one.
 """
 
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from sqlalchemy import ColumnElement, func, literal, select
@@ -20,6 +19,7 @@ from greenroom.registry.permissions import Actor
 from greenroom.registry.rate_limits import waiting_time
 from greenroom.registry.reasons import check_line
 from greenroom.registry.unit_of_work import UnitOfWork
+from greenroom.values import frozen
 
 LONGEST_TEXT = 2000
 PER_ADDRESS = 5
@@ -28,7 +28,7 @@ _OF_ALL = 300
 _WITHIN = timedelta(hours=1)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Report:
     """What was reported.
 
@@ -51,7 +51,7 @@ class Report:
     note: str
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class WantedReports:
     """What to choose reports by.
 

@@ -15,7 +15,6 @@ import tempfile
 import threading
 from collections.abc import Callable
 from contextlib import ExitStack, suppress
-from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
@@ -35,6 +34,7 @@ from greenroom.registry.permissions import asked_for_review
 from greenroom.registry.unit_of_work import Services
 from greenroom.storage import BlobMissing, Storage
 from greenroom.storage.disk import clone
+from greenroom.values import frozen
 
 _MOST_NOTICES = 20
 _LONGEST_NOTICE = 500
@@ -43,7 +43,7 @@ _MOST_OUTPUT = 64 * 1024
 _PARTING = 5
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Verdict:
     """What a review came to; the notices are for whoever asked."""
 

@@ -6,7 +6,7 @@ its last owner, its journal says who came and went, and who goes loses the addre
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TypeAlias
 
 from sqlalchemy import ColumnElement, delete, select
@@ -17,6 +17,7 @@ from greenroom.registry.audit import Kind
 from greenroom.registry.errors import InvalidRequest, NotAllowed, NotFound
 from greenroom.registry.permissions import Act, Actor, require
 from greenroom.registry.unit_of_work import UnitOfWork
+from greenroom.values import frozen
 
 OWN = None
 """In place of a team's number: the roles that people have by themselves."""
@@ -25,7 +26,7 @@ Parts: TypeAlias = Mapping[User, RoleName]
 """Who has which role."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class RoleSummary:
     """A person's part in a project: the user name, and what the strongest role is called."""
 
@@ -33,7 +34,7 @@ class RoleSummary:
     name: RoleName
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class ManagedRole:
     """A person's part in a project, as those see it who work on it.
 
@@ -49,7 +50,7 @@ class ManagedRole:
     teams: tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Change:
     """What people are to be in a project: by themselves, or by a team; by others nothing changes.
 

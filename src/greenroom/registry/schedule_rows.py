@@ -4,7 +4,6 @@ There is a row for each, of which one waits for a draft, or a set, at most. It e
 sets a time approves by that; such an approval ends with its row, unless that is carried out.
 """
 
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from sqlalchemy import ColumnElement, select
@@ -14,12 +13,13 @@ from greenroom.registry import approvals, jobs, publishing_policy
 from greenroom.registry.errors import AccountDisabled, InvalidRequest
 from greenroom.registry.permissions import OPERATOR, Actor, Person
 from greenroom.registry.unit_of_work import UnitOfWork
+from greenroom.values import frozen
 
 _KEPT_AFTERWARDS = timedelta(days=1)
 """For so long after its time a draft still lives, should the index be down then."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class ScheduleDetails:
     """When a draft or a release set is to be published, or why it was not.
 

@@ -7,7 +7,6 @@ This module and the migrations are the only ones that know of them.
 import json
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
 from enum import IntEnum
 from string import ascii_lowercase, digits
 from typing import NamedTuple, Protocol
@@ -34,7 +33,6 @@ from sqlalchemy import (
     table,
 )
 from sqlalchemy import update as sql_update
-from sqlalchemy.dialects.postgresql import TSQUERY
 from sqlalchemy.orm import Session
 
 from greenroom.core_metadata import CoreMetadata
@@ -46,6 +44,7 @@ from greenroom.registry.drafts import DraftSummary
 from greenroom.registry.errors import InvalidRequest
 from greenroom.registry.names import confusable_form
 from greenroom.registry.unit_of_work import UnitOfWork
+from greenroom.values import frozen
 
 LONGEST_QUERY = 200
 _MOST_WORDS = 10
@@ -76,7 +75,7 @@ class Breadth(IntEnum):
     SOME = 3
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Found:
     """Some of the projects that were found: the standing release of each, and how many there are.
 
@@ -449,7 +448,7 @@ class _TSVector:
             Breadth.WHOLE_IN_NAME: "'={0}'",
         }[breadth]
         expression = _expression(words, term, " & ", " | ")
-        matching = self._words.bool_op("@@")(cast(expression, TSQUERY))
+        matching = self._words.bool_op("@@")(_as_query(expression))
         return select(SearchDocument.project_id).where(matching)
 
     def rank(self, words: Sequence[str]) -> ColumnElement[float]:
@@ -461,8 +460,15 @@ class _TSVector:
         return _begun(texts.table_valued("value").render_derived())
 
     def _rank(self, terms: Sequence[str]) -> ColumnElement[float]:
-        query = cast(" | ".join(terms), TSQUERY)
+        query = _as_query(" | ".join(terms))
         return func.ts_rank(self._weights, self._words, query, type_=Float)
+
+
+def _as_query(expression: str) -> ColumnElement[str]:
+    # With SQLite there is no need to import what SQLAlchemy has for PostgreSQL.
+    from sqlalchemy.dialects.postgresql import TSQUERY
+
+    return cast(expression, TSQUERY)
 
 
 def _begun(heads: TableValuedAlias) -> Select[str]:

@@ -1,6 +1,5 @@
 """Second factors of people: adding, listing, naming and removing them, and who must have one."""
 
-from dataclasses import dataclass
 from datetime import datetime
 
 from sqlalchemy import ColumnElement, exists, func, select
@@ -12,6 +11,7 @@ from greenroom.registry.errors import InvalidRequest, NotFound
 from greenroom.registry.permissions import Person
 from greenroom.registry.unit_of_work import UnitOfWork
 from greenroom.settings import Settings
+from greenroom.values import frozen
 
 LONGEST_NAME = 100
 MOST = 20
@@ -22,7 +22,7 @@ _WRONG_CODE = (
 )
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class FactorSummary:
     """What pages say of a second factor."""
 
@@ -183,7 +183,7 @@ def factors_of(uow: UnitOfWork, user: User) -> list[SecondFactor]:
     return _factors(uow, user)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Proof:
     """What somebody has shown besides a password.
 

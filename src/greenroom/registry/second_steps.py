@@ -5,7 +5,6 @@ Each try counts as a failure until it is none, so that many at once count like m
 
 import hashlib
 import re
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from sqlalchemy import delete
@@ -31,13 +30,14 @@ from greenroom.registry.permissions import Person, ShownSession
 from greenroom.registry.second_factors import Proof
 from greenroom.registry.sessions import Browser
 from greenroom.registry.unit_of_work import Services, UnitOfWork
+from greenroom.values import frozen
 
 _CHALLENGES_KEPT = timedelta(days=1)
 """Longer than anybody takes an answer to one."""
 _CODE = re.compile(r"[0-9]{6}", re.ASCII)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Shown:
     """What somebody shows: a code, of an app or for recovery, or the answer of a passkey."""
 

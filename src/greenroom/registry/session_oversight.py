@@ -1,7 +1,5 @@
 """Sessions of everybody, for administrators and the operator."""
 
-from dataclasses import dataclass
-
 from sqlalchemy import select
 
 from greenroom.models import SignInSession, User
@@ -11,9 +9,10 @@ from greenroom.registry.errors import NotFound
 from greenroom.registry.permissions import Actor
 from greenroom.registry.sessions import SessionSummary
 from greenroom.registry.unit_of_work import UnitOfWork
+from greenroom.values import frozen
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class OwnedSession:
     """A session that goes on, and whose it is."""
 

@@ -7,7 +7,6 @@ case.
 
 import hashlib
 import hmac
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from sqlalchemy import ColumnElement, Row, bindparam, delete, func, or_, select, update
@@ -23,6 +22,7 @@ from greenroom.registry.permissions import Actor, Person, ShownSession
 from greenroom.registry.random_text import may_be_random_text, random_text
 from greenroom.registry.second_factors import Proof
 from greenroom.registry.unit_of_work import UnitOfWork
+from greenroom.values import frozen
 
 _SECRET_LENGTH = 43  # more than 256 bits
 _USE_PRECISION = timedelta(minutes=1)
@@ -32,7 +32,7 @@ _NEWEST_FIRST = (SignInSession.last_used.desc(), SignInSession.id.desc())
 _ENDED = "The session has ended: sign in again."
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class SessionSummary:
     """What is said of a session that goes on.
 
@@ -52,7 +52,7 @@ class SessionSummary:
     authenticated: datetime
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Browser:
     """In what somebody signs in.
 

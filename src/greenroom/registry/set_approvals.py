@@ -5,7 +5,6 @@ when it leaves the set, and is void when its files change.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 from greenroom.models import ReleaseSet, SetState
 from greenroom.models.base import JSONObject
@@ -23,11 +22,12 @@ from greenroom.registry.errors import BeingReviewed, DraftChanged, Ended, NotAll
 from greenroom.registry.permissions import Act, Actor, may
 from greenroom.registry.release_sets import Place
 from greenroom.registry.unit_of_work import UnitOfWork
+from greenroom.values import frozen
 
 _ALL = slice(None)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Given:
     """What an approval of a set has come to, by project and version of each draft.
 

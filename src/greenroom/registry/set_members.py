@@ -7,7 +7,6 @@ alone. So whoever has both locks knows what is in the set.
 
 import hashlib
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from typing import Protocol
 
 from packaging.utils import canonicalize_name
@@ -27,6 +26,7 @@ from greenroom.registry import live_drafts
 from greenroom.registry.errors import Refusal, SetConflict
 from greenroom.registry.random_text import random_text
 from greenroom.registry.unit_of_work import UnitOfWork
+from greenroom.values import frozen
 
 SLUG_LENGTH = 22
 
@@ -85,7 +85,7 @@ def are_for_members_only(db: Session, release_set: ReleaseSet) -> bool:
     )
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class SetKey:
     """A set, by what is in its address of Upload 2.0."""
 

@@ -4,7 +4,6 @@ Of each draft it tells what :mod:`greenroom.registry.draft_review` does, in shor
 """
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
 
 from greenroom.counts import counted
 from greenroom.distributions.review import Severity
@@ -20,6 +19,7 @@ from greenroom.registry.review_values import (
     obstacles_in_words,
 )
 from greenroom.registry.unit_of_work import UnitOfWork
+from greenroom.values import frozen
 
 MOST_FINDINGS = 10
 """Findings that are told of one draft; that there are more is told, too."""
@@ -29,7 +29,7 @@ Obstacles = tuple[tuple[str, tuple[str, ...]], ...]
 """Reasons, with the draft that they are of: by project and version, or empty."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class SetVerdict:
     """The line at the top, over all drafts of the set.
 
@@ -79,7 +79,7 @@ class SetVerdict:
         return (*sentences, obstacles_in_words(self.reason_count))
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class SetReview:
     """All of it.
 

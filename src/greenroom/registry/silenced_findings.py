@@ -1,7 +1,6 @@
 """Findings that a project does not want to be told of, each with a reason, and in the audit log."""
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from fnmatch import fnmatchcase
 
@@ -17,6 +16,7 @@ from greenroom.registry.errors import InvalidRequest, NotFound
 from greenroom.registry.permissions import Act, Actor, require
 from greenroom.registry.reasons import check_line
 from greenroom.registry.unit_of_work import UnitOfWork
+from greenroom.values import frozen
 
 MOST = 100
 """Of one project."""
@@ -24,7 +24,7 @@ MOST = 100
 LONGEST_PATTERN = 255
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Silence:
     """That a project does not want to be told of a finding.
 

@@ -6,7 +6,6 @@ and are given to others. An account that is there already is linked by who is si
 
 import hashlib
 from collections.abc import Collection
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 import structlog
@@ -24,6 +23,7 @@ from greenroom.registry.names import is_username
 from greenroom.registry.permissions import Act, Actor, HasMembers, HasRights, Person
 from greenroom.registry.unit_of_work import UnitOfWork
 from greenroom.settings import Settings
+from greenroom.values import frozen
 
 CONFIRMED_WITHIN = timedelta(minutes=5)
 """Who confirms who they are must have shown it to the provider so lately."""
@@ -35,7 +35,7 @@ _MOST_GROUPS = 1000
 _BY = "by single sign-on"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class IdentityProvider(Actor):
     """The identity provider, which says who is in a team, and nothing else."""
 
@@ -58,7 +58,7 @@ class IdentityProvider(Actor):
         return True
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Profile:
     """Who somebody is, as an issuer has signed it.
 

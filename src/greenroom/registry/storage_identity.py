@@ -8,7 +8,6 @@ must not decide which of them are wanted.
 import math
 import secrets
 from collections.abc import Iterable
-from dataclasses import dataclass
 
 import structlog
 from sqlalchemy import select
@@ -21,6 +20,7 @@ from greenroom.registry.errors import Refusal
 from greenroom.registry.permissions import OPERATOR
 from greenroom.registry.unit_of_work import Services, UnitOfWork
 from greenroom.storage import Shelf, Storage
+from greenroom.values import frozen
 
 _SAMPLE = 200
 _ENOUGH = 0.9
@@ -43,7 +43,7 @@ class ForeignStorage(Refusal):
     title = "Foreign storage"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Bond:
     """How a database and a storage stand to each other.
 

@@ -6,7 +6,6 @@ its projects, and changes the rows of ``roles`` in the same transaction.
 """
 
 from collections.abc import Callable, Collection, Iterable, Mapping
-from dataclasses import dataclass
 from datetime import datetime
 
 from sqlalchemy import ColumnElement, func, select
@@ -35,6 +34,7 @@ from greenroom.registry.permissions import (
 )
 from greenroom.registry.roles import Change
 from greenroom.registry.unit_of_work import UnitOfWork
+from greenroom.values import frozen
 
 MOST_MEMBERS = 100
 MOST_PROJECTS = 200
@@ -42,7 +42,7 @@ MOST_TEAMS = 50
 """Of which a person is an owner."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class TeamSummary:
     """A team that a person is in, and whether they own it."""
 
@@ -52,7 +52,7 @@ class TeamSummary:
     projects: int
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class MemberSummary:
     """A person in a team. ``shown`` is whether their profile shows its projects."""
 
@@ -62,7 +62,7 @@ class MemberSummary:
     joined: datetime
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class TeamRoleSummary:
     """The name of a project that a team works on, or of a team that works on a project; as what."""
 

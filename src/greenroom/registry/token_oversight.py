@@ -1,7 +1,5 @@
 """API tokens of everybody, for administrators and the operator."""
 
-from dataclasses import dataclass
-
 from sqlalchemy import ColumnElement, select
 from sqlalchemy.orm import selectinload
 
@@ -12,9 +10,10 @@ from greenroom.registry.errors import NotFound
 from greenroom.registry.permissions import Actor
 from greenroom.registry.tokens import TokenSummary
 from greenroom.registry.unit_of_work import UnitOfWork
+from greenroom.values import frozen
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class OwnedToken:
     """A token that is not revoked, and whose it is."""
 

@@ -2,7 +2,6 @@
 
 import hmac
 from collections.abc import Iterable
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from sqlalchemy import bindparam, select
@@ -28,6 +27,7 @@ from greenroom.registry.permissions import (
 )
 from greenroom.registry.token_texts import START, digest_of, new_text, prefix_of
 from greenroom.registry.unit_of_work import UnitOfWork
+from greenroom.values import frozen
 
 LONGEST_LABEL = 100
 DEFAULT_LIFETIME = timedelta(days=365)
@@ -44,7 +44,7 @@ _MISTYPED = (
 _FOREIGN_STARTS = ("pypi-", "ghp_", "ghs_", "github_pat_", "glpat-", "gldt-", "glcbt-")
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class TokenSummary:
     """What pages say of an API token that is not revoked.
 

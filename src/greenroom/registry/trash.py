@@ -7,7 +7,6 @@ them (:mod:`greenroom.registry.released_blobs`).
 """
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from datetime import timedelta
 from itertools import islice
 
@@ -21,6 +20,7 @@ from greenroom.registry.audit import Doer, Kind
 from greenroom.registry.errors import Refusal
 from greenroom.registry.unit_of_work import Services, UnitOfWork
 from greenroom.storage import Shelf
+from greenroom.values import frozen
 
 ALWAYS_ALLOWED = 20
 LARGEST_SHARE = 0.1
@@ -36,7 +36,7 @@ class TooMuchAtOnce(Refusal):
     title = "Too much at once"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Unused:
     """The blobs that nobody refers to, of so many that there are.
 

@@ -6,7 +6,6 @@ register a name: it reserves nothing until the first upload comes.
 
 import hashlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TypeVar
 
@@ -48,6 +47,7 @@ from greenroom.registry.unit_of_work import Services, UnitOfWork
 from greenroom.registry.workflows import OWNER_NUMBER, Service, service_of
 from greenroom.settings import Settings
 from greenroom.trusted_issuers import TrustedIssuer
+from greenroom.values import frozen
 
 Workflow = TypeVar("Workflow", ProjectPublisher, PendingPublisher)
 
@@ -61,7 +61,7 @@ OFF = "Trusted publishing is off in this index: its operator names the issuers t
 _USED_KEPT_FOR = timedelta(hours=1)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Publisher:
     """What pages say of a workflow that is trusted.
 
@@ -87,7 +87,7 @@ class Publisher:
     is_possible: bool
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Pending:
     """What pages say of a workflow that may register a name.
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from datetime import UTC, datetime, timedelta
 
 from sqlalchemy.orm import Session
@@ -16,6 +16,7 @@ from greenroom.outages import outages_passed_over
 from greenroom.registry.upstream_asking import Asking
 from greenroom.settings import Settings
 from greenroom.storage import Storage
+from greenroom.values import frozen
 
 Clock = Callable[[], datetime]
 
@@ -31,7 +32,7 @@ def utc_now() -> datetime:
     return datetime.now(UTC)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Origin:
     """From where an act comes, as far as its entry point knows: what the audit log says of it.
 
@@ -53,7 +54,7 @@ class Origin:
         return self.knows is not None and not self.knows(username)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class UnitOfWork:
     """One unit of work: a session, where bytes are kept, the settings, and one moment.
 
@@ -85,7 +86,7 @@ class UnitOfWork:
         database.lock(self.db, *names)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Services:
     """What outlives a unit of work: the database, the storage, the settings and the clock.
 

@@ -4,7 +4,6 @@ Every upload asks for it twice, before its file arrives and under the project's 
 objects of the rows would take longer than to read them.
 """
 
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, TypeAlias
 
@@ -17,12 +16,13 @@ from greenroom.models import Draft, File, Project, ProjectStatus, Release, Role,
 from greenroom.registry import catalogue, live_drafts, projects
 from greenroom.registry.names import canonical_version, lookup_name
 from greenroom.registry.unit_of_work import UnitOfWork
+from greenroom.values import frozen
 
 # More columns than the types of queries can name.
 _Query: TypeAlias = Select[*tuple[Any, ...]]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class RoleThere:
     """A person's part in a project."""
 
@@ -30,7 +30,7 @@ class RoleThere:
     name: str
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class ProjectThere:
     """A project, registered or reserved, with what decides whether it takes a file."""
 
@@ -48,7 +48,7 @@ class ProjectThere:
     roles: tuple[RoleThere, ...]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class ReleaseThere:
     """A release of the project, published or not."""
 
@@ -57,7 +57,7 @@ class ReleaseThere:
     published: datetime | None
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class DraftThere:
     """The live draft of the version."""
 
@@ -71,7 +71,7 @@ class DraftThere:
     expires: datetime
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class FileThere:
     """The staged file of the name, which the upload would replace."""
 
@@ -79,7 +79,7 @@ class FileThere:
     size: int
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Place:
     """Where an upload would go, as far as that exists; ``former`` is what it would replace.
 

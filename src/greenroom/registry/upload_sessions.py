@@ -12,7 +12,6 @@ that reads) and :func:`take_part`, or it tells the client where to put the file'
 import hashlib
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from packaging.utils import canonicalize_name
@@ -56,6 +55,7 @@ from greenroom.registry.unit_of_work import AT_ONCE, Services, UnitOfWork
 from greenroom.registry.uploads import Authenticate
 from greenroom.settings import Settings
 from greenroom.storage import Blob, PartMissing, Storage
+from greenroom.values import frozen
 
 HTTP_POST_BYTES = "http-post-bytes"
 RESUMABLE = "vnd-greenroom-resumable-v1"
@@ -79,7 +79,7 @@ _INTERRUPTED = "The index could not look into the file: delete it, then upload i
 _INSECURE = frozenset({"md5", "sha1"})
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Announcement:
     """What a client says of a file before it sends it; ``size`` in bytes, ``digests`` in hex."""
 
@@ -89,7 +89,7 @@ class Announcement:
     mechanism: str
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Place:
     """Which upload: its key, and that of its draft."""
 
@@ -97,7 +97,7 @@ class Place:
     key: str
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class ArrivedPart:
     """Bytes of a file that are kept as a blob; ``size`` in bytes, ``digests`` in hex, by name."""
 
@@ -106,7 +106,7 @@ class ArrivedPart:
     digests: Mapping[str, str]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Arrived:
     """What has arrived of a file whose upload is being completed, and what it should be."""
 
@@ -434,7 +434,7 @@ def add_part(
 # Receiving past the index
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class PresignedPart:
     """Bytes of a file that its client puts at a URL of the storage, ``size`` from ``start`` on."""
 
@@ -599,7 +599,7 @@ def begin_completion(uow: UnitOfWork, actor: Actor, draft: Draft, upload: Upload
     _set(uow, upload, UploadState.PROCESSING)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Assembled:
     """A file that has arrived whole, and what is in it."""
 

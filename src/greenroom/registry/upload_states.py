@@ -1,7 +1,6 @@
 """Where the upload of a file stands now, judged by the clock."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from datetime import datetime
 
 from sqlalchemy import ColumnElement, select
@@ -10,11 +9,12 @@ from greenroom.models import Draft, DraftState, UploadSession, UploadState
 from greenroom.registry import drafts
 from greenroom.registry.announced import COMPLETION_LEASE
 from greenroom.registry.unit_of_work import AT_ONCE, UnitOfWork
+from greenroom.values import frozen
 
 INTERRUPTED = "The index was interrupted: upload the file anew."
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class UploadStatus:
     """An upload session as it stands at the moment of a unit of work.
 

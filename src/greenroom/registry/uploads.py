@@ -6,7 +6,6 @@ project's lock, because the world may have changed meanwhile.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from datetime import timedelta
 
 from packaging.utils import canonicalize_name
@@ -51,9 +50,10 @@ from greenroom.registry.unit_of_work import Services, UnitOfWork
 from greenroom.registry.upload_places import DraftThere, Place, ProjectThere
 from greenroom.settings import Settings
 from greenroom.storage import Storage
+from greenroom.values import frozen
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Accepted:
     """What became of an upload.
 
@@ -77,7 +77,7 @@ Authenticate = Callable[[UnitOfWork], Actor]
 """Who asks, as far as the credentials hold in this unit of work; raises NotAuthenticated."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Admission:
     """That an upload may come in, as far as that was certain before its file arrived.
 

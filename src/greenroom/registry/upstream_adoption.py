@@ -6,7 +6,6 @@ From then on this index answers for the name alone. Where each file comes from i
 import hashlib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
-from dataclasses import dataclass
 from datetime import datetime
 
 from packaging.version import Version
@@ -48,13 +47,14 @@ from greenroom.registry.upstream_policy import Policy, Refused
 from greenroom.registry.upstreams import Answering
 from greenroom.storage import BlobMissing
 from greenroom.upstream_settings import Upstream
+from greenroom.values import frozen
 
 _ATTEMPTS = 3
 _RETRY_AFTER = 60
 _MOST_ASKED = 8
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Order:
     """What is to be adopted.
 
@@ -71,7 +71,7 @@ class Order:
     by: str
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Adoption:
     """What was adopted.
 
@@ -86,7 +86,7 @@ class Adoption:
     present: tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Origin:
     """Where a public file of a release comes from.
 

@@ -8,7 +8,6 @@ import math
 import threading
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from greenroom.other_indexes.client import Client
@@ -16,6 +15,7 @@ from greenroom.other_indexes.errors import UpstreamFailed, UpstreamUnavailable
 from greenroom.other_indexes.page_memory import PageMemory
 from greenroom.settings import Settings
 from greenroom.upstream_settings import Upstream
+from greenroom.values import frozen
 
 MOST_AT_ONCE = 12
 """So many pages are asked for at once, by one process."""
@@ -27,7 +27,7 @@ _BEFORE_PAUSE = 3
 _MOST_REMEMBERED = 10_000
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Failure:
     """That something was not got.
 

@@ -48,6 +48,7 @@ from greenroom.registry.upstream_files import MOST_METADATA, WantedFile
 from greenroom.storage import StorageUnavailable
 from greenroom.storage.disk import disk_errors
 from greenroom.upstream_settings import Upstream
+from greenroom.values import frozen
 
 AT_ONCE = 8
 """So many files does a process fetch at once."""
@@ -85,7 +86,7 @@ class WrongContent(UpstreamFailed):
     """What the upstream sends is not what its page says."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Arriving:
     """A file that is being fetched, by this process or by another one.
 
@@ -98,7 +99,7 @@ class Arriving:
     size: int
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class _Job:
     """A file that this process fetches, or is about to fetch.
 
@@ -168,7 +169,7 @@ class _Place:
         os.replace(aside, self.head)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class _Head:
     """What an upstream has said of a file: its size, and its strong entity tag, or empty."""
 

@@ -8,7 +8,6 @@ here as well stay where they are.
 
 import threading
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from sqlalchemy import ColumnElement, delete, func, select, update
@@ -19,6 +18,7 @@ from greenroom.other_indexes.pages import PageFile
 from greenroom.registry import backup_holds, released_blobs, trash
 from greenroom.registry.unit_of_work import Services, UnitOfWork
 from greenroom.storage import Shelf
+from greenroom.values import frozen
 
 STRONG = ("sha256", "sha384", "sha512", "sha3_256", "sha3_384", "sha3_512", "blake2b", "blake2s")
 """Hash functions that nobody can forge the digests of."""
@@ -36,7 +36,7 @@ _NOTED_EVERY = timedelta(hours=1)
 _MOST_PENDING = 10_000
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class WantedFile:
     """A file of an upstream, as its page says it.
 
@@ -74,7 +74,7 @@ class WantedFile:
         return next((f"{name}={digest}" for name, digest in [*strong, *weak]), self.url)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class KeptFile:
     """A file of an upstream that is kept here.
 
@@ -98,7 +98,7 @@ class KeptFile:
     used: datetime
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Usage:
     """How much is kept: how many files, and how many bytes they have together."""
 

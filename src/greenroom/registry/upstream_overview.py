@@ -1,7 +1,6 @@
 """How the indexes behind this one are doing, and what of them is used, by whom."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from itertools import groupby
 
@@ -20,11 +19,12 @@ from greenroom.models import (
 )
 from greenroom.registry.unit_of_work import UnitOfWork
 from greenroom.registry.upstream_usage import Who
+from greenroom.values import frozen
 
 _MOST_SHOWN = 5
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Kept:
     """How much of an upstream is kept.
 
@@ -41,7 +41,7 @@ class Kept:
     size: int = 0
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Asked:
     """How often an upstream's pages and files were asked for, and how often it need not be."""
 
@@ -62,7 +62,7 @@ class Asked:
         return 100 * self.kept_files // self.files if self.files else None
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Overview:
     """An upstream in numbers.
 
@@ -91,7 +91,7 @@ class Overview:
         return self.answered is not None and self.answered >= self.failed
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Used:
     """A project of an upstream that is used.
 
@@ -111,7 +111,7 @@ class Used:
     teams: tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class TakenName:
     """A name that an upstream had when it was taken here.
 

@@ -10,7 +10,6 @@ import time
 from collections.abc import Callable
 from concurrent.futures import Future
 from contextlib import ExitStack
-from dataclasses import dataclass
 from datetime import timedelta
 from tempfile import SpooledTemporaryFile
 
@@ -30,6 +29,7 @@ from greenroom.registry.unit_of_work import AT_ONCE, Services, UnitOfWork
 from greenroom.registry.upstream_pages import KeptPage, Said
 from greenroom.storage.disk import disk_errors
 from greenroom.upstream_settings import Upstream
+from greenroom.values import frozen
 
 FRESH = timedelta(minutes=10)
 """So long a page need not be asked for again, at most, and where the upstream says nothing."""
@@ -204,7 +204,7 @@ def _give_turn(db: Session, upstream: Upstream, name: str, key: str) -> None:
 # --- asking ---
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class _Heard:
     """What an upstream has said: a page, that there is none, or that nothing is new."""
 

@@ -8,7 +8,6 @@ import hashlib
 import threading
 from collections import OrderedDict
 from collections.abc import Collection
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from sqlalchemy import bindparam, case, delete, null, or_, select, update
@@ -19,6 +18,7 @@ from greenroom.other_indexes import pages
 from greenroom.other_indexes.pages import NotAPage, ProjectPage
 from greenroom.registry.unit_of_work import UnitOfWork
 from greenroom.upstream_settings import Upstream
+from greenroom.values import frozen
 
 UNUSED_FOR = timedelta(days=30)
 """What nobody has asked for in so long is forgotten."""
@@ -28,7 +28,7 @@ _MOST_FILES_IN_MEMORY = 20_000
 """Of pages that were read; each takes about a kilobyte."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class KeptPage:
     """What an upstream last said of a project.
 
@@ -58,7 +58,7 @@ class KeptPage:
     used: datetime
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Standing:
     """What is known of a name that upstreams answer for.
 
@@ -228,7 +228,7 @@ def renew(uow: UnitOfWork, upstream: Upstream, name: str, fresh_for: timedelta) 
     )
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Said:
     """How an upstream has said something.
 

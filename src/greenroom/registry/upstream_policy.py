@@ -13,7 +13,7 @@ it is asked otherwise, and for what is not. In this order, the first that decide
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 
@@ -28,6 +28,7 @@ from greenroom.registry.sizes import readable_size
 from greenroom.registry.unit_of_work import UnitOfWork
 from greenroom.selections import Selection
 from greenroom.settings import Settings
+from greenroom.values import frozen
 
 _DAY = timedelta(days=1)
 _HOUR = timedelta(hours=1)
@@ -49,7 +50,7 @@ class Why(StrEnum):
     LICENSE = "license"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Refused:
     """That a file is not let in.
 
@@ -62,7 +63,7 @@ class Refused:
     sentence: str
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class HeldRule:
     """A rule of administrators that holds.
 
@@ -82,7 +83,7 @@ class HeldRule:
         return self.selection.breadth, self.kind is RuleKind.DENY
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Policy:
     """What is asked of the files of one project of one upstream.
 

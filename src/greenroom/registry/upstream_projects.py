@@ -5,7 +5,6 @@ have been because somebody has staged a draft.
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from datetime import datetime
 
 from packaging.version import Version
@@ -13,9 +12,10 @@ from packaging.version import Version
 from greenroom.distributions.historical import version_in
 from greenroom.other_indexes.pages import PageFile, ProjectPage
 from greenroom.registry.upstream_pages import KeptPage
+from greenroom.values import frozen
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class UpstreamRelease:
     """The files of one version.
 
@@ -31,7 +31,7 @@ class UpstreamRelease:
     is_yanked: bool
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class UpstreamProject:
     """A project of an upstream.
 

@@ -1,6 +1,5 @@
 """Files of upstreams that somebody asked for, and that were refused; administrators let them in."""
 
-from dataclasses import dataclass
 from datetime import datetime
 
 from sqlalchemy import ColumnElement, delete, func, or_, select
@@ -14,9 +13,10 @@ from greenroom.registry.permissions import Actor
 from greenroom.registry.unit_of_work import UnitOfWork
 from greenroom.registry.upstream_policy import Why
 from greenroom.registry.upstream_rules import Rule
+from greenroom.values import frozen
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Refusal:
     """A file that was refused.
 

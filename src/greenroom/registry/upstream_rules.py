@@ -3,7 +3,6 @@
 Which of several rules decides is said in :mod:`greenroom.registry.upstream_policy`.
 """
 
-from dataclasses import dataclass
 from datetime import date, datetime
 
 from sqlalchemy import ColumnElement, func, select
@@ -18,6 +17,7 @@ from greenroom.registry.errors import InvalidRequest, NotFound
 from greenroom.registry.permissions import Actor
 from greenroom.registry.unit_of_work import UnitOfWork
 from greenroom.selections import Selection
+from greenroom.values import frozen
 
 _AUDITED = {
     RuleKind.ALLOW: Kind.UPSTREAM_ALLOW,
@@ -27,7 +27,7 @@ _AUDITED = {
 _MOST = 10_000
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Rule:
     """A rule.
 

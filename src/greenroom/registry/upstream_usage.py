@@ -11,7 +11,6 @@ from datetime import datetime
 from typing import TypeAlias, TypeVar, cast
 
 from sqlalchemy import Table, case, delete, func, select
-from sqlalchemy.dialects import postgresql, sqlite
 
 from greenroom.counters import Counted, count
 from greenroom.distributions.historical import version_in
@@ -24,9 +23,11 @@ from greenroom.models import (
 )
 from greenroom.models.base import Base
 from greenroom.registry import audit
+from greenroom.registry.inserting import insert_into
 from greenroom.registry.permissions import ANONYMOUS, Actor
 from greenroom.registry.unit_of_work import Services, UnitOfWork
 from greenroom.registry.upstream_policy import Refused
+from greenroom.values import frozen
 
 MOST_USES = 20_000
 """So many projects are kept: those that were used last."""
@@ -44,7 +45,7 @@ _Plus: TypeAlias = Callable[[_Noted, _Noted], _Noted]
 _LONGEST_SENTENCE = 1000
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Who:
     """Who asks: an account, and its token where one was shown; nobody knows where it is empty."""
 
@@ -60,7 +61,7 @@ def who(actor: Actor) -> Who:
     return Who(audit.plain(actor.name), audit.plain(credential.removeprefix("token ")))
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class _Use:
     last: datetime
     pages: int = 0
@@ -80,7 +81,7 @@ class _Use:
         )
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class _UsedBy:
     last: datetime
     count: int = 1
@@ -89,7 +90,7 @@ class _UsedBy:
         return _UsedBy(max(self.last, other.last), self.count + other.count)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class _RefusedTo:
     refused: Refused
     by: str
@@ -102,7 +103,7 @@ class _RefusedTo:
         return replace(last, first=min(first.first, last.first), count=self.count + other.count)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class _Standing:
     answered: datetime | None = None
     failed: datetime | None = None
@@ -390,8 +391,7 @@ def _merge(
     if not rows:
         return
     table = cast("Table", kind.__table__)
-    is_sqlite = uow.db.get_bind().dialect.name == "sqlite"
-    insert = sqlite.insert(table) if is_sqlite else postgresql.insert(table)
+    insert = insert_into(uow.db, table)
     columns, new = table.c, insert.excluded
     changed = {name: columns[name] + new[name] for name in sums}
     changed |= {name: new[name] for name in replaced}

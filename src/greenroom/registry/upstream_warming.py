@@ -29,12 +29,13 @@ from greenroom.registry.upstream_fetching import Fetches, FileNotHere
 from greenroom.registry.upstream_files import METADATA, KeptFile, WantedFile
 from greenroom.registry.upstreams import Answering
 from greenroom.storage import BlobMissing, Shelf
+from greenroom.values import frozen
 
 _AT_ONCE = 4
 _MOST_ASKED = 8
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Locked:
     """A project that a build needs.
 
@@ -52,7 +53,7 @@ class Locked:
         return f"{self.name}{self.specifier}"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Plan:
     """What is to be fetched for requirements.
 

@@ -5,7 +5,6 @@ never asked for elsewhere: the files of two indexes are on no page together.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum, auto
 from typing import Protocol
@@ -18,6 +17,7 @@ from greenroom.registry import catalogue, claimed_names, live_drafts, upstream_p
 from greenroom.registry.names import lookup_name
 from greenroom.registry.unit_of_work import UnitOfWork
 from greenroom.settings import Settings
+from greenroom.values import frozen
 
 
 class Answering(StrEnum):
@@ -54,7 +54,7 @@ def answering(uow: UnitOfWork, name: str) -> Answering:
     return Answering.RESERVED
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Hint:
     """What is said where projects were searched for, as upstreams are not searched.
 

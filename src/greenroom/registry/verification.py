@@ -12,12 +12,13 @@ from greenroom.registry.permissions import VERIFICATION, Actor
 from greenroom.registry.unit_of_work import Services
 from greenroom.registry.web_copies import WebCopy
 from greenroom.storage import Blob, BlobMissing, BlobSource, Shelf
+from greenroom.values import frozen
 
 Progress = Callable[[int, int], None]
 """Told how many blobs were done, and how many bytes were read, since the last time."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Damage:
     """A blob that is not what the database says, in words.
 

@@ -10,7 +10,6 @@ import time
 import urllib.request
 from collections.abc import Generator, Iterator
 from contextlib import closing
-from dataclasses import dataclass
 from html.parser import HTMLParser
 from http.client import HTTPException, HTTPMessage, HTTPResponse
 from typing import IO, cast
@@ -20,6 +19,7 @@ from urllib.parse import quote, unquote, urldefrag, urljoin, urlsplit, urlunspli
 from packaging.utils import canonicalize_name
 
 from greenroom.storage import Blob, BlobMissing, StorageUnavailable
+from greenroom.values import frozen
 
 TIMEOUT_SECONDS = 30
 """How long a server may be silent."""
@@ -33,7 +33,7 @@ _NOT_THERE = frozenset({403, 404, 410, 451})
 _MOST_WORDS = 6
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class _Link:
     url: str
     filename: str

@@ -6,7 +6,6 @@ Nothing is sent within a unit of work.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from sqlalchemy import ColumnElement, delete, func, select
@@ -22,6 +21,7 @@ from greenroom.registry.unit_of_work import AT_ONCE, Services, UnitOfWork
 from greenroom.registry.webhook_events import Event
 from greenroom.registry.webhook_telling import Told, queue
 from greenroom.registry.webhooks import Hook, Scope, SigningKey, Target
+from greenroom.values import frozen
 
 GIVEN_UP_AFTER = timedelta(hours=24)
 SWITCHED_OFF_AFTER = timedelta(days=5)
@@ -43,7 +43,7 @@ _NOT_READABLE = (
 )
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Outgoing:
     """A message that is to be sent now.
 
@@ -70,7 +70,7 @@ class Outgoing:
     at: datetime
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Outcome:
     """What came of an attempt.
 
@@ -102,7 +102,7 @@ class Outcome:
         return self.status is None or self.status >= 500 or self.status in (408, 425, 429)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Delivery:
     """A message in the log of a webhook.
 

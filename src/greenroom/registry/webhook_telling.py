@@ -6,7 +6,7 @@ it is over, and what nobody sees any more is not told.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import datetime
 from uuid import uuid4
 
@@ -37,6 +37,7 @@ from greenroom.registry import (
 )
 from greenroom.registry.unit_of_work import Services, UnitOfWork
 from greenroom.registry.webhook_events import QUIET, Event
+from greenroom.values import frozen
 
 MOST_WAITING = 1000
 """Of messages to one receiver. What is more is not sent, unless somebody sends it again."""
@@ -47,7 +48,7 @@ _MOST_EVENTS = 2000
 _FILES = {"added": "added", "replaced": "replaced", "removed": "removed"}
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Told:
     """What is told.
 

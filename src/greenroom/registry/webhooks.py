@@ -12,7 +12,6 @@ import re
 import secrets
 from abc import ABC, abstractmethod
 from collections.abc import Collection
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from sqlalchemy import ColumnElement, func, select, update
@@ -35,6 +34,7 @@ from greenroom.registry.permissions import Act, Actor, require, require_right
 from greenroom.registry.unit_of_work import UnitOfWork
 from greenroom.registry.webhook_events import CHOICES, Event
 from greenroom.settings import Settings
+from greenroom.values import frozen
 
 MOST = 20
 """Of a project, of a release set, and of the index."""
@@ -93,7 +93,7 @@ class Scope(ABC):
         """Let nobody else change its webhooks until the transaction ends."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class OfProject(Scope):
     """What happens in one project."""
 
@@ -126,7 +126,7 @@ class OfProject(Scope):
         projects.lock_and_reload(uow, self.of)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class OfSet(Scope):
     """What happens to a release set and to its drafts.
 
@@ -169,7 +169,7 @@ class OfSet(Scope):
         release_sets.lock_and_reload(uow, self.of)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class OfIndex(Scope):
     """What happens in all projects."""
 
@@ -197,7 +197,7 @@ class OfIndex(Scope):
         uow.lock("webhooks")
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Wanted:
     """What somebody wants a webhook to be.
 
@@ -216,7 +216,7 @@ class Wanted:
     token: str = ""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Hook:
     """What pages say of a webhook: no secret, and of its address the host alone.
 
@@ -244,7 +244,7 @@ class Hook:
     former_until: datetime | None
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Target:
     """Where messages go, and what is shown there; neither is ever shown to people."""
 
@@ -255,7 +255,7 @@ class Target:
         return "Target(...)"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class SigningKey:
     """A secret that signs, by its name."""
 

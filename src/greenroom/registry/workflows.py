@@ -7,12 +7,12 @@ services' own documents say identifies a workflow file of a repository, as Wareh
 import re
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
-from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 from greenroom.registry import audit
 from greenroom.registry.errors import InvalidRequest
 from greenroom.trusted_issuers import TrustedIssuer
+from greenroom.values import frozen
 
 Claims = Mapping[str, object]
 
@@ -27,7 +27,7 @@ _ENVIRONMENT = re.compile(r"[ -~]+")
 _NUMBER = re.compile(r"[0-9]{1,20}")
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Field:
     """What has to be known of a workflow to trust it.
 

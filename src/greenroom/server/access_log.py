@@ -14,6 +14,7 @@ from datetime import UTC, datetime
 from http import HTTPMethod
 
 from greenroom import redaction, request_notes, times
+from greenroom.values import frozen
 
 SLOW = "too slow"
 GONE = "client has gone"
@@ -36,7 +37,7 @@ def new_id() -> str:
     return f"{random.getrandbits(64):016x}"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Described:
     """What is logged and counted of the head of a request, worked out once.
 

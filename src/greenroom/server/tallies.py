@@ -4,6 +4,8 @@ from bisect import bisect_left
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from greenroom.values import frozen
+
 BUCKETS = (0.001, 0.005, 0.02, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
 """Seconds: a request is counted in the first that is not shorter than it took."""
 
@@ -58,7 +60,7 @@ class Tallies:
         self.bytes_out += size_out
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class State:
     """How a process stands now.
 

@@ -1,12 +1,12 @@
 """Choose where bytes are kept."""
 
 import re
-from dataclasses import dataclass
 from pathlib import Path
 
 from greenroom.storage.blobs import BlobSource, NamedFiles, Storage
 from greenroom.storage.local import FolderCopy, FolderFiles, LocalStorage
 from greenroom.storage.s3 import S3Files, S3Storage
+from greenroom.values import frozen
 
 _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
 _S3_URL = re.compile(
@@ -18,7 +18,7 @@ POOL = "files"
 """The folder of a backup that has the blobs of all its snapshots."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class BackupPlace:
     """Where backups are written to, and read from.
 

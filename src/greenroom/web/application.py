@@ -1,14 +1,12 @@
 """Composes the application. The only place that names every part."""
 
-import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
+from typing import Any
 
 import pyramid_jinja2
 from pyramid.config import Configurator
 from pyramid.router import Router
 from pyramid.threadlocal import manager  # type: ignore[import-untyped]
-from pyramid.view import view_config
 
 from greenroom import paths
 from greenroom.registry.unit_of_work import Services
@@ -17,6 +15,7 @@ from greenroom.settings import Settings, secret_key
 from greenroom.web.http import authentication
 from greenroom.web.http.request import Request
 from greenroom.web.http.traversal import Root
+from greenroom.web.unread_sources import unread_sources
 
 PARTS = (
     "http",
@@ -46,6 +45,8 @@ PARTS = (
     "uploads.reported_secrets",
 )
 
+View = Callable[[Any, Any], Any]
+
 THREAD_LOCALS = ((manager, "stack", list),)
 """What of Pyramid's belongs to a request and lies in its thread: holder, attribute, first value."""
 
@@ -64,6 +65,13 @@ def make_app(
         tell_metrics: gives the metrics of all processes; without it there are none.
     """
     services = services or open_services(settings)
+    with unread_sources():
+        return _configured(settings, services, tell_metrics).make_wsgi_app()
+
+
+def _configured(
+    settings: Settings, services: Services, tell_metrics: Callable[[], bytes] | None
+) -> Configurator:
     config = Configurator(
         root_factory=Root,
         request_factory=Request,
@@ -76,34 +84,23 @@ def make_app(
             "jinja2.undefined": "strict",
         },
     )
+    config.set_view_mapper(_as_it_is)
     config.registry.services = services
     config.registry.tell_metrics = tell_metrics
     config.include("pyramid_tm")
     _add_templates(config)
     authentication.configure(config, settings, secret_key(settings))
-    with _views_by_line():
-        for part in PARTS:
-            config.include(f"greenroom.web.{part}")
-    return config.make_wsgi_app()
+    for part in PARTS:
+        config.include(f"greenroom.web.{part}")
+    return config
 
 
-@contextmanager
-def _views_by_line() -> Iterator[None]:
-    """Let views be known by file and line alone, without the text of that line.
+def _as_it_is(**_: object) -> Callable[[View], View]:
+    """A view mapper, as Pyramid calls it: what calls a view, of whichever kind that is.
 
-    To find it, Pyramid would read the source of every view: a fifth of the start.
+    All of ours take a context and a request, so that nothing has to look at what each one takes.
     """
-    looks_up = view_config._get_info  # nothing else says so
-    view_config._get_info = _place
-    try:
-        yield
-    finally:
-        view_config._get_info = looks_up
-
-
-def _place(view: view_config) -> None:
-    frame = sys._getframe(view.__dict__.get("_depth", 0) + 2)
-    view._info = (frame.f_code.co_filename, frame.f_lineno, frame.f_code.co_name, "")
+    return lambda view: view
 
 
 def _add_templates(config: Configurator) -> None:

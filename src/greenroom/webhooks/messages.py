@@ -22,6 +22,7 @@ from greenroom.registry.permissions import NO_USERS, OPERATOR
 from greenroom.registry.webhook_deliveries import Outgoing
 from greenroom.registry.webhook_events import Event
 from greenroom.settings import Settings
+from greenroom.values import frozen
 from greenroom.web.http.urls import Urls
 
 _LONGEST_DETAIL = 500
@@ -29,7 +30,7 @@ _LONGEST_DETAIL = 500
 _SLACK = str.maketrans({"&": "&amp;", "<": "&lt;", ">": "&gt;"})
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Keyed:
     """A release set, by what its address has."""
 

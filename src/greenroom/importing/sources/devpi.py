@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from pathlib import Path
@@ -15,13 +14,14 @@ from greenroom.importing.candidates import Candidate, Passed, SourceFailed, Trou
 from greenroom.importing.requirements import Wanted
 from greenroom.importing.sources.local_files import inside, modified, opener
 from greenroom.other_indexes.pages import is_digest
+from greenroom.values import frozen
 
 DATA = "dataindex.json"
 
 _Object = Mapping[str, object]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class _Index:
     """One stage index, with the people of this index."""
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 
 from greenroom.importing.candidates import Source
@@ -12,13 +12,14 @@ from greenroom.importing.sources.devpi import DATA, DevpiSource
 from greenroom.importing.sources.folder import FolderSource
 from greenroom.importing.sources.index import IndexSource
 from greenroom.importing.sources.mirror import MirrorSource, root_of
+from greenroom.values import frozen
 
 
 class NotASource(ValueError):
     """Where to import from does not make sense; the text is a sentence."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Selection:
     """What to take of a source.
 

@@ -2,11 +2,11 @@
 
 import re
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import Generic, TypeVar
 
 from pyramid.httpexceptions import HTTPBadRequest, HTTPNotFound
 
+from greenroom.values import frozen
 from greenroom.web.http.request import Request
 from greenroom.web.http.strict_forms import query_value
 
@@ -16,7 +16,7 @@ Item = TypeVar("Item")
 Shown = TypeVar("Shown")
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Page(Generic[Item]):
     """One page of a list. ``parameter`` is what its number is called in the address."""
 

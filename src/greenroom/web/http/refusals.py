@@ -6,7 +6,7 @@ Each node of the traversal tree says which of them it wants.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Protocol
 
 from pyramid.renderers import render
@@ -14,6 +14,7 @@ from pyramid.response import Response
 
 from greenroom.registry import errors
 from greenroom.request_notes import request_id
+from greenroom.values import frozen
 from greenroom.web.http.problem_details import problem
 from greenroom.web.http.request import Request
 
@@ -44,7 +45,7 @@ class Respond(Protocol):
         """Make it."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class RefusalFormat:
     """One way to answer a refusal.
 

@@ -8,7 +8,6 @@ is given at once.
 import re
 from collections.abc import Callable
 from concurrent.futures import Future
-from dataclasses import dataclass
 from datetime import datetime
 
 from pyramid.httpexceptions import HTTPBadRequest
@@ -18,6 +17,7 @@ from greenroom import request_notes
 from greenroom.models import Draft, ReleaseSet, SetState
 from greenroom.registry import draft_changes, drafts
 from greenroom.request_notes import Wait
+from greenroom.values import frozen
 from greenroom.web.http.request import Request
 from greenroom.web.http.strict_forms import query_value
 
@@ -137,7 +137,7 @@ def has_waited_for(request: Request, topic: str) -> bool:
     return waited is not None and waited.topic == topic
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Stand:
     """How what would be answered stands, and as far as the client knows; how long it may wait."""
 

@@ -6,12 +6,12 @@ times, versions), 792 (status). PEP 833 freezes the HTML form: what is new goes 
 
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from html import escape
 from types import MappingProxyType
 
 from greenroom import times
 from greenroom.registry.catalogue import ListedFile, ListedProject, Listing
+from greenroom.values import frozen
 from greenroom.web.http.json import to_json
 
 API_VERSION = "1.4"
@@ -24,7 +24,7 @@ _text = json.encoder.encode_basestring
 Link = Callable[[ListedFile], str]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class ListForm:
     """How a list of projects is written in one form, a line at a time.
 

@@ -4,7 +4,6 @@ Nothing of it is trusted: it is shown as text, or sent as bytes that no browser 
 """
 
 import re
-from dataclasses import dataclass
 from typing import Protocol
 
 from pyramid.response import Response
@@ -16,6 +15,7 @@ from greenroom.models import File, Project
 from greenroom.registry import archive_contents, catalogue, releases
 from greenroom.registry.archive_contents import MemberDifference
 from greenroom.registry.errors import InvalidRequest, NotFound
+from greenroom.values import frozen
 from greenroom.web.http.caching import conditional
 from greenroom.web.http.paging import page_of
 from greenroom.web.http.request import Request
@@ -54,7 +54,7 @@ class Address(Protocol):
         """The archive, or what the query says of it."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Place:
     """Where somebody looks into an archive.
 
@@ -79,7 +79,7 @@ class Place:
     review: str = ""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Archive:
     """An archive that somebody may look into.
 

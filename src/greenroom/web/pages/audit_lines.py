@@ -7,7 +7,6 @@ long the log is.
 import re
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from urllib.parse import urlencode
 
@@ -15,6 +14,7 @@ from pyramid.httpexceptions import HTTPBadRequest
 
 from greenroom.registry.audit import Kind, kind_named
 from greenroom.registry.audit_reading import LinePage, Place, Wanted
+from greenroom.values import frozen
 from greenroom.web.http.request import Request
 from greenroom.web.http.strict_forms import query_value
 from greenroom.web.pages.caching import never_cache
@@ -30,7 +30,7 @@ _FILTERS = ("act", "person", "project", "since", "until")
 Fetch = Callable[[Wanted, Place | None, int], LinePage]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class AuditFilter:
     """What the form above the lines has in it.
 

@@ -1,15 +1,15 @@
 """How often a project was downloaded, as a plot and in words."""
 
-from dataclasses import dataclass
 from datetime import date, timedelta
 
 from greenroom.registry.downloads import DownloadNumbers
+from greenroom.values import frozen
 
 BAR = 3
 HEIGHT = 40
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class DownloadPlot:
     """What the page draws.
 

@@ -1,17 +1,17 @@
 """The log of a draft for people: what one person did with many files in one go is one line."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from greenroom.registry.drafts import DraftEventLine
+from greenroom.values import frozen
 
 # What comes later than this after the last one is another run.
 _PAUSE = timedelta(minutes=10)
 _WITH_FILES = {"added", "replaced", "removed"}
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class LogEntry:
     """What one person did, the newest event first; mostly it is one event.
 

@@ -2,9 +2,9 @@
 
 import re
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 
 from greenroom.registry.releases import FileSummary
+from greenroom.values import frozen
 from greenroom.web.http.request import Request
 from greenroom.web.http.strict_forms import query_value
 from greenroom.web.pages.platforms import platforms_in_words, python_in_words
@@ -14,7 +14,7 @@ FEWEST_FILTERED = 8
 _NUMBERS = re.compile(r"(\d+)")
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class ListedFile:
     """A file with the platforms that it is for, in words; empty for source distributions."""
 
@@ -22,7 +22,7 @@ class ListedFile:
     platform: str
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class FileGroup:
     """Files that are for the same Python, or that are sources."""
 
@@ -30,7 +30,7 @@ class FileGroup:
     files: tuple[ListedFile, ...]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class GroupedFiles:
     """All files of a release, and those of them in groups that a filter lets through.
 

@@ -2,8 +2,9 @@
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
 from enum import StrEnum
+
+from greenroom.values import frozen
 
 LONGEST_LINE = 2_000
 """Characters of a line that are shown."""
@@ -17,7 +18,7 @@ _UNSEEN = re.compile(
 )
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Line:
     """A line of a text. ``is_cut`` says that it goes on."""
 
@@ -35,7 +36,7 @@ class Side(StrEnum):
     GAP = "gap"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class DifferenceLine:
     """A line of a difference; its numbers are None where the text does not have it."""
 

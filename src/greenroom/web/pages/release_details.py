@@ -1,15 +1,15 @@
 """What a release says of itself, made ready for pages. None of it is trusted."""
 
-from dataclasses import dataclass
 from urllib.parse import quote
 
 from greenroom.core_metadata import CoreMetadata, Mailbox, is_web_address, mailboxes
+from greenroom.values import frozen
 
 _LONGEST_LICENSE = 120
 _LICENSE = "License"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Link:
     """A label and an address; ``href`` is None where a browser must not follow it."""
 
@@ -18,7 +18,7 @@ class Link:
     href: str | None
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Person:
     """An author or a maintainer."""
 
@@ -26,7 +26,7 @@ class Person:
     mailto: str | None
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class ReleaseDetails:
     """Core metadata as a page shows it.
 

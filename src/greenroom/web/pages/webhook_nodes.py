@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from greenroom.registry.webhooks import OfIndex, OfProject, OfSet, Scope
+from greenroom.values import frozen
 from greenroom.web.http.request import Request
 from greenroom.web.http.traversal import Node
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 _NUMBER = re.compile(r"[1-9][0-9]{0,9}", re.ASCII)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Place:
     """Where webhooks are managed.
 

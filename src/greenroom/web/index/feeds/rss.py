@@ -1,15 +1,15 @@
 """A feed as bytes of RSS 2.0: a pure function of what it tells."""
 
-from dataclasses import dataclass
 from datetime import datetime
 from email.utils import format_datetime
 from xml.etree.ElementTree import Element, SubElement, tostring
 
 from greenroom.core_metadata import mailboxes
+from greenroom.values import frozen
 from greenroom.web.http.xml import xml_text
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Item:
     """One piece of news; ``link`` is absolute, and names it for good.
 
@@ -23,7 +23,7 @@ class Item:
     published: datetime
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Channel:
     """A feed: what it is called, the page that it belongs to, and its items, the newest first."""
 

@@ -6,7 +6,6 @@ and what was adopted of it: lock files have the addresses from before.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from urllib.parse import unquote
 
 from greenroom.other_indexes.pages import PageFile
@@ -16,6 +15,7 @@ from greenroom.registry.names import lookup_name
 from greenroom.registry.upstream_files import METADATA, WantedFile
 from greenroom.registry.upstream_pages import KeptPage
 from greenroom.upstream_settings import Upstream
+from greenroom.values import frozen
 from greenroom.web.http import reading, upstream_names
 from greenroom.web.http.refusals import TEXT
 from greenroom.web.http.request import Request
@@ -43,7 +43,7 @@ class Upstreams(Node):
         return folder
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class OnPage:
     """A file that is on the page of a project.
 
@@ -116,7 +116,7 @@ class MovedFile(Node):
         return path if self.__name__ == self.file.filename else path + METADATA
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class _Was:
     """A file as it was on a page of an upstream."""
 

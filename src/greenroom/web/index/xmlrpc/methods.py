@@ -1,18 +1,18 @@
 """The methods that XML-RPC clients may call: names, parameters, and what the index answers."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 
 from sqlalchemy.orm import Session
 
 from greenroom.registry import accounts, catalogue, journal
+from greenroom.values import frozen
 from greenroom.web.index.xmlrpc.protocol import NO_SUCH_METHOD, WRONG_PARAMETERS, Call, Fault
 
 _MOST_ENTRIES = 50_000
 _TYPES = {int: "an integer", str: "a string"}
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Method:
     """What is called, and of which type each of its parameters is."""
 

@@ -1,10 +1,10 @@
 """XML-RPC documents: a call comes in, a result or a fault goes out. Knows nothing of the index."""
 
 import xmlrpc.client
-from dataclasses import dataclass
 from typing import Any
 from xml.parsers import expat
 
+from greenroom.values import frozen
 from greenroom.web.http.xml import xml_text
 
 # The codes that XML-RPC servers have agreed on.
@@ -13,7 +13,7 @@ NO_SUCH_METHOD = -32601
 WRONG_PARAMETERS = -32602
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Call:
     """What a request wants: a method and its parameters."""
 

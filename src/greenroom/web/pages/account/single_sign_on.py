@@ -5,7 +5,7 @@ redirection back changes something with GET, as OpenID Connect has it: the state
 be that of the cookie, and each sign-in is taken once.
 """
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from datetime import datetime, timedelta
 
 from pyramid.httpexceptions import HTTPNotFound, HTTPSeeOther
@@ -23,6 +23,7 @@ from greenroom.registry.errors import NotAllowed, NotAuthenticated
 from greenroom.registry.permissions import ShownSession
 from greenroom.registry.single_sign_on import Profile
 from greenroom.registry.unit_of_work import UnitOfWork
+from greenroom.values import frozen
 from greenroom.web.http import authentication
 from greenroom.web.http.coming_back import is_local
 from greenroom.web.http.request import Request
@@ -46,7 +47,7 @@ _NOT_BEGUN = (
 )
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class _Kept:
     """What the browser keeps of a sign-in that it has begun.
 

@@ -1,10 +1,11 @@
 """Acts of administrators: a page that asks why, and what happens when it is answered."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TypeAlias
 
 from greenroom.registry.errors import InvalidRequest, NotAllowed, NotFound
+from greenroom.values import frozen
 from greenroom.web.http.request import SAFE_METHODS, Request
 from greenroom.web.pages.admin.access import begin
 from greenroom.web.pages.admin.forms import ReasonForm, TypedReasonForm
@@ -15,7 +16,7 @@ Do: TypeAlias = Callable[[ReasonForm], str]
 """Does the act, as the form says, and gives the notice that is shown then."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Act:
     """What the page says that asks.
 

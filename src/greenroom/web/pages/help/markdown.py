@@ -5,10 +5,10 @@ They are ours, so that they are rendered in the process itself, once.
 
 import html
 import re
-from dataclasses import dataclass
 from functools import cache
 
 from greenroom import paths
+from greenroom.values import frozen
 
 # In the order in which they are listed. No other file is read, whatever an address says.
 NAMES = (
@@ -49,7 +49,7 @@ _EXAMPLE = "https://index.example/"
 _PARAGRAPH = re.compile(r"<p>(.*?)</p>", re.DOTALL)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Page:
     """A page: its title and first sentence as text, and all below the title as HTML.
 

@@ -2,11 +2,11 @@
 
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
 from datetime import datetime
 from itertools import groupby
 
 from greenroom.registry.journal import JournalLine
+from greenroom.values import frozen
 
 _FILE_ADDED = re.compile(r"add \S+ file (\S+)", re.ASCII)
 _FILE = re.compile(r"(remove|yank|unyank) file (\S+)", re.ASCII)
@@ -28,7 +28,7 @@ _ACTS = {
 _FILE_ACTS = {"remove": "deleted", "yank": "yanked", "unyank": "took back that it was yanked:"}
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Act:
     """What somebody did at one moment.
 
@@ -47,7 +47,7 @@ class Act:
     content_digest: str | None
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Section:
     """Acts that follow each other and are about one release; without a version, the project."""
 

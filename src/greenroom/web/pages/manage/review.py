@@ -1,7 +1,6 @@
 """``/manage/project/<name>/draft/<version>/review``: all that a person decides by, on one page."""
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
 
 from pyramid.httpexceptions import HTTPSeeOther
 from pyramid.view import view_config
@@ -21,6 +20,7 @@ from greenroom.registry.draft_review import ArchiveChanges, Changes, DraftReview
 from greenroom.registry.errors import InvalidRequest, NotFound
 from greenroom.registry.permissions import permitted
 from greenroom.registry.unit_of_work import UnitOfWork
+from greenroom.values import frozen
 from greenroom.web.http.late_writes import after_answer
 from greenroom.web.http.request import Request
 from greenroom.web.http.strict_forms import query_value
@@ -48,7 +48,7 @@ _HEADINGS = {
 }
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class FindingsOfCode:
     """Findings that say the same of several places, and what to do about all of them."""
 
@@ -57,7 +57,7 @@ class FindingsOfCode:
     findings: tuple[ReviewFinding, ...]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class FindingGroup:
     """Findings of one severity: those that are shown, by code, and how many there are in all."""
 
@@ -68,7 +68,7 @@ class FindingGroup:
     left_out: int
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class ShownArchive:
     """An archive with as many of its changes as are shown, and how many are shown elsewhere."""
 

@@ -1,7 +1,6 @@
 """What the pages of a draft show of its checks and comments, in the partials below ``review/``."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import timedelta
 
 from greenroom.models import Draft
@@ -18,6 +17,7 @@ from greenroom.registry.draft_comments import Comment
 from greenroom.registry.draft_contents import HasContent
 from greenroom.registry.draft_installations import Installation
 from greenroom.registry.required_checks import INSTALLED
+from greenroom.values import frozen
 from greenroom.web.http.paging import Page, page_from, page_number, page_of
 from greenroom.web.http.request import Request
 from greenroom.web.pages.manage.forms import CheckForm, CommentForm
@@ -27,7 +27,7 @@ _COMMENTS_ON_A_PAGE = 20
 _INSTALLATIONS_SHOWN = 5
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class ShownCheck:
     """A check by its name.
 
@@ -43,7 +43,7 @@ class ShownCheck:
     others: tuple[CheckResult, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class ShownInstallation:
     """An installation, and how long ago that was."""
 
@@ -51,7 +51,7 @@ class ShownInstallation:
     ago: timedelta
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class ChecksSection:
     """What ``review/checks.jinja2`` shows.
 
@@ -114,7 +114,7 @@ def checks_section(
     return {"checks": section, "check_form": form or CheckForm(content_digest=digest)}
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class CommentsSection:
     """What ``review/comments.jinja2`` shows; ``is_live`` is whether there can be more."""
 

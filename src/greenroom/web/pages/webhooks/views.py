@@ -4,8 +4,6 @@ The secret that signs is shown once, in the answer that makes it: it is in no ad
 cookie.
 """
 
-from dataclasses import dataclass
-
 from pyramid.view import view_config
 
 from greenroom.models import SetState
@@ -13,6 +11,7 @@ from greenroom.registry import projects, webhook_deliveries, webhooks
 from greenroom.registry.errors import InvalidRequest, NotFound
 from greenroom.registry.webhook_events import CHOICES
 from greenroom.registry.webhooks import Hook
+from greenroom.values import frozen
 from greenroom.web.http.paging import page_from, page_number
 from greenroom.web.http.request import Request
 from greenroom.web.pages.caching import never_cache
@@ -32,7 +31,7 @@ _ONE = "pages/webhooks/webhook.jinja2"
 _ON_A_PAGE = 25
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class ShownSet:
     """The release set that webhooks are of."""
 

@@ -2,7 +2,6 @@
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from difflib import get_close_matches
 from functools import lru_cache
 
 from greenroom.registry import release_sets
@@ -209,6 +208,8 @@ def _is_near(name: str) -> bool:
     if any(word in letters for word in ("staged", "draft")):
         return True
     letters = letters.removeprefix("is")
+    from difflib import get_close_matches  # which few processes need
+
     return bool(get_close_matches(letters[:20], _FLAG_WORDS, 1, _NEARLY))
 
 

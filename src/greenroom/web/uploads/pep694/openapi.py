@@ -5,7 +5,6 @@ themselves use, and the codes of refusals those that ``web/http/refusals.py`` gi
 """
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
@@ -17,6 +16,7 @@ from greenroom.registry import errors
 from greenroom.registry.draft_addresses import SLUG_LENGTH
 from greenroom.registry.errors import Refusal
 from greenroom.registry.upload_sessions import KEY_LENGTH
+from greenroom.values import frozen
 from greenroom.web.http import waiting
 from greenroom.web.http.caching import conditional
 from greenroom.web.http.json import to_json
@@ -54,7 +54,7 @@ the key `set` of a request and of `links`, and addresses besides its own.
 """
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Operation:
     """One method of one address.
 
@@ -73,7 +73,7 @@ class Operation:
     is_open: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Answered:
     """What comes of an operation: a body or none, headers, and what can be done next."""
 
