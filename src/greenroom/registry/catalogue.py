@@ -438,7 +438,7 @@ def project(db: Session, name: str) -> Project | None:
 
 def find(db: Session, name: str) -> PublicProject | None:
     """The public project of this name, in any spelling, as programs are told of it."""
-    row = db.execute(_finding_project(reader_of(db)), {"name": lookup_name(name)}).first()
+    row = run(db, _finding_project(reader_of(db)), {"name": lookup_name(name)}).first()
     return None if row is None else _public_project(*row)
 
 
@@ -694,7 +694,7 @@ def offered_file(db: Session, filename: str) -> OfferedFile | None:
     """The public file of this name, if anyone may have it."""
     if not _is_searchable(filename):
         return None
-    row = db.execute(_finding_file(reader_of(db)), {"filename": filename}).first()
+    row = run(db, _finding_file(reader_of(db)), {"filename": filename}).first()
     if row is None:
         return None
     filename, sha256, metadata_sha256, size, packagetype, project, visibility = row

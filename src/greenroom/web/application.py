@@ -8,6 +8,7 @@ import pyramid_jinja2
 from pyramid.config import Configurator
 from pyramid.router import Router
 from pyramid.threadlocal import manager  # type: ignore[import-untyped]
+from pyramid.tweens import EXCVIEW
 from pyramid.view import view_config
 
 from greenroom import paths
@@ -68,7 +69,6 @@ def make_app(
         root_factory=Root,
         request_factory=Request,
         settings={
-            "tm.manager_hook": "pyramid_tm.explicit_manager",
             "tm.annotate_user": False,
             "jinja2.directories": [str(paths.TEMPLATES)],
             "jinja2.trim_blocks": True,
@@ -78,7 +78,9 @@ def make_app(
     )
     config.registry.services = services
     config.registry.tell_metrics = tell_metrics
-    config.include("pyramid_tm")
+    # Not included, as Pyramid makes a class for each request that something is added to; the request
+    # brings the transaction manager itself.
+    config.add_tween("pyramid_tm.tm_tween_factory", over=EXCVIEW)
     _add_templates(config)
     authentication.configure(config, settings, secret_key(settings))
     with _views_by_line():
