@@ -11,9 +11,12 @@ from pathlib import Path
 import click
 
 from greenroom import __version__, background, watching
+from greenroom.outages import outages_passed_over
+from greenroom.registry import catalogue
 from greenroom.registry.download_counting import DownloadCounter
 from greenroom.registry.draft_changes import DraftMarks
 from greenroom.registry.public_changes import PublicChanges
+from greenroom.registry.unit_of_work import Services
 from greenroom.server.serve import Served, serve
 from greenroom.services import open_services
 from greenroom.settings import Settings
@@ -49,6 +52,7 @@ def _served(settings: Settings, metrics: Path | None, counter: DownloadCounter) 
     """What a process answers with."""
     services = open_services(settings)
     watch = watching.watch(settings, services, metrics)
+    _prepare(services)
     return Served(
         make_app(settings, services=services, tell_metrics=watch.tell_metrics),
         locals=THREAD_LOCALS,
@@ -60,6 +64,13 @@ def _served(settings: Settings, metrics: Path | None, counter: DownloadCounter) 
         on_exit=watch.on_exit,
         count=counter.note if settings.downloads == "on" else None,
     )
+
+
+def _prepare(services: Services) -> None:
+    """What all processes of the index would do for themselves, each once."""
+    with outages_passed_over(), services.reading() as uow:
+        catalogue.prepare_statements(uow.db)
+    services.database.close()  # connections do not survive a fork
 
 
 def _announce(settings: Settings, url: str, greeting: Callable[[str], str]) -> None:

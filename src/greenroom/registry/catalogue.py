@@ -442,6 +442,16 @@ def find(db: Session, name: str) -> PublicProject | None:
     return None if row is None else _public_project(*row)
 
 
+def prepare_statements(db: Session) -> None:
+    """Ask once what installers have an index ask, so that it is compiled.
+
+    What compiled it before it is forked has not got to do so in each of its processes.
+    """
+    find(db, "")
+    run(db, _PUBLIC_LISTING, {"project_id": 0}).close()
+    offered_file(db, "")
+
+
 def find_release(db: Session, project_id: int, version: str) -> PublicRelease | None:
     """The project's public release of this version, in any spelling, as programs are told of it."""
     canonical = _canonical(version)

@@ -78,8 +78,8 @@ def make_app(
     )
     config.registry.services = services
     config.registry.tell_metrics = tell_metrics
-    # Not included, as Pyramid makes a class for each request that something is added to; the request
-    # brings the transaction manager itself.
+    # Not included, as that adds the transaction manager to requests: Pyramid would make a class for
+    # each of them. They bring it themselves.
     config.add_tween("pyramid_tm.tm_tween_factory", over=EXCVIEW)
     _add_templates(config)
     authentication.configure(config, settings, secret_key(settings))
