@@ -4,6 +4,7 @@ An IPv4 address is one customer's. Of an IPv6 address everybody has a whole netw
 (RFC 6177), and a provider's customer often a /48.
 """
 
+from functools import lru_cache
 from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address, ip_network
 
 _OF_ONE_CUSTOMER = 64
@@ -24,6 +25,7 @@ def site_of(address: str | None) -> str | None:
     return found if found is not None and ":" in found else None
 
 
+@lru_cache(maxsize=4096)  # it is asked of every request, and of many from one place
 def _network_of(address: str | None, bits: int) -> str | None:
     try:
         found = ip_address((address or "").partition("%")[0])

@@ -1,5 +1,6 @@
 """What the public sees: what was published, and nothing of what waits."""
 
+import logging
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
@@ -8,7 +9,7 @@ import pytest
 from packaging.version import Version
 from sqlalchemy.orm import Session
 
-from greenroom.models import Draft, Project, ProjectStatus, Release, RoleName
+from greenroom.models import Draft, Project, ProjectStatus, Release, RoleName, Visibility
 from greenroom.registry import (
     accounts,
     catalogue,
@@ -432,3 +433,24 @@ def test_upload_time_is_the_moment_of_publication(
     project = catalogue.project(uow.db, "example")
     assert project is not None
     assert catalogue.listing(uow.db, project).files[0].upload_time == last.now
+
+
+def test_what_installers_ask_for_can_be_compiled_before(
+    services: Services, caplog: pytest.LogCaptureFixture
+) -> None:
+    with services.reading() as uow:
+        catalogue.prepare_statements(uow.db)
+    caplog.set_level(logging.INFO, "sqlalchemy.engine")
+    with services.reading() as uow:
+        catalogue.find(uow.db, "fresh")
+        catalogue.listing(uow.db, _NO_PROJECT)
+        catalogue.offered_file(uow.db, "fresh-1.0.tar.gz")
+
+    asked = [record.getMessage() for record in caplog.records]
+    assert sum("[cached since" in line for line in asked) == 3
+    assert not any("[generated in" in line for line in asked)
+
+
+_NO_PROJECT = catalogue.PublicProject(
+    0, "fresh", "fresh", 0, ProjectStatus.ACTIVE, "", Visibility.PUBLIC
+)

@@ -19,7 +19,8 @@ from greenroom.cli import failures
 from greenroom.cli.locks import mark_serving
 from greenroom.cli.opening import opened_to_fork, waiting
 from greenroom.distributions.renderer import RENDERER
-from greenroom.registry import accounts
+from greenroom.outages import outages_passed_over
+from greenroom.registry import accounts, catalogue
 from greenroom.registry.account_links import NewLink
 from greenroom.registry.download_counting import DownloadCounter
 from greenroom.registry.draft_changes import DraftMarks
@@ -154,6 +155,7 @@ def _served(settings: Settings, kept: Kept, greeting: _Greeting | None = None) -
     RENDERER.share()
     metrics = kept.facts.get("metrics")
     watch = watching.watch(settings, services, Path(metrics) if metrics is not None else None)
+    _prepare_statements(services)
     counter = DownloadCounter(published_file_at)
     return Served(
         make_app(settings, services=services, tell_metrics=watch.tell_metrics),
@@ -169,6 +171,13 @@ def _served(settings: Settings, kept: Kept, greeting: _Greeting | None = None) -
         count=counter.note if settings.downloads == "on" else None,
         kept=kept,
     )
+
+
+def _prepare_statements(services: Services) -> None:
+    """What all processes of the index would do for themselves, each once."""
+    with outages_passed_over(), services.reading() as uow:
+        catalogue.prepare_statements(uow.db)
+    services.database.close()  # connections do not survive a fork
 
 
 def _announce(settings: Settings, url: str, greeting: _Greeting) -> None:

@@ -439,8 +439,18 @@ def project(db: Session, name: str) -> Project | None:
 
 def find(db: Session, name: str) -> PublicProject | None:
     """The public project of this name, in any spelling, as programs are told of it."""
-    row = db.execute(_finding_project(reader_of(db)), {"name": lookup_name(name)}).first()
+    row = run(db, _finding_project(reader_of(db)), {"name": lookup_name(name)}).first()
     return None if row is None else _public_project(*row)
+
+
+def prepare_statements(db: Session) -> None:
+    """Ask once what installers have an index ask, so that it is compiled.
+
+    What compiled it before it is forked has not got to do so in each of its processes.
+    """
+    find(db, "")
+    run(db, _PUBLIC_LISTING, {"project_id": 0}).close()
+    offered_file(db, "")
 
 
 def find_release(db: Session, project_id: int, version: str) -> PublicRelease | None:
@@ -695,7 +705,7 @@ def offered_file(db: Session, filename: str) -> OfferedFile | None:
     """The public file of this name, if anyone may have it."""
     if not _is_searchable(filename):
         return None
-    row = db.execute(_finding_file(reader_of(db)), {"filename": filename}).first()
+    row = run(db, _finding_file(reader_of(db)), {"filename": filename}).first()
     if row is None:
         return None
     filename, sha256, metadata_sha256, size, packagetype, project, visibility = row

@@ -15,6 +15,7 @@ import time
 from collections import OrderedDict, deque
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
+from functools import lru_cache
 from pathlib import Path
 from typing import BinaryIO
 
@@ -328,6 +329,7 @@ def head(status: str, headers: HeaderLines) -> bytes:
     return b"\r\n".join(lines) + b"\r\n"
 
 
+@lru_cache(maxsize=256)  # an application has a few dozen
 def _spelled(name: bytes) -> bytes:
     return _SPELLING.get(name) or name.title()
 

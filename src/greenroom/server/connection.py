@@ -14,6 +14,7 @@ import re
 import sys
 import termios
 from collections.abc import Iterator, Sequence
+from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, Protocol
 
@@ -890,10 +891,17 @@ def _checked(status: str, headers: list[tuple[str, str]]) -> answers.HeaderLines
         raise ValueError("The status line has a control character.")
     lines = []
     for name, value in headers:
-        if not _HEADER.fullmatch(name) or _CONTROL.search(value):
+        if _CONTROL.search(value):
             raise ValueError(f"The header {name!r} is not valid.")
-        lines.append((name.lower().encode("latin-1"), value.encode("latin-1")))
+        lines.append((_checked_name(name), value.encode("latin-1")))
     return lines
+
+
+@lru_cache(maxsize=256)  # an application has a few dozen
+def _checked_name(name: str) -> bytes:
+    if not _HEADER.fullmatch(name):
+        raise ValueError(f"The header {name!r} is not valid.")
+    return name.lower().encode("latin-1")
 
 
 def _file_to_keep(body: FileBody | None) -> bytes | Path | None:

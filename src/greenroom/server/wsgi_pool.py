@@ -28,6 +28,13 @@ from greenroom import request_notes
 log = logging.getLogger(__name__)
 
 HIGH_WATER = 256 * 1024
+MOST_FRESH = 2
+FRESH_SECONDS = 0.005
+"""So many requests, of those that run, may have begun no longer ago than this; others wait so long.
+
+Most are answered by then. Threads take turns at running Python, so that more of them at once would
+take longer, and each of them needs a connection to the database. What takes long holds nobody up.
+"""
 MOST_WAITING = 1024
 MOST_WAITING_OF_ONE = 512
 """As many as one address has connections: alone it is never told that the index is busy."""
@@ -321,12 +328,14 @@ class _Thread(threading.Thread):
     Attributes:
         after_switch: what is to be told of the request that has just left the thread.
         load: how many requests were given to it and have not left it; for the loop.
+        began: when it was given the last one that has begun in it; for the loop.
     """
 
     def __init__(self, name: str) -> None:
         super().__init__(name=name, daemon=True)
         self.after_switch: Callable[[], None] | None = None
         self.load = 0
+        self.began = float("-inf")
         self._due: queue.SimpleQueue[Exchange | None] = queue.SimpleQueue()
 
     def post(self, exchange: Exchange | None) -> None:
@@ -345,7 +354,8 @@ class WsgiPool:
     """A WSGI application and the threads that run it; made and used in the event loop's thread.
 
     Requests that find no thread idle wait, and come up by turns of their addresses; one address
-    never has all threads. So no address keeps the others from being answered.
+    never has all threads. So no address keeps the others from being answered. They also wait, for
+    milliseconds, where others have just begun (:data:`MOST_FRESH`).
 
     Attributes:
         application: what answers.
@@ -380,6 +390,7 @@ class WsgiPool:
         self._count_waiting = 0
         self._running: Counter[str] = Counter()
         self._news: deque[tuple[Exchange, Callable[[], None]]] = deque()
+        self._timer: asyncio.TimerHandle | None = None
 
     def begin(
         self, environ: WSGIEnvironment, address: str, *, body: bytes = b"", complete: bool = True
@@ -405,7 +416,8 @@ class WsgiPool:
         if complete:
             exchange.end_body()
         line = self._waiting.get(address)
-        if line is None and self._running[address] < self._most_of_one:
+        has_turn = line is None and self._running[address] < self._most_of_one
+        if has_turn and self._fresh_until() is None:
             thread = self._free_thread()
             if thread is not None:
                 self._start(exchange, thread)
@@ -414,6 +426,7 @@ class WsgiPool:
             raise Busy
         self._waiting.setdefault(address, deque()).append(exchange)
         self._count_waiting += 1
+        self._start_waiting()
         return exchange
 
     @property
@@ -457,7 +470,34 @@ class WsgiPool:
 
     def _start(self, exchange: Exchange, thread: _Thread) -> None:
         exchange.pin(thread)
+        thread.began = self._loop.time()
         self.go_on(exchange, thread)
+
+    def _fresh_until(self) -> float | None:
+        """Until when too many of what runs have just begun; None: they are few."""
+        now = self._loop.time()
+        until = [thread.began + FRESH_SECONDS for thread in self._threads if thread.load]
+        fresh = sorted(moment for moment in until if moment > now)
+        return fresh[-MOST_FRESH] if len(fresh) >= MOST_FRESH else None
+
+    def _start_waiting(self) -> None:
+        """Let those who wait begin, as far as there are threads, and few others have just begun."""
+        while self._count_waiting and (self._idle or len(self._threads) < self._most):
+            until = self._fresh_until()
+            if until is not None:
+                if self._timer is None:
+                    self._timer = self._loop.call_at(until, self._look_again)
+                return
+            exchange = self._take_waiting()
+            if exchange is None:
+                return
+            thread = None if exchange.is_abandoned else self._free_thread()
+            if thread is not None:
+                self._start(exchange, thread)
+
+    def _look_again(self) -> None:
+        self._timer = None
+        self._start_waiting()
 
     def tell(self, exchange: Exchange, say: Callable[[], None]) -> None:
         """Have the loop hear that a request has left its thread; ``say`` runs there.
@@ -480,17 +520,8 @@ class WsgiPool:
             thread.load -= 1
             exchange.hear(say)
             if not thread.load:
-                self._next(thread)
-
-    def _next(self, thread: _Thread) -> None:
-        """Give the thread, which has nothing to do, the next that waits."""
-        exchange = self._take_waiting()
-        while exchange is not None and exchange.is_abandoned:
-            exchange = self._take_waiting()
-        if exchange is None:
-            self._idle.append(thread)
-        else:
-            self._start(exchange, thread)
+                self._idle.append(thread)
+                self._start_waiting()
 
     def _take_waiting(self) -> Exchange | None:
         for address in self._waiting:

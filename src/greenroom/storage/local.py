@@ -298,7 +298,7 @@ class FolderFiles:
 def blob_path(folder: Path, digest: str) -> Path:
     """Return where a blob lies in a folder of blobs."""
     check_digest(digest)
-    return folder / digest[:2] / digest[2:4] / digest
+    return folder.joinpath(digest[:2], digest[2:4], digest)
 
 
 def _open(path: Path, digest: str, offset: int = 0, length: int | None = None) -> Blob:

@@ -7,6 +7,7 @@ import pyramid_jinja2
 from pyramid.config import Configurator
 from pyramid.router import Router
 from pyramid.threadlocal import manager  # type: ignore[import-untyped]
+from pyramid.tweens import EXCVIEW
 
 from greenroom import paths
 from greenroom.registry.unit_of_work import Services
@@ -76,7 +77,6 @@ def _configured(
         root_factory=Root,
         request_factory=Request,
         settings={
-            "tm.manager_hook": "pyramid_tm.explicit_manager",
             "tm.annotate_user": False,
             "jinja2.directories": [str(paths.TEMPLATES)],
             "jinja2.trim_blocks": True,
@@ -87,7 +87,9 @@ def _configured(
     config.set_view_mapper(_as_it_is)
     config.registry.services = services
     config.registry.tell_metrics = tell_metrics
-    config.include("pyramid_tm")
+    # Not included, as that adds the transaction manager to requests: Pyramid would make a class for
+    # each of them. They bring it themselves.
+    config.add_tween("pyramid_tm.tm_tween_factory", over=EXCVIEW)
     _add_templates(config)
     authentication.configure(config, settings, secret_key(settings))
     for part in PARTS:

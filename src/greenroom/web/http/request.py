@@ -6,6 +6,7 @@ from urllib.parse import quote
 
 from pyramid.decorator import reify
 from pyramid.request import Request as PyramidRequest
+from transaction import TransactionManager
 from zope.sqlalchemy.datamanager import STATUS_ACTIVE, STATUS_CHANGED, join_transaction
 
 from greenroom.models import User
@@ -68,7 +69,12 @@ class Request(PyramidRequest):
     # Beyond it WebOb writes a body to a file, which it does not close.
     request_body_tempfile_limit = LARGEST_FORM
 
-    @property
+    @reify
+    def tm(self) -> TransactionManager:
+        """The transaction manager, by which pyramid_tm ends the unit of work."""
+        return TransactionManager(explicit=True)
+
+    @reify
     def services(self) -> Services:
         """What the application was made with, for what comes from where this request comes."""
         services: Services = self.registry.services
