@@ -44,6 +44,11 @@ class PublicChanges:
         """Whether a look takes microseconds, as long as nothing was written."""
         return self._database.is_sqlite
 
+    @property
+    def mark(self) -> str:
+        """Of the state at the last look: which entry of the journal is the last, in which file."""
+        return repr((self._file, self._last))
+
     def look(self) -> Iterable[str] | None:
         """The surrogate keys of what has changed since the last look; None: maybe everything.
 

@@ -12,8 +12,16 @@ import socket
 import threading
 from collections.abc import Callable
 
+from greenroom.server import shared_answers
 from greenroom.server.front import Timing
-from greenroom.server.worker import BACKLOG, IndexApplication, Plan, Served, run
+from greenroom.server.worker import (
+    BACKLOG,
+    MEMORY_FOLDER,
+    IndexApplication,
+    Plan,
+    Served,
+    run,
+)
 
 __all__ = ["Served", "Timing", "serve"]
 
@@ -63,6 +71,7 @@ def serve(
         timing or Timing(),
         listener=listener.fileno(),
         url=_address(listener),
+        shared=shared_answers.make(MEMORY_FOLDER) if workers > 1 else None,
     )
     application = IndexApplication(plan)
     listener.detach()  # gunicorn owns it from here

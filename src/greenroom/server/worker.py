@@ -34,6 +34,7 @@ from greenroom.server.changes import Source
 from greenroom.server.connection import Connection
 from greenroom.server.front import Front, Timing, Watched
 from greenroom.server.memory import Spare
+from greenroom.server.shared_answers import SharedAnswers
 from greenroom.server.waiters import Marks
 from greenroom.server.wsgi_pool import Locals
 from greenroom.settings import Networks
@@ -46,7 +47,7 @@ PARTING = 2.0
 MAX_REQUEST_LINE = 8190
 MAX_HEADERS = 100
 MAX_HEADER = 8190
-MEMORY_FOLDER = Path("/dev/shm")  # noqa: S108 - only the workers' heartbeats, files without a name
+MEMORY_FOLDER = Path("/dev/shm")  # noqa: S108 - files without a name
 
 
 @dataclass(frozen=True)
@@ -93,6 +94,7 @@ class Plan:
         timing: how long to wait for what.
         listener: the descriptor of the socket that listens.
         url: the address that reaches the server from this machine.
+        shared: public answers that the workers share; None: each keeps its own alone.
     """
 
     make_served: Callable[[], Served]
@@ -103,6 +105,7 @@ class Plan:
     timing: Timing
     listener: int
     url: str
+    shared: SharedAnswers | None = None
 
 
 class IndexApplication(BaseApplication):
@@ -283,6 +286,7 @@ class _Worker(ASGIWorker):
             watched=self.asgi.watched,
             count=self.asgi.count,
             marks=make_marks() if make_marks is not None else None,
+            shared=plan.shared,
         )
         servers = [
             await loop.create_server(
