@@ -167,6 +167,7 @@ class Unchanging:
     """Says at once that nothing public has changed."""
 
     is_instant = True
+    mark = ""
 
     def look(self) -> Iterable[str]:
         return ()

@@ -14,14 +14,7 @@ from collections.abc import Callable
 
 from greenroom.server import shared_answers
 from greenroom.server.front import Timing
-from greenroom.server.worker import (
-    BACKLOG,
-    MEMORY_FOLDER,
-    IndexApplication,
-    Plan,
-    Served,
-    run,
-)
+from greenroom.server.worker import BACKLOG, MEMORY_FOLDER, IndexApplication, Plan, Served, run
 
 __all__ = ["Served", "Timing", "serve"]
 
@@ -62,20 +55,21 @@ def serve(
             the application could not be made.
     """
     listener = _listen(host, port)
-    plan = Plan(
-        make_served,
-        workers,
-        threads,
-        on_ready,
-        background,
-        timing or Timing(),
-        listener=listener.fileno(),
-        url=_address(listener),
-        shared=shared_answers.make(MEMORY_FOLDER) if workers > 1 else None,
-    )
-    application = IndexApplication(plan)
-    listener.detach()  # gunicorn owns it from here
-    run(application)
+    with shared_answers.made(MEMORY_FOLDER) as shared:
+        plan = Plan(
+            make_served,
+            workers,
+            threads,
+            on_ready,
+            background,
+            timing or Timing(),
+            listener=listener.fileno(),
+            url=_address(listener),
+            shared=shared if workers > 1 else None,
+        )
+        application = IndexApplication(plan)
+        listener.detach()  # gunicorn owns it from here
+        run(application)
 
 
 def _listen(host: str, port: int) -> socket.socket:

@@ -16,15 +16,15 @@ import json
 import os
 import struct
 import tempfile
-from collections.abc import Iterable
-from contextlib import suppress
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, cast
 
 MOST_BYTES = 24 * 1024**2
 
-_PLACES = 8192
+_PLACES = 32768
 _DIGEST_BYTES = 16
 _END = struct.Struct("<Q")
 _ENTRY = struct.Struct("<QQ")
@@ -107,12 +107,23 @@ class SharedAnswers:
         os.pwrite(file, _END.pack(start + len(record)), 0)
 
 
-def make(folder: Path) -> SharedAnswers | None:
+@contextmanager
+def made(folder: Path) -> Iterator[SharedAnswers | None]:
     """A new file of answers in a folder, else among the temporary files; None: neither can be."""
-    for place in (folder, None):
-        with suppress(OSError):
-            return SharedAnswers(tempfile.TemporaryFile(dir=place, buffering=0))
-    return None
+    file = _unnamed(folder) or _unnamed(None)
+    if file is None:
+        yield None
+        return
+    with file:
+        yield SharedAnswers(file)
+
+
+def _unnamed(folder: Path | None) -> BinaryIO | None:
+    """A file that nobody else can open."""
+    try:
+        return cast("BinaryIO", tempfile.TemporaryFile(dir=folder, buffering=0))
+    except OSError:
+        return None
 
 
 def _key(place: Place) -> bytes:
