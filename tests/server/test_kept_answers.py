@@ -111,6 +111,10 @@ class TwoServers(RuleBasedStateMachine):
         self.files: set[str] = set()
         self.turns = itertools.cycle(range(len(CODINGS)))
         self.folder = Path(tempfile.mkdtemp(dir=self.servers[0].home))
+        # So that each act can do something from the beginning.
+        self.upload(1, "alpha", "2.0", 0, staged=False)
+        self.upload(0, "alpha", "1.0", 0, staged=True)
+        self.upload(0, "beta", "1.0", 0, staged=False)
 
     def connections(self) -> list[http.client.HTTPConnection]:
         """One to each of the processes."""
@@ -248,7 +252,7 @@ def test_what_workers_share_is_true(
     second: list[str] = []
     TwoWorkers.asked = first, second
     with serving(tmp_path, url, settings=SETTINGS, workers=2) as server, ExitStack() as stack:
-        walk_with((server, server), stack, seed=3, kind=TwoWorkers)
+        walk_with((server, server), stack, seed=8, kind=TwoWorkers)
     assert was_looked_at(tmp_path)
     # The application was asked by who came first, and seldom by who came second.
     made = made_anew(tmp_path)
@@ -296,7 +300,7 @@ def walk_with(
 ) -> None:
     services = stack.enter_context(servers[0].services())
     machine = type("Machine", (kind,), {"servers": tuple(servers), "services": services})
-    walk(machine, seed, walks=2, steps=12, at_least=8)
+    walk(machine, seed, walks=4, steps=8, at_least=6)
 
 
 def made_anew(machine: Path) -> set[str]:
