@@ -3,11 +3,12 @@
 import json
 import os
 import signal
+import sqlite3
 import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from http.client import HTTPConnection
 from pathlib import Path
 from typing import BinaryIO
@@ -534,6 +535,43 @@ def test_what_has_changed_is_seen_at_once_by_way_of_either(
         seen += [get(workers.one, path, number)[::2] for number in range(FORMS)]
         assert set(seen) == {seen[0]}, name
         assert seen[0] != before, name
+
+
+@pytest.mark.parametrize("workers", ["sqlite"], indirect=True)
+def test_another_database_has_taken_the_place(workers: TwoWorkers, tmp_path: Path) -> None:
+    path = "/simple/alpha/"
+    database = tmp_path / "data" / "greenroom.sqlite"
+    workers.warm(path)
+    before = get(workers.one, path, 0)[::2]
+    with closing(sqlite3.connect(database)) as source, closing(sqlite3.connect(":memory:")) as copy:
+        source.backup(copy)
+        content = copy.serialize()
+    workers.act(ACTS["yank"])
+    workers.warm(path)
+    assert get(workers.one, path, 0)[::2] != before
+
+    with stopped(workers.server):
+        (tmp_path / "copy").write_bytes(content)
+        (tmp_path / "copy").replace(database)
+        for suffix in ("-wal", "-shm"):
+            database.with_name(database.name + suffix).unlink(missing_ok=True)
+    for number in range(FORMS):
+        assert get(workers.other, path, number)[::2] == before
+        assert get(workers.one, path, number)[::2] == before
+    workers.warm(path)
+    workers.act(ACTS["quarantine"])
+    for number in range(FORMS):
+        assert get(workers.other, path, number)[::2] != before
+
+
+@contextmanager
+def stopped(server: Server) -> Iterator[None]:
+    """Nothing in it runs meanwhile."""
+    os.killpg(server.process.pid, signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        os.killpg(server.process.pid, signal.SIGCONT)
 
 
 def test_workers_are_killed_and_the_others_go_on(workers: TwoWorkers) -> None:
