@@ -1,6 +1,7 @@
 """Real processes: ``greenroom serve`` on loopback, and clients of the index; the command line."""
 
 import atexit
+import http.client
 import io
 import logging
 import os
@@ -9,12 +10,13 @@ import subprocess
 import sys
 import urllib.request
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import ExitStack, contextmanager, redirect_stderr, redirect_stdout
+from contextlib import ExitStack, contextmanager, redirect_stderr, redirect_stdout, suppress
 from dataclasses import dataclass, field, replace
 from functools import cache
 from pathlib import Path
 from unittest import mock
 from urllib.error import HTTPError
+from urllib.parse import urlsplit
 
 import pytest
 import structlog
@@ -39,6 +41,7 @@ _PROXIES = ("http_proxy", "https_proxy", "all_proxy", "no_proxy")
 # The port that discards: what is not on loopback is not there, whoever asks for it.
 _NOWHERE = "http://127.0.0.1:9"
 _STARTS_WITHIN_SECONDS = 60
+_MOST_TRIES = 200
 
 
 def plain_environment(home: Path) -> dict[str, str]:
@@ -127,6 +130,41 @@ class Server:
         except HTTPError as error:
             with error:
                 return _answer(error.code, error.headers.items(), error.read())
+
+    def children(self) -> list[int]:
+        """The numbers of the processes that it has started: its workers, and what helps them."""
+        parent = self.process.pid
+        children = Path(f"/proc/{parent}/task/{parent}/children").read_text()
+        return [int(child) for child in children.split()]
+
+    def connect_to_each(self, workers: int) -> dict[int, http.client.HTTPConnection]:
+        """Connections to so many workers, by the number of the process; they stay with them."""
+        made: list[http.client.HTTPConnection] = []
+        found: dict[int, http.client.HTTPConnection] = {}
+        while len(found) < workers:
+            assert len(made) < _MOST_TRIES, "a worker takes no connections"
+            connection = http.client.HTTPConnection(urlsplit(self.url).netloc, timeout=60)
+            connection.request("GET", "/simple/")
+            connection.getresponse().read()
+            connection.auto_open = 0  # another one might be another worker's
+            made.append(connection)
+            found.setdefault(self._process_at(connection), connection)
+        for connection in made:
+            if connection not in found.values():
+                connection.close()
+        return found
+
+    def _process_at(self, connection: http.client.HTTPConnection) -> int:
+        """Which of its processes has the other end of a connection."""
+        port = connection.sock.getsockname()[1]
+        lines = [line.split() for line in Path("/proc/net/tcp").read_text().splitlines()[1:]]
+        inode = next(line[9] for line in lines if line[2].endswith(f":{port:04X}"))
+        for child in self.children():
+            for descriptor in Path(f"/proc/{child}/fd").iterdir():
+                with suppress(FileNotFoundError):
+                    if os.readlink(descriptor) == f"socket:[{inode}]":
+                        return child
+        raise AssertionError("no process has the connection")
 
     def run(
         self,

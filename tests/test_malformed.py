@@ -170,7 +170,7 @@ def test_one_worker_takes_it_all_and_stays_small(
     assert ask(server, http_bytes(sound(ground, tmp_path, "before"), server))[0] == 200
     until_no_job_waits(ground.site)
     before = state(ground.site)
-    (worker,) = workers(server)
+    (worker,) = server.children()
     size = memory(worker, "VmRSS")
 
     wrong = {
@@ -180,7 +180,7 @@ def test_one_worker_takes_it_all_and_stays_small(
     }
 
     assert wrong == {}
-    assert workers(server) == [worker]
+    assert server.children() == [worker]
     assert memory(worker, "VmHWM") - size < LARGEST_GROWTH
     assert state(ground.site) == before
     assert ask(server, http_bytes(sound(ground, tmp_path, "after"), server))[0] == 200
@@ -271,12 +271,6 @@ def ask(server: Server, request: bytes) -> tuple[int, str]:
             return answer.status, answer.read().decode("utf-8", "replace")
         except (ConnectionError, http.client.BadStatusLine):
             return 0, ""
-
-
-def workers(server: Server) -> list[int]:
-    parent = server.process.pid
-    children = Path(f"/proc/{parent}/task/{parent}/children").read_text()
-    return [int(child) for child in children.split()]
 
 
 def memory(process: int, kind: str) -> int:

@@ -168,6 +168,7 @@ class Unchanging:
     """Says at once that nothing public has changed."""
 
     is_instant = True
+    mark = ""
 
     def look(self) -> Iterable[str]:
         return ()

@@ -1,17 +1,21 @@
 """Two processes that keep public answers, on one index: whatever is asked of either is true now.
 
 After every act, each address is asked of both, in every form and in changing codings, and compared
-with what the application makes of the database at that moment.
+with what the application makes of the database at that moment. They are servers of their own, or
+workers of one, which share what they keep.
 """
 
 import gzip
 import http.client
 import itertools
+import json
 import sys
 import tempfile
-from collections.abc import Callable, Iterator, Sequence
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from typing import ClassVar
 from urllib.parse import urljoin, urlsplit
 
 import hypothesis.strategies as st
@@ -51,14 +55,14 @@ SETTINGS = {"GREENROOM_URL": "http://index.example"}
 COMPARED = ("content-type", "x-pypi-last-serial", "cache-control", "surrogate-key")
 
 Answer = tuple[int, dict[str, str], bytes]
+Expected = Mapping[tuple[str, str], webtest.TestResponse]
 
 
 class Reader:
     """A client of one server that keeps its connection, and remembers entity tags."""
 
-    def __init__(self, server: Server) -> None:
-        parts = urlsplit(server.url)
-        self._connection = http.client.HTTPConnection(parts.netloc, timeout=60)
+    def __init__(self, connection: http.client.HTTPConnection) -> None:
+        self._connection = connection
         self._tags: dict[tuple[str, ...], str] = {}
 
     def close(self) -> None:
@@ -102,11 +106,20 @@ class TwoServers(RuleBasedStateMachine):
         with self.services.writing() as uow:
             user = factories.make_user(uow, "ada")
             self.token = factories.make_token(uow, user)
-        self.readers = [Reader(server) for server in self.servers]
+        self.readers = [Reader(connection) for connection in self.connections()]
         self.truth = webtest.TestApp(make_app(self.services.settings, services=self.services))
         self.files: set[str] = set()
         self.turns = itertools.cycle(range(len(CODINGS)))
         self.folder = Path(tempfile.mkdtemp(dir=self.servers[0].home))
+        # So that each act can do something from the beginning.
+        self.upload(1, "alpha", "2.0", 0, staged=False)
+        self.upload(0, "alpha", "1.0", 0, staged=True)
+        self.upload(0, "beta", "1.0", 0, staged=False)
+
+    def connections(self) -> list[http.client.HTTPConnection]:
+        """One to each of the processes."""
+        places = [urlsplit(server.url).netloc for server in self.servers]
+        return [http.client.HTTPConnection(place, timeout=60) for place in places]
 
     def teardown(self) -> None:
         for reader in self.readers:
@@ -160,16 +173,30 @@ class TwoServers(RuleBasedStateMachine):
 
     @invariant()
     def both_tell_the_truth(self) -> None:
+        expected = {
+            (address, form): self.truth.get(address, headers={"Accept": form}, status="*")
+            for address, form in itertools.product(list(self._addresses()), FORMS)
+        }
         codings = itertools.cycle(CODINGS)
         for _ in range(next(self.turns)):
             next(codings)
-        for address, form in itertools.product(list(self._addresses()), FORMS):
-            expected = self.truth.get(address, headers={"Accept": form}, status="*")
+        self._compare(expected, codings)
+
+    def _compare(self, expected: Expected, codings: Iterator[str]) -> None:
+        for place in expected:
             for reader in self.readers:
-                status, said, body = reader.get(address, form, next(codings))
-                assert (status, body) == (expected.status_int, expected.body), address
-                for header in COMPARED:
-                    assert said.get(header) == expected.headers.get(header), address
+                self._compare_one(reader, place, expected, next(codings))
+
+    def _compare_one(
+        self, reader: Reader, place: tuple[str, str], expected: Expected, coding: str
+    ) -> str:
+        """Ask for it, and give the id that the request has."""
+        status, said, body = reader.get(*place, coding)
+        truth = expected[place]
+        assert (status, body) == (truth.status_int, truth.body), place
+        for header in COMPARED:
+            assert said.get(header) == truth.headers.get(header), place
+        return said["x-request-id"]
 
     def _addresses(self) -> Iterator[str]:
         yield from ("/simple/", "/rss/updates.xml")
@@ -191,6 +218,45 @@ class TwoServers(RuleBasedStateMachine):
                 yield uow, Person(accounts.get_user(uow.db, "ada"))
         except Refusal:
             pass
+
+
+class TwoWorkers(TwoServers):
+    """Of one server: one answers after the other has shared what it has made; they take turns.
+
+    Attributes:
+        asked: the ids of requests for what may be kept: of who was asked first, and second.
+    """
+
+    asked: ClassVar[tuple[list[str], list[str]]]
+
+    def connections(self) -> list[http.client.HTTPConnection]:
+        return list(self.servers[0].connect_to_each(2).values())
+
+    def _compare(self, expected: Expected, codings: Iterator[str]) -> None:
+        self.readers.reverse()
+        for reader, asked in zip(self.readers, self.asked, strict=True):
+            for place, truth in expected.items():
+                identity = self._compare_one(reader, place, expected, next(codings))
+                if truth.status_int == 200:
+                    asked.append(identity)
+            if reader is self.readers[0]:
+                time.sleep(0.3)  # most of it is shared by then
+
+
+@pytest.mark.parametrize("database", ["sqlite", "postgresql"])
+def test_what_workers_share_is_true(
+    request: pytest.FixtureRequest, tmp_path: Path, database: str
+) -> None:
+    url = new_database(request, database)
+    first: list[str] = []
+    second: list[str] = []
+    TwoWorkers.asked = first, second
+    with serving(tmp_path, url, settings=SETTINGS, workers=2) as server, ExitStack() as stack:
+        walk_with((server, server), stack, seed=8, kind=TwoWorkers)
+    assert was_looked_at(tmp_path)
+    # The application was asked by who came first, and seldom by who came second.
+    made = made_anew(tmp_path)
+    assert 0 < 2 * len(made.intersection(second)) < len(made.intersection(first))
 
 
 def test_what_is_kept_on_one_machine_is_true(tmp_path: Path) -> None:
@@ -225,10 +291,22 @@ def test_what_is_kept_on_two_machines_is_true(
     assert all(map(was_looked_at, machines))
 
 
-def walk_with(servers: Sequence[Server], stack: ExitStack, *, seed: int) -> None:
+def walk_with(
+    servers: Sequence[Server],
+    stack: ExitStack,
+    *,
+    seed: int,
+    kind: type[TwoServers] = TwoServers,
+) -> None:
     services = stack.enter_context(servers[0].services())
-    machine = type("Machine", (TwoServers,), {"servers": tuple(servers), "services": services})
-    walk(machine, seed, walks=2, steps=12, at_least=8)
+    machine = type("Machine", (kind,), {"servers": tuple(servers), "services": services})
+    walk(machine, seed, walks=4, steps=8, at_least=6)
+
+
+def made_anew(machine: Path) -> set[str]:
+    """The ids of the requests for which the application was asked."""
+    lines = [line for line in (machine / "serve.log").read_text().splitlines() if '"kept"' in line]
+    return {line["request_id"] for line in map(json.loads, lines) if not line["kept"]}
 
 
 def was_looked_at(machine: Path) -> bool:

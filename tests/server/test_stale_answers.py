@@ -25,6 +25,8 @@ LINES = [
 class Source:
     """Says that nothing has changed; or fails, or hangs."""
 
+    mark = ""
+
     def __init__(self, *, is_instant: bool = True) -> None:
         self.is_instant = is_instant
         self.fails = False

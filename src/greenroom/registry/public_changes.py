@@ -11,10 +11,12 @@ from greenroom.database import Database
 from greenroom.models import JournalEntry
 from greenroom.registry import purging
 
+_Row = tuple[int, str, object]
+
 
 class _Cursor(Protocol):
     def execute(self, statement: str, parameters: object = ..., /) -> object: ...
-    def fetchall(self) -> list[tuple[int, str, object]]: ...
+    def fetchall(self) -> list[_Row]: ...
 
 
 class PublicChanges:
@@ -29,7 +31,7 @@ class PublicChanges:
         self._connection: PoolProxiedConnection | None = None
         self._version: int | None = None
         self._file: tuple[int, int] | None = None
-        self._last: tuple[int, str, object] | None = None
+        self._last: _Row | None = None
         self._has_looked = False
         entries = select(JournalEntry.id, JournalEntry.normalized_name, JournalEntry.at)
         newest = select(func.max(JournalEntry.id)).scalar_subquery()
@@ -43,6 +45,11 @@ class PublicChanges:
     def is_instant(self) -> bool:
         """Whether a look takes microseconds, as long as nothing was written."""
         return self._database.is_sqlite
+
+    @property
+    def mark(self) -> str:
+        """Of the state at the last look: which entry of the journal is the last, in which file."""
+        return repr((self._file, self._last))
 
     def look(self) -> Iterable[str] | None:
         """The surrogate keys of what has changed since the last look; None: maybe everything.
@@ -60,31 +67,36 @@ class PublicChanges:
         cursor = self._cursor()
         if self._database.is_sqlite:
             if self._database.file_identity() != self._file:
+                # Another file has taken the place of the database.
                 self._begin_anew()
-                return None
+                cursor = self._cursor()
             cursor.execute("PRAGMA data_version")
             version = cursor.fetchall()[0][0]
             if version == self._version:
                 return ()
             self._version = version
-        if not self._has_looked:
+        newer = self._rows_since_last(cursor) if self._has_looked else None
+        if newer is None:
             cursor.execute(self._newest)
             newest = cursor.fetchall()
             self._last, self._has_looked = newest[0] if newest else None, True
             return None
-        serial = self._last[0] if self._last is not None else 0
-        cursor.execute(self._newer, (serial,) if self._is_positional else {"serial": serial})
-        rows = cursor.fetchall()
-        if self._last is not None and rows[:1] != [self._last]:
-            self._has_looked = False  # another state of the database has taken its place
-            return None
-        newer = rows if self._last is None else rows[1:]
-        self._last = rows[-1] if rows else None
+        if newer:
+            self._last = newer[-1]
         names = {name for _, name, _ in newer}
         return {key for name in names for key in purging.keys_of(name)}
 
+    def _rows_since_last(self, cursor: _Cursor) -> list[_Row] | None:
+        """The entries since the last look; None: another state has taken the database's place."""
+        serial = self._last[0] if self._last is not None else 0
+        cursor.execute(self._newer, (serial,) if self._is_positional else {"serial": serial})
+        rows = cursor.fetchall()
+        if self._last is None:
+            return rows
+        return rows[1:] if rows[:1] == [self._last] else None
+
     def _begin_anew(self) -> None:
-        """Another file has taken the place of the database: the next look connects to that."""
+        """Know nothing of what was seen, and connect anew."""
         self._version, self._has_looked = None, False
         self._disconnect()
 

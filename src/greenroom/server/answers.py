@@ -5,6 +5,10 @@ what it was made of. It is kept by target, accepted form and scheme, compressed 
 that is asked for, and dropped when one of its keys is said to have moved. Nobody's credentials come
 near it: requests with a cookie or with credentials are not answered from here, and their answers
 are not kept.
+
+What is kept until it changes is shared with the other workers of the server. One that another
+worker has made is taken as if the application had been asked for it at the state of the index of
+which its mark is: what has moved since is not in it.
 """
 
 import gzip
@@ -16,6 +20,7 @@ from collections import OrderedDict, deque
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
+from itertools import islice
 from pathlib import Path
 from typing import BinaryIO
 
@@ -24,11 +29,14 @@ if sys.version_info >= (3, 14):  # pragma: no cover
 else:
     from backports import zstd
 
+from greenroom.server.shared_answers import SharedAnswer, SharedAnswers
+
 MOST_BYTES = 24 * 1024**2
 LARGEST = 8 * 1024**2
 LARGEST_FILE_IN_MEMORY = 64 * 1024
 WORTH_COMPRESSING = 512
 REMEMBERED_CHANGES = 64
+SHARED_AT_ONCE = 64
 
 _COMPRESSIBLE = re.compile(rb"text/|application/(?:json|xml|rss\+xml|.*\+json|.*\+html|.*\+xml)")
 _CACHE_CONTROL = re.compile(rb"\r\ncache-control:[^\r]*\r\n", re.IGNORECASE)
@@ -38,6 +46,7 @@ _ZSTD_LEVEL = 9
 _KEPT_BY = {b"accept", b"accept-encoding", b"authorization", b"cookie", b"origin"}
 
 HeaderLines = list[tuple[bytes, bytes]]
+_Place = tuple[object, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,13 +140,28 @@ class _Kept:
 class Answers:
     """Public answers by what is wanted; bounded in bytes, the least wanted go first."""
 
-    def __init__(self, most_bytes: int = MOST_BYTES) -> None:
+    def __init__(
+        self, most_bytes: int = MOST_BYTES, shared: SharedAnswers | None = None, day: int = 0
+    ) -> None:
+        """Nothing is kept.
+
+        Args:
+            most_bytes: how much memory they may take, about.
+            shared: those of all workers; None: this is the only one.
+            day: which day it is; see :meth:`begin_day`.
+        """
         self._most = most_bytes
+        self._shared = shared
+        self._day = day
         self._bytes = 0
-        self._kept: OrderedDict[tuple[object, ...], _Kept] = OrderedDict()
-        self._by_key: dict[str, set[tuple[object, ...]]] = {}
+        self._kept: OrderedDict[_Place, _Kept] = OrderedDict()
+        self._by_key: dict[str, set[_Place]] = {}
         self._age = 0
         self._changes: deque[frozenset[str]] = deque(maxlen=REMEMBERED_CHANGES)
+        # The mark of what all that is kept is known to hold at, and by mark how old that was.
+        self._mark: str | None = None
+        self._ages: OrderedDict[str, int] = OrderedDict()
+        self._unshared: dict[_Place, _Kept] = {}
 
     @property
     def age(self) -> int:
@@ -165,6 +189,8 @@ class Answers:
             if kept is not None and (outlasting or not kept.is_over):
                 self._kept.move_to_end(place)
                 return self._variant(kept, place, wanted.coding)
+        if kept is None and not outlasting:
+            return self._find_shared(wanted)
         return None
 
     def keep(
@@ -186,18 +212,30 @@ class Answers:
             body: its content, or the file that has it.
             seconds: for how long; None: until what it was made of changes.
         """
+        self._keep(wanted, age, status, headers, body, seconds)
+
+    def _keep(
+        self,
+        wanted: Wanted,
+        age: int,
+        status: str,
+        headers: HeaderLines,
+        body: bytes | Path,
+        seconds: float | None = None,
+    ) -> _Kept | None:
         keys = _keys(status, headers)
         large = isinstance(body, bytes) and len(body) > LARGEST
         if not keys or large or self._may_be_old(age, keys):
-            return
+            return None
         encoded = _value(headers, b"content-encoding") or b""
         place = (wanted.target, wanted.form, encoded.decode("latin-1"))
         self._drop(place)
         until = time.monotonic() + seconds if seconds is not None else None
-        self._kept[place] = _Kept(status, headers, body, keys, until)
+        kept = self._kept[place] = _Kept(status, headers, body, keys, until)
         for key in keys:
             self._by_key.setdefault(key, set()).add(place)
-        self._account(place, self._kept[place], len(body) if isinstance(body, bytes) else 200)
+        self._account(place, kept, len(body) if isinstance(body, bytes) else 200)
+        return kept
 
     def drop(self, keys: Iterable[str]) -> None:
         """Forget the answers that are made of one of these."""
@@ -214,11 +252,77 @@ class Answers:
             self._drop((wanted.target, wanted.form, coding))
 
     def clear(self) -> None:
-        """Forget all."""
+        """Forget all, and nothing that others share holds until it is said what state this is."""
         self._age += REMEMBERED_CHANGES + 1
         self._kept.clear()
         self._by_key.clear()
         self._bytes = 0
+        self._mark = None
+        self._ages.clear()
+        self._unshared.clear()
+
+    def begin_day(self, day: int) -> None:
+        """Forget all, since it says what held the day before."""
+        mark = self._mark
+        self.clear()
+        self._day = day
+        if mark is not None:
+            self.reach(mark)
+
+    # --- what the workers share ---
+
+    def reach(self, mark: str) -> None:
+        """What is kept holds at a state of the index: what changed before was dropped.
+
+        Args:
+            mark: of that state, by which all workers know it.
+        """
+        self._mark = mark
+        self._ages[mark] = self._age
+        if len(self._ages) > REMEMBERED_CHANGES:
+            self._ages.popitem(last=False)
+
+    @property
+    def has_unshared(self) -> bool:
+        """Whether there is something that others could use, and do not have."""
+        return bool(self._unshared)
+
+    def take_unshared(self) -> list[tuple[_Place, _Kept]]:
+        """Some of what others could use, for :meth:`share`; each is given once."""
+        places = list(islice(self._unshared, SHARED_AT_ONCE))
+        return [(place, self._unshared.pop(place)) for place in places]
+
+    def share(self, unshared: Iterable[tuple[_Place, _Kept]]) -> None:
+        """Let others use what was kept before the last look, as far as that has not dropped it."""
+        if self._shared is None or self._mark is None:
+            return
+        mark = self._mark
+        self._shared.put(
+            (self._shared_place(place), _shared(kept, mark))
+            for place, kept in unshared
+            if self._kept.get(place) is kept
+        )
+
+    def _find_shared(self, wanted: Wanted) -> Answer | None:
+        """The answer that another worker has made, if what it shows has not changed since."""
+        if self._shared is None or not self._ages:
+            return None
+        place = (wanted.target, wanted.form, "")
+        found = self._shared.find(self._shared_place(place))
+        age = self._ages.get(found.mark) if found is not None else None
+        if found is None or age is None:
+            return None
+        kept = self._keep(wanted, age, found.status, found.headers, found.body)
+        if kept is None:
+            return None
+        for coding, encoded in found.encoded.items():
+            self._add_variant(kept, place, coding, _made(kept, coding, encoded))
+        return self._variant(kept, place, wanted.coding)
+
+    def _shared_place(self, place: _Place) -> _Place:
+        return (self._day, *place)
+
+    # --- what is kept ---
 
     def _may_be_old(self, age: int, keys: Sequence[str]) -> bool:
         missed = self._age - age
@@ -227,14 +331,20 @@ class Answers:
         recent = list(self._changes)[len(self._changes) - missed :]
         return any(not changed.isdisjoint(keys) for changed in recent)
 
-    def _variant(self, kept: _Kept, place: tuple[object, ...], coding: str) -> Answer:
+    def _variant(self, kept: _Kept, place: _Place, coding: str) -> Answer:
         answer = kept.variants.get(coding)
         if answer is None:
-            answer = kept.variants[coding] = _made(kept, coding)
-            self._account(place, kept, answer.size)
+            answer = _made(kept, coding)
+            self._add_variant(kept, place, coding, answer)
+            if self._shared is not None and kept.until is None and place[-1] == "":
+                self._unshared[place] = kept
         return answer
 
-    def _account(self, place: tuple[object, ...], kept: _Kept, more: int) -> None:
+    def _add_variant(self, kept: _Kept, place: _Place, coding: str, answer: Answer) -> None:
+        kept.variants[coding] = answer
+        self._account(place, kept, answer.size)
+
+    def _account(self, place: _Place, kept: _Kept, more: int) -> None:
         kept.size += more
         self._bytes += more
         while self._bytes > self._most and len(self._kept) > 1:
@@ -244,10 +354,11 @@ class Answers:
             else:
                 self._drop(oldest)
 
-    def _drop(self, place: tuple[object, ...]) -> None:
+    def _drop(self, place: _Place) -> None:
         kept = self._kept.pop(place, None)
         if kept is None:
             return
+        self._unshared.pop(place, None)
         self._bytes -= kept.size
         for key in kept.keys:
             places = self._by_key[key]
@@ -274,14 +385,14 @@ def _value(headers: HeaderLines, name: bytes) -> bytes | None:
     return next((value for key, value in headers if key == name), None)
 
 
-def _made(kept: _Kept, coding: str) -> Answer:
-    """The answer in this coding, where that pays."""
+def _made(kept: _Kept, coding: str, encoded: bytes | None = None) -> Answer:
+    """The answer in this coding, where that pays; ``encoded`` is its content, if that is known."""
     headers, body = kept.headers, kept.body
     etag = _value(headers, b"etag") or b""
     if isinstance(body, bytes) and _is_compressible(headers, body):
         headers = _varying(headers)
         if coding:
-            body = gzip.compress(body, _GZIP_LEVEL, mtime=0) if coding == "gzip" else _zstd(body)
+            body = _compressed(body, coding) if encoded is None else encoded
             headers = [
                 *_without(headers, b"content-length"),
                 (b"content-encoding", coding.encode()),
@@ -300,8 +411,20 @@ def _made(kept: _Kept, coding: str) -> Answer:
     )
 
 
-def _zstd(body: bytes) -> bytes:
+def _compressed(body: bytes, coding: str) -> bytes:
+    if coding == "gzip":
+        return gzip.compress(body, _GZIP_LEVEL, mtime=0)
     return zstd.compress(body, _ZSTD_LEVEL)
+
+
+def _shared(kept: _Kept, mark: str) -> SharedAnswer:
+    """What others share of an answer, which holds at the state that has this mark."""
+    encoded = {
+        coding: answer.body
+        for coding, answer in kept.variants.items()
+        if isinstance(answer.body, bytes) and answer.body is not kept.body
+    }
+    return SharedAnswer(mark, kept.status, kept.headers, kept.body, encoded)
 
 
 def _is_compressible(headers: HeaderLines, body: bytes) -> bool:

@@ -31,8 +31,15 @@ class Source(Protocol):
         """Whether looking takes microseconds, so that the event loop can do it."""
         ...
 
+    @property
+    def mark(self) -> str:
+        """Of the state at the last look: the same in all processes that have seen the same."""
+        ...
+
     def look(self) -> Iterable[str] | None:
         """The surrogate keys of what has changed since the last look; None: maybe everything.
+
+        The mark is another one as well where it gives anything else than no keys.
 
         Raises:
             Exception: it cannot be said now.
@@ -98,6 +105,10 @@ class Changes:
         self._apply(keys)
         return True
 
+    async def hold(self) -> bool:
+        """Drop what has changed, in the way that the source has; see :meth:`look_now`."""
+        return self.look_now() if self.is_instant else await self.look()
+
     async def look(self) -> bool:
         """Drop what has changed; like :meth:`look_now`, but others are served meanwhile."""
         self._looked_at = time.monotonic()
@@ -142,9 +153,10 @@ class Changes:
         if self._is_failing:
             self._is_failing = False
             log.info("what is public can be looked at again")
-        if keys is None:
+        moved = frozenset(keys) if keys is not None else None
+        if moved is None:
             self._answers.clear()
-            return
-        moved = frozenset(keys)
-        if moved:
+        elif moved:
             self._answers.drop(moved)
+        if moved is None or moved:
+            self._answers.reach(self._source.mark)

@@ -18,6 +18,7 @@ from greenroom.server.answers import Answer, Answers, Wanted, preferred_coding, 
 from greenroom.server.changes import Changes, Source
 from greenroom.server.leads import Leads
 from greenroom.server.refusals import Refusals
+from greenroom.server.shared_answers import SharedAnswers
 from greenroom.server.tallies import Meter, State, Tallies
 from greenroom.server.timing import Timing
 from greenroom.server.waiters import Marks, Waiters
@@ -98,6 +99,7 @@ class Front:
         watched: Watched | None = None,
         count: Callable[[str], None] | None = None,
         marks: Marks | None = None,
+        shared: SharedAnswers | None = None,
     ) -> None:
         """See :func:`greenroom.server.serve.serve`."""
         self.timing = timing
@@ -110,7 +112,8 @@ class Front:
         self._refused = 0
         self._said_refused = self._said_unmetered = float("-inf")
         self.addresses = Addresses(proxies)
-        self.answers = Answers()
+        self._day = _day()
+        self.answers = Answers(shared=shared, day=self._day)
         self.leads = Leads()
         self.refusals = Refusals()
         self.waiters = Waiters(marks, loop)
@@ -118,8 +121,8 @@ class Front:
         self.heads: dict[bytes, Known] = {}
         self.pool = WsgiPool(application, threads, loop, locals_)
         self.count = count
-        self._day = _day()
         self._changes = Changes(source, self.answers, stale_seconds) if source is not None else None
+        self._sharing: asyncio.Task[None] | None = None
 
     def wanted(
         self, method: str | None, target: str, headers: Sequence[tuple[bytes, bytes]]
@@ -279,7 +282,7 @@ class Front:
         """
         if self._day != _day():
             self._day = _day()
-            self.answers.clear()
+            self.answers.begin_day(self._day)
         now = self._loop.time()
         if now - self._reported >= REPORT_SECONDS:
             self._reported = now
@@ -288,7 +291,18 @@ class Front:
             connection.check(now)
         if self._changes is not None:
             self._changes.keep_informed()
+            self._share(self._changes)
         self.waiters.look()
+
+    def _share(self, changes: Changes) -> None:
+        """Let the other workers have what was made here, unless that is being done."""
+        if self.answers.has_unshared and (self._sharing is None or self._sharing.done()):
+            self._sharing = self._loop.create_task(self._share_what_holds(changes))
+
+    async def _share_what_holds(self, changes: Changes) -> None:
+        unshared = self.answers.take_unshared()
+        if await changes.hold():
+            self.answers.share(unshared)
 
     def end_idle(self) -> None:
         """Close the connections on which nothing is asked; whoever waits is answered."""

@@ -14,7 +14,7 @@ import structlog
 from greenroom import spare_memory
 from greenroom.server.supervisor import Order, end_with
 from greenroom.server.timing import Timing
-from greenroom.server.worker import BACKLOG, Place, Served, Worker, make_config
+from greenroom.server.worker import BACKLOG, MEMORY_FOLDER, Place, Served, Worker, make_config
 
 log = structlog.get_logger("greenroom")
 
@@ -62,14 +62,15 @@ def start(plan: Plan, order: Order) -> None:
         return  # nobody is there any more to whom the workers could belong
     gate = _Gate()
     workers = {}
-    for number in order.workers:
-        place = _place(plan, order, number)
-        workers[number] = _fork(gate, Worker(served, place, plan.timing, config))
+    with shared_answers.made(MEMORY_FOLDER) as shared:
+        for number in order.workers:
+            place = _place(plan, order, number, shared if len(order.workers) > 1 else None)
+            workers[number] = _fork(gate, Worker(served, place, plan.timing, config))
     order.report.write(workers, served.kept)
     gate.open(len(workers))
 
 
-def _place(plan: Plan, order: Order, number: int) -> Place:
+def _place(plan: Plan, order: Order, number: int, shared: SharedAnswers | None) -> Place:
     return Place(
         number,
         is_first=number == 0 and order.kept is None,
@@ -78,6 +79,7 @@ def _place(plan: Plan, order: Order, number: int) -> Place:
         listener=plan.listener,
         url=plan.url,
         threads=plan.threads,
+        shared=shared,
     )
 
 

@@ -26,6 +26,7 @@ from greenroom.server.changes import Source
 from greenroom.server.connection import Connection
 from greenroom.server.front import Front, Watched
 from greenroom.server.memory import Spare
+from greenroom.server.shared_answers import SharedAnswers
 from greenroom.server.supervisor import CANNOT_START, Heartbeats, Kept
 from greenroom.server.timing import Timing
 from greenroom.server.waiters import Marks
@@ -40,7 +41,7 @@ PARTING = 2.0
 MAX_REQUEST_LINE = 8190
 MAX_HEADERS = 100
 MAX_HEADER = 8190
-MEMORY_FOLDER = Path("/dev/shm")  # noqa: S108 - only files of gunicorn's without a name
+MEMORY_FOLDER = Path("/dev/shm")  # noqa: S108 - files without a name
 
 
 @dataclass(frozen=True)
@@ -94,6 +95,7 @@ class Place:
         listener: the socket that listens.
         url: the address that reaches the server from this machine.
         threads: how many requests the application works on at once here.
+        shared: public answers that the workers share; None: each keeps its own alone.
     """
 
     number: int
@@ -103,6 +105,7 @@ class Place:
     listener: socket.socket
     url: str
     threads: int
+    shared: SharedAnswers | None = None
 
 
 def make_config(timing: Timing) -> Config:
@@ -216,6 +219,7 @@ class Worker(ASGIWorker):
             watched=served.watched,
             count=served.count,
             marks=served.make_marks() if served.make_marks is not None else None,
+            shared=place.shared,
         )
         server = await loop.create_server(
             lambda: Connection(self, front),
