@@ -12,6 +12,8 @@ from dataclasses import dataclass
 import structlog
 
 from greenroom import spare_memory
+from greenroom.server import shared_answers
+from greenroom.server.shared_answers import SharedAnswers
 from greenroom.server.supervisor import Order, end_with
 from greenroom.server.timing import Timing
 from greenroom.server.worker import BACKLOG, MEMORY_FOLDER, Place, Served, Worker, make_config
