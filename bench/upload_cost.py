@@ -57,7 +57,7 @@ STEPS = {
     "greenroom.registry.uploads:check_actor": "check: who, rights",
     "greenroom.registry.upload_places:place": "check: file, rules",
     "greenroom.registry.uploads:_check_rules": "check: file, rules",
-    "greenroom.registry.accounts:actor_of_token": "check: token",
+    "greenroom.registry.tokens:actor_of_token": "check: token",
     "greenroom.registry.uploads:inspect": "inspect the archive",
     "greenroom.distributions.description:render": "render the description",
     "greenroom.distributions.description:restructuredtext_problem": "render the description",
