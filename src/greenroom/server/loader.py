@@ -2,6 +2,7 @@
 
 import contextlib
 import gc
+import logging
 import os
 import resource
 import signal
@@ -9,13 +10,11 @@ import socket
 from collections.abc import Callable
 from dataclasses import dataclass
 
-import structlog
-
 from greenroom.server.supervisor import Order, end_with
 from greenroom.server.timing import Timing
 from greenroom.server.worker import BACKLOG, Place, Served, Worker, make_config
 
-log = structlog.get_logger("greenroom")
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -40,18 +39,19 @@ class Plan:
 def start(plan: Plan, order: Order) -> None:
     """Make the application, fork the workers that are asked for, and report them.
 
+    The garbage collector is to be off, and is on afterwards.
+
     Raises:
         SystemExit: the application cannot be made; why has been said.
     """
     _allow_many_connections()
-    gc.disable()  # what is made here stays
     served = plan.load(order)
     for ended in order.ended:
         if ended.reason:
-            log.error("a process has ended and is replaced", pid=ended.pid, reason=ended.reason)
+            log.error("process %s has ended and is replaced: %s", ended.pid, ended.reason)
         if served.on_exit is not None:
             served.on_exit(ended.pid)
-    plan.listener.listen(BACKLOG)
+    _listen(plan)
     config = make_config(plan.timing)
     # What exists now is shared by the workers as long as nothing writes to it.
     gc.freeze()
@@ -65,6 +65,13 @@ def start(plan: Plan, order: Order) -> None:
         workers[number] = _fork(gate, Worker(served, place, plan.timing, config))
     order.report.write(workers, served.kept)
     gate.open(len(workers))
+
+
+def _listen(plan: Plan) -> None:
+    try:
+        plan.listener.listen(BACKLOG)
+    except OSError as error:  # somebody else was bound to the same address, and was faster
+        raise SystemExit(f"Cannot listen on {plan.url}: {error.strerror}.") from None
 
 
 def _place(plan: Plan, order: Order, number: int) -> Place:
