@@ -11,6 +11,9 @@ from pathlib import Path
 import pytest
 import requests
 
+import greenroom
+from greenroom.cli import served
+from greenroom.server.supervisor import Heartbeats, Kept, Order, Report
 from tests import processes
 from tests.processes import Process
 from tests.server.process import Server, Setup, serving, start, stop
@@ -199,6 +202,21 @@ def test_a_worker_that_replaces_another_has_the_settings_of_the_first(tmp_path: 
         metrics = server.get("/_metrics", token="a token that is long enough")
     assert metrics.status == 200
     assert b"greenroom_workers 1.0" in metrics.body  # the first one is not counted any more
+
+
+def test_no_other_version_is_mixed_with_the_one_that_runs(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    kept = Kept({"version": "0.0.1"})
+    order = Order([0], os.getpid(), Heartbeats(1), kept, (), Report())
+    with pytest.raises(SystemExit) as ended:
+        served.load(order, 1)
+    assert order.report.read() is None
+    assert ended.value.code == 1
+    assert capsys.readouterr().err == (
+        "Error: A worker cannot be replaced: Greenroom 0.0.1 runs, and what is installed is "
+        f"{greenroom.__version__} by now. Start it again.\n"
+    )
 
 
 def test_who_is_slower_to_listen_on_a_port_says_that_it_is_in_use(held: Path) -> None:
