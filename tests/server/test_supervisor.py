@@ -84,6 +84,13 @@ def test_who_supervises_has_not_loaded_the_application(tmp_path: Path) -> None:
         assert [library in maps for maps in loaded] == [False, True, True]
 
 
+def test_what_it_imports_is_little() -> None:
+    program = "import sys, greenroom.__main__, greenroom.cli.serving; print(*sys.modules)"
+    imported = set(processes.run([sys.executable, "-c", program], check=True).stdout.split())
+    much = {"asyncio", "gunicorn", "logging", "pydantic", "pyramid", "sqlalchemy", "structlog"}
+    assert imported & {*much, "greenroom.settings", "importlib.metadata"} == set()
+
+
 @pytest.mark.parametrize("adopts", [True, False])
 def test_workers_that_end_are_replaced_whoever_they_are(adopts: bool) -> None:
     with serving(Setup(workers=2, adopts=adopts)) as server:

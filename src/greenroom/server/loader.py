@@ -46,11 +46,7 @@ def start(plan: Plan, order: Order) -> None:
     """
     _allow_many_connections()
     served = plan.load(order)
-    for ended in order.ended:
-        if ended.reason:
-            log.error("process %s has ended and is replaced: %s", ended.pid, ended.reason)
-        if served.on_exit is not None:
-            served.on_exit(ended.pid)
+    _tell_who_has_ended(order, served)
     _listen(plan)
     config = make_config(plan.timing)
     # What exists now is shared by the workers as long as nothing writes to it.
@@ -65,6 +61,14 @@ def start(plan: Plan, order: Order) -> None:
         workers[number] = _fork(gate, Worker(served, place, plan.timing, config))
     order.report.write(workers, served.kept)
     gate.open(len(workers))
+
+
+def _tell_who_has_ended(order: Order, served: Served) -> None:
+    for ended in order.ended:
+        if ended.reason:
+            log.error("process %s has ended and is replaced: %s", ended.pid, ended.reason)
+        if served.on_exit is not None:
+            served.on_exit(ended.pid)
 
 
 def _listen(plan: Plan) -> None:
