@@ -2,9 +2,10 @@
 
 
 def __getattr__(name: str) -> str:
-    # Asked for late: whatever supervises a server has no use for what looks for it.
+    # Looked for when somebody asks: what looks for it takes memory.
     if name != "__version__":
-        raise AttributeError(name)
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     from importlib.metadata import version
 
-    return version(__name__)
+    found = globals()[name] = version(__name__)
+    return found

@@ -25,9 +25,10 @@ import requests
 
 from greenroom import logs, request_notes
 from greenroom.request_notes import Wait
+from greenroom.server import supervisor
 from greenroom.server.access_log import AccessLog
 from greenroom.server.front import Watched
-from greenroom.server.serve import Order, Timing, serve
+from greenroom.server.serve import Kept, Order, Timing, serve
 from greenroom.server.worker import Served
 from tests import processes
 from tests.processes import Process
@@ -50,8 +51,11 @@ class Setup:
     port: int = 0
     background: bool = False
     broken: bool = False
+    breaks: bool = False  # after the first time it cannot be made
     log: bool = False
     keeps: bool = False
+    loading: str = ""  # a file: who loads says so, and waits while it is there
+    adopts: bool = True  # whether the system gives orphans to the supervisor
     timing: dict[str, float] = field(default_factory=dict)
 
 
@@ -216,8 +220,14 @@ def in_background(stop: threading.Event) -> None:
 def main() -> None:
     setup = Setup(**json.loads(sys.argv[1]))
 
-    def load(_: Order) -> Served:
-        if setup.broken:
+    if not setup.adopts:
+        supervisor._adopt_orphans = lambda: False
+
+    def load(order: Order) -> Served:
+        while setup.loading and Path(setup.loading).exists():
+            say(f"loader {os.getpid()}")
+            time.sleep(0.1)
+        if setup.broken or (order.kept is not None and "breaks" in order.kept.facts):
             raise RuntimeError("this application cannot be made")
         return Served(
             tiny,
@@ -226,6 +236,7 @@ def main() -> None:
             make_source=Unchanging if setup.keeps else None,
             on_ready=say,
             background=in_background if setup.background else None,
+            kept=Kept({"breaks": ""} if setup.breaks else {}),
         )
 
     serve(

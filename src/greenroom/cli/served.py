@@ -19,6 +19,7 @@ from greenroom.cli import failures
 from greenroom.cli.locks import mark_serving
 from greenroom.cli.opening import opened_to_fork, waiting
 from greenroom.distributions.renderer import RENDERER
+from greenroom.metrics_folder import remove_folder
 from greenroom.outages import outages_passed_over
 from greenroom.registry import accounts, catalogue
 from greenroom.registry.account_links import NewLink
@@ -57,7 +58,12 @@ def _first(workers: int) -> Served:
         settings = services.settings
         greeting = _prepare(services, workers)
     kept = _keep(settings)
-    return _served(settings, kept, greeting)
+    try:
+        return _served(settings, kept, greeting)
+    except BaseException:
+        if "metrics" in kept.facts:
+            remove_folder(Path(kept.facts["metrics"]))
+        raise
 
 
 def _again(kept: Kept) -> Served:

@@ -2,14 +2,13 @@
 
 import contextlib
 import gc
+import logging
 import os
 import resource
 import signal
 import socket
 from collections.abc import Callable
 from dataclasses import dataclass
-
-import structlog
 
 from greenroom import spare_memory
 from greenroom.server import shared_answers
@@ -18,7 +17,7 @@ from greenroom.server.supervisor import Order, end_with
 from greenroom.server.timing import Timing
 from greenroom.server.worker import BACKLOG, MEMORY_FOLDER, Place, Served, Worker, make_config
 
-log = structlog.get_logger("greenroom")
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -43,19 +42,16 @@ class Plan:
 def start(plan: Plan, order: Order) -> None:
     """Make the application, fork the workers that are asked for, and report them.
 
+    The garbage collector is to be off, and is on afterwards.
+
     Raises:
         SystemExit: the application cannot be made; why has been said.
     """
     _allow_many_connections()
     spare_memory.use_one_arena()
-    gc.disable()  # what is made here stays
     served = plan.load(order)
-    for ended in order.ended:
-        if ended.reason:
-            log.error("a process has ended and is replaced", pid=ended.pid, reason=ended.reason)
-        if served.on_exit is not None:
-            served.on_exit(ended.pid)
-    plan.listener.listen(BACKLOG)
+    _tell_who_has_ended(order, served)
+    _listen(plan)
     config = make_config(plan.timing)
     # What exists now is shared by the workers as long as nothing writes to it.
     gc.freeze()
@@ -70,6 +66,21 @@ def start(plan: Plan, order: Order) -> None:
             workers[number] = _fork(gate, Worker(served, place, plan.timing, config))
     order.report.write(workers, served.kept)
     gate.open(len(workers))
+
+
+def _tell_who_has_ended(order: Order, served: Served) -> None:
+    for ended in order.ended:
+        if ended.reason:
+            log.error("process %s has ended and is replaced: %s", ended.pid, ended.reason)
+        if served.on_exit is not None:
+            served.on_exit(ended.pid)
+
+
+def _listen(plan: Plan) -> None:
+    try:
+        plan.listener.listen(BACKLOG)
+    except OSError as error:  # somebody else was bound to the same address, and was faster
+        raise SystemExit(f"Cannot listen on {plan.url}: {error.strerror}.") from None
 
 
 def _place(plan: Plan, order: Order, number: int, shared: SharedAnswers | None) -> Place:

@@ -8,6 +8,7 @@ refusal has to travel there: it is sent as the application wrote it. What else a
 - Ctrl-C stops as gracefully as SIGTERM does; a second one stops at once.
 """
 
+import gc
 import socket
 from collections.abc import Callable
 from typing import TYPE_CHECKING
@@ -56,6 +57,7 @@ def serve(
     url = _address(listener)
 
     def start_workers(order: Order) -> None:
+        gc.disable()  # what is imported and made here stays
         # Imported here: the process that supervises has no use for any of it.
         from greenroom.server.loader import Plan, start
 

@@ -168,6 +168,7 @@ class Supervisor:
         self._heartbeats = Heartbeats(workers)
         self._signals: queue.SimpleQueue[int] = queue.SimpleQueue()
         self._workers: dict[int, int] = {}  # their numbers, by process
+        self._silent: set[int] = set()  # those that are killed for it
         self._ended: list[Ended] = []
         self._loader: _Loader | None = None
         self._next_load = float("-inf")
@@ -199,7 +200,8 @@ class Supervisor:
 
     def _catch_signals(self) -> None:
         for number in (*_STOPPING, signal.SIGCHLD):
-            if signal.getsignal(number) is not signal.SIG_IGN:  # as nohup has it with SIGHUP
+            was_started_through_nohup = signal.getsignal(number) is signal.SIG_IGN
+            if number != signal.SIGHUP or not was_started_through_nohup:
                 signal.signal(number, self._note_signal)
 
     def _note_signal(self, number: int, _frame: FrameType | None) -> None:
@@ -257,7 +259,9 @@ class Supervisor:
                 continue  # a worker that has ended had started it
             if status == CANNOT_START:
                 self._failure = 1
-            self._ended.append(Ended(pid, _reason(status)))
+            is_silent = pid in self._silent
+            self._silent.discard(pid)
+            self._ended.append(Ended(pid, "it was silent" if is_silent else _reason(status)))
 
     def _loader_has_ended(self, loader: _Loader) -> bool:
         pid, status = os.waitpid(loader.pid, os.WNOHANG)
@@ -278,6 +282,7 @@ class Supervisor:
         """Kill the workers that do not say that they are well."""
         for pid, number in self._workers.items():
             if self._heartbeats.silence(number) > self._heartbeat:
+                self._silent.add(pid)
                 os.kill(pid, signal.SIGKILL)
 
     def _stop(self, *, at_once: bool) -> None:
@@ -296,8 +301,6 @@ class Supervisor:
                 until = min(until, time.monotonic() + _PARTING)
             self._reap()
         self._tell(signal.SIGKILL)
-        for pid in self._workers:
-            os.waitpid(pid, 0)
 
     def _tell(self, number: signal.Signals) -> None:
         """Send a signal to the workers, none of which was waited for yet."""
