@@ -25,12 +25,12 @@ def frozen(cls: type[T]) -> type[T]:
 
 def _comparing(cls: type) -> tuple[Callable[..., object], ...]:
     compared = [each.name for each in fields(cls) if each.compare]
-    content = attrgetter("__class__", *compared)
+    content: Callable[[object], object] = attrgetter(*compared) if compared else type
 
     def __eq__(self: object, other: object) -> bool:  # noqa: N807
-        if other.__class__ is not self.__class__:
-            return NotImplemented
-        return bool(content(self) == content(other))
+        if other.__class__ is self.__class__:
+            return content(self) == content(other)
+        return NotImplemented
 
     def __hash__(self: object) -> int:  # noqa: N807
         return hash(content(self))
