@@ -12,8 +12,8 @@ T = TypeVar("T")
 def frozen(cls: type[T]) -> type[T]:
     """Make a class a dataclass with slots whose instances are equal when their fields are.
 
-    What ``@dataclass(frozen=True, slots=True)`` makes, in a third of the time and of the memory:
-    that compiles six methods for each class, this one, ``__init__``. That nobody assigns to a
+    What ``@dataclass(frozen=True, slots=True)`` makes, in a quarter of the time and in less memory:
+    that compiles six methods for each class, and this but ``__init__``. That nobody assigns to a
     field is seen by the type checker alone.
     """
     made = dataclass(slots=True, eq=False, repr=False)(cls)
