@@ -1,5 +1,8 @@
 """Migrations: they make what the models say, lose nothing, and can be undone."""
 
+import os
+import re
+import shutil
 import sys
 from collections.abc import Iterator
 from datetime import UTC, datetime
@@ -13,6 +16,7 @@ import sqlalchemy
 from sqlalchemy import Connection, event, select
 from sqlalchemy.engine.interfaces import ReflectedIndex
 
+from greenroom import paths
 from greenroom.database import Database
 from greenroom.models import Base, JournalEntry, RoleName, SearchDocument
 from greenroom.models.search import FULL_TEXT
@@ -122,6 +126,24 @@ def test_indexes_are_partial(database: Database) -> None:
     conditions = {index["name"]: condition(index) for index in indexes}
     assert "team_id IS NULL" in conditions["ix_roles_own"]
     assert conditions["ix_roles_user_id"] == ""
+
+
+def test_who_writes_a_migration_is_told_on_what_indexes_are_partial(tmp_path: Path) -> None:
+    scripts = tmp_path / "migrations"
+    shutil.copytree(paths.MIGRATIONS, scripts, ignore=shutil.ignore_patterns("versions"))
+    (scripts / "versions").mkdir()
+    (tmp_path / "alembic.ini").write_text(f"[alembic]\nscript_location = {scripts}\n")
+    (tmp_path / "greenroom.sqlite").touch()
+    processes.run(
+        [sys.executable, "-m", "alembic", "revision", "--autogenerate", "-m", "all"],
+        env={**os.environ, "GREENROOM_DATA": str(tmp_path)},
+        cwd=tmp_path,
+        check=True,
+    )
+    (written,) = scripts.glob("versions/*.py")
+    (line,) = re.findall(r".*create_index\('ix_roles_own'.*", written.read_text())
+    assert "sqlite_where=sa.text('team_id IS NULL')" in line
+    assert "postgresql_where=sa.text('team_id IS NULL')" in line
 
 
 def test_up_down_and_up_again(database: Database) -> None:

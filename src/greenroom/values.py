@@ -12,8 +12,8 @@ T = TypeVar("T")
 def frozen(cls: type[T]) -> type[T]:
     """Make a class a dataclass with slots whose instances are equal when their fields are.
 
-    What ``@dataclass(frozen=True, slots=True)`` makes, in a third of the time and of the memory:
-    that compiles six methods for each class, this one, ``__init__``. That nobody assigns to a
+    What ``@dataclass(frozen=True, slots=True)`` makes, in a quarter of the time and in less memory:
+    that compiles six methods for each class, and this but ``__init__``. That nobody assigns to a
     field is seen by the type checker alone.
     """
     made = dataclass(slots=True, eq=False, repr=False)(cls)
@@ -25,12 +25,12 @@ def frozen(cls: type[T]) -> type[T]:
 
 def _comparing(cls: type) -> tuple[Callable[..., object], ...]:
     compared = [each.name for each in fields(cls) if each.compare]
-    content = attrgetter("__class__", *compared)
+    content: Callable[[object], object] = attrgetter(*compared) if compared else type
 
     def __eq__(self: object, other: object) -> bool:  # noqa: N807
-        if other.__class__ is not self.__class__:
-            return NotImplemented
-        return bool(content(self) == content(other))
+        if other.__class__ is self.__class__:
+            return content(self) == content(other)
+        return NotImplemented
 
     def __hash__(self: object) -> int:  # noqa: N807
         return hash(content(self))

@@ -1,8 +1,8 @@
 """Pyramid, configured without the sources of what configures it.
 
 For each view and for each other thing that it is told, Pyramid notes the file, the line, and the
-text of that line. To find the text, all these files would be read, and kept: a sixth of the start,
-and 4 MiB.
+text of that line. To find the text, all these files would be read, and kept: a fifth of the start,
+and 2 MiB.
 """
 
 import inspect
