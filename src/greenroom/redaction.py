@@ -35,10 +35,11 @@ def text(line: str) -> str:
     """A text as it may be logged: what looks like a secret or an e-mail address is cut."""
     if "@" in line:
         line = _EMAIL.sub(r"…@\1", _USER_OF_URL.sub(r"\1…@", line))
-    line = _TOKEN.sub(r"\1…", line)
+    line = _TOKEN.sub(r"\1…", line) if "gr_" in line else line
     line = _SIGNING.sub(r"\1…", line) if "whsec_" in line else line
     line = _CREDENTIALS.sub(r"\1 …", line)
-    line = _IN_DRAFT.sub(r"\1…", _QUERY_OF_URL.sub(r"\1…", line))
+    line = _QUERY_OF_URL.sub(r"\1…", line) if "?" in line else line
+    line = _IN_DRAFT.sub(r"\1…", line) if "draft" in line.lower() else line
     return _RUN.sub(_cut_random, line)
 
 

@@ -17,13 +17,13 @@ from greenroom.web.http.request import Request
 Handler = Callable[[Request], Response]
 
 _READERS: dict[str, Callable[[Request], object]] = {
-    "Cookie": lambda request: len(request.cookies),
-    "If-Modified-Since": lambda request: request.if_modified_since,
-    "If-Unmodified-Since": lambda request: request.if_unmodified_since,
-    "If-Range": lambda request: request.if_range,
+    "HTTP_COOKIE": lambda request: len(request.cookies),
+    "HTTP_IF_MODIFIED_SINCE": lambda request: request.if_modified_since,
+    "HTTP_IF_UNMODIFIED_SINCE": lambda request: request.if_unmodified_since,
+    "HTTP_IF_RANGE": lambda request: request.if_range,
 }
 # An If-Range that matches nothing means: the whole file (RFC 9110, section 13.1.5).
-_GO_TOGETHER = {"If-Range": "Range"}
+_GO_TOGETHER = {"HTTP_IF_RANGE": "HTTP_RANGE"}
 
 
 def includeme(config: Configurator) -> None:
@@ -39,10 +39,11 @@ def without_malformed_headers(handler: Handler, registry: Registry) -> Handler:
     """Drop what cannot be read from each request."""
 
     def tween(request: Request) -> Response:
+        environ = request.environ
         for name, read in _READERS.items():
-            if name in request.headers and not _is_readable(request, read):
-                del request.headers[name]
-                request.headers.pop(_GO_TOGETHER.get(name, name), None)
+            if name in environ and not _is_readable(request, read):
+                del environ[name]
+                environ.pop(_GO_TOGETHER.get(name, name), None)
         return handler(request)
 
     return tween

@@ -20,9 +20,16 @@ from greenroom.web.http.request import VOUCHED_USER, Request
 
 Handler = Callable[[Request], Response]
 
-_OF_PROXIES = (
-    *("Forwarded", "Via", "X-Forwarded-For", "X-Forwarded-Host", "X-Forwarded-Proto"),
-    "X-Real-IP",
+# As the environment of a request names its headers.
+_OF_PROXIES = frozenset(
+    {
+        "HTTP_FORWARDED",
+        "HTTP_VIA",
+        "HTTP_X_FORWARDED_FOR",
+        "HTTP_X_FORWARDED_HOST",
+        "HTTP_X_FORWARDED_PROTO",
+        "HTTP_X_REAL_IP",
+    }
 )
 _HOST = re.compile(r"([A-Za-z0-9_.-]+|\[[0-9A-Fa-f:.]+\])(:[0-9]{1,5})?")
 
@@ -74,7 +81,7 @@ def _believe_proxies(request: Request, trusted: Networks, user_header: str | Non
     peer = request.remote_addr
     user = request.headers.pop(user_header, None) if user_header is not None else None
     if not trusted or peer is None or not is_within(peer, trusted):
-        request.names_client_as_stranger = any(name in request.headers for name in _OF_PROXIES)
+        request.names_client_as_stranger = not _OF_PROXIES.isdisjoint(request.environ)
         return
     if user:
         request.environ[VOUCHED_USER] = user.strip()
