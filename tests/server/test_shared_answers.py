@@ -1,5 +1,6 @@
 """What the workers of a server share of the public answers that they keep."""
 
+import asyncio
 import json
 import os
 import signal
@@ -21,6 +22,7 @@ from greenroom.registry.permissions import OPERATOR, Actor, Person
 from greenroom.registry.unit_of_work import UnitOfWork
 from greenroom.server import shared_answers
 from greenroom.server.answers import SHARED_AT_ONCE, Answer, Answers, HeaderLines, Wanted
+from greenroom.server.front import Front, Timing
 from greenroom.server.shared_answers import Place, SharedAnswer, SharedAnswers
 from tests import factories, processes
 from tests.artifacts import make_wheel
@@ -403,6 +405,52 @@ def test_while_nobody_can_say_what_holds_nothing_is_taken_from_others(two: Two) 
     one.keep()
     one.share()
     assert another.answers.find(wanted("/a"), outlasting=True) is None
+
+
+class Source:
+    """Says what a test wants to have changed."""
+
+    def __init__(self, *, is_instant: bool) -> None:
+        self.is_instant = is_instant
+        self.mark = "1"
+        self.changed: set[str] | None = None
+
+    def look(self) -> set[str] | None:
+        changed, self.changed = self.changed, set()
+        return changed
+
+
+async def share_after(changed: set[str], file: BinaryIO, *, is_instant: bool) -> None:
+    """Let an answer be shared, of which something has changed that nobody has asked for."""
+    source = Source(is_instant=is_instant)
+    front = Front(
+        lambda environ, start: [],
+        asyncio.get_running_loop(),
+        threads=1,
+        timing=Timing(),
+        locals_=(),
+        source=source,
+        proxies=(),
+        shared=SharedAnswers(file),
+    )
+    assert await front.find(wanted("/a")) is None
+    front.answers.keep(wanted("/a"), front.answers.age, "200 OK", headers("a", len(PAGE)), PAGE)
+    assert await front.find(wanted("/a")) is not None
+    source.mark, source.changed = "2", changed
+    front.check()
+    assert front._sharing is not None
+    await front._sharing
+    assert not front.answers.has_unshared
+
+
+@pytest.mark.parametrize("is_instant", [True, False])
+@pytest.mark.parametrize(("changed", "marks"), [({"a"}, []), ({"b"}, ["2"])])
+def test_before_an_answer_is_shared_it_is_looked_whether_it_holds(
+    file: BinaryIO, changed: set[str], marks: list[str], is_instant: bool
+) -> None:
+    asyncio.run(share_after(changed, file, is_instant=is_instant))
+    day = int(time.time() - 3600) // 86400
+    assert [mark for mark in ("1", "2") if Worker(file, day, mark).find()] == marks
 
 
 # --- servers ------------------------------------------------------------------------------------
