@@ -21,7 +21,14 @@ from greenroom.registry import accounts, projects, publishing, removal, yanking
 from greenroom.registry.permissions import OPERATOR, Actor, Person
 from greenroom.registry.unit_of_work import UnitOfWork
 from greenroom.server import shared_answers
-from greenroom.server.answers import SHARED_AT_ONCE, Answer, Answers, HeaderLines, Wanted
+from greenroom.server.answers import (
+    REMEMBERED_CHANGES,
+    SHARED_AT_ONCE,
+    Answer,
+    Answers,
+    HeaderLines,
+    Wanted,
+)
 from greenroom.server.front import Front, Timing
 from greenroom.server.shared_answers import Place, SharedAnswer, SharedAnswers
 from tests import factories, processes
@@ -359,7 +366,7 @@ def test_what_changed_too_often_since_is_not_found(two: Two) -> None:
     one, another = two
     one.keep()
     one.share()
-    for number in range(2, 100):
+    for number in range(2, REMEMBERED_CHANGES + 3):
         another.look(str(number), "project/b")
     assert another.find() is None
 
