@@ -1,5 +1,6 @@
 """What the workers of a server share of the public answers that they keep."""
 
+import asyncio
 import json
 import os
 import signal
@@ -20,7 +21,15 @@ from greenroom.registry import accounts, projects, publishing, removal, yanking
 from greenroom.registry.permissions import OPERATOR, Actor, Person
 from greenroom.registry.unit_of_work import UnitOfWork
 from greenroom.server import shared_answers
-from greenroom.server.answers import SHARED_AT_ONCE, Answer, Answers, HeaderLines, Wanted
+from greenroom.server.answers import (
+    REMEMBERED_CHANGES,
+    SHARED_AT_ONCE,
+    Answer,
+    Answers,
+    HeaderLines,
+    Wanted,
+)
+from greenroom.server.front import Front, Timing
 from greenroom.server.shared_answers import Place, SharedAnswer, SharedAnswers
 from tests import factories, processes
 from tests.artifacts import make_wheel
@@ -99,8 +108,9 @@ def test_whatever_is_damaged_is_found_as_it_was_or_not_at_all(file: BinaryIO) ->
     shared = SharedAnswers(file, SMALL)
     shared.put([(PLACE, answer())])
     end = os.fstat(file.fileno()).st_size
-    used = [place for place in range(end) if os.pread(file.fileno(), 1, place) != b"\0"]
-    for place in used:
+    empty = bytes(64)
+    blocks = (start for start in range(0, end, 64) if os.pread(file.fileno(), 64, start) != empty)
+    for place in (place for start in blocks for place in range(start, min(start + 64, end))):
         before = os.pread(file.fileno(), 1, place)
         os.pwrite(file.fileno(), b"\xff" if before != b"\xff" else b"\xfe", place)
         assert shared.find(PLACE) in (None, answer())
@@ -357,7 +367,7 @@ def test_what_changed_too_often_since_is_not_found(two: Two) -> None:
     one, another = two
     one.keep()
     one.share()
-    for number in range(2, 100):
+    for number in range(2, REMEMBERED_CHANGES + 3):
         another.look(str(number), "project/b")
     assert another.find() is None
 
@@ -403,6 +413,52 @@ def test_while_nobody_can_say_what_holds_nothing_is_taken_from_others(two: Two) 
     one.keep()
     one.share()
     assert another.answers.find(wanted("/a"), outlasting=True) is None
+
+
+class Source:
+    """Says what a test wants to have changed."""
+
+    def __init__(self, *, is_instant: bool) -> None:
+        self.is_instant = is_instant
+        self.mark = "1"
+        self.changed: set[str] | None = None
+
+    def look(self) -> set[str] | None:
+        changed, self.changed = self.changed, set()
+        return changed
+
+
+async def share_after(changed: set[str], file: BinaryIO, *, is_instant: bool) -> int:
+    """Let an answer be shared, where something has changed since; give the day by which it is."""
+    source = Source(is_instant=is_instant)
+    front = Front(
+        lambda environ, start: [],
+        asyncio.get_running_loop(),
+        threads=1,
+        timing=Timing(),
+        locals_=(),
+        source=source,
+        proxies=(),
+        shared=SharedAnswers(file),
+    )
+    assert await front.find(wanted("/a")) is None
+    front.answers.keep(wanted("/a"), front.answers.age, "200 OK", headers("a", len(PAGE)), PAGE)
+    assert await front.find(wanted("/a")) is not None
+    source.mark, source.changed = "2", changed
+    front.check()
+    assert front._sharing is not None
+    await front._sharing
+    assert not front.answers.has_unshared
+    return front._day
+
+
+@pytest.mark.parametrize("is_instant", [True, False])
+@pytest.mark.parametrize(("changed", "marks"), [({"a"}, []), ({"b"}, ["2"])])
+def test_before_an_answer_is_shared_it_is_looked_whether_it_holds(
+    file: BinaryIO, changed: set[str], marks: list[str], is_instant: bool
+) -> None:
+    day = asyncio.run(share_after(changed, file, is_instant=is_instant))
+    assert [mark for mark in ("1", "2") if Worker(file, day, mark).find()] == marks
 
 
 # --- servers ------------------------------------------------------------------------------------

@@ -35,7 +35,7 @@ MOST_BYTES = 24 * 1024**2
 LARGEST = 8 * 1024**2
 LARGEST_FILE_IN_MEMORY = 64 * 1024
 WORTH_COMPRESSING = 512
-REMEMBERED_CHANGES = 64
+REMEMBERED_CHANGES = 256
 SHARED_AT_ONCE = 64
 
 _COMPRESSIBLE = re.compile(rb"text/|application/(?:json|xml|rss\+xml|.*\+json|.*\+html|.*\+xml)")

@@ -105,8 +105,8 @@ class Changes:
         self._apply(keys)
         return True
 
-    async def hold(self) -> bool:
-        """Drop what has changed, in the way that the source has; see :meth:`look_now`."""
+    async def holds(self) -> bool:
+        """Drop what has changed, at once where that can be; see :meth:`look_now`."""
         return self.look_now() if self.is_instant else await self.look()
 
     async def look(self) -> bool:

@@ -301,7 +301,7 @@ class Front:
 
     async def _share_what_holds(self, changes: Changes) -> None:
         unshared = self.answers.take_unshared()
-        if await changes.hold():
+        if await changes.holds():
             self.answers.share(unshared)
 
     def end_idle(self) -> None:

@@ -4,7 +4,8 @@ Upload clients print the reason phrase of the status line and nothing else, so t
 refusal has to travel there: it is sent as the application wrote it. What else an index needs:
 
 - a client that is slow, or silent, costs a socket and no thread, and not for ever;
-- public answers are kept, compressed, and sent without asking the application;
+- public answers are kept, compressed, shared by the workers, and sent without asking the
+  application;
 - Ctrl-C stops as gracefully as SIGTERM does; a second one stops at once.
 """
 

@@ -75,9 +75,9 @@ class SharedAnswers:
         key = _key(place)
         with suppress(OSError):
             entry = os.pread(self._file.fileno(), _ENTRY.size, _entry_at(key))
-            if len(entry) == _ENTRY.size:
-                start, length = _ENTRY.unpack(entry)
-                record = os.pread(self._file.fileno(), min(length, self._largest), start)
+            start, length = _ENTRY.unpack(entry) if len(entry) == _ENTRY.size else (0, 0)
+            if start + length <= self._most:
+                record = os.pread(self._file.fileno(), length, start)
                 digest, content = record[:_DIGEST_BYTES], record[_DIGEST_BYTES:]
                 if digest == _digest(key, content):
                     return _decoded(content)
