@@ -20,7 +20,6 @@ import requests
 from greenroom.registry import accounts, projects, publishing, removal, yanking
 from greenroom.registry.permissions import OPERATOR, Actor, Person
 from greenroom.registry.unit_of_work import UnitOfWork
-from greenroom.server import shared_answers
 from greenroom.server.answers import (
     REMEMBERED_CHANGES,
     SHARED_AT_ONCE,
@@ -29,8 +28,9 @@ from greenroom.server.answers import (
     HeaderLines,
     Wanted,
 )
-from greenroom.server.front import Front, Timing
+from greenroom.server.front import Front
 from greenroom.server.shared_answers import Place, SharedAnswer, SharedAnswers
+from greenroom.server.timing import Timing
 from tests import factories, processes
 from tests.artifacts import make_wheel
 from tests.server import answer_writer
@@ -123,29 +123,6 @@ def test_who_cannot_write_shares_nothing() -> None:
         shared = SharedAnswers(full)
         shared.put([(PLACE, answer())])
         assert shared.find(PLACE) is None
-
-
-def test_nobody_else_can_open_the_file(tmp_path: Path) -> None:
-    with shared_answers.made(tmp_path) as shared:
-        assert shared is not None
-        shared.put([(PLACE, answer())])
-        assert shared.find(PLACE) == answer()
-        assert list(tmp_path.iterdir()) == []
-
-
-def test_where_there_is_no_such_folder_it_is_a_temporary_file(tmp_path: Path) -> None:
-    with shared_answers.made(tmp_path / "missing") as shared:
-        assert shared is not None
-        shared.put([(PLACE, answer())])
-        assert shared.find(PLACE) == answer()
-
-
-def test_where_there_is_no_place_for_a_file_nothing_is_shared(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "missing"))
-    with shared_answers.made(tmp_path / "missing") as shared:
-        assert shared is None
 
 
 def test_while_others_write_and_are_killed_whatever_is_found_is_whole(file: BinaryIO) -> None:

@@ -9,13 +9,13 @@ import signal
 import socket
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import BinaryIO
 
 from greenroom import spare_memory
-from greenroom.server import shared_answers
 from greenroom.server.shared_answers import SharedAnswers
 from greenroom.server.supervisor import Order, end_with
 from greenroom.server.timing import Timing
-from greenroom.server.worker import BACKLOG, MEMORY_FOLDER, Place, Served, Worker, make_config
+from greenroom.server.worker import BACKLOG, Place, Served, Worker, make_config
 
 log = logging.getLogger(__name__)
 
@@ -30,6 +30,7 @@ class Plan:
         timing: how long to wait for what.
         listener: the socket, which need not listen yet.
         url: the address that reaches the server from this machine.
+        shared: the file of what the workers share; None: each keeps its own alone.
     """
 
     load: Callable[[Order], Served]
@@ -37,6 +38,7 @@ class Plan:
     timing: Timing
     listener: socket.socket
     url: str
+    shared: BinaryIO | None
 
 
 def start(plan: Plan, order: Order) -> None:
@@ -60,10 +62,9 @@ def start(plan: Plan, order: Order) -> None:
         return  # nobody is there any more to whom the workers could belong
     gate = _Gate()
     workers = {}
-    with shared_answers.made(MEMORY_FOLDER) as shared:
-        for number in order.workers:
-            place = _place(plan, order, number, shared if len(order.workers) > 1 else None)
-            workers[number] = _fork(gate, Worker(served, place, plan.timing, config))
+    for number in order.workers:
+        place = _place(plan, order, number)
+        workers[number] = _fork(gate, Worker(served, place, plan.timing, config))
     order.report.write(workers, served.kept)
     gate.open(len(workers))
 
@@ -83,7 +84,7 @@ def _listen(plan: Plan) -> None:
         raise SystemExit(f"Cannot listen on {plan.url}: {error.strerror}.") from None
 
 
-def _place(plan: Plan, order: Order, number: int, shared: SharedAnswers | None) -> Place:
+def _place(plan: Plan, order: Order, number: int) -> Place:
     return Place(
         number,
         is_first=number == 0 and order.kept is None,
@@ -92,7 +93,7 @@ def _place(plan: Plan, order: Order, number: int, shared: SharedAnswers | None) 
         listener=plan.listener,
         url=plan.url,
         threads=plan.threads,
-        shared=shared,
+        shared=SharedAnswers(plan.shared) if plan.shared is not None else None,
     )
 
 

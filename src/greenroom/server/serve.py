@@ -10,9 +10,11 @@ refusal has to travel there: it is sent as the application wrote it. What else a
 """
 
 import gc
+import os
 import socket
+import sys
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, BinaryIO
 
 from greenroom.server.supervisor import Kept, Order, Supervisor
 from greenroom.server.timing import Timing
@@ -56,13 +58,14 @@ def serve(
     timing = timing or Timing()
     listener = _bound(host, port)
     url = _address(listener)
+    shared = _file_in_memory() if workers > 1 else None
 
     def start_workers(order: Order) -> None:
         gc.disable()  # what is imported and made here stays
         # Imported here: the process that supervises has no use for any of it.
         from greenroom.server.loader import Plan, start
 
-        start(Plan(load, threads, timing, listener, url), order)
+        start(Plan(load, threads, timing, listener, url, shared), order)
 
     return Supervisor(
         start_workers,
@@ -72,6 +75,13 @@ def serve(
         graceful=timing.graceful,
         heartbeat=timing.heartbeat,
     ).run()
+
+
+def _file_in_memory() -> BinaryIO | None:
+    """A file that has no name, so that nobody else can open it; None where there are none."""
+    if sys.platform != "linux":
+        return None
+    return open(os.memfd_create("answers"), "r+b", buffering=0)
 
 
 def _bound(host: str, port: int) -> socket.socket:

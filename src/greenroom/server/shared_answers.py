@@ -15,12 +15,11 @@ import hashlib
 import json
 import os
 import struct
-import tempfile
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO, cast
+from typing import BinaryIO
 
 MOST_BYTES = 24 * 1024**2
 
@@ -105,25 +104,6 @@ class SharedAnswers:
         os.pwrite(file, record, start)
         os.pwrite(file, _ENTRY.pack(start, len(record)), _entry_at(key))
         os.pwrite(file, _END.pack(start + len(record)), 0)
-
-
-@contextmanager
-def made(folder: Path) -> Iterator[SharedAnswers | None]:
-    """A new file of answers in a folder, else among the temporary files; None: neither can be."""
-    file = _unnamed(folder) or _unnamed(None)
-    if file is None:
-        yield None
-        return
-    with file:
-        yield SharedAnswers(file)
-
-
-def _unnamed(folder: Path | None) -> BinaryIO | None:
-    """A file that nobody else can open."""
-    try:
-        return cast("BinaryIO", tempfile.TemporaryFile(dir=folder, buffering=0))
-    except OSError:
-        return None
 
 
 def _key(place: Place) -> bytes:
