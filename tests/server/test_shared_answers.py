@@ -20,6 +20,7 @@ import requests
 from greenroom.registry import accounts, projects, publishing, removal, yanking
 from greenroom.registry.permissions import OPERATOR, Actor, Person
 from greenroom.registry.unit_of_work import UnitOfWork
+from greenroom.server import serve
 from greenroom.server.answers import (
     REMEMBERED_CHANGES,
     SHARED_AT_ONCE,
@@ -123,6 +124,18 @@ def test_who_cannot_write_shares_nothing() -> None:
         shared = SharedAnswers(full)
         shared.put([(PLACE, answer())])
         assert shared.find(PLACE) is None
+
+
+def test_where_no_such_file_can_be_made_nothing_is_shared(monkeypatch: pytest.MonkeyPatch) -> None:
+    made = serve._file_in_memory()
+    assert made is not None
+    made.close()
+
+    def refuse(_name: str) -> int:
+        raise PermissionError
+
+    monkeypatch.setattr(os, "memfd_create", refuse)
+    assert serve._file_in_memory() is None
 
 
 def test_while_others_write_and_are_killed_whatever_is_found_is_whole(file: BinaryIO) -> None:

@@ -95,9 +95,9 @@ def _keep(settings: Settings) -> Kept:
 
 def _file_in_memory(content: bytes) -> int:
     """A new file without a name, which is not on a disk where there are such files."""
-    if sys.platform == "linux":
+    try:
         descriptor = os.memfd_create("greenroom")
-    else:
+    except (AttributeError, OSError):  # another system, or one that does not allow it
         with tempfile.TemporaryFile() as file:
             descriptor = os.dup(file.fileno())
     os.pwrite(descriptor, content, 0)
