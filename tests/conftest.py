@@ -15,6 +15,7 @@ from pathlib import Path
 
 import argon2
 import hypothesis
+import psycopg2.errors
 import pytest
 import sqlalchemy
 
@@ -240,8 +241,16 @@ def empty(url: str, *, is_in_use: bool = False) -> None:
     statements.insert(0, "SET LOCAL session_replication_role = replica")
     restarted = "SELECT setval(oid, 1, false) FROM pg_class WHERE relkind = 'S'"
     statements.append(f"{restarted} AND relname <> 'jobs_id_seq'" if is_in_use else restarted)
-    with _emptying(url).begin() as connection:
-        connection.exec_driver_sql(";".join(statements))
+    while True:
+        try:
+            with _emptying(url).begin() as connection:
+                connection.exec_driver_sql(";".join(statements))
+        except sqlalchemy.exc.OperationalError as error:
+            # The worker of a server holds rows that are in its way, and waits for others of ours.
+            if not (is_in_use and isinstance(error.orig, psycopg2.errors.DeadlockDetected)):
+                raise
+        else:
+            return
 
 
 @cache

@@ -454,7 +454,8 @@ def test_an_upstream_that_is_gone_for_an_hour_and_for_more_than_a_day_and_back(
             is_refused(front.page(seen.name), 503)
             is_refused(front.page(unseen.name), 503)
             upstream.come_back()
-            wait_until(lambda: front.page(seen.name).status_code == 200)
+            for one in (seen, unseen):
+                wait_until(lambda one=one: front.page(one.name).status_code == 200)  # type: ignore[misc]
             assert front.page(seen.name).json() == page
             assert front.names(unseen.name) == [unseen.wheel]
             assert got_whole(front, front.file(seen.name)) == seen.content

@@ -408,13 +408,15 @@ class WsgiPool:
         """
         self.asked += 1
         exchange = Exchange(self, environ, address)
-        environ["wsgi.input"] = exchange.input
+        # A small body is there as a whole. What reads a larger one has a buffer, which lives on for
+        # as long as the request, until that is found as garbage.
+        environ["wsgi.input"] = io.BytesIO(body) if complete else exchange.input
         environ["wsgi.file_wrapper"] = FileBody
         environ[request_notes.ARRIVING_FILE] = ArrivingFile
-        if body:
-            exchange.feed(body)
         if complete:
             exchange.end_body()
+        elif body:
+            exchange.feed(body)
         line = self._waiting.get(address)
         has_turn = line is None and self._running[address] < self._most_of_one
         if has_turn and self._fresh_until() is None:
