@@ -1,7 +1,6 @@
 """What the review of a draft tells, as frozen values."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from datetime import datetime
 
 from greenroom.counts import counted
@@ -10,9 +9,10 @@ from greenroom.distributions.contents import Member
 from greenroom.distributions.matrix import Matrix
 from greenroom.distributions.review import Severity
 from greenroom.registry.silenced_findings import Silence
+from greenroom.values import frozen
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Progress:
     """How many files are known, out of those that are to be: those of the release before, too.
 
@@ -31,7 +31,7 @@ class Progress:
         return f"{self.analysed} of {counted(self.of, 'file')} analysed"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class ReviewFinding:
     """Something that a reviewer should know, of one file or of several, or of the draft as a whole.
 
@@ -56,7 +56,7 @@ class ReviewFinding:
     silence: Silence | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Verdict:
     """The line at the top.
 
@@ -124,7 +124,7 @@ _WORDS = {
 }
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class ArchiveChanges:
     """An archive of the draft beside its predecessor.
 
@@ -154,7 +154,7 @@ class ArchiveChanges:
     changed: int = 0
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Description:
     """The description of a release: rendered HTML that is safe to show, and what it is made of."""
 
@@ -162,7 +162,7 @@ class Description:
     text: str
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Changes:
     """What is not as it was in the release that the draft is compared with.
 
@@ -188,7 +188,7 @@ class Changes:
     archives: tuple[ArchiveChanges, ...]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Completeness:
     """Whether everything is there.
 
@@ -206,7 +206,7 @@ class Completeness:
     missing: tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class EarlierDraft:
     """A draft, live or ended, that had a file of the same name with the same bytes before."""
 
@@ -215,7 +215,7 @@ class EarlierDraft:
     state: str
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class StagedFile:
     """Where a file of the draft comes from.
 
@@ -238,7 +238,7 @@ class StagedFile:
     earlier: tuple[EarlierDraft, ...]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Side:
     """One member of one archive.
 
@@ -251,7 +251,7 @@ class Side:
     member: Member
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class MemberPair:
     """A member of a staged archive and what it was: what a difference is made of.
 
@@ -264,7 +264,7 @@ class MemberPair:
     after: Side | None
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class DraftReview:
     """All of it.
 
@@ -285,7 +285,7 @@ class DraftReview:
     files: tuple[StagedFile, ...]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class DraftBrief:
     """The review of a draft in short, beside those of others.
 

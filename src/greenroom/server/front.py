@@ -24,6 +24,7 @@ from greenroom.server.timing import Timing
 from greenroom.server.waiters import Marks, Waiters
 from greenroom.server.wsgi_pool import Locals, WsgiPool
 from greenroom.settings import Networks
+from greenroom.values import frozen
 
 log = structlog.get_logger("greenroom")
 
@@ -73,7 +74,7 @@ class Watched:
     part_of: Callable[[str], str] = lambda path: ""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Known:
     """What was found in the head of a request without a body."""
 

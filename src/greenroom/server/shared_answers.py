@@ -17,9 +17,10 @@ import os
 import struct
 from collections.abc import Iterable
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
+
+from greenroom.values import frozen
 
 MOST_BYTES = 24 * 1024**2
 
@@ -32,7 +33,7 @@ _FIRST = _END.size + _PLACES * _ENTRY.size
 Place = tuple[object, ...]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class SharedAnswer:
     """An answer as the application gave it, and what was compressed of it.
 
