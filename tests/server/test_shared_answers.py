@@ -127,7 +127,7 @@ def test_who_cannot_write_shares_nothing() -> None:
 
 
 def test_where_no_such_file_can_be_made_nothing_is_shared(monkeypatch: pytest.MonkeyPatch) -> None:
-    made = serve._file_in_memory()
+    made = serve.file_in_memory("answers")
     assert made is not None
     made.close()
 
@@ -135,7 +135,7 @@ def test_where_no_such_file_can_be_made_nothing_is_shared(monkeypatch: pytest.Mo
         raise PermissionError
 
     monkeypatch.setattr(os, "memfd_create", refuse)
-    assert serve._file_in_memory() is None
+    assert serve.file_in_memory("answers") is None
 
 
 def test_while_others_write_and_are_killed_whatever_is_found_is_whole(file: BinaryIO) -> None:

@@ -27,7 +27,7 @@ from greenroom.registry.download_counting import DownloadCounter
 from greenroom.registry.draft_changes import DraftMarks
 from greenroom.registry.public_changes import PublicChanges
 from greenroom.registry.unit_of_work import Services
-from greenroom.server.serve import Kept, Order
+from greenroom.server.serve import Kept, Order, file_in_memory
 from greenroom.server.worker import Served
 from greenroom.services import open_services
 from greenroom.settings import Settings, address_warning, exposure_warnings, secret_key
@@ -82,7 +82,7 @@ def _again(kept: Kept) -> Served:
 def _keep(settings: Settings) -> Kept:
     """What must stay as it is now for as long as the server runs."""
     facts = {"version": __version__}
-    files = {"settings": _file_in_memory(pickle.dumps(settings))}
+    files = {"settings": _file_of(pickle.dumps(settings))}
     lock = mark_serving(settings)
     if lock is not None:
         files["lock"] = lock
@@ -93,15 +93,11 @@ def _keep(settings: Settings) -> Kept:
     return Kept(facts, files)
 
 
-def _file_in_memory(content: bytes) -> int:
+def _file_of(content: bytes) -> int:
     """A new file without a name, which is not on a disk where there are such files."""
-    try:
-        descriptor = os.memfd_create("greenroom")
-    except (AttributeError, OSError):  # another system, or one that does not allow it
-        with tempfile.TemporaryFile() as file:
-            descriptor = os.dup(file.fileno())
-    os.pwrite(descriptor, content, 0)
-    return descriptor
+    with file_in_memory("settings") or tempfile.TemporaryFile(buffering=0) as file:
+        file.write(content)
+        return os.dup(file.fileno())
 
 
 def _content(descriptor: int) -> bytes:

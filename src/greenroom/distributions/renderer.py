@@ -176,21 +176,15 @@ class Renderer:
         """
         asked.settimeout(_LOOK_AGAIN)
         while time.monotonic() < deadline:
-            try:
-                begun = asked.recv(len(rendering.BEGUN))
-            except TimeoutError:
-                with self._lock:
-                    if self._post is None or not self._is_there(self._post):
-                        raise _Broken from None
-            except ConnectionResetError:
-                break
-            else:
-                if begun:
+            with contextlib.suppress(TimeoutError):
+                if _has_begun(asked):
                     return
-                break
-        else:
+                raise _Broken
             with self._lock:
-                self._end(at_once=True)
+                if self._post is None or not self._is_there(self._post):
+                    raise _Broken
+        with self._lock:
+            self._end(at_once=True)
         raise _Broken
 
     def _end(self, *, at_once: bool = False) -> None:
@@ -204,6 +198,14 @@ class Renderer:
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(process.pid, 9)
             process.wait()
+
+
+def _has_begun(asked: socket.socket) -> bool:
+    """Whether it is said that an order was taken, and not that who has taken it is gone."""
+    try:
+        return asked.recv(len(rendering.BEGUN)) == rendering.BEGUN
+    except ConnectionResetError:
+        return False
 
 
 def _is_locked(mark: BinaryIO) -> bool:

@@ -30,6 +30,7 @@ else:
     from backports import zstd
 
 from greenroom.server.shared_answers import SharedAnswer, SharedAnswers
+from greenroom.values import frozen
 
 MOST_BYTES = 24 * 1024**2
 LARGEST = 8 * 1024**2
@@ -49,7 +50,7 @@ HeaderLines = list[tuple[bytes, bytes]]
 _Place = tuple[object, ...]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Wanted:
     """What a request asks for, as far as answers differ by it.
 
@@ -66,7 +67,7 @@ class Wanted:
     etags: bytes | None
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Answer:
     """Bytes to be sent.
 
@@ -212,30 +213,18 @@ class Answers:
             body: its content, or the file that has it.
             seconds: for how long; None: until what it was made of changes.
         """
-        self._keep(wanted, age, status, headers, body, seconds)
-
-    def _keep(
-        self,
-        wanted: Wanted,
-        age: int,
-        status: str,
-        headers: HeaderLines,
-        body: bytes | Path,
-        seconds: float | None = None,
-    ) -> _Kept | None:
         keys = _keys(status, headers)
         large = isinstance(body, bytes) and len(body) > LARGEST
         if not keys or large or self._may_be_old(age, keys):
-            return None
+            return
         encoded = _value(headers, b"content-encoding") or b""
         place = (wanted.target, wanted.form, encoded.decode("latin-1"))
         self._drop(place)
         until = time.monotonic() + seconds if seconds is not None else None
-        kept = self._kept[place] = _Kept(status, headers, body, keys, until)
+        self._kept[place] = _Kept(status, headers, body, keys, until)
         for key in keys:
             self._by_key.setdefault(key, set()).add(place)
-        self._account(place, kept, len(body) if isinstance(body, bytes) else 200)
-        return kept
+        self._account(place, self._kept[place], len(body) if isinstance(body, bytes) else 200)
 
     def drop(self, keys: Iterable[str]) -> None:
         """Forget the answers that are made of one of these."""
@@ -312,7 +301,8 @@ class Answers:
         age = self._ages.get(found.mark) if found is not None else None
         if found is None or age is None:
             return None
-        kept = self._keep(wanted, age, found.status, found.headers, found.body)
+        self.keep(wanted, age, found.status, found.headers, found.body)
+        kept = self._kept.get(place)
         if kept is None:
             return None
         for coding, encoded in found.encoded.items():

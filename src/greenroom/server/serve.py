@@ -21,7 +21,7 @@ from greenroom.server.timing import Timing
 if TYPE_CHECKING:
     from greenroom.server.worker import Served
 
-__all__ = ["Kept", "Order", "Timing", "serve"]
+__all__ = ["Kept", "Order", "Timing", "file_in_memory", "serve"]
 
 
 def serve(
@@ -57,7 +57,7 @@ def serve(
     timing = timing or Timing()
     listener = _bound(host, port)
     url = _address(listener)
-    shared = _file_in_memory() if workers > 1 else None
+    shared = file_in_memory("answers") if workers > 1 else None
 
     def start_workers(order: Order) -> None:
         gc.disable()  # what is imported and made here stays
@@ -76,10 +76,14 @@ def serve(
     ).run()
 
 
-def _file_in_memory() -> BinaryIO | None:
-    """A file that has no name, so that nobody else can open it; None where there are none."""
+def file_in_memory(label: str) -> BinaryIO | None:
+    """A new file without a name, so that nobody else can open it; None where there are none.
+
+    Args:
+        label: what whoever looks at the process sees of it.
+    """
     try:
-        return open(os.memfd_create("answers"), "r+b", buffering=0)
+        return open(os.memfd_create(label), "r+b", buffering=0)
     except (AttributeError, OSError):  # another system, or one that does not allow it
         return None
 

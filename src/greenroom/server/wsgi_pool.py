@@ -111,7 +111,6 @@ class Exchange:
         self.failed = False
         self._pool = pool
         self._environ = environ
-        self._input = _Input(self)
         self._body_ended = False
         self.body_broken = False
         self._pieces: deque[bytes] = deque()
@@ -300,7 +299,7 @@ class Exchange:
     @property
     def input(self) -> BinaryIO:
         """The body, as the application reads it."""
-        return cast("BinaryIO", io.BufferedReader(self._input, 64 * 1024))
+        return cast("BinaryIO", io.BufferedReader(_Input(self), 64 * 1024))
 
 
 class _Input(io.RawIOBase):
