@@ -5,12 +5,12 @@ import threading
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any, TypeVar
 
 import sqlalchemy
+from msgspec.structs import replace
 from packaging.version import Version
 from sqlalchemy import select
 
@@ -126,28 +126,27 @@ def claims_of(path: Path) -> Claims:
 _NO_DATABASE = Database("postgresql://database.invalid/")
 
 
-class OneUnit(Services):
+def one_unit(uow: UnitOfWork) -> Services:
     """Services whose units of work are all the one that a test has open."""
+    return _OneUnit(_NO_DATABASE, uow.storage, uow.settings, lambda: uow.now, uow=uow)
 
-    _uow: UnitOfWork
 
-    def __init__(self, uow: UnitOfWork) -> None:
-        super().__init__(_NO_DATABASE, uow.storage, uow.settings, lambda: uow.now)
-        object.__setattr__(self, "_uow", uow)
+class _OneUnit(Services, frozen=True, kw_only=True):
+    uow: UnitOfWork
 
     @contextmanager
     def reading(self) -> Iterator[UnitOfWork]:
-        yield self._uow
+        yield self.uow
 
     @contextmanager
     def writing(self) -> Iterator[UnitOfWork]:
-        collecting = dict(self._uow.collecting)
+        collecting = dict(self.uow.collecting)
         try:
-            with self._uow.db.begin_nested():  # what an exception leaves is undone
-                yield self._uow
+            with self.uow.db.begin_nested():  # what an exception leaves is undone
+                yield self.uow
         except NotPrepared:
-            self._uow.collecting.clear()
-            self._uow.collecting.update(collecting)
+            self.uow.collecting.clear()
+            self.uow.collecting.update(collecting)
             raise
 
 
@@ -155,7 +154,7 @@ def upload(uow: UnitOfWork, actor: Actor | User, path: Path, *, staged: bool) ->
     """A whole upload in one unit of work."""
     who = _actor(actor)
     artifact, claims = artifact_of(path), claims_of(path)
-    return uploads.upload_file(OneUnit(uow), lambda _: who, artifact, claims, staged=staged)
+    return uploads.upload_file(one_unit(uow), lambda _: who, artifact, claims, staged=staged)
 
 
 def stage(uow: UnitOfWork, actor: Actor | User, *paths: Path) -> Draft:
@@ -242,7 +241,7 @@ def complete(uow: UnitOfWork, actor: Actor | User, draft: Draft, upload: UploadS
     """Complete an upload: what fails is written down, and raised."""
     who = _actor(actor)
     place = Place(draft.key, upload.key)
-    upload_sessions.complete_upload(OneUnit(uow), lambda _: who, place)
+    upload_sessions.complete_upload(one_unit(uow), lambda _: who, place)
 
 
 def add_upload(

@@ -1,10 +1,10 @@
 """What a distribution says of itself: kept and read back, and read with care."""
 
 import json
-from dataclasses import fields, replace
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 from sqlalchemy import JSON, type_coerce, update
 
 from greenroom.core_metadata import (
@@ -21,19 +21,21 @@ from tests.artifacts import make_wheel
 
 FULL = CoreMetadata(
     **{
-        field.name: (("Source", "https://index.example/source"),)
-        if field.name == "project_urls"
+        name: (("Source", "https://index.example/source"),)
+        if name == "project_urls"
         else ("one", "two")
-        if field.default == ()
-        else f"the {field.name}"
-        for field in fields(CoreMetadata)
+        if default == ()
+        else f"the {name}"
+        for name, default in zip(
+            CoreMetadata.__struct_fields__, CoreMetadata.__struct_defaults__, strict=True
+        )
     }  # type: ignore[arg-type]
 )
 
 
 def test_what_is_stored_is_what_is_read() -> None:
     assert CoreMetadata.from_json(json.loads(json.dumps(FULL.to_json()))) == FULL
-    assert set(FULL.to_json()) == {field.name for field in fields(CoreMetadata)}
+    assert set(FULL.to_json()) == set(CoreMetadata.__struct_fields__)
 
 
 def test_what_says_nothing_is_not_stored() -> None:

@@ -6,12 +6,12 @@ them are its rules in our words. None of it is trusted: whoever made the file wr
 
 import string
 from collections.abc import Mapping, Sequence
-from dataclasses import fields
 from email.utils import getaddresses
 from typing import Self
 from urllib.parse import urlsplit
 
-from greenroom.values import frozen
+from msgspec import Struct
+from msgspec.structs import asdict
 
 _NOT_IN_LABELS = str.maketrans("", "", string.punctuation + string.whitespace)
 _VOUCHED_SINCE = (2, 2)
@@ -23,8 +23,7 @@ _NAMES_IN_FILES = {
 }
 
 
-@frozen
-class Mailbox:
+class Mailbox(Struct, frozen=True):
     """Somebody in an e-mail field; either of the two may be empty."""
 
     name: str
@@ -63,8 +62,7 @@ def is_web_address(url: str) -> bool:
         return False
 
 
-@frozen
-class CoreMetadata:
+class CoreMetadata(Struct, frozen=True):
     """What a distribution says of itself. A field that says nothing is empty."""
 
     metadata_version: str = ""
@@ -116,7 +114,7 @@ class CoreMetadata:
 
     def to_json(self) -> dict[str, object]:
         """What is stored: the fields that say something, in the form of ``RawMetadata``."""
-        said = {field.name: getattr(self, field.name) for field in fields(self)}
+        said = asdict(self)
         lists = {name: list(value) for name, value in said.items() if isinstance(value, tuple)}
         stored = said | lists | {"project_urls": dict(self.project_urls)}
         return {name: value for name, value in stored.items() if value}
@@ -172,7 +170,7 @@ def vouched_for(sdist: CoreMetadata) -> frozenset[str]:
     version = tuple(int(part) for part in sdist.metadata_version.split(".") if part.isdecimal())
     if version < _VOUCHED_SINCE:
         return frozenset()
-    names = (field.name for field in fields(CoreMetadata))
+    names = CoreMetadata.__struct_fields__
     return frozenset(
         name
         for name in names

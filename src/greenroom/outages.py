@@ -9,15 +9,15 @@ import re
 import sqlite3
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import replace
 from enum import StrEnum
 
 import sqlalchemy.exc
+from msgspec import Struct
+from msgspec.structs import replace
 
 from greenroom.openid.errors import IssuerUnavailable
 from greenroom.other_indexes.errors import UpstreamUnavailable
 from greenroom.storage import StorageFull, StorageUnavailable
-from greenroom.values import frozen
 
 
 class Part(StrEnum):
@@ -31,8 +31,7 @@ class Part(StrEnum):
     UPSTREAM = "upstream"
 
 
-@frozen
-class Outage:
+class Outage(Struct, frozen=True):
     """Why something cannot be done now.
 
     Attributes:

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import Future
 from typing import BinaryIO, Protocol, cast
 
-from greenroom.values import frozen
+from msgspec import Struct
 
 REQUEST_ID = "greenroom.request_id"
 """By which name the request stands in the log: the server gives it."""
@@ -26,8 +26,7 @@ WAIT = "greenroom.wait"
 """Where the application sets it, the answer is not sent, and asked for again: :class:`Wait`."""
 
 
-@frozen
-class Waited:
+class Waited(Struct, frozen=True):
     """How a request has waited so far.
 
     Attributes:
@@ -41,8 +40,7 @@ class Waited:
     left: float = 0.0
 
 
-@frozen
-class Wait:
+class Wait(Struct, frozen=True):
     """That the application is to be asked again: when something changes, and in time anyway.
 
     Attributes:

@@ -4,11 +4,11 @@ import re
 from enum import IntEnum
 from functools import lru_cache
 
+from msgspec import Struct
 from packaging.specifiers import SpecifierSet
 from packaging.version import Version
 
 from greenroom import name_patterns
-from greenroom.values import frozen
 
 FORM = "names of projects, '*' for any text in them, with specifiers of versions: requests>=2,<3"
 
@@ -26,8 +26,7 @@ class Breadth(IntEnum):
     ONE_VERSION = 3
 
 
-@frozen
-class Selection:
+class Selection(Struct, frozen=True):
     """A name or a pattern of names, and versions.
 
     Attributes:

@@ -6,7 +6,7 @@ from contextlib import suppress
 from ipaddress import ip_address
 from urllib.parse import unquote, urlsplit
 
-from greenroom.values import frozen
+from msgspec import Struct
 
 TIMEOUT_SECONDS = 20
 """So long each answer may take."""
@@ -24,8 +24,7 @@ class MailRefused(MailFailed):
     """The server will never take this message, or never for this recipient."""
 
 
-@frozen
-class MailServer:
+class MailServer(Struct, frozen=True):
     """Where mail is handed in.
 
     Attributes:

@@ -10,8 +10,9 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Literal
 
+from msgspec import Struct
+
 from greenroom.openid.issuers import Issuer, is_issuer
-from greenroom.values import frozen
 
 FORM = (
     "github, gitlab, forgejo=https://forge.example/api/actions or "
@@ -32,8 +33,7 @@ _HOST = re.compile(r"[A-Za-z0-9.-]{1,200}(:[0-9]{1,5})?")
 _KEYS = "keys="
 
 
-@frozen
-class TrustedIssuer:
+class TrustedIssuer(Struct, frozen=True):
     """An issuer of ID tokens that the operator trusts.
 
     Attributes:

@@ -4,9 +4,8 @@ import re
 from collections.abc import Sequence
 from urllib.parse import SplitResult, urlsplit, urlunsplit
 
+from msgspec import Struct
 from packaging.licenses import canonicalize_license_expression
-
-from greenroom.values import frozen
 
 FORM = "names with the addresses of simple indexes: pypi=https://index.example/simple/"
 LICENSE_FORM = "licences by their SPDX identifiers, such as MIT, separated by commas"
@@ -16,8 +15,7 @@ _NAME = re.compile(r"[a-z0-9]([a-z0-9-]{0,30}[a-z0-9])?", re.ASCII)
 _CLAIMED = re.compile(r"[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?([._-]?\*)?", re.ASCII)
 
 
-@frozen
-class Upstream:
+class Upstream(Struct, frozen=True):
     """An index behind this one: one that speaks PEP 503 or 691.
 
     Attributes:

@@ -1,10 +1,10 @@
 """How a server is watched, as the settings say: its log of requests, and its metrics."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 
 import structlog
+from msgspec import Struct
 
 from greenroom import logs
 from greenroom.metrics_folder import make_folder, use_folder
@@ -15,8 +15,7 @@ from greenroom.settings import Settings
 from greenroom.web.http.urls import part_of
 
 
-@dataclass(frozen=True)
-class Watching:
+class Watching(Struct, frozen=True):
     """What the parts of a server need for it.
 
     Attributes:

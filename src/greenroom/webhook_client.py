@@ -14,9 +14,10 @@ from contextlib import closing, suppress
 from ipaddress import IPv4Address, IPv6Address
 from urllib.parse import SplitResult, urlsplit
 
+from msgspec import Struct
+
 from greenroom import connections
 from greenroom.connections import PORTS, Address, Network, Timed, UnknownHost, with_tls
-from greenroom.values import frozen
 
 TIMEOUT_SECONDS = 10.0
 MOST_OF_ANSWER = 2048
@@ -40,8 +41,7 @@ class TargetRefused(WebhookFailed):
     """What was asked for leads to where this index sends nothing. The text says why."""
 
 
-@frozen
-class Answer:
+class Answer(Struct, frozen=True):
     """What a receiver answered.
 
     Attributes:

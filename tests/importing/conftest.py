@@ -1,9 +1,10 @@
 """What tests of imports share: an index by the real clock, and one call that imports into it."""
 
-from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
+from msgspec import Struct
+from msgspec.structs import replace
 
 from greenroom.importing import run
 from greenroom.importing.report import Report
@@ -15,8 +16,7 @@ from greenroom.registry.unit_of_work import Services, utc_now
 from tests import factories
 
 
-@dataclass(frozen=True)
-class Destination:
+class Destination(Struct, frozen=True):
     """An index that files are imported into, with the user ada."""
 
     services: Services

@@ -5,10 +5,11 @@ import sys
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from greenroom.other_indexes import pages
 from greenroom.other_indexes.client import MOST_OF_A_PAGE

@@ -4,12 +4,13 @@ import base64
 import hashlib
 import json
 import struct
-from dataclasses import dataclass, field, replace
 
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.hashes import SHA256
 from fido2 import cbor
 from fido2.cose import ES256
+from msgspec import Struct, field
+from msgspec.structs import replace
 
 from greenroom.registry.passkeys import Answer, Site, encode
 
@@ -17,8 +18,7 @@ _PRESENT, _VERIFIED, _ATTESTED = 1, 4, 64
 SITE = Site("index.example", "http://index.example")
 
 
-@dataclass
-class Authenticator:
+class Authenticator(Struct):
     """One passkey. What it says can be changed, to be wrong."""
 
     site: Site = SITE

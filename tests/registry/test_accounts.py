@@ -13,7 +13,7 @@ from greenroom.registry.accounts import SignedIn
 from greenroom.registry.errors import InvalidRequest, NotFound, Refusal
 from greenroom.registry.unit_of_work import Services, UnitOfWork
 from tests import factories
-from tests.factories import HOME, PASSWORD, OneUnit
+from tests.factories import HOME, PASSWORD, one_unit
 
 
 def test_an_account_is_found_in_any_letter_case(uow: UnitOfWork) -> None:
@@ -49,14 +49,14 @@ def test_a_user_name_is_taken_in_every_letter_case(uow: UnitOfWork) -> None:
 def test_what_does_not_do_for_an_account(
     uow: UnitOfWork, username: str, email: str, password: str, about: str
 ) -> None:
-    key = factories.first_administrator_key(OneUnit(uow))
+    key = factories.first_administrator_key(one_unit(uow))
     before = factories.everything(uow)
     with pytest.raises(InvalidRequest, match=about):
         accounts.prepared(username, email, password)
     with pytest.raises(InvalidRequest, match=about):
-        registration.register(OneUnit(uow), username, email, password, HOME)
+        registration.register(one_unit(uow), username, email, password, HOME)
     with pytest.raises(InvalidRequest, match=about):
-        accounts.create_first_administrator(OneUnit(uow), username, email, password, key=key)
+        accounts.create_first_administrator(one_unit(uow), username, email, password, key=key)
     tried = factories.everything(uow).pop("attempts")
     assert len(tried) == 1  # nothing else is left of it
     assert factories.everything(uow) == before | {"attempts": tried}
@@ -75,14 +75,14 @@ def test_a_password_is_not_kept(uow: UnitOfWork) -> None:
 
 def test_there_is_one_first_administrator(uow: UnitOfWork) -> None:
     assert accounts.is_empty(uow.db)
-    for key in ("", factories.first_administrator_key(OneUnit(uow))[:-1]):
+    for key in ("", factories.first_administrator_key(one_unit(uow))[:-1]):
         with pytest.raises(NotFound, match="greenroom user first-administrator-link"):
             accounts.create_first_administrator(
-                OneUnit(uow), "ada", "ada@index.example", PASSWORD, key=key
+                one_unit(uow), "ada", "ada@index.example", PASSWORD, key=key
             )
-    key = factories.first_administrator_key(OneUnit(uow))
+    key = factories.first_administrator_key(one_unit(uow))
     made = accounts.create_first_administrator(
-        OneUnit(uow), "ada", "ada@index.example", PASSWORD, key=key
+        one_unit(uow), "ada", "ada@index.example", PASSWORD, key=key
     )
     first = accounts.get_user(uow.db, "ada")
     assert made == SignedIn(first.id, "ada", accounts.session_stamp(first))
@@ -90,7 +90,7 @@ def test_there_is_one_first_administrator(uow: UnitOfWork) -> None:
     assert first.email_verified
     with pytest.raises(NotFound, match="has an administrator"):
         accounts.create_first_administrator(
-            OneUnit(uow), "eve", "eve@index.example", PASSWORD, key=key
+            one_unit(uow), "eve", "eve@index.example", PASSWORD, key=key
         )
     with pytest.raises(NotFound, match="has an administrator"):
         accounts.first_administrator_link(uow)

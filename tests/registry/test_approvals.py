@@ -1,11 +1,11 @@
 """Who may say go: every policy, credential and act; approvals of a content; what is kept."""
 
 from collections.abc import Callable
-from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 from packaging.version import Version
 from sqlalchemy import select, update
 

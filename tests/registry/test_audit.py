@@ -3,12 +3,12 @@
 import itertools
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
 import sqlalchemy.exc
+from msgspec.structs import replace
 from packaging.version import Version
 from sqlalchemy import Executable, delete, func, select, text, update
 

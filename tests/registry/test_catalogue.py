@@ -1,11 +1,11 @@
 """What the public sees: what was published, and nothing of what waits."""
 
 import logging
-from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 from packaging.version import Version
 from sqlalchemy.orm import Session
 

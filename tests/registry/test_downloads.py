@@ -3,11 +3,11 @@
 import gzip
 import json
 import os
-from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 from sqlalchemy import select
 
 from greenroom.models import FileDownloads, Project

@@ -113,7 +113,7 @@ def test_a_release_set_has_another_mark_after_each_change_that_it_tells_of(
         lambda uow, ada, draft: required_checks.change(uow, ada, project(draft), ["tests"]),
         lambda uow, ada, draft: expected_files.change(uow, ada, project(draft), "sdist"),
         lambda uow, ada, draft: factories.stage(uow, ada, make_sdist(tmp_path)),
-        lambda uow, ada, draft: file_facts.analyse(factories.OneUnit(uow), [draft.id]),
+        lambda uow, ada, draft: file_facts.analyse(factories.one_unit(uow), [draft.id]),
         schedule,
         lambda uow, ada, draft: schedules.cancel(uow, ada, draft),
         lambda uow, ada, draft: release_sets.add(

@@ -1,12 +1,12 @@
 """Checks of a draft: what is posted, what counts, what is required, and who installed it."""
 
-from dataclasses import replace
 from datetime import timedelta
 from functools import partial
 from pathlib import Path
 
 import pytest
 import sqlalchemy.exc
+from msgspec.structs import replace
 
 from greenroom.models import CheckStatus, Draft
 from greenroom.registry import (

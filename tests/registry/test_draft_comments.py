@@ -1,10 +1,10 @@
 """Comments on a draft: by whom, how they are shown, and what is left of them."""
 
-from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from greenroom.models import Draft, DraftComment, RoleName
 from greenroom.registry import draft_comments, drafts, publishing

@@ -45,7 +45,7 @@ from tests import factories
 from tests.artifacts import make_sdist, make_wheel
 from tests.conftest import FakeClock
 from tests.distributions.test_natives import ELF_X86_64
-from tests.factories import OneUnit
+from tests.factories import one_unit
 from tests.jobs import do_due
 from tests.registry.test_audit import kinds, newest
 
@@ -53,7 +53,7 @@ LINUX = "manylinux_2_17_x86_64"
 
 
 def analyse(uow: UnitOfWork, *draft_ids: int) -> int:
-    return file_facts.analyse(OneUnit(uow), draft_ids)
+    return file_facts.analyse(one_unit(uow), draft_ids)
 
 
 def linux_wheel(folder: Path, version: str, python: str, **more: bytes) -> Path:
@@ -178,7 +178,7 @@ def test_what_it_is_compared_with_can_be_chosen(
     found = list(uow.db.scalars(select(Job).where(Job.kind == jobs.Kind.ANALYSE)))
     assert len(found) == waiting + 1
     releases = [int(text) for text in jobs.texts(found[-1].payload, "releases")]
-    assert file_facts.analyse(OneUnit(uow), [draft.id], releases) == 3
+    assert file_facts.analyse(one_unit(uow), [draft.id], releases) == 3
     assert draft_review.review(uow, draft, "1.0").progress.is_complete
 
 
@@ -538,10 +538,10 @@ def test_what_was_found_anew_in_a_file_is_compared_anew(
     assert uow.db.scalars(select(FileComparison.id)).one() >= first
     assert draft_review.review(uow, draft).progress.is_complete
     pair = member_comparisons.Pair(*uow.db.execute(_BOTH).one())
-    assert member_comparisons.make(OneUnit(uow), [pair]) == 0  # it is there
+    assert member_comparisons.make(one_unit(uow), [pair]) == 0  # it is there
     uow.db.execute(delete(FileComparison))
     uow.db.execute(delete(FileFacts).where(FileFacts.file_id == pair.other))
-    assert member_comparisons.make(OneUnit(uow), [pair]) == 0  # too little is known
+    assert member_comparisons.make(one_unit(uow), [pair]) == 0  # too little is known
 
 
 _BOTH = select(FileComparison.file_id, FileComparison.other_id)

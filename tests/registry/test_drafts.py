@@ -1,12 +1,12 @@
 """The contract of drafts, sentence by sentence."""
 
 from collections.abc import Callable
-from dataclasses import replace
 from datetime import timedelta
 from functools import partial
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 from packaging.version import Version
 from sqlalchemy import select
 

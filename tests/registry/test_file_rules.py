@@ -1,10 +1,10 @@
 """What a file must fulfil to come into a release."""
 
-from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 from packaging.version import Version
 
 from greenroom.models import Project, Release

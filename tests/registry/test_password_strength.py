@@ -13,7 +13,7 @@ from greenroom.registry.errors import InvalidRequest
 from greenroom.registry.passwords import LONGEST_PASSWORD, SHORTEST_PASSWORD
 from greenroom.registry.unit_of_work import Services, UnitOfWork
 from tests import factories
-from tests.factories import HOME, PASSWORD, OneUnit
+from tests.factories import HOME, PASSWORD, one_unit
 
 OWN = password_strength.own_words(
     "ada.lovelace", "countess@analytical.example", "https://packages.index.example/pypi"
@@ -94,7 +94,7 @@ def test_no_password_takes_long_to_judge(monkeypatch: pytest.MonkeyPatch) -> Non
 @pytest.mark.parametrize("weak", ["ada-at-greenroom", "password1234"])
 def test_a_weak_password_begins_no_account_and_replaces_none(uow: UnitOfWork, weak: str) -> None:
     user = factories.make_user(uow)
-    services = OneUnit(uow)
+    services = one_unit(uow)
     with pytest.raises(InvalidRequest, match="words that"):
         accounts.prepared("ada", "ada@index.example", weak)
     with pytest.raises(InvalidRequest, match="words that"):

@@ -1,10 +1,10 @@
 """The permission rule as a table, spelled out: who, with what, may do which."""
 
-from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from greenroom.models import RoleName, Token, User
 from greenroom.registry import project_tokens, projects, publishing, roles, tokens

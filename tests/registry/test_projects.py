@@ -1,11 +1,11 @@
 """Projects: finding them, registering names, roles and settings."""
 
 from collections.abc import Callable
-from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from greenroom.models import Project, ProjectStatus, RoleName
 from greenroom.registry import (

@@ -1,11 +1,11 @@
 """Making files public: what becomes of them, of the project and of the release."""
 
-from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 from sqlalchemy import select
 
 from greenroom.models import File, JournalEntry, PublishedName

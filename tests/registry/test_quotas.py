@@ -1,9 +1,9 @@
 """Quotas of the index and of people, where several things are under way at once."""
 
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 from sqlalchemy.exc import DBAPIError
 
 from greenroom.models import RoleName

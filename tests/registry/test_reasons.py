@@ -5,11 +5,11 @@ Whoever has a role that allows it is asked for nothing, nor is the operator.
 
 import re
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 from typing import TypeVar
 
 import pytest
+from msgspec.structs import replace
 from sqlalchemy import select
 
 from greenroom.models import AuditEntry, Project, RoleName, Team, Token, Visibility

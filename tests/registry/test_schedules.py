@@ -1,11 +1,11 @@
 """Publishing at a time that was set: once, as it was looked at, or not at all."""
 
 from collections.abc import Callable
-from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 from sqlalchemy import select
 
 from greenroom import background

@@ -1,12 +1,12 @@
 """Search: what is found by which words, and in what order."""
 
-from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 from sqlalchemy import select
 
 from greenroom.models import Project, SearchDocument

@@ -1,10 +1,10 @@
 """Second factors: what is taken of them, once, from whom, and who must have one."""
 
-from dataclasses import replace
 from datetime import timedelta
 
 import pyotp
 import pytest
+from msgspec.structs import replace
 from sqlalchemy import select
 
 from greenroom.models import AuditEntry, FactorKind, SecondFactor, User
@@ -37,7 +37,7 @@ from greenroom.registry.sessions import Browser
 from greenroom.registry.unit_of_work import Services, UnitOfWork
 from tests import factories
 from tests.conftest import FakeClock
-from tests.factories import HOME, PASSWORD, OneUnit
+from tests.factories import HOME, PASSWORD, one_unit
 from tests.registry.authenticators import SITE, Authenticator, tampered
 
 CHALLENGE = b"what is to be signed, 32 bytes!!"
@@ -69,7 +69,7 @@ def finish(
     pending = accounts.signed_in(user)
     pending = replace(pending, stamp=stamp) if stamp is not None else pending
     shown = Shown(shown) if isinstance(shown, str) else shown
-    secret = second_steps.finish_sign_in(OneUnit(uow), pending, shown, HOME, Browser())
+    secret = second_steps.finish_sign_in(one_unit(uow), pending, shown, HOME, Browser())
     return sessions.find(uow, secret) if secret is not None else None
 
 
@@ -81,7 +81,7 @@ def test_a_password_alone_begins_no_session_of_who_has_a_second_factor(
     uow: UnitOfWork, ada: Person
 ) -> None:
     app, codes = with_app(uow, ada)
-    pending = signing_in.sign_in(OneUnit(uow), "ada", PASSWORD, HOME)
+    pending = signing_in.sign_in(one_unit(uow), "ada", PASSWORD, HOME)
     assert pending is not None
     with pytest.raises(SecondFactorNeeded):
         sessions.begin(uow, pending, Browser())
@@ -160,11 +160,11 @@ def test_five_wrong_codes_are_enough_wherever_they_are_asked_for(
     _, codes = with_app(uow, ada)
     for _ in range(4):
         assert finish(uow, ada.user, "000000") is None
-    assert second_steps.confirm(OneUnit(uow), person.session, Shown("000000"), HOME) is None
+    assert second_steps.confirm(one_unit(uow), person.session, Shown("000000"), HOME) is None
     with pytest.raises(TooMany):
         finish(uow, ada.user, codes[0])
     with pytest.raises(TooMany):
-        second_steps.confirm(OneUnit(uow), person.session, Shown(codes[0]), HOME)
+        second_steps.confirm(one_unit(uow), person.session, Shown(codes[0]), HOME)
     key = Shown(passkey=Authenticator().show(CHALLENGE))
     with pytest.raises(TooMany):
         finish(uow, ada.user, key)
@@ -185,7 +185,7 @@ def test_a_passkey_alone_is_nothing_where_another_service_signs_people_in(
     uow: UnitOfWork, ada: Person
 ) -> None:
     settings = uow.settings.model_copy(update={"passwords": "off"})
-    off = OneUnit(replace(uow, settings=settings))
+    off = one_unit(replace(uow, settings=settings))
     answer = with_passkey(uow, ada).show(CHALLENGE)
 
     with pytest.raises(NotAllowed, match="sign in there again"):
@@ -200,7 +200,7 @@ def test_a_passkey_is_a_second_step_and_signs_in_alone(uow: UnitOfWork, ada: Per
     def alone(authenticator: Authenticator, challenge: bytes) -> object:
         handle = HANDLE(ada.user.id)
         answer = authenticator.show(challenge, handle)
-        return second_steps.sign_in_with_passkey(OneUnit(uow), answer, HOME, Browser())
+        return second_steps.sign_in_with_passkey(one_unit(uow), answer, HOME, Browser())
 
     assert alone(touched, b"1" * 32) is None  # nobody knows who has touched it
     assert alone(key, CHALLENGE) is None  # which was signed before
@@ -344,7 +344,7 @@ def test_who_has_a_second_factor_confirms_with_it_and_not_with_the_password(
     secret = sessions.begin(uow, accounts.signed_in(ada.user), Browser())
     app, codes = with_app(uow, ada)
     much_later = later(uow, hours=1)
-    services = OneUnit(much_later)
+    services = one_unit(much_later)
     person = sessions.find(much_later, secret)
     assert person is not None
     session = person.session

@@ -1,9 +1,9 @@
 """Sessions on the server: how they begin and end, and for how long they go on."""
 
-from dataclasses import replace
 from datetime import timedelta
 
 import pytest
+from msgspec.structs import replace
 from sqlalchemy import func, select, update
 
 from greenroom.models import AuditEntry, SignInSession, User
@@ -25,7 +25,7 @@ from greenroom.registry.sessions import Browser
 from greenroom.registry.unit_of_work import Origin, Services, UnitOfWork
 from tests import factories
 from tests.conftest import FakeClock
-from tests.factories import HOME, PASSWORD, OneUnit
+from tests.factories import HOME, PASSWORD, one_unit
 
 FIREFOX = "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0"
 
@@ -72,7 +72,7 @@ def test_a_session_is_found_by_its_secret_which_nobody_has_kept(uow: UnitOfWork)
 def test_nobody_begins_a_session_with_a_password_that_was_changed(uow: UnitOfWork) -> None:
     ada = factories.make_user(uow)
     before = accounts.signed_in(ada)
-    signing_in.change_password(OneUnit(uow), ada.id, PASSWORD, "another good password")
+    signing_in.change_password(one_unit(uow), ada.id, PASSWORD, "another good password")
     for stale in (before, SignedIn(7, "ada", before.stamp)):
         with pytest.raises(NotAuthenticated, match="sign in again"):
             sessions.begin(uow, stale, Browser(FIREFOX))
@@ -176,7 +176,7 @@ def test_a_new_password_ends_every_session_but_the_one_that_asked(uow: UnitOfWor
     this = shown(uow, here).id
 
     renewed = signing_in.change_password(
-        OneUnit(uow), ada.id, PASSWORD, "another good password", session=this
+        one_unit(uow), ada.id, PASSWORD, "another good password", session=this
     )
 
     assert renewed is not None

@@ -1,11 +1,11 @@
 """Publishing a release set at a time that was set: all of it once, as it was looked at, or none."""
 
 from collections.abc import Callable
-from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 from sqlalchemy import select
 
 from greenroom.models import (

@@ -1,10 +1,10 @@
 """Signing in, failures to, and changing the password."""
 
 import threading
-from dataclasses import replace
 from datetime import timedelta
 
 import pytest
+from msgspec.structs import replace
 from sqlalchemy import select
 
 from greenroom.models import Attempt, User
@@ -22,7 +22,7 @@ from greenroom.registry.known_devices import Device
 from greenroom.registry.unit_of_work import Services, UnitOfWork
 from tests import factories
 from tests.conftest import FakeClock
-from tests.factories import ELSEWHERE, HOME, PASSWORD, OneUnit
+from tests.factories import ELSEWHERE, HOME, PASSWORD, one_unit
 from tests.hashing import Watchful
 from tests.transactions import statements_of
 
@@ -33,7 +33,7 @@ def signed_in(user: User) -> SignedIn:
 
 def test_name_and_password_open_an_account(uow: UnitOfWork) -> None:
     user = factories.make_user(uow)
-    assert signing_in.sign_in(OneUnit(uow), "ADA", PASSWORD, HOME) == signed_in(user)
+    assert signing_in.sign_in(one_unit(uow), "ADA", PASSWORD, HOME) == signed_in(user)
 
 
 @pytest.mark.parametrize(
@@ -50,28 +50,28 @@ def test_name_and_password_open_an_account(uow: UnitOfWork) -> None:
 )
 def test_what_opens_no_account_is_counted(uow: UnitOfWork, username: str, password: str) -> None:
     factories.make_user(uow)
-    assert signing_in.sign_in(OneUnit(uow), username, password, HOME) is None
+    assert signing_in.sign_in(one_unit(uow), username, password, HOME) is None
     assert len(uow.db.scalars(select(Attempt)).all()) == 1
 
 
 def fail(uow: UnitOfWork, times: int, account: str = "ada", address: str = HOME) -> None:
     for _ in range(times):
-        assert signing_in.sign_in(OneUnit(uow), account, "wrong", address) is None
+        assert signing_in.sign_in(one_unit(uow), account, "wrong", address) is None
 
 
 def test_ten_failures_close_an_account_to_an_address(uow: UnitOfWork) -> None:
     factories.make_user(uow)
     fail(uow, 10)
     with pytest.raises(TooMany, match="Too many failed sign-ins") as caught:
-        signing_in.sign_in(OneUnit(uow), "Ada", PASSWORD, HOME)
+        signing_in.sign_in(one_unit(uow), "Ada", PASSWORD, HOME)
     assert timedelta(0) < caught.value.retry_after <= timedelta(minutes=5)
-    assert signing_in.sign_in(OneUnit(uow), "ada", PASSWORD, ELSEWHERE) is not None
+    assert signing_in.sign_in(one_unit(uow), "ada", PASSWORD, ELSEWHERE) is not None
 
 
 def test_nine_failures_do_not(uow: UnitOfWork) -> None:
     factories.make_user(uow)
     fail(uow, 9)
-    assert signing_in.sign_in(OneUnit(uow), "ada", PASSWORD, HOME) is not None
+    assert signing_in.sign_in(one_unit(uow), "ada", PASSWORD, HOME) is not None
 
 
 def test_fifty_failures_close_all_accounts_to_an_address(uow: UnitOfWork) -> None:
@@ -79,13 +79,13 @@ def test_fifty_failures_close_all_accounts_to_an_address(uow: UnitOfWork) -> Non
     for number in range(10):
         fail(uow, 5, f"user{number}")
     with pytest.raises(TooMany):
-        signing_in.sign_in(OneUnit(uow), "ada", PASSWORD, HOME)
+        signing_in.sign_in(one_unit(uow), "ada", PASSWORD, HOME)
 
 
 def test_failures_of_a_clock_that_was_ahead_do_not_count(uow: UnitOfWork) -> None:
     factories.make_user(uow)
     fail(replace(uow, now=uow.now + timedelta(days=2)), 10)
-    assert signing_in.sign_in(OneUnit(uow), "ada", PASSWORD, HOME) is not None
+    assert signing_in.sign_in(one_unit(uow), "ada", PASSWORD, HOME) is not None
 
 
 def test_failures_are_forgotten_after_five_minutes(services: Services, clock: FakeClock) -> None:
@@ -94,7 +94,7 @@ def test_failures_are_forgotten_after_five_minutes(services: Services, clock: Fa
         fail(uow, 10)
     clock.advance(timedelta(minutes=5))
     with services.writing() as uow:
-        assert signing_in.sign_in(OneUnit(uow), "ada", PASSWORD, HOME) is not None
+        assert signing_in.sign_in(one_unit(uow), "ada", PASSWORD, HOME) is not None
         assert attempts.forget_old(uow) == 0  # of the account from everywhere they count longer
     clock.advance(timedelta(minutes=55))
     with services.writing() as uow:
@@ -176,10 +176,11 @@ def test_passwords_are_hashed_one_after_the_other(services: Services, watchful: 
 def test_another_password_ends_sessions(uow: UnitOfWork) -> None:
     user = factories.make_user(uow)
     before = accounts.session_stamp(user)
-    signing_in.change_password(OneUnit(uow), user.id, PASSWORD, "another good password")
+    signing_in.change_password(one_unit(uow), user.id, PASSWORD, "another good password")
     assert accounts.session_stamp(user) != before
-    assert signing_in.sign_in(OneUnit(uow), "ada", PASSWORD, HOME) is None
-    assert signing_in.sign_in(OneUnit(uow), "ada", "another good password", HOME) == signed_in(user)
+    assert signing_in.sign_in(one_unit(uow), "ada", PASSWORD, HOME) is None
+    now = signing_in.sign_in(one_unit(uow), "ada", "another good password", HOME)
+    assert now == signed_in(user)
 
 
 @pytest.mark.parametrize(
@@ -190,8 +191,8 @@ def test_a_password_is_changed_by_who_knows_it_to_one_that_does(
 ) -> None:
     user = factories.make_user(uow)
     with pytest.raises(InvalidRequest):
-        signing_in.change_password(OneUnit(uow), user.id, current, new)
-    assert signing_in.sign_in(OneUnit(uow), "ada", PASSWORD, HOME) == signed_in(user)
+        signing_in.change_password(one_unit(uow), user.id, current, new)
+    assert signing_in.sign_in(one_unit(uow), "ada", PASSWORD, HOME) == signed_in(user)
 
 
 def test_it_takes_the_same_steps_whether_or_not_there_is_an_account(

@@ -1,10 +1,10 @@
 """API tokens."""
 
-from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 from sqlalchemy import select
 
 from greenroom.models import AuditEntry, RoleName, Token

@@ -1,11 +1,11 @@
 """Units of work: what they commit, what they undo, and what caches hear of it."""
 
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 import sqlalchemy.exc
+from msgspec.structs import replace
 
 from greenroom.models.base import JSONObject
 from greenroom.registry import accounts

@@ -1,11 +1,11 @@
 """One file on its way in: every check, their order, and that a refusal leaves nothing behind."""
 
 from collections.abc import Callable
-from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 from packaging.version import Version
 from sqlalchemy import select
 
@@ -75,9 +75,9 @@ def _upload(
         return factories.upload(uow, user, path, staged=staged)
     actor = Person(user) if isinstance(user, User) else user
     artifact = factories.artifact_of(path)
-    claimed = replace(factories.claims_of(path), **claims)  # type: ignore[arg-type]
+    claimed = replace(factories.claims_of(path), **claims)
     return uploads.upload_file(
-        factories.OneUnit(uow), lambda _: actor, artifact, claimed, staged=staged
+        factories.one_unit(uow), lambda _: actor, artifact, claimed, staged=staged
     )
 
 

@@ -1,12 +1,12 @@
 """Adopting a release of an upstream: copied to stay, with where it comes from."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
 from datetime import UTC, datetime
 from ipaddress import ip_network
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from greenroom.models import AuditEntry, File, Release, RuleKind
 from greenroom.other_indexes.errors import UpstreamUnavailable

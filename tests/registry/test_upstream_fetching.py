@@ -4,9 +4,9 @@ import hashlib
 import os
 import threading
 from collections.abc import Iterator
-from dataclasses import replace
 
 import pytest
+from msgspec.structs import replace
 
 from greenroom.registry import upstream_fetching, upstream_files, upstream_policy
 from greenroom.registry.unit_of_work import Services

@@ -1,11 +1,11 @@
 """What is kept of files of upstreams, and what goes: nothing of ours ever goes with them."""
 
 from collections.abc import Callable
-from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from greenroom.registry import (
     accounts,

@@ -1,10 +1,10 @@
 """Which files of upstreams are let in: by settings, by rules, and which of several decides."""
 
 from collections.abc import Mapping
-from dataclasses import replace
 from datetime import date, timedelta
 
 import pytest
+from msgspec.structs import replace
 
 from greenroom import selections
 from greenroom.core_metadata import CoreMetadata

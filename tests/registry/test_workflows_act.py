@@ -1,9 +1,9 @@
 """An actor without an account: a workflow that a project trusts, wherever an actor is asked."""
 
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 from packaging.version import Version
 from sqlalchemy import select
 

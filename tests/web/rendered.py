@@ -1,8 +1,8 @@
 """What views hand to templates: values, never rows, whose states nobody has judged by the clock."""
 
-import dataclasses
 from collections.abc import Iterator, Mapping
 
+from msgspec import Struct
 from pyramid.config import Configurator
 from pyramid.events import BeforeRender
 from pyramid.router import Router
@@ -21,9 +21,9 @@ def rows_in(value: object, name: str) -> Iterator[str]:
     elif isinstance(value, list | tuple | set | frozenset):
         for item in value:
             yield from rows_in(item, f"an item of {name}")
-    elif dataclasses.is_dataclass(value) and not isinstance(value, type):
-        for field in dataclasses.fields(value):
-            yield from rows_in(getattr(value, field.name), f"{name}.{field.name}")
+    elif isinstance(value, Struct):
+        for field in value.__struct_fields__:
+            yield from rows_in(getattr(value, field), f"{name}.{field}")
 
 
 def refuse_rows(router: Router, rendered: dict[str, list[str]]) -> None:

@@ -1,10 +1,10 @@
 """An index that the tests of a module share, because none of them changes it."""
 
-import dataclasses
 import io
 import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import timedelta
 from functools import cache
 from pathlib import Path
@@ -12,6 +12,7 @@ from urllib.parse import unquote_to_bytes
 
 import pytest
 import webob
+from msgspec.structs import replace
 from webob.request import BaseRequest
 
 from greenroom.database import Database
@@ -62,7 +63,7 @@ def _database_url(request: pytest.FixtureRequest, folder: Path, kind: str) -> st
     return make()
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclass(frozen=True)
 class StockedSite:
     """A site with something of every kind on it; :func:`stock` says what.
 
@@ -130,7 +131,7 @@ def stock(site: Site, folder: Path) -> StockedSite:
 def with_settings(site: Site, **changes: object) -> Site:
     """The same index, on the same data, with other settings."""
     settings = site.services.settings.model_validate(site.services.settings.model_dump() | changes)
-    return Site(dataclasses.replace(site.services, settings=settings), site.clock)
+    return Site(replace(site.services, settings=settings), site.clock)
 
 
 def fetch(
@@ -177,7 +178,7 @@ def fetch(
     return response
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclass(frozen=True)
 class State:
     """Everything that a request could have changed."""
 

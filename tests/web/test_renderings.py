@@ -1,10 +1,10 @@
 """Descriptions are rendered where no transaction is open, whatever makes them a release's."""
 
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from greenroom.distributions import description
 from greenroom.registry import accounts, catalogue, projects, releases, reviews

@@ -5,10 +5,11 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import replace
 from pathlib import Path
 
 import click
+from msgspec import Struct
+from msgspec.structs import replace
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn
 
@@ -20,14 +21,12 @@ from greenroom.importing.requirements import Wanted, requirements_in, wanted_of
 from greenroom.importing.sources.open import NotASource, Selection, named, open_source
 from greenroom.outages import outage_of
 from greenroom.registry.unit_of_work import Services
-from greenroom.values import frozen
 
 _NO_LIMIT = 2**62
 _UNITS = ("bytes", "KiB", "MiB", "GiB", "TiB")
 
 
-@frozen
-class Order:
+class Order(Struct, frozen=True):
     """What was asked for, as it stands on the command line."""
 
     source: str

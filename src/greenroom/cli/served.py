@@ -8,11 +8,11 @@ import pickle
 import sys
 import tempfile
 import threading
-from dataclasses import dataclass
 from pathlib import Path
 
 import click
 import structlog
+from msgspec import Struct
 
 from greenroom import __version__, background, logs, watching
 from greenroom.cli import failures
@@ -123,8 +123,7 @@ def _prepare(services: Services, workers: int) -> "_Greeting":
     return greeting
 
 
-@dataclass(frozen=True)
-class _Greeting:
+class _Greeting(Struct, frozen=True):
     """What is said of an index, besides where it is.
 
     Attributes:

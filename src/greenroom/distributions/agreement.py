@@ -3,8 +3,8 @@
 import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import fields
 
+from msgspec import Struct
 from packaging.requirements import InvalidRequirement, Requirement
 from packaging.specifiers import InvalidSpecifier, SpecifierSet
 from packaging.utils import canonicalize_name
@@ -13,21 +13,18 @@ from greenroom.core_metadata import CoreMetadata, vouched_for
 from greenroom.distributions.comparison import place_of
 from greenroom.distributions.contents import Member
 from greenroom.distributions.review import Code, Finding
-from greenroom.values import frozen
 
 _SHOWN = 3
 
 
-@frozen
-class Found:
+class Found(Struct, frozen=True):
     """A finding, and the files in which it is; none where it is about all of them together."""
 
     finding: Finding
     filenames: tuple[str, ...] = ()
 
 
-@frozen
-class Described:
+class Described(Struct, frozen=True):
     """A file by what it says of itself."""
 
     filename: str
@@ -49,7 +46,7 @@ def disagreements(files: Sequence[Described]) -> Iterator[Found]:
     what it vouches for (PEP 643), or says, where it is of an older version of the metadata.
     """
     wheels = [file for file in files if not file.is_sdist]
-    names = [field.name for field in fields(CoreMetadata) if field.name not in _NOT_COMPARED]
+    names = [name for name in CoreMetadata.__struct_fields__ if name not in _NOT_COMPARED]
     for name in names:
         said = {file.filename: _said(file.metadata, name) for file in wheels}
         counts = Counter(said.values())

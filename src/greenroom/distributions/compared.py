@@ -6,8 +6,9 @@ and packed members; :data:`COMPARISON` says by which way of comparing they were 
 """
 
 from collections.abc import Iterable, Mapping
-from dataclasses import field
 from typing import Self
+
+from msgspec import Struct, field
 
 from greenroom.distributions.agreement import Sources
 from greenroom.distributions.comparison import MemberChange, member_changes
@@ -21,7 +22,6 @@ from greenroom.distributions.facts import (
     unpack_rows,
 )
 from greenroom.distributions.review import Code, Finding, bounded
-from greenroom.values import frozen
 
 COMPARISON = 1
 """Raise it when a comparison of the same files would say something else, or more."""
@@ -30,8 +30,7 @@ MOST_MEMBERS = 500
 """Changes of members that are told of one archive; that there are more is told, too."""
 
 
-@frozen
-class Compared:
+class Compared(Struct, frozen=True):
     """What came of comparing a file with another one, without the members.
 
     Attributes:

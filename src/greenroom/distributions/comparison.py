@@ -7,11 +7,11 @@ not count: ``example-1.0/setup.py`` and ``example-1.1/setup.py`` are the same pl
 import re
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
-from dataclasses import fields
+
+from msgspec import Struct
 
 from greenroom.core_metadata import CoreMetadata
 from greenroom.distributions.contents import Member
-from greenroom.values import frozen
 
 MOST_LINES = 5_000
 """Lines of a text that is compared; to compare more takes too long."""
@@ -23,8 +23,7 @@ _OWN_FOLDER = re.compile(r"[^/]+\.(dist-info|data|egg-info)(?=/)")
 _NOT_COMPARED = frozenset({"metadata_version", "name", "version", "description"})
 
 
-@frozen
-class MemberChange:
+class MemberChange(Struct, frozen=True):
     """A member that is not the same in both archives.
 
     Attributes:
@@ -50,8 +49,7 @@ class MemberChange:
         return self.after is None
 
 
-@frozen
-class FieldChange:
+class FieldChange(Struct, frozen=True):
     """A field of the core metadata that says something else.
 
     Attributes:
@@ -116,7 +114,7 @@ def metadata_changes(before: CoreMetadata, after: CoreMetadata) -> tuple[FieldCh
     Name, version and description are left out: the first two are known to whoever asks, and the
     description is a text of its own.
     """
-    names = (field.name for field in fields(CoreMetadata) if field.name not in _NOT_COMPARED)
+    names = (name for name in CoreMetadata.__struct_fields__ if name not in _NOT_COMPARED)
     changes = (
         _field_change(name, _values(getattr(before, name)), _values(getattr(after, name)))
         for name in names

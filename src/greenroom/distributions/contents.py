@@ -10,12 +10,13 @@ from collections.abc import Callable, Iterable, Iterator
 from enum import StrEnum
 from pathlib import Path
 
+from msgspec import Struct
+
 from greenroom.distributions.errors import InvalidDistribution, quoted
 from greenroom.distributions.filenames import packagetype_of
 from greenroom.distributions.natives import HEAD, Native, native_of
 from greenroom.distributions.tarballs import TarMember, read_tarball
 from greenroom.distributions.zips import open_zip
-from greenroom.values import frozen
 
 
 class Kind(StrEnum):
@@ -27,8 +28,7 @@ class Kind(StrEnum):
     LINK = "link"
 
 
-@frozen
-class Member:
+class Member(Struct, frozen=True):
     """One file of an archive, or a link; folders are only in paths.
 
     Attributes:

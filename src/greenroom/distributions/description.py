@@ -4,10 +4,11 @@ from email.message import Message
 from html import escape
 from typing import Literal
 
+from msgspec import Struct
+
 from greenroom.distributions import rendering
 from greenroom.distributions.errors import quoted
 from greenroom.distributions.renderer import RENDERER
-from greenroom.values import frozen
 
 MARKDOWN = rendering.MARKDOWN
 RESTRUCTUREDTEXT = rendering.RESTRUCTUREDTEXT
@@ -88,8 +89,7 @@ def _parameter(message: Message, name: str) -> str | None:
     return value if isinstance(value, str) else None
 
 
-@frozen
-class _Outcome:
+class _Outcome(Struct, frozen=True):
     """What became of a rendering."""
 
     html: str | None = None

@@ -19,9 +19,10 @@ no part of it.
 import re
 from collections.abc import Iterable, Iterator, Sequence
 
+from msgspec import Struct
+
 from greenroom.distributions.errors import quoted
 from greenroom.distributions.matrix import ABI3, ANY, Wheel, platforms_of
-from greenroom.values import frozen
 
 MOST_LINES = 100
 LONGEST_LINE = 200
@@ -57,8 +58,7 @@ class InvalidExpectation(ValueError):
     """A line says nothing that is understood; the sentence says what to write."""
 
 
-@frozen
-class Expectation:
+class Expectation(Struct, frozen=True):
     """One line.
 
     Attributes:

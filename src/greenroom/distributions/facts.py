@@ -12,11 +12,11 @@ import json
 import re
 import zlib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import field
 from pathlib import Path
 from typing import Any, Self
 
 from installer.records import RecordEntry
+from msgspec import Struct, field
 
 from greenroom.distributions.addresses import Addresses, Place, watch_paths
 from greenroom.distributions.comparison import place_of
@@ -32,7 +32,6 @@ from greenroom.distributions.records import (
 )
 from greenroom.distributions.review import Code, Finding, review
 from greenroom.distributions.zips import open_zip
-from greenroom.values import frozen
 
 ANALYSIS = 1
 """Raise it when facts of the same file would be others, or more."""
@@ -47,8 +46,7 @@ _EXTENSION_TAG = re.compile(r"\.(?:cpython-\d+|cp\d+|pypy\d+|abi3)[^/]*(?=\.(?:s
 _LIBRARY_HASH = re.compile(r"-[0-9a-f]{8,}(?=\.)")
 
 
-@frozen
-class Facts:
+class Facts(Struct, frozen=True):
     """What is known of one distribution.
 
     Attributes:

@@ -3,6 +3,7 @@
 import re
 from typing import Literal
 
+from msgspec import Struct
 from packaging.utils import canonicalize_name
 from packaging.version import InvalidVersion, Version
 
@@ -12,7 +13,6 @@ from greenroom.distributions.moving_lists import (
     PRIVATE_PLATFORMS,
     platform_pattern,
 )
-from greenroom.values import frozen
 
 UploadedType = Literal["sdist", "bdist_wheel"]
 PackageType = Literal["sdist", "bdist_wheel", "bdist_egg", "bdist_wininst"]
@@ -32,8 +32,7 @@ _PRIVATE_PLATFORM = platform_pattern(PRIVATE_PLATFORMS)
 _BARE_LINUX = re.compile(r"linux_", re.IGNORECASE)
 
 
-@frozen
-class SdistName:
+class SdistName(Struct, frozen=True):
     """The file name of a source distribution (PEP 625)."""
 
     filename: str
@@ -46,8 +45,7 @@ class SdistName:
     """What the legacy upload form calls ``pyversion``."""
 
 
-@frozen
-class WheelName:
+class WheelName(Struct, frozen=True):
     """The file name of a wheel (PEP 427, PEP 425)."""
 
     filename: str

@@ -8,10 +8,11 @@ archive that can be read to its end, and that no member leads out of it.
 
 import re
 from collections.abc import Callable
-from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
+from msgspec import Struct
+from msgspec.structs import replace
 from packaging.utils import canonicalize_name
 from packaging.version import InvalidVersion, Version
 
@@ -26,7 +27,6 @@ from greenroom.distributions.filenames import (
 from greenroom.distributions.inspect import Distribution
 from greenroom.distributions.metadata import salvage_metadata
 from greenroom.distributions.old_archives import Rank, tar_metadata, zip_metadata
-from greenroom.values import frozen
 
 EGG_SUFFIX = ".egg"
 INSTALLER_SUFFIX = ".exe"
@@ -63,8 +63,7 @@ _EGG = re.compile(
 )
 
 
-@frozen
-class _Kind:
+class _Kind(Struct, frozen=True):
     """What a file name tells before its project and version are known.
 
     Attributes:

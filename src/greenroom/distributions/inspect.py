@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from installer.records import RecordEntry
+from msgspec import Struct
 from packaging.tags import TooManyTagsError, parse_tag
 from packaging.utils import canonicalize_name
 from packaging.version import InvalidVersion, Version
@@ -35,7 +36,6 @@ from greenroom.distributions.records import (
 )
 from greenroom.distributions.tarballs import Tarball, read_tarball
 from greenroom.distributions.zips import ZipArchive, open_zip
-from greenroom.values import frozen
 
 _DIST_INFO = ".dist-info"
 _RECORD_SIGNATURES = ("RECORD.jws", "RECORD.p7s")
@@ -45,8 +45,7 @@ _SHOWN_TAGS = 3
 _T = TypeVar("_T")
 
 
-@frozen
-class Distribution:
+class Distribution(Struct, frozen=True):
     """A wheel or a source distribution in which nothing was found to be wrong."""
 
     filename: str
@@ -103,8 +102,7 @@ def inspect(path: Path, filename: str, *, private: bool = False) -> Distribution
     )
 
 
-@frozen
-class _Content:
+class _Content(Struct, frozen=True):
     """What an archive says of itself, whatever it was called."""
 
     metadata: CoreMetadata | None

@@ -4,9 +4,10 @@ import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from enum import StrEnum
 
+from msgspec import Struct
+
 from greenroom.distributions.errors import InvalidFilename
 from greenroom.distributions.filenames import WheelName, parse_wheel_filename
-from greenroom.values import frozen
 
 ANY = "any"
 OWN, ABI3, FREE_THREADED, NO_ABI = "own", "abi3", "free-threaded", "none"
@@ -22,8 +23,7 @@ class CellState(StrEnum):
     NONE = "none"  # nothing fits, and nothing did
 
 
-@frozen
-class Cell:
+class Cell(Struct, frozen=True):
     """One Python on one platform.
 
     Attributes:
@@ -39,8 +39,7 @@ class Cell:
     former: tuple[str, ...] = ()
 
 
-@frozen
-class Row:
+class Row(Struct, frozen=True):
     """A platform with an ABI.
 
     Attributes:
@@ -54,8 +53,7 @@ class Row:
     cells: tuple[Cell, ...]
 
 
-@frozen
-class Matrix:
+class Matrix(Struct, frozen=True):
     """What there are wheels for.
 
     Attributes:
@@ -95,8 +93,7 @@ _OTHERS = re.compile(r"(ios|android)_\d+(?:_\d+)?_(.+)")
 _WASM = re.compile(r"(?:pyodide|pyemscripten|emscripten|wasi)_(?:\d+_)*(\w+)")
 
 
-@frozen
-class Wheel:
+class Wheel(Struct, frozen=True):
     """A wheel, by what it is for.
 
     Attributes:

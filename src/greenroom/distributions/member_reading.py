@@ -18,6 +18,8 @@ from contextlib import contextmanager
 from functools import partial
 from itertools import islice
 
+from msgspec import Struct
+
 from greenroom.distributions.archives import CHUNK
 from greenroom.distributions.contents import Kind
 from greenroom.distributions.errors import InvalidDistribution, quoted
@@ -25,7 +27,6 @@ from greenroom.distributions.historical import TARS
 from greenroom.distributions.natives import HEAD, Native, native_of
 from greenroom.distributions.old_archives import Tape, decompressed
 from greenroom.distributions.ranged_file import RangedFile, TooMuchAtOnce
-from greenroom.values import frozen
 
 MOST_MEMBERS = 20_000
 """Members that are listed."""
@@ -50,8 +51,7 @@ _SLOW = ("bz2", "xz")
 _ENCRYPTED = 1 << 0 | 1 << 6 | 1 << 13
 
 
-@frozen
-class MemberEntry:
+class MemberEntry(Struct, frozen=True):
     """A file of an archive, or a link; folders are only in paths.
 
     Attributes:
@@ -67,8 +67,7 @@ class MemberEntry:
     obstacle: str = ""
 
 
-@frozen
-class MemberList:
+class MemberList(Struct, frozen=True):
     """What an archive has.
 
     Attributes:
@@ -80,8 +79,7 @@ class MemberList:
     stopped: str = ""
 
 
-@frozen
-class MemberContent:
+class MemberContent(Struct, frozen=True):
     """What is in a member.
 
     Attributes:

@@ -2,13 +2,13 @@
 
 from collections.abc import Iterable, Sequence
 
+from msgspec import Struct
+
 from greenroom.distributions.archives import MAX_MEMBER_DEPTH
 from greenroom.distributions.member_reading import MemberEntry
-from greenroom.values import frozen
 
 
-@frozen
-class Folder:
+class Folder(Struct, frozen=True):
     """What is in a folder of an archive, but not in folders below it.
 
     Attributes:
@@ -34,8 +34,7 @@ class Folder:
         )
 
 
-@frozen
-class Subfolder:
+class Subfolder(Struct, frozen=True):
     """A folder in a folder.
 
     Attributes:

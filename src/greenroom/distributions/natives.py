@@ -9,7 +9,7 @@ import struct
 from collections.abc import Iterable
 from enum import StrEnum
 
-from greenroom.values import frozen
+from msgspec import Struct
 
 HEAD = 4096
 """Bytes at the beginning of a member that are enough to tell what it is."""
@@ -24,8 +24,7 @@ class Format(StrEnum):
     WASM = "WebAssembly"
 
 
-@frozen
-class Native:
+class Native(Struct, frozen=True):
     """Machine code: its format, and the machines that it runs on, as platform tags call them.
 
     A machine that is not known has its number for a name.

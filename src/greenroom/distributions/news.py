@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
+from msgspec import Struct
 from packaging.requirements import InvalidRequirement, Requirement
 from packaging.utils import canonicalize_name
 
@@ -10,11 +11,9 @@ from greenroom.distributions.addresses import Place
 from greenroom.distributions.agreement import Found
 from greenroom.distributions.facts import Facts
 from greenroom.distributions.review import Code, Finding
-from greenroom.values import frozen
 
 
-@frozen
-class Known:
+class Known(Struct, frozen=True):
     """A file with all that is known of it; no facts where it was not looked into."""
 
     filename: str

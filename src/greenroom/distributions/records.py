@@ -14,11 +14,11 @@ from collections.abc import Iterable, Iterator
 from email.parser import HeaderParser
 
 from installer.records import InvalidRecordEntry, RecordEntry, parse_record_file
+from msgspec import Struct
 from packaging.tags import Tag, TooManyTagsError, parse_tag
 
 from greenroom.distributions.archives import MAX_MEMBERS
 from greenroom.distributions.errors import InvalidDistribution, quoted
-from greenroom.values import frozen
 
 MAX_RECORD = 16 * 1024 * 1024
 MAX_SMALL_FILE = 1024 * 1024
@@ -92,8 +92,7 @@ def record_problems(content: Iterable[bytes], path: str, entry: RecordEntry) -> 
         yield f"The size of the member {shown} is not the one in RECORD."
 
 
-@frozen
-class WheelFile:
+class WheelFile(Struct, frozen=True):
     """What WHEEL says, as far as the file name says it too."""
 
     tags: frozenset[Tag]

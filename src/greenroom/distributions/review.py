@@ -6,15 +6,15 @@ does not hold. What refuses a file is in ``inspect.py``; nothing here does.
 
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import field
 from enum import IntEnum, StrEnum
 from pathlib import Path
+
+from msgspec import Struct, field
 
 from greenroom.distributions.comparison import place_of
 from greenroom.distributions.contents import Kind, Member, Watch, survey
 from greenroom.distributions.filenames import DistributionName, WheelName
 from greenroom.distributions.natives import Native, expected_by, fits
-from greenroom.values import frozen
 
 MOST_OF_A_CODE = 20
 """Findings of one code that are told; that there are more is told, too."""
@@ -155,8 +155,7 @@ ADVICE = {
 }
 
 
-@frozen
-class Finding:
+class Finding(Struct, frozen=True):
     """Something a reviewer should know.
 
     Attributes:
@@ -180,8 +179,7 @@ class Finding:
         return ADVICE[self.code]
 
 
-@frozen
-class Reviewed:
+class Reviewed(Struct, frozen=True):
     """What one pass over an archive has found.
 
     Attributes:
@@ -339,8 +337,7 @@ _PRIVATE_KEY = re.compile(
 )
 
 
-@frozen
-class _Credential:
+class _Credential(Struct, frozen=True):
     """How something looks that only its owner should have.
 
     Attributes:

@@ -9,9 +9,10 @@ Follows RFC 1952 (gzip, one member), POSIX.1-2001 (ustar and pax) and the GNU lo
 
 import zlib
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO, Self
+
+from msgspec import Struct
 
 from greenroom.distributions.archives import (
     MAX_DIRECTORY,
@@ -34,7 +35,6 @@ from greenroom.distributions.links import (
     symbolic_link_problems,
 )
 from greenroom.distributions.zips import ZIP_TAIL, ends_like_a_zip
-from greenroom.values import frozen
 
 BLOCK = 512
 
@@ -60,8 +60,7 @@ _USTAR_MAGIC = b"ustar\x00"
 _OVERRIDES = frozenset({"path", "size", "linkpath", "hdrcharset"})
 
 
-@frozen
-class TarMember:
+class TarMember(Struct, frozen=True):
     """One file, folder or link. A folder's name ends in a slash."""
 
     name: str
@@ -75,8 +74,7 @@ class TarMember:
         return self.name.endswith("/")
 
 
-@frozen
-class Tarball:
+class Tarball(Struct, frozen=True):
     """What one pass over an archive has found."""
 
     members: Mapping[str, TarMember]
@@ -201,8 +199,7 @@ class _Tape:
 # --- tar ------------------------------------------------------------------------------------------
 
 
-@dataclass(slots=True)
-class _Header:
+class _Header(Struct):
     """A header block, as it stands."""
 
     name: bytes
@@ -233,8 +230,7 @@ class _Counted:
         return self._size
 
 
-@dataclass(slots=True)
-class _Extension:
+class _Extension(Struct):
     """What extension headers say about the member that follows them."""
 
     pax: dict[str, str] | None = None

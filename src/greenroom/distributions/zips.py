@@ -18,6 +18,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
+from msgspec import Struct
+
 from greenroom.distributions.archives import (
     MAX_DIRECTORY,
     MAX_MEMBERS,
@@ -31,7 +33,6 @@ from greenroom.distributions.archives import (
     too_many_members,
 )
 from greenroom.distributions.errors import InvalidDistribution, quoted
-from greenroom.values import frozen
 
 _STORED = 0
 _DEFLATED = 8
@@ -62,8 +63,7 @@ _ZIP64_END_SIGNATURE = b"PK\x06\x06"
 _LONGEST_COMMENT = 0xFFFF
 
 
-@frozen
-class ZipMember:
+class ZipMember(Struct, frozen=True):
     """One member, as both of its headers describe it."""
 
     name: str
@@ -169,8 +169,7 @@ ZIP_TAIL = _END.size + _LONGEST_COMMENT
 """How many bytes at its end decide whether a file is a zip archive."""
 
 
-@frozen
-class _Directory:
+class _Directory(Struct, frozen=True):
     """Where the central directory lies."""
 
     at: int
@@ -178,8 +177,7 @@ class _Directory:
     entries: int
 
 
-@frozen
-class _Header:
+class _Header(Struct, frozen=True):
     """What a local header and an entry of the central directory have in common."""
 
     flags: int
@@ -190,8 +188,7 @@ class _Header:
     name: bytes
 
 
-@frozen
-class _Entry:
+class _Entry(Struct, frozen=True):
     """An entry of the central directory."""
 
     header: _Header

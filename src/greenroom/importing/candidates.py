@@ -2,11 +2,10 @@
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Protocol
 
-from greenroom.values import frozen
+from msgspec import Struct, field
 
 _LONGEST_PAUSE = 60.0
 
@@ -29,8 +28,7 @@ class SourceFailed(Exception):
         return min(self.pause or 0.5 * 2**attempt, _LONGEST_PAUSE)
 
 
-@frozen
-class Opened:
+class Opened(Struct, frozen=True):
     """A file that is being read.
 
     Attributes:
@@ -45,8 +43,7 @@ class Opened:
 Open = Callable[[], AbstractContextManager[Opened]]
 
 
-@frozen
-class Candidate:
+class Candidate(Struct, frozen=True):
     """A file that a source offers.
 
     Attributes:
@@ -78,8 +75,7 @@ class Candidate:
     is_local: bool = True
 
 
-@frozen
-class Trouble:
+class Trouble(Struct, frozen=True):
     """Something that a source should have and cannot offer: a sentence for the report."""
 
     where: str
@@ -87,8 +83,7 @@ class Trouble:
     project: str | None = None
 
 
-@dataclass(slots=True)
-class Passed:
+class Passed(Struct):
     """How many files of a source are no distributions."""
 
     count: int = field(default=0)

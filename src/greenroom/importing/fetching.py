@@ -17,11 +17,11 @@ from urllib.parse import SplitResult, unquote, urljoin, urlsplit, urlunsplit
 
 import urllib3
 import urllib3.exceptions
+from msgspec import Struct
 
 from greenroom import __version__
 from greenroom.importing.candidates import Opened, SourceFailed
 from greenroom.other_indexes.pages import Page
-from greenroom.values import frozen
 
 USERNAME_VARIABLE = "IMPORT_USERNAME"
 PASSWORD_VARIABLE = "IMPORT_PASSWORD"  # noqa: S105 (a name)
@@ -44,8 +44,7 @@ class NotAnAddress(ValueError):
     """An address that is not fetched; the text is a sentence."""
 
 
-@frozen
-class Login:
+class Login(Struct, frozen=True):
     """A name and a password; neither is ever shown."""
 
     username: str

@@ -1,12 +1,9 @@
 """What became of an import."""
 
-from dataclasses import dataclass, field
-
-from greenroom.values import frozen
+from msgspec import Struct, field
 
 
-@frozen
-class Refused:
+class Refused(Struct, frozen=True):
     """A file that was not taken.
 
     Attributes:
@@ -22,8 +19,7 @@ class Refused:
     reasons: tuple[str, ...]
 
 
-@dataclass(slots=True)
-class Report:
+class Report(Struct):
     """What became of an import, and while it goes on, what has so far.
 
     Attributes:

@@ -2,15 +2,14 @@
 
 import re
 from collections.abc import Iterable
-from dataclasses import field
 from pathlib import Path
 
+from msgspec import Struct, field
 from packaging.requirements import InvalidRequirement, Requirement
 from packaging.specifiers import SpecifierSet
 from packaging.utils import canonicalize_name
 
 from greenroom.distributions.historical import version_in
-from greenroom.values import frozen
 
 _COMMENT = re.compile(r"(^|\s)#.*$")
 _OPTIONS = re.compile(r"\s--?[a-z][a-z-]*(=|\s).*$")
@@ -22,8 +21,7 @@ class NotUnderstood(ValueError):
     """What is wanted cannot be understood; the text is a sentence."""
 
 
-@frozen
-class Wanted:
+class Wanted(Struct, frozen=True):
     """A project, and which versions of it: one of the sets is enough, and none means all."""
 
     name: str

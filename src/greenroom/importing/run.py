@@ -13,11 +13,11 @@ from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack
-from dataclasses import dataclass, field
 from datetime import datetime
 from enum import Enum
 from itertools import islice
 
+from msgspec import Struct, field
 from packaging.utils import canonicalize_name
 
 from greenroom.importing.candidates import Candidate, Source, SourceFailed, Trouble
@@ -28,7 +28,6 @@ from greenroom.registry.catalogue import PublishedFile
 from greenroom.registry.errors import OutOfSpace, Refusal, TooLarge, WrongDigest
 from greenroom.registry.imports import Prepared, Taken, Terms
 from greenroom.registry.unit_of_work import Services
-from greenroom.values import frozen
 
 _LOOKED_UP_AT_ONCE = 200
 _MOST_BYTES_AT_ONCE = 64 * 2**20
@@ -48,8 +47,7 @@ class _Known(Enum):
 _Ready = Prepared | Refusal | SourceFailed | _Known
 
 
-@frozen
-class Options:
+class Options(Struct, frozen=True):
     """How to import.
 
     Attributes:
@@ -73,8 +71,7 @@ class NobodyToOwn(ValueError):
     """Whose the files are to be is not said, or nobody is called so; the text is a sentence."""
 
 
-@dataclass(slots=True)
-class _Batch:
+class _Batch(Struct):
     """Files of one project that are to be accepted together."""
 
     terms: Terms

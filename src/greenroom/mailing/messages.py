@@ -18,6 +18,7 @@ from types import MappingProxyType
 from urllib.parse import urlsplit
 
 import jinja2
+from msgspec import Struct
 
 from greenroom.counts import counted
 from greenroom.models import LinkKind
@@ -27,7 +28,6 @@ from greenroom.registry.mail import SUMMARY, Letter
 from greenroom.registry.notices import NOTICES, Category, Notice, Place
 from greenroom.registry.permissions import NO_USERS, OPERATOR
 from greenroom.settings import Settings, is_mail_address
-from greenroom.values import frozen
 from greenroom.web.http.urls import Urls
 
 _WIDTH = 72
@@ -44,8 +44,7 @@ _LINKS: Mapping[LinkKind, str] = MappingProxyType(
 )
 
 
-@frozen
-class Body:
+class Body(Struct, frozen=True):
     """What a message says, before it is text or HTML.
 
     Attributes:
@@ -64,8 +63,7 @@ class Body:
     reason: str
 
 
-@frozen
-class _Named:
+class _Named(Struct, frozen=True):
     name: str
 
 

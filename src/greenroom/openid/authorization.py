@@ -12,11 +12,12 @@ from collections.abc import Mapping
 from datetime import datetime, timedelta
 from urllib.parse import quote, urlencode
 
+from msgspec import Struct
+
 from greenroom.openid import tokens
 from greenroom.openid.errors import InvalidToken, IssuerUnavailable
 from greenroom.openid.provider import Provider
 from greenroom.openid.tokens import LEEWAY, IDToken
-from greenroom.values import frozen
 
 _NOT_YOURS = (
     "This sign-in was not begun in this browser, or too long ago, or it is over: begin it again."
@@ -24,8 +25,7 @@ _NOT_YOURS = (
 _LONGEST_CODE = 4096
 
 
-@frozen
-class Client:
+class Client(Struct, frozen=True):
     """What this index is to the issuer.
 
     Attributes:
@@ -41,8 +41,7 @@ class Client:
     return_to: str
 
 
-@frozen
-class Begun:
+class Begun(Struct, frozen=True):
     """What a sign-in begins with.
 
     Attributes:

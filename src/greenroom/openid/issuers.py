@@ -3,13 +3,12 @@
 from ipaddress import ip_address
 from urllib.parse import SplitResult, urlsplit
 
-from greenroom.values import frozen
+from msgspec import Struct
 
 _PORTS = {"http": 80, "https": 443}
 
 
-@frozen
-class Issuer:
+class Issuer(Struct, frozen=True):
     """An issuer that is trusted.
 
     Attributes:

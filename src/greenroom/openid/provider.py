@@ -9,9 +9,10 @@ from threading import BoundedSemaphore, Lock
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
+from msgspec import Struct
+
 from greenroom.openid.errors import Declined, InvalidToken, IssuerUnavailable, NotFetched
 from greenroom.openid.issuers import Issuer
-from greenroom.values import frozen
 
 if TYPE_CHECKING:
     from greenroom.openid.keys import Keys
@@ -31,8 +32,7 @@ MOST_AT_ONCE = 6
 where somebody sends token after token while an issuer hangs."""
 
 
-@frozen
-class _Known:
+class _Known(Struct, frozen=True):
     configuration: Mapping[str, object]
     keys: "Keys"
     fetched: datetime

@@ -7,9 +7,10 @@ from collections.abc import Collection, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
+from msgspec import Struct
+
 from greenroom.openid.errors import InvalidToken
 from greenroom.openid.provider import Provider
-from greenroom.values import frozen
 
 if TYPE_CHECKING:
     from greenroom.openid.keys import PublicKey
@@ -26,8 +27,7 @@ _ALWAYS = ("iss", "sub", "aud", "exp", "iat")
 _NO_TOKEN = "This is no ID token: an ID token is a JSON Web Token in its compact form, signed."  # noqa: S105
 
 
-@frozen
-class IDToken:
+class IDToken(Struct, frozen=True):
     """An ID token that is what it says.
 
     Attributes:

@@ -16,11 +16,12 @@ import zlib
 from base64 import b64encode
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from types import MappingProxyType
 from urllib.parse import SplitResult, unquote, urljoin, urlsplit, urlunsplit
+
+from msgspec import Struct
 
 from greenroom import __version__, connections
 from greenroom.connections import PORTS, Address, Network, Timed, UnknownHost
@@ -133,8 +134,7 @@ class Answer:
         return min(max(0.0, (moment - now).total_seconds()), _LONGEST_WAIT)
 
 
-@dataclass(slots=True)
-class _Idle:
+class _Idle(Struct):
     """A connection that waits for the next request."""
 
     connection: http.client.HTTPConnection

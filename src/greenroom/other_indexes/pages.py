@@ -7,11 +7,12 @@ import hashlib
 import json
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import field, replace
 from datetime import UTC, datetime
 from html.parser import HTMLParser
 from urllib.parse import unquote, urldefrag, urljoin, urlsplit
 
+from msgspec import Struct, field
+from msgspec.structs import replace
 from packaging.utils import (
     InvalidSdistFilename,
     InvalidWheelFilename,
@@ -22,7 +23,6 @@ from packaging.utils import (
 from packaging.version import InvalidVersion
 
 from greenroom import times
-from greenroom.values import frozen
 
 ACCEPT = (
     "application/vnd.pypi.simple.v1+json, application/vnd.pypi.simple.v1+html;q=0.2, "
@@ -53,8 +53,7 @@ class NotAPage(Exception):
     """What an index has answered is no page of a simple index. The text is a sentence."""
 
 
-@frozen
-class Page:
+class Page(Struct, frozen=True):
     """A page as it came: the address that it has after redirects, and its media type."""
 
     url: str
@@ -77,8 +76,7 @@ class Page:
         return self.media_type.endswith("html")
 
 
-@frozen
-class PageFile:
+class PageFile(Struct, frozen=True):
     """A file on the page of a project, as the index says it.
 
     Attributes:
@@ -112,8 +110,7 @@ class PageFile:
         return _moment(self.upload_time)
 
 
-@frozen
-class ProjectPage:
+class ProjectPage(Struct, frozen=True):
     """The page of a project.
 
     Attributes:
@@ -399,15 +396,13 @@ def _joined_all(base: str, urls: object) -> list[str]:
 # --- HTML ---
 
 
-@frozen
-class _Anchor:
+class _Anchor(Struct, frozen=True):
     url: str
     fragment: str
     attributes: Mapping[str, str | None]
 
 
-@frozen
-class _ReadHTML:
+class _ReadHTML(Struct, frozen=True):
     url: str
     anchors: list[_Anchor] = field(default_factory=list)
     meta: dict[str, str] = field(default_factory=dict)

@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from datetime import datetime, timedelta
 from types import MappingProxyType
 
+from msgspec import Struct
 from sqlalchemy import ColumnElement, delete, select
 
 from greenroom.models import AccountLink, LinkKind, User
@@ -19,7 +20,6 @@ from greenroom.registry.errors import NotFound
 from greenroom.registry.permissions import Actor
 from greenroom.registry.random_text import may_be_random_text, random_text
 from greenroom.registry.unit_of_work import UnitOfWork
-from greenroom.values import frozen
 
 _LENGTH = 43  # random letters and digits: 256 bits
 LIFETIMES: Mapping[LinkKind, timedelta] = MappingProxyType(
@@ -32,8 +32,7 @@ LIFETIMES: Mapping[LinkKind, timedelta] = MappingProxyType(
 )
 
 
-@frozen
-class NewLink:
+class NewLink(Struct, frozen=True):
     """A link that was made just now.
 
     Attributes:
@@ -46,8 +45,7 @@ class NewLink:
     expires: datetime
 
 
-@frozen
-class FoundLink:
+class FoundLink(Struct, frozen=True):
     """A link that can be used.
 
     Attributes:

@@ -2,6 +2,7 @@
 
 from enum import StrEnum
 
+from msgspec import Struct
 from sqlalchemy import ColumnElement, false, func, or_, select
 
 from greenroom.models import File, Project, Role, RoleName, Team, User
@@ -9,7 +10,6 @@ from greenroom.registry import accounts, projects
 from greenroom.registry.accounts import UserSummary
 from greenroom.registry.names import is_username
 from greenroom.registry.unit_of_work import UnitOfWork
-from greenroom.values import frozen
 
 
 class AccountState(StrEnum):
@@ -22,8 +22,7 @@ class AccountState(StrEnum):
     DELETED = "deleted"
 
 
-@frozen
-class WantedAccounts:
+class WantedAccounts(Struct, frozen=True):
     """What to choose accounts by.
 
     Attributes:
@@ -35,8 +34,7 @@ class WantedAccounts:
     state: AccountState | None = None
 
 
-@frozen
-class ProjectRole:
+class ProjectRole(Struct, frozen=True):
     """A part that somebody has in a project."""
 
     project_name: str

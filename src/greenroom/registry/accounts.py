@@ -3,6 +3,7 @@
 import hashlib
 from datetime import datetime
 
+from msgspec import Struct
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
@@ -21,11 +22,9 @@ from greenroom.registry.names import is_username
 from greenroom.registry.permissions import NO_USERS, OPERATOR, Actor, Person
 from greenroom.registry.unit_of_work import Services, UnitOfWork
 from greenroom.settings import is_mail_address
-from greenroom.values import frozen
 
 
-@frozen
-class UserSummary:
+class UserSummary(Struct, frozen=True):
     """What pages say of an account.
 
     Attributes:
@@ -52,8 +51,7 @@ class UserSummary:
     deleted: datetime | None
 
 
-@frozen
-class NewAccount:
+class NewAccount(Struct, frozen=True):
     """What an account begins with, all of which does; :func:`prepared` makes it."""
 
     username: str
@@ -62,8 +60,7 @@ class NewAccount:
     has_password: bool = True
 
 
-@frozen
-class SignedIn:
+class SignedIn(Struct, frozen=True):
     """Somebody who may have a session.
 
     Attributes:

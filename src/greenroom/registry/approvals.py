@@ -9,6 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from enum import StrEnum
 
+from msgspec import Struct
 from sqlalchemy import select
 from sqlalchemy.orm import Session, joinedload, selectinload
 
@@ -31,7 +32,6 @@ from greenroom.registry.errors import (
 )
 from greenroom.registry.permissions import Act, Actor, Person, may, require
 from greenroom.registry.unit_of_work import UnitOfWork
-from greenroom.values import frozen
 
 MOST_NEEDED = 20
 _MOST_SHOWN = 50
@@ -47,8 +47,7 @@ class Standing(StrEnum):
     NOT_COUNTED = "not counted"  # by somebody whose approval the project does not take (any more)
 
 
-@frozen
-class ApprovalLine:
+class ApprovalLine(Struct, frozen=True):
     """An approval, for those who may see the draft.
 
     Attributes:
@@ -68,8 +67,7 @@ class ApprovalLine:
     is_with_time: bool = False
 
 
-@frozen
-class DraftApprovals:
+class DraftApprovals(Struct, frozen=True):
     """The approvals of a draft, and what is wanted of them.
 
     Attributes:
@@ -100,8 +98,7 @@ class DraftApprovals:
         return max(0, self.needed - self.counted)
 
 
-@frozen
-class PublishedApproval:
+class PublishedApproval(Struct, frozen=True):
     """An approval that stood when a draft was published."""
 
     by: str
@@ -110,8 +107,7 @@ class PublishedApproval:
     standing: JSONObject
 
 
-@frozen
-class ApprovedPublication:
+class ApprovedPublication(Struct, frozen=True):
     """What was published of a release at one moment, after people had approved of it."""
 
     content_digest: str
@@ -119,8 +115,7 @@ class ApprovedPublication:
     approvals: tuple[PublishedApproval, ...]
 
 
-@frozen
-class Rules:
+class Rules(Struct, frozen=True):
     """How many approvals a project wants, and of whom.
 
     Attributes:
@@ -204,8 +199,7 @@ def withdraw(uow: UnitOfWork, actor: Actor, draft: Draft) -> None:
 # When a draft is to be published
 
 
-@frozen
-class Asked:
+class Asked(Struct, frozen=True):
     """A draft that is to be published, with its files.
 
     Attributes:

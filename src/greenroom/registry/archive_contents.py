@@ -10,6 +10,8 @@ from contextlib import contextmanager
 from threading import Lock
 from typing import Protocol, TypeVar
 
+from msgspec import Struct
+
 from greenroom.distributions import member_reading
 from greenroom.distributions.comparison import place_of, text_difference
 from greenroom.distributions.matrix import predecessors
@@ -17,7 +19,6 @@ from greenroom.distributions.member_reading import MemberContent, MemberList
 from greenroom.distributions.ranged_file import Pieces, RangedFile
 from greenroom.registry.unit_of_work import Services
 from greenroom.storage import BlobMissing, StorageUnavailable
-from greenroom.values import frozen
 
 _MOST_REMEMBERED = 8_000_000
 """What the archives that were listed of late may take, in bytes, roughly."""
@@ -44,8 +45,7 @@ class HasBytes(Protocol):
 _F = TypeVar("_F", bound=HasBytes)
 
 
-@frozen
-class MemberDifference:
+class MemberDifference(Struct, frozen=True):
     """A member beside a member of another archive.
 
     Attributes:

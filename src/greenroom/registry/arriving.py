@@ -9,9 +9,10 @@ import threading
 from collections import Counter
 from pathlib import Path
 
+from msgspec import Struct
+
 from greenroom.registry.errors import OutOfSpace, TooLarge
 from greenroom.storage import disk_errors
-from greenroom.values import frozen
 
 RESERVE = 64 * 2**20
 """So many bytes of the disk stay free: uploads are refused before that."""
@@ -26,8 +27,7 @@ _TOO_MUCH = (
 )
 
 
-@frozen
-class Share:
+class Share(Struct, frozen=True):
     """Whose quota the bytes of a file count against while they arrive.
 
     Attributes:

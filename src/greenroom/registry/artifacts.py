@@ -11,20 +11,19 @@ from pathlib import Path
 from types import TracebackType
 from typing import BinaryIO, Literal, Protocol, Self
 
+from msgspec import Struct
 from packaging.version import Version
 
 from greenroom.registry.arriving import FULL, OF_NOBODY, Room, Share
 from greenroom.registry.errors import OutOfSpace
 from greenroom.storage import StorageFull, disk_errors
-from greenroom.values import frozen
 
 _LOOK_EVERY = 32 * 2**20
 
 PackageType = Literal["sdist", "bdist_wheel"]
 
 
-@frozen
-class Received:
+class Received(Struct, frozen=True):
     """Bytes that have arrived.
 
     Attributes:
@@ -43,8 +42,7 @@ class Received:
         return self.digests["sha256"]
 
 
-@frozen
-class Artifact:
+class Artifact(Struct, frozen=True):
     """A file that has arrived whole, under the name that its uploader gives it."""
 
     filename: str
@@ -76,8 +74,7 @@ class Artifact:
         return self.content.digests["blake2_256"]
 
 
-@frozen
-class Claims:
+class Claims(Struct, frozen=True):
     """What the uploader says of the file.
 
     Attributes:

@@ -9,9 +9,10 @@ from datetime import timedelta
 from enum import StrEnum
 from types import MappingProxyType
 
+from msgspec import Struct
+
 from greenroom.networks import network_of
 from greenroom.registry.names import is_username
-from greenroom.values import frozen
 
 
 class Purpose(StrEnum):
@@ -37,16 +38,14 @@ class Purpose(StrEnum):
     """Coming back from the identity provider with something that does not do."""
 
 
-@frozen
-class Limit:
+class Limit(Struct, frozen=True):
     """So many within so long."""
 
     most: int
     within: timedelta
 
 
-@frozen
-class Limits:
+class Limits(Struct, frozen=True):
     """The limits of one purpose; None is none.
 
     Attributes:

@@ -2,12 +2,13 @@
 
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import fields, replace
 from datetime import datetime
 from heapq import merge
 from itertools import islice
 from operator import attrgetter
 
+from msgspec import Struct
+from msgspec.structs import replace
 from sqlalchemy import ColumnElement, and_, or_, select, true
 from sqlalchemy.orm import Session
 
@@ -18,11 +19,9 @@ from greenroom.registry.errors import NotAllowed
 from greenroom.registry.names import lookup_name
 from greenroom.registry.permissions import Actor, may_read_audit
 from greenroom.registry.unit_of_work import Services, UnitOfWork
-from greenroom.values import frozen
 
 
-@frozen
-class AuditLine:
+class AuditLine(Struct, frozen=True):
     """One act.
 
     Attributes:
@@ -57,8 +56,7 @@ class AuditLine:
         return kind.sentence if kind is not None else self.act
 
 
-@frozen
-class Wanted:
+class Wanted(Struct, frozen=True):
     """Which lines: all that fit everything that is said here.
 
     Attributes:
@@ -76,8 +74,7 @@ class Wanted:
     until: datetime | None = None
 
 
-@frozen
-class Place:
+class Place(Struct, frozen=True):
     """Where a page of lines begins, the newest first: at ``at``, but for ``skipped`` lines of then.
 
     It is made of what its reader has seen, so that it tells nothing else.
@@ -87,8 +84,7 @@ class Place:
     skipped: int
 
 
-@frozen
-class LinePage:
+class LinePage(Struct, frozen=True):
     """Some lines, the newest first, and where the next ones begin, if there are any."""
 
     lines: tuple[AuditLine, ...]
@@ -105,7 +101,7 @@ def _pause() -> None:
     time.sleep(_LOOK_EVERY)
 
 
-_COLUMNS = tuple(getattr(AuditEntry, field.name) for field in fields(AuditLine))
+_COLUMNS = tuple(getattr(AuditEntry, name) for name in AuditLine.__struct_fields__)
 _Condition = ColumnElement[bool]
 
 

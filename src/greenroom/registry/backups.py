@@ -10,11 +10,12 @@ import os
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager, nullcontext
-from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from itertools import islice
 from pathlib import Path
 
+from msgspec import Struct, field
+from msgspec.structs import replace
 from sqlalchemy import column, select, table
 
 from greenroom import __version__
@@ -42,7 +43,6 @@ from greenroom.storage import (
     open_pool,
 )
 from greenroom.storage.disk import disk_errors, make_folder
-from greenroom.values import frozen
 
 _AT_ONCE = 4
 _BATCH = 64
@@ -51,8 +51,7 @@ _ROUNDS = 3
 _LOOKED_AT = (Shelf.KEPT, Shelf.TRASH, Shelf.KEPT, Shelf.TRASH, Shelf.DAMAGED)
 
 
-@frozen
-class Lost:
+class Lost(Struct, frozen=True):
     """A blob that could not be copied, and why."""
 
     digest: str
@@ -60,8 +59,7 @@ class Lost:
     reason: str
 
 
-@dataclass(slots=True)
-class Made:
+class Made(Struct):
     """What came of a backup.
 
     Attributes:
@@ -81,8 +79,7 @@ class Made:
     removed_blobs: int = 0
 
 
-@frozen
-class Wish:
+class Wish(Struct, frozen=True):
     """How a backup is to be made.
 
     Attributes:
@@ -171,8 +168,7 @@ def _record(services: Services, place: BackupPlace, made: Made) -> None:
         audit.write(uow, audit.Kind.BACKUP, OPERATOR, detail="; ".join(words))
 
 
-@frozen
-class _To:
+class _To(Struct, frozen=True):
     """Where a backup is written to, and what makes files beside it for a while."""
 
     place: BackupPlace
@@ -250,8 +246,7 @@ def _dump(services: Services, to: _To, dump: Path, listed: Path) -> Snapshot:
     )
 
 
-@frozen
-class _Copying:
+class _Copying(Struct, frozen=True):
     """How blobs are copied."""
 
     verify: bool

@@ -13,12 +13,13 @@ but none of its files is offered to anyone, and no list recommends it (PEP 792).
 """
 
 from collections.abc import Collection, Iterable, Sequence
-from dataclasses import replace
 from datetime import datetime
 from functools import cache, lru_cache
 from itertools import chain
 from typing import Any, NamedTuple, Protocol, TypeAlias, TypeVar
 
+from msgspec import Struct
+from msgspec.structs import replace
 from packaging.version import Version
 from sqlalchemy import (
     ColumnElement,
@@ -58,7 +59,6 @@ from greenroom.models import (
 from greenroom.models.base import UTCDateTime
 from greenroom.registry.names import canonical_version, lookup_name
 from greenroom.settings import Settings
-from greenroom.values import frozen
 
 WHEN_PUBLISHED = Release.published
 """When a release became public: for queries that read it as a column, and decide nothing by it."""
@@ -69,8 +69,7 @@ _READERS_KEPT = 1000
 _MOST_LOOKED_AT = 1000
 
 
-@frozen
-class Reader:
+class Reader(Struct, frozen=True):
     """Who reads, as far as it decides on what.
 
     Attributes:
@@ -320,8 +319,7 @@ class OfferedFile(NamedTuple):
     visibility: str
 
 
-@frozen
-class Listing:
+class Listing(Struct, frozen=True):
     """A project's page of a simple index: versions in order, files by version and name."""
 
     name: str
@@ -332,8 +330,7 @@ class Listing:
     files: tuple[ListedFile, ...]
 
 
-@frozen
-class ChangedProject:
+class ChangedProject(Struct, frozen=True):
     """A project, as it spells itself, and when anything public about it last changed."""
 
     name: str
@@ -791,8 +788,7 @@ def names_of_contents(db: Session, settings: Settings, digests: Iterable[str]) -
     return dict(rows.all())
 
 
-@frozen
-class Uses:
+class Uses(Struct, frozen=True):
     """Where a file's name and content are public, or were.
 
     Attributes:

@@ -8,6 +8,7 @@ from datetime import date
 from itertools import islice
 
 import sqlalchemy.exc
+from msgspec import Struct
 from sqlalchemy import JSON, Column, MetaData, Table, func, select, text
 from sqlalchemy.orm import Session
 
@@ -18,7 +19,6 @@ from greenroom.registry.errors import Refusal
 from greenroom.registry.permissions import OPERATOR
 from greenroom.registry.progress import Progress
 from greenroom.registry.unit_of_work import Services
-from greenroom.values import frozen
 
 _BATCH = 500
 _ENDING_SECONDS = 15.0
@@ -35,8 +35,7 @@ class CannotCopy(Refusal):
     title = "The database cannot be copied"
 
 
-@frozen
-class Copied:
+class Copied(Struct, frozen=True):
     """A table that was copied: how many rows it has, and a digest of all of them."""
 
     table: str

@@ -17,6 +17,8 @@ from enum import StrEnum
 from pathlib import Path
 from typing import BinaryIO, cast
 
+from msgspec import Struct
+
 from greenroom.counts import counted
 from greenroom.models import ImportedLog
 from greenroom.registry import audit, downloads
@@ -24,7 +26,6 @@ from greenroom.registry.downloads import Downloaded
 from greenroom.registry.errors import InvalidRequest
 from greenroom.registry.permissions import OPERATOR
 from greenroom.registry.unit_of_work import Services, UnitOfWork
-from greenroom.values import frozen
 
 LONGEST_LINE = 64 * 1024
 _LINES_AT_ONCE = 20_000
@@ -53,8 +54,7 @@ class LogFormat(StrEnum):
     JSON = "json"
 
 
-@frozen
-class Imported:
+class Imported(Struct, frozen=True):
     """What came of a log: how many lines were read, and how many downloads they counted."""
 
     lines: int

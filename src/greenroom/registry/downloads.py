@@ -8,12 +8,12 @@ from collections.abc import Mapping
 from datetime import UTC, date, datetime, timedelta
 from typing import cast
 
+from msgspec import Struct
 from sqlalchemy import Table, select
 
 from greenroom.models import File, FileDownloads, ProjectDownloads, Release
 from greenroom.registry.inserting import insert_into
 from greenroom.registry.unit_of_work import UnitOfWork
-from greenroom.values import frozen
 
 DAYS_TOLD = 90
 SETTLED_AFTER = timedelta(hours=1)
@@ -24,8 +24,7 @@ _MONTH = 30
 _BATCH = 500
 
 
-@frozen
-class Downloaded:
+class Downloaded(Struct, frozen=True):
     """A file that was downloaded on a day of UTC: by the digest and the name in its address."""
 
     sha256: str
@@ -36,8 +35,7 @@ class Downloaded:
 Counts = Mapping[Downloaded, int]
 
 
-@frozen
-class DownloadNumbers:
+class DownloadNumbers(Struct, frozen=True):
     """How often files of a project were downloaded.
 
     Attributes:

@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 from types import MappingProxyType
 from urllib.parse import urlsplit
 
+from msgspec import Struct
 from sqlalchemy import ColumnElement, case, delete, func, select
 
 from greenroom.models import CheckStatus, Draft, DraftCheck
@@ -27,7 +28,6 @@ from greenroom.registry.permissions import Act, Actor, require
 from greenroom.registry.required_checks import INSTALLED
 from greenroom.registry.shown_text import has_unshown, plain_lines
 from greenroom.registry.unit_of_work import UnitOfWork
-from greenroom.values import frozen
 
 MOST_NAMES = 100
 MOST_KEPT = 50
@@ -52,8 +52,7 @@ STATUS_WORDS = tuple(_WORDS)
 """What may be said of how a check has ended."""
 
 
-@frozen
-class CheckResult:
+class CheckResult(Struct, frozen=True):
     """One result.
 
     Attributes:
@@ -79,8 +78,7 @@ class CheckResult:
         return self.is_current and self.status is CheckStatus.PASSED
 
 
-@frozen
-class Posted:
+class Posted(Struct, frozen=True):
     """A result as it is posted.
 
     Attributes:

@@ -6,6 +6,7 @@ draft has become public, and they stay beside its log.
 
 from datetime import datetime, timedelta
 
+from msgspec import Struct
 from sqlalchemy import func, select
 
 from greenroom.core_metadata import CoreMetadata
@@ -16,7 +17,6 @@ from greenroom.registry.errors import Ended, InvalidRequest, NotAllowed, NotFoun
 from greenroom.registry.permissions import Act, Actor, may, require
 from greenroom.registry.shown_text import has_unshown, plain_lines
 from greenroom.registry.unit_of_work import UnitOfWork
-from greenroom.values import frozen
 
 LONGEST = 4000
 """Characters of a comment."""
@@ -25,8 +25,7 @@ MOST = 1000
 _MOST_PER_HOUR = 60
 
 
-@frozen
-class Comment:
+class Comment(Struct, frozen=True):
     """A comment.
 
     Attributes:

@@ -8,13 +8,13 @@ import threading
 from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
 
+from msgspec import Struct
 from sqlalchemy import delete, select
 
 from greenroom.models import Draft, DraftInstallation
 from greenroom.registry import installers
 from greenroom.registry.draft_contents import HasContent
 from greenroom.registry.unit_of_work import Services, UnitOfWork
-from greenroom.values import frozen
 
 MOST_KEPT = 100
 """So many are kept of a draft: those that were last."""
@@ -23,8 +23,7 @@ _WRITE_AGAIN_AFTER = timedelta(minutes=1)
 _BATCH = 500
 
 
-@frozen
-class Taken:
+class Taken(Struct, frozen=True):
     """A file that an installer took. ``draft`` is the key of the draft's session."""
 
     draft: str
@@ -33,8 +32,7 @@ class Taken:
     client: str
 
 
-@frozen
-class Installation:
+class Installation(Struct, frozen=True):
     """That an installer took a file.
 
     Attributes:

@@ -9,6 +9,7 @@ The operator's review command (:mod:`greenroom.registry.reviews`) is something e
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
+from msgspec import Struct
 from sqlalchemy import select
 from sqlalchemy.orm import lazyload
 
@@ -63,7 +64,6 @@ from greenroom.registry.review_values import (
 from greenroom.registry.silenced_findings import Silence
 from greenroom.registry.unit_of_work import UnitOfWork
 from greenroom.registry.upload_states import UploadStatus
-from greenroom.values import frozen
 
 __all__ = [
     "ArchiveChanges",
@@ -469,8 +469,7 @@ def _counts(findings: Iterable[ReviewFinding]) -> tuple[tuple[Severity, int], ..
 # --- where files come from ------------------------------------------------------------------------
 
 
-@frozen
-class _Staging:
+class _Staging(Struct, frozen=True):
     """The act that staged a file as it is."""
 
     by: str

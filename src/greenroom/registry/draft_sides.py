@@ -2,13 +2,13 @@
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 
+from msgspec import Struct
 from sqlalchemy import ColumnElement, and_, or_, select
 from sqlalchemy.orm import Session, undefer
 
 from greenroom.distributions.matrix import predecessors
 from greenroom.models import Draft, File, Project, Release
 from greenroom.registry import catalogue, compared_releases
-from greenroom.values import frozen
 
 Choose = Callable[[Sequence[Release], Draft], Release | None]
 """Chooses the release that a draft is compared with, out of the public ones of its project."""
@@ -16,8 +16,7 @@ Choose = Callable[[Sequence[Release], Draft], Release | None]
 _PACKAGE_TYPES = frozenset({"sdist", "bdist_wheel"})
 
 
-@frozen
-class Sides:
+class Sides(Struct, frozen=True):
     """A draft beside a release, as rows: for the registry alone.
 
     Attributes:

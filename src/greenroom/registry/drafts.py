@@ -12,6 +12,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Protocol, cast
 
+from msgspec import Struct
 from packaging.version import Version
 from sqlalchemy import ColumnElement, Select, Table, bindparam, delete, func, select, true, update
 from sqlalchemy.orm import Session, lazyload, selectinload, undefer
@@ -73,15 +74,13 @@ from greenroom.registry.reasons import check_line
 from greenroom.registry.releases import FileSummary
 from greenroom.registry.unit_of_work import UnitOfWork
 from greenroom.registry.upload_places import DraftThere, ReleaseThere
-from greenroom.values import frozen
 
 KEY_LENGTH = 22
 # For so long after its end a session tells what became of it and of its files.
 STATUS_KEPT = timedelta(days=30)
 
 
-@frozen
-class DraftDetails:
+class DraftDetails(Struct, frozen=True):
     """A draft as it stands at the moment of a unit of work, for pages and APIs.
 
     Attributes:
@@ -121,8 +120,7 @@ class DraftDetails:
         return self.review is ReviewState.PROCESSING
 
 
-@frozen
-class DraftSummary:
+class DraftSummary(Struct, frozen=True):
     """A live draft in a list.
 
     Attributes:
@@ -141,8 +139,7 @@ class DraftSummary:
     size: int
 
 
-@frozen
-class DraftEventLine:
+class DraftEventLine(Struct, frozen=True):
     """A line of a draft's log: who did what, when, to which file.
 
     ``means`` is which run of which workflow did it, where it was one.
@@ -156,8 +153,7 @@ class DraftEventLine:
     means: str | None
 
 
-@frozen
-class StagedContent:
+class StagedContent(Struct, frozen=True):
     """A staged file: what it is called, and the SHA-256 of what is in it."""
 
     filename: str

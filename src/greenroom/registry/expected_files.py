@@ -8,6 +8,8 @@ with it all that is expected, which is what a draft with that one file would be 
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Protocol
 
+from msgspec import Struct
+
 from greenroom.distributions import expectations
 from greenroom.distributions.expectations import Expectation, InvalidExpectation
 from greenroom.distributions.matrix import wheels
@@ -18,7 +20,6 @@ from greenroom.registry.errors import DraftsOnly, InvalidRequest, Refusal
 from greenroom.registry.file_rules import IsPublished
 from greenroom.registry.permissions import Act, Actor, require
 from greenroom.registry.unit_of_work import UnitOfWork
-from greenroom.values import frozen
 
 
 class Named(Protocol):
@@ -45,8 +46,7 @@ class Expects(Protocol):
         """Lines, see :mod:`greenroom.distributions.expectations`; empty where it expects none."""
 
 
-@frozen
-class _Announced:
+class _Announced(Struct, frozen=True):
     """A file that is to come."""
 
     filename: str

@@ -5,8 +5,9 @@ small units of work, so that it never stands in anybody's way for long.
 """
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from datetime import timedelta
+
+from msgspec import Struct
 
 from greenroom.models import Draft, UploadSession
 from greenroom.registry import (
@@ -41,8 +42,7 @@ _BATCH = 500
 _MOST_BATCHES = 200
 
 
-@dataclass(slots=True)
-class Report:
+class Report(Struct):
     """What housekeeping did, or would do.
 
     Attributes:

@@ -9,6 +9,8 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from enum import Enum
 
+from msgspec import Struct
+
 from greenroom.distributions.errors import InvalidDistribution
 from greenroom.distributions.historical import inspect_historical
 from greenroom.distributions.inspect import Distribution, inspect
@@ -35,14 +37,12 @@ from greenroom.registry.errors import DraftIsOpen, FileExists, InvalidFile, Refu
 from greenroom.registry.permissions import OPERATOR, Importer, require_upload
 from greenroom.registry.reasons import LONGEST_REASON
 from greenroom.registry.unit_of_work import Services, UnitOfWork
-from greenroom.values import frozen
 
 MOST_AT_ONCE = 16
 """Files in one transaction. As many descriptions are remembered, so that it is not begun again."""
 
 
-@frozen
-class Terms:
+class Terms(Struct, frozen=True):
     """How files are taken in.
 
     Attributes:
@@ -58,8 +58,7 @@ class Terms:
     source: str = ""
 
 
-@frozen
-class Adopted:
+class Adopted(Struct, frozen=True):
     """That a file comes from an index behind this one, to stay.
 
     Attributes:
@@ -73,8 +72,7 @@ class Adopted:
     by: str
 
 
-@frozen
-class Prepared:
+class Prepared(Struct, frozen=True):
     """A file that was inspected and stored, and waits to be accepted.
 
     Attributes:
@@ -339,8 +337,7 @@ def _record(
     )
 
 
-@frozen
-class _Free:
+class _Free(Struct, frozen=True):
     """Where a file that nothing stands in the way of goes, and as what."""
 
     owner: User

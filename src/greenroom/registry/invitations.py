@@ -10,6 +10,7 @@ invited has to be able to give the role still.
 
 from datetime import datetime, timedelta
 
+from msgspec import Struct
 from sqlalchemy import ColumnElement, exists, func, or_, select
 from sqlalchemy.orm import joinedload
 
@@ -39,7 +40,6 @@ from greenroom.registry.permissions import (
 from greenroom.registry.rate_limits import waiting_time
 from greenroom.registry.roles import OWN, Change
 from greenroom.registry.unit_of_work import UnitOfWork
-from greenroom.values import frozen
 
 LIFETIME = timedelta(days=14)
 MOST_IN_AN_HOUR = 30
@@ -53,8 +53,7 @@ MEMBER = "member"
 _INVITING = (Kind.ROLE_INVITE, Kind.TEAM_INVITE, Kind.PROJECT_OFFER)
 
 
-@frozen
-class InvitationSummary:
+class InvitationSummary(Struct, frozen=True):
     """An invitation that stands open, or was declined.
 
     Attributes:
@@ -81,8 +80,7 @@ class InvitationSummary:
     team_projects: tuple[str, ...] = ()
 
 
-@frozen
-class Accepted:
+class Accepted(Struct, frozen=True):
     """What was accepted: a role in a project, a team, or both of a team."""
 
     project: str | None

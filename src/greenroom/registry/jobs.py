@@ -11,6 +11,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import cast
 
+from msgspec import Struct
 from sqlalchemy import (
     ColumnElement,
     CursorResult,
@@ -32,7 +33,6 @@ from greenroom.registry import audit, notices, webhook_events
 from greenroom.registry.errors import InvalidRequest, NotAllowed, NotFound
 from greenroom.registry.permissions import Actor
 from greenroom.registry.unit_of_work import AT_ONCE, Services, UnitOfWork
-from greenroom.values import frozen
 
 LEASE = timedelta(seconds=20)
 FIRST_PAUSE = timedelta(seconds=1)
@@ -71,8 +71,7 @@ class Later(Exception):
         self.due = due
 
 
-@frozen
-class Taken:
+class Taken(Struct, frozen=True):
     """A job that is the caller's, as long as its lease lasts."""
 
     id: int
@@ -81,8 +80,7 @@ class Taken:
     attempt: int
 
 
-@frozen
-class Listed:
+class Listed(Struct, frozen=True):
     """A job that is not done, for people to look at.
 
     Attributes:
@@ -278,8 +276,7 @@ def _is_troubled() -> ColumnElement[bool]:
     return (Job.state == JobState.FAILED) | keeps_failing
 
 
-@frozen
-class WantedJobs:
+class WantedJobs(Struct, frozen=True):
     """What to choose jobs by.
 
     Attributes:

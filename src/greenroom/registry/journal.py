@@ -8,6 +8,7 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Protocol, cast
 
+from msgspec import Struct
 from sqlalchemy import (
     ColumnElement,
     Table,
@@ -26,7 +27,6 @@ from greenroom.database import run
 from greenroom.models import JournalEntry, Project, UnlistedEntry
 from greenroom.registry import catalogue, purging
 from greenroom.registry.unit_of_work import UnitOfWork
-from greenroom.values import frozen
 
 _NEVER_REACHED = 2**31
 _LINES = select(
@@ -51,8 +51,7 @@ _NEWEST = _LINES.order_by(JournalEntry.id.desc()).limit(1)
 _ONE = _LINES.where(JournalEntry.id == bindparam("serial"))
 
 
-@frozen
-class JournalLine:
+class JournalLine(Struct, frozen=True):
     """One public change: what was done by whom to which project, or to which version of it.
 
     ``content_digest`` is that of the draft whose publication this line stands for, if it does.

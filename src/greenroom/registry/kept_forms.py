@@ -8,19 +8,18 @@ import json
 from collections.abc import Sequence
 from datetime import timedelta
 
+from msgspec import Struct
 from sqlalchemy import select, update
 
 from greenroom.models import SignInSession
 from greenroom.registry import sealing
 from greenroom.registry.permissions import ShownSession
 from greenroom.registry.unit_of_work import AT_ONCE, UnitOfWork
-from greenroom.values import frozen
 
 KEPT_FOR = timedelta(minutes=15)
 
 
-@frozen
-class KeptForm:
+class KeptForm(Struct, frozen=True):
     """A form that was sent, and not taken.
 
     Attributes:

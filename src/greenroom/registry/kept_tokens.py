@@ -6,23 +6,22 @@ not kept: whoever reads is asked for them in the query of what is read.
 
 import hashlib
 import threading
-from dataclasses import field
 from datetime import datetime, timedelta
+
+from msgspec import Struct, field
 
 from greenroom.networks import network_of
 from greenroom.registry import tokens
 from greenroom.registry.credential_changes import CredentialChanges
 from greenroom.registry.permissions import ApiToken
 from greenroom.registry.unit_of_work import Services
-from greenroom.values import frozen
 
 _MOST = 10_000
 _USE_PRECISION = timedelta(hours=1)
 """To read writes nothing; so often it may, so that people see that a token is used."""
 
 
-@frozen
-class _Kept:
+class _Kept(Struct, frozen=True):
     token: ApiToken
     found: datetime
     until: datetime

@@ -3,11 +3,11 @@
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 
+from msgspec import Struct
 from sqlalchemy import Select, func, select
 from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from greenroom.models import File, UploadPart, UploadSession
-from greenroom.values import frozen
 
 Sessions = Callable[[], AbstractContextManager[Session]]
 """Gives a session that reads, for some queries."""
@@ -15,8 +15,7 @@ Sessions = Callable[[], AbstractContextManager[Session]]
 _BATCH = 500
 
 
-@frozen
-class KnownBlob:
+class KnownBlob(Struct, frozen=True):
     """A blob that the database knows.
 
     Attributes:

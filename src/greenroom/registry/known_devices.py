@@ -12,7 +12,7 @@ import hmac
 import secrets
 from datetime import datetime, timedelta
 
-from greenroom.values import frozen
+from msgspec import Struct
 
 LIFETIME = timedelta(days=365)
 
@@ -23,8 +23,7 @@ _DOTS = 3
 """In an entry: its name, the stamp, until when, the signature."""
 
 
-@frozen
-class Device:
+class Device(Struct, frozen=True):
     """A browser that is known to an account, as far as its cookie says.
 
     Attributes:

@@ -8,6 +8,7 @@ made when it is sent (:mod:`greenroom.mailing`).
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 
+from msgspec import Struct
 from packaging.utils import canonicalize_name
 from sqlalchemy import ColumnElement, Select, delete, func, or_, select
 
@@ -43,7 +44,6 @@ from greenroom.registry.errors import InvalidRequest
 from greenroom.registry.notices import CHOICES, NOTICES, Category, Notice, To, Whom
 from greenroom.registry.permissions import HOUSEKEEPING, MAIL, Person
 from greenroom.registry.unit_of_work import Services, UnitOfWork
-from greenroom.values import frozen
 
 _HOUR = timedelta(hours=1)
 _KEPT = timedelta(days=7)
@@ -56,8 +56,7 @@ SUMMARY = "summary"
 """Stands for the act, where a message says how many others were not sent."""
 
 
-@frozen
-class Letter:
+class Letter(Struct, frozen=True):
     """A message that is to be sent now.
 
     Attributes:

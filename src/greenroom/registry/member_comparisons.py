@@ -8,6 +8,7 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from datetime import timedelta
 from typing import Self
 
+from msgspec import Struct
 from sqlalchemy import ColumnElement, delete, select
 from sqlalchemy.orm import Session
 
@@ -22,7 +23,6 @@ from greenroom.registry import draft_sides
 from greenroom.registry.catalogue import HasId
 from greenroom.registry.draft_sides import Sides
 from greenroom.registry.unit_of_work import Services, UnitOfWork
-from greenroom.values import frozen
 
 KEPT = timedelta(days=7)
 """Comparisons of published files, which nobody reviews, but with more files of their release."""
@@ -34,8 +34,7 @@ Key = tuple[int, int | None]
 """Which two files are compared, by their numbers: None for no predecessor."""
 
 
-@frozen
-class Pair:
+class Pair(Struct, frozen=True):
     """Two files that are to be compared.
 
     Attributes:
@@ -161,8 +160,7 @@ def make(services: Services, pairs: Iterable[Pair]) -> int:
     return count
 
 
-@frozen
-class _Looked:
+class _Looked(Struct, frozen=True):
     """What was found in two files.
 
     Attributes:

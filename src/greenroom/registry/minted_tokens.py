@@ -3,6 +3,7 @@
 import hmac
 from datetime import datetime, timedelta
 
+from msgspec import Struct
 from sqlalchemy import bindparam, delete, select
 
 from greenroom.database import run
@@ -17,7 +18,6 @@ from greenroom.registry.permissions import (
     TrustedPublisher,
 )
 from greenroom.registry.unit_of_work import UnitOfWork
-from greenroom.values import frozen
 
 LIFETIME = timedelta(minutes=15)
 """PEP 807: no less than 15 minutes, and no more than 6 hours."""
@@ -25,8 +25,7 @@ _KEPT_FOR = timedelta(days=1)
 _MARK = "ci"
 
 
-@frozen
-class Minted:
+class Minted(Struct, frozen=True):
     """A new token.
 
     Attributes:

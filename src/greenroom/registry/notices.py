@@ -6,13 +6,14 @@ names in the log, which knows this module.
 """
 
 from collections.abc import Mapping
-from dataclasses import replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 from types import MappingProxyType
 from typing import cast
 from uuid import uuid4
 
+from msgspec import Struct
+from msgspec.structs import replace
 from sqlalchemy import Table, insert
 
 from greenroom import times
@@ -20,7 +21,6 @@ from greenroom.database import run
 from greenroom.models import Job, LinkKind
 from greenroom.models.base import JSONObject
 from greenroom.registry.unit_of_work import UnitOfWork
-from greenroom.values import frozen
 
 JOB = "notify"
 """The kind of job that tells people of an act."""
@@ -97,8 +97,7 @@ class Place(StrEnum):
 MOST_PER_HOUR = 10
 
 
-@frozen
-class Notice:
+class Notice(Struct, frozen=True):
     """How people are told of an act.
 
     ``subject`` and ``says`` may have the names of an event's facts in braces.

@@ -4,6 +4,7 @@ import shutil
 from collections.abc import Mapping
 from datetime import datetime, timedelta
 
+from msgspec import Struct
 from sqlalchemy import func, select
 
 from greenroom.models import AuditEntry, Draft, Job, JobState
@@ -12,13 +13,11 @@ from greenroom.registry.audit import Kind
 from greenroom.registry.live_drafts import is_live
 from greenroom.registry.unit_of_work import UnitOfWork
 from greenroom.settings import Settings
-from greenroom.values import frozen
 
 SOON = timedelta(days=1)
 
 
-@frozen
-class Observation:
+class Observation(Struct, frozen=True):
     """What the database says.
 
     Attributes:

@@ -10,8 +10,9 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
+from msgspec import Struct
+
 from greenroom.registry.errors import InvalidRequest
-from greenroom.values import frozen
 
 if TYPE_CHECKING:
     from fido2.server import Fido2Server
@@ -22,8 +23,7 @@ _LONGEST_ANSWER = 4096
 _NOT_TAKEN = "This passkey could not be checked: try again."
 
 
-@frozen
-class Site:
+class Site(Struct, frozen=True):
     """What a passkey is bound to.
 
     Attributes:
@@ -35,8 +35,7 @@ class Site:
     origin: str
 
 
-@frozen
-class Answer:
+class Answer(Struct, frozen=True):
     """What a browser has answered to a challenge on a site; ``text`` is JSON that it made."""
 
     site: Site
@@ -54,8 +53,7 @@ class Answer:
         return {name: value for name, value in fields.items() if isinstance(value, str)}
 
 
-@frozen
-class NewPasskey:
+class NewPasskey(Struct, frozen=True):
     """A passkey that a browser has made: what is kept of it."""
 
     credential: str

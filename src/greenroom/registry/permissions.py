@@ -5,12 +5,13 @@ A kind of actor is a class that answers the questions of :class:`Actor`. Nothing
 kind it is, so that another kind is another class here.
 """
 
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Protocol, cast
 
+from msgspec import Struct
 from sqlalchemy import ColumnElement, Table, bindparam, update
 from sqlalchemy.orm import object_session
 
@@ -23,7 +24,6 @@ from greenroom.registry.names import lookup_name
 from greenroom.registry.reasons import check_line
 from greenroom.registry.unit_of_work import AT_ONCE, Origin, UnitOfWork
 from greenroom.settings import Settings
-from greenroom.values import frozen
 
 
 class Act(StrEnum):
@@ -131,10 +131,12 @@ class HasMembers(Protocol):
         """Who is in it."""
 
 
-class Actor(ABC):
+class Actor:
     """Who asks.
 
-    What has a default here is what is true of an actor without an account.
+    What has a default here is what is true of an actor without an account. That all kinds have what
+    is abstract is seen by the type checker: values and abstract base classes have different
+    metaclasses.
     """
 
     __slots__ = ()
@@ -260,7 +262,7 @@ class Actor(ABC):
         """
         return self.user_id
 
-    def has_created(self, uow: UnitOfWork, project: Project) -> None:  # noqa: B027 (most need not)
+    def has_created(self, uow: UnitOfWork, project: Project) -> None:
         """Remember that the actor has brought the project into being."""
 
     def uploads(self) -> ColumnElement[bool] | None:
@@ -286,7 +288,7 @@ class Actor(ABC):
         """Whether it need not be noted that what the actor has shown is used now, and from here."""
         return True
 
-    def note_use(self, uow: UnitOfWork) -> None:  # noqa: B027 (most have nothing to note)
+    def note_use(self, uow: UnitOfWork) -> None:
         """Write down that what the actor has shown was used now."""
 
     def used(self, uow: UnitOfWork) -> None:
@@ -294,8 +296,7 @@ class Actor(ABC):
         self.note_use(uow)
 
 
-@frozen
-class Anonymous(Actor):
+class Anonymous(Actor, Struct, frozen=True):
     """Nobody in particular."""
 
     @property
@@ -308,8 +309,7 @@ class Anonymous(Actor):
         return _NOTHING
 
 
-@frozen
-class Operator(Actor):
+class Operator(Actor, Struct, frozen=True):
     """Whoever has the command line of the index."""
 
     @property
@@ -353,8 +353,7 @@ class Operator(Actor):
         draft.review_by = None
 
 
-@frozen
-class Itself(Actor):
+class Itself(Actor, Struct, frozen=True):
     """The index, where something falls due: no user is called so."""
 
     duty: str
@@ -437,8 +436,7 @@ class _WithAccount(Actor):
         draft.review_by = session.get(User, self.user_id) if session is not None else None
 
 
-@frozen
-class ShownSession:
+class ShownSession(Struct, frozen=True):
     """A session that goes on, and was shown.
 
     Attributes:
@@ -473,8 +471,7 @@ class ShownSession:
         return self.factor_kind or "second factor"
 
 
-@frozen
-class Person(_WithAccount):
+class Person(_WithAccount, Struct, frozen=True):
     """A signed-in user. Without a session nothing is known of when they showed who they are.
 
     ``why`` is the reason that an administrator gives for what only administrators may do.
@@ -588,8 +585,7 @@ class Person(_WithAccount):
         )
 
 
-@frozen
-class Importer(_WithAccount):
+class Importer(_WithAccount, Struct, frozen=True):
     """The operator, who brings in what a user published elsewhere.
 
     The user's role decides where to, and no limit of what people may do within a time holds.
@@ -616,8 +612,7 @@ class Importer(_WithAccount):
         """None count."""
 
 
-@frozen
-class TokenUser:
+class TokenUser(Struct, frozen=True):
     """The user whom a token stands for."""
 
     id: int
@@ -625,8 +620,7 @@ class TokenUser:
     email_verified: bool
 
 
-@frozen
-class ShownToken:
+class ShownToken(Struct, frozen=True):
     """A valid token that was shown.
 
     Attributes:
@@ -654,8 +648,7 @@ class ShownToken:
     expires: datetime | None = None
 
 
-@frozen
-class ApiToken(_WithAccount):
+class ApiToken(_WithAccount, Struct, frozen=True):
     """An API token of a user. It carries no powers of an administrator."""
 
     token: ShownToken
@@ -749,16 +742,14 @@ class ApiToken(_WithAccount):
         return frozenset(act for act in TOKEN_PERMISSIONS if act in self.token.permissions)
 
 
-@frozen
-class PublisherGrant:
+class PublisherGrant(Struct, frozen=True):
     """That a project trusts a workflow, to stage or also to publish."""
 
     project_id: int
     may_publish: bool
 
 
-@frozen
-class PendingGrant:
+class PendingGrant(Struct, frozen=True):
     """That a user lets a workflow register a name, which becomes the user's project."""
 
     id: int
@@ -771,8 +762,7 @@ _OF_STAGING_WORKFLOW = frozenset({Act.SEE, Act.STAGE})
 _OF_WORKFLOW = frozenset({Act.SEE, Act.STAGE, Act.PUBLISH, Act.DISCARD})
 
 
-@frozen
-class TrustedPublisher(Actor):
+class TrustedPublisher(Actor, Struct, frozen=True):
     """A run of a workflow that a project trusts, by the token that it got for its ID token.
 
     Attributes:

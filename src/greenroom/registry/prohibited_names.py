@@ -7,6 +7,7 @@ What is registered already is not touched.
 from collections.abc import Mapping
 from datetime import datetime
 
+from msgspec import Struct
 from sqlalchemy import ColumnElement, bindparam, func, or_, select
 
 from greenroom import name_patterns
@@ -19,11 +20,9 @@ from greenroom.registry.errors import InvalidRequest, NameNotAvailable, NotFound
 from greenroom.registry.names import confusable_form
 from greenroom.registry.permissions import Actor
 from greenroom.registry.unit_of_work import UnitOfWork
-from greenroom.values import frozen
 
 
-@frozen
-class Prohibited:
+class Prohibited(Struct, frozen=True):
     """A name or a pattern that is prohibited.
 
     Attributes:

@@ -2,6 +2,7 @@
 
 from enum import StrEnum
 
+from msgspec import Struct
 from sqlalchemy import ColumnElement, func, select
 
 from greenroom.models import File, Project, Release, RoleName
@@ -14,7 +15,6 @@ from greenroom.registry.permissions import Actor
 from greenroom.registry.projects import ProjectSummary
 from greenroom.registry.roles import Change
 from greenroom.registry.unit_of_work import UnitOfWork
-from greenroom.values import frozen
 
 _LARGEST_QUOTA = 2**60
 
@@ -29,8 +29,7 @@ class ProjectState(StrEnum):
     WITH_QUOTA = "quota"
 
 
-@frozen
-class WantedProjects:
+class WantedProjects(Struct, frozen=True):
     """What to choose projects by.
 
     Attributes:
@@ -42,8 +41,7 @@ class WantedProjects:
     state: ProjectState | None = None
 
 
-@frozen
-class OverseenProject:
+class OverseenProject(Struct, frozen=True):
     """A project, with what administrators decide on.
 
     Attributes:

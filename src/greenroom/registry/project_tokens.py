@@ -4,8 +4,8 @@ A token that is limited to the project is revoked. One that covers all projects 
 off from this one, and goes on for the others, which are none of the owners' business.
 """
 
-from dataclasses import replace
-
+from msgspec import Struct
+from msgspec.structs import replace
 from sqlalchemy import ColumnElement, exists, func, select
 from sqlalchemy.orm import selectinload
 
@@ -20,11 +20,9 @@ from greenroom.registry.permissions import (
 )
 from greenroom.registry.tokens import TokenSummary
 from greenroom.registry.unit_of_work import UnitOfWork
-from greenroom.values import frozen
 
 
-@frozen
-class ReachingToken:
+class ReachingToken(Struct, frozen=True):
     """A token that reaches a project.
 
     Attributes:

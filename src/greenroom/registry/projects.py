@@ -1,10 +1,11 @@
 """Projects: finding, registering, settings and status."""
 
 from collections.abc import Collection, Iterable, Sequence
-from dataclasses import asdict
 from datetime import datetime, timedelta
 from typing import Protocol
 
+from msgspec import Struct
+from msgspec.structs import asdict
 from packaging.utils import NormalizedName
 from sqlalchemy import ColumnElement, Select, bindparam, exists, func, select, update
 from sqlalchemy.orm import Session, joinedload, selectinload
@@ -53,11 +54,9 @@ from greenroom.registry.permissions import Act, Actor, require, require_register
 from greenroom.registry.rate_limits import waiting_time
 from greenroom.registry.reasons import check_line
 from greenroom.registry.unit_of_work import UnitOfWork
-from greenroom.values import frozen
 
 
-@frozen
-class ProjectSummary:
+class ProjectSummary(Struct, frozen=True):
     """What pages say of a project.
 
     Attributes:
@@ -407,8 +406,7 @@ SIZE = _ALL_SIZES.where(Release.project_id == bindparam("project"))
 """What :func:`size` asks for, with ``project`` and ``now``: also as a part of other queries."""
 
 
-@frozen
-class ProjectSettings:
+class ProjectSettings(Struct, frozen=True):
     """What an owner can set.
 
     Attributes:

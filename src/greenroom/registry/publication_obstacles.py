@@ -3,6 +3,8 @@
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import partial
 
+from msgspec import Struct
+
 from greenroom.models import Draft, File, Project, Release, UploadState
 from greenroom.registry import (
     approvals,
@@ -17,11 +19,9 @@ from greenroom.registry.errors import InvalidRequest, Refusal, UploadConflict
 from greenroom.registry.permissions import Actor
 from greenroom.registry.unit_of_work import UnitOfWork
 from greenroom.registry.upload_states import UploadStatus
-from greenroom.values import frozen
 
 
-@frozen
-class Candidate:
+class Candidate(Struct, frozen=True):
     """A draft that is to be published, with all that is looked at for that.
 
     Attributes:
@@ -56,8 +56,7 @@ def of_all(uow: UnitOfWork, candidates: Sequence[Candidate]) -> list[list[Refusa
     return [list(found.refusals(uow, each)) for each in candidates] if found is not None else []
 
 
-@frozen
-class _Found:
+class _Found(Struct, frozen=True):
     """What was looked up for all of them, by the number of the draft where nothing else is said.
 
     Attributes:

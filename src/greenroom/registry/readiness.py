@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable, Sequence
 
 import structlog
+from msgspec import Struct
 from sqlalchemy import literal, select
 
 from greenroom.database import UnusableDatabase
@@ -17,7 +18,6 @@ from greenroom.registry import storage_identity
 from greenroom.registry.arriving import has_room
 from greenroom.registry.storage_identity import ForeignStorage
 from greenroom.registry.unit_of_work import Services
-from greenroom.values import frozen
 
 PATIENCE = 2.0
 """Seconds within which it is said what is known."""
@@ -28,8 +28,7 @@ _KEPT_WHEN_NOT = 1.0
 log = structlog.get_logger("greenroom")
 
 
-@frozen
-class Finding:
+class Finding(Struct, frozen=True):
     """What is known of one thing.
 
     Attributes:

@@ -13,6 +13,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from types import MappingProxyType
 
+from msgspec import Struct
 from packaging.utils import canonicalize_name
 from packaging.version import Version
 from sqlalchemy import ColumnElement, Select, delete, exists, func, or_, select
@@ -68,7 +69,6 @@ from greenroom.registry.permissions import (
 from greenroom.registry.random_text import may_be_random_text, random_text
 from greenroom.registry.set_members import SLUG_LENGTH, title
 from greenroom.registry.unit_of_work import UnitOfWork
-from greenroom.values import frozen
 
 KEY_LENGTH = 22
 MOST_DRAFTS = 200
@@ -79,8 +79,7 @@ LONGEST_NAME = 60
 _NAME = re.compile(r"[a-z0-9]([a-z0-9._-]{0,58}[a-z0-9])?", re.IGNORECASE | re.ASCII)
 
 
-@frozen
-class Reference:
+class Reference(Struct, frozen=True):
     """A set, as people name it: by its name, or by whose it is and its name.
 
     Attributes:
@@ -97,8 +96,7 @@ class Reference:
         return same_owner and self.name.lower() == release_set.normalized_name
 
 
-@frozen
-class SetMember:
+class SetMember(Struct, frozen=True):
     """A draft of a set, as it stands at the moment of a unit of work.
 
     Attributes:
@@ -127,8 +125,7 @@ class SetMember:
     may: frozenset[Act]
 
 
-@frozen
-class SetDetails:
+class SetDetails(Struct, frozen=True):
     """A set as it stands at the moment of a unit of work, for pages and APIs.
 
     Attributes:
@@ -174,8 +171,7 @@ class SetDetails:
         return sum(member.size for member in self.members)
 
 
-@frozen
-class SetSummary:
+class SetSummary(Struct, frozen=True):
     """A set in a list; ``scheduled`` is when it is to be published by itself, if ever."""
 
     name: str
@@ -193,8 +189,7 @@ class SetSummary:
         return title(self)
 
 
-@frozen
-class SetEventLine:
+class SetEventLine(Struct, frozen=True):
     """A line of a set's log: who did what, when, with which draft."""
 
     at: datetime
@@ -204,8 +199,7 @@ class SetEventLine:
     detail: str
 
 
-@frozen
-class Place:
+class Place(Struct, frozen=True):
     """A draft in a set, both as the holder of their locks sees them."""
 
     member: ReleaseSetMember

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable
 from datetime import datetime
 from typing import TypeVar, cast
 
+from msgspec import Struct
 from packaging.version import Version
 from sqlalchemy import Table, insert, select
 from sqlalchemy.orm import Session
@@ -23,13 +24,11 @@ from greenroom.registry.names import canonical_version
 from greenroom.registry.permissions import Actor
 from greenroom.registry.preparations import NotPrepared
 from greenroom.registry.unit_of_work import Services, UnitOfWork
-from greenroom.values import frozen
 
 _T = TypeVar("_T")
 
 
-@frozen
-class ReleaseSummary:
+class ReleaseSummary(Struct, frozen=True):
     """What pages say of a release, besides what it says of itself in its core metadata.
 
     Attributes:
@@ -47,8 +46,7 @@ class ReleaseSummary:
     yanked_reason: str
 
 
-@frozen
-class FileSummary:
+class FileSummary(Struct, frozen=True):
     """What pages say of a file, staged or published.
 
     Attributes:
@@ -130,8 +128,7 @@ def add(uow: UnitOfWork, project: Project, version: Version) -> Release:
     return release
 
 
-@frozen
-class Inserted:
+class Inserted(Struct, frozen=True):
     """A public release that was just written, with its first file's words."""
 
     id: int

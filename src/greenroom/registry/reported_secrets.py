@@ -9,6 +9,7 @@ import re
 from collections.abc import Sequence
 from urllib.parse import urlsplit
 
+from msgspec import Struct
 from sqlalchemy import select
 
 from greenroom.models import Token
@@ -17,14 +18,12 @@ from greenroom.registry.audit import Kind
 from greenroom.registry.errors import NotAuthenticated
 from greenroom.registry.permissions import ANONYMOUS
 from greenroom.registry.unit_of_work import Services, UnitOfWork
-from greenroom.values import frozen
 
 _LONGEST_PLACE = 200
 _SOURCE = re.compile(r"[A-Za-z0-9 _.-]{1,40}", re.ASCII)
 
 
-@frozen
-class Found:
+class Found(Struct, frozen=True):
     """A text that somebody has found, with where, as they say it."""
 
     text: str

@@ -5,6 +5,7 @@ Anybody may report a project that they can see; nobody learns by it whether ther
 
 from datetime import datetime, timedelta
 
+from msgspec import Struct
 from sqlalchemy import ColumnElement, func, literal, select
 
 from greenroom.models import ProjectReport, ReportKind
@@ -19,7 +20,6 @@ from greenroom.registry.permissions import Actor
 from greenroom.registry.rate_limits import waiting_time
 from greenroom.registry.reasons import check_line
 from greenroom.registry.unit_of_work import UnitOfWork
-from greenroom.values import frozen
 
 LONGEST_TEXT = 2000
 PER_ADDRESS = 5
@@ -28,8 +28,7 @@ _OF_ALL = 300
 _WITHIN = timedelta(hours=1)
 
 
-@frozen
-class Report:
+class Report(Struct, frozen=True):
     """What was reported.
 
     Attributes:
@@ -51,8 +50,7 @@ class Report:
     note: str
 
 
-@frozen
-class WantedReports:
+class WantedReports(Struct, frozen=True):
     """What to choose reports by.
 
     Attributes:

@@ -11,11 +11,11 @@ import secrets
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
 
 import sqlalchemy
+from msgspec import Struct, field
 from sqlalchemy import Select, Table, func, or_, select
 
 from greenroom.models import Attempt, AuditEntry, Base, Identity, Job, RunningBackup
@@ -44,8 +44,7 @@ _BATCH = 64
 _OF_NO_ACCOUNT = {model.__tablename__ for model in (Identity, Job, Attempt, RunningBackup)}
 
 
-@dataclass(slots=True)
-class Restored:
+class Restored(Struct):
     """What came of restoring.
 
     Attributes:

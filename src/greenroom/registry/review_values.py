@@ -3,17 +3,17 @@
 from collections.abc import Iterable
 from datetime import datetime
 
+from msgspec import Struct
+
 from greenroom.counts import counted
 from greenroom.distributions.comparison import FieldChange, MemberChange
 from greenroom.distributions.contents import Member
 from greenroom.distributions.matrix import Matrix
 from greenroom.distributions.review import Severity
 from greenroom.registry.silenced_findings import Silence
-from greenroom.values import frozen
 
 
-@frozen
-class Progress:
+class Progress(Struct, frozen=True):
     """How many files are known, out of those that are to be: those of the release before, too.
 
     A file is known when it was looked into, and compared with what it is compared with.
@@ -31,8 +31,7 @@ class Progress:
         return f"{self.analysed} of {counted(self.of, 'file')} analysed"
 
 
-@frozen
-class ReviewFinding:
+class ReviewFinding(Struct, frozen=True):
     """Something that a reviewer should know, of one file or of several, or of the draft as a whole.
 
     Attributes:
@@ -56,8 +55,7 @@ class ReviewFinding:
     silence: Silence | None = None
 
 
-@frozen
-class Verdict:
+class Verdict(Struct, frozen=True):
     """The line at the top.
 
     Attributes:
@@ -124,8 +122,7 @@ _WORDS = {
 }
 
 
-@frozen
-class ArchiveChanges:
+class ArchiveChanges(Struct, frozen=True):
     """An archive of the draft beside its predecessor.
 
     Attributes:
@@ -154,16 +151,14 @@ class ArchiveChanges:
     changed: int = 0
 
 
-@frozen
-class Description:
+class Description(Struct, frozen=True):
     """The description of a release: rendered HTML that is safe to show, and what it is made of."""
 
     html: str
     text: str
 
 
-@frozen
-class Changes:
+class Changes(Struct, frozen=True):
     """What is not as it was in the release that the draft is compared with.
 
     Attributes:
@@ -188,8 +183,7 @@ class Changes:
     archives: tuple[ArchiveChanges, ...]
 
 
-@frozen
-class Completeness:
+class Completeness(Struct, frozen=True):
     """Whether everything is there.
 
     Attributes:
@@ -206,8 +200,7 @@ class Completeness:
     missing: tuple[str, ...]
 
 
-@frozen
-class EarlierDraft:
+class EarlierDraft(Struct, frozen=True):
     """A draft, live or ended, that had a file of the same name with the same bytes before."""
 
     version: str
@@ -215,8 +208,7 @@ class EarlierDraft:
     state: str
 
 
-@frozen
-class StagedFile:
+class StagedFile(Struct, frozen=True):
     """Where a file of the draft comes from.
 
     Attributes:
@@ -238,8 +230,7 @@ class StagedFile:
     earlier: tuple[EarlierDraft, ...]
 
 
-@frozen
-class Side:
+class Side(Struct, frozen=True):
     """One member of one archive.
 
     Attributes:
@@ -251,8 +242,7 @@ class Side:
     member: Member
 
 
-@frozen
-class MemberPair:
+class MemberPair(Struct, frozen=True):
     """A member of a staged archive and what it was: what a difference is made of.
 
     Attributes:
@@ -264,8 +254,7 @@ class MemberPair:
     after: Side | None
 
 
-@frozen
-class DraftReview:
+class DraftReview(Struct, frozen=True):
     """All of it.
 
     Attributes:
@@ -285,8 +274,7 @@ class DraftReview:
     files: tuple[StagedFile, ...]
 
 
-@frozen
-class DraftBrief:
+class DraftBrief(Struct, frozen=True):
     """The review of a draft in short, beside those of others.
 
     Attributes:

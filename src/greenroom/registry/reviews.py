@@ -18,6 +18,7 @@ from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import IO
 
+from msgspec import Struct
 from sqlalchemy import select
 
 from greenroom.models import Draft, File, Job, JobState
@@ -34,7 +35,6 @@ from greenroom.registry.permissions import asked_for_review
 from greenroom.registry.unit_of_work import Services
 from greenroom.storage import BlobMissing, Storage
 from greenroom.storage.disk import clone
-from greenroom.values import frozen
 
 _MOST_NOTICES = 20
 _LONGEST_NOTICE = 500
@@ -43,8 +43,7 @@ _MOST_OUTPUT = 64 * 1024
 _PARTING = 5
 
 
-@frozen
-class Verdict:
+class Verdict(Struct, frozen=True):
     """What a review came to; the notices are for whoever asked."""
 
     passed: bool

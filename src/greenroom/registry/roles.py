@@ -6,9 +6,9 @@ its last owner, its journal says who came and went, and who goes loses the addre
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import field
 from typing import TypeAlias
 
+from msgspec import Struct, field
 from sqlalchemy import ColumnElement, delete, select
 
 from greenroom.models import Project, Role, RoleInvitation, RoleName, Team, User
@@ -17,7 +17,6 @@ from greenroom.registry.audit import Kind
 from greenroom.registry.errors import InvalidRequest, NotAllowed, NotFound
 from greenroom.registry.permissions import Act, Actor, require
 from greenroom.registry.unit_of_work import UnitOfWork
-from greenroom.values import frozen
 
 OWN = None
 """In place of a team's number: the roles that people have by themselves."""
@@ -26,16 +25,14 @@ Parts: TypeAlias = Mapping[User, RoleName]
 """Who has which role."""
 
 
-@frozen
-class RoleSummary:
+class RoleSummary(Struct, frozen=True):
     """A person's part in a project: the user name, and what the strongest role is called."""
 
     username: str
     name: RoleName
 
 
-@frozen
-class ManagedRole:
+class ManagedRole(Struct, frozen=True):
     """A person's part in a project, as those see it who work on it.
 
     Attributes:
@@ -50,8 +47,7 @@ class ManagedRole:
     teams: tuple[str, ...]
 
 
-@frozen
-class Change:
+class Change(Struct, frozen=True):
     """What people are to be in a project: by themselves, or by a team; by others nothing changes.
 
     Attributes:

@@ -6,6 +6,7 @@ sets a time approves by that; such an approval ends with its row, unless that is
 
 from datetime import datetime, timedelta
 
+from msgspec import Struct
 from sqlalchemy import ColumnElement, select
 
 from greenroom.models import Draft, ReleaseSet, Schedule, ScheduleState
@@ -13,14 +14,12 @@ from greenroom.registry import approvals, jobs, publishing_policy
 from greenroom.registry.errors import AccountDisabled, InvalidRequest
 from greenroom.registry.permissions import OPERATOR, Actor, Person
 from greenroom.registry.unit_of_work import UnitOfWork
-from greenroom.values import frozen
 
 _KEPT_AFTERWARDS = timedelta(days=1)
 """For so long after its time a draft still lives, should the index be down then."""
 
 
-@frozen
-class ScheduleDetails:
+class ScheduleDetails(Struct, frozen=True):
     """When a draft or a release set is to be published, or why it was not.
 
     Attributes:

@@ -12,6 +12,7 @@ from string import ascii_lowercase, digits
 from typing import NamedTuple, Protocol
 from typing import cast as cast_type
 
+from msgspec import Struct
 from sqlalchemy import (
     JSON,
     ColumnElement,
@@ -44,7 +45,6 @@ from greenroom.registry.drafts import DraftSummary
 from greenroom.registry.errors import InvalidRequest
 from greenroom.registry.names import confusable_form
 from greenroom.registry.unit_of_work import UnitOfWork
-from greenroom.values import frozen
 
 LONGEST_QUERY = 200
 _MOST_WORDS = 10
@@ -75,8 +75,7 @@ class Breadth(IntEnum):
     SOME = 3
 
 
-@frozen
-class Found:
+class Found(Struct, frozen=True):
     """Some of the projects that were found: the standing release of each, and how many there are.
 
     ``breadth`` is narrow where too many projects have the words somewhere.

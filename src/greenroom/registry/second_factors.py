@@ -2,6 +2,7 @@
 
 from datetime import datetime
 
+from msgspec import Struct
 from sqlalchemy import ColumnElement, exists, func, select
 
 from greenroom.models import FactorKind, Role, RoleName, SecondFactor, User
@@ -11,7 +12,6 @@ from greenroom.registry.errors import InvalidRequest, NotFound
 from greenroom.registry.permissions import Person
 from greenroom.registry.unit_of_work import UnitOfWork
 from greenroom.settings import Settings
-from greenroom.values import frozen
 
 LONGEST_NAME = 100
 MOST = 20
@@ -22,8 +22,7 @@ _WRONG_CODE = (
 )
 
 
-@frozen
-class FactorSummary:
+class FactorSummary(Struct, frozen=True):
     """What pages say of a second factor."""
 
     id: int
@@ -183,8 +182,7 @@ def factors_of(uow: UnitOfWork, user: User) -> list[SecondFactor]:
     return _factors(uow, user)
 
 
-@frozen
-class Proof:
+class Proof(Struct, frozen=True):
     """What somebody has shown besides a password.
 
     Attributes:

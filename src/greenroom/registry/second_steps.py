@@ -7,6 +7,7 @@ import hashlib
 import re
 from datetime import datetime, timedelta
 
+from msgspec import Struct
 from sqlalchemy import delete
 
 from greenroom.models import FactorKind, SecondFactor, UsedChallenge, User
@@ -30,15 +31,13 @@ from greenroom.registry.permissions import Person, ShownSession
 from greenroom.registry.second_factors import Proof
 from greenroom.registry.sessions import Browser
 from greenroom.registry.unit_of_work import Services, UnitOfWork
-from greenroom.values import frozen
 
 _CHALLENGES_KEPT = timedelta(days=1)
 """Longer than anybody takes an answer to one."""
 _CODE = re.compile(r"[0-9]{6}", re.ASCII)
 
 
-@frozen
-class Shown:
+class Shown(Struct, frozen=True):
     """What somebody shows: a code, of an app or for recovery, or the answer of a passkey."""
 
     code: str = ""

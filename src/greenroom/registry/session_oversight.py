@@ -1,5 +1,6 @@
 """Sessions of everybody, for administrators and the operator."""
 
+from msgspec import Struct
 from sqlalchemy import select
 
 from greenroom.models import SignInSession, User
@@ -9,11 +10,9 @@ from greenroom.registry.errors import NotFound
 from greenroom.registry.permissions import Actor
 from greenroom.registry.sessions import SessionSummary
 from greenroom.registry.unit_of_work import UnitOfWork
-from greenroom.values import frozen
 
 
-@frozen
-class OwnedSession:
+class OwnedSession(Struct, frozen=True):
     """A session that goes on, and whose it is."""
 
     username: str

@@ -9,6 +9,7 @@ import hashlib
 import hmac
 from datetime import datetime, timedelta
 
+from msgspec import Struct
 from sqlalchemy import ColumnElement, Row, bindparam, delete, func, or_, select, update
 
 from greenroom.models import SignInSession, User
@@ -22,7 +23,6 @@ from greenroom.registry.permissions import Actor, Person, ShownSession
 from greenroom.registry.random_text import may_be_random_text, random_text
 from greenroom.registry.second_factors import Proof
 from greenroom.registry.unit_of_work import UnitOfWork
-from greenroom.values import frozen
 
 _SECRET_LENGTH = 43  # more than 256 bits
 _USE_PRECISION = timedelta(minutes=1)
@@ -32,8 +32,7 @@ _NEWEST_FIRST = (SignInSession.last_used.desc(), SignInSession.id.desc())
 _ENDED = "The session has ended: sign in again."
 
 
-@frozen
-class SessionSummary:
+class SessionSummary(Struct, frozen=True):
     """What is said of a session that goes on.
 
     Attributes:
@@ -52,8 +51,7 @@ class SessionSummary:
     authenticated: datetime
 
 
-@frozen
-class Browser:
+class Browser(Struct, frozen=True):
     """In what somebody signs in.
 
     Attributes:

@@ -6,6 +6,8 @@ when it leaves the set, and is void when its files change.
 
 from collections.abc import Mapping
 
+from msgspec import Struct
+
 from greenroom.models import ReleaseSet, SetState
 from greenroom.models.base import JSONObject
 from greenroom.registry import (
@@ -22,13 +24,11 @@ from greenroom.registry.errors import BeingReviewed, DraftChanged, Ended, NotAll
 from greenroom.registry.permissions import Act, Actor, may
 from greenroom.registry.release_sets import Place
 from greenroom.registry.unit_of_work import UnitOfWork
-from greenroom.values import frozen
 
 _ALL = slice(None)
 
 
-@frozen
-class Given:
+class Given(Struct, frozen=True):
     """What an approval of a set has come to, by project and version of each draft.
 
     Attributes:

@@ -9,6 +9,7 @@ import hashlib
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Protocol
 
+from msgspec import Struct
 from packaging.utils import canonicalize_name
 from sqlalchemy import bindparam, delete, exists, func, select, update
 from sqlalchemy.orm import Session
@@ -26,7 +27,6 @@ from greenroom.registry import live_drafts
 from greenroom.registry.errors import Refusal, SetConflict
 from greenroom.registry.random_text import random_text
 from greenroom.registry.unit_of_work import UnitOfWork
-from greenroom.values import frozen
 
 SLUG_LENGTH = 22
 
@@ -85,8 +85,7 @@ def are_for_members_only(db: Session, release_set: ReleaseSet) -> bool:
     )
 
 
-@frozen
-class SetKey:
+class SetKey(Struct, frozen=True):
     """A set, by what is in its address of Upload 2.0."""
 
     key: str

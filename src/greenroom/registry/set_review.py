@@ -5,6 +5,8 @@ Of each draft it tells what :mod:`greenroom.registry.draft_review` does, in shor
 
 from collections.abc import Collection, Mapping, Sequence
 
+from msgspec import Struct
+
 from greenroom.counts import counted
 from greenroom.distributions.review import Severity
 from greenroom.models import Draft, ReleaseSet, SetState
@@ -19,7 +21,6 @@ from greenroom.registry.review_values import (
     obstacles_in_words,
 )
 from greenroom.registry.unit_of_work import UnitOfWork
-from greenroom.values import frozen
 
 MOST_FINDINGS = 10
 """Findings that are told of one draft; that there are more is told, too."""
@@ -29,8 +30,7 @@ Obstacles = tuple[tuple[str, tuple[str, ...]], ...]
 """Reasons, with the draft that they are of: by project and version, or empty."""
 
 
-@frozen
-class SetVerdict:
+class SetVerdict(Struct, frozen=True):
     """The line at the top, over all drafts of the set.
 
     Attributes:
@@ -79,8 +79,7 @@ class SetVerdict:
         return (*sentences, obstacles_in_words(self.reason_count))
 
 
-@frozen
-class SetReview:
+class SetReview(Struct, frozen=True):
     """All of it.
 
     Attributes:

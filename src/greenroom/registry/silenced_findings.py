@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
 from fnmatch import fnmatchcase
 
+from msgspec import Struct
 from sqlalchemy import ColumnElement, Select, select
 from sqlalchemy.orm import Session
 
@@ -16,7 +17,6 @@ from greenroom.registry.errors import InvalidRequest, NotFound
 from greenroom.registry.permissions import Act, Actor, require
 from greenroom.registry.reasons import check_line
 from greenroom.registry.unit_of_work import UnitOfWork
-from greenroom.values import frozen
 
 MOST = 100
 """Of one project."""
@@ -24,8 +24,7 @@ MOST = 100
 LONGEST_PATTERN = 255
 
 
-@frozen
-class Silence:
+class Silence(Struct, frozen=True):
     """That a project does not want to be told of a finding.
 
     Attributes:

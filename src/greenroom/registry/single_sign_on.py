@@ -9,6 +9,7 @@ from collections.abc import Collection
 from datetime import datetime, timedelta
 
 import structlog
+from msgspec import Struct
 from sqlalchemy import Select, and_, delete, func, select
 
 from greenroom.models import LinkedIdentity, Team, TeamMember, UsedIDToken, User
@@ -23,7 +24,6 @@ from greenroom.registry.names import is_username
 from greenroom.registry.permissions import Act, Actor, HasMembers, HasRights, Person
 from greenroom.registry.unit_of_work import UnitOfWork
 from greenroom.settings import Settings
-from greenroom.values import frozen
 
 CONFIRMED_WITHIN = timedelta(minutes=5)
 """Who confirms who they are must have shown it to the provider so lately."""
@@ -35,8 +35,7 @@ _MOST_GROUPS = 1000
 _BY = "by single sign-on"
 
 
-@frozen
-class IdentityProvider(Actor):
+class IdentityProvider(Actor, Struct, frozen=True):
     """The identity provider, which says who is in a team, and nothing else."""
 
     @property
@@ -58,8 +57,7 @@ class IdentityProvider(Actor):
         return True
 
 
-@frozen
-class Profile:
+class Profile(Struct, frozen=True):
     """Who somebody is, as an issuer has signed it.
 
     Attributes:

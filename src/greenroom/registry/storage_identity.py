@@ -10,6 +10,7 @@ import secrets
 from collections.abc import Iterable
 
 import structlog
+from msgspec import Struct
 from sqlalchemy import select
 
 from greenroom.counts import counted
@@ -20,7 +21,6 @@ from greenroom.registry.errors import Refusal
 from greenroom.registry.permissions import OPERATOR
 from greenroom.registry.unit_of_work import Services, UnitOfWork
 from greenroom.storage import Shelf, Storage
-from greenroom.values import frozen
 
 _SAMPLE = 200
 _ENOUGH = 0.9
@@ -43,8 +43,7 @@ class ForeignStorage(Refusal):
     title = "Foreign storage"
 
 
-@frozen
-class Bond:
+class Bond(Struct, frozen=True):
     """How a database and a storage stand to each other.
 
     Attributes:

@@ -8,6 +8,7 @@ its projects, and changes the rows of ``roles`` in the same transaction.
 from collections.abc import Callable, Collection, Iterable, Mapping
 from datetime import datetime
 
+from msgspec import Struct
 from sqlalchemy import ColumnElement, func, select
 from sqlalchemy.orm import selectinload
 
@@ -34,7 +35,6 @@ from greenroom.registry.permissions import (
 )
 from greenroom.registry.roles import Change
 from greenroom.registry.unit_of_work import UnitOfWork
-from greenroom.values import frozen
 
 MOST_MEMBERS = 100
 MOST_PROJECTS = 200
@@ -42,8 +42,7 @@ MOST_TEAMS = 50
 """Of which a person is an owner."""
 
 
-@frozen
-class TeamSummary:
+class TeamSummary(Struct, frozen=True):
     """A team that a person is in, and whether they own it."""
 
     name: str
@@ -52,8 +51,7 @@ class TeamSummary:
     projects: int
 
 
-@frozen
-class MemberSummary:
+class MemberSummary(Struct, frozen=True):
     """A person in a team. ``shown`` is whether their profile shows its projects."""
 
     username: str
@@ -62,8 +60,7 @@ class MemberSummary:
     joined: datetime
 
 
-@frozen
-class TeamRoleSummary:
+class TeamRoleSummary(Struct, frozen=True):
     """The name of a project that a team works on, or of a team that works on a project; as what."""
 
     name: str

@@ -1,5 +1,6 @@
 """API tokens of everybody, for administrators and the operator."""
 
+from msgspec import Struct
 from sqlalchemy import ColumnElement, select
 from sqlalchemy.orm import selectinload
 
@@ -10,11 +11,9 @@ from greenroom.registry.errors import NotFound
 from greenroom.registry.permissions import Actor
 from greenroom.registry.tokens import TokenSummary
 from greenroom.registry.unit_of_work import UnitOfWork
-from greenroom.values import frozen
 
 
-@frozen
-class OwnedToken:
+class OwnedToken(Struct, frozen=True):
     """A token that is not revoked, and whose it is."""
 
     username: str

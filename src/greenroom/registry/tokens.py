@@ -4,6 +4,7 @@ import hmac
 from collections.abc import Iterable
 from datetime import datetime, timedelta
 
+from msgspec import Struct
 from sqlalchemy import bindparam, select
 from sqlalchemy.orm import selectinload
 
@@ -27,7 +28,6 @@ from greenroom.registry.permissions import (
 )
 from greenroom.registry.token_texts import START, digest_of, new_text, prefix_of
 from greenroom.registry.unit_of_work import UnitOfWork
-from greenroom.values import frozen
 
 LONGEST_LABEL = 100
 DEFAULT_LIFETIME = timedelta(days=365)
@@ -44,8 +44,7 @@ _MISTYPED = (
 _FOREIGN_STARTS = ("pypi-", "ghp_", "ghs_", "github_pat_", "glpat-", "gldt-", "glcbt-")
 
 
-@frozen
-class TokenSummary:
+class TokenSummary(Struct, frozen=True):
     """What pages say of an API token that is not revoked.
 
     Attributes:

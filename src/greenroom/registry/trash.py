@@ -11,6 +11,7 @@ from datetime import timedelta
 from itertools import islice
 
 import structlog
+from msgspec import Struct
 from sqlalchemy import or_, select
 from sqlalchemy.orm import Session
 
@@ -20,7 +21,6 @@ from greenroom.registry.audit import Doer, Kind
 from greenroom.registry.errors import Refusal
 from greenroom.registry.unit_of_work import Services, UnitOfWork
 from greenroom.storage import Shelf
-from greenroom.values import frozen
 
 ALWAYS_ALLOWED = 20
 LARGEST_SHARE = 0.1
@@ -36,8 +36,7 @@ class TooMuchAtOnce(Refusal):
     title = "Too much at once"
 
 
-@frozen
-class Unused:
+class Unused(Struct, frozen=True):
     """The blobs that nobody refers to, of so many that there are.
 
     Attributes:

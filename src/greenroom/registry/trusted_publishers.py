@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import TypeVar
 
+from msgspec import Struct
 from sqlalchemy import delete, select
 
 from greenroom.models import (
@@ -47,7 +48,6 @@ from greenroom.registry.unit_of_work import Services, UnitOfWork
 from greenroom.registry.workflows import OWNER_NUMBER, Service, service_of
 from greenroom.settings import Settings
 from greenroom.trusted_issuers import TrustedIssuer
-from greenroom.values import frozen
 
 Workflow = TypeVar("Workflow", ProjectPublisher, PendingPublisher)
 
@@ -61,8 +61,7 @@ OFF = "Trusted publishing is off in this index: its operator names the issuers t
 _USED_KEPT_FOR = timedelta(hours=1)
 
 
-@frozen
-class Publisher:
+class Publisher(Struct, frozen=True):
     """What pages say of a workflow that is trusted.
 
     Attributes:
@@ -87,8 +86,7 @@ class Publisher:
     is_possible: bool
 
 
-@frozen
-class Pending:
+class Pending(Struct, frozen=True):
     """What pages say of a workflow that may register a name.
 
     ``is_taken`` is whether a public project has it meanwhile.

@@ -2,9 +2,10 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import field, replace
 from datetime import UTC, datetime, timedelta
 
+from msgspec import Struct, field
+from msgspec.structs import replace
 from sqlalchemy.orm import Session
 from sqlalchemy.orm.util import identity_key
 
@@ -16,7 +17,6 @@ from greenroom.outages import outages_passed_over
 from greenroom.registry.upstream_asking import Asking
 from greenroom.settings import Settings
 from greenroom.storage import Storage
-from greenroom.values import frozen
 
 Clock = Callable[[], datetime]
 
@@ -32,8 +32,7 @@ def utc_now() -> datetime:
     return datetime.now(UTC)
 
 
-@frozen
-class Origin:
+class Origin(Struct, frozen=True):
     """From where an act comes, as far as its entry point knows: what the audit log says of it.
 
     Attributes:
@@ -47,15 +46,14 @@ class Origin:
     address: str | None = None
     request_id: str | None = None
     means: str | None = None
-    knows: Callable[[str], bool] | None = field(default=None, compare=False)
+    knows: Callable[[str], bool] | None = None
 
     def is_new_to(self, username: str) -> bool:
         """Whether it is a browser in which nobody has signed in to this account before."""
         return self.knows is not None and not self.knows(username)
 
 
-@frozen
-class UnitOfWork:
+class UnitOfWork(Struct, frozen=True):
     """One unit of work: a session, where bytes are kept, the settings, and one moment.
 
     All that happens in a unit of work happens at ``now``: the files of a release are published at
@@ -86,8 +84,7 @@ class UnitOfWork:
         database.lock(self.db, *names)
 
 
-@frozen
-class Services:
+class Services(Struct, frozen=True):
     """What outlives a unit of work: the database, the storage, the settings and the clock.
 
     ``origin`` is where everything comes from that is done in their units of work, ``providers``

@@ -7,6 +7,7 @@ objects of the rows would take longer than to read them.
 from datetime import datetime
 from typing import Any, TypeAlias
 
+from msgspec import Struct
 from packaging.version import Version
 from sqlalchemy import Select, bindparam, select
 
@@ -16,22 +17,19 @@ from greenroom.models import Draft, File, Project, ProjectStatus, Release, Role,
 from greenroom.registry import catalogue, live_drafts, projects
 from greenroom.registry.names import canonical_version, lookup_name
 from greenroom.registry.unit_of_work import UnitOfWork
-from greenroom.values import frozen
 
 # More columns than the types of queries can name.
 _Query: TypeAlias = Select[*tuple[Any, ...]]
 
 
-@frozen
-class RoleThere:
+class RoleThere(Struct, frozen=True):
     """A person's part in a project."""
 
     user_id: int
     name: str
 
 
-@frozen
-class ProjectThere:
+class ProjectThere(Struct, frozen=True):
     """A project, registered or reserved, with what decides whether it takes a file."""
 
     id: int
@@ -48,8 +46,7 @@ class ProjectThere:
     roles: tuple[RoleThere, ...]
 
 
-@frozen
-class ReleaseThere:
+class ReleaseThere(Struct, frozen=True):
     """A release of the project, published or not."""
 
     id: int
@@ -57,8 +54,7 @@ class ReleaseThere:
     published: datetime | None
 
 
-@frozen
-class DraftThere:
+class DraftThere(Struct, frozen=True):
     """The live draft of the version."""
 
     project: ProjectThere
@@ -71,16 +67,14 @@ class DraftThere:
     expires: datetime
 
 
-@frozen
-class FileThere:
+class FileThere(Struct, frozen=True):
     """The staged file of the name, which the upload would replace."""
 
     id: int
     size: int
 
 
-@frozen
-class Place:
+class Place(Struct, frozen=True):
     """Where an upload would go, as far as that exists; ``former`` is what it would replace.
 
     ``project_size`` is what :func:`projects.size` gives.

@@ -14,6 +14,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import datetime, timedelta
 
+from msgspec import Struct
 from packaging.utils import canonicalize_name
 from packaging.version import Version
 from sqlalchemy import delete, func, or_, select, update
@@ -55,7 +56,6 @@ from greenroom.registry.unit_of_work import AT_ONCE, Services, UnitOfWork
 from greenroom.registry.uploads import Authenticate
 from greenroom.settings import Settings
 from greenroom.storage import Blob, PartMissing, Storage
-from greenroom.values import frozen
 
 HTTP_POST_BYTES = "http-post-bytes"
 RESUMABLE = "vnd-greenroom-resumable-v1"
@@ -79,8 +79,7 @@ _INTERRUPTED = "The index could not look into the file: delete it, then upload i
 _INSECURE = frozenset({"md5", "sha1"})
 
 
-@frozen
-class Announcement:
+class Announcement(Struct, frozen=True):
     """What a client says of a file before it sends it; ``size`` in bytes, ``digests`` in hex."""
 
     filename: str
@@ -89,16 +88,14 @@ class Announcement:
     mechanism: str
 
 
-@frozen
-class Place:
+class Place(Struct, frozen=True):
     """Which upload: its key, and that of its draft."""
 
     draft_key: str
     key: str
 
 
-@frozen
-class ArrivedPart:
+class ArrivedPart(Struct, frozen=True):
     """Bytes of a file that are kept as a blob; ``size`` in bytes, ``digests`` in hex, by name."""
 
     size: int
@@ -106,8 +103,7 @@ class ArrivedPart:
     digests: Mapping[str, str]
 
 
-@frozen
-class Arrived:
+class Arrived(Struct, frozen=True):
     """What has arrived of a file whose upload is being completed, and what it should be."""
 
     key: str
@@ -434,8 +430,7 @@ def add_part(
 # Receiving past the index
 
 
-@frozen
-class PresignedPart:
+class PresignedPart(Struct, frozen=True):
     """Bytes of a file that its client puts at a URL of the storage, ``size`` from ``start`` on."""
 
     number: int
@@ -599,8 +594,7 @@ def begin_completion(uow: UnitOfWork, actor: Actor, draft: Draft, upload: Upload
     _set(uow, upload, UploadState.PROCESSING)
 
 
-@frozen
-class Assembled:
+class Assembled(Struct, frozen=True):
     """A file that has arrived whole, and what is in it."""
 
     artifact: Artifact

@@ -3,19 +3,18 @@
 from collections.abc import Iterable
 from datetime import datetime
 
+from msgspec import Struct
 from sqlalchemy import ColumnElement, select
 
 from greenroom.models import Draft, DraftState, UploadSession, UploadState
 from greenroom.registry import drafts
 from greenroom.registry.announced import COMPLETION_LEASE
 from greenroom.registry.unit_of_work import AT_ONCE, UnitOfWork
-from greenroom.values import frozen
 
 INTERRUPTED = "The index was interrupted: upload the file anew."
 
 
-@frozen
-class UploadStatus:
+class UploadStatus(Struct, frozen=True):
     """An upload session as it stands at the moment of a unit of work.
 
     Attributes:

@@ -8,6 +8,7 @@ project's lock, because the world may have changed meanwhile.
 from collections.abc import Callable
 from datetime import timedelta
 
+from msgspec import Struct
 from packaging.utils import canonicalize_name
 
 from greenroom.counts import counted
@@ -50,11 +51,9 @@ from greenroom.registry.unit_of_work import Services, UnitOfWork
 from greenroom.registry.upload_places import DraftThere, Place, ProjectThere
 from greenroom.settings import Settings
 from greenroom.storage import Storage
-from greenroom.values import frozen
 
 
-@frozen
-class Accepted:
+class Accepted(Struct, frozen=True):
     """What became of an upload.
 
     Attributes:
@@ -77,8 +76,7 @@ Authenticate = Callable[[UnitOfWork], Actor]
 """Who asks, as far as the credentials hold in this unit of work; raises NotAuthenticated."""
 
 
-@frozen
-class Admission:
+class Admission(Struct, frozen=True):
     """That an upload may come in, as far as that was certain before its file arrived.
 
     Attributes:

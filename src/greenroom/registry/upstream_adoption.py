@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from datetime import datetime
 
+from msgspec import Struct
 from packaging.version import Version
 from sqlalchemy import select
 from sqlalchemy.orm import Session
@@ -47,15 +48,13 @@ from greenroom.registry.upstream_policy import Policy, Refused
 from greenroom.registry.upstreams import Answering
 from greenroom.storage import BlobMissing
 from greenroom.upstream_settings import Upstream
-from greenroom.values import frozen
 
 _ATTEMPTS = 3
 _RETRY_AFTER = 60
 _MOST_ASKED = 8
 
 
-@frozen
-class Order:
+class Order(Struct, frozen=True):
     """What is to be adopted.
 
     Attributes:
@@ -71,8 +70,7 @@ class Order:
     by: str
 
 
-@frozen
-class Adoption:
+class Adoption(Struct, frozen=True):
     """What was adopted.
 
     Attributes:
@@ -86,8 +84,7 @@ class Adoption:
     present: tuple[str, ...]
 
 
-@frozen
-class Origin:
+class Origin(Struct, frozen=True):
     """Where a public file of a release comes from.
 
     Attributes:

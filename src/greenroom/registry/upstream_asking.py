@@ -10,12 +10,13 @@ from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from datetime import datetime, timedelta
 
+from msgspec import Struct
+
 from greenroom.other_indexes.client import Client
 from greenroom.other_indexes.errors import UpstreamFailed, UpstreamUnavailable
 from greenroom.other_indexes.page_memory import PageMemory
 from greenroom.settings import Settings
 from greenroom.upstream_settings import Upstream
-from greenroom.values import frozen
 
 MOST_AT_ONCE = 12
 """So many pages are asked for at once, by one process."""
@@ -27,8 +28,7 @@ _BEFORE_PAUSE = 3
 _MOST_REMEMBERED = 10_000
 
 
-@frozen
-class Failure:
+class Failure(Struct, frozen=True):
     """That something was not got.
 
     Attributes:

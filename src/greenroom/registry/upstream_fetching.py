@@ -17,12 +17,12 @@ import time
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import BinaryIO
 
 import structlog
+from msgspec import Struct, field
 
 from greenroom.counters import Counted, count
 from greenroom.distributions.errors import InvalidDistribution
@@ -48,7 +48,6 @@ from greenroom.registry.upstream_files import MOST_METADATA, WantedFile
 from greenroom.storage import StorageUnavailable
 from greenroom.storage.disk import disk_errors
 from greenroom.upstream_settings import Upstream
-from greenroom.values import frozen
 
 AT_ONCE = 8
 """So many files does a process fetch at once."""
@@ -86,8 +85,7 @@ class WrongContent(UpstreamFailed):
     """What the upstream sends is not what its page says."""
 
 
-@frozen
-class Arriving:
+class Arriving(Struct, frozen=True):
     """A file that is being fetched, by this process or by another one.
 
     Attributes:
@@ -99,8 +97,7 @@ class Arriving:
     size: int
 
 
-@frozen
-class _Job:
+class _Job(Struct, frozen=True):
     """A file that this process fetches, or is about to fetch.
 
     Attributes:
@@ -122,8 +119,7 @@ class _Job:
         self.ended.set_result(None)
 
 
-@dataclass(frozen=True)
-class _Place:
+class _Place(Struct, frozen=True):
     """Where a file arrives."""
 
     folder: Path
@@ -169,8 +165,7 @@ class _Place:
         os.replace(aside, self.head)
 
 
-@frozen
-class _Head:
+class _Head(Struct, frozen=True):
     """What an upstream has said of a file: its size, and its strong entity tag, or empty."""
 
     size: int
@@ -301,8 +296,7 @@ class Fetches:
         return True
 
 
-@dataclass
-class _Fetch:
+class _Fetch(Struct):
     """One file that is fetched, by whoever holds its lock."""
 
     services: Services

@@ -10,6 +10,7 @@ import threading
 from collections.abc import Iterator, Mapping
 from datetime import datetime, timedelta
 
+from msgspec import Struct
 from sqlalchemy import ColumnElement, delete, func, select, update
 from sqlalchemy.orm import Session
 
@@ -18,7 +19,6 @@ from greenroom.other_indexes.pages import PageFile
 from greenroom.registry import backup_holds, released_blobs, trash
 from greenroom.registry.unit_of_work import Services, UnitOfWork
 from greenroom.storage import Shelf
-from greenroom.values import frozen
 
 STRONG = ("sha256", "sha384", "sha512", "sha3_256", "sha3_384", "sha3_512", "blake2b", "blake2s")
 """Hash functions that nobody can forge the digests of."""
@@ -36,8 +36,7 @@ _NOTED_EVERY = timedelta(hours=1)
 _MOST_PENDING = 10_000
 
 
-@frozen
-class WantedFile:
+class WantedFile(Struct, frozen=True):
     """A file of an upstream, as its page says it.
 
     Attributes:
@@ -74,8 +73,7 @@ class WantedFile:
         return next((f"{name}={digest}" for name, digest in [*strong, *weak]), self.url)
 
 
-@frozen
-class KeptFile:
+class KeptFile(Struct, frozen=True):
     """A file of an upstream that is kept here.
 
     Attributes:
@@ -98,8 +96,7 @@ class KeptFile:
     used: datetime
 
 
-@frozen
-class Usage:
+class Usage(Struct, frozen=True):
     """How much is kept: how many files, and how many bytes they have together."""
 
     files: int

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from itertools import groupby
 
+from msgspec import Struct
 from sqlalchemy import ColumnElement, Row, func, select, tuple_
 
 from greenroom.models import (
@@ -19,13 +20,11 @@ from greenroom.models import (
 )
 from greenroom.registry.unit_of_work import UnitOfWork
 from greenroom.registry.upstream_usage import Who
-from greenroom.values import frozen
 
 _MOST_SHOWN = 5
 
 
-@frozen
-class Kept:
+class Kept(Struct, frozen=True):
     """How much of an upstream is kept.
 
     Attributes:
@@ -41,8 +40,7 @@ class Kept:
     size: int = 0
 
 
-@frozen
-class Asked:
+class Asked(Struct, frozen=True):
     """How often an upstream's pages and files were asked for, and how often it need not be."""
 
     pages: int = 0
@@ -62,8 +60,7 @@ class Asked:
         return 100 * self.kept_files // self.files if self.files else None
 
 
-@frozen
-class Overview:
+class Overview(Struct, frozen=True):
     """An upstream in numbers.
 
     Attributes:
@@ -91,8 +88,7 @@ class Overview:
         return self.answered is not None and self.answered >= self.failed
 
 
-@frozen
-class Used:
+class Used(Struct, frozen=True):
     """A project of an upstream that is used.
 
     Attributes:
@@ -111,8 +107,7 @@ class Used:
     teams: tuple[str, ...]
 
 
-@frozen
-class TakenName:
+class TakenName(Struct, frozen=True):
     """A name that an upstream had when it was taken here.
 
     Attributes:

@@ -14,6 +14,7 @@ from datetime import timedelta
 from tempfile import SpooledTemporaryFile
 
 import structlog
+from msgspec import Struct
 from sqlalchemy import delete, select
 from sqlalchemy.orm import Session
 
@@ -29,7 +30,6 @@ from greenroom.registry.unit_of_work import AT_ONCE, Services, UnitOfWork
 from greenroom.registry.upstream_pages import KeptPage, Said
 from greenroom.storage.disk import disk_errors
 from greenroom.upstream_settings import Upstream
-from greenroom.values import frozen
 
 FRESH = timedelta(minutes=10)
 """So long a page need not be asked for again, at most, and where the upstream says nothing."""
@@ -204,8 +204,7 @@ def _give_turn(db: Session, upstream: Upstream, name: str, key: str) -> None:
 # --- asking ---
 
 
-@frozen
-class _Heard:
+class _Heard(Struct, frozen=True):
     """What an upstream has said: a page, that there is none, or that nothing is new."""
 
     said: Said

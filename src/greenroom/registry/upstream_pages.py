@@ -10,6 +10,7 @@ from collections import OrderedDict
 from collections.abc import Collection
 from datetime import datetime, timedelta
 
+from msgspec import Struct
 from sqlalchemy import bindparam, case, delete, null, or_, select, update
 
 from greenroom.database import run
@@ -18,7 +19,6 @@ from greenroom.other_indexes import pages
 from greenroom.other_indexes.pages import NotAPage, ProjectPage
 from greenroom.registry.unit_of_work import UnitOfWork
 from greenroom.upstream_settings import Upstream
-from greenroom.values import frozen
 
 UNUSED_FOR = timedelta(days=30)
 """What nobody has asked for in so long is forgotten."""
@@ -28,8 +28,7 @@ _MOST_FILES_IN_MEMORY = 20_000
 """Of pages that were read; each takes about a kilobyte."""
 
 
-@frozen
-class KeptPage:
+class KeptPage(Struct, frozen=True):
     """What an upstream last said of a project.
 
     Attributes:
@@ -58,8 +57,7 @@ class KeptPage:
     used: datetime
 
 
-@frozen
-class Standing:
+class Standing(Struct, frozen=True):
     """What is known of a name that upstreams answer for.
 
     Attributes:
@@ -228,8 +226,7 @@ def renew(uow: UnitOfWork, upstream: Upstream, name: str, fresh_for: timedelta) 
     )
 
 
-@frozen
-class Said:
+class Said(Struct, frozen=True):
     """How an upstream has said something.
 
     Attributes:

@@ -13,10 +13,11 @@ it is asked otherwise, and for what is not. In this order, the first that decide
 """
 
 from collections.abc import Mapping
-from dataclasses import replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 
+from msgspec import Struct
+from msgspec.structs import replace
 from packaging.version import Version
 from sqlalchemy import or_, select
 
@@ -28,7 +29,6 @@ from greenroom.registry.sizes import readable_size
 from greenroom.registry.unit_of_work import UnitOfWork
 from greenroom.selections import Selection
 from greenroom.settings import Settings
-from greenroom.values import frozen
 
 _DAY = timedelta(days=1)
 _HOUR = timedelta(hours=1)
@@ -50,8 +50,7 @@ class Why(StrEnum):
     LICENSE = "license"
 
 
-@frozen
-class Refused:
+class Refused(Struct, frozen=True):
     """That a file is not let in.
 
     Attributes:
@@ -63,8 +62,7 @@ class Refused:
     sentence: str
 
 
-@frozen
-class HeldRule:
+class HeldRule(Struct, frozen=True):
     """A rule of administrators that holds.
 
     Attributes:
@@ -83,8 +81,7 @@ class HeldRule:
         return self.selection.breadth, self.kind is RuleKind.DENY
 
 
-@frozen
-class Policy:
+class Policy(Struct, frozen=True):
     """What is asked of the files of one project of one upstream.
 
     Attributes:

@@ -7,16 +7,15 @@ have been because somebody has staged a draft.
 from collections.abc import Iterable
 from datetime import datetime
 
+from msgspec import Struct
 from packaging.version import Version
 
 from greenroom.distributions.historical import version_in
 from greenroom.other_indexes.pages import PageFile, ProjectPage
 from greenroom.registry.upstream_pages import KeptPage
-from greenroom.values import frozen
 
 
-@frozen
-class UpstreamRelease:
+class UpstreamRelease(Struct, frozen=True):
     """The files of one version.
 
     Attributes:
@@ -31,8 +30,7 @@ class UpstreamRelease:
     is_yanked: bool
 
 
-@frozen
-class UpstreamProject:
+class UpstreamProject(Struct, frozen=True):
     """A project of an upstream.
 
     Attributes:

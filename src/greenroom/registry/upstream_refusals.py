@@ -2,6 +2,7 @@
 
 from datetime import datetime
 
+from msgspec import Struct
 from sqlalchemy import ColumnElement, delete, func, or_, select
 
 from greenroom.models import RuleKind, UpstreamRefusal
@@ -13,11 +14,9 @@ from greenroom.registry.permissions import Actor
 from greenroom.registry.unit_of_work import UnitOfWork
 from greenroom.registry.upstream_policy import Why
 from greenroom.registry.upstream_rules import Rule
-from greenroom.values import frozen
 
 
-@frozen
-class Refusal:
+class Refusal(Struct, frozen=True):
     """A file that was refused.
 
     Attributes:

@@ -5,6 +5,7 @@ Which of several rules decides is said in :mod:`greenroom.registry.upstream_poli
 
 from datetime import date, datetime
 
+from msgspec import Struct
 from sqlalchemy import ColumnElement, func, select
 
 from greenroom import selections
@@ -17,7 +18,6 @@ from greenroom.registry.errors import InvalidRequest, NotFound
 from greenroom.registry.permissions import Actor
 from greenroom.registry.unit_of_work import UnitOfWork
 from greenroom.selections import Selection
-from greenroom.values import frozen
 
 _AUDITED = {
     RuleKind.ALLOW: Kind.UPSTREAM_ALLOW,
@@ -27,8 +27,7 @@ _AUDITED = {
 _MOST = 10_000
 
 
-@frozen
-class Rule:
+class Rule(Struct, frozen=True):
     """A rule.
 
     Attributes:

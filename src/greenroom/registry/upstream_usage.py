@@ -6,10 +6,11 @@ An answer that the server gives from its memory is not noted: its page was noted
 
 import threading
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import TypeAlias, TypeVar, cast
 
+from msgspec import Struct
+from msgspec.structs import replace
 from sqlalchemy import Table, case, delete, func, select
 
 from greenroom.counters import Counted, count
@@ -27,7 +28,6 @@ from greenroom.registry.inserting import insert_into
 from greenroom.registry.permissions import ANONYMOUS, Actor
 from greenroom.registry.unit_of_work import Services, UnitOfWork
 from greenroom.registry.upstream_policy import Refused
-from greenroom.values import frozen
 
 MOST_USES = 20_000
 """So many projects are kept: those that were used last."""
@@ -45,8 +45,7 @@ _Plus: TypeAlias = Callable[[_Noted, _Noted], _Noted]
 _LONGEST_SENTENCE = 1000
 
 
-@frozen
-class Who:
+class Who(Struct, frozen=True):
     """Who asks: an account, and its token where one was shown; nobody knows where it is empty."""
 
     by: str = ""
@@ -61,8 +60,7 @@ def who(actor: Actor) -> Who:
     return Who(audit.plain(actor.name), audit.plain(credential.removeprefix("token ")))
 
 
-@frozen
-class _Use:
+class _Use(Struct, frozen=True):
     last: datetime
     pages: int = 0
     kept_pages: int = 0
@@ -81,8 +79,7 @@ class _Use:
         )
 
 
-@frozen
-class _UsedBy:
+class _UsedBy(Struct, frozen=True):
     last: datetime
     count: int = 1
 
@@ -90,8 +87,7 @@ class _UsedBy:
         return _UsedBy(max(self.last, other.last), self.count + other.count)
 
 
-@frozen
-class _RefusedTo:
+class _RefusedTo(Struct, frozen=True):
     refused: Refused
     by: str
     first: datetime
@@ -103,8 +99,7 @@ class _RefusedTo:
         return replace(last, first=min(first.first, last.first), count=self.count + other.count)
 
 
-@frozen
-class _Standing:
+class _Standing(Struct, frozen=True):
     answered: datetime | None = None
     failed: datetime | None = None
     failure: str = ""
@@ -121,8 +116,7 @@ def _later(one: datetime | None, other: datetime | None) -> datetime | None:
     return max((each for each in (one, other) if each is not None), default=None)
 
 
-@dataclass(slots=True)
-class _Pending:
+class _Pending(Struct):
     """What is not written down yet, by what it is about."""
 
     uses: dict[tuple[str, str], _Use]

@@ -6,8 +6,8 @@ that is let in is fetched, with its metadata file, so that a build works without
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
 
+from msgspec import Struct, field
 from packaging.specifiers import SpecifierSet
 from packaging.version import Version
 
@@ -29,14 +29,12 @@ from greenroom.registry.upstream_fetching import Fetches, FileNotHere
 from greenroom.registry.upstream_files import METADATA, KeptFile, WantedFile
 from greenroom.registry.upstreams import Answering
 from greenroom.storage import BlobMissing, Shelf
-from greenroom.values import frozen
 
 _AT_ONCE = 4
 _MOST_ASKED = 8
 
 
-@frozen
-class Locked:
+class Locked(Struct, frozen=True):
     """A project that a build needs.
 
     Attributes:
@@ -53,8 +51,7 @@ class Locked:
         return f"{self.name}{self.specifier}"
 
 
-@frozen
-class Plan:
+class Plan(Struct, frozen=True):
     """What is to be fetched for requirements.
 
     Attributes:
@@ -70,8 +67,7 @@ class Plan:
     own: list[str] = field(default_factory=list)
 
 
-@dataclass(slots=True)
-class Warmed:
+class Warmed(Struct):
     """What came of it: files that were fetched, that were here, and sentences on all others."""
 
     fetched: int = 0
@@ -79,8 +75,7 @@ class Warmed:
     failures: list[str] = field(default_factory=list)
 
 
-@dataclass(slots=True)
-class Verified:
+class Verified(Struct):
     """What came of a verification.
 
     Attributes:

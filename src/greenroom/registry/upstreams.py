@@ -9,6 +9,7 @@ from datetime import datetime
 from enum import StrEnum, auto
 from typing import Protocol
 
+from msgspec import Struct
 from sqlalchemy import CompoundSelect, bindparam, exists, null, select, true, union_all
 
 from greenroom.database import run
@@ -17,7 +18,6 @@ from greenroom.registry import catalogue, claimed_names, live_drafts, upstream_p
 from greenroom.registry.names import lookup_name
 from greenroom.registry.unit_of_work import UnitOfWork
 from greenroom.settings import Settings
-from greenroom.values import frozen
 
 
 class Answering(StrEnum):
@@ -54,8 +54,7 @@ def answering(uow: UnitOfWork, name: str) -> Answering:
     return Answering.RESERVED
 
 
-@frozen
-class Hint:
+class Hint(Struct, frozen=True):
     """What is said where projects were searched for, as upstreams are not searched.
 
     Attributes:

@@ -1,9 +1,9 @@
 """Whether the files in the storage are what the database says, and mending those that are not."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
 
 import structlog
+from msgspec import Struct, field
 
 from greenroom.registry import audit, blob_digests, known_blobs, storage_identity, trash
 from greenroom.registry.artifacts import Receiver, TooManyBytes
@@ -12,14 +12,12 @@ from greenroom.registry.permissions import VERIFICATION, Actor
 from greenroom.registry.unit_of_work import Services
 from greenroom.registry.web_copies import WebCopy
 from greenroom.storage import Blob, BlobMissing, BlobSource, Shelf
-from greenroom.values import frozen
 
 Progress = Callable[[int, int], None]
 """Told how many blobs were done, and how many bytes were read, since the last time."""
 
 
-@frozen
-class Damage:
+class Damage(Struct, frozen=True):
     """A blob that is not what the database says, in words.
 
     Attributes:
@@ -34,8 +32,7 @@ class Damage:
     is_repaired: bool = False
 
 
-@dataclass(slots=True)
-class Findings:
+class Findings(Struct):
     """What came of a verification.
 
     Attributes:

@@ -16,10 +16,10 @@ from typing import IO, cast
 from urllib.error import HTTPError, URLError
 from urllib.parse import quote, unquote, urldefrag, urljoin, urlsplit, urlunsplit
 
+from msgspec import Struct
 from packaging.utils import canonicalize_name
 
 from greenroom.storage import Blob, BlobMissing, StorageUnavailable
-from greenroom.values import frozen
 
 TIMEOUT_SECONDS = 30
 """How long a server may be silent."""
@@ -33,8 +33,7 @@ _NOT_THERE = frozenset({403, 404, 410, 451})
 _MOST_WORDS = 6
 
 
-@frozen
-class _Link:
+class _Link(Struct, frozen=True):
     url: str
     filename: str
     sha256: str | None

@@ -8,6 +8,7 @@ Nothing is sent within a unit of work.
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 
+from msgspec import Struct
 from sqlalchemy import ColumnElement, delete, func, select
 
 from greenroom import times
@@ -21,7 +22,6 @@ from greenroom.registry.unit_of_work import AT_ONCE, Services, UnitOfWork
 from greenroom.registry.webhook_events import Event
 from greenroom.registry.webhook_telling import Told, queue
 from greenroom.registry.webhooks import Hook, Scope, SigningKey, Target
-from greenroom.values import frozen
 
 GIVEN_UP_AFTER = timedelta(hours=24)
 SWITCHED_OFF_AFTER = timedelta(days=5)
@@ -43,8 +43,7 @@ _NOT_READABLE = (
 )
 
 
-@frozen
-class Outgoing:
+class Outgoing(Struct, frozen=True):
     """A message that is to be sent now.
 
     Attributes:
@@ -70,8 +69,7 @@ class Outgoing:
     at: datetime
 
 
-@frozen
-class Outcome:
+class Outcome(Struct, frozen=True):
     """What came of an attempt.
 
     Attributes:
@@ -102,8 +100,7 @@ class Outcome:
         return self.status is None or self.status >= 500 or self.status in (408, 425, 429)
 
 
-@frozen
-class Delivery:
+class Delivery(Struct, frozen=True):
     """A message in the log of a webhook.
 
     Attributes:

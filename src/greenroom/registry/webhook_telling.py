@@ -6,10 +6,10 @@ it is over, and what nobody sees any more is not told.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import field
 from datetime import datetime
 from uuid import uuid4
 
+from msgspec import Struct, field
 from sqlalchemy import ColumnElement, String, func, literal, select
 
 from greenroom import times
@@ -37,7 +37,6 @@ from greenroom.registry import (
 )
 from greenroom.registry.unit_of_work import Services, UnitOfWork
 from greenroom.registry.webhook_events import QUIET, Event
-from greenroom.values import frozen
 
 MOST_WAITING = 1000
 """Of messages to one receiver. What is more is not sent, unless somebody sends it again."""
@@ -48,8 +47,7 @@ _MOST_EVENTS = 2000
 _FILES = {"added": "added", "replaced": "replaced", "removed": "removed"}
 
 
-@frozen
-class Told:
+class Told(Struct, frozen=True):
     """What is told.
 
     Attributes:

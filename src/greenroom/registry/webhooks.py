@@ -10,10 +10,11 @@ import json
 import os
 import re
 import secrets
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from collections.abc import Collection
 from datetime import datetime, timedelta
 
+from msgspec import Struct
 from sqlalchemy import ColumnElement, func, select, update
 
 from greenroom import webhook_client
@@ -34,7 +35,6 @@ from greenroom.registry.permissions import Act, Actor, require, require_right
 from greenroom.registry.unit_of_work import UnitOfWork
 from greenroom.registry.webhook_events import CHOICES, Event
 from greenroom.settings import Settings
-from greenroom.values import frozen
 
 MOST = 20
 """Of a project, of a release set, and of the index."""
@@ -51,7 +51,7 @@ _ROOM = re.compile(r"/_matrix/client/v3/rooms/[^/?#]+/send/m\.room\.message/?", 
 _BY_OWNER = "Somebody has switched it off."
 
 
-class Scope(ABC):
+class Scope:
     """What webhooks are told of: another kind of it is another class."""
 
     @property
@@ -93,8 +93,7 @@ class Scope(ABC):
         """Let nobody else change its webhooks until the transaction ends."""
 
 
-@frozen
-class OfProject(Scope):
+class OfProject(Scope, Struct, frozen=True):
     """What happens in one project."""
 
     of: Project
@@ -126,8 +125,7 @@ class OfProject(Scope):
         projects.lock_and_reload(uow, self.of)
 
 
-@frozen
-class OfSet(Scope):
+class OfSet(Scope, Struct, frozen=True):
     """What happens to a release set and to its drafts.
 
     Attributes:
@@ -169,8 +167,7 @@ class OfSet(Scope):
         release_sets.lock_and_reload(uow, self.of)
 
 
-@frozen
-class OfIndex(Scope):
+class OfIndex(Scope, Struct, frozen=True):
     """What happens in all projects."""
 
     @property
@@ -197,8 +194,7 @@ class OfIndex(Scope):
         uow.lock("webhooks")
 
 
-@frozen
-class Wanted:
+class Wanted(Struct, frozen=True):
     """What somebody wants a webhook to be.
 
     Attributes:
@@ -216,8 +212,7 @@ class Wanted:
     token: str = ""
 
 
-@frozen
-class Hook:
+class Hook(Struct, frozen=True):
     """What pages say of a webhook: no secret, and of its address the host alone.
 
     Attributes:
@@ -244,8 +239,7 @@ class Hook:
     former_until: datetime | None
 
 
-@frozen
-class Target:
+class Target(Struct, frozen=True):
     """Where messages go, and what is shown there; neither is ever shown to people."""
 
     url: str
@@ -255,8 +249,7 @@ class Target:
         return "Target(...)"
 
 
-@frozen
-class SigningKey:
+class SigningKey(Struct, frozen=True):
     """A secret that signs, by its name."""
 
     id: str

@@ -9,10 +9,11 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from urllib.parse import urlsplit
 
+from msgspec import Struct
+
 from greenroom.registry import audit
 from greenroom.registry.errors import InvalidRequest
 from greenroom.trusted_issuers import TrustedIssuer
-from greenroom.values import frozen
 
 Claims = Mapping[str, object]
 
@@ -27,8 +28,7 @@ _ENVIRONMENT = re.compile(r"[ -~]+")
 _NUMBER = re.compile(r"[0-9]{1,20}")
 
 
-@frozen
-class Field:
+class Field(Struct, frozen=True):
     """What has to be known of a workflow to trust it.
 
     Attributes:

@@ -9,12 +9,12 @@ import random
 import re
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from http import HTTPMethod
 
+from msgspec import Struct
+
 from greenroom import redaction, request_notes, times
-from greenroom.values import frozen
 
 SLOW = "too slow"
 GONE = "client has gone"
@@ -37,8 +37,7 @@ def new_id() -> str:
     return f"{random.getrandbits(64):016x}"
 
 
-@frozen
-class Described:
+class Described(Struct, frozen=True):
     """What is logged and counted of the head of a request, worked out once.
 
     Attributes:
@@ -54,8 +53,7 @@ class Described:
     given_id: str | None = None
 
 
-@dataclass(slots=True)
-class Seen:
+class Seen(Struct):
     """A request that is being answered.
 
     Attributes:

@@ -18,7 +18,6 @@ import sys
 import time
 from collections import OrderedDict, deque
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from itertools import islice
 from pathlib import Path
@@ -29,8 +28,10 @@ if sys.version_info >= (3, 14):  # pragma: no cover
 else:
     from backports import zstd
 
+from msgspec import Struct, field
+from msgspec.structs import replace
+
 from greenroom.server.shared_answers import SharedAnswer, SharedAnswers
-from greenroom.values import frozen
 
 MOST_BYTES = 24 * 1024**2
 LARGEST = 8 * 1024**2
@@ -50,8 +51,7 @@ HeaderLines = list[tuple[bytes, bytes]]
 _Place = tuple[object, ...]
 
 
-@frozen
-class Wanted:
+class Wanted(Struct, frozen=True):
     """What a request asks for, as far as answers differ by it.
 
     Attributes:
@@ -67,8 +67,7 @@ class Wanted:
     etags: bytes | None
 
 
-@frozen
-class Answer:
+class Answer(Struct, frozen=True):
     """Bytes to be sent.
 
     Attributes:
@@ -120,8 +119,7 @@ def matches(etags: bytes, etag: bytes) -> bool:
     return etag in (tag.strip().removeprefix(b"W/") for tag in etags.split(b","))
 
 
-@dataclass(slots=True)
-class _Kept:
+class _Kept(Struct):
     """An answer as the application gave it, and as it is sent."""
 
     status: str

@@ -3,11 +3,11 @@
 import asyncio
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import Protocol
 from wsgiref.types import WSGIApplication
 
 import structlog
+from msgspec import Struct
 
 from greenroom import forwarding
 from greenroom.networks import network_of, site_of
@@ -24,7 +24,6 @@ from greenroom.server.timing import Timing
 from greenroom.server.waiters import Marks, Waiters
 from greenroom.server.wsgi_pool import Locals, WsgiPool
 from greenroom.settings import Networks
-from greenroom.values import frozen
 
 log = structlog.get_logger("greenroom")
 
@@ -59,8 +58,7 @@ class Open(Protocol):
         """Close the connection if nothing is asked on it."""
 
 
-@dataclass(frozen=True)
-class Watched:
+class Watched(Struct, frozen=True):
     """How the server is watched.
 
     Attributes:
@@ -74,8 +72,7 @@ class Watched:
     part_of: Callable[[str], str] = lambda path: ""
 
 
-@frozen
-class Known:
+class Known(Struct, frozen=True):
     """What was found in the head of a request without a body."""
 
     wanted: Wanted

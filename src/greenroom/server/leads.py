@@ -6,14 +6,14 @@ has credentials comes here.
 """
 
 import asyncio
-from dataclasses import dataclass, field
+
+from msgspec import Struct, field
 
 from greenroom.server.answers import Wanted
 from greenroom.server.waiters import wake
 
 
-@dataclass(eq=False, slots=True)
-class Lead:
+class Lead(Struct, eq=False):
     """A request that the application is asked for, and who waits for its answer.
 
     Attributes:

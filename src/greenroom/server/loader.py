@@ -8,8 +8,9 @@ import resource
 import signal
 import socket
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import BinaryIO
+
+from msgspec import Struct
 
 from greenroom import spare_memory
 from greenroom.server.shared_answers import SharedAnswers
@@ -20,8 +21,7 @@ from greenroom.server.worker import BACKLOG, Place, Served, Worker, make_config
 log = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True)
-class Plan:
+class Plan(Struct, frozen=True):
     """What is served where.
 
     Attributes:

@@ -20,7 +20,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import BinaryIO
 
-from greenroom.values import frozen
+from msgspec import Struct
 
 MOST_BYTES = 24 * 1024**2
 
@@ -33,8 +33,7 @@ _FIRST = _END.size + _PLACES * _ENTRY.size
 Place = tuple[object, ...]
 
 
-@frozen
-class SharedAnswer:
+class SharedAnswer(Struct, frozen=True):
     """An answer as the application gave it, and what was compressed of it.
 
     Attributes:

@@ -1,10 +1,9 @@
 """What a process has counted of its requests: plain numbers, which cost next to nothing."""
 
 from bisect import bisect_left
-from dataclasses import dataclass, field
 from typing import Protocol
 
-from greenroom.values import frozen
+from msgspec import Struct, field
 
 BUCKETS = (0.001, 0.005, 0.02, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
 """Seconds: a request is counted in the first that is not shorter than it took."""
@@ -12,8 +11,7 @@ BUCKETS = (0.001, 0.005, 0.02, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
 _CLASSES = ("cut", "1xx", "2xx", "3xx", "4xx", "5xx")
 
 
-@dataclass(slots=True)
-class Durations:
+class Durations(Struct):
     """How long requests took.
 
     Attributes:
@@ -25,8 +23,7 @@ class Durations:
     seconds: float = 0.0
 
 
-@dataclass(slots=True)
-class Tallies:
+class Tallies(Struct):
     """What was counted since it was last reported; for the event loop's thread alone.
 
     Attributes:
@@ -60,8 +57,7 @@ class Tallies:
         self.bytes_out += size_out
 
 
-@frozen
-class State:
+class State(Struct, frozen=True):
     """How a process stands now.
 
     Attributes:

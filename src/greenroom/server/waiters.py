@@ -9,10 +9,10 @@ import asyncio
 from collections.abc import Collection, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
-from dataclasses import dataclass
 from typing import Protocol
 
 import structlog
+from msgspec import Struct
 
 from greenroom.request_notes import Wait
 
@@ -41,8 +41,7 @@ class Marks(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class _Waiter:
+class _Waiter(Struct, frozen=True, eq=False):
     mark: str
     woken: asyncio.Future[None]
 

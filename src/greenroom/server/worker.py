@@ -12,7 +12,6 @@ import socket
 import sys
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from wsgiref.types import WSGIApplication
@@ -20,6 +19,7 @@ from wsgiref.types import WSGIApplication
 from gunicorn.config import Config
 from gunicorn.glogging import Logger
 from gunicorn.workers.gasgi import ASGIWorker
+from msgspec import Struct, field
 
 from greenroom import logs
 from greenroom.server.changes import Source
@@ -44,8 +44,7 @@ MAX_HEADER = 8190
 MEMORY_FOLDER = Path("/dev/shm")  # noqa: S108 - files without a name
 
 
-@dataclass(frozen=True)
-class Served:
+class Served(Struct, frozen=True):
     """What is served.
 
     Attributes:
@@ -83,8 +82,7 @@ class Served:
     kept: Kept = field(default_factory=Kept)
 
 
-@dataclass(frozen=True)
-class Place:
+class Place(Struct, frozen=True):
     """Which worker it is, and what it shares with the other processes.
 
     Attributes:

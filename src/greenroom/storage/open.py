@@ -3,10 +3,11 @@
 import re
 from pathlib import Path
 
+from msgspec import Struct
+
 from greenroom.storage.blobs import BlobSource, NamedFiles, Storage
 from greenroom.storage.local import FolderCopy, FolderFiles, LocalStorage
 from greenroom.storage.s3 import S3Files, S3Storage
-from greenroom.values import frozen
 
 _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
 _S3_URL = re.compile(
@@ -18,8 +19,7 @@ POOL = "files"
 """The folder of a backup that has the blobs of all its snapshots."""
 
 
-@frozen
-class BackupPlace:
+class BackupPlace(Struct, frozen=True):
     """Where backups are written to, and read from.
 
     Attributes:

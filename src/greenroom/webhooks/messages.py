@@ -15,6 +15,8 @@ from datetime import datetime
 from types import MappingProxyType
 from urllib.parse import quote
 
+from msgspec import Struct
+
 from greenroom import __version__, times
 from greenroom.models import WebhookFormat
 from greenroom.models.base import JSONObject
@@ -22,7 +24,6 @@ from greenroom.registry.permissions import NO_USERS, OPERATOR
 from greenroom.registry.webhook_deliveries import Outgoing
 from greenroom.registry.webhook_events import Event
 from greenroom.settings import Settings
-from greenroom.values import frozen
 from greenroom.web.http.urls import Urls
 
 _LONGEST_DETAIL = 500
@@ -30,8 +31,7 @@ _LONGEST_DETAIL = 500
 _SLACK = str.maketrans({"&": "&amp;", "<": "&lt;", ">": "&gt;"})
 
 
-@frozen
-class Keyed:
+class Keyed(Struct, frozen=True):
     """A release set, by what its address has."""
 
     key: str

@@ -8,12 +8,13 @@ or be away. The table has every order of these. After each step all that install
 import itertools
 import json
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import timedelta
 from ipaddress import ip_network
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from greenroom.registry import accounts, publishing
 from greenroom.registry.permissions import Person

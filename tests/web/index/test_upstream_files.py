@@ -2,9 +2,9 @@
 
 import os
 from collections.abc import Iterator
-from dataclasses import replace
 
 import pytest
+from msgspec.structs import replace
 
 from greenroom.other_indexes.pages import PageFile
 from greenroom.registry.unit_of_work import Services

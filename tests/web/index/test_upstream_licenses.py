@@ -2,9 +2,9 @@
 
 import json
 from collections.abc import Iterator
-from dataclasses import replace
 
 import pytest
+from msgspec.structs import replace
 
 from greenroom.registry.unit_of_work import Services
 from greenroom.registry.upstream_usage import PENDING

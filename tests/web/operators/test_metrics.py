@@ -1,10 +1,10 @@
 """Who may see the metrics: nobody of whom it is not certain where they are, without the token."""
 
-from dataclasses import replace
 from ipaddress import ip_network
 
 import pytest
 import webtest
+from msgspec.structs import replace
 
 from greenroom.registry.unit_of_work import Services
 from greenroom.web.application import make_app

@@ -1,12 +1,12 @@
 """Signing in and out, registering, passwords and API tokens."""
 
-from dataclasses import replace
 from datetime import timedelta
 from http.cookies import SimpleCookie
 from pathlib import Path
 
 import pytest
 import webtest
+from msgspec.structs import replace
 from sqlalchemy import select
 from webtest.forms import Checkbox
 

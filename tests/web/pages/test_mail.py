@@ -2,12 +2,12 @@
 
 import re
 from collections.abc import Iterator
-from dataclasses import replace
 from datetime import timedelta
 from urllib.parse import urlsplit
 
 import pytest
 import webtest
+from msgspec.structs import replace
 from webtest.forms import Checkbox, Form
 
 from greenroom.registry import account_invitations, accounts, password_resets, signing_in

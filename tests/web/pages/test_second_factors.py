@@ -2,13 +2,13 @@
 
 import json
 import re
-from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pyotp
 import webtest
+from msgspec.structs import replace
 from sqlalchemy import select
 
 from greenroom.models import AuditEntry

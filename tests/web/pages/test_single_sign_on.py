@@ -3,13 +3,13 @@
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
-from dataclasses import replace
 from datetime import timedelta
 from urllib.parse import parse_qs, urlencode, urlsplit
 
 import pyotp
 import pytest
 import webtest
+from msgspec.structs import replace
 from sqlalchemy import select
 
 from greenroom.models import Attempt, AuditEntry, LinkedIdentity, User

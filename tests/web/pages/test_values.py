@@ -1,11 +1,11 @@
 """Templates get values, never rows. Every application of the tests sees to it: here, for all."""
 
-import dataclasses
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
 import webtest
+from msgspec import Struct
 
 from greenroom import paths
 from greenroom.models import Base, LinkKind, Project, RoleName
@@ -282,8 +282,7 @@ def use_second_factors(site: Site, browser: webtest.TestApp) -> None:
     form.submit(status=303)
 
 
-@dataclasses.dataclass
-class Holder:
+class Holder(Struct):
     held: object
 
 

@@ -1,7 +1,5 @@
 """What an upload form says: fields, flags and digests. A pure function of text."""
 
-import dataclasses
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -216,7 +214,7 @@ def test_the_query_parameters_that_an_upload_knows() -> None:
 
 
 METADATA_FIELDS = [
-    *(field.name for field in dataclasses.fields(CoreMetadata)),
+    *CoreMetadata.__struct_fields__,
     *FORM,
     *("comment", "content", "gpg_signature", "attestations", "platform", "supported_platform"),
     *("provides", "requires", "obsoletes", "provides_dist", "obsoletes_dist", "requires_external"),

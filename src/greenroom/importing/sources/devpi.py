@@ -7,6 +7,7 @@ from email.utils import parsedate_to_datetime
 from pathlib import Path
 from typing import cast
 
+from msgspec import Struct
 from packaging.utils import canonicalize_name
 
 from greenroom.distributions.historical import looks_like_one
@@ -14,15 +15,13 @@ from greenroom.importing.candidates import Candidate, Passed, SourceFailed, Trou
 from greenroom.importing.requirements import Wanted
 from greenroom.importing.sources.local_files import inside, modified, opener
 from greenroom.other_indexes.pages import is_digest
-from greenroom.values import frozen
 
 DATA = "dataindex.json"
 
 _Object = Mapping[str, object]
 
 
-@frozen
-class _Index:
+class _Index(Struct, frozen=True):
     """One stage index, with the people of this index."""
 
     name: str

@@ -2,8 +2,9 @@
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import field
 from pathlib import Path
+
+from msgspec import Struct, field
 
 from greenroom.importing.candidates import Source
 from greenroom.importing.fetching import Fetcher, NotAnAddress, login_of_environment, shown, split
@@ -12,15 +13,13 @@ from greenroom.importing.sources.devpi import DATA, DevpiSource
 from greenroom.importing.sources.folder import FolderSource
 from greenroom.importing.sources.index import IndexSource
 from greenroom.importing.sources.mirror import MirrorSource, root_of
-from greenroom.values import frozen
 
 
 class NotASource(ValueError):
     """Where to import from does not make sense; the text is a sentence."""
 
 
-@frozen
-class Selection:
+class Selection(Struct, frozen=True):
     """What to take of a source.
 
     Attributes:

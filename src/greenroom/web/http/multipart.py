@@ -9,11 +9,11 @@ parts, a preamble, an epilogue and blanks behind a boundary, is passed over, up 
 
 import re
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
 from typing import Protocol, Self, cast
 
+from msgspec import Struct, field
 from multipart import (  # type: ignore[import-untyped]
     MultipartError,
     PushMultipartParser,
@@ -72,8 +72,7 @@ class ReadableStream(Protocol):
         """Return up to ``size`` bytes; none at the end."""
 
 
-@dataclass(frozen=True)
-class ReceivedFile:
+class ReceivedFile(Struct, frozen=True):
     """A file of a form.
 
     Attributes:
@@ -87,8 +86,7 @@ class ReceivedFile:
     remove: Callable[[], None]
 
 
-@dataclass(frozen=True)
-class ReceivedForm:
+class ReceivedForm(Struct, frozen=True):
     """A form that arrived whole. Leaving its context removes the temporary file.
 
     Attributes:
@@ -340,8 +338,7 @@ def _sentence(error: MultipartError) -> str:
     return f"The request is not a valid form: {str(error)[:200]}."
 
 
-@dataclass(frozen=True)
-class _Limits:
+class _Limits(Struct, frozen=True):
     file_size: int
     field_size: int
     fields: int

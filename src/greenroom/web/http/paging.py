@@ -4,9 +4,9 @@ import re
 from collections.abc import Callable, Sequence
 from typing import Generic, TypeVar
 
+from msgspec import Struct
 from pyramid.httpexceptions import HTTPBadRequest, HTTPNotFound
 
-from greenroom.values import frozen
 from greenroom.web.http.request import Request
 from greenroom.web.http.strict_forms import query_value
 
@@ -16,8 +16,7 @@ Item = TypeVar("Item")
 Shown = TypeVar("Shown")
 
 
-@frozen
-class Page(Generic[Item]):
+class Page(Struct, Generic[Item], frozen=True):
     """One page of a list. ``parameter`` is what its number is called in the address."""
 
     items: Sequence[Item]

@@ -6,15 +6,14 @@ Each node of the traversal tree says which of them it wants.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import field
 from typing import Protocol
 
+from msgspec import Struct, field
 from pyramid.renderers import render
 from pyramid.response import Response
 
 from greenroom.registry import errors
 from greenroom.request_notes import request_id
-from greenroom.values import frozen
 from greenroom.web.http.problem_details import problem
 from greenroom.web.http.request import Request
 
@@ -45,8 +44,7 @@ class Respond(Protocol):
         """Make it."""
 
 
-@frozen
-class RefusalFormat:
+class RefusalFormat(Struct, frozen=True):
     """One way to answer a refusal.
 
     Attributes:

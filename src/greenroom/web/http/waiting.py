@@ -10,6 +10,7 @@ from collections.abc import Callable
 from concurrent.futures import Future
 from datetime import datetime
 
+from msgspec import Struct
 from pyramid.httpexceptions import HTTPBadRequest
 from pyramid.response import Response
 
@@ -17,7 +18,6 @@ from greenroom import request_notes
 from greenroom.models import Draft, ReleaseSet, SetState
 from greenroom.registry import draft_changes, drafts
 from greenroom.request_notes import Wait
-from greenroom.values import frozen
 from greenroom.web.http.request import Request
 from greenroom.web.http.strict_forms import query_value
 
@@ -137,8 +137,7 @@ def has_waited_for(request: Request, topic: str) -> bool:
     return waited is not None and waited.topic == topic
 
 
-@frozen
-class Stand:
+class Stand(Struct, frozen=True):
     """How what would be answered stands, and as far as the client knows; how long it may wait."""
 
     stands: str

@@ -9,9 +9,10 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from html import escape
 from types import MappingProxyType
 
+from msgspec import Struct
+
 from greenroom import times
 from greenroom.registry.catalogue import ListedFile, ListedProject, Listing
-from greenroom.values import frozen
 from greenroom.web.http.json import to_json
 
 API_VERSION = "1.4"
@@ -24,8 +25,7 @@ _text = json.encoder.encode_basestring
 Link = Callable[[ListedFile], str]
 
 
-@frozen
-class ListForm:
+class ListForm(Struct, frozen=True):
     """How a list of projects is written in one form, a line at a time.
 
     Attributes:

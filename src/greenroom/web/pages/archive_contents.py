@@ -6,6 +6,7 @@ Nothing of it is trusted: it is shown as text, or sent as bytes that no browser 
 import re
 from typing import Protocol
 
+from msgspec import Struct
 from pyramid.response import Response
 
 from greenroom.distributions.errors import InvalidDistribution
@@ -15,7 +16,6 @@ from greenroom.models import File, Project
 from greenroom.registry import archive_contents, catalogue, releases
 from greenroom.registry.archive_contents import MemberDifference
 from greenroom.registry.errors import InvalidRequest, NotFound
-from greenroom.values import frozen
 from greenroom.web.http.caching import conditional
 from greenroom.web.http.paging import page_of
 from greenroom.web.http.request import Request
@@ -54,8 +54,7 @@ class Address(Protocol):
         """The archive, or what the query says of it."""
 
 
-@frozen
-class Place:
+class Place(Struct, frozen=True):
     """Where somebody looks into an archive.
 
     Attributes:
@@ -79,8 +78,7 @@ class Place:
     review: str = ""
 
 
-@frozen
-class Archive:
+class Archive(Struct, frozen=True):
     """An archive that somebody may look into.
 
     Attributes:

@@ -10,11 +10,11 @@ from contextlib import suppress
 from datetime import UTC, date, datetime, timedelta
 from urllib.parse import urlencode
 
+from msgspec import Struct
 from pyramid.httpexceptions import HTTPBadRequest
 
 from greenroom.registry.audit import Kind, kind_named
 from greenroom.registry.audit_reading import LinePage, Place, Wanted
-from greenroom.values import frozen
 from greenroom.web.http.request import Request
 from greenroom.web.http.strict_forms import query_value
 from greenroom.web.pages.caching import never_cache
@@ -30,8 +30,7 @@ _FILTERS = ("act", "person", "project", "since", "until")
 Fetch = Callable[[Wanted, Place | None, int], LinePage]
 
 
-@frozen
-class AuditFilter:
+class AuditFilter(Struct, frozen=True):
     """What the form above the lines has in it.
 
     Attributes:

@@ -2,15 +2,15 @@
 
 from datetime import date, timedelta
 
+from msgspec import Struct
+
 from greenroom.registry.downloads import DownloadNumbers
-from greenroom.values import frozen
 
 BAR = 3
 HEIGHT = 40
 
 
-@frozen
-class DownloadPlot:
+class DownloadPlot(Struct, frozen=True):
     """What the page draws.
 
     Attributes:

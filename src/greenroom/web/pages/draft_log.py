@@ -3,16 +3,16 @@
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 
+from msgspec import Struct
+
 from greenroom.registry.drafts import DraftEventLine
-from greenroom.values import frozen
 
 # What comes later than this after the last one is another run.
 _PAUSE = timedelta(minutes=10)
 _WITH_FILES = {"added", "replaced", "removed"}
 
 
-@frozen
-class LogEntry:
+class LogEntry(Struct, frozen=True):
     """What one person did, the newest event first; mostly it is one event.
 
     Attributes:

@@ -3,8 +3,9 @@
 import re
 from collections.abc import Iterable, Sequence
 
+from msgspec import Struct
+
 from greenroom.registry.releases import FileSummary
-from greenroom.values import frozen
 from greenroom.web.http.request import Request
 from greenroom.web.http.strict_forms import query_value
 from greenroom.web.pages.platforms import platforms_in_words, python_in_words
@@ -14,24 +15,21 @@ FEWEST_FILTERED = 8
 _NUMBERS = re.compile(r"(\d+)")
 
 
-@frozen
-class ListedFile:
+class ListedFile(Struct, frozen=True):
     """A file with the platforms that it is for, in words; empty for source distributions."""
 
     file: FileSummary
     platform: str
 
 
-@frozen
-class FileGroup:
+class FileGroup(Struct, frozen=True):
     """Files that are for the same Python, or that are sources."""
 
     title: str
     files: tuple[ListedFile, ...]
 
 
-@frozen
-class GroupedFiles:
+class GroupedFiles(Struct, frozen=True):
     """All files of a release, and those of them in groups that a filter lets through.
 
     Attributes:

@@ -6,11 +6,12 @@ set. Whoever looks at the page presses its button, or does not.
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
 from html import escape
 from html.parser import HTMLParser
 from itertools import accumulate
 from urllib.parse import unquote, urlsplit
+
+from msgspec import Struct, field
 
 _NOTICE = '<p class="banner amber"><span>Nothing was done yet: here is what you typed.</span></p>'
 _CONTROLS = frozenset({"input", "textarea", "select"})
@@ -21,8 +22,7 @@ Attributes = dict[str, str | None]
 Edit = tuple[int, int, str]
 
 
-@dataclass(slots=True)
-class _Tag:
+class _Tag(Struct):
     """A start tag, and where it is in the page; ``text`` is what is between it and its end."""
 
     name: str
@@ -60,8 +60,7 @@ class _Tag:
         return self.start, self.end, f"<{' '.join([self.name, *words])}>"
 
 
-@dataclass(slots=True)
-class _Form:
+class _Form(Struct):
     tag: _Tag
     around: list[_Tag]
     controls: list[_Tag] = field(default_factory=list)

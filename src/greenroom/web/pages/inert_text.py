@@ -4,7 +4,7 @@ import re
 from collections.abc import Sequence
 from enum import StrEnum
 
-from greenroom.values import frozen
+from msgspec import Struct
 
 LONGEST_LINE = 2_000
 """Characters of a line that are shown."""
@@ -18,8 +18,7 @@ _UNSEEN = re.compile(
 )
 
 
-@frozen
-class Line:
+class Line(Struct, frozen=True):
     """A line of a text. ``is_cut`` says that it goes on."""
 
     number: int
@@ -36,8 +35,7 @@ class Side(StrEnum):
     GAP = "gap"
 
 
-@frozen
-class DifferenceLine:
+class DifferenceLine(Struct, frozen=True):
     """A line of a difference; its numbers are None where the text does not have it."""
 
     side: Side

@@ -2,15 +2,15 @@
 
 from urllib.parse import quote
 
+from msgspec import Struct
+
 from greenroom.core_metadata import CoreMetadata, Mailbox, is_web_address, mailboxes
-from greenroom.values import frozen
 
 _LONGEST_LICENSE = 120
 _LICENSE = "License"
 
 
-@frozen
-class Link:
+class Link(Struct, frozen=True):
     """A label and an address; ``href`` is None where a browser must not follow it."""
 
     label: str
@@ -18,16 +18,14 @@ class Link:
     href: str | None
 
 
-@frozen
-class Person:
+class Person(Struct, frozen=True):
     """An author or a maintainer."""
 
     name: str
     mailto: str | None
 
 
-@frozen
-class ReleaseDetails:
+class ReleaseDetails(Struct, frozen=True):
     """Core metadata as a page shows it.
 
     ``description_html`` is clean HTML, or empty; then ``description_text`` is what to show.

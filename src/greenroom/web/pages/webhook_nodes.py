@@ -5,8 +5,9 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
+from msgspec import Struct
+
 from greenroom.registry.webhooks import OfIndex, OfProject, OfSet, Scope
-from greenroom.values import frozen
 from greenroom.web.http.request import Request
 from greenroom.web.http.traversal import Node
 
@@ -16,8 +17,7 @@ if TYPE_CHECKING:
 _NUMBER = re.compile(r"[1-9][0-9]{0,9}", re.ASCII)
 
 
-@frozen
-class Place:
+class Place(Struct, frozen=True):
     """Where webhooks are managed.
 
     ``project`` and ``release_set`` are None for those of the whole index.

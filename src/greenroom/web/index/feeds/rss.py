@@ -4,13 +4,13 @@ from datetime import datetime
 from email.utils import format_datetime
 from xml.etree.ElementTree import Element, SubElement, tostring
 
+from msgspec import Struct
+
 from greenroom.core_metadata import mailboxes
-from greenroom.values import frozen
 from greenroom.web.http.xml import xml_text
 
 
-@frozen
-class Item:
+class Item(Struct, frozen=True):
     """One piece of news; ``link`` is absolute, and names it for good.
 
     ``author`` is what metadata has as ``Author-email``: any number of addresses, with names or not.
@@ -23,8 +23,7 @@ class Item:
     published: datetime
 
 
-@frozen
-class Channel:
+class Channel(Struct, frozen=True):
     """A feed: what it is called, the page that it belongs to, and its items, the newest first."""
 
     title: str

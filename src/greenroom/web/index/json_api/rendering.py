@@ -6,19 +6,19 @@ Keys and types are those of Warehouse's JSON API. What this index does not know 
 
 from collections.abc import Callable, Iterable
 
+from msgspec import Struct
+
 from greenroom import times
 from greenroom.core_metadata import CoreMetadata, normalized_label
 from greenroom.registry.catalogue import ListedFile
 from greenroom.registry.downloads import DownloadNumbers
 from greenroom.registry.upstream_adoption import Origin
-from greenroom.values import frozen
 from greenroom.web.index.simple_rendering import core_metadata
 
 Link = Callable[[ListedFile], str]
 
 
-@frozen
-class Described:
+class Described(Struct, frozen=True):
     """The release that is described, and the addresses of its pages."""
 
     name: str

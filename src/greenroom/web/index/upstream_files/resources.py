@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from urllib.parse import unquote
 
+from msgspec import Struct
+
 from greenroom.other_indexes.pages import PageFile
 from greenroom.registry import catalogue, upstream_adoption, upstream_files, upstream_pages
 from greenroom.registry.catalogue import OfferedFile
@@ -15,7 +17,6 @@ from greenroom.registry.names import lookup_name
 from greenroom.registry.upstream_files import METADATA, WantedFile
 from greenroom.registry.upstream_pages import KeptPage
 from greenroom.upstream_settings import Upstream
-from greenroom.values import frozen
 from greenroom.web.http import reading, upstream_names
 from greenroom.web.http.refusals import TEXT
 from greenroom.web.http.request import Request
@@ -43,8 +44,7 @@ class Upstreams(Node):
         return folder
 
 
-@frozen
-class OnPage:
+class OnPage(Struct, frozen=True):
     """A file that is on the page of a project.
 
     Attributes:
@@ -116,8 +116,7 @@ class MovedFile(Node):
         return path if self.__name__ == self.file.filename else path + METADATA
 
 
-@frozen
-class _Was:
+class _Was(Struct, frozen=True):
     """A file as it was on a page of an upstream."""
 
     filename: str

@@ -2,18 +2,17 @@
 
 from collections.abc import Callable, Mapping
 
+from msgspec import Struct
 from sqlalchemy.orm import Session
 
 from greenroom.registry import accounts, catalogue, journal
-from greenroom.values import frozen
 from greenroom.web.index.xmlrpc.protocol import NO_SUCH_METHOD, WRONG_PARAMETERS, Call, Fault
 
 _MOST_ENTRIES = 50_000
 _TYPES = {int: "an integer", str: "a string"}
 
 
-@frozen
-class Method:
+class Method(Struct, frozen=True):
     """What is called, and of which type each of its parameters is."""
 
     answer: Callable[..., object]

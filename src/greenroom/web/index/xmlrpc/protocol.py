@@ -4,7 +4,8 @@ import xmlrpc.client
 from typing import Any
 from xml.parsers import expat
 
-from greenroom.values import frozen
+from msgspec import Struct
+
 from greenroom.web.http.xml import xml_text
 
 # The codes that XML-RPC servers have agreed on.
@@ -13,8 +14,7 @@ NO_SUCH_METHOD = -32601
 WRONG_PARAMETERS = -32602
 
 
-@frozen
-class Call:
+class Call(Struct, frozen=True):
     """What a request wants: a method and its parameters."""
 
     method: str

@@ -5,9 +5,10 @@ redirection back changes something with GET, as OpenID Connect has it: the state
 be that of the cookie, and each sign-in is taken once.
 """
 
-from dataclasses import asdict
 from datetime import datetime, timedelta
 
+from msgspec import Struct
+from msgspec.structs import asdict
 from pyramid.httpexceptions import HTTPNotFound, HTTPSeeOther
 from pyramid.view import view_config
 from webob.cookies import SignedSerializer
@@ -23,7 +24,6 @@ from greenroom.registry.errors import NotAllowed, NotAuthenticated
 from greenroom.registry.permissions import ShownSession
 from greenroom.registry.single_sign_on import Profile
 from greenroom.registry.unit_of_work import UnitOfWork
-from greenroom.values import frozen
 from greenroom.web.http import authentication
 from greenroom.web.http.coming_back import is_local
 from greenroom.web.http.request import Request
@@ -47,8 +47,7 @@ _NOT_BEGUN = (
 )
 
 
-@frozen
-class _Kept:
+class _Kept(Struct, frozen=True):
     """What the browser keeps of a sign-in that it has begun.
 
     Attributes:

@@ -1,11 +1,11 @@
 """Acts of administrators: a page that asks why, and what happens when it is answered."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import field
 from typing import TypeAlias
 
+from msgspec import Struct, field
+
 from greenroom.registry.errors import InvalidRequest, NotAllowed, NotFound
-from greenroom.values import frozen
 from greenroom.web.http.request import SAFE_METHODS, Request
 from greenroom.web.pages.admin.access import begin
 from greenroom.web.pages.admin.forms import ReasonForm, TypedReasonForm
@@ -16,8 +16,7 @@ Do: TypeAlias = Callable[[ReasonForm], str]
 """Does the act, as the form says, and gives the notice that is shown then."""
 
 
-@frozen
-class Act:
+class Act(Struct, frozen=True):
     """What the page says that asks.
 
     Attributes:

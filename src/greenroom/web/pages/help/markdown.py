@@ -7,8 +7,9 @@ import html
 import re
 from functools import cache
 
+from msgspec import Struct
+
 from greenroom import paths
-from greenroom.values import frozen
 
 # In the order in which they are listed. No other file is read, whatever an address says.
 NAMES = (
@@ -49,8 +50,7 @@ _EXAMPLE = "https://index.example/"
 _PARAGRAPH = re.compile(r"<p>(.*?)</p>", re.DOTALL)
 
 
-@frozen
-class Page:
+class Page(Struct, frozen=True):
     """A page: its title and first sentence as text, and all below the title as HTML.
 
     Its examples are about an index at another address than this one: see ``Page.about``.

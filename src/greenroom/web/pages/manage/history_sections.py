@@ -5,8 +5,9 @@ from collections.abc import Iterable
 from datetime import datetime
 from itertools import groupby
 
+from msgspec import Struct
+
 from greenroom.registry.journal import JournalLine
-from greenroom.values import frozen
 
 _FILE_ADDED = re.compile(r"add \S+ file (\S+)", re.ASCII)
 _FILE = re.compile(r"(remove|yank|unyank) file (\S+)", re.ASCII)
@@ -28,8 +29,7 @@ _ACTS = {
 _FILE_ACTS = {"remove": "deleted", "yank": "yanked", "unyank": "took back that it was yanked:"}
 
 
-@frozen
-class Act:
+class Act(Struct, frozen=True):
     """What somebody did at one moment.
 
     Attributes:
@@ -47,8 +47,7 @@ class Act:
     content_digest: str | None
 
 
-@frozen
-class Section:
+class Section(Struct, frozen=True):
     """Acts that follow each other and are about one release; without a version, the project."""
 
     version: str | None

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Iterator, Sequence
 
+from msgspec import Struct
 from pyramid.httpexceptions import HTTPSeeOther
 from pyramid.view import view_config
 
@@ -20,7 +21,6 @@ from greenroom.registry.draft_review import ArchiveChanges, Changes, DraftReview
 from greenroom.registry.errors import InvalidRequest, NotFound
 from greenroom.registry.permissions import permitted
 from greenroom.registry.unit_of_work import UnitOfWork
-from greenroom.values import frozen
 from greenroom.web.http.late_writes import after_answer
 from greenroom.web.http.request import Request
 from greenroom.web.http.strict_forms import query_value
@@ -48,8 +48,7 @@ _HEADINGS = {
 }
 
 
-@frozen
-class FindingsOfCode:
+class FindingsOfCode(Struct, frozen=True):
     """Findings that say the same of several places, and what to do about all of them."""
 
     code: str
@@ -57,8 +56,7 @@ class FindingsOfCode:
     findings: tuple[ReviewFinding, ...]
 
 
-@frozen
-class FindingGroup:
+class FindingGroup(Struct, frozen=True):
     """Findings of one severity: those that are shown, by code, and how many there are in all."""
 
     severity: Severity
@@ -68,8 +66,7 @@ class FindingGroup:
     left_out: int
 
 
-@frozen
-class ShownArchive:
+class ShownArchive(Struct, frozen=True):
     """An archive with as many of its changes as are shown, and how many are shown elsewhere."""
 
     changes: ArchiveChanges

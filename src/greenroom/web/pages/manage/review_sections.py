@@ -3,6 +3,8 @@
 from collections.abc import Sequence
 from datetime import timedelta
 
+from msgspec import Struct
+
 from greenroom.models import Draft
 from greenroom.registry import (
     draft_checks,
@@ -17,7 +19,6 @@ from greenroom.registry.draft_comments import Comment
 from greenroom.registry.draft_contents import HasContent
 from greenroom.registry.draft_installations import Installation
 from greenroom.registry.required_checks import INSTALLED
-from greenroom.values import frozen
 from greenroom.web.http.paging import Page, page_from, page_number, page_of
 from greenroom.web.http.request import Request
 from greenroom.web.pages.manage.forms import CheckForm, CommentForm
@@ -27,8 +28,7 @@ _COMMENTS_ON_A_PAGE = 20
 _INSTALLATIONS_SHOWN = 5
 
 
-@frozen
-class ShownCheck:
+class ShownCheck(Struct, frozen=True):
     """A check by its name.
 
     Attributes:
@@ -43,16 +43,14 @@ class ShownCheck:
     others: tuple[CheckResult, ...] = ()
 
 
-@frozen
-class ShownInstallation:
+class ShownInstallation(Struct, frozen=True):
     """An installation, and how long ago that was."""
 
     installation: Installation
     ago: timedelta
 
 
-@frozen
-class ChecksSection:
+class ChecksSection(Struct, frozen=True):
     """What ``review/checks.jinja2`` shows.
 
     Attributes:
@@ -114,8 +112,7 @@ def checks_section(
     return {"checks": section, "check_form": form or CheckForm(content_digest=digest)}
 
 
-@frozen
-class CommentsSection:
+class CommentsSection(Struct, frozen=True):
     """What ``review/comments.jinja2`` shows; ``is_live`` is whether there can be more."""
 
     comments: Page[Comment]

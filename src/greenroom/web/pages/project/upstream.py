@@ -1,12 +1,12 @@
 """``/project/<name>/`` of a project that an index behind this one has."""
 
+from msgspec import Struct
 from pyramid.httpexceptions import HTTPNotFound
 from pyramid.response import Response
 from pyramid.view import view_config
 
 from greenroom import request_notes
 from greenroom.registry import upstream_projects
-from greenroom.values import frozen
 from greenroom.web.http import authentication, commands, upstream_names
 from greenroom.web.http.paging import page_of
 from greenroom.web.http.request import Request
@@ -17,8 +17,7 @@ _RELEASES_ON_A_PAGE = 50
 _KEPT_SECONDS = 60.0
 
 
-@frozen
-class _Named:
+class _Named(Struct, frozen=True):
     """A project, as lines that install it name it."""
 
     name: str

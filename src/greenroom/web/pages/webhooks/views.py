@@ -4,6 +4,7 @@ The secret that signs is shown once, in the answer that makes it: it is in no ad
 cookie.
 """
 
+from msgspec import Struct
 from pyramid.view import view_config
 
 from greenroom.models import SetState
@@ -11,7 +12,6 @@ from greenroom.registry import projects, webhook_deliveries, webhooks
 from greenroom.registry.errors import InvalidRequest, NotFound
 from greenroom.registry.webhook_events import CHOICES
 from greenroom.registry.webhooks import Hook
-from greenroom.values import frozen
 from greenroom.web.http.paging import page_from, page_number
 from greenroom.web.http.request import Request
 from greenroom.web.pages.caching import never_cache
@@ -31,8 +31,7 @@ _ONE = "pages/webhooks/webhook.jinja2"
 _ON_A_PAGE = 25
 
 
-@frozen
-class ShownSet:
+class ShownSet(Struct, frozen=True):
     """The release set that webhooks are of."""
 
     name: str

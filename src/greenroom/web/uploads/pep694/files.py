@@ -1,8 +1,8 @@
 """File upload sessions: announce a file, send it, complete it; look at it, extend and cancel it."""
 
-from dataclasses import asdict
 from functools import partial
 
+from msgspec.structs import asdict
 from pyramid.response import Response
 from pyramid.view import view_config
 

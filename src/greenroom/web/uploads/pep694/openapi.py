@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping
 from functools import lru_cache
 from typing import Any
 
+from msgspec import Struct
 from pydantic import BaseModel
 from pyramid.response import Response
 from pyramid.view import view_config
@@ -16,7 +17,6 @@ from greenroom.registry import errors
 from greenroom.registry.draft_addresses import SLUG_LENGTH
 from greenroom.registry.errors import Refusal
 from greenroom.registry.upload_sessions import KEY_LENGTH
-from greenroom.values import frozen
 from greenroom.web.http import waiting
 from greenroom.web.http.caching import conditional
 from greenroom.web.http.json import to_json
@@ -54,8 +54,7 @@ the key `set` of a request and of `links`, and addresses besides its own.
 """
 
 
-@frozen
-class Operation:
+class Operation(Struct, frozen=True):
     """One method of one address.
 
     ``body`` is what it takes: a message, or bytes. ``answers`` has what comes of it when all is
@@ -73,8 +72,7 @@ class Operation:
     is_open: bool = False
 
 
-@frozen
-class Answered:
+class Answered(Struct, frozen=True):
     """What comes of an operation: a body or none, headers, and what can be done next."""
 
     summary: str
