@@ -6,10 +6,10 @@ PEP 241, 314, 345, 566, 643, 685, 639, 794 and 808. What an index demands beyond
 
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import replace
 from types import MappingProxyType
 from typing import cast
 
+from msgspec.structs import replace
 from packaging.licenses import canonicalize_license_expression
 from packaging.metadata import InvalidMetadata, Metadata, RawMetadata, parse_email
 from packaging.requirements import InvalidRequirement, Requirement

@@ -7,10 +7,10 @@ or into one that housekeeping writes.
 """
 
 from collections.abc import Mapping
-from dataclasses import replace
 from datetime import timedelta
 from types import MappingProxyType
 
+from msgspec.structs import replace
 from sqlalchemy import ColumnElement, func, select, update
 
 from greenroom.models import Attempt, User

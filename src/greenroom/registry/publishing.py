@@ -7,10 +7,10 @@ publish a draft alone is the same with one. Whatever changes a draft holds the l
 """
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import replace
 from datetime import timedelta
 from functools import partial
 
+from msgspec.structs import replace
 from sqlalchemy import select
 
 from greenroom.counts import counted

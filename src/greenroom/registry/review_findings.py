@@ -1,8 +1,9 @@
 """The findings of a review: of each file, of all of them together, and beside another release."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import replace
 from typing import Protocol
+
+from msgspec.structs import replace
 
 from greenroom.core_metadata import CoreMetadata
 from greenroom.distributions.agreement import Described, Found, disagreements

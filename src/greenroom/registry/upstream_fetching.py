@@ -119,7 +119,7 @@ class _Job(Struct, frozen=True):
         self.ended.set_result(None)
 
 
-class _Place(Struct, frozen=True):
+class _Place(Struct, frozen=True, dict=True):
     """Where a file arrives."""
 
     folder: Path

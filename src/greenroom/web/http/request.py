@@ -1,9 +1,9 @@
 """The request: a unit of work and an actor come with it."""
 
-from dataclasses import replace
 from functools import partial
 from urllib.parse import quote
 
+from msgspec.structs import replace
 from pyramid.decorator import reify
 from pyramid.request import Request as PyramidRequest
 from transaction import TransactionManager

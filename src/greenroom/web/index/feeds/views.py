@@ -1,8 +1,8 @@
 """``/rss/…`` and ``/sitemap.xml``."""
 
 from collections.abc import Sequence
-from dataclasses import replace
 
+from msgspec.structs import replace
 from pyramid.response import Response
 from pyramid.view import view_config
 

@@ -4,10 +4,10 @@ import math
 import re
 from concurrent.futures import Future
 from contextlib import suppress
-from dataclasses import replace
 from functools import partial
 from urllib.parse import quote
 
+from msgspec.structs import replace
 from pyramid.httpexceptions import HTTPNotFound
 from pyramid.response import Response
 from pyramid.view import view_config

@@ -1,6 +1,6 @@
 """The cookie of a browser that is known to an account (:mod:`greenroom.registry.known_devices`)."""
 
-from dataclasses import replace
+from msgspec.structs import replace
 
 from greenroom.registry import known_devices
 from greenroom.registry.accounts import SignedIn
