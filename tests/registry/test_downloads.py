@@ -8,6 +8,7 @@ from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from msgspec import structs
 from sqlalchemy import select
 
 from greenroom.models import FileDownloads, Project
@@ -70,7 +71,7 @@ def test_downloads_are_added_up_by_file_and_day(
     of_today = downloads.of_project(later, project.id)
     assert of_today is not None
     assert of_today.last_day == 7
-    off = replace(uow, settings=uow.settings.model_copy(update={"downloads": "off"}))
+    off = replace(uow, settings=structs.replace(uow.settings, downloads="off"))
     assert downloads.of_project(off, project.id) is None
     removal.remove_file(uow, ada, project, wheel.name)
     assert downloads.of_project(uow, project.id) == told  # it was downloaded all the same

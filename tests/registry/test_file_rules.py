@@ -5,6 +5,7 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
+from msgspec import structs
 from packaging.version import Version
 
 from greenroom.models import Project, Release
@@ -20,7 +21,7 @@ from tests.artifacts import make_sdist, make_wheel
 
 
 def with_settings(uow: UnitOfWork, **settings: int) -> UnitOfWork:
-    return replace(uow, settings=uow.settings.model_copy(update=settings))
+    return replace(uow, settings=structs.replace(uow.settings, **settings))
 
 
 @pytest.fixture

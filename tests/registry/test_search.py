@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec import structs
 from sqlalchemy import select
 
 from greenroom.models import Project, SearchDocument
@@ -44,7 +45,7 @@ class Shelf:
 
 @pytest.fixture
 def shelf(uow: UnitOfWork, ada: Person, tmp_path: Path) -> Shelf:
-    limitless = replace(uow, settings=uow.settings.model_copy(update={"new_projects_per_hour": 0}))
+    limitless = replace(uow, settings=structs.replace(uow.settings, new_projects_per_hour=0))
     return Shelf(limitless, ada, tmp_path)
 
 

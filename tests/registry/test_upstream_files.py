@@ -6,6 +6,7 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
+from msgspec import structs
 
 from greenroom.registry import (
     accounts,
@@ -34,7 +35,7 @@ def _bound(services: Services) -> None:
 
 def limited(services: Services, most: int) -> Services:
     """The same index, which keeps so many bytes."""
-    settings = services.settings.model_copy(update={"upstream_cache_size": most})
+    settings = structs.replace(services.settings, upstream_cache_size=most)
     return replace(services, settings=settings)
 
 

@@ -5,6 +5,7 @@ from dataclasses import replace
 from datetime import date, timedelta
 
 import pytest
+from msgspec import structs
 
 from greenroom import selections
 from greenroom.core_metadata import CoreMetadata
@@ -36,7 +37,7 @@ def settings(services: Services, **values: str) -> Settings:
     asked = {f"GREENROOM_UPSTREAM_{name.upper()}": value for name, value in values.items()}
     loaded = load_settings(asked | {"GREENROOM_LOG_FORMAT": "text"})
     fields = {f"upstream_{name}": getattr(loaded, f"upstream_{name}") for name in values}
-    return services.settings.model_copy(update=fields)
+    return structs.replace(services.settings, **fields)
 
 
 def page(

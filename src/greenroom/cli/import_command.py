@@ -9,6 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import click
+from msgspec import structs
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn
 
@@ -111,7 +112,7 @@ def _without_limits(services: Services) -> Services:
         "max_total_size": None,
         "max_user_size": None,
     }
-    return replace(services, settings=services.settings.model_copy(update=unlimited))
+    return replace(services, settings=structs.replace(services.settings, **unlimited))
 
 
 @contextmanager

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 import webtest
+from msgspec import structs
 from sqlalchemy import select
 from webtest.forms import Checkbox
 
@@ -231,7 +232,7 @@ def test_an_act_without_the_form_of_this_session_is_refused(
 
 @pytest.fixture
 def open_site(settings: Settings, services: Services, clock: FakeClock) -> Site:
-    opened = settings.model_copy(update={"registration": "open"})
+    opened = structs.replace(settings, registration="open")
     return Site(replace(services, settings=opened), clock)
 
 
