@@ -31,6 +31,7 @@ from typing import Any
 from urllib.parse import urlsplit
 from wsgiref.util import setup_testing_defaults
 
+from msgspec.structs import replace
 from sqlalchemy import event
 
 from bench.running_index import running_index
@@ -399,7 +400,7 @@ def in_process(count: int, *, show_statements: bool) -> None:
     """Measure through the WSGI application, and print the tables."""
     with tempfile.TemporaryDirectory(prefix="greenroom-bench-") as name:
         folder = Path(name)
-        settings = Settings.model_validate({"data": folder / "data", **dict.fromkeys(LIMITS, 0)})
+        settings = replace(Settings(data=folder / "data"), **dict.fromkeys(LIMITS, 0))
         services = open_services(settings)
         services.database.upgrade()
         account = accounts.prepared("bench", "bench@index.example", "a long password")

@@ -312,7 +312,7 @@ def clock() -> FakeClock:
 
 @pytest.fixture
 def settings(database_url: str, tmp_path: Path) -> Settings:
-    """Tests that need other settings override this fixture, or copy it with an update."""
+    """Tests that need other settings override this fixture, or replace some of its values."""
     return Settings(
         data=tmp_path / "data",
         database_url=database_url,

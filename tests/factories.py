@@ -64,11 +64,21 @@ from greenroom.registry.upload_sessions import (
 from greenroom.registry.uploads import Accepted
 from greenroom.registry.webhook_events import CHOICES
 from greenroom.registry.webhooks import OfIndex, OfProject, Wanted
+from greenroom.settings import Settings, parse_setting
 
 PASSWORD = "correct horse battery staple"
 HOME, ELSEWHERE = "192.0.2.1", "192.0.2.2"
 
 _T = TypeVar("_T")
+
+
+def configured(settings: Settings, **changes: object) -> Settings:
+    """These settings with changes, of which text, numbers and lists are read as people set them."""
+    read = {
+        name: parse_setting(name, value) if isinstance(value, str | int | list) else value
+        for name, value in changes.items()
+    }
+    return replace(settings, **read)
 
 
 def make_user(

@@ -70,7 +70,7 @@ def server() -> Iterator[MailServer]:
 @pytest.fixture
 def settings(settings: Settings, server: MailServer) -> Settings:
     sending = {"mail_url": server.url, "mail_from": "Greenroom <greenroom@index.example>"}
-    return settings.model_copy(update=sending)
+    return replace(settings, **sending)
 
 
 def person(uow: UnitOfWork, name: str) -> Person:
@@ -95,7 +95,7 @@ def arrange(services: Services, folder: Path) -> None:
 
 def silent(services: Services) -> Services:
     """The same index, which sends no mail."""
-    return replace(services, settings=services.settings.model_copy(update={"mail_url": None}))
+    return replace(services, settings=replace(services.settings, mail_url=None))
 
 
 def sent(
@@ -491,9 +491,7 @@ def test_a_server_that_is_down_gets_everything_when_it_is_back_and_workers_send_
     services: Services, clock: FakeClock
 ) -> None:
     with mail_server() as first:
-        down = replace(
-            services, settings=services.settings.model_copy(update={"mail_url": first.url})
-        )
+        down = replace(services, settings=replace(services.settings, mail_url=first.url))
     with down.writing() as uow:
         for number in range(8):
             user = factories.make_user(uow, f"user-{number}")

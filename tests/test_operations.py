@@ -14,13 +14,13 @@ import yaml
 
 from greenroom import __version__
 from greenroom.cli import greenroom
-from greenroom.settings import Settings
+from greenroom.settings import FIELDS
 from greenroom.settings_sources import CONFIG, variable
 
 ROOT = Path(__file__).parents[1]
 LOCKS = sorted((ROOT / "requirements").glob("*.txt"))
 
-SETTINGS = {variable(field) for field in Settings.model_fields} | {CONFIG}
+SETTINGS = {variable(field) for field in FIELDS} | {CONFIG}
 EXAMPLES = ROOT / "examples" / "operations"
 SECRET = re.compile(r"PASSWORD|SECRET|TOKEN")
 

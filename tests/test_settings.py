@@ -1,12 +1,16 @@
 """Settings: what each variable accepts, and what is said of one that does not parse."""
 
+import pickle
+from contextlib import suppress
 from datetime import timedelta
 from ipaddress import ip_network
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from greenroom.settings import (
+    FIELDS,
     Settings,
     address_warning,
     load_settings,
@@ -126,6 +130,103 @@ def test_a_lifetime_is_not_above_its_maximum() -> None:
         load_settings({"GREENROOM_DRAFT_LIFETIME": "61d"})
     fitting = {"GREENROOM_DRAFT_LIFETIME": "61d", "GREENROOM_DRAFT_LIFETIME_MAX": "61d"}
     assert load_settings(fitting).draft_lifetime == timedelta(days=61)
+
+
+def test_settings_fit_together_however_they_are_made() -> None:
+    long = timedelta(days=61)
+    with pytest.raises(BadSettings, match=r"GREENROOM_DRAFT_LIFETIME .*accepts at most"):
+        Settings(draft_lifetime=long)
+    with pytest.raises(BadSettings, match=r"GREENROOM_DRAFT_LIFETIME .*accepts at most"):
+        replace(Settings(), draft_lifetime=long)
+    fitting = replace(Settings(), draft_lifetime=long, draft_lifetime_max=long)
+    assert fitting.draft_lifetime == long
+
+
+def test_nobody_changes_settings() -> None:
+    with pytest.raises(AttributeError):
+        Settings().policy = "private"  # type: ignore[misc]
+
+
+def test_workers_get_settings_that_are_equal() -> None:
+    settings = load_settings(
+        {
+            "GREENROOM_DATA": "/srv/index",
+            "GREENROOM_URL": "https://index.example",
+            "GREENROOM_DRAFT_LIFETIME": "7d",
+            "GREENROOM_TRUSTED_PROXIES": "10.0.0.0/8, fd00::/8",
+            "GREENROOM_TRUSTED_ISSUERS": "github",
+            "GREENROOM_UPSTREAMS": "up=https://up.example/simple/",
+            "GREENROOM_UPSTREAM_DENY": "bad<3",
+        }
+    )
+    assert pickle.loads(pickle.dumps(settings)) == settings
+
+
+@pytest.mark.parametrize(
+    ("text", "number"),
+    [("14", 14), (" 14 ", 14), ("014", 14), ("+14", 14), ("1_000", 1000), ("-0", 0), ("0", 0)],
+)
+def test_whole_numbers(text: str, number: int) -> None:
+    assert load_settings({"GREENROOM_UPLOADS_PER_HOUR": text}).uploads_per_hour == number
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        " ",
+        "1.5",
+        "14.0",
+        "1e3",
+        "0x10",
+        "1 000",
+        "1,000",
+        "_1",
+        "1__0",
+        "-1",
+        "\u0663",
+        "1000000001",
+    ],
+)
+def test_what_is_no_whole_number_or_too_large(text: str) -> None:
+    with pytest.raises(BadSettings, match="it accepts a whole number, 0 for no limit"):
+        load_settings({"GREENROOM_UPLOADS_PER_HOUR": text})
+
+
+@pytest.mark.parametrize(
+    ("variable", "good", "bad"),
+    [
+        ("TRASH_DAYS", "36500", "36501"),
+        ("AUDIT_DAYS", "1", "0"),
+        ("STALE_SECONDS", "86400", "86401"),
+        ("UPSTREAM_PAGE_MEMORY", "16MiB", "16383KiB"),
+        ("MAX_USER_SIZE", "1", "0"),
+        ("READ_CACHE", "0s", "0"),
+        ("UPSTREAM_MIN_AGE", "1s", "0s"),
+        ("OIDC_NAME", "\u00e9" * 50, "\u00e9" * 51),
+        ("METRICS_TOKEN", "x" * 16, "x" * 15),
+        ("SECRET_KEY", "x" * 16, "x" * 15),
+    ],
+)
+def test_limits(variable: str, good: str, bad: str) -> None:
+    load_settings({f"GREENROOM_{variable}": good})
+    with pytest.raises(BadSettings, match=f"GREENROOM_{variable} is .*: it accepts"):
+        load_settings({f"GREENROOM_{variable}": bad})
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        'trusted_user_header = "X-User\\n"',
+        'prohibited_names = ["acme\\n"]',
+        'policy = "public\\n"',
+        'url = "https://index.example\\n"',
+        'claimed_names = ["acme\\n"]',
+    ],
+)
+def test_what_has_a_line_more_is_refused(tmp_path: Path, line: str) -> None:
+    config = written(tmp_path, f'trusted_proxies = "10.0.0.0/8"\n{line}')
+    with pytest.raises(BadSettings, match=f"{line.partition(' ')[0]} in .* is .*: it accepts"):
+        load_settings({"GREENROOM_CONFIG": config})
 
 
 @pytest.mark.parametrize(
@@ -299,9 +400,17 @@ def test_what_a_file_says_wrongly_is_told(tmp_path: Path, text: str, sentence: s
 
 
 def test_of_every_setting_it_is_told_what_it_accepts(tmp_path: Path) -> None:
-    for field in Settings.model_fields:
+    for field in FIELDS:
         config = written(tmp_path, f"{field} = {{x = 1}}")
         with pytest.raises(BadSettings, match=r": it accepts [a-z0-9]"):
+            load_settings({"GREENROOM_CONFIG": config})
+
+
+@pytest.mark.parametrize("value", ["5", "-1", "'x'", "' '", '"\\n"', '"\'"', "['x']", "[' ']"])
+def test_what_a_setting_does_not_accept_is_told_whichever_it_is(tmp_path: Path, value: str) -> None:
+    for field in FIELDS:
+        config = written(tmp_path, f"{field} = {value}")
+        with suppress(BadSettings):  # and nothing else is raised
             load_settings({"GREENROOM_CONFIG": config})
 
 
@@ -392,7 +501,7 @@ def test_what_holds_is_shown_with_its_place_and_without_secrets(tmp_path: Path) 
     assert shown["GREENROOM_MAX_FILE_SIZE"] == ("1536MiB", config)
     assert shown["GREENROOM_MAX_TOTAL_SIZE"] == ("none", "default")
     assert shown["GREENROOM_AUDIT_DAYS"] == ("for ever", "default")
-    assert shown.keys() == {f"GREENROOM_{field.upper()}" for field in Settings.model_fields}
+    assert shown.keys() == {f"GREENROOM_{field.upper()}" for field in FIELDS}
 
 
 @pytest.mark.parametrize(

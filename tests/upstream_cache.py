@@ -6,6 +6,8 @@ from contextlib import contextmanager
 from datetime import timedelta
 from ipaddress import ip_network
 
+from msgspec.structs import replace
+
 from greenroom.other_indexes.pages import PageFile, ProjectPage
 from greenroom.registry import upstream_files, upstream_pages
 from greenroom.registry.unit_of_work import Services
@@ -27,7 +29,7 @@ def with_upstream(settings: Settings, upstream: UpstreamServer, **more: object) 
         "upstream_mode": "cache",
         **more,
     }
-    return settings.model_copy(update=changed)
+    return replace(settings, **changed)
 
 
 def environment(upstream: UpstreamServer, **more: str) -> Mapping[str, str]:

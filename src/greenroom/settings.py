@@ -11,15 +11,16 @@ import secrets
 import shlex
 import stat
 import sys
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
 from datetime import timedelta
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
-from typing import Annotated, Literal, Self
+from typing import Annotated, Literal, get_args
 from urllib.parse import urlsplit
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
+import msgspec
+from msgspec import Meta, Struct
+from msgspec.structs import replace
 
 from greenroom import selections, settings_sources, trusted_issuers, upstream_settings
 from greenroom.openid.issuers import is_issuer
@@ -61,21 +62,48 @@ def parse_size(text: str) -> int:
     return int(match[1]) * _SIZE_FACTORS[match[2][:1].upper().replace("B", "")]
 
 
-def _duration(value: object) -> object:
+# What makes values of what is set, which is text, a whole number or a list of texts. Each raises
+# ValueError for what it does not accept. Those whose values are text or numbers leave it to
+# parse_setting to see that they are, and within their limits.
+
+
+def _folder(value: object) -> Path:
+    return Path(_text_of(value))
+
+
+def _text_of(value: object) -> str:
+    if not isinstance(value, str):
+        raise ValueError("text")
+    return value
+
+
+def _whole_number(value: object) -> object:
+    if isinstance(value, str):
+        if not value.isascii():
+            raise ValueError("a whole number, in the digits 0 to 9")
+        return int(value)
+    return value
+
+
+def _duration(value: object) -> timedelta:
+    length = _duration_or_zero(value)
+    if not length:
+        raise ValueError("a duration of at least one second")
+    return length
+
+
+def _duration_or_zero(value: object) -> timedelta:
     # A number without a unit is no duration, wherever it stands.
-    return parse_duration(str(value)) if isinstance(value, str | int) else value
+    return parse_duration(_text_of(value))
 
 
 def _size(value: object) -> object:
     return parse_size(value) if isinstance(value, str) else value
 
 
-def _networks(value: object) -> object:
-    parts = _parts(value)
-    if not isinstance(parts, tuple | list) or not all(isinstance(part, str) for part in parts):
-        return value
+def _networks(value: object) -> tuple[IPv4Network | IPv6Network, ...]:
     try:
-        return tuple(ip_network(part) for part in parts)
+        return tuple(ip_network(part) for part in _words(value))
     except ValueError as error:
         raise ValueError("networks such as 10.0.0.0/8, separated by commas") from error
 
@@ -88,63 +116,66 @@ def _command(value: object) -> object:
     return value
 
 
-def _parts(value: object) -> object:
-    """What is separated by commas, where it is text."""
-    return tuple(value.replace(",", " ").split()) if isinstance(value, str) else value
+def _words(value: object) -> tuple[str, ...]:
+    """What is separated by commas or spaces, where it is text."""
+    if isinstance(value, str):
+        return tuple(value.replace(",", " ").split())
+    return _texts(value)
 
 
-def _issuers(value: object) -> object:
-    entries = value.split(",") if isinstance(value, str) else value
-    if not isinstance(entries, list) or not all(isinstance(entry, str) for entry in entries):
-        return value
-    return trusted_issuers.parse_all(entries)
-
-
-def _listed(value: object) -> object:
+def _listed(value: object) -> tuple[str, ...]:
     """What is separated by commas alone, where it is text: it may have spaces in it."""
-    if not isinstance(value, str):
-        return value
-    return tuple(part.strip() for part in value.split(",") if part.strip())
+    if isinstance(value, str):
+        return tuple(part.strip() for part in value.split(",") if part.strip())
+    return _texts(value)
 
 
-def _upstreams(value: object) -> object:
-    entries = _listed(value)
-    if not isinstance(entries, tuple | list) or not all(isinstance(each, str) for each in entries):
-        return value
-    return upstream_settings.parse_all(entries)
+def _texts(value: object) -> tuple[str, ...]:
+    if not isinstance(value, list) or not all(isinstance(part, str) for part in value):
+        raise ValueError("text, or a list of texts")
+    return tuple(value)
 
 
-def _claims(value: object) -> object:
-    parts = _parts(value)
-    if isinstance(parts, tuple | list) and not all(
-        isinstance(part, str) and upstream_settings.is_claim(part) for part in parts
-    ):
+_PROJECT_NAME = re.compile(r"[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?", re.ASCII)
+
+
+def _project_names(value: object) -> tuple[str, ...]:
+    names = _words(value)
+    if not all(_PROJECT_NAME.fullmatch(name) for name in names):
+        raise ValueError("project names, separated by commas")
+    return names
+
+
+def _issuers(value: object) -> tuple[trusted_issuers.TrustedIssuer, ...]:
+    return trusted_issuers.parse_all(_listed(value))
+
+
+def _upstreams(value: object) -> tuple[upstream_settings.Upstream, ...]:
+    return upstream_settings.parse_all(_listed(value))
+
+
+def _claims(value: object) -> tuple[str, ...]:
+    claims = _words(value)
+    if not all(upstream_settings.is_claim(claim) for claim in claims):
         raise ValueError(upstream_settings.CLAIMED_FORM)
-    return parts
+    return claims
 
 
-def _selections(value: object) -> object:
-    text = ",".join(str(each) for each in value) if isinstance(value, tuple | list) else value
-    return selections.parse_all(text) if isinstance(text, str) else value
+def _selections(value: object) -> tuple[selections.Selection, ...]:
+    return selections.parse_all(value if isinstance(value, str) else ",".join(_texts(value)))
 
 
-def _licenses(value: object) -> object:
-    parts = _listed(value)
-    if not isinstance(parts, tuple | list) or not all(isinstance(part, str) for part in parts):
-        return value
-    return tuple(upstream_settings.license_of(part) for part in parts)
+def _licenses(value: object) -> tuple[str, ...]:
+    return tuple(upstream_settings.license_of(part) for part in _listed(value))
 
 
 _TEAM = re.compile(r"[A-Za-z0-9]([A-Za-z0-9._-]{0,48}[A-Za-z0-9])?", re.ASCII)
 _TEAMS_OF_GROUPS = "groups with the teams of their members: group=team, other group=team2"
 
 
-def _teams_of_groups(value: object) -> object:
-    parts = _listed(value)
-    if not isinstance(parts, tuple | list) or not all(isinstance(part, str) for part in parts):
-        return value
+def _teams_of_groups(value: object) -> tuple[str, ...]:
     # A group may have such a sign in its name, as those of directories have; a team has none.
-    split = [part.rpartition("=") for part in parts]
+    split = [part.rpartition("=") for part in _listed(value)]
     pairs = [(group.strip(), team.strip()) for group, _, team in split]
     if not all(group and _TEAM.fullmatch(team) for group, team in pairs):
         raise ValueError(_TEAMS_OF_GROUPS)
@@ -206,46 +237,54 @@ def _base_url(value: object) -> object:
     return value.rstrip("/")
 
 
-Duration = Annotated[timedelta, BeforeValidator(_duration), Field(gt=timedelta(0))]
-Size = Annotated[int, BeforeValidator(_size), Field(gt=0)]
-Count = Annotated[int, Field(ge=0, le=10**9)]
-Networks = Annotated[tuple[IPv4Network | IPv6Network, ...], BeforeValidator(_networks)]
-ProjectName = Annotated[str, Field(pattern=r"^[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?$")]
-ProjectNames = Annotated[tuple[ProjectName, ...], BeforeValidator(_parts)]
-BaseUrl = Annotated[str, BeforeValidator(_base_url)]
-TrustedIssuers = Annotated[tuple[trusted_issuers.TrustedIssuer, ...], BeforeValidator(_issuers)]
-IssuerUrl = Annotated[str, BeforeValidator(_issuer_url)]
-Words = Annotated[tuple[str, ...], BeforeValidator(_parts)]
-Upstreams = Annotated[tuple[upstream_settings.Upstream, ...], BeforeValidator(_upstreams)]
-Claims = Annotated[tuple[str, ...], BeforeValidator(_claims)]
-Selections = Annotated[tuple[selections.Selection, ...], BeforeValidator(_selections)]
-Licenses = Annotated[tuple[str, ...], BeforeValidator(_licenses)]
-Groups = Annotated[tuple[str, ...], BeforeValidator(_listed)]
-TeamsOfGroups = Annotated[tuple[str, ...], BeforeValidator(_teams_of_groups)]
-Command = Annotated[str, BeforeValidator(_command)]
-MailUrl = Annotated[str, BeforeValidator(_mail_url)]
-Sender = Annotated[str, BeforeValidator(_sender)]
+Folder = Annotated[Path, _folder]
+Duration = Annotated[timedelta, _duration]
+DurationOrZero = Annotated[timedelta, _duration_or_zero]
+Size = Annotated[int, _size, Meta(gt=0)]
+Count = Annotated[int, _whole_number, Meta(ge=0, le=10**9)]
+Days = Annotated[int, _whole_number, Meta(ge=0, le=36500)]
+Networks = Annotated[tuple[IPv4Network | IPv6Network, ...], _networks]
+ProjectNames = Annotated[tuple[str, ...], _project_names]
+BaseUrl = Annotated[str, _base_url]
+TrustedIssuers = Annotated[tuple[trusted_issuers.TrustedIssuer, ...], _issuers]
+IssuerUrl = Annotated[str, _issuer_url]
+Words = Annotated[tuple[str, ...], _words]
+Upstreams = Annotated[tuple[upstream_settings.Upstream, ...], _upstreams]
+Claims = Annotated[tuple[str, ...], _claims]
+Selections = Annotated[tuple[selections.Selection, ...], _selections]
+Licenses = Annotated[tuple[str, ...], _licenses]
+Groups = Annotated[tuple[str, ...], _listed]
+TeamsOfGroups = Annotated[tuple[str, ...], _teams_of_groups]
+Command = Annotated[str, _command]
+MailUrl = Annotated[str, _mail_url]
+Sender = Annotated[str, _sender]
+Key = Annotated[str, Meta(min_length=16)]
 
 
-class Settings(BaseModel):
-    """Everything that can be set, parsed. Field names are the variables' without the prefix."""
+class Settings(Struct, frozen=True, kw_only=True):
+    """Everything that can be set, parsed. Field names are the variables' without the prefix.
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    Who makes one gives values of the types below; ``parse_setting`` makes them of text. To change
+    some, use ``msgspec.structs.replace``.
 
-    data: Path = Path("data")
+    Raises:
+        BadSettings: the values do not fit together.
+    """
+
+    data: Folder = Path("data")
     database_url: str | None = None
     storage_url: str | None = None
     s3_endpoint: str | None = None
     s3_public_endpoint: str | None = None
     url: BaseUrl | None = None
-    secret_key: Annotated[str, Field(min_length=16)] | None = None
+    secret_key: Key | None = None
     registration: Literal["closed", "open"] = "closed"
     session_idle: Duration = timedelta(days=14)
     session_lifetime: Duration = timedelta(days=90)
     require_second_factor: Literal["none", "administrators", "owners", "everybody"] = "none"
     policy: Literal["public", "private"] = "public"
     read: Literal["public", "members", "projects"] = "public"
-    read_cache: Annotated[timedelta, BeforeValidator(_duration)] = timedelta(seconds=10)
+    read_cache: DurationOrZero = timedelta(seconds=10)
     draft_links: Literal["anyone", "members"] = "anyone"
     auto_publish: Literal["true", "false"] = "true"
     max_file_size: Size = 2**30
@@ -262,7 +301,7 @@ class Settings(BaseModel):
     oidc_issuer: IssuerUrl | None = None
     oidc_client_id: str | None = None
     oidc_client_secret: str | None = None
-    oidc_name: Annotated[str, Field(max_length=50)] | None = None
+    oidc_name: Annotated[str, Meta(max_length=50)] | None = None
     oidc_scopes: Words = ("profile", "email")
     oidc_hosts: Words = ()
     oidc_accounts: Literal["create", "linked"] = "create"
@@ -271,10 +310,10 @@ class Settings(BaseModel):
     oidc_groups: Groups = ()
     oidc_admin_groups: Groups = ()
     oidc_teams: TeamsOfGroups = ()
-    trusted_user_header: Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9-]*$")] | None = None
+    trusted_user_header: Annotated[str, Meta(pattern=r"^[A-Za-z][A-Za-z0-9-]*\Z")] | None = None
     draft_lifetime: Duration = timedelta(days=14)
     draft_lifetime_max: Duration = timedelta(days=60)
-    release_open_days: Annotated[int, Field(ge=0, le=36500)] = 14
+    release_open_days: Days = 14
     review_command: Command | None = None
     review_timeout: Duration = timedelta(minutes=10)
     purge_url: BaseUrl | None = None
@@ -287,7 +326,7 @@ class Settings(BaseModel):
     upstream_networks: Networks = ()
     upstream_stale: Duration = timedelta(days=1)
     upstream_cache_size: Size = 20 * 2**30
-    upstream_page_memory: Annotated[Size, Field(ge=16 * 2**20)] = 768 * 2**20
+    upstream_page_memory: Annotated[int, _size, Meta(ge=16 * 2**20)] = 768 * 2**20
     upstream_min_age: Duration | None = None
     upstream_wheels_only: Literal["true", "false"] = "false"
     upstream_licenses: Licenses = ()
@@ -297,52 +336,68 @@ class Settings(BaseModel):
     upstream_deny: Selections = ()
     mail_url: MailUrl | None = None
     mail_from: Sender | None = None
-    trash_days: Annotated[int, Field(ge=0, le=36500)] = 14
-    stale_seconds: Annotated[int, Field(ge=0, le=86400)] | None = None
+    trash_days: Days = 14
+    stale_seconds: Annotated[int, _whole_number, Meta(ge=0, le=86400)] | None = None
     downloads: Literal["on", "imported", "off"] = "on"
-    audit_days: Annotated[int, Field(ge=1, le=36500)] | None = None
+    audit_days: Annotated[int, _whole_number, Meta(ge=1, le=36500)] | None = None
     log_format: Literal["text", "json"] = "json"
     access_log: Literal["on", "errors", "off"] = "on"
-    metrics_token: Annotated[str, Field(min_length=16)] | None = None
+    metrics_token: Key | None = None
     metrics_networks: Networks = ()
 
-    @model_validator(mode="after")
-    def _lifetime_below_its_maximum(self) -> Self:
+    def __post_init__(self) -> None:
+        self._lifetime_below_its_maximum()
+        self._tokens_are_for_one_index()
+        self._single_sign_on_is_whole()
+        self._licenses_are_read()
+        self._mail_has_what_it_needs()
+
+    def _lifetime_below_its_maximum(self) -> None:
         if self.draft_lifetime > self.draft_lifetime_max:
-            raise ValueError(
+            raise BadSettings(
                 "GREENROOM_DRAFT_LIFETIME is longer than GREENROOM_DRAFT_LIFETIME_MAX: "
                 "it accepts at most that maximum."
             )
-        return self
 
-    @model_validator(mode="after")
-    def _tokens_are_for_one_index(self) -> Self:
+    def _tokens_are_for_one_index(self) -> None:
         if self.trusted_issuers and self.url is None:
-            raise ValueError(
+            raise BadSettings(
                 "GREENROOM_TRUSTED_ISSUERS is set and GREENROOM_URL is not: set it to the public "
                 "address, so that no ID token for another service is taken here."
             )
-        return self
 
-    @model_validator(mode="after")
-    def _single_sign_on_is_whole(self) -> Self:
+    def _single_sign_on_is_whole(self) -> None:
         if self.oidc_issuer is not None and (self.oidc_client_id is None or self.url is None):
-            raise ValueError(
+            raise BadSettings(
                 "GREENROOM_OIDC_ISSUER is set: set GREENROOM_OIDC_CLIENT_ID, too, and "
                 "GREENROOM_URL to the public address, to which people come back when they have "
                 "signed in."
             )
         if self.trusted_user_header is not None and not self.trusted_proxies:
-            raise ValueError(
+            raise BadSettings(
                 "GREENROOM_TRUSTED_USER_HEADER is set and GREENROOM_TRUSTED_PROXIES is not: "
                 "anybody could send that header; set the networks of the proxies that may."
             )
         if self.passwords == "off" and not (self.oidc_issuer or self.trusted_user_header):
-            raise ValueError(
+            raise BadSettings(
                 "GREENROOM_PASSWORDS is off, and nobody could sign in: set GREENROOM_OIDC_ISSUER "
                 "or GREENROOM_TRUSTED_USER_HEADER first."
             )
-        return self
+
+    def _licenses_are_read(self) -> None:
+        if self.upstream_licenses and self.upstream_mode != "cache":
+            raise BadSettings(
+                "GREENROOM_UPSTREAM_LICENSES is set and GREENROOM_UPSTREAM_MODE is not cache: "
+                "metadata is read where files come through this index."
+            )
+
+    def _mail_has_what_it_needs(self) -> None:
+        missing = [variable(each) for each in ("mail_from", "url") if getattr(self, each) is None]
+        if self.mail_url is not None and missing:
+            raise BadSettings(
+                f"GREENROOM_MAIL_URL also takes {' and '.join(missing)}: mail says who sends it, "
+                "and has links to this index."
+            )
 
     @property
     def takes_passwords(self) -> bool:
@@ -369,25 +424,6 @@ class Settings(BaseModel):
         if self.oidc_issuer is None:
             return None
         return self.oidc_name or self.oidc_issuer.partition("://")[2].partition("/")[0]
-
-    @model_validator(mode="after")
-    def _licenses_are_read(self) -> Self:
-        if self.upstream_licenses and self.upstream_mode != "cache":
-            raise ValueError(
-                "GREENROOM_UPSTREAM_LICENSES is set and GREENROOM_UPSTREAM_MODE is not cache: "
-                "metadata is read where files come through this index."
-            )
-        return self
-
-    @model_validator(mode="after")
-    def _mail_has_what_it_needs(self) -> Self:
-        missing = [variable(each) for each in ("mail_from", "url") if getattr(self, each) is None]
-        if self.mail_url is not None and missing:
-            raise ValueError(
-                f"GREENROOM_MAIL_URL also takes {' and '.join(missing)}: mail says who sends it, "
-                "and has links to this index."
-            )
-        return self
 
     @property
     def audience(self) -> str | None:
@@ -433,6 +469,9 @@ class Settings(BaseModel):
         """The folder of the embedded storage, and of files that are still arriving."""
         return self.data.absolute() / "files"
 
+
+FIELDS: tuple[str, ...] = Settings.__struct_fields__
+"""The names of all settings, without the prefix of the variables."""
 
 _SECRETS = frozenset({"oidc_client_secret", "secret_key", "purge_token", "metrics_token"})
 _URLS = frozenset(
@@ -541,22 +580,52 @@ def load_settings(environ: Mapping[str, str] = os.environ) -> Settings:
     Raises:
         BadSettings: one does not parse; the sentence has its name and what it accepts.
     """
-    return _parsed(settings_sources.given(Settings.model_fields, environ))
+    return _parsed(settings_sources.given(FIELDS, environ))
 
 
 def _parsed(given: Mapping[str, Given]) -> Settings:
     for field, found in given.items():
         if not _is_plain(found.value):
             raise BadSettings(_not_accepted(field, found))
-    values = {field: found.value for field, found in given.items()}
-    values.setdefault("log_format", "text" if sys.stderr.isatty() else "json")
-    try:
-        settings = Settings.model_validate(values)
-    except ValidationError as error:
-        raise BadSettings(_sentence(error, given)) from None
+    values: dict[str, object] = {"log_format": "text" if sys.stderr.isatty() else "json"}
+    for field in FIELDS:
+        if field in given:
+            try:
+                values[field] = parse_setting(field, given[field].value)
+            except ValueError:
+                raise BadSettings(_not_accepted(field, given[field])) from None
+    settings = replace(Settings(), **values)
     if settings.database_url is not None:
         check_database_url(variable("database_url"), settings.database_url)
     return settings
+
+
+def parse_setting(field: str, value: object) -> object:
+    """What a setting is when something is set for it.
+
+    Args:
+        field: which setting.
+        value: text; or a whole number or a list of texts, as they are in a TOML file.
+
+    Raises:
+        ValueError: the setting does not accept it. The text of the error may have the value in it,
+            which may be a secret.
+    """
+    wanted = Settings.__annotations__[field]
+    kind, read = _reader(wanted)
+    if read is None:
+        return msgspec.convert(value, wanted)
+    made = read(value)
+    return msgspec.convert(made, wanted) if kind in (str, int) else made
+
+
+def _reader(wanted: object) -> tuple[object, Callable[[object], object] | None]:
+    """What kind of value a type is of, and the function in its annotation that makes such a one."""
+    for part in (wanted, *get_args(wanted)):  # where None is possible, it is a part
+        for rule in getattr(part, "__metadata__", ()):
+            if callable(rule):
+                return get_args(part)[0], rule
+    return wanted, None
 
 
 def _is_plain(value: object) -> bool:
@@ -566,8 +635,7 @@ def _is_plain(value: object) -> bool:
     return isinstance(value, str | int) and not isinstance(value, bool)
 
 
-@dataclass(frozen=True)
-class Shown:
+class Shown(Struct, frozen=True):
     """A setting for people.
 
     Attributes:
@@ -587,14 +655,14 @@ def shown_settings(environ: Mapping[str, str] = os.environ) -> list[Shown]:
     Raises:
         BadSettings: as ``load_settings``.
     """
-    given = settings_sources.given(Settings.model_fields, environ)
+    given = settings_sources.given(FIELDS, environ)
     return _all_shown(_parsed(given), given)
 
 
 def settings_that_hold(settings: Settings, environ: Mapping[str, str] = os.environ) -> list[Shown]:
     """The same of settings that were loaded before, which hold whatever has changed since."""
     try:
-        given = settings_sources.given(Settings.model_fields, environ)
+        given = settings_sources.given(FIELDS, environ)
     except BadSettings:  # a file that is read at the start was changed, or is gone
         given = {}
     return _all_shown(settings, given)
@@ -607,7 +675,7 @@ def _all_shown(settings: Settings, given: Mapping[str, settings_sources.Given]) 
             _shown(settings, field),
             given[field].source if field in given else "default",
         )
-        for field in Settings.model_fields
+        for field in FIELDS
     ]
 
 
@@ -663,7 +731,7 @@ def unknown_variables(environ: Mapping[str, str] = os.environ) -> list[str]:
     Raises:
         BadSettings: the file of ``GREENROOM_CONFIG`` cannot be read.
     """
-    fields = list(Settings.model_fields)
+    fields = list(FIELDS)
     sentences = []
     for name, written in settings_sources.unknown_names(fields, environ):
         import difflib  # seldom there is one
@@ -690,14 +758,6 @@ def check_data_folder(settings: Settings) -> None:
             f"GREENROOM_DATA is {folder}, but {existing} is no folder: it accepts a folder, "
             "which is made where there is none."
         )
-
-
-def _sentence(error: ValidationError, given: Mapping[str, Given]) -> str:
-    first = error.errors()[0]
-    if not first["loc"]:
-        return str(first["ctx"]["error"])
-    field = str(first["loc"][0])
-    return _not_accepted(field, given[field])
 
 
 def _not_accepted(field: str, found: Given) -> str:

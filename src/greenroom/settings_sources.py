@@ -5,8 +5,9 @@ places; what a value has to look like is in ``greenroom.settings``.
 """
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
 from pathlib import Path
+
+from msgspec import Struct
 
 PREFIX = "GREENROOM_"
 CONFIG = PREFIX + "CONFIG"
@@ -23,8 +24,7 @@ class BadSettings(Exception):
     """A setting does not parse. The text is one sentence a person can act on."""
 
 
-@dataclass(frozen=True)
-class Given:
+class Given(Struct, frozen=True):
     """What one place says of a setting.
 
     Attributes:

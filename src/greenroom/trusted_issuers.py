@@ -6,7 +6,7 @@ other service with the claims that tell its jobs apart,
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 from typing import Literal
 
@@ -86,7 +86,7 @@ def parse(entry: str) -> TrustedIssuer:
     return TrustedIssuer(name, service, url, claims, hosts)
 
 
-def parse_all(entries: list[str]) -> tuple[TrustedIssuer, ...]:
+def parse_all(entries: Sequence[str]) -> tuple[TrustedIssuer, ...]:
     """All entries of the setting.
 
     Raises:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 
 import requests
+from msgspec import structs
 from sqlalchemy import select, update
 
 from conformance.client import basic
@@ -91,7 +92,7 @@ def examined(settings: Settings, *, reviewed: bool = False) -> Iterator[Subject]
     Its clock is the true one, as clients have none but that.
     """
     if reviewed:
-        settings = settings.model_copy(update={"review_command": _REVIEW})
+        settings = structs.replace(settings, review_command=_REVIEW)
     database = unflushed(Database(settings.sqlalchemy_url))
     services = Services(database, open_storage(None, settings.files), settings, utc_now)
     with services.writing() as uow:

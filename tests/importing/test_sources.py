@@ -113,7 +113,7 @@ def test_a_project_of_others_takes_nothing(index: Destination, tmp_path: Path) -
 @ON_SQLITE
 def test_drafts_are_not_passed_by_and_reviews_are(index: Destination, tmp_path: Path) -> None:
     """What a project's people want holds for an import; the operator's review has been made."""
-    settings = index.services.settings.model_copy(update={"review_command": "false"})
+    settings = replace(index.services.settings, review_command="false")
     index = replace(index, services=replace(index.services, settings=settings))
     make_wheel(tmp_path / "one", "complete")
     assert index.take(make_wheel(tmp_path / "one", "example").parent).imported == 2

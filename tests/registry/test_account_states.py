@@ -5,6 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 from sqlalchemy import func, select, update
 
 from greenroom.models import (
@@ -467,7 +468,7 @@ def test_a_publication_that_waits_for_its_review_is_refused(
     reviewed = UnitOfWork(
         uow.db,
         uow.storage,
-        uow.settings.model_copy(update={"review_command": ("true",)}),
+        replace(uow.settings, review_command="true"),
         uow.now,
     )
     publishing.publish(reviewed, Person(ada), draft)

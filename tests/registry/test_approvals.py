@@ -89,7 +89,7 @@ class World:
             factories.release(uow, self.people["owner"], make_wheel(self.folder, version="0.1"))
         project.auto_publish_releases = policy in ("direct", "files")
         if policy == "new-off":
-            off = uow.settings.model_copy(update={"auto_publish": "false"})
+            off = replace(uow.settings, auto_publish="false")
             self.uow = replace(uow, settings=off)
         if policy == "approved":
             want(uow, project, needed=1)
@@ -158,7 +158,7 @@ def test_where_a_person_publishes_every_credential_reads_what_to_do(
 
 def test_a_project_begins_as_it_is_begun(uow: UnitOfWork, tmp_path: Path) -> None:
     ada = factories.make_user(uow)
-    off = uow.settings.model_copy(update={"auto_publish": "false"})
+    off = replace(uow.settings, auto_publish="false")
     strict = replace(uow, settings=off)
     begun = {
         "direct": factories.release(uow, ada, make_wheel(tmp_path, "direct")),

@@ -176,7 +176,7 @@ def test_every_kind_of_act_is_written_once_by_what_it_is_of(
     other = make_wheel(tmp_path, version="2.0")
     draft = factories.open_new(uow, ada, "example", "2.0")
     start = newest(uow)
-    reviewed = replace(uow, settings=uow.settings.model_copy(update={"review_command": "true"}))
+    reviewed = replace(uow, settings=replace(uow.settings, review_command="true"))
     wheel = "example-1.0-py3-none-any.whl"
 
     factories.stage(uow, ada, other)
@@ -351,7 +351,7 @@ def test_only_lines_older_than_the_operator_wants_are_deleted(
         clock.now = start + timedelta(days=day)
         with services.writing() as uow:
             factories.make_user(uow, f"user-{day}")
-    keeping = replace(services, settings=services.settings.model_copy(update={"audit_days": 2}))
+    keeping = replace(services, settings=replace(services.settings, audit_days=2))
     housekeeping.keep_house(services)
     with services.writing() as uow:
         assert audit.forget_old(uow, 500) == 0  # kept for ever

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from greenroom.models import RoleName
 from greenroom.registry import credentials, publishing, trusted_publishers
@@ -30,11 +31,11 @@ SENTENCE = (
 
 @pytest.fixture
 def settings(settings: Settings) -> Settings:
-    said = settings.model_dump() | {
-        "claimed_names": "acme-*, inner-thing",
-        "trusted_issuers": "github=https://ci.example",
-    }
-    return Settings.model_validate(said)
+    return factories.configured(
+        settings,
+        claimed_names="acme-*, inner-thing",
+        trusted_issuers="github=https://ci.example",
+    )
 
 
 def by_token(uow: UnitOfWork, person: Person) -> Actor:
@@ -142,7 +143,7 @@ def test_a_single_name_is_for_administrators_alone(uow: UnitOfWork, ada: Person,
 def test_what_was_reserved_before_the_claim_is_not_published(
     uow: UnitOfWork, ada: Person, tmp_path: Path
 ) -> None:
-    unclaimed = uow.settings.model_copy(update={"claimed_names": ()})
+    unclaimed = replace(uow.settings, claimed_names=())
     before = UnitOfWork(uow.db, uow.storage, unclaimed, uow.now)
     draft = factories.stage(before, ada, make_wheel(tmp_path, NAME, "1.0"))
 
@@ -158,7 +159,7 @@ def test_what_was_reserved_before_the_claim_is_not_published(
 
 
 def test_what_is_public_goes_on(uow: UnitOfWork, ada: Person, tmp_path: Path) -> None:
-    unclaimed = uow.settings.model_copy(update={"claimed_names": ()})
+    unclaimed = replace(uow.settings, claimed_names=())
     before = UnitOfWork(uow.db, uow.storage, unclaimed, uow.now)
     factories.release(before, ada, make_wheel(tmp_path, NAME, "1.0"))
 

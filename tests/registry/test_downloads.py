@@ -70,7 +70,7 @@ def test_downloads_are_added_up_by_file_and_day(
     of_today = downloads.of_project(later, project.id)
     assert of_today is not None
     assert of_today.last_day == 7
-    off = replace(uow, settings=uow.settings.model_copy(update={"downloads": "off"}))
+    off = replace(uow, settings=replace(uow.settings, downloads="off"))
     assert downloads.of_project(off, project.id) is None
     removal.remove_file(uow, ada, project, wheel.name)
     assert downloads.of_project(uow, project.id) == told  # it was downloaded all the same

@@ -481,7 +481,7 @@ def test_a_file_is_replaced_in_a_project_that_is_full(
     uow: UnitOfWork, ada: Person, draft: Draft, tmp_path: Path
 ) -> None:
     other = make_wheel(tmp_path, salt="other")
-    settings = uow.settings.model_copy(update={"max_project_size": other.stat().st_size})
+    settings = replace(uow.settings, max_project_size=other.stat().st_size)
     full = replace(uow, settings=settings)
     assert factories.upload(full, ada, other, staged=True).changed
 
@@ -648,7 +648,7 @@ def test_every_reason_against_publishing_is_told_at_once(
     published.sha256 = content
     uow.db.flush()
     # Its days are over, its quota was lowered.
-    settings = uow.settings.model_copy(update={"max_project_size": 1})
+    settings = replace(uow.settings, max_project_size=1)
     late = replace(uow, now=uow.now + timedelta(days=14, hours=1), settings=settings)
     refusal = refused(late, CannotPublish, lambda: publishing.publish(late, ada, draft))
     reasons = [
@@ -814,7 +814,7 @@ def test_the_expiry_never_moves_earlier(
     uow: UnitOfWork, ada: Person, draft: Draft, tmp_path: Path
 ) -> None:
     before = draft.expires
-    shorter = uow.settings.model_copy(update={"draft_lifetime": DAY, "draft_lifetime_max": 2 * DAY})
+    shorter = replace(uow.settings, draft_lifetime=DAY, draft_lifetime_max=2 * DAY)
     later = replace(after(uow, DAY), settings=shorter)
     factories.stage(later, ada, make_sdist(tmp_path))
     assert draft.expires == before

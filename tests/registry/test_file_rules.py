@@ -20,7 +20,7 @@ from tests.artifacts import make_sdist, make_wheel
 
 
 def with_settings(uow: UnitOfWork, **settings: int) -> UnitOfWork:
-    return replace(uow, settings=uow.settings.model_copy(update=settings))
+    return replace(uow, settings=replace(uow.settings, **settings))
 
 
 @pytest.fixture

@@ -5,6 +5,7 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from greenroom.models import Job
 from greenroom.registry import (
@@ -354,7 +355,7 @@ def test_after_the_clock_went_back_nothing_waits_for_it(
 @pytest.fixture
 def reviewed(services: Services) -> Services:
     """Publications are accepted by a command."""
-    settings = services.settings.model_copy(update={"review_command": "true"})
+    settings = replace(services.settings, review_command="true")
     return Services(services.database, services.storage, settings, services.clock)
 
 

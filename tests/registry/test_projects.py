@@ -114,7 +114,7 @@ def test_it_takes_a_person_to_register_a_name(uow: UnitOfWork, actor: Actor) -> 
 
 
 def test_names_per_hour_are_limited(uow: UnitOfWork, ada: Person, eve: Person) -> None:
-    limited = replace(uow, settings=uow.settings.model_copy(update={"new_projects_per_hour": 2}))
+    limited = replace(uow, settings=replace(uow.settings, new_projects_per_hour=2))
     for name in ("one", "two"):
         projects.create(uow, ada, name)
     with pytest.raises(TooMany, match="registered 2 project names within an hour") as caught:
@@ -122,12 +122,12 @@ def test_names_per_hour_are_limited(uow: UnitOfWork, ada: Person, eve: Person) -
     assert caught.value.retry_after == timedelta(hours=1)
     can_register(limited, eve, "three")
     can_register(replace(limited, now=uow.now + timedelta(hours=1)), ada, "three")
-    unlimited = uow.settings.model_copy(update={"new_projects_per_hour": 0})
+    unlimited = replace(uow.settings, new_projects_per_hour=0)
     can_register(replace(uow, settings=unlimited), ada, "three")
 
 
 def test_names_per_day_are_limited(uow: UnitOfWork, ada: Person, eve: Person) -> None:
-    limited = replace(uow, settings=uow.settings.model_copy(update={"new_projects_per_day": 2}))
+    limited = replace(uow, settings=replace(uow.settings, new_projects_per_day=2))
     projects.create(uow, ada, "one")
     projects.create(replace(uow, now=uow.now + timedelta(hours=9)), ada, "two")
     noon = replace(limited, now=uow.now + timedelta(hours=20))
@@ -142,7 +142,7 @@ def test_names_per_day_are_limited(uow: UnitOfWork, ada: Person, eve: Person) ->
 
 def test_both_limits_of_names_hold(uow: UnitOfWork, ada: Person) -> None:
     limits = {"new_projects_per_hour": 1, "new_projects_per_day": 2}
-    limited = replace(uow, settings=uow.settings.model_copy(update=limits))
+    limited = replace(uow, settings=replace(uow.settings, **limits))
     projects.create(uow, ada, "one")
     with pytest.raises(TooMany, match="within an hour"):
         can_register(limited, ada, "two")
@@ -157,7 +157,7 @@ def test_a_limit_that_was_lowered_tells_when_there_is_room(uow: UnitOfWork, ada:
     for minutes in (0, 10, 20):
         earlier = replace(uow, now=uow.now + timedelta(minutes=minutes))
         projects.create(earlier, ada, f"name-{minutes}")
-    lowered = uow.settings.model_copy(update={"new_projects_per_hour": 1})
+    lowered = replace(uow.settings, new_projects_per_hour=1)
 
     with pytest.raises(TooMany) as caught:
         can_register(

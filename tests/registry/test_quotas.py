@@ -27,7 +27,7 @@ def ada(uow: UnitOfWork) -> Person:
 
 
 def with_limit(uow: UnitOfWork, setting: str, limit: int) -> UnitOfWork:
-    return replace(uow, settings=uow.settings.model_copy(update={setting: limit}))
+    return replace(uow, settings=replace(uow.settings, **{setting: limit}))
 
 
 @of_each_quota
@@ -39,7 +39,7 @@ def test_two_units_of_work_do_not_pass_a_quota_together(
     with services.writing() as uow:
         factories.make_user(uow)
     limit = one.stat().st_size + other.stat().st_size - 1
-    changed = services.settings.model_copy(update={setting: limit})
+    changed = replace(services.settings, **{setting: limit})
     limited = replace(services, settings=changed)
 
     def accept(uow: UnitOfWork, path: Path) -> None:

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from greenroom.models import RoleName, Token, User, Visibility
 from greenroom.registry import catalogue, projects, tokens
@@ -73,7 +74,7 @@ def actor(uow: UnitOfWork, user: User | None, permission: str, scope: str) -> Ac
 
 def reads(uow: UnitOfWork, who: Actor, mode: str, visibility: Visibility) -> str:
     """What the table says, and what every way to ask says alike."""
-    settings = uow.settings.model_copy(update={"read": mode})
+    settings = replace(uow.settings, read=mode)
     project = projects.get(uow, "widget")
     project.visibility = visibility
     uow.db.flush()

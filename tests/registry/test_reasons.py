@@ -159,7 +159,7 @@ _ONLY_OF_ADMINISTRATORS = {"quarantine", "lift"}
 
 @pytest.fixture
 def settings(settings: Settings) -> Settings:
-    return Settings.model_validate({**settings.model_dump(), "trusted_issuers": "github"})
+    return factories.configured(settings, trusted_issuers="github")
 
 
 @pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)

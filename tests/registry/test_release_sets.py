@@ -6,6 +6,7 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 from sqlalchemy import select
 
 from greenroom.models import (
@@ -427,7 +428,7 @@ def test_names_and_limits(
 def test_where_publications_are_reviewed_all_pass_or_none_is_published(
     services: Services, tmp_path: Path
 ) -> None:
-    settings = services.settings.model_copy(update={"review_command": "/bin/true"})
+    settings = replace(services.settings, review_command="/bin/true")
     reviewed = Services(services.database, services.storage, settings, services.clock)
 
     def decide(draft_id: int, *, passed: bool) -> None:

@@ -17,6 +17,7 @@ from functools import partial
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from greenroom.models import Draft, RoleName
 from greenroom.registry import (
@@ -66,9 +67,7 @@ class Reviewed:
         self.command(f"{shlex.quote(sys.executable)} {shlex.quote(str(path))}", timeout)
 
     def command(self, command: str | None, timeout: timedelta = timedelta(minutes=1)) -> None:
-        settings = self.settings.model_copy(
-            update={"review_command": command, "review_timeout": timeout}
-        )
+        settings = replace(self.settings, review_command=command, review_timeout=timeout)
         old = self.services
         self.services = Services(old.database, old.storage, settings, old.clock)
 

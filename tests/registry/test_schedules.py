@@ -207,7 +207,7 @@ def test_what_is_reviewed_then_keeps_what_was_shown(index: Index) -> None:
         projects.get(uow, "example").auto_publish_releases = False
     index.schedule()
     index.clock.advance(HOUR)
-    reviewed = index.services.settings.model_copy(update={"review_command": "true"})
+    reviewed = replace(index.services.settings, review_command="true")
     do_due(replace(index.services, settings=reviewed))
     assert index.is_published
 

@@ -44,7 +44,7 @@ class Shelf:
 
 @pytest.fixture
 def shelf(uow: UnitOfWork, ada: Person, tmp_path: Path) -> Shelf:
-    limitless = replace(uow, settings=uow.settings.model_copy(update={"new_projects_per_hour": 0}))
+    limitless = replace(uow, settings=replace(uow.settings, new_projects_per_hour=0))
     return Shelf(limitless, ada, tmp_path)
 
 

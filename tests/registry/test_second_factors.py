@@ -184,7 +184,7 @@ def test_a_password_that_was_changed_after_the_first_step_ends_the_second(
 def test_a_passkey_alone_is_nothing_where_another_service_signs_people_in(
     uow: UnitOfWork, ada: Person
 ) -> None:
-    settings = uow.settings.model_copy(update={"passwords": "off"})
+    settings = replace(uow.settings, passwords="off")
     off = one_unit(replace(uow, settings=settings))
     answer = with_passkey(uow, ada).show(CHALLENGE)
 
@@ -294,7 +294,7 @@ def test_secrets_of_apps_are_not_in_the_database(uow: UnitOfWork, ada: Person) -
     assert sealing.unseal(uow.settings, purpose(77), row.sealed_secret) is None
     for broken in ("", "é", "AAAA", row.sealed_secret[:-2], "A" * 60):
         assert sealing.unseal(uow.settings, purpose(ada.user.id), broken) is None
-    settings = uow.settings.model_copy(update={"secret_key": "another key of this index"})
+    settings = replace(uow.settings, secret_key="another key of this index")
     elsewhere = replace(later(uow, minutes=1), settings=settings)
     assert finish(elsewhere, ada.user, app.at(elsewhere.now)) is None
     assert finish(elsewhere, ada.user, codes[0]) is not None
@@ -381,7 +381,7 @@ WANTED = """
 @pytest.mark.parametrize("row", [line.split() for line in WANTED.strip().splitlines()[1:]])
 def test_who_must_have_a_second_factor(uow: UnitOfWork, row: list[str]) -> None:
     setting, *expected = row
-    settings = uow.settings.model_copy(update={"require_second_factor": setting})
+    settings = replace(uow.settings, require_second_factor=setting)
     uow = replace(uow, settings=settings)
     people = {
         name: Person(factories.make_user(uow, name, administrator=name == "administrator"))

@@ -118,7 +118,7 @@ def test_a_session_that_is_not_used_ends(services: Services, clock: FakeClock) -
 
 def test_the_operator_says_how_long_sessions_go_on(services: Services, clock: FakeClock) -> None:
     lifetimes = {"session_idle": timedelta(minutes=5), "session_lifetime": timedelta(minutes=8)}
-    services = replace(services, settings=services.settings.model_copy(update=lifetimes))
+    services = replace(services, settings=replace(services.settings, **lifetimes))
     with services.writing() as uow:
         secret = begun(uow, factories.make_user(uow))
     for _ in range(2):

@@ -457,14 +457,14 @@ def test_an_embargo_is_other_addresses_for_members(index: Index) -> None:
 def test_what_is_reviewed_then_keeps_what_was_shown(index: Index) -> None:
     person_publishes(index)
     index.schedule()
-    command = index.services.settings.model_copy(update={"review_command": "true"})
+    command = replace(index.services.settings, review_command="true")
     index.wait(replace(index.services, settings=command))
     assert index.public() == {2}
 
 
 def test_it_is_not_taken_back_while_it_is_decided(index: Index) -> None:
     index.schedule()
-    command = index.services.settings.model_copy(update={"review_command": "true"})
+    command = replace(index.services.settings, review_command="true")
     with replace(index.services, settings=command).writing() as uow:
         ada = Person(index.user(uow, "ada"))
         publishing.publish_set(uow, ada, index.the_set(uow))

@@ -6,6 +6,7 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 from sqlalchemy import delete, select
 
 from greenroom.models import File, ReleasedBlob
@@ -90,7 +91,7 @@ def test_what_nobody_refers_to_is_deleted_when_it_has_lain_in_the_trash(
 
 
 def test_without_a_trash_it_is_deleted_at_once(services: Services) -> None:
-    settings = services.settings.model_copy(update={"trash_days": 0})
+    settings = replace(services.settings, trash_days=0)
     without = Services(services.database, services.storage, settings, services.clock)
     keep(services.storage)
 

@@ -6,6 +6,7 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 from sqlalchemy import func, select
 
 from greenroom.models import (
@@ -72,7 +73,7 @@ def running() -> Iterator[FakeCI]:
 @pytest.fixture
 def settings(settings: Settings, running: FakeCI) -> Settings:
     entries = f"github={running.url}, kite=https://kite.example pipeline"
-    return Settings.model_validate({**settings.model_dump(), "trusted_issuers": entries})
+    return factories.configured(settings, trusted_issuers=entries)
 
 
 class World:
@@ -435,7 +436,7 @@ def test_what_cannot_be_trusted(world: World, monkeypatch: pytest.MonkeyPatch) -
 def test_an_issuer_that_is_not_trusted_any_more(world: World) -> None:
     world.trust()
     text = world.exchange()
-    without = world.services.settings.model_copy(update={"trusted_issuers": ()})
+    without = replace(world.services.settings, trusted_issuers=())
     off = Services(world.services.database, world.services.storage, without, world.clock)
     with pytest.raises(NotFound, match="Trusted publishing is off"):
         trusted_publishers.exchange(off, world.token())

@@ -88,7 +88,7 @@ def test_what_a_unit_of_work_changes_is_purged_by_one_request(
 
 
 def test_without_a_cache_nobody_is_to_be_told(services: Services, ada: str, tmp_path: Path) -> None:
-    alone = replace(services, settings=services.settings.model_copy(update={"purge_url": None}))
+    alone = replace(services, settings=replace(services.settings, purge_url=None))
     with alone.writing() as uow:
         factories.release(uow, accounts.get_user(uow.db, ada), make_wheel(tmp_path))
     assert told(services) == []

@@ -8,6 +8,7 @@ from functools import partial
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 from packaging.version import Version
 from sqlalchemy import select
 
@@ -314,7 +315,7 @@ class TestWithLimits:
     @pytest.fixture
     def settings(self, settings: Settings) -> Settings:
         limits = {"max_file_size": 3000, "max_project_size": 5000, "uploads_per_hour": 1}
-        return settings.model_copy(update=limits)
+        return replace(settings, **limits)
 
     def test_a_file_that_is_too_large_is_refused_before_it_is_sent(
         self, uow: UnitOfWork, ada: Person, draft: Draft, wheel: Path

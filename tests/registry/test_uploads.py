@@ -45,7 +45,7 @@ def project(uow: UnitOfWork, ada: Person, tmp_path: Path) -> Project:
 
 
 def with_settings(uow: UnitOfWork, **settings: int | str) -> UnitOfWork:
-    return replace(uow, settings=uow.settings.model_copy(update=settings))
+    return replace(uow, settings=replace(uow.settings, **settings))
 
 
 def refused(
@@ -609,9 +609,7 @@ def test_what_fell_due_and_was_not_swept_is_in_nobodys_way(
         limit = projects.size(uow, projects.get(uow, "example"))
         clock.advance(draft.expires - clock.now)
     sdist = make_sdist(tmp_path, version="1.0.0")
-    settings = services.settings.model_copy(
-        update={"max_project_size": limit + sdist.stat().st_size - 1}
-    )
+    settings = replace(services.settings, max_project_size=limit + sdist.stat().st_size - 1)
     with replace(services, settings=settings).writing() as uow:
         ada = Person(accounts.get_user(uow.db, "ada"))
         assert factories.upload(uow, ada, sdist, staged=False).published

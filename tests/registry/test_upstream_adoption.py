@@ -42,12 +42,11 @@ def upstream(tmp_path: Path) -> Iterator[UpstreamServer]:
 
 @pytest.fixture
 def settings(settings: Settings, upstream: UpstreamServer) -> Settings:
-    return settings.model_copy(
-        update={
-            "upstreams": (Upstream("up", upstream.url),),
-            "upstream_networks": (ip_network("127.0.0.0/8"),),
-            "claimed_names": ("acme-*",),
-        }
+    return replace(
+        settings,
+        upstreams=(Upstream("up", upstream.url),),
+        upstream_networks=(ip_network("127.0.0.0/8"),),
+        claimed_names=("acme-*",),
     )
 
 
@@ -162,7 +161,7 @@ def test_a_file_that_is_not_let_in_is_not_adopted(index: Services) -> None:
     strict = Services(
         index.database,
         index.storage,
-        index.settings.model_copy(update={"upstream_wheels_only": "true"}),
+        replace(index.settings, upstream_wheels_only="true"),
         index.clock,
     )
     with pytest.raises(InvalidRequest, match="only wheels"):
@@ -186,7 +185,7 @@ def licensed(
     made = make_sdist(folder, "thing", "5.0", metadata_extra=sdist, metadata_version="2.4")
     upstream.add(made)
     changed = {"upstream_licenses": ("MIT",), "upstream_mode": "cache"}
-    return replace(index, settings=index.settings.model_copy(update=changed))
+    return replace(index, settings=replace(index.settings, **changed))
 
 
 @pytest.mark.parametrize("unknown", ["allow", "refuse"])
@@ -199,7 +198,7 @@ def test_a_licence_is_read_from_what_has_come(
     unknown: str,
 ) -> None:
     strict = licensed(index, upstream, tmp_path, *licences)
-    changed = strict.settings.model_copy(update={"upstream_unknown_licenses": unknown})
+    changed = replace(strict.settings, upstream_unknown_licenses=unknown)
     strict = replace(strict, settings=changed)
 
     with pytest.raises(InvalidRequest, match=NOT_UNDER):
@@ -220,7 +219,7 @@ def test_a_licence_that_is_let_in_is_adopted_also_where_unknown_ones_are_not(
     index: Services, upstream: UpstreamServer, tmp_path: Path
 ) -> None:
     strict = licensed(index, upstream, tmp_path, [MIT], [MIT])
-    changed = strict.settings.model_copy(update={"upstream_unknown_licenses": "refuse"})
+    changed = replace(strict.settings, upstream_unknown_licenses="refuse")
     strict = replace(strict, settings=changed)
     assert len(adopt(strict, version="5.0").taken) == 2
 
@@ -242,9 +241,7 @@ def test_a_size_that_the_page_does_not_say_counts_once_the_file_is_there(
     index: Services, upstream: UpstreamServer
 ) -> None:
     upstream.speaks_json = False
-    strict = replace(
-        index, settings=index.settings.model_copy(update={"upstream_max_file_size": 100})
-    )
+    strict = replace(index, settings=replace(index.settings, upstream_max_file_size=100))
     with pytest.raises(InvalidRequest, match="lets files of at most 100 bytes in from up"):
         adopt(strict)
 

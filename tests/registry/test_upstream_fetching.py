@@ -255,7 +255,7 @@ def test_another_content_under_the_same_name_takes_its_place(
 def test_the_licence_that_metadata_says_is_known_at_once(
     cached: Services, upstream: UpstreamServer
 ) -> None:
-    strict = cached.settings.model_copy(update={"upstream_licenses": ("MIT",)})
+    strict = replace(cached.settings, upstream_licenses=("MIT",))
     cached = replace(cached, settings=strict)
     metadata = (
         b"Metadata-Version: 2.4\nName: thing\nVersion: 1.0\nLicense-Expression: GPL-3.0-only\n"

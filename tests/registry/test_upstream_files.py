@@ -34,7 +34,7 @@ def _bound(services: Services) -> None:
 
 def limited(services: Services, most: int) -> Services:
     """The same index, which keeps so many bytes."""
-    settings = services.settings.model_copy(update={"upstream_cache_size": most})
+    settings = replace(services.settings, upstream_cache_size=most)
     return replace(services, settings=settings)
 
 

@@ -54,7 +54,7 @@ def second(tmp_path: Path) -> Iterator[UpstreamServer]:
 @pytest.fixture
 def settings(settings: Settings, first: UpstreamServer, second: UpstreamServer) -> Settings:
     behind = (Upstream("one", first.url), Upstream("two", second.url))
-    return settings.model_copy(update={"upstreams": behind, "upstream_networks": LOOPBACK})
+    return replace(settings, upstreams=behind, upstream_networks=LOOPBACK)
 
 
 @pytest.fixture
@@ -262,7 +262,7 @@ def test_what_was_cut_off_once_is_asked_for_again_at_once(
 
 
 def test_a_page_that_is_longer_than_any_is_not_read(services: Services, two: Upstream) -> None:
-    changed = services.settings.model_copy(update={"upstream_page_memory": 1000})
+    changed = replace(services.settings, upstream_page_memory=1000)
     with pytest.raises(UpstreamUnavailable):
         upstream_page_fetching.fetch_now(replace(services, settings=changed), two, NAME)
 
@@ -304,7 +304,7 @@ def test_what_another_upstream_said_under_the_name_counts_no_more(
     services: Services, first: UpstreamServer, two: Upstream
 ) -> None:
     upstream_page_fetching.fetch_now(services, two, NAME)
-    elsewhere = services.settings.model_copy(update={"upstreams": (Upstream("two", first.url),)})
+    elsewhere = replace(services.settings, upstreams=(Upstream("two", first.url),))
     moved = Services(services.database, services.storage, elsewhere, services.clock)
     assert kept(services) is not None
     assert kept(moved) is None

@@ -36,7 +36,7 @@ def settings(services: Services, **values: str) -> Settings:
     asked = {f"GREENROOM_UPSTREAM_{name.upper()}": value for name, value in values.items()}
     loaded = load_settings(asked | {"GREENROOM_LOG_FORMAT": "text"})
     fields = {f"upstream_{name}": getattr(loaded, f"upstream_{name}") for name in values}
-    return services.settings.model_copy(update=fields)
+    return replace(services.settings, **fields)
 
 
 def page(

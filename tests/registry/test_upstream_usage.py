@@ -6,6 +6,7 @@ from threading import Thread
 
 import pytest
 import sqlalchemy.exc
+from msgspec.structs import replace
 from sqlalchemy import event
 
 from greenroom.models import UpstreamFile, UpstreamPage
@@ -25,7 +26,7 @@ UPSTREAMS = (
 
 
 def upstream_services(services: Services) -> Services:
-    settings = services.settings.model_copy(update={"upstreams": UPSTREAMS})
+    settings = replace(services.settings, upstreams=UPSTREAMS)
     return Services(services.database, services.storage, settings, services.clock)
 
 

@@ -4,6 +4,7 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 from sqlalchemy import event
 
 from greenroom.registry import drafts, projects, publishing, removal, yanking
@@ -21,14 +22,12 @@ OTHER = Upstream("other", "https://other.example/simple/")
 
 @pytest.fixture
 def settings(settings: Settings) -> Settings:
-    return settings.model_copy(
-        update={"upstreams": (PYPI,), "claimed_names": ("acme-*", "Inner.Thing")}
-    )
+    return replace(settings, upstreams=(PYPI,), claimed_names=("acme-*", "Inner.Thing"))
 
 
 def at(uow: UnitOfWork, **changed: object) -> UnitOfWork:
     """The same database, in an index with other settings."""
-    settings = uow.settings.model_copy(update=changed)
+    settings = replace(uow.settings, **changed)
     return UnitOfWork(uow.db, uow.storage, settings, uow.now)
 
 

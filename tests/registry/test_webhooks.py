@@ -69,7 +69,7 @@ QUIET = webhook_events.QUIET + timedelta(seconds=1)
 
 @pytest.fixture
 def settings(settings: Settings) -> Settings:
-    return settings.model_copy(update={"webhook_networks": (ip_network("127.0.0.0/8"),)})
+    return replace(settings, webhook_networks=(ip_network("127.0.0.0/8"),))
 
 
 @pytest.fixture
@@ -342,7 +342,7 @@ def test_of_a_set_that_was_refused_only_the_draft_is_told_that_was(
     services: Services, ada: str, tmp_path: Path, receiver: Receiver
 ) -> None:
     update = {"review_command": "/bin/true"}
-    reviewed = replace(services, settings=services.settings.model_copy(update=update))
+    reviewed = replace(services, settings=replace(services.settings, **update))
     drafts_of_it = [stage(services, make_sdist(tmp_path, name)) for name in ("one", "two")]
     for name in ("one", "two"):
         hook(services, receiver.url, name, events=("checked",))
@@ -489,7 +489,7 @@ MATRIX = "https://m.example/_matrix/client/v3/rooms/!r:m.example/send/m.room.mes
     ],
 )
 def test_what_is_no_webhook_is_refused(uow: UnitOfWork, wanted: Wanted, sentence: str) -> None:
-    settings = uow.settings.model_copy(update={"webhook_networks": ()})
+    settings = replace(uow.settings, webhook_networks=())
     strict = UnitOfWork(uow.db, uow.storage, settings, uow.now)
     good = Wanted("CI", "https://a.example/", "json", ALL)
     webhooks.add(strict, OPERATOR, OfIndex(), good)
@@ -623,8 +623,8 @@ def test_what_is_given_up_can_be_sent_again(
 def test_a_receiver_that_takes_nothing_for_days_is_switched_off_and_its_owners_told(
     services: Services, clock: FakeClock, ada: str, tmp_path: Path, receiver: Receiver
 ) -> None:
-    settings = services.settings.model_copy(
-        update={"mail_url": "smtp://127.0.0.1:1", "mail_from": "greenroom@index.example"}
+    settings = replace(
+        services.settings, mail_url="smtp://127.0.0.1:1", mail_from="greenroom@index.example"
     )
     services = Services(services.database, services.storage, settings, clock)
     stage(services, make_sdist(tmp_path))
@@ -671,8 +671,8 @@ def test_who_runs_a_set_is_told_when_its_webhook_is_switched_off(
     services: Services, clock: FakeClock, ada: str, tmp_path: Path, receiver: Receiver,
     *, has_owner: bool,
 ) -> None:  # fmt: skip
-    settings = services.settings.model_copy(
-        update={"mail_url": "smtp://127.0.0.1:1", "mail_from": "greenroom@index.example"}
+    settings = replace(
+        services.settings, mail_url="smtp://127.0.0.1:1", mail_from="greenroom@index.example"
     )
     services = Services(services.database, services.storage, settings, clock)
     one = stage(services, make_sdist(tmp_path, "one"))
@@ -782,7 +782,7 @@ def test_with_another_key_of_the_index_the_address_is_entered_again(
     services: Services, clock: FakeClock, receiver: Receiver
 ) -> None:
     number, _ = hook(services, receiver.url, None)
-    settings = services.settings.model_copy(update={"secret_key": "another key of the index"})
+    settings = replace(services.settings, secret_key="another key of the index")
     other = Services(services.database, services.storage, settings, clock)
     try_out(other, number, clock)
     assert receiver.heard == []

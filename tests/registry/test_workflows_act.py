@@ -132,7 +132,7 @@ def test_it_has_nothing_to_do_with_another_project(
 def test_its_uploads_are_limited_apart_from_those_of_people(
     uow: UnitOfWork, project: Project, trusted: TrustedPublisher, tmp_path: Path
 ) -> None:
-    limited = replace(uow, settings=uow.settings.model_copy(update={"uploads_per_hour": 1}))
+    limited = replace(uow, settings=replace(uow.settings, uploads_per_hour=1))
     factories.upload(limited, trusted, make_wheel(tmp_path), staged=True)
     with pytest.raises(TooMany, match="'forge:ada/example' uploaded 1 file"):
         factories.upload(limited, trusted, make_sdist(tmp_path), staged=True)
@@ -142,7 +142,7 @@ def test_a_review_is_not_asked_for_in_the_name_of_the_operator(
     uow: UnitOfWork, project: Project, trusted: TrustedPublisher, tmp_path: Path
 ) -> None:
     """A draft remembers accounts: whoever cannot be remembered is no operator."""
-    reviewed = replace(uow, settings=uow.settings.model_copy(update={"review_command": "true"}))
+    reviewed = replace(uow, settings=replace(uow.settings, review_command="true"))
     draft = factories.stage(reviewed, trusted, make_wheel(tmp_path))
     with pytest.raises(NotAllowed, match="cannot ask for a review"):
         publishing.publish(reviewed, trusted, draft)

@@ -10,6 +10,7 @@ from wsgiref.types import StartResponse, WSGIEnvironment
 
 import pytest
 import webtest
+from msgspec.structs import replace
 from pyramid.router import Router
 
 from greenroom.distributions.filenames import parse_filename
@@ -50,7 +51,7 @@ class Application:
     def __init__(self, services: Services) -> None:
         assert services.settings.secret_key is not None
         anywhere = {"data": Path(), "database_url": None, "storage_url": None}
-        settings = services.settings.model_copy(update=anywhere)
+        settings = replace(services.settings, **anywhere)
         if settings not in _routers:
             _routers[settings] = make_app(services.settings, services=services)
             refuse_rows(_routers[settings], rendered)

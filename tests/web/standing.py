@@ -130,7 +130,7 @@ def stock(site: Site, folder: Path) -> StockedSite:
 
 def with_settings(site: Site, **changes: object) -> Site:
     """The same index, on the same data, with other settings."""
-    settings = site.services.settings.model_validate(site.services.settings.model_dump() | changes)
+    settings = factories.configured(site.services.settings, **changes)
     return Site(replace(site.services, settings=settings), site.clock)
 
 

@@ -25,6 +25,7 @@ from hypothesis.stateful import (
     precondition,
     rule,
 )
+from msgspec.structs import replace
 from sqlalchemy import update
 from webob.request import BaseRequest
 
@@ -309,7 +310,7 @@ class World:
             return settings
         behind = (Upstream("up", self.upstream.url),)
         networks = (ip_network("127.0.0.0/8"),)
-        return settings.model_copy(update={"upstreams": behind, "upstream_networks": networks})
+        return replace(settings, upstreams=behind, upstream_networks=networks)
 
     def _services(self, clock: FakeClock) -> Services:
         settings = self._settings

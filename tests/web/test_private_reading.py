@@ -16,6 +16,7 @@ from typing import Any, cast
 import hypothesis.strategies as st
 import sqlalchemy
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
+from msgspec.structs import replace
 from sqlalchemy import func, select
 from webob.request import BaseRequest
 
@@ -74,7 +75,7 @@ class PrivateWorld(World):
 
     @property
     def _settings(self) -> Settings:
-        return super()._settings.model_copy(update={"read": "projects"})
+        return replace(super()._settings, read="projects")
 
     def look_at(self, folder: Path) -> None:
         """Have the files of another index, whose rows were copied."""

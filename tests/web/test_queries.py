@@ -239,7 +239,7 @@ def test_so_it_does_with_an_upstream_behind_it(
 def _with_upstream(site: Site, count: int) -> Site:
     """The same index with an upstream behind it that has said what it has."""
     upstream = Upstream("up", "https://up.example/simple/")
-    settings = site.services.settings.model_copy(update={"upstreams": (upstream,)})
+    settings = replace(site.services.settings, upstreams=(upstream,))
     services = replace(site.services, settings=settings)
     files = tuple(
         PageFile(f"theirs-{number}.tar.gz", f"https://up.example/theirs-{number}.tar.gz", {})

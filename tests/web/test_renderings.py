@@ -131,7 +131,7 @@ def test_deleting_renders_what_it_needs_before(
 def test_a_review_renders_what_it_needs_before(
     site: Site, renderings: Renderings, tmp_path: Path
 ) -> None:
-    settings = site.services.settings.model_copy(update={"review_command": "true"})
+    settings = replace(site.services.settings, review_command="true")
     arranged(site, tmp_path)
     reviewed = Site(replace(site.services, settings=settings), site.clock)
     by_api(reviewed, status=202)()

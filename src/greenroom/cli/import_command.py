@@ -110,7 +110,7 @@ def _without_limits(services: Services) -> Services:
         "max_total_size": None,
         "max_user_size": None,
     }
-    return replace(services, settings=services.settings.model_copy(update=unlimited))
+    return replace(services, settings=replace(services.settings, **unlimited))
 
 
 @contextmanager

@@ -125,11 +125,9 @@ class World:
         if name.has_upstream:
             behind = (Upstream(PYPI, self.upstream.url),)
             networks = (ip_network("127.0.0.0/8"),)
-            settings = settings.model_copy(
-                update={"upstreams": behind, "upstream_networks": networks}
-            )
+            settings = replace(settings, upstreams=behind, upstream_networks=networks)
         if name.has(CLAIM):
-            settings = settings.model_copy(update={"claimed_names": (f"{name.name}*",)})
+            settings = replace(settings, claimed_names=(f"{name.name}*",))
         services = replace(self.plain, settings=settings)
         self.site.services = self.site.wsgi.services = services
         self.site.clock.advance(FRESH + timedelta(minutes=1))

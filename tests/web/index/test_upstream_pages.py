@@ -38,7 +38,7 @@ def upstream(tmp_path: Path) -> Iterator[UpstreamServer]:
 @pytest.fixture
 def settings(settings: Settings, upstream: UpstreamServer) -> Settings:
     behind = (Upstream("up", upstream.url),)
-    return settings.model_copy(update={"upstreams": behind, "upstream_networks": LOOPBACK})
+    return replace(settings, upstreams=behind, upstream_networks=LOOPBACK)
 
 
 def test_a_name_that_is_not_here_is_answered_from_the_upstream(
@@ -126,7 +126,7 @@ def test_of_several_upstreams_the_one_that_answers_says_where_it_is(
         other.project("thing").alternates = ["https://third.example/simple/thing/"]
         address = other.url.replace("http://", "http://ada:secret@")
         behind = (Upstream("up", upstream.url), Upstream("other", address))
-        settings = site.services.settings.model_copy(update={"upstreams": behind})
+        settings = replace(site.services.settings, upstreams=behind)
         both = Site(replace(site.services, settings=settings), site.clock)
         first = json.loads(both.app.get("/simple/thing/", headers=JSON).body)
         upstream.remove("thing")
@@ -277,7 +277,7 @@ def test_links_to_files_that_are_kept_lead_below_this_index(
     site: Site, upstream: UpstreamServer, tmp_path: Path, account: str, root: str
 ) -> None:
     slug = site.stage(make_wheel(tmp_path / "ours", "mine", "8.0"))
-    settings = site.services.settings.model_copy(update={"upstream_mode": "cache"})
+    settings = replace(site.services.settings, upstream_mode="cache")
     caching = Site(replace(site.services, settings=settings), site.clock)
     path = f"{root.format(slug=slug)}thing/"
     page = json.loads(caching.app.get(path, headers=JSON).body)
@@ -296,7 +296,7 @@ def test_links_to_files_that_are_kept_lead_below_this_index(
 def test_what_is_refused_is_marked_with_the_reason_and_linked_to_where_it_is_said(
     site: Site, upstream: UpstreamServer
 ) -> None:
-    settings = site.services.settings.model_copy(update={"upstream_wheels_only": "true"})
+    settings = replace(site.services.settings, upstream_wheels_only="true")
     strict = Site(replace(site.services, settings=settings), site.clock)
     wheel, sdist = json.loads(strict.app.get("/simple/thing/", headers=JSON).body)["files"]
     assert wheel["url"].startswith(upstream.origin)
@@ -318,7 +318,7 @@ def test_where_not_everybody_reads_upstreams_are_for_members(
     site: Site, upstream: UpstreamServer, tmp_path: Path, account: str, read: str
 ) -> None:
     site.release(make_wheel(tmp_path / "ours", "ours"))
-    settings = site.services.settings.model_copy(update={"read": read})
+    settings = replace(site.services.settings, read=read)
     private = Site(replace(site.services, settings=settings), site.clock)
     slug = site.stage(make_wheel(tmp_path / "ours", "mine", "8.0"))
     upstream.forget()

@@ -44,12 +44,11 @@ CASES: tuple[Case, ...] = (
 
 def asking(services: Services, case: Case) -> webtest.TestResponse:
     networks, proxies, address, headers, _ = case
-    settings = services.settings.model_copy(
-        update={
-            "metrics_token": TOKEN,
-            "metrics_networks": tuple(ip_network(part) for part in networks.split()),
-            "trusted_proxies": tuple(ip_network(part) for part in proxies.split()),
-        }
+    settings = replace(
+        services.settings,
+        metrics_token=TOKEN,
+        metrics_networks=tuple(ip_network(part) for part in networks.split()),
+        trusted_proxies=tuple(ip_network(part) for part in proxies.split()),
     )
     wsgi = make_app(
         settings, services=replace(services, settings=settings), tell_metrics=lambda: b"all\n"

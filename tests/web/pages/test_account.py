@@ -231,7 +231,7 @@ def test_an_act_without_the_form_of_this_session_is_refused(
 
 @pytest.fixture
 def open_site(settings: Settings, services: Services, clock: FakeClock) -> Site:
-    opened = settings.model_copy(update={"registration": "open"})
+    opened = replace(settings, registration="open")
     return Site(replace(services, settings=opened), clock)
 
 

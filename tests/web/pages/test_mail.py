@@ -32,7 +32,7 @@ def server() -> Iterator[MailServer]:
 @pytest.fixture
 def settings(settings: Settings, server: MailServer) -> Settings:
     sending = {"mail_url": server.url, "mail_from": "greenroom@index.example"}
-    return settings.model_copy(update=sending | {"registration": "open"})
+    return replace(settings, **sending, registration="open")
 
 
 def messages(site: Site, server: MailServer) -> list[tuple[str, str, str]]:
@@ -234,7 +234,7 @@ def test_what_one_is_told_of_is_chosen(site: Site, server: MailServer) -> None:
 def test_without_mail_an_administrator_verifies_and_nothing_is_promised(
     site: Site, server: MailServer
 ) -> None:
-    quiet = site.services.settings.model_copy(update={"mail_url": None})
+    quiet = replace(site.services.settings, mail_url=None)
     site = Site(replace(site.services, settings=quiet), site.clock)
     browser = register(site)
     assert "An administrator of this index has yet to verify" in text(browser.get("/account/"))

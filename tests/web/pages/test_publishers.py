@@ -3,11 +3,13 @@
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 from webtest import TestResponse
 from webtest.forms import Form
 
 from greenroom.models import RoleName
 from greenroom.settings import Settings
+from tests import factories
 from tests.artifacts import make_wheel
 from tests.web.conftest import Site
 
@@ -19,7 +21,7 @@ ISSUERS = "github, gitlab=https://git.example, kite=https://kite.example organiz
 
 @pytest.fixture
 def settings(settings: Settings) -> Settings:
-    return Settings.model_validate({**settings.model_dump(), "trusted_issuers": ISSUERS})
+    return factories.configured(settings, trusted_issuers=ISSUERS)
 
 
 @pytest.fixture
@@ -129,7 +131,7 @@ def test_an_account_that_is_not_verified_may_not(site: Site) -> None:
 
 def test_where_it_is_off(site: Site) -> None:
     browser = site.sign_in()
-    without = site.services.settings.model_copy(update={"trusted_issuers": ()})
+    without = replace(site.services.settings, trusted_issuers=())
     object.__setattr__(site.services, "settings", without)
     for address in (PUBLISHERS, PENDING):
         page = browser.get(address)

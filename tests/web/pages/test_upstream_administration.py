@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 import webtest
+from msgspec.structs import replace
 
 from greenroom.models import RuleKind
 from greenroom.registry import upstream_rules
@@ -39,12 +40,11 @@ def upstream(tmp_path: Path) -> Iterator[UpstreamServer]:
 def settings(settings: Settings, upstream: UpstreamServer) -> Settings:
     behind = Upstream("up", upstream.url.replace("://", "://ada:secret@"))
     denied = load_settings({"GREENROOM_UPSTREAM_DENY": "bad"}).upstream_deny
-    return settings.model_copy(
-        update={
-            "upstreams": (behind,),
-            "upstream_networks": (ip_network("127.0.0.0/8"),),
-            "upstream_deny": denied,
-        }
+    return replace(
+        settings,
+        upstreams=(behind,),
+        upstream_networks=(ip_network("127.0.0.0/8"),),
+        upstream_deny=denied,
     )
 
 

@@ -7,6 +7,7 @@ from ipaddress import ip_network
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from greenroom.models import AuditEntry
 from greenroom.registry import accounts, projects, publishing, upstream_names
@@ -38,12 +39,11 @@ def upstream(tmp_path: Path) -> Iterator[UpstreamServer]:
 
 @pytest.fixture
 def settings(settings: Settings, upstream: UpstreamServer) -> Settings:
-    return settings.model_copy(
-        update={
-            "upstreams": (Upstream("up", upstream.url),),
-            "upstream_networks": (ip_network("127.0.0.0/8"),),
-            "claimed_names": ("acme-*",),
-        }
+    return replace(
+        settings,
+        upstreams=(Upstream("up", upstream.url),),
+        upstream_networks=(ip_network("127.0.0.0/8"),),
+        claimed_names=("acme-*",),
     )
 
 

@@ -6,6 +6,7 @@ from ipaddress import ip_network
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 from webtest import TestResponse
 
 from greenroom.models import RoleName
@@ -23,7 +24,7 @@ INERT = b"<script>alert(1)</script>"
 
 @pytest.fixture
 def settings(settings: Settings) -> Settings:
-    return settings.model_copy(update={"webhook_networks": (ip_network("127.0.0.0/8"),)})
+    return replace(settings, webhook_networks=(ip_network("127.0.0.0/8"),))
 
 
 @pytest.fixture

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 from sqlalchemy import select
 
 from greenroom.models import RoleName, Token
@@ -797,7 +798,7 @@ class TestReviewed:
     @pytest.fixture
     def settings(self, settings: Settings, tmp_path: Path) -> Settings:
         command = f"sh -c 'echo scanned; test ! -e {tmp_path}/refuse'"
-        return settings.model_copy(update={"review_command": command})
+        return replace(settings, review_command=command)
 
     def test_publication_is_decided_later(
         self, client: Client, site: Site, wheel: Path, tmp_path: Path

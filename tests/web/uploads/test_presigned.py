@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 import webtest
+from msgspec.structs import replace
 
 from greenroom.registry import projects, upload_sessions
 from greenroom.registry.permissions import OPERATOR
@@ -46,12 +47,11 @@ def site(
     for name, value in server.environment.items():
         monkeypatch.setenv(name, value)
     folder = base64.b16encode(hashlib.sha256(str(tmp_path).encode()).digest()[:8]).decode()
-    on_s3 = settings.model_copy(
-        update={
-            "storage_url": f"{server.url}/{folder}",
-            "s3_endpoint": server.endpoint,
-            "s3_public_endpoint": server.endpoint,
-        }
+    on_s3 = replace(
+        settings,
+        storage_url=f"{server.url}/{folder}",
+        s3_endpoint=server.endpoint,
+        s3_public_endpoint=server.endpoint,
     )
     services = open_services(on_s3, clock)
     yield Site(services, clock)
@@ -205,7 +205,7 @@ def test_where_clients_do_not_reach_the_storage_the_mechanism_is_unknown(
 ) -> None:
     for name, value in server.environment.items():
         monkeypatch.setenv(name, value)
-    within = settings.model_copy(update={"storage_url": server.url, "s3_endpoint": server.endpoint})
+    within = replace(settings, storage_url=server.url, s3_endpoint=server.endpoint)
     site = Site(open_services(within, clock), clock)
     site.user("ada")
     client = Client(site, site.token("ada"))

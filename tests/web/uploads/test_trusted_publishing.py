@@ -6,11 +6,13 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from greenroom.openid.provider import Providers
 from greenroom.registry import projects, trusted_publishers
 from greenroom.registry.permissions import OPERATOR
 from greenroom.settings import Settings
+from tests import factories
 from tests.artifacts import make_wheel
 from tests.issuing import AUDIENCE, FakeCI, issuing
 from tests.registry.test_trusted_publishers import CLAIMS, RUN, VALUES
@@ -35,8 +37,7 @@ def ci(running: FakeCI) -> FakeCI:
 
 @pytest.fixture
 def settings(settings: Settings, running: FakeCI) -> Settings:
-    entries = {"trusted_issuers": f"github={running.url}"}
-    return Settings.model_validate({**settings.model_dump(), **entries})
+    return factories.configured(settings, trusted_issuers=f"github={running.url}")
 
 
 @pytest.fixture
@@ -194,7 +195,7 @@ def test_other_methods_and_addresses(site: Site) -> None:
 
 @pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 def test_where_no_issuer_is_trusted(site: Site, ci: FakeCI) -> None:
-    without = site.services.settings.model_copy(update={"trusted_issuers": ()})
+    without = replace(site.services.settings, trusted_issuers=())
     object.__setattr__(site.services, "settings", without)
     key = hashlib.sha256(b"/legacy/").hexdigest()
     site.app.get(f"/.well-known/pytp/{key}", status=404)
