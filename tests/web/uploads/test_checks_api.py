@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 from openapi_spec_validator import OpenAPIV31SpecValidator
 
@@ -181,4 +182,6 @@ def test_what_is_described_is_what_there_is(site: Site, slug: str) -> None:
     kept = described.json["components"]["schemas"]
     assert set(result.json) == set(kept["CheckBody"]["required"])
     assert set(read(site, token)) == set(kept["ChecksBody"]["required"])
-    assert set(kept["PostCheck"]["properties"]) == set(PostCheck.model_json_schema()["properties"])
+    assert set(kept["PostCheck"]["properties"]) == {
+        field.encode_name for field in msgspec.structs.fields(PostCheck)
+    }

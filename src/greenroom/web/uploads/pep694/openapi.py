@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from functools import lru_cache
 from typing import Any
 
-from pydantic import BaseModel
+import msgspec
 from pyramid.response import Response
 from pyramid.view import view_config
 
@@ -78,7 +78,7 @@ class Answered:
     """What comes of an operation: a body or none, headers, and what can be done next."""
 
     summary: str
-    body: type[BaseModel] | str | None = None
+    body: type[msgspec.Struct] | str | None = None
     headers: tuple[str, ...] = ()
     links: tuple[str, ...] = ()
 
@@ -469,7 +469,7 @@ def _answer(answer: Answered) -> Json:
     return described
 
 
-def _content(body: type[BaseModel] | str) -> Json:
+def _content(body: type[msgspec.Struct] | str) -> Json:
     if body == _BYTES:
         return {_BYTES: {"schema": {"type": "string", "format": "binary", "minLength": 1}}}
     if isinstance(body, str):
