@@ -135,6 +135,18 @@ def test_nonsense_is_refused_in_a_sentence(site: Site, slug: str) -> None:
 
 
 @pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)  # which has no part in it
+def test_all_that_is_wrong_is_named(site: Site, slug: str) -> None:
+    answer = post(site, site.token(permissions=["stage"]), {"name": 1, "sumary": "secret"})
+
+    assert answer.status_int == 400
+    assert answer.text.splitlines() == [
+        "name: Expected `str`, got `int`.",
+        "status: This key is missing.",
+        "sumary: This key is not known.",
+    ]
+
+
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)  # which has no part in it
 def test_who_may_not_posts_nothing_and_learns_nothing(site: Site, slug: str) -> None:
     good = json.dumps({"name": "tests", "status": "passed"})
     sending = {"Content-Type": "application/json"}

@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Iterator
+from functools import cache
 from typing import Annotated, Any, Literal, TypeVar, cast, get_args, get_origin
 
 import msgspec
@@ -13,7 +13,7 @@ M = TypeVar("M", bound=msgspec.Struct)
 
 _LONGEST_KEY = 60
 # What the library puts behind a sentence: where in the value it is, from ``$`` on.
-_PLACE = re.compile(r" - at (?:`key` in )?`\$.*`$")
+_PLACE = re.compile(r" - at (?:`key` in )?`\$(.*)`$")
 
 
 def read(body: bytes, model: type[M], advice: str, most: int) -> M:
@@ -40,7 +40,7 @@ def read(body: bytes, model: type[M], advice: str, most: int) -> M:
     except RecursionError:
         wrong = ["The JSON is nested too deeply."]
     except msgspec.DecodeError as error:
-        wrong = [f"{_PLACE.sub('', str(error))}."]
+        wrong = [_sentence("", f"The JSON cannot be read: {_PLACE.sub('', str(error))}")]
     if wrong:
         raise InvalidRequest(f"{advice} {wrong[0]}", wrong[:most])
     return cast("M", message)
@@ -65,33 +65,44 @@ def _struct(
     found: dict[str, object], model: type[msgspec.Struct], at: str, wrong: list[str]
 ) -> object:
     before = len(wrong)
-    fields = {field.encode_name: field for field in msgspec.structs.fields(model)}
+    fields = _fields(model)
     values: dict[str, object] = {}
     for key, field in fields.items():
         if key in found:
             values[field.name] = _value(found[key], field.type, _below(at, key), wrong)
         elif field.required:
-            wrong.append(f"{_below(at, key)}: This key is missing.")
+            wrong.append(_sentence(_below(at, key), "This key is missing"))
     if model.__struct_config__.forbid_unknown_fields:
-        unknown = [key for key in found if key not in fields]
-        wrong.extend(f"{_below(at, _shown(key))}: This key is not known." for key in unknown)
+        unknown = [_below(at, _shown(key)) for key in found if key not in fields]
+        wrong.extend(_sentence(where, "This key is not known") for where in unknown)
     return model(**values) if len(wrong) == before else None
 
 
-def _sentences(found: object, kind: Any, at: str, said: str) -> Iterator[str]:
+@cache
+def _fields(model: type[msgspec.Struct]) -> dict[str, msgspec.structs.FieldInfo]:
+    return {field.encode_name: field for field in msgspec.structs.fields(model)}
+
+
+def _sentences(found: object, kind: Any, at: str, said: str) -> list[str]:
     """What is wrong with a value of which the library said this, with each of its keys."""
-    before = f"{at}: " if at else ""
     bare = _bare(kind)
     if get_origin(bare) is Literal:
-        yield f"{before}Expected {' or '.join(map(json.dumps, get_args(bare)))}."
-    elif isinstance(found, dict) and _PLACE.search(said):
+        return [_sentence(at, f"Expected {' or '.join(map(json.dumps, get_args(bare)))}")]
+    wrong: list[str] = []
+    place = _PLACE.search(said)
+    if place is not None and get_origin(bare) is dict and isinstance(found, dict):
+        of_key, of_value = get_args(bare)
         for key, value in found.items():
-            try:
-                msgspec.convert({key: value}, kind)
-            except msgspec.ValidationError as error:
-                yield f"{_below(at, _shown(key))}: {_PLACE.sub('', str(error))}."
-    else:
-        yield f"{before}{_PLACE.sub('', said)}."
+            where = _below(at, _shown(key))
+            _value(key, of_key, f"{where} (the key)", wrong)
+            _value(value, of_value, where, wrong)
+    if said.startswith("Invalid "):  # and then it quotes the value
+        return [_sentence(at, "This value is not known")]
+    return wrong or [_sentence(at + (place[1] if place else ""), _PLACE.sub("", said))]
+
+
+def _sentence(at: str, said: str) -> str:
+    return f"{at}: {said}." if at else f"{said}."
 
 
 def _below(at: str, key: str) -> str:
