@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from pydantic import BaseModel, ValidationError
+import msgspec
 
 from greenroom import times
 from greenroom.registry.errors import NotFound, Refusal
@@ -44,14 +44,14 @@ class BackupRefused(Refusal):
     title = "Backup refused"
 
 
-class StoredFile(BaseModel):
+class StoredFile(msgspec.Struct, frozen=True):
     """One file of a snapshot."""
 
     size: int
     sha256: str
 
 
-class Snapshot(BaseModel):
+class Snapshot(msgspec.Struct, kw_only=True):
     """What a snapshot says of itself.
 
     Attributes:
@@ -78,7 +78,7 @@ class Snapshot(BaseModel):
     lost: list[str]
 
 
-class _About(BaseModel):
+class _About(msgspec.Struct, frozen=True):
     format: int
     identity: str
 
@@ -136,8 +136,8 @@ def _names(place: BackupPlace) -> dict[str, bool]:
 def _read(place: BackupPlace, name: str) -> Snapshot:
     text = _content(place, f"{_FOLDER}/{name}/{_MANIFEST}")
     try:
-        snapshot = Snapshot.model_validate_json(text or b"")
-    except ValidationError:
+        snapshot = msgspec.json.decode(text or b"", type=Snapshot)
+    except (msgspec.DecodeError, RecursionError):
         raise BackupRefused(
             f"The snapshot {name} in {place.address} is damaged, or of a newer version of "
             "Greenroom."
@@ -180,8 +180,8 @@ def claim(place: BackupPlace, identity: str, scratch: Path) -> None:
     found = _content(place, _ABOUT)
     if found is not None:
         try:
-            about = _About.model_validate_json(found)
-        except ValidationError:
+            about = msgspec.json.decode(found, type=_About)
+        except (msgspec.DecodeError, RecursionError):
             about = _About(format=0, identity="")
         if about.format != FORMAT:
             raise BackupRefused(f"{place.address} has backups of another version of Greenroom.")
@@ -190,7 +190,7 @@ def claim(place: BackupPlace, identity: str, scratch: Path) -> None:
                 f"{place.address} has backups of another index: name another place for this one's."
             )
         return
-    scratch.write_text(_About(format=FORMAT, identity=identity).model_dump_json())
+    scratch.write_text(msgspec.json.encode(_About(format=FORMAT, identity=identity)).decode())
     place.files.put(_ABOUT, scratch)
 
 
@@ -209,7 +209,7 @@ def write(place: BackupPlace, snapshot: str, file: str, path: Path) -> StoredFil
 
 def finish(place: BackupPlace, snapshot: Snapshot, scratch: Path) -> None:
     """Make a snapshot whole: everything else of it is there."""
-    scratch.write_text(snapshot.model_dump_json(indent=2))
+    scratch.write_text(msgspec.json.format(msgspec.json.encode(snapshot), indent=2).decode())
     place.files.put(f"{_FOLDER}/{snapshot.name}/{_MANIFEST}", scratch)
 
 

@@ -16,6 +16,7 @@ from greenroom.models import Draft, DraftEvent
 from greenroom.registry.errors import DraftChanged, InvalidRequest
 
 CONTENT_DIGEST = r"^sha256:[0-9a-f]{64}$"
+LENGTH_OF_CONTENT_DIGEST = 71
 """What a content digest looks like."""
 
 _LOGGED = re.compile(r"sha256 ([0-9a-f]{64})(?: became ([0-9a-f]{64}))?")

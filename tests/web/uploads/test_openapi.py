@@ -6,8 +6,9 @@ import re
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
+import msgspec
 import pytest
 import schemathesis
 from openapi_spec_validator import OpenAPIV31SpecValidator
@@ -17,10 +18,14 @@ from schemathesis.engine import events, from_schema
 from webtest.http import StopableWSGIServer
 
 from greenroom.registry import drafts
+from greenroom.registry.draft_contents import CONTENT_DIGEST
 from greenroom.web.http.draft_nodes import DraftFile
-from greenroom.web.http.problem_details import CONTENT_TYPE
+from greenroom.web.http.problem_details import CONTENT_TYPE, Answer, Problem
 from greenroom.web.http.urls import Urls
+from greenroom.web.uploads.draft_lookup import openapi as draft_openapi
+from greenroom.web.uploads.draft_lookup.checks import PostCheck
 from greenroom.web.uploads.pep694.openapi import describe
+from greenroom.web.uploads.pep694.requests import Message
 from greenroom.web.uploads.pep694.resources import (
     FileUploadSession,
     PublishingSession,
@@ -77,6 +82,108 @@ def test_every_view_is_described_and_nothing_else(site: Site) -> None:
         (PATHS[view["context"]] + view["name"], str(view["request_methods"]).lower())
         for view in views
     }
+
+
+def schemas() -> dict[str, Json]:
+    """All that there are, of both descriptions."""
+    made: dict[str, Json] = {}
+    for written in (describe(Urls("")), draft_openapi.describe(Urls(""))):
+        made |= written["components"]["schemas"]
+    return made
+
+
+def models() -> dict[str, type[msgspec.Struct]]:
+    """What is behind the schemas, by name."""
+
+    def below(kind: type[msgspec.Struct]) -> Iterator[type[msgspec.Struct]]:
+        for each in kind.__subclasses__():
+            yield each
+            yield from below(each)
+
+    named = {each.__name__: each for base in (Answer, Message) for each in below(base)}
+    return {name: (named | {"PostCheck": PostCheck})[name] for name in schemas()}
+
+
+def parts(schema: object) -> Iterator[Json]:
+    """A schema, and all that are in it."""
+    if isinstance(schema, dict):
+        yield schema
+        schema = list(schema.values())
+    if isinstance(schema, list):
+        for each in schema:
+            yield from parts(each)
+
+
+def test_schemas_say_what_is_taken_and_sent_and_no_more() -> None:
+    for name, schema in schemas().items():
+        model = models()[name]
+        is_closed = not issubclass(model, Message)
+        assert schema.get("additionalProperties", True) is not is_closed, name
+        assert schema["description"] == model.__doc__
+        fields = msgspec.structs.fields(model)
+        tag = model.__struct_config__.tag_field
+        assert set(schema["properties"]) - {tag} == {field.encode_name for field in fields}
+        assert {"title", "default"}.isdisjoint(schema)
+        for each in schema["properties"].values():
+            assert all({"title", "default"}.isdisjoint(part) for part in parts(each)), name
+            assert {"type", "$ref", "anyOf"} & each.keys(), name
+    assert schemas()["Problem"]["properties"]["title"] == {"type": "string"}
+    assert schemas()["CreateSession"]["required"] == ["meta", "name", "version"]
+    mechanism = schemas()["FileUploadBody"]["properties"]["mechanism"]
+    assert mechanism["discriminator"]["mapping"].keys() == {
+        "http-post-bytes",
+        "vnd-greenroom-presigned-v1",
+        "vnd-greenroom-resumable-v1",
+    }
+
+
+def test_no_pattern_takes_an_end_of_line_behind_what_it_describes() -> None:
+    """Its end also matches before a last end of line: a longest length refuses that."""
+    patterns = {
+        (part["pattern"], part.get("maxLength"))
+        for part in parts(list(schemas().values()))
+        if isinstance(part.get("pattern"), str)
+    }
+    longest = {
+        CONTENT_DIGEST: "sha256:" + "0" * 64,
+        "^[0-9A-Za-z]{22}$": "a" * 22,
+        "^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}Z$": "2026-06-01T12:00:00Z",
+    }
+    assert patterns == {(pattern, len(text)) for pattern, text in longest.items()}
+    for pattern, text in longest.items():
+        kind = Annotated[str, msgspec.Meta(pattern=pattern, max_length=len(text))]
+        assert msgspec.convert(text, kind) == text
+        with pytest.raises(msgspec.ValidationError):
+            msgspec.convert(f"{text}\n", kind)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"status": "400"},
+        {"status": 200},
+        {"status": True},
+        {"errors": []},
+        {"meta": {"api-version": "3.0"}},
+        {"meta": {"api-version": "2.0", "more": 1}},
+        {"detail": None},
+        {"more": ""},
+    ],
+)
+def test_what_is_not_as_described_is_not_sent(changes: Json) -> None:
+    body = {
+        "type": "http://index.example/help/errors/#not-found",
+        "status": 404,
+        "title": "Not found",
+        "detail": "It is not there.",
+        "details": "It is not there.",
+        "meta": {"api-version": "2.0"},
+        "errors": [{"source": "not-found", "message": "It is not there."}],
+    }
+
+    assert Problem.checked(body) is body
+    with pytest.raises(msgspec.ValidationError):
+        Problem.checked(body | changes)
 
 
 def test_every_name_in_the_description_is_there() -> None:

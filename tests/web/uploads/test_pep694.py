@@ -258,8 +258,11 @@ def test_a_body_that_makes_no_sense_is_refused(client: Client) -> None:
 
 def test_every_key_that_is_wrong_is_named(client: Client) -> None:
     got = problem(client.post(ROOT, {"meta": {}, "name": 1}), 400, "invalid-request")
-    messages = [error["message"].partition(":")[0] for error in got["errors"]]
-    assert messages == ["meta.api-version", "name", "version"]
+    assert [error["message"] for error in got["errors"]] == [
+        "meta.api-version: This key is missing.",
+        "name: Expected `str`, got `int`.",
+        "version: This key is missing.",
+    ]
 
 
 def test_keys_of_other_indexes_are_ignored(client: Client) -> None:
@@ -557,6 +560,12 @@ def test_more_time_is_given_as_far_as_that_goes(client: Client, wheel: Path) -> 
     )
 
 
+def test_a_number_of_seconds_may_have_a_fraction_of_zero(client: Client) -> None:
+    session = client.session()
+    answer = client.post(session["links"]["extend"], {"meta": META, "extend-for": 3600.0})
+    assert body(answer)["expires-at"] == "2026-06-15T13:00:00Z"
+
+
 @pytest.mark.parametrize("length", [-1, 1.5, "3600", None, 2**70, True])
 def test_more_time_is_a_number_of_seconds(client: Client, length: object) -> None:
     session = client.session()
@@ -619,6 +628,9 @@ def test_a_session_is_published(client: Client, site: Site, wheel: Path, tmp_pat
     assert body(client.get(session["links"]["session"])) == published
 
 
+DIGEST = "sha256:" + "a" * 64
+
+
 def publication(digest: object) -> dict[str, object]:
     return {"meta": META, "content-digest": digest}
 
@@ -652,7 +664,7 @@ def test_what_is_no_digest_publishes_nothing(client: Client, site: Site, wheel: 
     session = client.session()
     client.add(session, wheel)
 
-    for digest in (None, "", 7, "sha256:" + "A" * 64, "sha256:" + "a" * 63):
+    for digest in (None, "", 7, "sha256:" + "A" * 64, "sha256:" + "a" * 63, DIGEST + "\n"):
         refusal = client.post(session["links"]["publish"], publication(digest))
 
         assert refusal.status_int == 400, digest

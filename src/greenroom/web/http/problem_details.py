@@ -4,7 +4,8 @@ import json
 from collections.abc import Sequence
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+import msgspec
+from msgspec import Meta
 from pyramid.response import Response
 
 from greenroom.request_notes import request_id
@@ -14,53 +15,47 @@ CONTENT_TYPE = "application/vnd.pypi.upload.v2+json"
 PROBLEM_TYPE = "application/problem+json"
 API_VERSION = "2.0"
 
-Url = Annotated[str, Field(json_schema_extra={"format": "uri"})]
+Url = Annotated[str, Meta(extra_json_schema={"format": "uri"})]
 
 
-class Answer(BaseModel):
+class Answer(msgspec.Struct, frozen=True, forbid_unknown_fields=True, rename="kebab"):
     """What all have in common: keys in kebab case, and none but these."""
 
-    model_config = ConfigDict(
-        frozen=True,
-        strict=True,
-        extra="forbid",
-        alias_generator=lambda name: name.replace("_", "-"),
-    )
-
     @classmethod
-    def checked(cls, body: object) -> dict[str, object]:
-        """The body as it is sent, if it is one of these.
+    def checked(cls, body: dict[str, object]) -> dict[str, object]:
+        """The body itself, if it is one of these.
 
         Raises:
-            pydantic.ValidationError: it is not, which is a bug of the index.
+            msgspec.ValidationError: it is not, which is a bug of the index.
         """
-        return cls.model_validate(body).model_dump(by_alias=True, exclude_unset=True)
+        msgspec.convert(body, cls)
+        return body
 
 
-class AnswerMeta(Answer):
+class AnswerMeta(Answer, frozen=True):
     """About the message itself."""
 
     api_version: Literal["2.0"]
 
 
-class ProblemCause(Answer):
+class ProblemCause(Answer, frozen=True):
     """One thing that is wrong."""
 
     source: str
     message: str
 
 
-class Problem(Answer):
+class Problem(Answer, frozen=True):
     """Problem details (RFC 9457), in the form that PEP 694 gives them."""
 
-    type: Annotated[Url, Field(description="A page that says what happened and what to do.")]
-    status: Annotated[int, Field(ge=400, le=599)]
+    type: Annotated[Url, Meta(description="A page that says what happened and what to do.")]
+    status: Annotated[int, Meta(ge=400, le=599)]
     title: str
     detail: str
-    details: Annotated[str, Field(description="As `detail`, under the name that PEP 694 has.")]
+    details: Annotated[str, Meta(description="As `detail`, under the name that PEP 694 has.")]
     meta: AnswerMeta
-    errors: Annotated[list[ProblemCause], Field(min_length=1)]
-    request_id: Annotated[str, Field(description="By which name the request stands in logs.")] = ""
+    errors: Annotated[list[ProblemCause], Meta(min_length=1)]
+    request_id: Annotated[str, Meta(description="By which name the request stands in logs.")] = ""
 
 
 def problem(

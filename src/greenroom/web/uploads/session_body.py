@@ -1,7 +1,7 @@
 """A draft in the words of PEP 694: the body of a publishing session."""
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 from pyramid.response import Response
 
@@ -145,7 +145,7 @@ def under_etag(request: Request, response: Response, etag: str) -> Response:
     return response
 
 
-def api_response(kind: type[Answer], body: Mapping[str, object], status: int) -> Response:
+def api_response(kind: type[Answer], body: dict[str, object], status: int) -> Response:
     """An answer of the API, of this kind; nobody may store it."""
     response = Response(json_body=kind.checked(body), status=status, content_type=CONTENT_TYPE)
     response.charset = None

@@ -2,7 +2,8 @@
 
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+import msgspec
+from msgspec import Meta
 from pyramid.httpexceptions import HTTPUnsupportedMediaType
 from pyramid.response import Response
 from pyramid.view import view_config
@@ -17,10 +18,10 @@ from greenroom.registry import (
     required_checks,
 )
 from greenroom.registry.draft_checks import LONGEST_LINK, LONGEST_SUMMARY, CheckResult, Posted
-from greenroom.registry.draft_contents import CONTENT_DIGEST
+from greenroom.registry.draft_contents import CONTENT_DIGEST, LENGTH_OF_CONTENT_DIGEST
 from greenroom.registry.errors import InvalidRequest
 from greenroom.registry.required_checks import LONGEST_NAME
-from greenroom.web.http import authentication
+from greenroom.web.http import authentication, json_messages
 from greenroom.web.http.content_coding import COMPRESSED, is_compressed
 from greenroom.web.http.json import to_json
 from greenroom.web.http.media_types import media_type
@@ -33,83 +34,81 @@ _JSON = "application/json"
 _MOST_PROBLEMS = 10
 
 _ContentDigest = Annotated[
-    str, Field(pattern=CONTENT_DIGEST, description="Of the files that were checked.")
+    str,
+    Meta(
+        pattern=CONTENT_DIGEST,
+        max_length=LENGTH_OF_CONTENT_DIGEST,
+        description="Of the files that were checked.",
+    ),
 ]
 
 
-class PostCheck(BaseModel):
+class PostCheck(msgspec.Struct, frozen=True, forbid_unknown_fields=True, rename="kebab"):
     """A result of a check. No other members are taken, so that none is misspelt unnoticed."""
-
-    model_config = ConfigDict(
-        frozen=True,
-        strict=True,
-        extra="forbid",
-        alias_generator=lambda name: name.replace("_", "-"),
-    )
 
     name: Annotated[
         str,
-        Field(description=f"The same each time; one line, at most {LONGEST_NAME} characters."),
+        Meta(description=f"The same each time; one line, at most {LONGEST_NAME} characters."),
     ]
     status: Annotated[
         str,
-        Field(
+        Meta(
             description="`pending`, `passed`, `failed` or `skipped`, or what a job of GitHub or "
             "GitLab says of itself, such as `success`.",
         ),
     ]
     link: Annotated[
         str | None,
-        Field(
+        Meta(
             description="Where there is more of it: http or https, at most "
             f"{LONGEST_LINK} characters."
         ),
     ] = None
     summary: Annotated[
-        str | None, Field(description=f"Plain text of at most {LONGEST_SUMMARY} characters.")
+        str | None, Meta(description=f"Plain text of at most {LONGEST_SUMMARY} characters.")
     ] = None
     content_digest: Annotated[
         str | None,
-        Field(
+        Meta(
             description="The draft's `content-digest` as it was checked: a result of other files "
             "than it has by now is refused. Without it the result is of what the draft has now.",
         ),
     ] = None
 
 
-class CheckBody(Answer):
+class CheckBody(Answer, frozen=True):
     """A result of a check."""
 
     name: str
     status: Literal["pending", "passed", "failed", "skipped"]
-    link: Annotated[str, Field(description="May be empty.")]
-    summary: Annotated[str, Field(description="Plain text; may be empty.")]
+    link: Annotated[str, Meta(description="May be empty.")]
+    summary: Annotated[str, Meta(description="Plain text; may be empty.")]
     content_digest: _ContentDigest
-    is_current: Annotated[bool, Field(description="Whether the draft has these files now.")]
+    is_current: Annotated[bool, Meta(description="Whether the draft has these files now.")]
     at: Timestamp
-    by: Annotated[str, Field(description="A user, or a workflow as `github:ada/example`.")]
+    by: Annotated[str, Meta(description="A user, or a workflow as `github:ada/example`.")]
 
 
-class InstallationBody(Answer):
+class InstallationBody(Answer, frozen=True):
     """That an installer took a file from the draft's address."""
 
-    client: Annotated[str, Field(description="`pip 26.0 on Linux x86_64, cp313`")]
+    client: Annotated[str, Meta(description="`pip 26.0 on Linux x86_64, cp313`")]
     filename: str
-    is_current: Annotated[bool, Field(description="Whether the draft has this file now.")]
+    is_current: Annotated[bool, Meta(description="Whether the draft has this file now.")]
     last: Timestamp
-    count: Annotated[int, Field(ge=1)]
+    count: Annotated[int, Meta(ge=1)]
 
 
-class ChecksBody(Answer):
+class ChecksBody(Answer, frozen=True):
     """What was found out about a draft."""
 
     content_digest: _ContentDigest
-    required: Annotated[list[str], Field(description="The names that the project requires.")]
+    required: Annotated[list[str], Meta(description="The names that the project requires.")]
     missing: Annotated[
-        list[str], Field(description="Why the draft cannot be published, as far as checks go.")
+        list[str], Meta(description="Why the draft cannot be published, as far as checks go.")
     ]
-    checks: Annotated[list[CheckBody], Field(description="The result of each name that counts.")]
-    installations: Annotated[list[InstallationBody], Field(description="The last one first.")]
+    checks: Annotated[list[CheckBody], Meta(description="The result of each name that counts.")]
+    installations: Annotated[list[InstallationBody], Meta(description="The last one first.")]
 
 
 @view_config(context=ApiDraft, name="checks", request_method="GET")
@@ -185,18 +184,10 @@ def _parse(request: Request) -> PostCheck:
     body = b"" if is_large else request.body_file.read(LARGEST_FORM + 1)
     if is_large or len(body) > LARGEST_FORM:
         raise InvalidRequest(f"The body is larger than {LARGEST_FORM} bytes.")
-    try:
-        return PostCheck.model_validate_json(body)
-    except ValidationError as error:
-        found = error.errors(include_input=False, include_url=False)[:_MOST_PROBLEMS]
-        problems = [_sentence(each["loc"], each["msg"]) for each in found]
-        raise InvalidRequest(
-            'Send a JSON object: {"name": "tests", "status": "passed"}, with "link", "summary" and '
-            f'"content-digest" where there are any. {problems[0]}',
-            problems,
-        ) from None
-
-
-def _sentence(location: tuple[int | str, ...], message: str) -> str:
-    where = ".".join(ascii(part)[1:-1][:60] for part in map(str, location))
-    return f"{where}: {message}." if where else f"{message}."
+    return json_messages.read(
+        body,
+        PostCheck,
+        'Send a JSON object: {"name": "tests", "status": "passed"}, with "link", "summary" and '
+        '"content-digest" where there are any.',
+        _MOST_PROBLEMS,
+    )

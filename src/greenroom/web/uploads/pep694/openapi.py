@@ -9,7 +9,6 @@ from functools import lru_cache
 from typing import Any
 
 from msgspec import Struct
-from pydantic import BaseModel
 from pyramid.response import Response
 from pyramid.view import view_config
 
@@ -76,7 +75,7 @@ class Answered(Struct, frozen=True):
     """What comes of an operation: a body or none, headers, and what can be done next."""
 
     summary: str
-    body: type[BaseModel] | str | None = None
+    body: type[Struct] | str | None = None
     headers: tuple[str, ...] = ()
     links: tuple[str, ...] = ()
 
@@ -467,7 +466,7 @@ def _answer(answer: Answered) -> Json:
     return described
 
 
-def _content(body: type[BaseModel] | str) -> Json:
+def _content(body: type[Struct] | str) -> Json:
     if body == _BYTES:
         return {_BYTES: {"schema": {"type": "string", "format": "binary", "minLength": 1}}}
     if isinstance(body, str):

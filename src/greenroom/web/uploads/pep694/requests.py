@@ -6,11 +6,12 @@ The OpenAPI description is generated from these models (``openapi.py``).
 from datetime import timedelta
 from typing import Annotated, Literal, TypeVar
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+import msgspec
 from pyramid.httpexceptions import HTTPNotAcceptable, HTTPUnsupportedMediaType
 
-from greenroom.registry.draft_contents import CONTENT_DIGEST
+from greenroom.registry.draft_contents import CONTENT_DIGEST, LENGTH_OF_CONTENT_DIGEST
 from greenroom.registry.errors import InvalidRequest
+from greenroom.web.http import json_messages
 from greenroom.web.http.content_coding import COMPRESSED, is_compressed
 from greenroom.web.http.media_types import media_type
 from greenroom.web.http.problem_details import CONTENT_TYPE, PROBLEM_TYPE
@@ -21,88 +22,77 @@ LARGEST_BODY = 64 * 1024
 LONGEST_OFFSET = 16
 _LARGEST_NUMBER = 2**53 - 1
 _LONGEST = 10 * 365 * 24 * 3600
+_MOST_PROBLEMS = 20
 
 
-def _whole(value: object) -> object:
-    """JSON has one kind of numbers: ``3600.0`` is as whole as ``3600``."""
-    return int(value) if isinstance(value, float) and value.is_integer() else value
-
-
-class Message(BaseModel):
+class Message(msgspec.Struct, frozen=True, rename="kebab"):
     """What all have in common: keys in kebab case; others than these are ignored."""
 
-    model_config = ConfigDict(
-        frozen=True,
-        strict=True,
-        extra="ignore",
-        alias_generator=lambda name: name.replace("_", "-"),
-    )
 
-
-class Meta(Message):
+class Meta(Message, frozen=True):
     """About the message itself. Keys of other indexes, which begin with ``_``, are ignored."""
 
     api_version: Literal["2.0"]
 
 
-class Empty(Message):
+class Empty(Message, frozen=True):
     """A message that only says which version of the API it is of."""
 
     meta: Meta
 
 
-class CreateSession(Empty):
+class CreateSession(Empty, frozen=True):
     """Open a publishing session."""
 
     name: Annotated[
-        str, Field(min_length=1, max_length=200, description="Of the project, in any spelling.")
+        str,
+        msgspec.Meta(min_length=1, max_length=200, description="Of the project, in any spelling."),
     ]
     version: Annotated[
-        str, Field(min_length=1, max_length=100, description="In any spelling (PEP 440).")
+        str, msgspec.Meta(min_length=1, max_length=100, description="In any spelling (PEP 440).")
     ]
     set_: Annotated[
         str,
-        Field(
-            alias="set",
+        msgspec.Meta(
             max_length=120,
             description="The release set that it is to be in, as `joinSet` takes it. Not of PEP "
             "694.",
         ),
-    ] = ""
+    ] = msgspec.field(name="set", default="")
 
 
-class JoinSet(Empty):
+class JoinSet(Empty, frozen=True):
     """Put a session into a release set."""
 
     set_: Annotated[
         str,
-        Field(
-            alias="set",
+        msgspec.Meta(
             min_length=1,
             max_length=120,
             description="The set's name: one of your account's, which is made where it is new; or "
             "`OWNER/NAME` for somebody else's.",
         ),
-    ]
+    ] = msgspec.field(name="set")
 
 
-class Publish(Empty):
+class Publish(Empty, frozen=True):
     """Publish a session, or only what has this digest."""
 
     content_digest: Annotated[
         str,
-        Field(
+        msgspec.Meta(
             pattern=CONTENT_DIGEST,
+            max_length=LENGTH_OF_CONTENT_DIGEST,  # the pattern takes an end of line after it, too
             description="The session's `content-digest` as it was reviewed: what has another one "
             "by now is not published.",
         ),
     ] = ""
 
 
-class Extend(Empty):
+class Extend(Empty, frozen=True):
     """Ask for more time, in seconds."""
 
-    extend_for: Annotated[int, Field(ge=0, le=_LARGEST_NUMBER), BeforeValidator(_whole)]
+    extend_for: Annotated[int, msgspec.Meta(ge=0, le=_LARGEST_NUMBER)]
 
     @property
     def length(self) -> timedelta:
@@ -110,19 +100,22 @@ class Extend(Empty):
         return timedelta(seconds=min(self.extend_for, _LONGEST))
 
 
-class CreateFileUpload(Empty):
+class CreateFileUpload(Empty, frozen=True):
     """Announce a file."""
 
     filename: Annotated[
         str,
-        Field(min_length=1, max_length=255, description="Of a wheel or a source distribution."),
+        msgspec.Meta(
+            min_length=1, max_length=255, description="Of a wheel or a source distribution."
+        ),
     ]
-    size: Annotated[
-        int, Field(ge=1, le=_LARGEST_NUMBER, description="In bytes."), BeforeValidator(_whole)
-    ]
+    size: Annotated[int, msgspec.Meta(ge=1, le=_LARGEST_NUMBER, description="In bytes.")]
     hashes: Annotated[
-        dict[Annotated[str, Field(max_length=40)], Annotated[str, Field(max_length=200)]],
-        Field(
+        dict[
+            Annotated[str, msgspec.Meta(max_length=40)],
+            Annotated[str, msgspec.Meta(max_length=200)],
+        ],
+        msgspec.Meta(
             min_length=1,
             max_length=20,
             description="Digests in hexadecimal, by the names of their functions in Python's "
@@ -130,7 +123,10 @@ class CreateFileUpload(Empty):
         ),
     ]
     mechanism: Annotated[
-        str, Field(min_length=1, max_length=100, description="One of the session's `mechanisms`.")
+        str,
+        msgspec.Meta(
+            min_length=1, max_length=100, description="One of the session's `mechanisms`."
+        ),
     ]
 
 
@@ -154,13 +150,7 @@ def parse(request: Request, model: type[M]) -> M:
     if is_large or len(body) > LARGEST_BODY:
         raise InvalidRequest(f"The body is larger than {LARGEST_BODY} bytes.")
     request.body = body  # to be read once more, if the request has to be handled once more
-    try:
-        return model.model_validate_json(body)
-    except ValidationError as error:
-        problems = [_sentence(item["loc"], item["msg"]) for item in error.errors()[:20]]
-        raise InvalidRequest(
-            "The body is not what it should be. " + problems[0], problems
-        ) from None
+    return json_messages.read(body, model, "The body is not what it should be.", _MOST_PROBLEMS)
 
 
 def check_acceptable(request: Request) -> None:
@@ -173,8 +163,3 @@ def check_acceptable(request: Request) -> None:
         return
     if not request.accept.acceptable_offers([CONTENT_TYPE, PROBLEM_TYPE, "application/json"]):
         raise HTTPNotAcceptable(f"This API answers with {CONTENT_TYPE} only.")
-
-
-def _sentence(location: tuple[int | str, ...], message: str) -> str:
-    where = ".".join(str(part)[:60] for part in location)
-    return f"{where}: {message}." if where else f"{message}."
