@@ -184,7 +184,12 @@ def test_a_password_that_was_changed_after_the_first_step_ends_the_second(
 def test_a_passkey_alone_is_nothing_where_another_service_signs_people_in(
     uow: UnitOfWork, ada: Person
 ) -> None:
-    settings = replace(uow.settings, passwords="off")
+    settings = replace(
+        uow.settings,
+        passwords="off",
+        oidc_issuer="https://login.example",
+        oidc_client_id="greenroom",
+    )
     off = one_unit(replace(uow, settings=settings))
     answer = with_passkey(uow, ada).show(CHALLENGE)
 

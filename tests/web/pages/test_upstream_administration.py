@@ -22,6 +22,7 @@ from tests.upstream_server import EVERYTHING, Status, UpstreamServer, upstream_r
 from tests.web.conftest import Site
 from tests.web.pages.test_account_life import act, audited, token_of
 from tests.web.reading import links, text
+from tests.web.standing import with_settings
 from tests.web.test_queries import statements
 
 JSON = {"Accept": "application/vnd.pypi.simple.v1+json"}
@@ -95,8 +96,9 @@ def test_the_pages_are_for_administrators_alone(site: Site, root: webtest.TestAp
         assert root.get(f"/admin/upstream/{path}/?q=%01").status_int == 200
 
 
-def test_an_index_without_upstreams_says_so(site: Site, root: webtest.TestApp) -> None:
-    site.services.settings.__dict__["upstreams"] = ()
+def test_an_index_without_upstreams_says_so(site: Site) -> None:
+    site.user("root", administrator=True)
+    root = with_settings(site, upstreams=()).sign_in("root")
     assert "/admin/upstream/" not in links(root.get("/admin/"))
     assert "There is no upstream." in text(root.get("/admin/upstream/"))
 
