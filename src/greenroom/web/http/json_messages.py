@@ -97,7 +97,7 @@ def _sentences(found: object, kind: Any, at: str, said: str) -> list[str]:
             _value(key, of_key, f"{where} (the key)", wrong)
             _value(value, of_value, where, wrong)
     if said.startswith("Invalid "):  # and then it quotes the value
-        return [_sentence(at, "This value is not known")]
+        return wrong or [_sentence(at, "This value is not known")]
     return wrong or [_sentence(at + (place[1] if place else ""), _PLACE.sub("", said))]
 
 
