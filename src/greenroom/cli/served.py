@@ -21,7 +21,7 @@ from greenroom.cli.opening import opened_to_fork, waiting
 from greenroom.distributions.renderer import RENDERER
 from greenroom.metrics_folder import remove_folder
 from greenroom.outages import outages_passed_over
-from greenroom.registry import accounts, catalogue
+from greenroom.registry import accounts, catalogue, job_handlers
 from greenroom.registry.account_links import NewLink
 from greenroom.registry.download_counting import DownloadCounter
 from greenroom.registry.draft_changes import DraftMarks
@@ -176,8 +176,10 @@ def _served(settings: Settings, kept: Kept, greeting: _Greeting | None = None) -
 
 def _prepare_statements(services: Services) -> None:
     """What all processes of the index would do for themselves, each once."""
-    with outages_passed_over(), services.reading() as uow:
-        catalogue.prepare_statements(uow.db)
+    with outages_passed_over():
+        job_handlers.prepare_statements(services)
+        with services.reading() as uow:
+            catalogue.prepare_statements(uow.db)
     services.database.close()  # connections do not survive a fork
 
 

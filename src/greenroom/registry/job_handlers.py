@@ -19,6 +19,7 @@ import structlog
 from sqlalchemy import select
 
 from greenroom import purge_client
+from greenroom.database import run
 from greenroom.models import Job, JobState
 from greenroom.models.base import JSONObject
 from greenroom.registry import (
@@ -171,9 +172,17 @@ def schedule(services: Services) -> None:
             jobs.enqueue(uow, kind, {}, uow.now + wait)
 
 
+def prepare_statements(services: Services) -> None:
+    """Ask once what workers ask again and again, so that it is compiled before they are forked."""
+    jobs.due_kinds(services)
+    with services.reading() as uow:
+        _waiting(uow)
+
+
+_WAITING = select(Job.kind, Job.due).where(Job.kind.in_(REGULAR), Job.state == JobState.WAITING)
+
+
 def _waiting(uow: UnitOfWork) -> set[Kind]:
     """The kinds of which one waits, and not for longer than any does whose clock is right."""
-    found = uow.db.execute(
-        select(Job.kind, Job.due).where(Job.kind.in_(REGULAR), Job.state == JobState.WAITING)
-    )
+    found = run(uow.db, _WAITING)
     return {Kind(kind) for kind, due in found if due <= uow.now + 2 * REGULAR[Kind(kind)]}

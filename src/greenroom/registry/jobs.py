@@ -15,8 +15,8 @@ from msgspec import Struct
 from sqlalchemy import (
     ColumnElement,
     CursorResult,
-    Select,
     Table,
+    bindparam,
     delete,
     func,
     insert,
@@ -146,7 +146,7 @@ def texts(payload: JSONObject, name: str) -> list[str]:
 def due_kinds(services: Services) -> set[str]:
     """The kinds of which somebody could take a job now."""
     with services.reading() as uow:
-        return set(uow.db.scalars(select(Job.kind).where(_is_free(uow)).distinct()))
+        return set(run(uow.db, _DUE_KINDS, _moments(uow)).scalars())
 
 
 def take(services: Services, kinds: Collection[str]) -> Taken | None:
@@ -154,11 +154,12 @@ def take(services: Services, kinds: Collection[str]) -> Taken | None:
 
     It is looked for in a unit of work that reads, so that asking often locks nobody out.
     """
+    wanted = {"kinds": list(kinds)}
     with services.reading() as uow:
-        if uow.db.scalar(_next(uow, kinds).with_only_columns(Job.id)) is None:
+        if run(uow.db, _NEXT_ID, _moments(uow) | wanted).first() is None:
             return None
     with services.writing() as uow:
-        job = uow.db.scalar(_next(uow, kinds).with_for_update(skip_locked=True))
+        job = uow.db.scalar(_NEXT, _moments(uow) | wanted)
         if job is None:  # somebody else was faster
             return None
         job.attempts += 1
@@ -226,27 +227,42 @@ def _set(uow: UnitOfWork, taken: Taken, **values: object) -> bool:
     return isinstance(result, CursorResult) and result.rowcount == 1
 
 
-def _next(uow: UnitOfWork, kinds: Collection[str]) -> Select[Job]:
-    return select(Job).where(_is_free(uow), Job.kind.in_(kinds)).order_by(Job.due, Job.id).limit(1)
-
-
-def _is_free(uow: UnitOfWork) -> ColumnElement[bool]:
-    # A lease or a pause that lasts longer than any, and a job of the future, are of a clock that
-    # was ahead.
-    unleased = or_(
-        Job.leased_until.is_(None),
-        Job.leased_until <= uow.now,
-        Job.leased_until > uow.now + LEASE + AT_ONCE,
-    )
-    # So is an attempt that is to be made later than after any pause. What waits for its first one
-    # may have been written down to wait.
+def _moments(uow: UnitOfWork) -> dict[str, object]:
+    """What the statements compare moments with: workers ask them every second."""
     longest = max(LONGEST_PAUSE, 2 * uow.settings.review_timeout)
-    is_due = or_(
-        Job.due <= uow.now,
-        Job.created > uow.now + AT_ONCE,
-        (Job.attempts > 0) & (Job.due > uow.now + longest + AT_ONCE),
-    )
-    return (Job.state == JobState.WAITING) & is_due & unleased
+    ahead = uow.now + AT_ONCE
+    return {
+        "now": uow.now,
+        "ahead": ahead,
+        "after_any_lease": ahead + LEASE,
+        "after_any_pause": ahead + longest,
+    }
+
+
+# A lease or a pause that lasts longer than any, and a job of the future, are of a clock that was
+# ahead.
+_IS_UNLEASED = or_(
+    Job.leased_until.is_(None),
+    Job.leased_until <= bindparam("now"),
+    Job.leased_until > bindparam("after_any_lease"),
+)
+# So is an attempt that is to be made later than after any pause. What waits for its first one may
+# have been written down to wait.
+_IS_DUE = or_(
+    Job.due <= bindparam("now"),
+    Job.created > bindparam("ahead"),
+    (Job.attempts > 0) & (Job.due > bindparam("after_any_pause")),
+)
+_IS_FREE = (Job.state == JobState.WAITING) & _IS_DUE & _IS_UNLEASED
+
+_DUE_KINDS = select(Job.kind).where(_IS_FREE).distinct()
+_NEXT_ID = (
+    select(Job.id)
+    .where(_IS_FREE, Job.kind.in_(bindparam("kinds", expanding=True)))
+    .order_by(Job.due, Job.id)
+    .limit(1)
+)
+_NEXT = _NEXT_ID.with_only_columns(Job).with_for_update(skip_locked=True)
 
 
 # What people see and do
