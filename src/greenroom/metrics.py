@@ -199,10 +199,29 @@ class Metrics:
     def exposition(self) -> bytes:
         """All of it, in Prometheus' text format."""
         registry = CollectorRegistry()
-        files = MultiProcessCollector(None, str(self._folder))  # type: ignore[no-untyped-call]
-        registry.register(files)
+        registry.register(_Files(self._folder))
         registry.register(self._observed)
         return generate_latest(registry)
+
+
+class _Files(Collector):
+    """What all processes have counted."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    def collect(self) -> Iterable[Metric]:
+        # One that a process makes just now is empty at first.
+        files = [str(file) for file in self._folder.glob("*.db") if _size(file)]
+        merged: Iterable[Metric] = MultiProcessCollector.merge(files)  # type: ignore[no-untyped-call]
+        return merged
+
+
+def _size(file: Path) -> int:
+    try:
+        return file.stat().st_size
+    except FileNotFoundError:  # of a process that has ended
+        return 0
 
 
 class Observed(Collector):

@@ -151,6 +151,14 @@ def test_nobody_else_sees_them(watched: Server) -> None:
         assert watched.get("/_metrics", token=token).status == 404
 
 
+def test_a_file_that_a_process_makes_just_now_is_passed_over(watched: Server) -> None:
+    descriptors = Path(f"/proc/{watched.process.pid}/fd").iterdir()
+    [mark] = [path for path in map(Path.readlink, descriptors) if path.name == "in-use"]
+    (mark.parent / "counter_1.db").touch()
+    (mark.parent / "gauge_livesum_1.db").symlink_to("gone")
+    assert scraped(watched)
+
+
 @pytest.fixture(scope="module")
 def known(watched: Server) -> dict[str, set[str]]:
     """The labels of each metric."""

@@ -80,7 +80,7 @@ def test_who_supervises_has_not_loaded_the_application(tmp_path: Path) -> None:
             loaded = [Path(f"/proc/{pid}/maps").read_text() for pid in (process.pid, *workers)]
         finally:
             stop(process)
-    for library in ("sqlalchemy", "msgspec", "pydantic_core"):
+    for library in ("sqlalchemy", "msgspec"):
         assert [library in maps for maps in loaded] == [False, True, True]
 
 
@@ -179,7 +179,7 @@ def test_who_loads_for_another_worker_is_killed(tmp_path: Path) -> None:
         os.kill(loader, signal.SIGKILL)
         assert server.get("/who") == str(other)
         held.unlink()
-        workers_of(server.process.pid, 2, without={killed, loader})
+        assert within(60, lambda: server.get("/who") != str(other))
         server.process.terminate()
         status, _, errors = server.wait()
     assert status == 0
