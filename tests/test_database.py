@@ -71,6 +71,32 @@ def test_sqlite_has_as_many_connections_as_anybody_needs(tmp_path: Path) -> None
     assert Database(f"sqlite:///{tmp_path / 'x'}").connection_warning(1000) is None
 
 
+def test_connections_that_nobody_uses_forget_what_they_have_read(services: Services) -> None:
+    database = services.database
+    asked: list[str] = []
+    open_ones = [database.engine.raw_connection() for _ in range(3)]
+    for connection in open_ones:
+        if database.is_sqlite:
+            connection.dbapi_connection.set_trace_callback(asked.append)  # type: ignore[union-attr]
+    used, *unused = open_ones
+    for connection in unused:
+        connection.close()
+    database.forget()
+    assert asked == 2 * ["PRAGMA shrink_memory"] * database.is_sqlite
+    used.close()
+    with database.reading() as db:
+        assert db.scalar(select(func.count()).select_from(User)) == 0
+
+
+def test_a_database_that_is_gone_has_nothing_to_forget(tmp_path: Path) -> None:
+    database = Database(f"sqlite:///{tmp_path}/index.sqlite")
+    database.upgrade()
+    with database.reading() as db:
+        db.execute(select(User.id))
+    (tmp_path / "index.sqlite").unlink()
+    database.forget()
+
+
 def test_a_reading_session_sees_one_snapshot(services: Services) -> None:
     add_user(services, "ada")
     with services.database.reading() as session:

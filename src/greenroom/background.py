@@ -18,6 +18,7 @@ from greenroom.registry.storage_identity import ForeignStorage
 from greenroom.registry.trash import TooMuchAtOnce
 from greenroom.registry.unit_of_work import Origin, Services
 from greenroom.smtp_client import MailFailed
+from greenroom.spare_memory import Spare
 from greenroom.storage import BlobMissing, StorageUnavailable
 
 LOOK_EVERY = 1.0
@@ -113,6 +114,8 @@ class Worker:
         self._threads: dict[tuple[str, int], threading.Thread] = {}
         self._running: dict[tuple[str, int], Taken] = {}
         self._renewed = self._scheduled = float("-inf")
+        self._taken = 0
+        self._spare = Spare(services.database.forget)
 
     def run(self, stop: threading.Event) -> None:
         """Work until the event is set, through outages of the database."""
@@ -131,6 +134,7 @@ class Worker:
                 if is_out:
                     log.info("jobs are done again")
                 is_out = False
+            self._spare.give_back(self._taken, time.monotonic())
             stop.wait(LOOK_EVERY)
         deadline = time.monotonic() + PARTING
         for thread in self._threads.values():
@@ -167,6 +171,7 @@ class Worker:
                 if taken is None:
                     return
                 self._running[kind, lane] = taken
+                self._taken += 1
                 try:
                     do(self._services, taken)
                 finally:

@@ -13,6 +13,10 @@ _M_MMAP_THRESHOLD = -3
 _M_ARENA_MAX = -8
 _LARGE = 2**20
 
+EVERY = 10.0
+QUIET = 1.0
+"""Both in seconds; it takes one or two milliseconds."""
+
 
 def give_back() -> None:
     """Give it back, where the C library can do so; it takes one or two milliseconds."""
@@ -51,3 +55,45 @@ def _malloc_trim() -> Callable[[int], object]:
     except (AttributeError, OSError, TypeError):  # another C library, or another system
         return lambda padding: None
     return trim
+
+
+class Spare:
+    """Gives back what was needed and nobody needs now: up to 15 MiB for each worker."""
+
+    def __init__(
+        self,
+        forget: Callable[[], object] | None = None,
+        give_back: Callable[[], object] = give_back,
+    ) -> None:
+        """Nothing was asked yet.
+
+        Args:
+            forget: called before, when nothing is being asked: lets go of what is kept
+                to be faster the next time. None: it keeps nothing.
+            give_back: gives memory back to the system.
+        """
+        self._forget = forget
+        self._give_back = give_back
+        self._asked = self._given_after = 0
+        self._since = self._next = float("-inf")
+
+    def give_back(self, asked: int, now: float) -> None:
+        """Give it back as soon as it is quiet, and now and then while it is not.
+
+        Args:
+            asked: how often somebody has asked for something so far.
+            now: the time in seconds, by a clock that only goes forward.
+        """
+        if asked != self._asked:
+            self._asked, self._since = asked, now
+        if self._asked == self._given_after:
+            return
+        is_quiet = now - self._since >= QUIET
+        if not is_quiet and now < self._next:
+            return
+        if is_quiet:
+            self._given_after = self._asked
+            if self._forget is not None:
+                self._forget()
+        self._next = now + EVERY
+        self._give_back()

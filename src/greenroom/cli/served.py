@@ -171,6 +171,7 @@ def _served(settings: Settings, kept: Kept, greeting: _Greeting | None = None) -
         on_exit=watch.on_exit,
         count=counter.note if settings.downloads == "on" else None,
         kept=kept,
+        forget=services.database.forget,
     )
 
 

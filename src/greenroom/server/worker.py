@@ -25,13 +25,13 @@ from greenroom import logs
 from greenroom.server.changes import Source
 from greenroom.server.connection import Connection
 from greenroom.server.front import Front, Watched
-from greenroom.server.memory import Spare
 from greenroom.server.shared_answers import SharedAnswers
 from greenroom.server.supervisor import CANNOT_START, Heartbeats, Kept
 from greenroom.server.timing import Timing
 from greenroom.server.waiters import Marks
 from greenroom.server.wsgi_pool import Locals
 from greenroom.settings import Networks
+from greenroom.spare_memory import Spare
 
 log = logging.getLogger(__name__)
 
@@ -66,6 +66,8 @@ class Served(Struct, frozen=True):
         make_marks: makes, in each worker, what tells how things stand that requests wait for. None:
             no request waits.
         kept: what later loads need of the first one.
+        forget: called in the thread of the event loop when nobody asks for anything: lets go of
+            what is only kept to be faster. None: there is nothing.
     """
 
     application: WSGIApplication
@@ -80,6 +82,7 @@ class Served(Struct, frozen=True):
     count: Callable[[str], None] | None = None
     make_marks: Callable[[], Marks] | None = None
     kept: Kept = field(default_factory=Kept)
+    forget: Callable[[], None] | None = None
 
 
 class Place(Struct, frozen=True):
@@ -226,7 +229,7 @@ class Worker(ASGIWorker):
         )
         if place.is_first and served.on_ready is not None:
             served.on_ready(place.url)
-        spare = Spare()
+        spare = Spare(served.forget)
         while self.alive and os.getppid() in place.parents:
             self.notify()
             front.check()
