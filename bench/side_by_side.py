@@ -160,6 +160,7 @@ class Bench:
             for self._round in range(rounds):
                 self._measure_lines(rotated(servers, self._round), columns)
                 self._forget_wheels()
+            time.sleep(UNTIL_IDLE)  # until what is left to do is done
             for server in servers:
                 after = server.memory()
                 columns[server.name].add("memory", {"idle": idle[server.name], "after": after})
