@@ -43,8 +43,8 @@ ASKED_FOR_OFTEN = 20
 DEPENDENCIES = 20
 TAGS = 10
 UNTIL_IDLE = 3.0
-"""Seconds after its first answer until a server has started all of its processes, and after the last
-one until it has done what is left to do."""
+"""Seconds after its first answer until a server has started all of its processes, and after the
+last one until it has done what is left to do."""
 PIP = {
     "User-Agent": (
         'pip/26.3 {"ci":null,"cpu":"x86_64","distro":{"id":"bookworm","libc":{"lib":"glibc",'

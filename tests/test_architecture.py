@@ -53,7 +53,7 @@ MAY_IMPORT = {
     "openid": set(),
     "storage": set(),
     "models": {"core_metadata"},
-    "database": {"models", "paths", "settings"},
+    "database": {"models", "paths", "settings", "unread"},
     "core_metadata": set(),
     "times": set(),
     "counts": set(),

@@ -13,6 +13,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing, contextmanager, suppress
 from functools import cache
 from pathlib import Path
+from types import ModuleType
 from typing import TYPE_CHECKING, Any, TypeVarTuple, overload
 
 import sqlalchemy
@@ -32,9 +33,13 @@ from sqlalchemy.pool import ConnectionPoolEntry, PoolProxiedConnection, QueuePoo
 from sqlalchemy.sql.selectable import TypedReturnsRows
 
 from greenroom import paths
+from greenroom.unread import import_with
 
 if TYPE_CHECKING:
     import alembic.config
+
+# SQLAlchemy's support of drivers that are asynchronous, 5 ms of each start: ours is not.
+import_with(ModuleType("sqlalchemy.dialects.sqlite.aiosqlite"), "sqlalchemy.dialects.sqlite")
 
 _Ts = TypeVarTuple("_Ts")
 
