@@ -192,6 +192,7 @@ def test_what_is_no_request_is_refused_and_leaves_no_trace(
     standing: tuple[Server, Ground], name: str
 ) -> None:
     server, ground = standing
+    until_no_job_waits(ground.site)
     before = state(ground.site)
 
     status, text = ask(server, WIRE[name].raw.replace(b"{token}", ground.values["token"].encode()))
