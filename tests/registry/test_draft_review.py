@@ -175,7 +175,8 @@ def test_what_it_is_compared_with_can_be_chosen(
     waiting = len(list(uow.db.scalars(select(Job).where(Job.kind == jobs.Kind.ANALYSE))))
     for _ in range(2):
         draft_review.want_missing(uow, draft, "1.0")
-    found = list(uow.db.scalars(select(Job).where(Job.kind == jobs.Kind.ANALYSE)))
+    analysing = select(Job).where(Job.kind == jobs.Kind.ANALYSE).order_by(Job.id)
+    found = list(uow.db.scalars(analysing))
     assert len(found) == waiting + 1
     releases = [int(text) for text in jobs.texts(found[-1].payload, "releases")]
     assert file_facts.analyse(one_unit(uow), [draft.id], releases) == 3

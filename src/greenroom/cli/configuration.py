@@ -3,6 +3,7 @@
 import json
 
 import click
+from msgspec.structs import asdict
 
 from greenroom.settings import shown_settings, unknown_variables
 
@@ -18,7 +19,7 @@ def config(as_json: bool) -> None:
     for sentence in unknown_variables():
         click.echo(f"Warning: {sentence}", err=True)
     if as_json:
-        click.echo(json.dumps([vars(setting) for setting in shown], indent=2))
+        click.echo(json.dumps([asdict(setting) for setting in shown], indent=2))
         return
     names = max(len(setting.name) for setting in shown)
     sources = max(len(setting.source) for setting in shown)

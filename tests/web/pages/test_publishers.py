@@ -130,9 +130,8 @@ def test_an_account_that_is_not_verified_may_not(site: Site) -> None:
 
 
 def test_where_it_is_off(site: Site) -> None:
-    browser = site.sign_in()
     without = replace(site.services.settings, trusted_issuers=())
-    object.__setattr__(site.services, "settings", without)
+    browser = Site(replace(site.services, settings=without), site.clock).sign_in()
     for address in (PUBLISHERS, PENDING):
         page = browser.get(address)
         assert "Trusted publishing is off in this index" in page

@@ -172,7 +172,7 @@ def test_texts_that_are_no_token(site: Site, text: str) -> None:
 
 
 def test_an_issuer_that_is_away(site: Site, ci: FakeCI) -> None:
-    object.__setattr__(site.services, "providers", Providers())
+    site = Site(replace(site.services, providers=Providers()), site.clock)
     ci.answers[ci.configuration] = (500, {}, b"")
     refused = mint(site, ci, 503)
     assert refused.headers["Retry-After"] == "60"
@@ -196,7 +196,7 @@ def test_other_methods_and_addresses(site: Site) -> None:
 @pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 def test_where_no_issuer_is_trusted(site: Site, ci: FakeCI) -> None:
     without = replace(site.services.settings, trusted_issuers=())
-    object.__setattr__(site.services, "settings", without)
+    site = Site(replace(site.services, settings=without), site.clock)
     key = hashlib.sha256(b"/legacy/").hexdigest()
     site.app.get(f"/.well-known/pytp/{key}", status=404)
     refused = site.app.get("/_/oidc/audience", status=404).json
