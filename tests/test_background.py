@@ -9,7 +9,8 @@ from datetime import timedelta
 import pytest
 import sqlalchemy.exc
 
-from greenroom import background
+from greenroom import background, spare_memory
+from greenroom.database import Database
 from greenroom.models.base import JSONObject
 from greenroom.registry import jobs
 from greenroom.registry.jobs import Kind
@@ -68,6 +69,25 @@ def wait_until(condition: Callable[[], bool]) -> None:
 
 def nothing(services: Services, payload: JSONObject) -> None:
     pass
+
+
+def test_memory_is_given_back_when_a_job_has_ended_however_long_it_takes(
+    real: Services, handlers: dict[str, Handler], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ended: list[str] = []
+    ended_before: list[int] = []
+    monkeypatch.setattr(spare_memory, "QUIET", 0.05)
+    monkeypatch.setattr(Database, "forget", lambda _: ended_before.append(len(ended)))
+
+    def take_long(services: Services, payload: JSONObject) -> None:
+        time.sleep(0.5)
+        ended.append("purge")
+
+    handlers["purge"] = take_long
+    enqueue(real, Kind.PURGE)
+    with working(real):
+        wait_until(lambda: bool(ended_before))
+    assert ended_before[0] == 1
 
 
 def test_what_takes_long_holds_up_no_other_kind(

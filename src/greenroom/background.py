@@ -114,7 +114,7 @@ class Worker:
         self._threads: dict[tuple[str, int], threading.Thread] = {}
         self._running: dict[tuple[str, int], Taken] = {}
         self._renewed = self._scheduled = float("-inf")
-        self._taken = 0
+        self._done = 0
         self._spare = Spare(services.database.forget)
 
     def run(self, stop: threading.Event) -> None:
@@ -134,7 +134,7 @@ class Worker:
                 if is_out:
                     log.info("jobs are done again")
                 is_out = False
-            self._spare.give_back(self._taken, time.monotonic())
+            self._spare.give_back(self._done, time.monotonic())
             stop.wait(LOOK_EVERY)
         deadline = time.monotonic() + PARTING
         for thread in self._threads.values():
@@ -171,10 +171,10 @@ class Worker:
                 if taken is None:
                     return
                 self._running[kind, lane] = taken
-                self._taken += 1
                 try:
                     do(self._services, taken)
                 finally:
                     del self._running[kind, lane]
+                    self._done += 1
         except (sqlalchemy.exc.SQLAlchemyError, OSError) as error:
             log.warning("a job is left to be taken again", kind=kind, reason=_reason(error))

@@ -65,34 +65,34 @@ class Spare:
         forget: Callable[[], object] | None = None,
         give_back: Callable[[], object] = give_back,
     ) -> None:
-        """Nothing was asked yet.
+        """Nothing was done yet.
 
         Args:
-            forget: called before, when nothing is being asked: lets go of what is kept
+            forget: called before, when nothing has just ended: lets go of what is kept
                 to be faster the next time. None: it keeps nothing.
             give_back: gives memory back to the system.
         """
         self._forget = forget
         self._give_back = give_back
-        self._asked = self._given_after = 0
+        self._done = self._given_after = 0
         self._since = self._next = float("-inf")
 
-    def give_back(self, asked: int, now: float) -> None:
+    def give_back(self, done: int, now: float) -> None:
         """Give it back as soon as it is quiet, and now and then while it is not.
 
         Args:
-            asked: how often somebody has asked for something so far.
+            done: how often something has ended so far that needs memory.
             now: the time in seconds, by a clock that only goes forward.
         """
-        if asked != self._asked:
-            self._asked, self._since = asked, now
-        if self._asked == self._given_after:
+        if done != self._done:
+            self._done, self._since = done, now
+        if done == self._given_after:
             return
         is_quiet = now - self._since >= QUIET
         if not is_quiet and now < self._next:
             return
         if is_quiet:
-            self._given_after = self._asked
+            self._given_after = done
             if self._forget is not None:
                 self._forget()
         self._next = now + EVERY

@@ -233,7 +233,7 @@ class Worker(ASGIWorker):
         while self.alive and os.getppid() in place.parents:
             self.notify()
             front.check()
-            spare.give_back(front.pool.asked, loop.time())
+            spare.give_back(front.pool.left, loop.time())
             await asyncio.sleep(0.25)
         server.close()  # who comes now is told at once, and may turn to another server
         await self._finish(front, loop.time() + self._timing.graceful)

@@ -359,7 +359,7 @@ class WsgiPool:
     Attributes:
         application: what answers.
         locals: thread-local state of its framework.
-        asked: how many requests it was given so far.
+        left: how often a request has left its thread so far, done or to wait.
     """
 
     def __init__(
@@ -379,7 +379,7 @@ class WsgiPool:
         """
         self.application = application
         self.locals = locals_
-        self.asked = 0
+        self.left = 0
         self._loop = loop
         self._most = threads
         self._most_of_one = max(1, threads * 3 // 4)
@@ -405,7 +405,6 @@ class WsgiPool:
         Raises:
             Busy: too many wait already.
         """
-        self.asked += 1
         exchange = Exchange(self, environ, address)
         # A small body is there as a whole. What reads a larger one has a buffer, which lives on for
         # as long as the request, until that is found as garbage.
@@ -514,6 +513,7 @@ class WsgiPool:
     def _hear(self) -> None:
         while self._news:
             exchange, say = self._news.popleft()
+            self.left += 1
             address, thread = exchange.address, exchange.thread
             self._running[address] -= 1
             if not self._running[address]:
