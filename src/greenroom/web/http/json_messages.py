@@ -6,14 +6,43 @@ from functools import cache
 from typing import Annotated, Any, Literal, TypeVar, cast, get_args, get_origin
 
 import msgspec
+from pyramid.httpexceptions import HTTPUnsupportedMediaType
 
 from greenroom.registry.errors import InvalidRequest
+from greenroom.web.http.content_coding import COMPRESSED, is_compressed
+from greenroom.web.http.media_types import media_type
+from greenroom.web.http.request import Request
 
 M = TypeVar("M", bound=msgspec.Struct)
 
 _LONGEST_KEY = 60
 # What the library puts behind a sentence: where in the value it is, from ``$`` on.
 _PLACE = re.compile(r" - at (?:`key` in )?`\$(.*)`$")
+
+
+def body_of(request: Request, content_type: str, largest: int, what: str) -> bytes:
+    """The body of a request that brings a message. It is there once more for who asks again.
+
+    Args:
+        request: the request.
+        content_type: as what it has to be sent.
+        largest: bytes that it may have. One that says that it has more is not waited for.
+        what: what is to be sent, in the sentence that refuses another type.
+
+    Raises:
+        HTTPUnsupportedMediaType: it is sent as another type, or compressed.
+        InvalidRequest: it is larger.
+    """
+    if is_compressed(request):
+        raise HTTPUnsupportedMediaType(COMPRESSED)
+    if media_type(request.headers.get("Content-Type")) != content_type:
+        raise HTTPUnsupportedMediaType(f"Send {what} with the Content-Type {content_type}.")
+    is_large = (request.content_length or 0) > largest
+    body = b"" if is_large else request.body_file.read(largest + 1)
+    if is_large or len(body) > largest:
+        raise InvalidRequest(f"The body is larger than {largest} bytes.")
+    request.body = body  # to be read once more, if the request has to be handled once more
+    return body
 
 
 def read(body: bytes, model: type[M], advice: str, most: int) -> M:

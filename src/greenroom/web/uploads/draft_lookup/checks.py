@@ -4,7 +4,6 @@ from typing import Annotated, Literal
 
 import msgspec
 from msgspec import Meta
-from pyramid.httpexceptions import HTTPUnsupportedMediaType
 from pyramid.response import Response
 from pyramid.view import view_config
 
@@ -19,12 +18,9 @@ from greenroom.registry import (
 )
 from greenroom.registry.draft_checks import LONGEST_LINK, LONGEST_SUMMARY, CheckResult, Posted
 from greenroom.registry.draft_contents import CONTENT_DIGEST, LENGTH_OF_CONTENT_DIGEST
-from greenroom.registry.errors import InvalidRequest
 from greenroom.registry.required_checks import LONGEST_NAME
 from greenroom.web.http import authentication, json_messages
-from greenroom.web.http.content_coding import COMPRESSED, is_compressed
 from greenroom.web.http.json import to_json
-from greenroom.web.http.media_types import media_type
 from greenroom.web.http.problem_details import Answer
 from greenroom.web.http.request import LARGEST_FORM, Request
 from greenroom.web.uploads.draft_lookup.resources import ApiDraft
@@ -176,16 +172,8 @@ def _parse(request: Request) -> PostCheck:
         HTTPUnsupportedMediaType: it is sent as another type, or compressed.
         InvalidRequest: it is none; the details name each member that is wrong.
     """
-    if is_compressed(request):
-        raise HTTPUnsupportedMediaType(COMPRESSED)
-    if media_type(request.headers.get("Content-Type")) != _JSON:
-        raise HTTPUnsupportedMediaType(f"Send the result with the Content-Type {_JSON}.")
-    is_large = (request.content_length or 0) > LARGEST_FORM
-    body = b"" if is_large else request.body_file.read(LARGEST_FORM + 1)
-    if is_large or len(body) > LARGEST_FORM:
-        raise InvalidRequest(f"The body is larger than {LARGEST_FORM} bytes.")
     return json_messages.read(
-        body,
+        json_messages.body_of(request, _JSON, LARGEST_FORM, "the result"),
         PostCheck,
         'Send a JSON object: {"name": "tests", "status": "passed"}, with "link", "summary" and '
         '"content-digest" where there are any.',

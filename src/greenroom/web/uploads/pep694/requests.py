@@ -7,13 +7,10 @@ from datetime import timedelta
 from typing import Annotated, Literal, TypeVar
 
 import msgspec
-from pyramid.httpexceptions import HTTPNotAcceptable, HTTPUnsupportedMediaType
+from pyramid.httpexceptions import HTTPNotAcceptable
 
 from greenroom.registry.draft_contents import CONTENT_DIGEST, LENGTH_OF_CONTENT_DIGEST
-from greenroom.registry.errors import InvalidRequest
 from greenroom.web.http import json_messages
-from greenroom.web.http.content_coding import COMPRESSED, is_compressed
-from greenroom.web.http.media_types import media_type
 from greenroom.web.http.problem_details import CONTENT_TYPE, PROBLEM_TYPE
 from greenroom.web.http.request import Request
 
@@ -140,16 +137,7 @@ def parse(request: Request, model: type[M]) -> M:
         HTTPUnsupportedMediaType: it is sent as another type, or compressed.
         InvalidRequest: it is no such message; the details name each key that is wrong.
     """
-    if is_compressed(request):
-        raise HTTPUnsupportedMediaType(COMPRESSED)
-    if media_type(request.headers.get("Content-Type")) != CONTENT_TYPE:
-        raise HTTPUnsupportedMediaType(f"Send a body with the Content-Type {CONTENT_TYPE}.")
-    # One that says that it is too large is not waited for.
-    is_large = (request.content_length or 0) > LARGEST_BODY
-    body = b"" if is_large else request.body_file.read(LARGEST_BODY + 1)
-    if is_large or len(body) > LARGEST_BODY:
-        raise InvalidRequest(f"The body is larger than {LARGEST_BODY} bytes.")
-    request.body = body  # to be read once more, if the request has to be handled once more
+    body = json_messages.body_of(request, CONTENT_TYPE, LARGEST_BODY, "a body")
     return json_messages.read(body, model, "The body is not what it should be.", _MOST_PROBLEMS)
 
 
