@@ -461,8 +461,10 @@ def is_gunicorn(name: str) -> bool:
     return name.split(".")[0] == "gunicorn"
 
 
-def test_the_server_is_started_by_what_serve_offers() -> None:
-    assert users_of("server.supervisor") <= {"server.serve", "server.loader", "server.worker"}
+def test_the_server_is_supervised_by_what_is_started() -> None:
+    starting = {"__main__", "cli", "cli.serving"}
+    supervised = {"server.serve", "server.loader", "server.worker"}
+    assert users_of("server.supervisor") == starting | supervised
     assert users_of("server.loader") == {"server.serve"}
 
 

@@ -25,10 +25,11 @@ import requests
 
 from greenroom import logs, request_notes
 from greenroom.request_notes import Wait
-from greenroom.server import supervisor
+from greenroom.server import serve, supervisor
 from greenroom.server.access_log import AccessLog
 from greenroom.server.front import Watched
-from greenroom.server.serve import Kept, Order, Timing, serve
+from greenroom.server.supervisor import Kept, Order
+from greenroom.server.timing import Timing
 from greenroom.server.worker import Served
 from tests import processes
 from tests.processes import Process
@@ -239,14 +240,18 @@ def main() -> None:
             kept=Kept({"breaks": ""} if setup.breaks else {}),
         )
 
-    serve(
-        load,
-        host=setup.host,
-        port=setup.port,
-        workers=setup.workers,
-        threads=setup.threads,
-        timing=replace(Timing(), **setup.timing),  # type: ignore[arg-type]  # some are whole
-    )
+    def start_workers(order: Order) -> None:
+        serve.start(
+            order,
+            load,
+            host=setup.host,
+            port=setup.port,
+            workers=setup.workers,
+            threads=setup.threads,
+            timing=replace(Timing(), **setup.timing),  # type: ignore[arg-type]  # some are whole
+        )
+
+    supervisor.Supervisor(start_workers).run()
     say(f"served by {os.getpid()}")
 
 

@@ -85,11 +85,48 @@ def test_who_supervises_has_not_loaded_the_application(tmp_path: Path) -> None:
 
 
 def test_what_it_imports_is_little() -> None:
-    program = "import sys, greenroom.__main__, greenroom.cli.serving; print(*sys.modules)"
+    program = "import sys, greenroom.__main__, greenroom.server.supervisor; print(*sys.modules)"
     imported = set(processes.run([sys.executable, "-c", program], check=True).stdout.split())
     libraries = {"gunicorn", "msgspec", "pydantic", "pyramid", "sqlalchemy", "structlog"}
-    much = {"asyncio", "logging", "importlib.metadata", "greenroom.settings"}
+    much = {"asyncio", "click", "importlib.metadata", "inspect", "logging", "pathlib"}
     assert imported & (libraries | much) == set()
+
+
+def test_what_reads_the_command_line_may_supervise_too(tmp_path: Path) -> None:
+    environment = plain_environment(tmp_path) | {"GREENROOM_DATA": str(tmp_path / "data")}
+    program = "from greenroom.cli import main; main()"
+    command = [sys.executable, "-c", program, "serve", "--port", "0", "--workers", "1"]
+    with processes.start(command, env=environment) as process:
+        try:
+            assert process.stdout is not None
+            assert process.stdout.readline().startswith("Greenroom ")
+            [first] = workers_of(process.pid, 1)
+            os.kill(first, signal.SIGKILL)
+            workers_of(process.pid, 1, without={first})
+        finally:
+            stop(process)
+    assert process.returncode == 0
+
+
+@pytest.mark.parametrize(
+    ("arguments", "status", "said"),
+    [
+        (["--help"], 0, "How many processes answer requests."),
+        (["--workers", "none"], 2, "Invalid value for '--workers'"),
+        (["--workers", "257"], 2, "Invalid value for '--workers'"),
+        (["--host", "192.0.2.1"], 1, "Cannot listen on 192.0.2.1"),
+    ],
+)
+def test_what_is_not_to_be_served_ends_at_once(
+    tmp_path: Path, arguments: list[str], status: int, said: str
+) -> None:
+    environment = plain_environment(tmp_path) | {"GREENROOM_DATA": str(tmp_path / "data")}
+    command = [sys.executable, "-m", "greenroom", "serve", *arguments]
+    done = processes.run(command, env=environment)
+    assert done.returncode == status
+    assert said in (done.stderr if status else done.stdout)
+    assert "Traceback" not in done.stderr
+    assert not (tmp_path / "data").exists()
 
 
 @pytest.mark.parametrize("adopts", [True, False])
@@ -216,7 +253,7 @@ def test_no_other_version_is_mixed_with_the_one_that_runs(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     kept = Kept({"version": "0.0.1"})
-    order = Order([0], os.getpid(), Heartbeats(1), kept, (), Report())
+    order = Order([0], os.getpid(), Heartbeats(), kept, (), Report())
     with pytest.raises(SystemExit) as ended:
         served.load(order, 1)
     assert order.report.read() is None

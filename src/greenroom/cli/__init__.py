@@ -9,10 +9,14 @@ takes as long as most commands.
 import gc
 from collections.abc import Iterator, Mapping, MutableMapping
 from importlib import import_module
+from typing import TYPE_CHECKING
 
 import click
 
 from greenroom.unread import import_structlog
+
+if TYPE_CHECKING:
+    from greenroom.server.supervisor import Order
 
 # Where each command is: the module here, and what it is called there.
 _PLACES = {
@@ -54,8 +58,7 @@ class _Commands(MutableMapping[str, click.Command]):
     def __getitem__(self, name: str) -> click.Command:
         if name not in self._there:
             module, attribute = self._places[name]
-            if module != "serving":  # it stays in memory, and has others load the program
-                import_structlog()
+            import_structlog()
             found: click.Command = getattr(import_module(f"{__name__}.{module}"), attribute)
             self._there[name] = found
         return self._there[name]
@@ -73,10 +76,14 @@ class _Commands(MutableMapping[str, click.Command]):
         return len({**self._places, **self._there})
 
 
-def main() -> None:
-    """Run the command line; what the index refuses is a sentence and exit status 1."""
+def main(order: "Order | None" = None) -> None:
+    """Run the command line; what the index refuses is a sentence and exit status 1.
+
+    Args:
+        order: what ``serve`` is to do for who supervises it; None: it supervises, too.
+    """
     try:
-        greenroom(standalone_mode=True)
+        greenroom(standalone_mode=True, obj=order)
     except Exception as error:
         # Imported here: whoever only asks for the version has no use for it.
         from greenroom.cli import failures

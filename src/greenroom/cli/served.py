@@ -61,8 +61,8 @@ def _first(workers: int) -> Served:
     try:
         return _served(settings, kept, greeting)
     except BaseException:
-        if "metrics" in kept.facts:
-            remove_folder(Path(kept.facts["metrics"]))
+        for folder in kept.folders:
+            remove_folder(Path(folder))
         raise
 
 
@@ -83,6 +83,7 @@ def _keep(settings: Settings) -> Kept:
     """What must stay as it is now for as long as the server runs."""
     facts = {"version": __version__}
     files = {"settings": _file_of(pickle.dumps(settings))}
+    folders = []
     lock = mark_serving(settings)
     if lock is not None:
         files["lock"] = lock
@@ -90,7 +91,8 @@ def _keep(settings: Settings) -> Kept:
     if metrics is not None:
         folder, files["metrics"] = metrics
         facts["metrics"] = str(folder)
-    return Kept(facts, files)
+        folders.append(str(folder))
+    return Kept(facts, files, folders)
 
 
 def _file_of(content: bytes) -> int:

@@ -1,17 +1,11 @@
-"""``greenroom serve``, which runs until it is told to stop.
+"""``greenroom serve``, which runs until it is told to stop."""
 
-What is imported here stays in memory besides the workers, for as long as they run: whatever needs
-the settings, or more, is done where workers are loaded (``served.py``).
-"""
-
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from greenroom.server.serve import Kept, Order
-from greenroom.server.serve import serve as run
-from greenroom.unread import import_structlog
+from greenroom.server.serve import Order, start
+from greenroom.server.supervisor import Supervisor
 
 if TYPE_CHECKING:
     from greenroom.server.worker import Served
@@ -33,26 +27,21 @@ if TYPE_CHECKING:
     type=click.IntRange(1, 256),
     help="How many processes answer requests.",
 )
-def serve(host: str, port: int, workers: int) -> None:
+@click.pass_obj
+def serve(order: Order | None, host: str, port: int, workers: int) -> None:
     """Run the index until SIGTERM or SIGINT, which let what is in flight finish."""
-    run(
-        lambda order: _load(order, workers),
-        host=host,
-        port=port,
-        workers=workers,
-        at_end=_clean_up,
-    )
+
+    def load(order: Order) -> None:
+        start(order, lambda order: _load(order, workers), host=host, port=port, workers=workers)
+
+    if order is not None:  # somebody else supervises: see greenroom.__main__
+        load(order)
+    else:
+        Supervisor(load).run()
 
 
 def _load(order: Order, workers: int) -> "Served":
-    import_structlog()
+    # Imported here: to say what options there are needs none of it.
     from greenroom.cli import served
 
     return served.load(order, workers)
-
-
-def _clean_up(kept: Kept) -> None:
-    if "metrics" in kept.facts:
-        from greenroom.metrics_folder import remove_folder
-
-        remove_folder(Path(kept.facts["metrics"]))

@@ -14,7 +14,7 @@ from msgspec import Struct
 
 from greenroom import spare_memory
 from greenroom.server.shared_answers import SharedAnswers
-from greenroom.server.supervisor import Order, end_with
+from greenroom.server.supervisor import ANSWERS, LISTENER, Kept, Order, Terms, Told, end_with
 from greenroom.server.timing import Timing
 from greenroom.server.worker import BACKLOG, Place, Served, Worker, make_config
 
@@ -26,6 +26,7 @@ class Plan(Struct, frozen=True):
 
     Attributes:
         load: makes what is served.
+        workers: how many there are to be.
         threads: how many requests the application works on at once, in a process.
         timing: how long to wait for what.
         listener: the socket, which need not listen yet.
@@ -34,6 +35,7 @@ class Plan(Struct, frozen=True):
     """
 
     load: Callable[[Order], Served]
+    workers: int
     threads: int
     timing: Timing
     listener: socket.socket
@@ -41,7 +43,7 @@ class Plan(Struct, frozen=True):
     shared: BinaryIO | None
 
 
-def start(plan: Plan, order: Order) -> None:
+def start_workers(plan: Plan, order: Order) -> None:
     """Make the application, fork the workers that are asked for, and report them.
 
     The garbage collector is to be off, and is on afterwards.
@@ -62,11 +64,20 @@ def start(plan: Plan, order: Order) -> None:
         return  # nobody is there any more to whom the workers could belong
     gate = _Gate()
     workers = {}
-    for number in order.workers:
+    for number in range(plan.workers) if order.workers is None else order.workers:
         place = _place(plan, order, number)
         workers[number] = _fork(gate, Worker(served, place, plan.timing, config))
-    order.report.write(workers, served.kept)
+    terms = Terms(plan.workers, plan.timing.graceful, plan.timing.heartbeat)
+    order.report.write(Told(workers, terms, _with_own(served.kept, plan)))
     gate.open(len(workers))
+
+
+def _with_own(kept: Kept, plan: Plan) -> Kept:
+    """What is to be kept, with what all workers have of the server itself."""
+    files = {**kept.files, LISTENER: plan.listener.fileno()}
+    if plan.shared is not None:
+        files[ANSWERS] = plan.shared.fileno()
+    return kept._replace(files=files)
 
 
 def _tell_who_has_ended(order: Order, served: Served) -> None:

@@ -1,4 +1,4 @@
-"""The HTTP server: gunicorn's event-loop workers, set up for an index.
+"""The HTTP server: gunicorn's event-loop workers, set up for an index, below a supervisor.
 
 Upload clients print the reason phrase of the status line and nothing else, so the sentence of a
 refusal has to travel there: it is sent as the application wrote it. What else an index needs:
@@ -15,16 +15,17 @@ import socket
 from collections.abc import Callable
 from typing import TYPE_CHECKING, BinaryIO
 
-from greenroom.server.supervisor import Kept, Order, Supervisor
+from greenroom.server.supervisor import ANSWERS, LISTENER, Kept, Order
 from greenroom.server.timing import Timing
 
 if TYPE_CHECKING:
     from greenroom.server.worker import Served
 
-__all__ = ["Kept", "Order", "Timing", "file_in_memory", "serve"]
+__all__ = ["Kept", "Order", "Timing", "file_in_memory", "start"]
 
 
-def serve(
+def start(
+    order: Order,
     load: "Callable[[Order], Served]",
     *,
     host: str,
@@ -32,48 +33,55 @@ def serve(
     workers: int,
     threads: int = 16,
     timing: Timing | None = None,
-    at_end: Callable[[Kept], None] | None = None,
 ) -> None:
-    """Serve until SIGTERM or SIGINT, then finish what is in flight and return.
+    """Be a loader: make what is served, and fork the workers that a supervisor has ordered.
 
-    Forwarded headers are not looked at here: whom to believe is the application's affair.
+    They serve until the supervisor tells them to finish what is in flight. Forwarded headers are
+    not looked at here: whom to believe is the application's affair.
 
     Args:
-        load: makes the application, and says what goes with it, in a process of its own, which
-            forks the workers, so that they share its memory, and ends. It is called again when a
-            worker is to be replaced. Nothing may be connected to in that process but for what is
-            closed before it returns.
+        order: what is to be done.
+        load: makes the application, and says what goes with it; the workers share its memory. It
+            is called again in another process when a worker is to be replaced. Nothing may be
+            connected to but for what is closed before it returns.
         host: the address or name to listen on.
         port: the port; 0 takes a free one.
-        workers: how many processes.
+        workers: how many processes there are to be.
         threads: how many requests the application works on at once, in a process.
         timing: how long to wait for what.
-        at_end: called when all have ended, with what ``load`` has left the first time.
 
     Raises:
-        SystemExit: with a sentence when the address cannot be listened on, and with the status of
-            the process that could not make the application.
+        SystemExit: the address cannot be listened on, or the application cannot be made; with a
+            sentence, or with a status when why has been said.
     """
+    gc.disable()  # what is imported and made here stays
+    listener = _bound(host, port) if order.kept is None else _kept_listener(order.kept)
+    shared = _shared_answers(order.kept, workers)
+    # Imported here: it takes long, and is in vain where nobody can listen.
+    from greenroom.server.loader import Plan, start_workers
+
     timing = timing or Timing()
-    listener = _bound(host, port)
-    url = _address(listener)
-    shared = file_in_memory("answers") if workers > 1 else None
+    try:
+        plan = Plan(load, workers, threads, timing, listener, _address(listener), shared)
+        start_workers(plan, order)
+    finally:
+        if order.kept is not None:
+            listener.detach()  # it is the supervisor's, which may be this process
+        else:
+            listener.close()
 
-    def start_workers(order: Order) -> None:
-        gc.disable()  # what is imported and made here stays
-        # Imported here: the process that supervises has no use for any of it.
-        from greenroom.server.loader import Plan, start
 
-        start(Plan(load, threads, timing, listener, url, shared), order)
+def _kept_listener(kept: Kept) -> socket.socket:
+    return socket.socket(fileno=kept.files[LISTENER])
 
-    return Supervisor(
-        start_workers,
-        listener,
-        at_end or (lambda kept: None),
-        workers=workers,
-        graceful=timing.graceful,
-        heartbeat=timing.heartbeat,
-    ).run()
+
+def _shared_answers(kept: Kept | None, workers: int) -> BinaryIO | None:
+    """The file of the answers that workers share, which the first loader makes; None: no file."""
+    if kept is None:
+        return file_in_memory(ANSWERS) if workers > 1 else None
+    if ANSWERS not in kept.files:
+        return None
+    return open(kept.files[ANSWERS], "r+b", buffering=0, closefd=False)
 
 
 def file_in_memory(label: str) -> BinaryIO | None:

@@ -1,10 +1,10 @@
-"""The process that supervises the others, and never loads the application.
+"""The process that supervises the others, and never loads anything but this.
 
 When workers are missing, it forks a loader: a process that makes the application, forks the
 workers, reports which they are, and ends. Processes whose parent has ended become children of this
 one. So the workers share the memory of what was loaded with each other and with nobody else, and
 this process, which holds what must stay (the socket that listens, and what loaders leave to it),
-is small.
+is small. It does not even read its command line: the first loader does, and says what holds.
 
 Where the system does not give orphans to a process of ours, which only Linux does, this process is
 the loader itself.
@@ -20,12 +20,15 @@ import socket
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
-from types import FrameType
-from typing import NoReturn
+from types import FrameType, MappingProxyType
+from typing import NamedTuple, NoReturn
 
 CANNOT_START = 3
 """The exit status of a worker that another one in its place would share."""
+LISTENER = "listener"
+ANSWERS = "answers"
+"""What the socket and the file of shared answers are called among the files that are kept."""
+MOST_WORKERS = 512
 
 _STOPPING = (signal.SIGTERM, signal.SIGINT, signal.SIGQUIT, signal.SIGHUP)
 _AT_ONCE = (signal.SIGINT, signal.SIGQUIT)
@@ -38,21 +41,35 @@ _MOST_FILES = 16
 _PR_SET_CHILD_SUBREAPER = 36
 
 
-@dataclass(frozen=True)
-class Kept:
+class Kept(NamedTuple):
     """What the first loader leaves to the supervisor, which gives it to the loaders after it.
 
     Attributes:
         facts: what they have to know.
         files: descriptors of files, which stay open for as long as the server runs.
+        folders: what is removed when all have ended.
     """
 
-    facts: Mapping[str, str] = field(default_factory=dict)
-    files: Mapping[str, int] = field(default_factory=dict)
+    facts: Mapping[str, str] = MappingProxyType({})
+    files: Mapping[str, int] = MappingProxyType({})
+    folders: Sequence[str] = ()
 
 
-@dataclass(frozen=True)
-class Ended:
+class Terms(NamedTuple):
+    """How the workers are supervised, which the first loader says.
+
+    Attributes:
+        workers: how many there are to be; they are counted from 0.
+        graceful: the seconds that they may take to end.
+        heartbeat: one of which nothing was heard for so many seconds is replaced.
+    """
+
+    workers: int
+    graceful: float
+    heartbeat: float
+
+
+class Ended(NamedTuple):
     """A worker that has ended.
 
     Attributes:
@@ -67,9 +84,8 @@ class Ended:
 class Heartbeats:
     """When each worker was last known to be well, in memory that all processes share."""
 
-    def __init__(self, workers: int) -> None:
-        """Have room for so many workers, which are counted from 0."""
-        self._memory = memoryview(mmap.mmap(-1, workers * 8)).cast("d")
+    def __init__(self) -> None:
+        self._memory = memoryview(mmap.mmap(-1, MOST_WORKERS * 8)).cast("d")
 
     def beat(self, worker: int) -> None:
         """Note that a worker is well now."""
@@ -80,40 +96,52 @@ class Heartbeats:
         return time.monotonic() - self._memory[worker]
 
 
+class Told(NamedTuple):
+    """What a loader has told.
+
+    Attributes:
+        workers: the processes that it has forked, by the numbers of the workers.
+        terms: how they are to be supervised.
+        kept: what is to be kept.
+    """
+
+    workers: Mapping[int, int]
+    terms: Terms
+    kept: Kept
+
+
 class Report:
-    """What a loader tells the supervisor: which workers it has forked, and what is to be kept."""
+    """Where a loader tells the supervisor what it has done, once."""
 
     def __init__(self) -> None:
         self._read, self._written = socket.socketpair(type=socket.SOCK_DGRAM)
         self._read.setblocking(False)
 
-    def write(self, workers: Mapping[int, int], kept: Kept) -> None:
-        """Tell it, once.
+    def write(self, told: Told) -> None:
+        """Tell it; files that are to be kept may be closed here afterwards."""
+        facts, files, folders = told.kept
+        kept = [dict(facts), list(files), list(folders)]
+        text = json.dumps([list(told.workers.items()), told.terms, kept])
+        socket.send_fds(self._written, [text.encode()], list(files.values()))
 
-        Args:
-            workers: the processes, by the numbers of the workers.
-            kept: what is to be kept; its files may be closed here afterwards.
-        """
-        text = json.dumps([list(workers.items()), dict(kept.facts), list(kept.files)])
-        socket.send_fds(self._written, [text.encode()], list(kept.files.values()))
-
-    def read(self) -> tuple[dict[int, int], Kept] | None:
+    def read(self) -> Told | None:
         """What was told, with descriptors of this process; None where nothing was."""
         with self._read, self._written:
             try:
                 text, descriptors, *_ = socket.recv_fds(self._read, _LARGEST_REPORT, _MOST_FILES)
             except BlockingIOError:
                 return None
-        workers, facts, names = json.loads(text)
-        return dict(workers), Kept(facts, dict(zip(names, descriptors, strict=True)))
+        workers, terms, (facts, names, folders) = json.loads(text)
+        files = dict(zip(names, descriptors, strict=True))
+        return Told(dict(workers), Terms(*terms), Kept(facts, files, folders))
 
 
-@dataclass(frozen=True)
-class Order:
+class Order(NamedTuple):
     """What a loader is asked for.
 
     Attributes:
-        workers: the numbers of the workers that it is to fork.
+        workers: the numbers of the workers that it is to fork. None: it is the first one, and says
+            how many there are to be.
         supervisor: the process that supervises.
         heartbeats: where they note that they are well.
         kept: what the first loader has left; None: this is the first.
@@ -121,7 +149,7 @@ class Order:
         report: where it tells what it has done.
     """
 
-    workers: Sequence[int]
+    workers: Sequence[int] | None
     supervisor: int
     heartbeats: Heartbeats
     kept: Kept | None
@@ -129,8 +157,7 @@ class Order:
     report: Report
 
 
-@dataclass(frozen=True)
-class _Loader:
+class _Loader(NamedTuple):
     pid: int
     report: Report
 
@@ -138,34 +165,16 @@ class _Loader:
 class Supervisor:
     """Has workers started, replaces those that end, and ends them when it is told to."""
 
-    def __init__(
-        self,
-        load: Callable[[Order], None],
-        listener: socket.socket,
-        at_end: Callable[[Kept], None],
-        *,
-        workers: int,
-        graceful: float,
-        heartbeat: float,
-    ) -> None:
+    def __init__(self, load: Callable[[Order], None]) -> None:
         """Start nothing yet.
 
         Args:
             load: what a loader does: it forks workers and reports them. Why it cannot, it says
-                itself before it raises SystemExit.
-            listener: the socket that loaders get, which is closed before the workers end.
-            at_end: called when all have ended, with what the first loader has left.
-            workers: how many workers there are to be.
-            graceful: the seconds that they may take to end.
-            heartbeat: a worker of which nothing was heard for so many seconds is replaced.
+                itself before it raises SystemExit. A first one that reports nothing has nothing to
+                serve, and its status is that of the server.
         """
         self._load = load
-        self._listener = listener
-        self._at_end = at_end
-        self._numbers = range(workers)
-        self._graceful = graceful
-        self._heartbeat = heartbeat
-        self._heartbeats = Heartbeats(workers)
+        self._heartbeats = Heartbeats()
         self._signals: queue.SimpleQueue[int] = queue.SimpleQueue()
         self._workers: dict[int, int] = {}  # their numbers, by process
         self._silent: set[int] = set()  # those that are killed for it
@@ -173,14 +182,15 @@ class Supervisor:
         self._loader: _Loader | None = None
         self._next_load = float("-inf")
         self._adopts = False
-        self._kept: Kept | None = None
+        self._first: Told | None = None
         self._failure: int | str | None = None
 
     def run(self) -> None:
         """Supervise until a signal says to stop.
 
         Raises:
-            SystemExit: the application could not be loaded, or a worker could not begin.
+            SystemExit: the application could not be loaded, or a worker could not begin; with the
+                status 0 where there was nothing to serve.
         """
         self._adopts = _adopt_orphans()
         self._catch_signals()
@@ -193,8 +203,7 @@ class Supervisor:
                 self._kill_silent()
         finally:
             self._stop(at_once=number == signal.SIGQUIT)
-            if self._kept is not None:
-                self._at_end(self._kept)
+            self._clean_up()
         if self._failure is not None and number not in _STOPPING:
             raise SystemExit(self._failure)
 
@@ -216,17 +225,20 @@ class Supervisor:
 
     def _start_missing(self) -> None:
         """Have a loader fork the workers that are missing, unless one does so already."""
-        missing = [number for number in self._numbers if number not in self._workers.values()]
+        missing = self._missing()
         now = time.monotonic()
-        if not missing or self._loader is not None or now < self._next_load:
+        if missing == [] or self._loader is not None or now < self._next_load:
             return
         self._next_load = now + _LOAD_EVERY
         report = Report()
-        order = Order(
-            missing, os.getpid(), self._heartbeats, self._kept, tuple(self._ended), report
-        )
+        kept = self._first.kept if self._first is not None else None
+        order = Order(missing, os.getpid(), self._heartbeats, kept, tuple(self._ended), report)
         if not self._adopts:
-            self._load(order)
+            try:
+                self._load(order)
+            except SystemExit as end:  # as programs end that read a command line
+                if end.code:
+                    raise
             self._take(report)
             return
         pid = os.fork()
@@ -235,16 +247,22 @@ class Supervisor:
             end_with(lambda: self._load(order))
         self._loader = _Loader(pid, report)
 
+    def _missing(self) -> list[int] | None:
+        """The numbers of the workers that are missing; None: all, and nobody knows yet how many."""
+        if self._first is None:
+            return None
+        there = self._workers.values()
+        return [number for number in range(self._first.terms.workers) if number not in there]
+
     def _take(self, report: Report) -> None:
-        """Take what a loader has forked and left."""
-        read = report.read()
-        if read is None:
-            return
-        workers, kept = read
-        self._workers.update({pid: number for number, pid in workers.items()})
-        self._ended.clear()
-        if self._kept is None:
-            self._kept = kept
+        """Take what a loader has forked and left; a first one that has done neither is the last."""
+        told = report.read()
+        if told is not None:
+            self._workers.update({pid: number for number, pid in told.workers.items()})
+            self._ended.clear()
+            self._first = self._first or told
+        elif self._first is None:
+            self._failure = 0
 
     def _reap(self) -> None:
         """Take note of processes that have ended.
@@ -272,7 +290,7 @@ class Supervisor:
         code = os.waitstatus_to_exitcode(status)
         if code > 0:  # it has said why
             self._failure = code
-        elif code < 0 and self._kept is None:
+        elif code < 0 and self._first is None:
             self._failure = f"Error: The process that loads the index has ended: {_reason(code)}."
         elif code < 0:
             self._ended.append(Ended(loader.pid, _reason(code)))
@@ -280,21 +298,25 @@ class Supervisor:
 
     def _kill_silent(self) -> None:
         """Kill the workers that do not say that they are well."""
+        if self._first is None:
+            return
         for pid, number in self._workers.items():
-            if self._heartbeats.silence(number) > self._heartbeat:
+            if self._heartbeats.silence(number) > self._first.terms.heartbeat:
                 self._silent.add(pid)
                 os.kill(pid, signal.SIGKILL)
 
     def _stop(self, *, at_once: bool) -> None:
         """End all processes: what is in flight has its time, unless another signal comes."""
-        self._listener.close()
         if self._loader is not None:
             os.kill(self._loader.pid, signal.SIGKILL)
             os.waitpid(self._loader.pid, 0)
             self._take(self._loader.report)
             self._loader = None
+        if self._first is None:
+            return  # nothing was started
+        os.close(self._first.kept.files[LISTENER])
         self._tell(signal.SIGQUIT if at_once else signal.SIGTERM)
-        until = time.monotonic() + (_PARTING if at_once else self._graceful)
+        until = time.monotonic() + (_PARTING if at_once else self._first.terms.graceful)
         while self._workers and time.monotonic() < until:
             if self._next_signal(0.1) in _AT_ONCE:
                 self._tell(signal.SIGQUIT)
@@ -306,6 +328,14 @@ class Supervisor:
         """Send a signal to the workers, none of which was waited for yet."""
         for pid in self._workers:
             os.kill(pid, number)
+
+    def _clean_up(self) -> None:
+        """Remove the folders that nobody uses any more."""
+        if self._first is not None and self._first.kept.folders:
+            import shutil
+
+            for folder in self._first.kept.folders:
+                shutil.rmtree(folder, ignore_errors=True)
 
 
 def _adopt_orphans() -> bool:
