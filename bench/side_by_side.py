@@ -323,10 +323,8 @@ class Bench:
         return address_of(server.origin, server.page_of(wheel.project), wheel.path.name)
 
     def _publish(self, server: Server, mib: float) -> Figures | None:
-        # Gigabytes are brought once: every round would leave as many behind. Each round has a new
-        # project, as a token may not publish more of one where a person does that.
-        is_repeated = mib > 1 and self._round > 0
-        if is_repeated or not isinstance(server, Greenroom) or server.account is None:
+        # Each round has a new project, as a token may not publish more of one where a person does.
+        if not isinstance(server, Greenroom) or server.account is None:
             return None
         index = RunningIndex(server.url, server.account.password, server.pids[0])
         wheels = self._wheels(f"bench-publish-{int(mib)}-{self._round}", 40, noise=int(mib * MIB))
