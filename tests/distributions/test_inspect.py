@@ -1,6 +1,7 @@
 """What is accepted as a distribution, and with which words the rest is refused."""
 
 import contextlib
+import random
 import sys
 import zipfile
 from pathlib import Path
@@ -92,6 +93,23 @@ def test_record_need_not_list_itself(tmp_path: Path) -> None:
     assert row in record
     path = make_wheel(tmp_path, overrides={"{dist_info}/RECORD": record.replace(row, b"")})
     assert inspect(path, path.name)
+
+
+@pytest.mark.parametrize("size", [2**20, 5 * 2**20 + 1])
+@pytest.mark.parametrize("at", [0, -1])
+def test_a_large_member_is_what_record_says(tmp_path: Path, size: int, at: int) -> None:
+    content = random.Random(size).randbytes(size)
+    path = make_wheel(tmp_path, extra_files={"example/data.bin": content})
+    assert inspect(path, path.name)
+    changed = bytearray(content)
+    changed[at] ^= 1
+    path = make_wheel(
+        tmp_path,
+        extra_files={"example/data.bin": content},
+        overrides={"example/data.bin": bytes(changed)},
+    )
+    (reason,) = reasons(path)
+    assert reason == "The hash of the member 'example/data.bin' is not the one in RECORD."
 
 
 def test_the_same_arguments_make_the_same_bytes(tmp_path: Path) -> None:

@@ -9,7 +9,9 @@ from pathlib import Path
 
 import pytest
 
+from greenroom.registry import artifacts
 from greenroom.registry.artifacts import Receiver, TooManyBytes
+from greenroom.storage.disk import begin_to_flush
 
 MIB = 1024**2
 CONTENT = bytes(range(256)) * (3 * MIB // 256) + b"and a rest"
@@ -61,3 +63,31 @@ def test_what_is_broken_off_leaves_no_file(tmp_path: Path) -> None:
         with pytest.raises(TooManyBytes):
             receiver.add(b"1")
     assert list(tmp_path.iterdir()) == []
+
+
+def test_the_disk_works_on_what_is_large_while_more_arrives(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sizes: list[int] = []
+
+    def begin(descriptor: int) -> None:
+        begin_to_flush(descriptor)
+        sizes.append(os.fstat(descriptor).st_size)
+
+    monkeypatch.setattr(artifacts, "begin_to_flush", begin)
+    piece = bytes(MIB)
+    with Receiver(tmp_path, limit=40 * MIB) as receiver:
+        for _ in range(40):
+            receiver.add(piece)
+        received = receiver.received()
+        assert received.path.read_bytes() == piece * 40
+    assert sizes == [16 * MIB, 32 * MIB, 40 * MIB]
+
+
+def test_what_is_small_is_written_when_it_is_kept(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(artifacts, "begin_to_flush", None)
+    with Receiver(tmp_path, limit=16 * MIB) as receiver:
+        receiver.add(CONTENT)
+        receiver.received()

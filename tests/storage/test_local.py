@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import errno
 import hashlib
 import os
@@ -18,6 +19,7 @@ from greenroom.storage import (
     Shelf,
     StorageFull,
     StorageUnavailable,
+    disk,
     open_copy,
 )
 from greenroom.storage.disk import clone
@@ -309,3 +311,19 @@ def test_the_folders_of_a_new_local_storage_are_flushed(
 
 def test_a_local_folder_takes_no_parts(local: LocalStorage) -> None:
     assert local.parts is None
+
+
+@pytest.mark.parametrize("is_there", [True, False], ids=["linux", "elsewhere"])
+def test_a_file_that_the_system_begins_to_write_stays_as_it_is(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, is_there: bool
+) -> None:
+    if not is_there:
+        monkeypatch.setattr(ctypes, "CDLL", lambda name: object())
+    disk._sync_file_range.cache_clear()
+    path = tmp_path / "file"
+    with path.open("wb", buffering=0) as file:
+        file.write(CONTENT)
+        disk.begin_to_flush(file.fileno())
+        file.write(CONTENT)
+    disk._sync_file_range.cache_clear()
+    assert path.read_bytes() == CONTENT * 2

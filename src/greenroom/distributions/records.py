@@ -17,6 +17,7 @@ from installer.records import InvalidRecordEntry, RecordEntry, parse_record_file
 from msgspec import Struct
 from packaging.tags import Tag, TooManyTagsError, parse_tag
 
+from greenroom.digests import Digests
 from greenroom.distributions.archives import MAX_MEMBERS
 from greenroom.distributions.errors import InvalidDistribution, quoted
 
@@ -77,16 +78,17 @@ def record_problems(content: Iterable[bytes], path: str, entry: RecordEntry) -> 
     shown = quoted(path)
     algorithm = entry.hash_.name if entry.hash_ is not None else "sha256"
     secure = _is_secure(algorithm)
-    digest = hashlib.new(algorithm if secure else "sha256")
+    digests = Digests({algorithm: hashlib.new(algorithm if secure else "sha256")})
     size = 0
     for piece in content:
-        digest.update(piece)
+        digests.add(piece)
         size += len(piece)
+    digest = bytes.fromhex(digests.finished()[algorithm])
     if entry.hash_ is None:
         yield f"RECORD gives no hash for the member {shown}."
     elif not secure:
         yield f"RECORD uses {quoted(algorithm)} for the member {shown}; sha256 or better is wanted."
-    elif entry.hash_.value.rstrip("=") != _base64(digest.digest()):
+    elif entry.hash_.value.rstrip("=") != _base64(digest):
         yield f"The hash of the member {shown} is not the one in RECORD."
     if entry.size is not None and entry.size != size:
         yield f"The size of the member {shown} is not the one in RECORD."

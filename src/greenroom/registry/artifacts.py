@@ -5,20 +5,21 @@ import hashlib
 import os
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping
-from concurrent.futures import Future, ThreadPoolExecutor
-from functools import cache
 from pathlib import Path
 from types import TracebackType
-from typing import BinaryIO, Literal, Protocol, Self
+from typing import BinaryIO, Literal, Self
 
 from msgspec import Struct
 from packaging.version import Version
 
+from greenroom.digests import Digests, Hash
 from greenroom.registry.arriving import FULL, OF_NOBODY, Room, Share
 from greenroom.registry.errors import OutOfSpace
 from greenroom.storage import StorageFull, disk_errors
+from greenroom.storage.disk import begin_to_flush
 
 _LOOK_EVERY = 32 * 2**20
+_FLUSHED_EVERY = 16 * 2**20
 
 PackageType = Literal["sdist", "bdist_wheel"]
 
@@ -117,68 +118,17 @@ def _writing(folder: Path) -> Iterator[None]:
         raise OutOfSpace(FULL) from error
 
 
-class _Hash(Protocol):
-    def update(self, data: bytes | bytearray, /) -> None: ...
-    def hexdigest(self) -> str: ...
-
-
-class _Digests:
-    """Several digests of the same bytes.
-
-    What is large is hashed in threads, so that it takes no longer than the slowest digest, beside
-    receiving and writing. No more than two blocks of it wait. The threads are those of the process:
-    bytes that come slowly occupy none.
-    """
-
-    def __init__(self, more: Iterable[str]) -> None:
-        self._hashes: dict[str, _Hash] = {
-            "md5": hashlib.md5(usedforsecurity=False),
-            "sha256": hashlib.sha256(),
-            "blake2_256": hashlib.blake2b(digest_size=32),
-        }
-        for name in more:
-            if name not in self._hashes:
-                self._hashes[name] = hashlib.new(name, usedforsecurity=False)
-        self._block = bytearray()
-        self._running: list[Future[None]] = []
-
-    def add(self, piece: bytes) -> None:
-        """Take the next bytes."""
-        self._block += piece
-        if len(self._block) < _BLOCK:
-            return
-        self._wait()
-        slowest, *others = self._hashes.values()
-        self._running = [
-            _threads(os.getpid()).submit(_update, hashes, self._block)
-            for hashes in ([slowest], others)
-        ]
-        self._block = bytearray()
-
-    def finished(self) -> dict[str, str]:
-        """In hexadecimal, by name; nothing more may come."""
-        self._wait()
-        _update(self._hashes.values(), self._block)
-        return {name: digest.hexdigest() for name, digest in self._hashes.items()}
-
-    def _wait(self) -> None:
-        for running in self._running:
-            running.result()
-        self._running = []
-
-
-_BLOCK = 1024**2
-
-
-@cache
-def _threads(process: int) -> ThreadPoolExecutor:
-    """The threads of this process; a fork has none of those of its parent."""
-    return ThreadPoolExecutor(2 * (os.cpu_count() or 1), "hashing")
-
-
-def _update(hashes: Iterable[_Hash], block: bytearray) -> None:
-    for digest in hashes:
-        digest.update(block)
+def _digests(more: Iterable[str]) -> Digests:
+    """Those of every file, and others by their names in :mod:`hashlib`."""
+    hashes: dict[str, Hash] = {
+        "md5": hashlib.md5(usedforsecurity=False),
+        "sha256": hashlib.sha256(),
+        "blake2_256": hashlib.blake2b(digest_size=32),
+    }
+    for name in more:
+        if name not in hashes:
+            hashes[name] = hashlib.new(name, usedforsecurity=False)
+    return Digests(hashes)
 
 
 class Receiver:
@@ -210,8 +160,8 @@ class Receiver:
         """
         self._room = Room(folder, min(limit + 1, _LOOK_EVERY), share)
         self._limit = limit
-        self._size = 0
-        self._digests = _Digests(digests)
+        self._size = self._on_its_way = 0
+        self._digests = _digests(digests)
         self._folder = folder
         try:
             with _writing(folder):
@@ -241,12 +191,21 @@ class Receiver:
             while left:  # a disk that is nearly full takes a part
                 left = left[self._file.write(left) :]
         self._room.use(len(piece))
+        if self._size - self._on_its_way >= _FLUSHED_EVERY:
+            self._begin_to_flush()
 
     def received(self) -> Received:
         """What has arrived; nothing more may."""
+        if self._size >= _FLUSHED_EVERY:  # what is small is written at once when it is flushed
+            self._begin_to_flush()
         self._file.close()
         self._room.close()
         return Received(self._path, self._size, self._digests.finished())
+
+    def _begin_to_flush(self) -> None:
+        """Have the disk work while more arrives, or is looked at: whoever keeps it waits for it."""
+        begin_to_flush(self._file.fileno())
+        self._on_its_way = self._size
 
     def remove(self) -> None:
         """Remove the file, if it is still where it was."""

@@ -9,7 +9,8 @@ What ``put_all`` flushes to the disk, and why:
   have come that far either. Nobody removes them.
 
 So a wheel and its metadata file take four flushes. Files that are received are not flushed: what is
-lost then was never acknowledged.
+lost then was never acknowledged. The system begins to write large ones while they arrive
+(``begin_to_flush``), so that there is less to wait for here.
 """
 
 import os
