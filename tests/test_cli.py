@@ -283,6 +283,14 @@ def test_a_setting_that_does_not_parse_stops_the_start(
     assert len(result.stderr.splitlines()) == 1
 
 
+def test_a_data_folder_that_cannot_be_made_stops_the_start(run_embedded: Run) -> None:
+    result = run_embedded("serve", GREENROOM_DATA="/proc/nothing/data")
+
+    assert result.returncode == 1
+    assert result.stderr.startswith("Error: The folder /proc/nothing/data cannot be used: ")
+    assert len(result.stderr.splitlines()) == 1
+
+
 def test_the_settings_that_hold_are_printed(run_embedded: Run, tmp_path: Path) -> None:
     config = tmp_path / "greenroom.toml"
     config.write_text('policy = "private"\npurge_token = "hunter2"\nponicy = "x"\n')

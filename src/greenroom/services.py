@@ -4,7 +4,7 @@ from greenroom.database import Database
 from greenroom.registry.unit_of_work import Clock, Services, utc_now
 from greenroom.settings import PRIVATE_FOLDER, Settings
 from greenroom.storage import open_storage
-from greenroom.storage.disk import make_folder
+from greenroom.storage.disk import disk_errors, make_folder
 
 
 def open_services(settings: Settings, clock: Clock = utc_now) -> Services:
@@ -14,9 +14,11 @@ def open_services(settings: Settings, clock: Clock = utc_now) -> Services:
 
     Raises:
         ValueError: the storage's URL is not understood.
-        greenroom.storage.StorageUnavailable: its driver is not installed.
+        greenroom.storage.StorageUnavailable: its driver is not installed, or the folder cannot be
+            made.
     """
-    make_folder(settings.data.absolute(), PRIVATE_FOLDER)
+    with disk_errors(settings.data):
+        make_folder(settings.data.absolute(), PRIVATE_FOLDER)
     return Services(
         database=Database(settings.sqlalchemy_url),
         storage=open_storage(

@@ -57,6 +57,7 @@ class Setup:
     keeps: bool = False
     loading: str = ""  # a file: who loads says so, and waits while it is there
     adopts: bool = True  # whether the system gives orphans to the supervisor
+    folder: str = ""  # is to be removed at the end
     timing: dict[str, float] = field(default_factory=dict)
 
 
@@ -237,7 +238,10 @@ def main() -> None:
             make_source=Unchanging if setup.keeps else None,
             on_ready=say,
             background=in_background if setup.background else None,
-            kept=Kept({"breaks": ""} if setup.breaks else {}),
+            kept=Kept(
+                {"breaks": ""} if setup.breaks else {},
+                folders=[setup.folder] if setup.folder else [],
+            ),
         )
 
     def start_workers(order: Order) -> None:
@@ -288,17 +292,17 @@ class Server:
         return self.process.returncode, output, errors
 
 
-def start(setup: Setup) -> Process:
-    return processes.start(
-        [sys.executable, "-m", "tests.server.process", json.dumps(asdict(setup))],
-        cwd=Path(__file__).parents[2],
-        start_new_session=True,
-    )
+def start(setup: Setup, errors: str = "") -> Process:
+    """Start it; ``errors`` is a file that is its standard error."""
+    command = [sys.executable, "-m", "tests.server.process", json.dumps(asdict(setup))]
+    if errors:
+        command = ["sh", "-c", 'exec "$@" 2>"$0"', errors, *command]
+    return processes.start(command, cwd=Path(__file__).parents[2], start_new_session=True)
 
 
 @contextlib.contextmanager
-def serving(setup: Setup | None = None) -> Iterator[Server]:
-    with start(setup or Setup()) as process:
+def serving(setup: Setup | None = None, errors: str = "") -> Iterator[Server]:
+    with start(setup or Setup(), errors) as process:
         try:
             assert process.stdout is not None
             lines = (line.strip() for line in process.stdout)

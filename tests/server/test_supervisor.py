@@ -1,11 +1,13 @@
 """The processes of a server: one supervises, one loads and ends, and workers answer."""
 
+import json
 import os
 import signal
 import socket
 import sys
 import time
 from collections.abc import Callable, Collection
+from dataclasses import asdict
 from pathlib import Path
 
 import pytest
@@ -224,14 +226,103 @@ def test_who_loads_for_another_worker_is_killed(tmp_path: Path) -> None:
         assert f"process {pid} has ended and is replaced: signal 9 (Killed)\n" in errors
 
 
-def test_an_application_that_cannot_be_made_again_ends_the_server() -> None:
-    with serving(Setup(breaks=True, workers=2)) as server:
+@pytest.mark.parametrize("errors", ["", "/dev/full"])
+def test_an_application_that_cannot_be_made_again_ends_the_server(errors: str) -> None:
+    with serving(Setup(breaks=True, workers=2), errors) as server:
         killed, other = workers_of(server.process.pid, 2)
         os.kill(killed, signal.SIGKILL)
-        status, _, errors = server.wait()
+        status, _, said = server.wait()
     assert status == 1
-    assert "this application cannot be made" in errors
+    assert errors or "this application cannot be made" in said
     assert not is_there(other)
+
+
+def open_files(pid: int) -> list[str]:
+    """What a process has open, besides what it has open for itself alone."""
+    return sorted(
+        target
+        for file in Path(f"/proc/{pid}/fd").iterdir()
+        if not (target := os.readlink(file)).startswith("anon_inode:")
+    )
+
+
+def replaced(server: Server, times: int) -> None:
+    """Kill its only worker, and wait for another one; so often."""
+    for _ in range(times):
+        [killed] = workers_of(server.process.pid, 1)
+        os.kill(killed, signal.SIGKILL)
+        workers_of(server.process.pid, 1, without={killed})
+        assert within(60, lambda: answers(server))
+
+
+@pytest.mark.parametrize("adopts", [True, False])
+def test_a_replacement_has_open_what_the_first_one_had(adopts: bool) -> None:
+    with serving(Setup(adopts=adopts)) as server:
+        assert answers(server)
+        before = open_files(server.process.pid)
+        replaced(server, 3)
+        assert open_files(server.process.pid) == before
+
+
+@pytest.mark.parametrize("adopts", [True, False])
+def test_who_comes_to_a_server_that_stops_is_refused(adopts: bool) -> None:
+    """Also where workers were replaced: nobody has the socket open any more."""
+    with serving(Setup(adopts=adopts)) as server:
+        replaced(server, 2)
+        with server.connect() as held:
+            held.sendall(b"GET /slow?4000 HTTP/1.1\r\nHost: it\r\n\r\n")
+            time.sleep(0.5)
+            server.process.terminate()
+
+            def is_refused() -> bool:
+                try:
+                    server.connect().close()
+                except ConnectionRefusedError:
+                    return True
+                return False
+
+            assert within(3, is_refused)
+            assert server.process.poll() is None
+            assert held.recv(1000).startswith(b"HTTP/1.1 200")
+
+
+def test_folders_are_removed_at_the_end(tmp_path: Path) -> None:
+    folder = tmp_path / "folder"
+    folder.mkdir()
+    with serving(Setup(folder=str(folder))) as server:
+        replaced(server, 1)
+        assert folder.exists()
+    assert not folder.exists()
+
+
+@pytest.mark.parametrize("adopts", [True, False])
+def test_a_standard_stream_that_was_closed_is_the_null_device(tmp_path: Path, adopts: bool) -> None:
+    """No file or socket that is opened later is in its place."""
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    setup = json.dumps(asdict(Setup(port=port, adopts=adopts)))
+    command = [sys.executable, "-m", "tests.server.process", setup]
+    with processes.start(["sh", "-c", 'exec "$@" <&- >&- 2>&-', "it", *command]) as process:
+        try:
+            server = Server(process, f"http://127.0.0.1:{port}")
+            assert within(60, lambda: answers(server))
+            [worker] = workers_of(process.pid, 1)
+            streams = {
+                os.readlink(f"/proc/{pid}/fd/{number}")
+                for pid in (process.pid, worker)
+                for number in range(3)
+            }
+        finally:
+            stop(process)
+    assert (process.returncode, streams) == (0, {"/dev/null"})
+
+
+@pytest.mark.parametrize(("closed", "status"), [(">&-", 0), ("2>&-", 2)])
+def test_what_nobody_can_be_told_changes_no_exit_status(closed: str, status: int) -> None:
+    arguments = ["serve", "--help" if status == 0 else "--nonsense"]
+    command = [sys.executable, "-m", "greenroom", *arguments]
+    done = processes.run(["sh", "-c", f'exec "$@" {closed}', "it", *command])
+    assert done.returncode == status
 
 
 def test_a_worker_that_replaces_another_has_the_settings_of_the_first(tmp_path: Path) -> None:
@@ -264,13 +355,18 @@ def test_no_other_version_is_mixed_with_the_one_that_runs(
     )
 
 
-def test_who_is_slower_to_listen_on_a_port_says_that_it_is_in_use(held: Path) -> None:
+def test_who_is_slower_to_listen_on_a_port_says_that_it_is_in_use(
+    held: Path, tmp_path: Path
+) -> None:
+    folder = tmp_path / "folder"
+    folder.mkdir()
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
-    slow = start(Setup(loading=str(held), port=port))
+    slow = start(Setup(loading=str(held), port=port, folder=str(folder)))
     loader_of(slow)
     with serving(Setup(port=port)):
         held.unlink()
         _, errors = slow.communicate(timeout=30)
     assert slow.returncode == 1
     assert errors == f"Cannot listen on http://127.0.0.1:{port}: Address already in use.\n"
+    assert not folder.exists()

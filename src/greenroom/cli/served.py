@@ -8,6 +8,7 @@ import pickle
 import sys
 import tempfile
 import threading
+from contextlib import suppress
 from pathlib import Path
 
 import click
@@ -19,7 +20,6 @@ from greenroom.cli import failures
 from greenroom.cli.locks import mark_serving
 from greenroom.cli.opening import opened_to_fork, waiting
 from greenroom.distributions.renderer import RENDERER
-from greenroom.metrics_folder import remove_folder
 from greenroom.outages import outages_passed_over
 from greenroom.registry import accounts, catalogue, job_handlers
 from greenroom.registry.account_links import NewLink
@@ -61,8 +61,7 @@ def _first(workers: int) -> Served:
     try:
         return _served(settings, kept, greeting)
     except BaseException:
-        for folder in kept.folders:
-            remove_folder(Path(folder))
+        kept.remove_folders()
         raise
 
 
@@ -187,6 +186,11 @@ def _prepare_statements(services: Services) -> None:
 
 
 def _announce(settings: Settings, url: str, greeting: _Greeting) -> None:
+    with suppress(OSError):  # where nobody can be told, it is served all the same
+        _greet(settings, url, greeting)
+
+
+def _greet(settings: Settings, url: str, greeting: _Greeting) -> None:
     base = settings.url or url
     here = f", listening on {url}" if settings.url is not None else ""
     click.echo(f"Greenroom {__version__} is at {Urls(base).home()}{here}")

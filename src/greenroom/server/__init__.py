@@ -1,1 +1,1 @@
-"""The HTTP server: gunicorn's threaded workers, set up for an index."""
+"""The HTTP server: gunicorn's event-loop workers, set up for an index."""

@@ -54,6 +54,16 @@ def start_workers(plan: Plan, order: Order) -> None:
     _allow_many_connections()
     spare_memory.use_one_arena()
     served = plan.load(order)
+    is_reported = False
+    try:
+        is_reported = _start(plan, order, served)
+    finally:
+        if not is_reported and order.kept is None:
+            served.kept.remove_folders()
+
+
+def _start(plan: Plan, order: Order, served: Served) -> bool:
+    """Fork the workers, and report them; false where nobody is there who could supervise them."""
     _tell_who_has_ended(order, served)
     _listen(plan)
     config = make_config(plan.timing)
@@ -61,15 +71,17 @@ def start_workers(plan: Plan, order: Order) -> None:
     gc.freeze()
     gc.enable()
     if os.getpid() != order.supervisor and os.getppid() != order.supervisor:
-        return  # nobody is there any more to whom the workers could belong
+        return False
     gate = _Gate()
     workers = {}
     for number in range(plan.workers) if order.workers is None else order.workers:
         place = _place(plan, order, number)
         workers[number] = _fork(gate, Worker(served, place, plan.timing, config))
     terms = Terms(plan.workers, plan.timing.graceful, plan.timing.heartbeat)
-    order.report.write(Told(workers, terms, _with_own(served.kept, plan)))
+    kept = _with_own(served.kept, plan) if order.kept is None else Kept()
+    order.report.write(Told(workers, terms, kept))
     gate.open(len(workers))
+    return True
 
 
 def _with_own(kept: Kept, plan: Plan) -> Kept:

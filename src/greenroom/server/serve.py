@@ -69,6 +69,8 @@ def start(
             listener.detach()  # it is the supervisor's, which may be this process
         else:
             listener.close()
+            if shared is not None:
+                shared.close()
 
 
 def _kept_listener(kept: Kept) -> socket.socket:

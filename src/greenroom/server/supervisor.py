@@ -1,10 +1,11 @@
-"""The process that supervises the others, and never loads anything but this.
+"""The process that supervises the others, and never loads the application.
 
 When workers are missing, it forks a loader: a process that makes the application, forks the
 workers, reports which they are, and ends. Processes whose parent has ended become children of this
 one. So the workers share the memory of what was loaded with each other and with nobody else, and
 this process, which holds what must stay (the socket that listens, and what loaders leave to it),
-is small. It does not even read its command line: the first loader does, and says what holds.
+is small. Where ``greenroom`` starts it, it does not even read its command line: the first loader
+does, and says what holds.
 
 Where the system does not give orphans to a process of ours, which only Linux does, this process is
 the loader itself.
@@ -54,6 +55,14 @@ class Kept(NamedTuple):
     files: Mapping[str, int] = MappingProxyType({})
     folders: Sequence[str] = ()
 
+    def remove_folders(self) -> None:
+        """Remove the folders, which nobody uses any more."""
+        if self.folders:
+            import shutil
+
+            for folder in self.folders:
+                shutil.rmtree(folder, ignore_errors=True)
+
 
 class Terms(NamedTuple):
     """How the workers are supervised, which the first loader says.
@@ -102,7 +111,7 @@ class Told(NamedTuple):
     Attributes:
         workers: the processes that it has forked, by the numbers of the workers.
         terms: how they are to be supervised.
-        kept: what is to be kept.
+        kept: what is to be kept, which the first one tells.
     """
 
     workers: Mapping[int, int]
@@ -192,6 +201,7 @@ class Supervisor:
             SystemExit: the application could not be loaded, or a worker could not begin; with the
                 status 0 where there was nothing to serve.
         """
+        _have_standard_streams()
         self._adopts = _adopt_orphans()
         self._catch_signals()
         number = None
@@ -203,7 +213,8 @@ class Supervisor:
                 self._kill_silent()
         finally:
             self._stop(at_once=number == signal.SIGQUIT)
-            self._clean_up()
+            if self._first is not None:
+                self._first.kept.remove_folders()
         if self._failure is not None and number not in _STOPPING:
             raise SystemExit(self._failure)
 
@@ -329,13 +340,17 @@ class Supervisor:
         for pid in self._workers:
             os.kill(pid, number)
 
-    def _clean_up(self) -> None:
-        """Remove the folders that nobody uses any more."""
-        if self._first is not None and self._first.kept.folders:
-            import shutil
 
-            for folder in self._first.kept.folders:
-                shutil.rmtree(folder, ignore_errors=True)
+def _have_standard_streams() -> None:
+    """Have the null device where a standard stream was closed.
+
+    A file that is opened later would be in its place, and get what is meant for people.
+    """
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:
+            descriptor = os.open(os.devnull, os.O_RDWR)  # the least that is free
+            os.set_inheritable(descriptor, True)
+            setattr(sys, name, open(descriptor, mode, encoding="utf-8"))  # noqa: SIM115 - stays
 
 
 def _adopt_orphans() -> bool:
@@ -366,21 +381,23 @@ def end_with(act: Callable[[], object]) -> NoReturn:
     """
     status = 1
     try:
-        act()
-        status = 0
-    except SystemExit as end:
-        if isinstance(end.code, str):
-            sys.stderr.write(f"{end.code}\n")
-        else:
-            status = end.code or 0
-    except BaseException:
-        import traceback
+        try:
+            act()
+            status = 0
+        except SystemExit as end:
+            if isinstance(end.code, str):
+                sys.stderr.write(f"{end.code}\n")
+            else:
+                status = end.code or 0
+        except BaseException:
+            import traceback
 
-        traceback.print_exc()
-    for stream in (sys.stdout, sys.stderr):
-        with contextlib.suppress(OSError, ValueError):
-            stream.flush()
-    os._exit(status)
+            traceback.print_exc()
+        for stream in (sys.stdout, sys.stderr):
+            with contextlib.suppress(OSError, ValueError):
+                stream.flush()
+    finally:  # also where nobody can be told
+        os._exit(status)
 
 
 def _ended_children() -> Iterator[tuple[int, int]]:
