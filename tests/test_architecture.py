@@ -464,7 +464,7 @@ def is_gunicorn(name: str) -> bool:
 
 
 def test_the_server_is_supervised_by_what_is_started() -> None:
-    starting = {"__main__", "cli", "cli.serving"}
+    starting = {"__main__", "cli", "cli.opening", "cli.serving"}
     supervised = {"server.serve", "server.loader", "server.worker"}
     assert users_of("server.supervisor") == starting | supervised
     assert users_of("server.loader") == {"server.serve"}

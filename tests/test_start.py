@@ -48,6 +48,31 @@ def test_with_postgresql_it_is_loaded_before_workers_start(
     assert {"sqlalchemy.dialects.postgresql.psycopg2", "psycopg2"} <= modules
 
 
+NEW = """
+import sys
+from greenroom.cli.opening import opened_to_fork
+
+with opened_to_fork() as services:
+    print(services.database.is_current(), "alembic" in sys.modules)
+"""
+
+
+def test_a_new_database_is_made_in_another_process(tmp_path: Path) -> None:
+    environ = {**os.environ, "GREENROOM_DATA": str(tmp_path / "data")}
+    done = processes.run([sys.executable, "-c", NEW], env=environ, check=True)
+    assert done.stdout.split() == ["True", "False"]
+
+
+def test_why_a_new_database_cannot_be_made_is_said(tmp_path: Path) -> None:
+    environ = {**os.environ, "GREENROOM_DATA": str(tmp_path / "data"), "PYTHONPATH": str(tmp_path)}
+    (tmp_path / "alembic").mkdir()
+    broken = "class Broken(Exception): pass\nraise ValueError('There is no alembic here.')"
+    (tmp_path / "alembic" / "__init__.py").write_text(broken)
+    done = processes.run([sys.executable, "-c", NEW], env=environ)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr == "Error: There is no alembic here.\n"
+
+
 @pytest.fixture(scope="module")
 def start(tmp_path_factory: pytest.TempPathFactory) -> tuple[set[str], list[str]]:
     return loaded({"GREENROOM_DATA": str(tmp_path_factory.mktemp("data"))})

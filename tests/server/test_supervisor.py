@@ -317,6 +317,56 @@ def test_a_standard_stream_that_was_closed_is_the_null_device(tmp_path: Path, ad
     assert (process.returncode, streams) == (0, {"/dev/null"})
 
 
+TOLD_AT_ONCE = """
+import os, signal, sys
+from greenroom.server import loader
+
+class Worker:
+    tmp = open(os.devnull)
+    def notify(self): pass
+    def start(self): print("it has begun", flush=True)
+
+def fork():
+    pid = forked()
+    if pid == 0:
+        os.kill(os.getpid(), signal.SIGTERM)
+    return pid
+
+forked, os.fork = os.fork, fork
+signal.signal(signal.SIGTERM, signal.SIG_IGN if sys.argv[1] == "ignored" else lambda *_: None)
+gate = loader._Gate()
+pid = loader._fork(gate, Worker())
+gate.open(1)
+print(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]))
+"""
+
+
+@pytest.mark.parametrize("before", ["ignored", "noted"])
+def test_a_worker_that_is_told_to_end_as_it_begins_ends(before: str) -> None:
+    done = processes.run([sys.executable, "-c", TOLD_AT_ONCE, before], check=True)
+    assert done.stdout == f"{-signal.SIGTERM}\n"
+
+
+ORPHAN = """
+import os, time
+from greenroom.server.supervisor import end_with_parent
+
+parent = os.getpid()
+pid = os.fork()
+if pid == 0:
+    end_with_parent(parent)
+    print(os.getpid(), flush=True)
+    time.sleep(600)
+time.sleep(1)
+os._exit(0)
+"""
+
+
+def test_a_process_ends_with_its_parent() -> None:
+    done = processes.run([sys.executable, "-c", ORPHAN], check=True)
+    assert within(60, lambda: not is_there(int(done.stdout)))
+
+
 @pytest.mark.parametrize(("closed", "status"), [(">&-", 0), ("2>&-", 2)])
 def test_what_nobody_can_be_told_changes_no_exit_status(closed: str, status: int) -> None:
     arguments = ["serve", "--help" if status == 0 else "--nonsense"]

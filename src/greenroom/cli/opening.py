@@ -11,11 +11,12 @@ import sqlalchemy.exc
 import structlog
 
 from greenroom import logs
-from greenroom.cli.failures import fail
+from greenroom.cli.failures import fail, tell
 from greenroom.outages import outage_of
 from greenroom.registry import schema, storage_identity
 from greenroom.registry.permissions import OPERATOR
 from greenroom.registry.unit_of_work import Origin, Services
+from greenroom.server.supervisor import end_with, end_with_parent
 from greenroom.services import open_services
 from greenroom.settings import Settings, check_data_folder, load_settings, unknown_variables
 from greenroom.settings_sources import BadSettings
@@ -158,15 +159,26 @@ def opened_to_fork() -> Iterator[Services]:
 
     A database that does not answer may do so later.
     """
-    with _prepared(may_begin=True, check=_check_storage_apart, may_wait=True) as services:
+    with _prepared(
+        may_begin=True,
+        check=_check_storage_apart,
+        may_wait=True,
+        prepare=_prepare_database_apart,
+    ) as services:
         yield services
 
 
 @contextmanager
-def _prepared(*, may_begin: bool, check: StorageCheck | None, may_wait: bool) -> Iterator[Services]:
+def _prepared(
+    *,
+    may_begin: bool,
+    check: StorageCheck | None,
+    may_wait: bool,
+    prepare: Callable[[Services], None] | None = None,
+) -> Iterator[Services]:
     with opened(may_begin=may_begin, check=check) as services:
         with waiting(services) if may_wait else nullcontext():
-            prepare_database(services)
+            (prepare or prepare_database)(services)
             if check is not None:
                 check(services, False)
         yield services
@@ -241,3 +253,35 @@ def prepare_database(services: Services) -> None:
         raise BadSettings(
             "The database has an old schema, or none: run 'greenroom db upgrade' first."
         )
+
+
+def _prepare_database_apart(services: Services) -> None:
+    """The same, without a trace in this process: to migrate takes 20 MiB that nobody needs again.
+
+    Raises:
+        SystemExit: it cannot be brought up to date, which has been said.
+    """
+    if not services.settings.embedded or services.database.is_current():
+        prepare_database(services)
+        return
+    services.database.close()  # connections do not survive a fork
+    parent = os.getpid()
+    pid = os.fork()
+    if pid == 0:
+        end_with(lambda: _prepare_database_or_tell(services, parent))
+    _, status = os.waitpid(pid, 0)
+    code = os.waitstatus_to_exitcode(status)
+    if code < 0:
+        fail(f"The process that brings the database up to date has ended: signal {-code}.")
+    if code > 0:
+        raise SystemExit(code)
+
+
+def _prepare_database_or_tell(services: Services, parent: int) -> None:
+    end_with_parent(parent)
+    try:
+        prepare_database(services)
+    except Exception as error:
+        tell(error)
+    finally:
+        services.database.close()

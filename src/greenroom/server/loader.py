@@ -148,15 +148,19 @@ class _Gate:
 def _fork(gate: _Gate, worker: Worker) -> int:
     """Have a worker begin in a process of its own, which waits at the gate; gives the process."""
     worker.notify()  # it is well, as far as anybody knows
+    # One that is told to end before it can hear of it ends as soon as it can.
+    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
     pid = os.fork()
     if pid == 0:
 
         def work() -> None:
             signal.signal(signal.SIGTERM, signal.SIG_DFL)
+            signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM})
             gate.wait()
             worker.start()
 
         end_with(work)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM})
     worker.tmp.close()  # it is the worker's
     return pid
 

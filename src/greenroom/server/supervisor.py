@@ -39,6 +39,7 @@ _LOAD_EVERY = 1.0
 """Seconds from a loader to the next, so that workers that end again and again leave time."""
 _LARGEST_REPORT = 64 * 1024
 _MOST_FILES = 16
+_PR_SET_PDEATHSIG = 1
 _PR_SET_CHILD_SUBREAPER = 36
 
 
@@ -358,12 +359,24 @@ def _adopt_orphans() -> bool:
 
     False where the system has nothing like it.
     """
+    return _set_for_process(_PR_SET_CHILD_SUBREAPER, 1)
+
+
+def end_with_parent(parent: int) -> None:
+    """Have this process, which that one has forked, end when that one does; on Linux alone."""
+    _set_for_process(_PR_SET_PDEATHSIG, signal.SIGKILL)
+    if os.getppid() != parent:  # it was faster
+        os._exit(1)
+
+
+def _set_for_process(option: int, value: int) -> bool:
+    """Set what ``prctl(2)`` sets; false where it cannot be set."""
     if sys.platform != "linux":
         return False
     import ctypes
 
-    adopted: int = ctypes.CDLL(None).prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
-    return adopted == 0
+    status: int = ctypes.CDLL(None).prctl(option, value, 0, 0, 0)
+    return status == 0
 
 
 def _ignore_what_is_for_the_supervisor() -> None:
