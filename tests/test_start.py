@@ -10,6 +10,7 @@ import pytest
 
 from tests import processes
 from tests.conftest import MakeDatabase
+from tests.serving import plain_environment
 
 START = """
 from greenroom.unread import import_without
@@ -64,9 +65,12 @@ def test_a_new_database_is_made_in_another_process(tmp_path: Path) -> None:
 
 
 def test_why_a_new_database_cannot_be_made_is_said(tmp_path: Path) -> None:
-    environ = {**os.environ, "GREENROOM_DATA": str(tmp_path / "data"), "PYTHONPATH": str(tmp_path)}
+    environ = plain_environment(tmp_path / "home") | {
+        "GREENROOM_DATA": str(tmp_path / "data"),
+        "PYTHONPATH": str(tmp_path),
+    }
     (tmp_path / "alembic").mkdir()
-    broken = "class Broken(Exception): pass\nraise ValueError('There is no alembic here.')"
+    broken = "raise ValueError('There is no alembic here.')"
     (tmp_path / "alembic" / "__init__.py").write_text(broken)
     done = processes.run([sys.executable, "-c", NEW], env=environ)
     assert (done.returncode, done.stdout) == (1, "")
