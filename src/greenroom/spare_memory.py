@@ -4,10 +4,10 @@ The C library of most Linux systems keeps what threads have freed, each thread a
 only when it is told to.
 """
 
-import ctypes
 from collections.abc import Callable
-from contextlib import suppress
 from functools import cache
+
+from greenroom.c_library import c_function
 
 _M_MMAP_THRESHOLD = -3
 _M_ARENA_MAX = -8
@@ -20,7 +20,7 @@ QUIET = 1.0
 
 def give_back() -> None:
     """Give it back, where the C library can do so; it takes one or two milliseconds."""
-    _malloc_trim()(0)
+    c_function("malloc_trim")(0)
 
 
 @cache
@@ -29,7 +29,7 @@ def keep_no_large_blocks() -> None:
 
     If nothing is said, it keeps as much for each thread as the largest one has needed.
     """
-    _tell(_M_MMAP_THRESHOLD, _LARGE)
+    c_function("mallopt")(_M_MMAP_THRESHOLD, _LARGE)
 
 
 def use_one_arena() -> None:
@@ -39,22 +39,7 @@ def use_one_arena() -> None:
     worker that has taken some hundred uploads. Threads of Python seldom wait for each other there,
     as they take turns anyway. To be called before there are threads.
     """
-    _tell(_M_ARENA_MAX, 1)
-
-
-def _tell(parameter: int, value: int) -> None:
-    """Tell the C library how to deal with memory, where it can be told."""
-    with suppress(AttributeError, OSError, TypeError):
-        ctypes.CDLL(None).mallopt(parameter, value)
-
-
-@cache
-def _malloc_trim() -> Callable[[int], object]:
-    try:
-        trim: Callable[[int], object] = ctypes.CDLL(None).malloc_trim
-    except (AttributeError, OSError, TypeError):  # another C library, or another system
-        return lambda padding: None
-    return trim
+    c_function("mallopt")(_M_ARENA_MAX, 1)
 
 
 class Spare:

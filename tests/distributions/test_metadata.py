@@ -521,11 +521,10 @@ def test_bytes_that_are_no_metadata_are_refused(content: bytes, reason: str) -> 
     ],
 )
 def test_hostile_metadata_is_dealt_with_in_time(content: bytes) -> None:
-    """What takes a time that grows with the square of its length takes minutes."""
     begin = time.thread_time()  # of the processor, whatever else the machine does
     with contextlib.suppress(InvalidDistribution):
         parse_metadata(content)
-    assert time.thread_time() - begin < 30
+    assert time.thread_time() - begin < 4
 
 
 def test_everything_that_is_wrong_is_said() -> None:

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from greenroom.c_library import c_function
 from greenroom.storage import (
     BlobMissing,
     LocalStorage,
@@ -319,11 +320,11 @@ def test_a_file_that_the_system_begins_to_write_stays_as_it_is(
 ) -> None:
     if not is_there:
         monkeypatch.setattr(ctypes, "CDLL", lambda name: object())
-    disk._sync_file_range.cache_clear()
+    c_function.cache_clear()
     path = tmp_path / "file"
     with path.open("wb", buffering=0) as file:
         file.write(CONTENT)
         disk.begin_to_flush(file.fileno())
         file.write(CONTENT)
-    disk._sync_file_range.cache_clear()
+    c_function.cache_clear()
     assert path.read_bytes() == CONTENT * 2

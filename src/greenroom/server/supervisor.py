@@ -24,6 +24,8 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from types import FrameType, MappingProxyType
 from typing import NamedTuple, NoReturn
 
+from greenroom.c_library import c_function
+
 CANNOT_START = 3
 """The exit status of a worker that another one in its place would share."""
 LISTENER = "listener"
@@ -359,24 +361,14 @@ def _adopt_orphans() -> bool:
 
     False where the system has nothing like it.
     """
-    return _set_for_process(_PR_SET_CHILD_SUBREAPER, 1)
+    return c_function("prctl")(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) == 0
 
 
 def end_with_parent(parent: int) -> None:
     """Have this process, which that one has forked, end when that one does; on Linux alone."""
-    _set_for_process(_PR_SET_PDEATHSIG, signal.SIGKILL)
+    c_function("prctl")(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
     if os.getppid() != parent:  # it was faster
         os._exit(1)
-
-
-def _set_for_process(option: int, value: int) -> bool:
-    """Set what ``prctl(2)`` sets; false where it cannot be set."""
-    if sys.platform != "linux":
-        return False
-    import ctypes
-
-    status: int = ctypes.CDLL(None).prctl(option, value, 0, 0, 0)
-    return status == 0
 
 
 def _ignore_what_is_for_the_supervisor() -> None:

@@ -7,18 +7,19 @@ import os
 import secrets
 import shutil
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
-from functools import cache
 from pathlib import Path
 
+from greenroom.c_library import c_function
 from greenroom.storage.blobs import StorageFull, StorageUnavailable
 
 FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 """What a disk says that takes no more."""
 
 _SYNC_FILE_RANGE_WRITE = 2
+_WHOLE_FILE = (ctypes.c_int64(0), ctypes.c_int64(0))
 _FICLONE = 0x40049409
 """Linux's request to share the blocks of another file; an error on other systems."""
 
@@ -95,18 +96,7 @@ def begin_to_flush(descriptor: int) -> None:
     :func:`flush` then has less to wait for, and is needed all the same: only it says what failed.
     Nothing happens where the system has nothing like it, which Linux has.
     """
-    _sync_file_range()(descriptor, 0, 0, _SYNC_FILE_RANGE_WRITE)
-
-
-@cache
-def _sync_file_range() -> Callable[[int, int, int, int], object]:
-    try:
-        function = ctypes.CDLL(None).sync_file_range
-    except (AttributeError, OSError, TypeError):  # another system
-        return lambda descriptor, offset, length, flags: None
-    function.argtypes = (ctypes.c_int, ctypes.c_int64, ctypes.c_int64, ctypes.c_uint)
-    found: Callable[[int, int, int, int], object] = function
-    return found
+    c_function("sync_file_range")(descriptor, *_WHOLE_FILE, _SYNC_FILE_RANGE_WRITE)
 
 
 def is_older(status: os.stat_result, age: timedelta | None) -> bool:
