@@ -10,6 +10,7 @@ import pytest
 
 from tests import processes
 from tests.conftest import MakeDatabase
+from tests.s3_server import s3_server
 from tests.serving import plain_environment
 
 START = """
@@ -75,6 +76,25 @@ def test_why_a_new_database_cannot_be_made_is_said(tmp_path: Path) -> None:
     done = processes.run([sys.executable, "-c", NEW], env=environ)
     assert (done.returncode, done.stdout) == (1, "")
     assert done.stderr == "Error: There is no alembic here.\n"
+
+
+def test_the_storage_is_looked_at_in_another_process(tmp_path: Path) -> None:
+    program = NEW.replace('"alembic" in', '"urllib3" in')
+    with s3_server() as s3:
+        found = []
+        for folder in ("first", "other"):
+            environ = plain_environment(tmp_path / folder) | {
+                **s3.environment,
+                "GREENROOM_DATA": str(tmp_path / folder / "data"),
+                "GREENROOM_STORAGE_URL": s3.url,
+                "GREENROOM_S3_ENDPOINT": s3.endpoint,
+            }
+            found.append(processes.run([sys.executable, "-c", program], env=environ))
+    first, other = found
+    assert (first.returncode, first.stdout.split()) == (0, ["True", "False"])
+    assert (other.returncode, other.stdout) == (1, "")
+    assert other.stderr.startswith("Error: ")
+    assert "there is no database that knows them" in other.stderr
 
 
 @pytest.fixture(scope="module")

@@ -5,7 +5,7 @@ import pwd
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
 from functools import wraps
-from typing import TYPE_CHECKING, Concatenate, ParamSpec
+from typing import Concatenate, ParamSpec
 
 import sqlalchemy.exc
 import structlog
@@ -18,12 +18,9 @@ from greenroom.registry.permissions import OPERATOR
 from greenroom.registry.unit_of_work import Origin, Services
 from greenroom.server.supervisor import end_with, end_with_parent
 from greenroom.services import open_services
-from greenroom.settings import Settings, check_data_folder, load_settings, unknown_variables
+from greenroom.settings import check_data_folder, load_settings, unknown_variables
 from greenroom.settings_sources import BadSettings
 from greenroom.storage import StorageUnavailable
-
-if TYPE_CHECKING:
-    from multiprocessing.connection import Connection
 
 log = structlog.get_logger("greenroom")
 
@@ -103,39 +100,64 @@ def _check_storage_to_work(services: Services, is_new: bool) -> None:
 
 def _check_storage_apart(services: Services, is_new: bool) -> None:
     """The same, without a trace in this process."""
-    settings = services.settings
-    if settings.storage_url is None:
-        _check_storage_to_work(services, is_new)
-        return
-    import multiprocessing  # a folder needs no other process
-
-    services.database.close()
-    processes = multiprocessing.get_context("spawn")
-    answer, theirs = processes.Pipe(duplex=False)
-    child = processes.Process(target=_tell_storage_problem, args=(settings, is_new, theirs))
-    child.start()
-    theirs.close()
-    try:
-        problem = answer.recv()
-    except EOFError:  # it has said why
-        fail("The storage could not be looked at.")
-    child.join()
-    if problem is not None:
-        raise storage_identity.ForeignStorage(problem)
-
-
-def _tell_storage_problem(settings: Settings, is_new: bool, answer: "Connection") -> None:
-    """Send what is wrong with the storage, or None; in a process of its own."""
-    logs.configure(settings)
-    services = open_services(settings)
-    try:
-        _check_storage_to_work(services, is_new)
-    except (storage_identity.ForeignStorage, StorageUnavailable) as problem:
-        answer.send(str(problem))
+    if services.settings.storage_url is None:
+        _check_storage_to_work(services, is_new)  # a folder needs no other process
     else:
-        answer.send(None)
-    finally:
-        services.database.close()
+        _apart(services, lambda: _check_storage_to_work(services, is_new))
+
+
+def prepare_database(services: Services) -> None:
+    """Bring the embedded database up to date, and see that another one is.
+
+    Raises:
+        BadSettings: it is not.
+    """
+    if services.settings.embedded:
+        schema.upgrade(services, OPERATOR)
+    elif not services.database.is_current():
+        raise BadSettings(
+            "The database has an old schema, or none: run 'greenroom db upgrade' first."
+        )
+
+
+def _prepare_database_apart(services: Services) -> None:
+    """The same, without a trace in this process: to migrate takes 20 MiB that nobody needs again.
+
+    Raises:
+        BadSettings: it is not up to date, and nobody may migrate it.
+        SystemExit: it cannot be brought up to date, which has been said.
+    """
+    if not services.settings.embedded:
+        prepare_database(services)
+    elif not services.database.is_current():
+        _apart(services, lambda: prepare_database(services))
+
+
+def _apart(services: Services, act: Callable[[], None]) -> None:
+    """Have something done in a process of its own, which ends with this one if it is not done.
+
+    Raises:
+        SystemExit: it cannot be done, which has been said.
+    """
+    services.database.close()  # connections do not survive a fork
+    parent = os.getpid()
+    pid = os.fork()
+    if pid == 0:
+        end_with(lambda: _do_or_tell(act, parent))
+    _, status = os.waitpid(pid, 0)
+    code = os.waitstatus_to_exitcode(status)
+    if code < 0:
+        fail(f"The process that looks at the index has ended: signal {-code}.")
+    if code > 0:
+        raise SystemExit(code)
+
+
+def _do_or_tell(act: Callable[[], None], parent: int) -> None:
+    end_with_parent(parent)
+    try:
+        act()
+    except Exception as error:
+        tell(error)
 
 
 def _with_services(
@@ -174,11 +196,11 @@ def _prepared(
     may_begin: bool,
     check: StorageCheck | None,
     may_wait: bool,
-    prepare: Callable[[Services], None] | None = None,
+    prepare: Callable[[Services], None] = prepare_database,
 ) -> Iterator[Services]:
     with opened(may_begin=may_begin, check=check) as services:
         with waiting(services) if may_wait else nullcontext():
-            (prepare or prepare_database)(services)
+            prepare(services)
             if check is not None:
                 check(services, False)
         yield services
@@ -239,49 +261,3 @@ def _command_line() -> str:
     except KeyError:
         name = str(number)
     return f"command line as {name}"
-
-
-def prepare_database(services: Services) -> None:
-    """Bring the embedded database up to date, and see that another one is.
-
-    Raises:
-        BadSettings: it is not.
-    """
-    if services.settings.embedded:
-        schema.upgrade(services, OPERATOR)
-    elif not services.database.is_current():
-        raise BadSettings(
-            "The database has an old schema, or none: run 'greenroom db upgrade' first."
-        )
-
-
-def _prepare_database_apart(services: Services) -> None:
-    """The same, without a trace in this process: to migrate takes 20 MiB that nobody needs again.
-
-    Raises:
-        SystemExit: it cannot be brought up to date, which has been said.
-    """
-    if not services.settings.embedded or services.database.is_current():
-        prepare_database(services)
-        return
-    services.database.close()  # connections do not survive a fork
-    parent = os.getpid()
-    pid = os.fork()
-    if pid == 0:
-        end_with(lambda: _prepare_database_or_tell(services, parent))
-    _, status = os.waitpid(pid, 0)
-    code = os.waitstatus_to_exitcode(status)
-    if code < 0:
-        fail(f"The process that brings the database up to date has ended: signal {-code}.")
-    if code > 0:
-        raise SystemExit(code)
-
-
-def _prepare_database_or_tell(services: Services, parent: int) -> None:
-    end_with_parent(parent)
-    try:
-        prepare_database(services)
-    except Exception as error:
-        tell(error)
-    finally:
-        services.database.close()
